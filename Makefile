@@ -1,0 +1,54 @@
+# Two commands matter: `make demo` and `make test`. `make help` lists the others.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+UV := UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv
+DEMO_OPTIONS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint setup setup-dev bench format clean
+
+help: ## what there is
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## the whole system on this machine: site, collector, delivery, dashboard, Meta's stand-in
+	@$(BIN)/conversion-relay demo $(DEMO_OPTIONS)
+
+test: setup-dev ## every test (real browser, real files, real sockets)
+	@sh tests/system_packages.sh
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: setup-dev ## style, types, walls between the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+setup: .venv/.ready ## install into .venv what the product needs
+
+setup-dev: .venv/.ready-dev ## ... and what its tests need
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "python3-venv is needed (Debian: apt-get install python3-venv)"; exit 1; }
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+
+.venv/.ready: pyproject.toml uv.lock | .venv/bin/uv
+	@echo "installing into .venv ..."
+	@$(UV) sync --quiet --frozen --inexact --extra server --extra phone
+	@touch $@
+
+.venv/.ready-dev: pyproject.toml uv.lock | .venv/.ready
+	@echo "installing the test tools into .venv ..."
+	@$(UV) sync --quiet --frozen --inexact --all-extras
+	@touch $@
+
+bench: setup-dev ## ratios against baselines measured in the same run
+	$(BIN)/python -m bench
+
+format: setup-dev ## put the style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what the build made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

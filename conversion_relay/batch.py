@@ -1,0 +1,46 @@
+"""How many events go to Meta in one request, and how a refused request is halved.
+
+"You can send up to 1,000 events in data": https://developers.facebook.com/docs/marketing-api/conversions-api/using-the-api
+The limit in bytes is not documented; 1 MiB is our own.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+MOST_EVENTS = 1_000
+MOST_BYTES = 1_048_576
+
+
+class Sized(Protocol):
+    """Anything with the sealed bytes of one event."""
+
+    @property
+    def body(self) -> bytes: ...
+
+
+Packed = TypeVar("Packed", bound=Sized)
+
+
+def pack(events: Sequence[Packed], most_events: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> list[list[Packed]]:
+    """Batches in the order given, each within both limits; an oversized event stands alone."""
+    batches: list[list[Packed]] = []
+    size = 0
+    for event in events:
+        cost = len(event.body) + 1
+        if not batches or len(batches[-1]) >= most_events or size + cost > most_bytes:
+            batches.append([])
+            size = 0
+        batches[-1].append(event)
+        size += cost
+    return batches
+
+
+def halve(batch: Sequence[Packed]) -> tuple[list[Packed], list[Packed]]:
+    """Both halves of a batch of at least two; each is sent by itself to find what Meta refused.
+
+    >>> from collections import namedtuple
+    >>> [len(half) for half in halve([namedtuple("E", "body")(b"")] * 5)]
+    [3, 2]
+    """
+    middle = (len(batch) + 1) // 2
+    return list(batch[:middle]), list(batch[middle:])

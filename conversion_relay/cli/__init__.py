@@ -1,0 +1,62 @@
+"""The command line: `conversion-relay VERB`. Exit 0 ok, 1 findings or failures, 2 usage, 78 settings."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from conversion_relay import __version__
+from conversion_relay.errors import RelayError, SettingsError
+
+EXIT_SETTINGS = 78
+
+# verb -> the module that holds it; loaded when the verb is used, so that `--help` costs nothing
+_HOME = {
+    "demo": "demo",
+    "serve": "serve",
+    "deliver": "serve",
+    "emulator": "emulator",
+    "send": "send",
+    "normalize": "normalize",
+    "status": "look",
+    "explain": "look",
+    "dead": "dead",
+    "erase": "dead",
+}
+
+
+class _Verbs(click.Group):
+    """Commands loaded by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_HOME)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _HOME:
+            return None
+        command: click.Command = getattr(import_module(f"conversion_relay.cli.{_HOME[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="conversion-relay")
+def verbs() -> None:
+    """Conversion events to Meta: durable before the answer, hashed at the door, delivered once."""
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        verbs(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except SettingsError as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_SETTINGS)
+    except RelayError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)

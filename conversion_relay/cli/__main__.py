@@ -1,0 +1,3 @@
+from conversion_relay.cli import main
+
+main()

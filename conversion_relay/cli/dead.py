@@ -1,0 +1,111 @@
+"""`dead` and `erase`: the operator's hand on what is kept."""
+
+import contextlib
+import datetime
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from conversion_relay.cli.printing import ago, print_json, print_table
+from conversion_relay.outbox import Outbox, open_outbox
+from conversion_relay.settings import Settings
+
+
+@click.group()
+def dead() -> None:
+    """Dead letters: what Meta refused for good."""
+
+
+@dead.command("list")
+@click.option("--json", "as_json", is_flag=True)
+def list_(as_json: bool) -> None:
+    """Newest first, with Meta's reason. Exit 1 when there are any."""
+    with _opened() as outbox:
+        stories = outbox.dead(1_000)
+    now = time.time()
+    if as_json:
+        print_json(stories)
+    elif not stories:
+        click.echo("no dead letters")
+    else:
+        rows = []
+        for story in stories:
+            last = story.history[-1] if story.history else None
+            left = ago(story.expires_at - now) if story.expires_at > now else "too old"
+            rows.append(
+                [
+                    story.event_name,
+                    story.event_id,
+                    story.reason,
+                    last and last.title,
+                    last and last.fbtrace_id,
+                    left,
+                ]
+            )
+        print_table(["event", "id", "why", "Meta said", "trace", "can be sent for"], rows)
+    raise SystemExit(1 if stories else 0)
+
+
+@dead.command()
+@click.argument("event_ids", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="all that are young enough")
+def replay(event_ids: tuple[str, ...], every: bool) -> None:
+    """Send dead letters again; only those that Meta still takes."""
+    if not event_ids and not every:
+        raise click.UsageError("name event ids, or --all")
+    with _opened() as outbox:
+        n = outbox.replay(time.time(), None if every else event_ids)
+    click.echo(f"{n} pending again")
+    raise SystemExit(0 if n else 1)
+
+
+@dead.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def export(file: Path) -> None:
+    """Write the dead letters' stories to FILE, one JSON object per line; nothing in them names a person."""
+    import msgspec
+
+    with _opened() as outbox:
+        stories = outbox.dead(1_000_000)
+    file.write_bytes(b"".join(msgspec.json.encode(story) + b"\n" for story in stories))
+    click.echo(f"{len(stories)} written to {file.name}")
+
+
+@click.command()
+@click.option("--email", multiple=True)
+@click.option("--phone", multiple=True)
+@click.option("--external-id", multiple=True)
+@click.option("--country", help="of the phone number, where it has no calling code")
+def erase(email: tuple[str, ...], phone: tuple[str, ...], external_id: tuple[str, ...], country: str | None) -> None:
+    """Forget a person: every event that holds their hash loses it. A bare `-` reads the value from standard input."""
+    from conversion_relay.customer_information import normalize
+
+    settings = Settings.from_env(required=())
+    today = datetime.datetime.now(datetime.UTC).date()
+    digests = []
+    for field, values in (("email", email), ("phone", phone), ("external_id", external_id)):
+        for given in values:
+            value = sys.stdin.readline().strip() if given == "-" else given
+            result = normalize(field, value, country=country, default_country=settings.default_country, today=today)
+            if result.sha256 is None:
+                raise click.UsageError(f"--{field.replace('_', '-')}: {result.dropped}")
+            digests.append(result.sha256)
+    if not digests:
+        raise click.UsageError("name at least one of --email, --phone, --external-id")
+    with _opened(settings) as outbox:
+        n = outbox.erase(digests, time.time())
+    click.echo(f"{n} events erased")
+    raise SystemExit(0 if n else 1)
+
+
+@contextlib.contextmanager
+def _opened(settings: Settings | None = None) -> Iterator[Outbox]:
+    """The configured outbox for the time of one command."""
+    outbox = open_outbox((settings or Settings.from_env(required=())).outbox)
+    try:
+        yield outbox
+    finally:
+        outbox.close()

@@ -1,0 +1,90 @@
+"""`status` and `explain`: what became of the events."""
+
+import time
+
+import click
+
+from conversion_relay.cli.printing import ago, clock, print_json, print_table
+from conversion_relay.outbox import STATES, Story, open_outbox
+from conversion_relay.settings import Settings
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+def status(as_json: bool) -> None:
+    """Counts by state and age. Exit 1 when the books do not balance."""
+    outbox = open_outbox(Settings.from_env(required=()).outbox)
+    try:
+        books = outbox.counts()
+    finally:
+        outbox.close()
+    now = time.time()
+    facts = [
+        {
+            "dataset": dataset,
+            "accepted": book.accepted,
+            **{state: getattr(book, state) for state in STATES},
+            "imbalance": book.imbalance,
+            "oldest_pending_seconds": None
+            if book.oldest_pending_at is None
+            else max(0.0, now - book.oldest_pending_at),
+            "nearest_expiry_seconds": None if book.nearest_expiry_at is None else book.nearest_expiry_at - now,
+        }
+        for dataset, book in books.items()
+    ]
+    if as_json:
+        print_json({"datasets": facts})
+    elif not facts:
+        click.echo("no event yet")
+    else:
+        print_table(
+            ["dataset", "accepted", *STATES, "oldest waits", "next expires in"],
+            [
+                [
+                    f["dataset"],
+                    f["accepted"],
+                    *(f[s] for s in STATES),
+                    ago(f["oldest_pending_seconds"]),
+                    ago(f["nearest_expiry_seconds"]),
+                ]
+                for f in facts
+            ],
+        )
+    raise SystemExit(1 if any(fact["imbalance"] for fact in facts) else 0)
+
+
+@click.command()
+@click.argument("event_id")
+@click.option("--json", "as_json", is_flag=True)
+def explain(event_id: str, as_json: bool) -> None:
+    """The life of one event. Exit 1 when no event has this id."""
+    outbox = open_outbox(Settings.from_env(required=()).outbox)
+    try:
+        stories = outbox.find(event_id)
+    finally:
+        outbox.close()
+    if as_json:
+        print_json(stories)
+    elif not stories:
+        click.echo("no event has this id (ids are forgotten 8 days after their end)", err=True)
+    else:
+        for story in stories:
+            _tell(story)
+    raise SystemExit(0 if stories else 1)
+
+
+def _tell(story: Story) -> None:
+    click.echo(f"{story.event_name} {story.event_id}  (dataset {story.dataset})")
+    click.echo(f"  {clock(story.event_time)}  it happened")
+    click.echo(f"  {clock(story.accepted_at)}  accepted: durable from here on")
+    for attempt in story.history:
+        said = [attempt.outcome, attempt.why, attempt.code and f"code {attempt.code}"]
+        said += [attempt.subcode and f"subcode {attempt.subcode}", attempt.title, attempt.fbtrace_id]
+        click.echo(f"  {clock(attempt.at)}  sent: {', '.join(str(part) for part in said if part)}")
+    if story.settled_at is not None:
+        why = f" ({story.reason})" if story.reason else ""
+        click.echo(f"  {clock(story.settled_at)}  {story.state}{why}")
+    elif story.due_at is not None:
+        click.echo(f"  {clock(story.due_at)}  next try; Meta takes it until {clock(story.expires_at)}")
+    else:
+        click.echo(f"  now                   {story.state}")

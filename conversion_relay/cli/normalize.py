@@ -1,0 +1,40 @@
+"""`normalize`: what becomes of a value before it is hashed, line by line."""
+
+import datetime
+import sys
+
+import click
+import msgspec
+
+from conversion_relay.cli.printing import print_json
+from conversion_relay.customer_information import normalize as normalize_value
+
+
+class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    field: str
+    value: str | int | None
+    country: str | None = None
+    default_country: str | None = None
+
+
+@click.command()
+def normalize() -> None:
+    """JSON lines {"field","value","country"?,"default_country"?} -> {"normalized","sha256","dropped"}."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        if not line.strip():
+            continue
+        try:
+            asked = msgspec.json.decode(line, type=_Line)
+            result = normalize_value(
+                asked.field,
+                asked.value,
+                country=asked.country,
+                default_country=asked.default_country,
+                today=today,
+            )
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise click.ClickException(f"line {number}: {str(error).partition(' - ')[0]}") from None
+        except KeyError as error:
+            raise click.ClickException(f"line {number}: {error.args[0]}") from None
+        print_json({"normalized": result.normalized, "sha256": result.sha256, "dropped": result.dropped})

@@ -1,0 +1,49 @@
+"""What a verb prints: JSON for programs, aligned text for people."""
+
+import sys
+import time
+from collections.abc import Sequence
+
+import click
+import msgspec
+
+
+def print_json(value: object) -> None:
+    click.echo(msgspec.json.encode(value).decode())
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Aligned columns; numbers to the right. Control characters never reach the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold" if sys.stdout.isatty() else "")
+    for heading, *column in zip(headings, *rows, strict=True) if rows else [(h,) for h in headings]:
+        numeric = bool(column) and all(isinstance(cell, int) for cell in column)
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*[Text(_printable(cell)) for cell in row])
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def ago(seconds: float | None) -> str:
+    """
+    >>> ago(None), ago(5), ago(90), ago(7300), ago(200000)
+    ('', '5 s', '1 min', '2 h', '2 d')
+    """
+    if seconds is None:
+        return ""
+    for size, unit in ((172_800, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // (86_400 if unit == 'd' else size))} {unit}"
+    return f"{int(seconds)} s"
+
+
+def clock(at: float) -> str:
+    """UTC, to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at))
+
+
+def _printable(cell: object) -> str:
+    return "" if cell is None else "".join(c for c in str(cell) if c.isprintable())

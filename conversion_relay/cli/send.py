@@ -1,0 +1,87 @@
+"""`send`: events from a file into the outbox, or straight to Meta."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from conversion_relay.cli.printing import print_json
+from conversion_relay.event import SealedEvent
+from conversion_relay.graph import Outcome
+from conversion_relay.intake import Refused
+from conversion_relay.reading import read_event, read_lines
+from conversion_relay.relay import Relay, Sent
+from conversion_relay.settings import Settings
+from conversion_relay.telemetry import configure_logging
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--direct", is_flag=True, help="post now and print Meta's answer; nothing is stored")
+@click.option("--test-code", help="Meta's test event code (with --direct); such events count as real ones")
+@click.option("--json", "as_json", is_flag=True)
+def send(file: str, direct: bool, test_code: str | None, as_json: bool) -> None:
+    """Accept the events of FILE (`-`: standard input): an object, an array, or JSON lines.
+
+    Exit 1 when an event was refused, or with --direct when Meta did not accept.
+    """
+    if test_code and not direct:
+        raise click.UsageError("--test-code goes with --direct; for everything that is sent, set META_TEST_EVENT_CODE")
+    settings = Settings.from_env(required=("META_PIXEL_ID", "META_ACCESS_TOKEN") if direct else ("META_PIXEL_ID",))
+    configure_logging(settings.log_format, settings.secrets())
+    with Relay(settings) as relay:
+        sealed, refused = _seal_all(relay, sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+        facts: dict[str, Any] = {"refused": refused}
+        if direct:
+            sent = relay.send([event for _, event in sealed], test_event_code=test_code) if sealed else []
+            facts["sent"] = [_answer(batch) for batch in sent]
+        else:
+            receipts = [
+                r for at in range(0, len(sealed), 1_000) for r in relay.put([e for _, e in sealed[at : at + 1_000]])
+            ]
+            facts["accepted"] = [
+                {"index": index, "event_id": receipt.event_id, "duplicate": receipt.duplicate}
+                for (index, _), receipt in zip(sealed, receipts, strict=True)
+            ]
+    print_json(facts) if as_json else _tell(facts)
+    raise SystemExit(1 if refused or any(not batch["accepted"] for batch in facts.get("sent", ())) else 0)
+
+
+def _seal_all(relay: Relay, content: bytes) -> tuple[list[tuple[int, SealedEvent]], list[dict[str, Any]]]:
+    raws = read_lines(content)
+    if isinstance(raws, Refused):
+        raise click.ClickException(f"{raws.field}: {raws.message}")
+    sealed: list[tuple[int, SealedEvent]] = []
+    refused: list[dict[str, Any]] = []
+    for index, raw in enumerate(raws):
+        event = read_event(raw)
+        verdict = event if isinstance(event, Refused) else relay.seal(event)
+        if isinstance(verdict, Refused):
+            refused.append({"index": index, **msgspec.structs.asdict(verdict)})
+        else:
+            sealed.append((index, verdict))
+    return sealed, refused
+
+
+def _answer(batch: Sent) -> dict[str, Any]:
+    outcome: Outcome = batch.outcome
+    answer: dict[str, Any] = {
+        "accepted": batch.accepted,
+        "outcome": type(outcome).__name__.lower(),
+        "event_ids": list(batch.event_ids),
+        **msgspec.to_builtins(outcome.said),
+    }
+    return answer | ({"why": outcome.why} if hasattr(outcome, "why") else {})
+
+
+def _tell(facts: dict[str, Any]) -> None:
+    for refused in facts["refused"]:
+        click.echo(f"event {refused['index']}: refused, {refused['reason']}: {refused['field']}: {refused['message']}")
+    for receipt in facts.get("accepted", ()):
+        what = "known already" if receipt["duplicate"] else "accepted"
+        click.echo(f"event {receipt['index']}: {what}, {receipt['event_id']}")
+    for batch in facts.get("sent", ()):
+        said = " ".join(f"{k}={v}" for k, v in batch.items() if k not in ("event_ids", "accepted", "outcome"))
+        click.echo(f"{len(batch['event_ids'])} events: {batch['outcome']} {said}")

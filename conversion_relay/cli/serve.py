@@ -1,0 +1,145 @@
+"""`serve`: collector, dashboard and delivery in one process. `deliver`: delivery alone."""
+
+import ipaddress
+import os
+import signal
+import threading
+from typing import Any
+
+import click
+
+from conversion_relay.delivery import Delivery, Worker, drain
+from conversion_relay.errors import SettingsError
+from conversion_relay.outbox import open_outbox
+from conversion_relay.relay import Relay
+from conversion_relay.settings import Settings
+from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger
+from conversion_relay.transport import GraphTransport
+
+GRACE_SECONDS = 8
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="processes")
+@click.option("--no-worker", is_flag=True, help="accept only; deliver elsewhere")
+def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
+    """Accept events over HTTP, show them, deliver them."""
+    settings = Settings.from_env()
+    refuse_open_dashboard(host, settings)
+    open_outbox(settings.outbox).close()  # a bad path is said here, once, not by every process
+    os.environ["RELAY_NO_WORKER"] = "1" if no_worker else ""
+    run(f"{__name__}:create_service", host=host, port=port, workers=workers, factory=True)
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="deliver what is due and exit")
+def deliver(once: bool) -> None:
+    """Deliver what the outbox holds."""
+    settings = Settings.from_env()
+    configure_logging(settings.log_format, settings.secrets())
+    outbox, transport = open_outbox(settings.outbox), GraphTransport()
+    delivery = Delivery(outbox, transport, settings)
+    try:
+        if once:
+            raise SystemExit(_drain(delivery))
+        _deliver_until_told(Worker(delivery, outbox))
+    finally:
+        outbox.close()
+        transport.close()
+
+
+def _drain(delivery: Delivery) -> int:
+    reports = drain(delivery)
+    totals = {name: sum(getattr(r, name) for r in reports) for name in ("delivered", "dead", "expired", "retried")}
+    click.echo(", ".join(f"{n} {name}" for name, n in totals.items()))
+    return 1 if totals["dead"] or totals["expired"] or totals["retried"] else 0
+
+
+def _deliver_until_told(worker: Worker) -> None:
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    worker.start()
+    logger.info("Delivering")
+    told.wait()
+    worker.stop()
+
+
+class Service:
+    """The collector with its worker, started and stopped by the ASGI server's lifespan."""
+
+    def __init__(self, settings: Settings, *, deliver: bool = True) -> None:
+        from conversion_relay.collector import create_app
+
+        self.counters, self.sentences = Counters(), Sentences()
+        self.relay = Relay(settings)
+        self._transport = GraphTransport()
+        self.delivery = Delivery(
+            self.relay.outbox, self._transport, settings, counters=self.counters, sentences=self.sentences
+        )
+        self._worker = Worker(self.delivery, self.relay.outbox) if deliver else None
+        self.collector = create_app(self.relay, counters=self.counters, paces=self.delivery.paces)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await self.collector(scope, receive, send)
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        await receive()
+        self.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def start(self) -> None:
+        if self._worker:
+            self._worker.start()
+
+    def stop(self) -> None:
+        """In flight is finished, then the file is let go."""
+        if self._worker:
+            self._worker.stop()
+        self.relay.close()
+        self._transport.close()
+
+
+def create_service() -> Service:
+    """What each server process runs."""
+    settings = Settings.from_env()
+    configure_logging(settings.log_format, settings.secrets())
+    logger.info("Accepting events", extra={"outbox": settings.outbox.partition(":")[0]})
+    return Service(settings, deliver=not os.environ.get("RELAY_NO_WORKER"))
+
+
+def run(app: Any, *, host: str, port: int, workers: int = 1, factory: bool = False) -> None:
+    """uvicorn, the same way for every verb that serves."""
+    import uvicorn
+
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        workers=workers,
+        factory=factory,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def refuse_open_dashboard(host: str, settings: Settings) -> None:
+    """Other machines see the dashboard only with a password."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback and not settings.admin_password:
+        raise SettingsError(f"--host {host} is open to other machines: set RELAY_ADMIN_PASSWORD first")

@@ -1,0 +1,68 @@
+"""The collector as one ASGI application."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar import Litestar, MediaType, Response, get
+
+from conversion_relay.collector.events import EventsEndpoint, Receive, Send
+from conversion_relay.collector.limits import TokenBuckets
+from conversion_relay.collector.metrics import render
+from conversion_relay.collector.openapi import document
+from conversion_relay.dashboard import dashboard_routes
+from conversion_relay.delivery import DatasetPace
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.relay import Relay
+from conversion_relay.telemetry import Counters
+
+Asgi = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+PATHS = ("/events", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboard")
+
+
+def create_app(
+    relay: Relay, *, counters: Counters | None = None, paces: Callable[[], dict[str, DatasetPace]] = dict
+) -> Asgi:
+    """`paces` tells how delivery is doing where it runs in the same process."""
+    counters = counters or Counters()
+    events = EventsEndpoint(relay, counters, TokenBuckets())
+    rest = _rest(relay, counters, paces)
+
+    async def collector(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/events":
+            await events(scope, receive, send)
+        else:
+            await rest(scope, receive, send)  # type: ignore[arg-type]
+
+    return collector
+
+
+def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, DatasetPace]]) -> Litestar:
+    @get("/livez", sync_to_thread=False)
+    def livez() -> dict[str, str]:
+        """The event loop turns."""
+        return {"status": "alive"}
+
+    @get("/readyz")
+    async def readyz() -> Response[dict[str, str]]:
+        """An event could be made durable now. Meta being away is no reason to refuse events."""
+        try:
+            await asyncio.to_thread(relay.outbox.probe)
+        except OutboxUnavailable as error:
+            return Response({"status": "cannot record", "reason": str(error)}, status_code=503)
+        return Response({"status": "ready"})
+
+    @get("/metrics", media_type=MediaType.TEXT)
+    async def metrics() -> str:
+        counts = await asyncio.to_thread(relay.outbox.counts)
+        return render(counters, counts, paces())
+
+    @get("/openapi.json", sync_to_thread=False)
+    def openapi() -> dict[str, Any]:
+        return document()
+
+    return Litestar(
+        route_handlers=[livez, readyz, metrics, openapi, *dashboard_routes(relay, paces)],
+        openapi_config=None,
+        logging_config=None,
+    )

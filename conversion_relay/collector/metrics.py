@@ -1,0 +1,67 @@
+"""The counters and the books in Prometheus' text format."""
+
+import time
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from conversion_relay import __version__
+from conversion_relay.delivery import DatasetPace
+from conversion_relay.outbox import STATES, Counts
+from conversion_relay.telemetry import Counters
+
+
+def render(counters: Counters, books: Mapping[str, Counts], paces: Mapping[str, DatasetPace]) -> str:
+    registry = CollectorRegistry()
+    registry.register(_Reading([*_counters(counters), *_books(books), *_paces(paces), _build()]))
+    return generate_latest(registry).decode()
+
+
+class _Reading:
+    """One moment's figures, in the shape that prometheus_client collects."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._metrics
+
+
+def _counters(counters: Counters) -> Iterator[Metric]:
+    families: dict[str, CounterMetricFamily] = {}
+    for (name, labels), value in sorted(counters.read().items()):
+        names = [label for label, _ in labels]
+        family = families.setdefault(name, CounterMetricFamily(name.removesuffix("_total"), name, labels=names))
+        family.add_metric([text for _, text in labels], value)
+    yield from families.values()
+
+
+def _books(books: Mapping[str, Counts]) -> Iterator[Metric]:
+    events = GaugeMetricFamily("relay_queue_events", "Events by state", labels=["dataset", "state"])
+    accepted = CounterMetricFamily("relay_accepted", "Events made durable", labels=["dataset"])
+    imbalance = GaugeMetricFamily("relay_ledger_imbalance", "accepted minus the sum of states: 0", labels=["dataset"])
+    age = GaugeMetricFamily("relay_oldest_pending_age_seconds", "Age of the oldest waiting event", labels=["dataset"])
+    expiry = GaugeMetricFamily("relay_nearest_expiry_seconds", "Until the next event is too old", labels=["dataset"])
+    now = time.time()
+    for dataset, book in books.items():
+        for state in STATES:
+            events.add_metric([dataset, state], getattr(book, state))
+        accepted.add_metric([dataset], book.accepted)
+        imbalance.add_metric([dataset], book.imbalance)
+        if book.oldest_pending_at is not None:
+            age.add_metric([dataset], max(0.0, now - book.oldest_pending_at))
+        if book.nearest_expiry_at is not None:
+            expiry.add_metric([dataset], book.nearest_expiry_at - now)
+    yield from (events, accepted, imbalance, age, expiry)
+
+
+def _paces(paces: Mapping[str, DatasetPace]) -> Iterator[Metric]:
+    parked = GaugeMetricFamily("relay_dataset_parked", "1 while nothing is sent for a dataset", labels=["dataset"])
+    for dataset, pace in paces.items():
+        parked.add_metric([dataset], float(pace.parked_until > time.time()))
+    yield parked
+
+
+def _build() -> Metric:
+    return GaugeMetricFamily("relay_build_info", f"conversion-relay {__version__}", value=1)

@@ -1,0 +1,184 @@
+"""The site in the demo: the four endpoints, and pages that a person can click through."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import msgspec
+from litestar import Litestar, Request, Response, get, post, route
+from litestar.datastructures import State
+from litestar.exceptions import NotFoundException
+from litestar.static_files import create_static_files_router
+
+from conversion_relay.course_site.checkout import Checkout
+from conversion_relay.course_site.courses import Course
+from conversion_relay.course_site.registrations import Registration
+from conversion_relay.course_site.site import CourseSite
+from conversion_relay.course_site.web import Answer, SiteRequest
+from conversion_relay.event_id import for_purchase, for_registration
+from conversion_relay.request_facts import request_facts
+
+PAGES = Path(__file__).parent / "pages"
+TRACKING_SCRIPT = [
+    PAGES / "static" / "meta-tracking.js",
+    Path(__file__).parents[2] / "src" / "meta-tracking.js",
+]
+"""In the wheel it lies among the pages; in a checkout it is the one in src/."""
+AnyRequest = Request[Any, Any, State]
+
+
+def create_app(site: CourseSite, *, pixel_id: str, emulator_url: str, webhook_secret: str) -> Litestar:
+    """`emulator_url` stands for connect.facebook.net on these pages; `webhook_secret` for Stripe's own."""
+    pages = _Pages(site, pixel_id, emulator_url)
+    checkout = Checkout(site, webhook_secret)
+
+    @route("/register", http_method=["POST", "OPTIONS"])
+    async def register(request: AnyRequest) -> Response[Any]:
+        answer = await _call(site.register, request, site)
+        return _as_page(request, answer, f"/checkout/{answer.body.get('registration_id')}")
+
+    @route("/contact", http_method=["POST", "OPTIONS"])
+    async def contact(request: AnyRequest) -> Response[Any]:
+        return _as_page(request, await _call(site.contact, request, site), "/contact?sent=1")
+
+    @route("/view-content", http_method=["POST", "OPTIONS"])
+    async def view_content(request: AnyRequest) -> Response[Any]:
+        return _response(await _call(site.view_content, request, site))
+
+    @post("/payment-webhook")
+    async def payment_webhook(request: AnyRequest) -> Response[Any]:
+        return _response(await _call(site.payment_webhook, request, site))
+
+    @get("/", sync_to_thread=False)
+    def home() -> Response[str]:
+        return pages.render("home.html", courses=site.courses.values())
+
+    @get("/courses/{course_id:str}", sync_to_thread=False)
+    def course_page(course_id: str) -> Response[str]:
+        return pages.render("course.html", course=_course(site, course_id))
+
+    @get("/contact", sync_to_thread=False)
+    def contact_page(request: AnyRequest) -> Response[str]:
+        return pages.render("contact.html", sent="sent" in request.query_params)
+
+    @get("/checkout/{registration_id:str}", sync_to_thread=True)
+    def checkout_page(registration_id: str) -> Response[str]:
+        registration = _registration(site, registration_id)
+        return pages.render("checkout.html", registration=registration, course=_course(site, registration.course_id))
+
+    @post("/checkout/{registration_id:str}/pay")
+    async def pay(request: AnyRequest, registration_id: str) -> Response[Any]:
+        """What Stripe does when the card was charged: its webhook first, then the customer back to the shop."""
+        registration = await asyncio.to_thread(_registration, site, registration_id)
+        answer = await asyncio.to_thread(checkout.deliver_webhook, registration, _here(request))
+        again = "?again=1" if answer == "duplicate" else ""
+        return Response(None, status_code=303, headers={"Location": f"/thanks/{registration_id}{again}"})
+
+    @get("/thanks/{registration_id:str}", sync_to_thread=True)
+    def thanks(request: AnyRequest, registration_id: str) -> Response[str]:
+        registration = _registration(site, registration_id)
+        return pages.render(
+            "thanks.html",
+            registration=registration,
+            course=_course(site, registration.course_id),
+            ids=[for_registration(registration_id), for_purchase(registration_id)],
+            again="again" in request.query_params,
+        )
+
+    @get("/meta-tracking.js", sync_to_thread=False, media_type="text/javascript; charset=utf-8")
+    def tracking_script() -> str:
+        return next(path for path in TRACKING_SCRIPT if path.exists()).read_text("utf-8")
+
+    static = create_static_files_router(path="/static", directories=[PAGES / "static"])
+    handlers = [
+        register,
+        contact,
+        view_content,
+        payment_webhook,
+        home,
+        course_page,
+        contact_page,
+        checkout_page,
+        pay,
+    ]
+    return Litestar(
+        route_handlers=[*handlers, thanks, tracking_script, static],
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=1_048_576,
+    )
+
+
+class _Pages:
+    def __init__(self, site: CourseSite, pixel_id: str, emulator_url: str) -> None:
+        self._environment = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True)
+        self._environment.globals |= {"pixel_id": pixel_id, "emulator_url": emulator_url}
+        self._policy = (
+            "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; "
+            f"img-src 'self' data: {emulator_url}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+
+    def render(self, name: str, **values: Any) -> Response[str]:
+        headers = {
+            "Content-Security-Policy": self._policy,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "strict-origin-when-cross-origin",
+            "Cache-Control": "no-store",
+        }
+        html = self._environment.get_template(name).render(**values)
+        return Response(html, media_type="text/html; charset=utf-8", headers=headers)
+
+
+async def _call(endpoint: Any, request: AnyRequest, site: CourseSite) -> Answer:
+    """The endpoint works with files and waits for commits, so it runs beside the event loop."""
+    site_request = _site_request(request, await request.body(), site)
+    answer: Answer = await asyncio.to_thread(endpoint, site_request)
+    return answer
+
+
+def _site_request(request: AnyRequest, body: bytes, site: CourseSite) -> SiteRequest:
+    headers: dict[str, str] = {}
+    for name, value in request.headers.multi_items():
+        separator = "; " if name == "cookie" else ", "
+        headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
+    peer = request.client.host if request.client else None
+    facts = request_facts(headers, peer, site.relay.settings.trusted_proxies)
+    return SiteRequest(method=request.method, body=body, headers=headers, facts=facts, url=str(request.url))
+
+
+def _response(answer: Answer) -> Response[Any]:
+    body = b"" if answer.status == 204 else msgspec.json.encode(answer.body)
+    response = Response(body, status_code=answer.status, media_type="application/json", headers=answer.headers)
+    for cookie in answer.cookies:
+        response.headers["Set-Cookie"] = cookie
+    return response
+
+
+def _as_page(request: AnyRequest, answer: Answer, next_page: str) -> Response[Any]:
+    """A form sent without JavaScript goes on to a page instead of JSON."""
+    is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    response = _response(answer)
+    if is_form and answer.status == 200:
+        headers = {"Location": next_page, **response.headers}
+        return Response(None, status_code=303, headers=headers)
+    return response
+
+
+def _here(request: AnyRequest) -> str:
+    host, port = request.scope["server"] or ("127.0.0.1", 80)
+    return f"http://{host}:{port}"
+
+
+def _course(site: CourseSite, course_id: str) -> Course:
+    course = site.courses.get(course_id)
+    if course is None:
+        raise NotFoundException("no such course")
+    return course
+
+
+def _registration(site: CourseSite, registration_id: str) -> Registration:
+    registration = site.registrations.find(registration_id)
+    if registration is None:
+        raise NotFoundException("no such registration")
+    return registration

@@ -1,0 +1,36 @@
+"""How a contact form's mail leaves: the port, and a folder of .eml files for the demo. SES is the other one, on AWS."""
+
+import time
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+
+class Mail(Protocol):
+    def send(self, message: EmailMessage) -> None:
+        """Raises OSError when it could not be handed over."""
+
+
+class FileMail:
+    """One file a mail; any mail program opens it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def send(self, message: EmailMessage) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid4().hex[:8]}.eml"
+        (self._folder / name).write_bytes(message.as_bytes(policy=SMTP))
+
+
+def contact_message(name: str, email: str, text: str, mobile: str | None) -> EmailMessage:
+    """What the form says, to the course team. The message class refuses line breaks in headers."""
+    message = EmailMessage()
+    message["Subject"] = "Message from the contact form"
+    message["From"] = "website@courses.example"
+    message["To"] = "team@courses.example"
+    message["Reply-To"] = "".join(c for c in email if c.isprintable())
+    message.set_content(f"From: {name}\nMobile: {mobile or '-'}\n\n{text}\n")
+    return message

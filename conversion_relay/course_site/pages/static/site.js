@@ -1,0 +1,52 @@
+// Reports the page that is viewed, and sends the forms without leaving it.
+"use strict";
+
+const { contentName, contentCategory } = document.body.dataset;
+if (contentName) MetaTracking.sendViewContentEvent({ contentName, contentCategory });
+
+for (const form of document.querySelectorAll("form[data-event]")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(form);
+  });
+}
+
+async function send(form) {
+  const button = form.querySelector("button[type=submit]");
+  const fields = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
+  tell(form, null);
+  button.disabled = true;
+  try {
+    const answer = await fetch(form.action, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(fields),
+    });
+    const body = await answer.json();
+    if (!answer.ok) return tell(form, body);
+    window.fbq("track", form.dataset.event, {}, { eventID: body.event_id });
+    if (body.registration_id) location.href = `/checkout/${body.registration_id}`;
+    else {
+      form.reset();
+      form.querySelector(".done").hidden = false;
+    }
+  } catch {
+    tell(form, { message: "no answer from the server; please try again" });
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function tell(form, problem) {
+  const place = form.querySelector(".problem");
+  place.hidden = !problem;
+  for (const input of form.elements) input.removeAttribute("aria-invalid");
+  if (!problem) return;
+  const input = problem.field && form.elements[problem.field];
+  const label = input && input.closest("label") ? input.closest("label").firstChild.textContent.trim() : "";
+  place.textContent = label ? `${label}: ${problem.message}` : problem.message;
+  if (input) {
+    input.setAttribute("aria-invalid", "true");
+    input.focus();
+  }
+}

@@ -1,0 +1,72 @@
+"""POST /payment-webhook: Stripe says that somebody paid; the Purchase gets the visit that the webhook cannot know."""
+
+from typing import TYPE_CHECKING
+
+from conversion_relay import CustomData, Event, InvalidEvent, RequestFacts, SignatureError
+from conversion_relay.course_site.registration import person
+from conversion_relay.course_site.registrations import Registration
+from conversion_relay.course_site.web import Answer, Problem, SiteRequest, refused
+from conversion_relay.event_id import for_purchase
+from conversion_relay.payments import Ignored, Payment, Unpaid
+from conversion_relay.payments.stripe import HEADER, verify
+
+if TYPE_CHECKING:
+    from conversion_relay.course_site.site import CourseSite
+
+MOST_BYTES = 262_144
+_SESSION = "data.object"
+
+
+def payment_webhook(site: "CourseSite", request: SiteRequest) -> Answer:
+    """Answers 200 only when the Purchase is durable; redelivered as often as Stripe likes, it stays one."""
+    if len(request.body) > MOST_BYTES:
+        raise Problem(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
+    try:
+        notice = verify(request.body, request.headers, site.stripe_secrets, site.clock())
+    except SignatureError as error:
+        raise Problem(400, error.reason, HEADER, str(error)) from None
+    except InvalidEvent as error:
+        raise refused(error) from None
+    match notice:
+        case Ignored():
+            return Answer(200, {"message": "ignored"})
+        case Unpaid():
+            raise Problem(400, "not_paid", f"{_SESSION}.payment_status", "this session is not paid; nothing was stored")
+        case Payment():
+            return _paid(site, notice)
+
+
+def _paid(site: "CourseSite", payment: Payment) -> Answer:
+    if payment.reference is None:
+        message = "the checkout was opened without a registration id"
+        raise Problem(400, "missing_field", f"{_SESSION}.client_reference_id", message)
+    registration = site.registrations.find(payment.reference)
+    if registration is None:
+        message = "no registration has this id"
+        raise Problem(404, "unknown_registration", f"{_SESSION}.client_reference_id", message)
+    # No facts of this request: it comes from Stripe's machine, not from the visitor's.
+    event_id = site.track(_event(site, registration, payment), RequestFacts())
+    # Only now: a crash before this line is mended by the webhook's redelivery, which is a duplicate in the outbox.
+    first = site.registrations.mark_paid(registration.registration_id, payment.paid_at)
+    return Answer(200, {"message": "paid" if first else "duplicate", "event_id": event_id})
+
+
+def _event(site: "CourseSite", registration: Registration, payment: Payment) -> Event:
+    course = site.courses.get(registration.course_id)
+    return Event(
+        event_name="Purchase",
+        event_id=for_purchase(registration.registration_id),
+        event_time=payment.paid_at,
+        event_source_url=registration.url,
+        user_data=person(registration),
+        custom_data=CustomData(
+            value=float(payment.amount),
+            currency=payment.currency,
+            content_name=course.title if course else None,
+            content_category=course.category if course else None,
+            content_ids=[registration.course_id],
+            content_type="product",
+            num_items=1,
+            order_id=registration.registration_id,
+        ).to_wire(),
+    )

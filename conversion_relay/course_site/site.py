@@ -1,0 +1,120 @@
+"""The four endpoints of the site, and what they share: who may call, cookies for Meta's browser ids, errors."""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from conversion_relay import Event, InvalidEvent, OutboxUnavailable, Relay, RequestFacts
+from conversion_relay.click_id import COOKIE_SECONDS, fbc_from_url, new_fbp
+from conversion_relay.course_site import contact, payment, registration, view_content
+from conversion_relay.course_site.courses import COURSES, Course
+from conversion_relay.course_site.mail import Mail
+from conversion_relay.course_site.registrations import Registrations
+from conversion_relay.course_site.web import (
+    Answer,
+    Problem,
+    SiteRequest,
+    check_origin,
+    cors_headers,
+    unavailable,
+)
+
+logger = logging.getLogger("conversion_relay.course_site")
+Endpoint = Callable[["CourseSite", SiteRequest], Answer]
+
+
+class CourseSite:
+    """Everything the endpoints need. `clock` and `new_id` are arguments so that a test can hold them still."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        registrations: Registrations,
+        mail: Mail,
+        *,
+        stripe_secrets: Sequence[str],
+        courses: Mapping[str, Course] = COURSES,
+        clock: Callable[[], float] = time.time,
+        new_id: Callable[[], str] = lambda: secrets.token_hex(12),
+    ) -> None:
+        self.relay, self.registrations, self.mail = relay, registrations, mail
+        self.stripe_secrets, self.courses = stripe_secrets, courses
+        self.clock, self.new_id = clock, new_id
+        self._allowed_origins = frozenset(o for d in relay.settings.datasets for o in d.allowed_origins)
+
+    def register(self, request: SiteRequest) -> Answer:
+        return self._respond(registration.register, request)
+
+    def contact(self, request: SiteRequest) -> Answer:
+        return self._respond(contact.contact, request)
+
+    def view_content(self, request: SiteRequest) -> Answer:
+        return self._respond(view_content.view_content, request)
+
+    def payment_webhook(self, request: SiteRequest) -> Answer:
+        """Called by the payment provider: no browser, no Origin to check, the signature decides."""
+        return self._answer(payment.payment_webhook, request)
+
+    def track(self, event: Event, facts: RequestFacts) -> str | None:
+        """Durable when it returns; the id. None when the visitor declined, or when the event cannot be sent: that is
+        no reason to turn a customer away."""
+        try:
+            return self.relay.track(event, facts).event_id
+        except InvalidEvent as error:
+            fields = {"event": event.event_name, "reason": error.reason, "field": error.field}
+            logger.warning("An event of the site was not accepted", extra=fields)
+            return None
+
+    def with_browser_ids(self, facts: RequestFacts) -> RequestFacts:
+        """Meta matches nobody by a user agent alone, so a visitor without `_fbp` gets one, as Meta's own tag does.
+
+        Not for a browser that asks not to be tracked.
+        """
+        if facts.gpc:
+            return facts
+        now = self.clock()
+        fbp = facts.fbp or new_fbp(now, secrets.randbelow(2**31))
+        return msgspec.structs.replace(facts, fbp=fbp, fbc=fbc_from_url(facts.url, now, known=facts.fbc))
+
+    def _respond(self, endpoint: Endpoint, request: SiteRequest) -> Answer:
+        cors = cors_headers(request, self._allowed_origins)
+        if request.method == "OPTIONS":
+            return Answer(204, {}, {**cors, "Access-Control-Max-Age": "7200"})
+        known = request.facts
+        facts = msgspec.structs.replace(known, url=known.url or request.url or None)
+        request = msgspec.structs.replace(request, facts=self.with_browser_ids(facts))
+        answer = self._answer(self._guarded(endpoint), request)
+        cookies = _cookies(known, request) if answer.status < 400 else ()
+        return msgspec.structs.replace(answer, headers={**answer.headers, **cors}, cookies=cookies)
+
+    def _guarded(self, endpoint: Endpoint) -> Endpoint:
+        def guarded(site: "CourseSite", request: SiteRequest) -> Answer:
+            check_origin(request, self._allowed_origins)
+            return endpoint(site, request)
+
+        return guarded
+
+    def _answer(self, endpoint: Endpoint, request: SiteRequest) -> Answer:
+        try:
+            if request.method != "POST":
+                raise Problem(405, "method_not_allowed", "method", "use POST")
+            return endpoint(self, request)
+        except Problem as problem:
+            return problem.answer()
+        except OutboxUnavailable as error:
+            return unavailable(error)
+
+
+def _cookies(known: RequestFacts, request: SiteRequest) -> tuple[str, ...]:
+    """Set what was minted here. Not HttpOnly: the pixel reads and owns these two."""
+    secure = "; Secure" if request.url.startswith("https:") else ""
+    minted: dict[str, Any] = {"_fbp": (known.fbp, request.facts.fbp), "_fbc": (known.fbc, request.facts.fbc)}
+    return tuple(
+        f"{name}={new}; Max-Age={COOKIE_SECONDS}; Path=/; SameSite=Lax{secure}"
+        for name, (old, new) in minted.items()
+        if new and new != old
+    )

@@ -1,0 +1,146 @@
+"""A request and an answer, whatever the door; and how a body is read without believing any of it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from conversion_relay import InvalidEvent, OutboxUnavailable, RequestFacts
+
+MOST_BYTES = 65_536
+MOST_FIELDS = 50
+LONGEST_FIELD = 5_000
+Form = TypeVar("Form", bound=msgspec.Struct)
+
+
+class SiteRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Header names in lower case; the body's bytes as they came."""
+
+    method: str
+    body: bytes = b""
+    headers: Mapping[str, str] = {}
+    facts: RequestFacts = RequestFacts()
+    url: str = ""
+    """Of the request itself; stands for the page where the browser sends no Referer."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str] = {}
+    cookies: tuple[str, ...] = ()
+    """Set-Cookie values."""
+
+
+class Problem(Exception):
+    """Ends the request with a 4xx; raised and caught inside this package."""
+
+    def __init__(self, status: int, error: str, field: str, message: str) -> None:
+        super().__init__(error)
+        self.status, self.error, self.field, self.message = status, error, field, message
+
+    def answer(self) -> Answer:
+        body = {"error": self.error, "field": self.field, "message": self.message}
+        return Answer(self.status, body, {"X-Relay-Reason": self.error})
+
+
+def unavailable(_: OutboxUnavailable) -> Answer:
+    """Nothing was kept; the same request may be sent again."""
+    body = {"error": "not_durable", "message": "this could not be stored just now; please try again"}
+    return Answer(503, body, {"Retry-After": "5", "X-Relay-Reason": "not_durable"})
+
+
+def refused(error: InvalidEvent) -> Problem:
+    return Problem(400, error.reason, error.field, error.message)
+
+
+def read_form(request: SiteRequest, kind: type[Form]) -> Form:
+    """JSON (also as text/plain, from a beacon) or a classic form, as a Struct. Raises Problem that names the field."""
+    return shape(read_object(request), kind)
+
+
+def read_object(request: SiteRequest) -> dict[str, Any]:
+    if len(request.body) > MOST_BYTES:
+        raise Problem(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
+    is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    if is_form and request.body.lstrip()[:1] != b"{":
+        fields = parse_qsl(request.body.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS)
+        return {name: value for name, value in fields if value}
+    try:
+        document = msgspec.json.decode(request.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise Problem(400, "unreadable", "body", "the body is not valid JSON in UTF-8") from None
+    if not isinstance(document, dict):
+        raise Problem(400, "wrong_type", "body", "send a JSON object")
+    return document
+
+
+def shape(document: dict[str, Any], kind: type[Form]) -> Form:
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise _shape_problem(str(error)) from None
+
+
+def _shape_problem(sentence: str) -> Problem:
+    path = re.search(r" - at `\$\.?(.*)`$", sentence)
+    where = path[1] if path else ""
+    for pattern, error, message in (
+        (r"Object missing required field `(.*?)`", "missing_field", "this field is required"),
+        (r"Object contains unknown field `(.*?)`", "unknown_field", "this field is not known here"),
+    ):
+        if found := re.match(pattern, sentence):
+            return Problem(400, error, _shown(f"{where}.{found[1]}".lstrip(".")), message)
+    return Problem(400, "wrong_type", _shown(where or "body"), _shown(sentence.partition(" - at ")[0]))
+
+
+def _shown(text: str) -> str:
+    """A field's name came from outside: short, printable, and no address in it."""
+    clean = "".join(c for c in text if c.isprintable())[:100]
+    return "..." if "@" in clean else clean
+
+
+def required_text(field: str, value: str) -> str:
+    """Trimmed; a blank is as good as missing."""
+    text = value.strip()
+    if not text:
+        raise Problem(400, "missing_field", field, "this field is required")
+    if len(text) > LONGEST_FIELD:
+        raise Problem(400, "too_long", field, f"at most {LONGEST_FIELD} characters")
+    return text
+
+
+def required_email(field: str, value: str) -> str:
+    """Good enough to answer to: one address with a dotted domain."""
+    text = required_text(field, value)
+    if not re.fullmatch(r"[^\s@<>,;\"()]+@[^\s@<>,;\"().]+(\.[^\s@<>,;\"().]+)+", text) or len(text) > 254:
+        raise Problem(400, "not_an_email", field, "write one e-mail address, such as name@example.com")
+    return text
+
+
+def check_origin(request: SiteRequest, allowed: frozenset[str]) -> None:
+    """A page of another site must be on the allow-list; no Origin means no browser."""
+    origin = request.headers.get("origin")
+    if origin is None or origin.lower() in allowed or is_same_origin(origin, request):
+        return
+    raise Problem(403, "origin_not_allowed", "origin", "add this site's exact origin to RELAY_ALLOWED_ORIGINS")
+
+
+def is_same_origin(origin: str, request: SiteRequest) -> bool:
+    parts = urlsplit(origin)
+    return bool(parts.netloc) and parts.netloc.lower() == request.headers.get("host", "").lower()
+
+
+def cors_headers(request: SiteRequest, allowed: frozenset[str]) -> dict[str, str]:
+    origin = request.headers.get("origin", "")
+    if origin.lower() not in allowed:
+        return {"Vary": "Origin"}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Methods": "POST, OPTIONS",
+        "Access-Control-Allow-Headers": "content-type",
+        "Access-Control-Expose-Headers": "X-Relay-Reason",
+        "Vary": "Origin",
+    }

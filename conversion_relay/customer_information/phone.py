@@ -1,0 +1,80 @@
+"""`ph`: "Remove symbols, letters, and any leading zeros. Phone numbers must include a country code".
+
+https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters#phone
+"""
+
+import re
+import unicodedata
+from functools import cache
+from typing import Any
+
+from conversion_relay.customer_information.hashing import EMPTY, Dropped, clean
+from conversion_relay.customer_information.place import ascii_digits
+from conversion_relay.customer_information.tables.calling_codes import CALLING_CODES, TRUNK_PREFIXES
+
+_NOT_DIGITS = re.compile(r"[^0-9]+")
+_EXTENSION = re.compile(
+    r"\s*(?:;\s*ext\s*=|;|,|\bext(?:ension|n)?\b\.?:?|(?<=[\d\s)])x(?=[\s\d.])|#|\bdurchwahl\b)\s*[.:]?\s*\d{1,8}\s*$",
+    re.IGNORECASE,
+)
+_SHORTEST, _LONGEST = 7, 15  # E.164; the lower bound is the Node SDK's
+
+
+def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
+    """Digits with the country's calling code. `country` (alpha-2, lower case) is used for a national number only;
+    without it the digits go as they are.
+
+    >>> normalize_phone("(650)555-1212", "us"), normalize_phone("+44 (0)20 7946 0958")
+    ('16505551212', '442079460958')
+    >>> normalize_phone("12345")
+    Dropped(reason='a phone number has 7 to 15 digits')
+    """
+    folded = clean(text if text.isascii() else ascii_digits(unicodedata.normalize("NFKC", text)))
+    if not folded:
+        return EMPTY
+    number = _EXTENSION.sub("", folded)
+    international = number.lstrip(" (").lower().removeprefix("tel:").lstrip(" (").startswith(("+", "00"))
+    if international:
+        number = number.replace("(0)", "")
+    digits = _NOT_DIGITS.sub("", number)
+    if not international and country:
+        digits = _with_calling_code(digits, country)
+    digits = digits.lstrip("0")
+    if not _SHORTEST <= len(digits) <= _LONGEST:
+        return Dropped("a phone number has 7 to 15 digits")
+    if len(set(digits)) == 1:
+        return Dropped("one digit repeated is nobody's number")
+    return digits
+
+
+def _with_calling_code(digits: str, country: str) -> str:
+    """libphonenumber where it is installed (extra `phone`); else calling code and trunk prefix from a table."""
+    library = _phonenumbers()
+    if library is not None:
+        try:
+            parsed = library.parse(digits, country.upper())
+        except library.NumberParseException:
+            return digits
+        if library.is_possible_number(parsed):
+            return f"{parsed.country_code}{library.national_significant_number(parsed)}"
+        return digits
+    code = CALLING_CODES.get(country)
+    if code is None:
+        return digits
+    if country in ("us", "ca") and digits.startswith("011"):
+        return digits[3:]
+    trunk = TRUNK_PREFIXES.get(country, "0")
+    if trunk and digits.startswith(trunk) and not digits.startswith(code):
+        return code + digits[len(trunk) :]
+    if digits.startswith(code) and len(digits) > len(code) + 8:
+        return digits
+    return code + digits
+
+
+@cache
+def _phonenumbers() -> Any:
+    try:
+        import phonenumbers
+    except ImportError:
+        return None
+    return phonenumbers

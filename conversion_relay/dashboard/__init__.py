@@ -1,0 +1,116 @@
+"""What became of every event, for a person: counts by state, recent events, dead letters, one event's story.
+
+No external host, a strict content security policy, and every text set as text. Without RELAY_ADMIN_PASSWORD it
+answers this machine alone; with it, HTTP Basic (any user name).
+"""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import ipaddress
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.connection import ASGIConnection
+from litestar.exceptions import NotAuthorizedException, NotFoundException, PermissionDeniedException
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.static_files import create_static_files_router
+
+from conversion_relay.delivery import DatasetPace
+from conversion_relay.relay import Relay
+
+HERE = Path(__file__).parent
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def dashboard_routes(relay: Relay, paces: Callable[[], Mapping[str, DatasetPace]]) -> list[Any]:
+    password = relay.settings.admin_password.reveal()
+
+    def only_operators(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        if password:
+            if not _knows(password, connection.headers.get("authorization", "")):
+                raise NotAuthorizedException(headers={"WWW-Authenticate": 'Basic realm="Conversion Relay"'})
+        elif not _is_local(connection):
+            raise PermissionDeniedException("set RELAY_ADMIN_PASSWORD to open the dashboard to other machines")
+
+    @get("/dashboard", guards=[only_operators], sync_to_thread=False)
+    def page() -> Response[str]:
+        html = (HERE / "templates" / "dashboard.html").read_text("utf-8")
+        return Response(html, media_type="text/html; charset=utf-8", headers=_HEADERS)
+
+    @get("/dashboard/data", guards=[only_operators])
+    async def data() -> Response[bytes]:
+        return _json(await asyncio.to_thread(_overview, relay, paces()))
+
+    @get("/dashboard/event", guards=[only_operators])
+    async def event(request: Request[Any, Any, Any]) -> Response[bytes]:
+        stories = await asyncio.to_thread(relay.outbox.find, request.query_params.get("id", ""))
+        if not stories:
+            raise NotFoundException("no event has this id")
+        return _json(stories)
+
+    static = create_static_files_router(path="/dashboard/static", directories=[HERE / "static"])
+    handlers: list[HTTPRouteHandler] = [page, data, event]
+    return [*handlers, static]
+
+
+def _overview(relay: Relay, paces: Mapping[str, DatasetPace]) -> dict[str, Any]:
+    books = relay.outbox.counts()
+    now = time.time()
+    return {
+        "now": now,
+        "datasets": [
+            {
+                "dataset": dataset,
+                **msgspec.to_builtins(book),
+                "imbalance": book.imbalance,
+                "parked_seconds": _parked(paces.get(dataset), now),
+                "why": pace.why if (pace := paces.get(dataset)) else None,
+            }
+            for dataset, book in books.items()
+        ],
+        "recent": relay.outbox.recent(50),
+        "dead": relay.outbox.dead(50),
+    }
+
+
+def _parked(pace: DatasetPace | None, now: float) -> float:
+    return max(0.0, pace.parked_until - now) if pace else 0.0
+
+
+def _json(value: object) -> Response[bytes]:
+    return Response(msgspec.json.encode(value), media_type="application/json", headers=_HEADERS)
+
+
+def _knows(password: str, authorization: str) -> bool:
+    scheme, _, credentials = authorization.partition(" ")
+    try:
+        given = base64.b64decode(credentials, validate=True).partition(b":")[2]
+    except binascii.Error:
+        return False
+    return scheme.lower() == "basic" and hmac.compare_digest(given, password.encode())
+
+
+def _is_local(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """From this machine and by a name of this machine: a page elsewhere can point its own name at 127.0.0.1."""
+    peer = connection.client.host if connection.client else ""
+    host = connection.headers.get("host", "").rpartition(":")[0].strip("[]") or connection.headers.get("host", "")
+    try:
+        local_peer = ipaddress.ip_address(peer).is_loopback
+    except ValueError:
+        return False
+    return local_peer and host in ("localhost", "127.0.0.1", "::1") and "x-forwarded-for" not in connection.headers

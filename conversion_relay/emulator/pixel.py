@@ -1,0 +1,36 @@
+"""The pixel's request (`/tr?id=...&ev=...&eid=...`) as the event it stands for.
+
+https://developers.facebook.com/docs/marketing-api/conversions-api/deduplicate-pixel-and-server-events
+"""
+
+import base64
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+
+
+def read_pixel(query: str, now: float) -> tuple[str, dict[str, Any] | None]:
+    """(dataset, event); the event is None where id or name is missing."""
+    given = dict(parse_qsl(query))
+    dataset, name = given.get("id", ""), given.get("ev", "")
+    if not dataset.isdigit() or not name:
+        return dataset, None
+    event: dict[str, Any] = {"event_name": name, "event_time": int(now), "user_data": _group(given, "ud")}
+    for source, target in (("eid", "event_id"), ("dl", "event_source_url"), ("rl", "referrer_url")):
+        if given.get(source):
+            event[target] = given[source]
+    event["user_data"] |= {key: given[key] for key in ("fbp", "fbc", "external_id") if given.get(key)}
+    if custom := _group(given, "cd"):
+        event["custom_data"] = custom
+    return dataset, event
+
+
+def _group(given: dict[str, str], prefix: str) -> dict[str, str]:
+    """cd[value]=12&cd[currency]=USD -> {"value": "12", "currency": "USD"}"""
+    found = {}
+    for name, value in given.items():
+        if match := re.fullmatch(rf"{prefix}\[([\w-]+)\]", name):
+            found[match[1]] = value
+    return found

@@ -1,0 +1,81 @@
+"""From a Graph API request to its token and its events: three encodings, three places for the token.
+
+https://developers.facebook.com/docs/marketing-api/conversions-api/using-the-api
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl
+
+import msgspec
+from multipart import MultipartError, MultipartParser
+
+
+class GraphRequest(msgspec.Struct):
+    """What was asked for. `events` is None where data could not be read."""
+
+    encoding: str
+    token: str | None
+    token_in: str | None
+    events: list[Any] | None
+
+
+def read(headers: Mapping[str, str], query: str, body: bytes) -> GraphRequest:
+    """Header names in lower case. Never raises."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    encoding, fields = _fields(kind, headers.get("content-type", ""), body)
+    places = (
+        ("header", _bearer(headers.get("authorization", ""))),
+        ("body", fields.get("access_token")),
+        ("query", dict(parse_qsl(query, keep_blank_values=True)).get("access_token")),
+    )
+    token_in, token = next(((place, found) for place, found in places if found is not None), (None, None))
+    data = fields.get("data", parse_qs(query).get("data", [None])[0])
+    return (
+        GraphRequest(encoding, token if isinstance(token, str) else "", token_in, _events(data))
+        if token_in
+        else (GraphRequest(encoding, None, None, _events(data)))
+    )
+
+
+def _fields(kind: str, content_type: str, body: bytes) -> tuple[str, dict[str, Any]]:
+    if kind == "multipart/form-data":
+        return "multipart", _multipart(content_type, body)
+    if kind == "application/x-www-form-urlencoded" and body.lstrip()[:1] != b"{":
+        return "urlencoded", dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    document = _decode(body)
+    return "json", document if isinstance(document, dict) else {}
+
+
+def _multipart(content_type: str, body: bytes) -> dict[str, Any]:
+    import io
+    import re
+
+    boundary = re.search(r'boundary="?([^";]+)', content_type)
+    if not boundary:
+        return {}
+    try:
+        return {part.name: part.value for part in MultipartParser(io.BytesIO(body), boundary[1])}
+    except (MultipartError, UnicodeError):
+        return {}
+
+
+def _events(data: Any) -> list[Any] | None:
+    """`data` as an array, as JSON text of one, or (the SDKs) as an array of JSON texts."""
+    if isinstance(data, str):
+        data = _decode(data.encode())
+    if not isinstance(data, list):
+        return None
+    return [_decode(item.encode()) if isinstance(item, str) else item for item in data]
+
+
+def _bearer(authorization: str) -> str | None:
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() in ("bearer", "oauth") else None
+
+
+def _decode(text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None

@@ -1,0 +1,183 @@
+"""The words of the trade: an event as a caller writes it, and as it is kept after the person has left it.
+
+Field names are Meta's, from the pages "Server Event Parameters", "Customer Information Parameters" and
+"Standard Parameters": https://developers.facebook.com/docs/marketing-api/conversions-api/parameters
+In `user_data` the readable names (`email`, `phone`, ...) work beside Meta's two-letter ones.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+type_of_text = str | int | list[str | int]
+
+PUBLIC_EVENT_NAMES = frozenset(
+    {"PageView", "ViewContent", "Search", "Contact", "Lead", "AddToCart", "InitiateCheckout"}
+)
+"""What a browser may send without a key: nothing here says that money moved or an account exists."""
+
+STANDARD_EVENT_NAMES = PUBLIC_EVENT_NAMES | {
+    "AddPaymentInfo",
+    "AddToWishlist",
+    "CompleteRegistration",
+    "CustomizeProduct",
+    "Donate",
+    "FindLocation",
+    "Purchase",
+    "Schedule",
+    "StartTrial",
+    "SubmitApplication",
+    "Subscribe",
+}
+
+ActionSource = Literal[
+    "email",
+    "website",
+    "app",
+    "phone_call",
+    "chat",
+    "physical_store",
+    "system_generated",
+    "business_messaging",
+    "other",
+]
+
+
+class UserData(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who did it, plain or already hashed; single values or lists. Lives only until `intake` hashes it."""
+
+    email: type_of_text | None = None
+    phone: type_of_text | None = None
+    first_name: type_of_text | None = None
+    last_name: type_of_text | None = None
+    city: type_of_text | None = None
+    state: type_of_text | None = None
+    zip: type_of_text | None = None
+    country: type_of_text | None = None
+    date_of_birth: type_of_text | None = None
+    gender: type_of_text | None = None
+    external_id: type_of_text | None = None
+    em: type_of_text | None = None
+    ph: type_of_text | None = None
+    fn: type_of_text | None = None
+    ln: type_of_text | None = None
+    ct: type_of_text | None = None
+    st: type_of_text | None = None
+    zp: type_of_text | None = None
+    db: type_of_text | None = None
+    ge: type_of_text | None = None
+    client_ip_address: str | None = None
+    client_user_agent: str | None = None
+    fbc: str | None = None
+    fbp: str | None = None
+    subscription_id: str | int | None = None
+    fb_login_id: str | int | None = None
+    lead_id: str | int | None = None
+    anon_id: str | None = None
+    madid: str | None = None
+    page_id: str | int | None = None
+    page_scoped_user_id: str | int | None = None
+    ctwa_clid: str | None = None
+    ig_account_id: str | int | None = None
+    ig_sid: str | int | None = None
+    dobd: type_of_text | None = None
+    dobm: type_of_text | None = None
+    doby: type_of_text | None = None
+    f5first: type_of_text | None = None
+    f5last: type_of_text | None = None
+    fi: type_of_text | None = None
+
+    def __repr__(self) -> str:
+        """Names of the keys that are there; a traceback or a log line must not show a person."""
+        return f"UserData({', '.join(present(self))})"
+
+
+class Content(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One line of `custom_data.contents`; `item_price` in the currency's major unit."""
+
+    id: str | int
+    quantity: int = 1
+    item_price: float | None = None
+    title: str | None = None
+    description: str | None = None
+    brand: str | None = None
+    category: str | None = None
+    delivery_category: Literal["in_store", "curbside", "home_delivery"] | None = None
+
+
+class CustomData(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What it was worth. `value` is in the currency's major unit (299.99, not 29999); currency is ISO 4217."""
+
+    value: float | None = None
+    currency: str | None = None
+    content_name: str | None = None
+    content_category: str | None = None
+    content_ids: list[str | int] | None = None
+    content_type: str | None = None
+    contents: list[Content] | None = None
+    order_id: str | None = None
+    num_items: int | None = None
+    predicted_ltv: float | None = None
+    net_revenue: float | None = None
+    search_string: str | None = None
+    status: str | bool | None = None
+    properties: dict[str, Any] | None = None
+    """Custom properties of your own; sent beside the standard ones."""
+
+    def to_wire(self) -> dict[str, Any]:
+        """Meta's flat object: standard names and custom properties side by side."""
+        wire: dict[str, Any] = msgspec.to_builtins(self)
+        return {**wire, **wire.pop("properties", {})}
+
+
+class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A server event as a caller writes it; what is missing and can be known is filled in by `intake`."""
+
+    event_name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    user_data: UserData = msgspec.field(default_factory=UserData)
+    event_time: int | float | None = None
+    """Unix seconds; the moment of acceptance when absent."""
+    event_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    """The string that the browser pixel sends as `eventID`; a UUID version 7 when absent."""
+    action_source: ActionSource = "website"
+    event_source_url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
+    referrer_url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
+    custom_data: dict[str, Any] | None = None
+    """Standard and custom properties; in Python, `CustomData(...).to_wire()` writes them for you."""
+    opt_out: bool | None = None
+    data_processing_options: list[str] | None = None
+    data_processing_options_country: int | None = None
+    data_processing_options_state: int | None = None
+    app_data: dict[str, Any] | None = None
+    original_event_data: dict[str, Any] | None = None
+    attribution_data: dict[str, Any] | None = None
+    messaging_channel: str | None = None
+    customer_segmentation: str | None = None
+    advanced_measurement_table: str | None = None
+    consent: Literal["granted", "denied"] | None = None
+    """What the visitor said about marketing; never sent to Meta (no field of theirs carries it)."""
+
+
+class SealedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event after the door: hashed, final, byte for byte what Meta will get on every attempt."""
+
+    dataset: str
+    event_name: str
+    event_id: str
+    event_time: int
+    expires_at: int
+    """Unix seconds after which Meta would refuse it, with a margin."""
+    body: bytes
+    """Meta's JSON of this one event."""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of one event that was put: it is durable now, or it already was."""
+
+    event_id: str
+    duplicate: bool = False
+
+
+def present(user_data: UserData) -> list[str]:
+    """Names of the keys that hold something; never their values."""
+    return [name for name in user_data.__struct_fields__ if getattr(user_data, name) is not None]

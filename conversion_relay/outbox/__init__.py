@@ -1,0 +1,163 @@
+"""Where accepted events wait: durable before the 2xx, leased to one worker at a time, settled by its token.
+
+`open_outbox(url)` gives the backend; every backend keeps the promises below and passes the one suite in
+`tests/outbox/`. Not promised, so never assumed: one process, one clock, order, or a message being one event.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Literal, Protocol, runtime_checkable
+from urllib.parse import urlsplit
+
+import msgspec
+
+from conversion_relay.errors import SettingsError
+from conversion_relay.event import Receipt, SealedEvent
+from conversion_relay.graph import Said
+from conversion_relay.retry import FinalVerdict
+
+State = Literal["pending", "leased", "delivered", "dead", "expired", "erased"]
+STATES: tuple[State, ...] = ("pending", "leased", "delivered", "dead", "expired", "erased")
+
+
+class LeasedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event in a worker's hands."""
+
+    key: int
+    event_name: str
+    event_id: str
+    event_time: int
+    expires_at: int
+    attempts: int
+    intact: bool
+    """False where the stored bytes no longer match their checksum; such bytes are never sent."""
+    body: bytes
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """The right to settle these events until `until`; the token is the proof."""
+
+    token: str
+    dataset: str
+    until: float
+    events: tuple[LeasedEvent, ...]
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One answer of Meta's, or its silence, as kept for `explain`."""
+
+    at: float
+    outcome: str
+    why: str | None = None
+    status: int | None = None
+    code: int | None = None
+    subcode: int | None = None
+    title: str | None = None
+    fbtrace_id: str | None = None
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """The life of one event, without the person."""
+
+    dataset: str
+    event_name: str
+    event_id: str
+    event_time: int
+    accepted_at: float
+    expires_at: int
+    state: State
+    reason: str | None
+    attempts: int
+    due_at: float | None
+    settled_at: float | None
+    history: tuple[Attempt, ...]
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """One dataset's books. `accepted` is counted at `put`, the states where they change: they must agree."""
+
+    accepted: int = 0
+    pending: int = 0
+    leased: int = 0
+    delivered: int = 0
+    dead: int = 0
+    expired: int = 0
+    erased: int = 0
+    oldest_pending_at: float | None = None
+    nearest_expiry_at: int | None = None
+
+    @property
+    def imbalance(self) -> int:
+        """Zero, always."""
+        return self.accepted - sum(int(getattr(self, state)) for state in STATES)
+
+
+Settlement = tuple[LeasedEvent, FinalVerdict]
+
+
+@runtime_checkable
+class Outbox(Protocol):
+    """The verbs. All raise OutboxUnavailable when nothing could be committed."""
+
+    def put(self, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
+        """Durable when it returns. A known (dataset, event name, event id) is not stored again."""
+
+    def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
+        """The same for a caller that must not block: the future is done after the commit."""
+
+    def claim(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
+        """Up to `limit` due events of one dataset, given to nobody else until the lease runs out."""
+
+    def extend(self, lease: Lease, lease_seconds: float, now: float) -> Lease:
+        """A longer lease; LeaseLost when it is somebody else's by now."""
+
+    def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
+        """Some or all of the lease's events get their verdict; LeaseLost and no change when the token is stale."""
+
+    def waiting(self, now: float) -> dict[str, float]:
+        """Datasets with something to send, and when the first of it is due (Unix seconds)."""
+
+    def counts(self) -> dict[str, Counts]:
+        """The books by dataset."""
+
+    def find(self, event_id: str) -> list[Story]:
+        """Every event of that id (one per dataset and name)."""
+
+    def dead(self, limit: int = 100) -> list[Story]:
+        """Dead letters, newest first."""
+
+    def replay(self, now: float, event_ids: Sequence[str] | None = None) -> int:
+        """Dead letters that can still be sent become pending again; how many."""
+
+    def erase(self, digests: Sequence[str], now: float) -> int:
+        """Forget a person: every event that holds one of these SHA-256 digests; how many."""
+
+    def prune(self, now: float) -> int:
+        """Drop ledger rows that no duplicate can come for any more; how many."""
+
+    def recent(self, limit: int = 50) -> list[Story]:
+        """The newest events."""
+
+    def probe(self) -> None:
+        """Returns when a real write was committed; raises OutboxUnavailable when none can be."""
+
+    def on_put(self, wake: Callable[[], None]) -> None:
+        """Call `wake` after each commit that stored something."""
+
+    def close(self) -> None:
+        """Commit what was promised, release what is leased, let go of the file."""
+
+
+def open_outbox(url: str) -> Outbox:
+    """`sqlite:///relative.db`, `sqlite:////absolute.db`. Raises SettingsError for anything else."""
+    scheme = urlsplit(url).scheme
+    if scheme == "sqlite" and url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
+        from conversion_relay.outbox.sqlite import SqliteOutbox
+
+        return SqliteOutbox(url.removeprefix("sqlite:///"))
+    raise SettingsError("RELAY_OUTBOX: expected sqlite:///file.db (four slashes for an absolute path)")
+
+
+def said(attempt_said: Said) -> Mapping[str, object]:
+    """Meta's words as fields of an `Attempt`."""
+    return msgspec.structs.asdict(attempt_said)

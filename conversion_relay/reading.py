@@ -1,0 +1,106 @@
+"""From bytes to events: whose shape is wrong is told by field, one event at a time."""
+
+import re
+
+import msgspec
+
+from conversion_relay.event import Event
+from conversion_relay.intake import Refused
+
+MOST_EVENTS = 1_000
+
+
+def read_events(body: bytes) -> list[msgspec.Raw] | Refused:
+    """One event, an array of them, or Meta's own {"data": [...]}.
+
+    Each comes back undecoded, so that one bad event is refused by itself.
+
+    >>> len(read_events(b'{"data": [{"event_name": "Lead"}, {"event_name": "Contact"}]}'))
+    2
+    >>> read_events(b"[]").reason
+    'no_events'
+    """
+    start = body.lstrip()[:1]
+    try:
+        if start == b"[":
+            events = _list_decoder.decode(body)
+        elif start == b"{":
+            members = _members_decoder.decode(body)
+            if "data" not in members:
+                return [msgspec.Raw(body)]
+            if others := sorted(members.keys() - {"data"}):
+                return Refused("unknown_field", _printable(others[0]), "beside data nothing is read from a request")
+            events = _list_decoder.decode(members["data"])
+        else:
+            return _NOT_EVENTS
+    except msgspec.ValidationError:
+        return Refused("wrong_type", "data", "data is an array of events")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Refused("unreadable", "body", "the body is not valid JSON in UTF-8")
+    if not events:
+        return Refused("no_events", "data", "send at least one event")
+    if len(events) > MOST_EVENTS:
+        return Refused("too_many_events", "data", f"send at most {MOST_EVENTS} events in one request")
+    return events
+
+
+def read_lines(body: bytes) -> list[msgspec.Raw] | Refused:
+    """The same, or JSON lines: one event a line. Any number."""
+    lines = [line for line in body.splitlines() if line.strip()]
+    if len(lines) > 1 and all(_is_json(line) for line in lines):
+        return [msgspec.Raw(line) for line in lines]
+    if body.lstrip()[:1] == b"[":
+        try:
+            return _list_decoder.decode(body) or Refused("no_events", "data", "send at least one event")
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return Refused("unreadable", "body", "the file is not valid JSON in UTF-8")
+    return read_events(body)
+
+
+def read_event(raw: msgspec.Raw | bytes) -> Event | Refused:
+    """One event, or what is wrong with its shape.
+
+    >>> read_event(b'{"user_data": {}}')
+    Refused(reason='missing_field', field='event_name', message='this field is required')
+    >>> read_event(b'{"event_name": "Lead", "user_data": {"mail": "x"}}').field
+    'user_data.mail'
+    """
+    try:
+        return _event_decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        return _shape(str(error))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Refused("unreadable", "body", "the event is not valid JSON in UTF-8")
+
+
+def _shape(sentence: str) -> Refused:
+    """msgspec's sentence about a shape as a reason, the field's path, and a message without the value."""
+    path = re.search(r" - at `\$\.?(.*)`$", sentence)
+    where = path[1] if path else ""
+    if found := re.match(r"Object missing required field `(.*?)`", sentence):
+        return Refused("missing_field", f"{where}.{found[1]}".lstrip("."), "this field is required")
+    if found := re.match(r"Object contains unknown field `(.*?)`", sentence):
+        field = f"{where}.{_printable(found[1])}".lstrip(".")
+        return Refused("unknown_field", field, "no such field here; properties of your own go into custom_data")
+    return Refused("wrong_type", where or "body", _printable(sentence.partition(" - at ")[0]))
+
+
+def _printable(text: str) -> str:
+    """A field's name came from outside: short, and nothing that could steer a terminal or name a person."""
+    clean = "".join(c for c in text if c.isprintable())[:100]
+    return "..." if "@" in clean else clean
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        _raw_decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return line.lstrip()[:1] == b"{"
+
+
+_event_decoder = msgspec.json.Decoder(Event)
+_list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_raw_decoder = msgspec.json.Decoder(msgspec.Raw)
+_NOT_EVENTS = Refused("unreadable", "body", 'send JSON: an event, an array of events, or {"data": [...]}')

@@ -1,0 +1,163 @@
+"""The facade a Python program uses: `Relay.from_env().track(Event(...))`."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Literal
+
+import msgspec
+
+from conversion_relay.batch import pack
+from conversion_relay.errors import InvalidEvent
+from conversion_relay.event import Event, Receipt, SealedEvent
+from conversion_relay.graph import Accepted, Outcome, build_request, read_response
+from conversion_relay.graph import Refused as RefusedByMeta
+from conversion_relay.intake import Refused, RequestFacts, Sender, Submission, accept
+from conversion_relay.outbox import Outbox, open_outbox
+from conversion_relay.settings import Dataset, Settings
+from conversion_relay.telemetry import Sentences
+from conversion_relay.transport import GraphTransport, Response, Transport
+
+NO_FACTS = RequestFacts()
+
+
+class Tracked(msgspec.Struct, frozen=True):
+    """What became of one event: durable, known already, or withheld because the visitor declined."""
+
+    event_id: str | None
+    state: Literal["accepted", "duplicate", "withheld"]
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What Meta said to events that were sent at once, past the outbox."""
+
+    event_ids: tuple[str, ...]
+    outcome: Outcome
+
+    @property
+    def accepted(self) -> bool:
+        return isinstance(self.outcome, Accepted)
+
+
+class Relay:
+    """Accepts events into the outbox. Delivery is somebody else's work: `serve`, `deliver`, or a Lambda function."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        outbox: Outbox | None = None,
+        transport: Transport | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self._outbox = outbox
+        self._transport = transport
+        self._clock = clock
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Relay":
+        """Settings from the environment and RELAY_CONFIG. Raises SettingsError that names what is missing."""
+        return cls(Settings.from_env(environ))
+
+    @property
+    def outbox(self) -> Outbox:
+        """Opened when first needed, so that a program that only sends directly makes no file."""
+        if self._outbox is None:
+            self._outbox = open_outbox(self.settings.outbox)
+        return self._outbox
+
+    def track(self, event: Event, facts: RequestFacts = NO_FACTS, *, sender: Sender = "backend") -> Tracked:
+        """Durable when it returns. Raises InvalidEvent (field, rule, remedy) and OutboxUnavailable."""
+        sealed = self.seal(event, facts, sender=sender)
+        if isinstance(sealed, Refused):
+            if sealed.reason == "consent_denied":
+                return Tracked(None, "withheld")
+            raise InvalidEvent(sealed.reason, sealed.field, sealed.message)
+        (receipt,) = self.put([sealed])
+        return Tracked(receipt.event_id, "duplicate" if receipt.duplicate else "accepted")
+
+    def seal(
+        self,
+        event: Event,
+        facts: RequestFacts = NO_FACTS,
+        *,
+        sender: Sender = "backend",
+        dataset: Dataset | None = None,
+    ) -> SealedEvent | Refused:
+        """The door by itself: hash and judge one event, keep nothing."""
+        policy = self.settings.policy(dataset or self.settings.datasets[0])
+        submission = Submission(event=event, sender=sender)
+        return accept(submission, facts, policy, now=self._clock(), entropy=os.urandom(10))
+
+    def put(self, events: Sequence[SealedEvent]) -> list[Receipt]:
+        """Durable when it returns."""
+        return self.outbox.put(events, self._clock())
+
+    def put_soon(self, events: Sequence[SealedEvent]) -> "Future[list[Receipt]]":
+        """The same for an event loop: the future is done after the commit."""
+        return self.outbox.put_soon(events, self._clock())
+
+    def send(
+        self, events: Sequence[SealedEvent], *, deadline: float = 5.0, test_event_code: str | None = None
+    ) -> list[Sent]:
+        """Post now and hear Meta's answer; nothing is stored and nothing is retried."""
+        return [
+            self._send(batch, dataset, deadline, test_event_code)
+            for dataset in self.settings.datasets
+            for batch in pack([event for event in events if event.dataset == dataset.pixel_id])
+        ]
+
+    def _send(
+        self, batch: Sequence[SealedEvent], dataset: Dataset, deadline: float, test_event_code: str | None
+    ) -> Sent:
+        if self._transport is None:
+            self._transport = GraphTransport()
+        request = build_request(
+            batch,
+            url=self.settings.graph_url,
+            version=self.settings.graph_version,
+            dataset=dataset.pixel_id,
+            token=dataset.access_token.reveal(),
+            test_event_code=test_event_code or dataset.test_event_code,
+        )
+        answer = self._transport.send(request, deadline)
+        outcome: Outcome = (
+            answer
+            if not isinstance(answer, Response)
+            else read_response(answer.status, answer.headers, answer.body, len(batch), self._clock())
+        )
+        _say(batch, outcome)
+        return Sent(tuple(event.event_id for event in batch), outcome)
+
+    def close(self) -> None:
+        if self._outbox is not None:
+            self._outbox.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    def __enter__(self) -> "Relay":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _say(batch: Sequence[SealedEvent], outcome: Outcome) -> None:
+    """Nobody will try these again, so each gets its sentence now."""
+    sentences = Sentences()
+    for event in batch:
+        match outcome:
+            case Accepted():
+                sentences.sent(event.event_name, event.event_id)
+            case RefusedByMeta():
+                sentences.failed(event.event_name, event.event_id, "refused", msgspec.to_builtins(outcome.said))
+            case _:
+                sentences.error(
+                    event.event_name, event.event_id, getattr(outcome, "why", type(outcome).__name__.lower())
+                )
+    sentences.flush()

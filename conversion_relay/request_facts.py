@@ -1,0 +1,80 @@
+"""From any framework's request to `RequestFacts`: whose address, which browser, which click.
+
+X-Forwarded-For is written by whoever sends it, so it is read from the right: each address that belongs to a trusted
+proxy vouches for the one before it, and the first that does not is the visitor's.
+"""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from http.cookies import CookieError, SimpleCookie
+
+from conversion_relay.intake import RequestFacts
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def request_facts(
+    headers: Mapping[str, str],
+    peer: str | None,
+    trusted_proxies: Sequence[Network] = (),
+    *,
+    url: str | None = None,
+) -> RequestFacts:
+    """`headers` with lower-case names (repeated ones joined by a comma, cookies by a semicolon); `peer` the socket's
+    address; `url` the page, where the door knows better than the Referer.
+
+    >>> facts = request_facts({"user-agent": "Mozilla/5.0", "cookie": "_fbp=fb.1.1596403881668.1116446470",
+    ...                        "referer": "https://shop.example/course"}, "198.51.100.7")
+    >>> facts.client_ip_address, facts.fbp, facts.url
+    ('198.51.100.7', 'fb.1.1596403881668.1116446470', 'https://shop.example/course')
+    """
+    cookies = _cookies(headers.get("cookie", ""))
+    return RequestFacts(
+        client_ip_address=client_address(peer, headers.get("x-forwarded-for", ""), trusted_proxies),
+        client_user_agent=headers.get("user-agent") or None,
+        fbp=cookies.get("_fbp") or None,
+        fbc=cookies.get("_fbc") or None,
+        url=url or headers.get("referer") or None,
+        origin=headers.get("origin") or None,
+        gpc=headers.get("sec-gpc", "").strip() == "1",
+    )
+
+
+def client_address(peer: str | None, forwarded_for: str, trusted_proxies: Sequence[Network]) -> str | None:
+    """The visitor's address as far as it can be believed.
+
+    >>> proxies = [ipaddress.ip_network("10.0.0.0/8")]
+    >>> client_address("10.0.0.5", "6.6.6.6, 198.51.100.7, 10.0.0.9", proxies)
+    '198.51.100.7'
+    >>> client_address("198.51.100.7", "6.6.6.6", proxies)
+    '198.51.100.7'
+    """
+    believed = peer
+    hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
+    while hops and believed is not None and _is_trusted(believed, trusted_proxies):
+        believed = _without_port(hops.pop())
+    return believed
+
+
+def _is_trusted(address: str, trusted_proxies: Sequence[Network]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return any((mapped or parsed) in network for network in trusted_proxies)
+
+
+def _without_port(hop: str) -> str:
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
+
+
+def _cookies(header: str) -> dict[str, str]:
+    if "_fb" not in header:
+        return {}
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+    except CookieError:
+        return {}

@@ -1,0 +1,216 @@
+"""Every setting, read once: environment first, then the TOML file named by RELAY_CONFIG.
+
+A secret never shows in a repr, an error or a log: what is wrong is named, not quoted.
+"""
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+
+from conversion_relay.consent import GpcPolicy
+from conversion_relay.errors import SettingsError
+from conversion_relay.event import PUBLIC_EVENT_NAMES
+from conversion_relay.intake import Policy
+
+REQUIRED = ("META_PIXEL_ID", "META_ACCESS_TOKEN")
+LogFormat = Literal["auto", "json", "text"]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Secret:
+    """A text that does not print itself."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+    """One pixel (dataset) at Meta, and who may send to it."""
+
+    pixel_id: str
+    access_token: Secret
+    test_event_code: str | None = None
+    allowed_origins: frozenset[str] = frozenset()
+    api_keys: tuple[Secret, ...] = ()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the operator decides. The first dataset is the default one."""
+
+    datasets: tuple[Dataset, ...]
+    graph_url: str = "https://graph.facebook.com"
+    graph_version: str = "v26.0"
+    outbox: str = "sqlite:///conversion-relay.db"
+    default_country: str | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+    admin_password: Secret = Secret("")
+    webhook_secrets: dict[str, tuple[Secret, ...]] = {}
+    gpc: GpcPolicy = "limited_data_use"
+    public_event_names: frozenset[str] = PUBLIC_EVENT_NAMES
+    contact_id_literal: bool = False
+    log_format: LogFormat = "auto"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, required: tuple[str, ...] = REQUIRED) -> "Settings":
+        """Raises SettingsError that names every missing variable at once, or the first malformed one."""
+        env = {**_from_toml(environ := os.environ if environ is None else environ), **environ}
+        several = env.get("_datasets", ())
+        missing = [name for name in required if not env.get(name)] if not several else []
+        if missing:
+            raise SettingsError(f"Missing required environment variables: {', '.join(missing)}")
+        datasets = tuple(_dataset(env, table) for table in several) or (_dataset(env, env),)
+        return cls(
+            datasets=datasets,
+            graph_url=_graph_url(env.get("META_GRAPH_URL", "https://graph.facebook.com")),
+            graph_version=_matching(
+                "META_GRAPH_VERSION", env.get("META_GRAPH_VERSION", "v26.0"), r"v\d{1,3}\.\d", "v26.0"
+            ),
+            outbox=env.get("RELAY_OUTBOX") or "sqlite:///conversion-relay.db",
+            default_country=_country(env.get("RELAY_DEFAULT_COUNTRY")),
+            trusted_proxies=_networks(env.get("RELAY_TRUSTED_PROXIES", "")),
+            admin_password=Secret(env.get("RELAY_ADMIN_PASSWORD", "")),
+            webhook_secrets=_webhook_secrets(env),
+            gpc=_one_of("RELAY_GPC", env.get("RELAY_GPC") or "limited_data_use", get_args(GpcPolicy)),
+            public_event_names=frozenset(_listed(env.get("RELAY_PUBLIC_EVENTS", ""))) or PUBLIC_EVENT_NAMES,
+            contact_id_literal=_boolean("RELAY_CONTACT_ID_LITERAL", env.get("RELAY_CONTACT_ID_LITERAL", "")),
+            log_format=_one_of("RELAY_LOG_FORMAT", env.get("RELAY_LOG_FORMAT") or "auto", get_args(LogFormat)),
+        )
+
+    def dataset(self, pixel_id: str) -> Dataset | None:
+        """The dataset of that id, or None: events of a dataset that is no longer configured stay where they are."""
+        return next((d for d in self.datasets if d.pixel_id == pixel_id), None)
+
+    def policy(self, dataset: Dataset) -> Policy:
+        return Policy(
+            dataset=dataset.pixel_id,
+            default_country=self.default_country,
+            gpc=self.gpc,
+            public_event_names=self.public_event_names,
+        )
+
+    def secrets(self) -> list[str]:
+        """All secret texts, for the log filter and for nothing else."""
+        found = [self.admin_password, *(s for group in self.webhook_secrets.values() for s in group)]
+        for dataset in self.datasets:
+            found += [dataset.access_token, *dataset.api_keys]
+        return [secret.reveal() for secret in found if secret]
+
+
+def _from_toml(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Top-level keys are the variables' own names; each [[dataset]] table holds the META_ and origin keys of one."""
+    name = environ.get("RELAY_CONFIG")
+    if not name:
+        return {}
+    try:
+        document = tomllib.loads(Path(name).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"RELAY_CONFIG: the file cannot be read: {error.__class__.__name__}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"RELAY_CONFIG: not valid TOML: {error}") from None
+    tables = document.pop("dataset", [])
+    return {key: _joined(value) for key, value in document.items()} | {
+        "_datasets": tuple({key: _joined(value) for key, value in table.items()} for table in tables)
+    }
+
+
+def _joined(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _dataset(env: Mapping[str, Any], table: Mapping[str, str]) -> Dataset:
+    return Dataset(
+        pixel_id=_matching(
+            "META_PIXEL_ID",
+            table.get("META_PIXEL_ID") or "0",
+            r"\d{1,20}",
+            "digits only, e.g. 1232612085335834",
+        ),
+        access_token=_token(table.get("META_ACCESS_TOKEN", "")),
+        test_event_code=table.get("META_TEST_EVENT_CODE") or None,
+        allowed_origins=frozenset(map(_origin, _listed(table.get("RELAY_ALLOWED_ORIGINS", "")))),
+        api_keys=tuple(map(Secret, _listed(table.get("RELAY_API_KEYS", "")))),
+    )
+
+
+def _token(text: str) -> Secret:
+    if text and not re.fullmatch(r"[!-~]+", text):
+        raise SettingsError("META_ACCESS_TOKEN: holds a space or an odd character; paste it without line breaks")
+    return Secret(text)
+
+
+def _graph_url(url: str) -> str:
+    parts = urlsplit(url)
+    loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not (parts.scheme == "https" or (parts.scheme == "http" and loopback)) or not parts.hostname:
+        raise SettingsError("META_GRAPH_URL: https only (http for 127.0.0.1, ::1 and localhost)")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise SettingsError("META_GRAPH_URL: scheme, host and port only")
+    return url.rstrip("/")
+
+
+def _origin(origin: str) -> str:
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+        raise SettingsError("RELAY_ALLOWED_ORIGINS: exact origins such as https://shop.example, no path, no wildcard")
+    return origin.rstrip("/").lower()
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part) for part in _listed(text))
+    except ValueError:
+        raise SettingsError("RELAY_TRUSTED_PROXIES: networks such as 127.0.0.1/32,10.0.0.0/8") from None
+
+
+def _webhook_secrets(env: Mapping[str, Any]) -> dict[str, tuple[Secret, ...]]:
+    found = {}
+    for name, value in env.items():
+        if name.endswith("_WEBHOOK_SECRET") and isinstance(value, str) and value:
+            found[name.removesuffix("_WEBHOOK_SECRET").lower()] = tuple(map(Secret, _listed(value)))
+    return found
+
+
+def _country(text: str | None) -> str | None:
+    if not text:
+        return None
+    return _matching("RELAY_DEFAULT_COUNTRY", text, r"[A-Za-z]{2}", "two letters such as DE").lower()
+
+
+def _matching(name: str, text: str, pattern: str, example: str) -> str:
+    if not re.fullmatch(pattern, text, re.ASCII):
+        raise SettingsError(f"{name}: expected {example}")
+    return text
+
+
+def _one_of(name: str, text: str, allowed: tuple[str, ...]) -> Any:
+    if text not in allowed:
+        raise SettingsError(f"{name}: one of {', '.join(allowed)}")
+    return text
+
+
+def _boolean(name: str, text: str) -> bool:
+    if text.lower() not in ("", "0", "1", "false", "true", "no", "yes"):
+        raise SettingsError(f"{name}: true or false")
+    return text.lower() in ("1", "true", "yes")
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

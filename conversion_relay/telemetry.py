@@ -1,0 +1,151 @@
+"""What the operator reads: log sentences and counters. No e-mail, phone, name, address or token passes through here.
+
+The three sentences are fixed; alarms and metric filters of sites in production match on them.
+"""
+
+import json
+import logging
+import re
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+logger = logging.getLogger("conversion_relay")
+
+SENT = "Meta Conversions API {} event sent successfully"
+FAILED = "Failed to send Meta Conversions API {} event"
+ERROR = "Error sending Meta Conversions API {} event"
+LINES_PER_SECOND = 100
+"""Above this the sentences are summed up, one line per sentence and second with a count."""
+
+
+class Counters:
+    """Numbers that only grow, by name and labels; /metrics and EMF read them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
+
+    def add(self, name: str, n: float = 1, **labels: str) -> None:
+        with self._lock:
+            self._values[name, tuple(sorted(labels.items()))] += n  # type: ignore[assignment]
+
+    def read(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        with self._lock:
+            return dict(self._values)
+
+
+class Sentences:
+    """One sentence per event outcome, thinned out when there are too many to read."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._second = 0
+        self._written = 0
+        self._held: Counter[tuple[int, str]] = Counter()
+
+    def sent(self, event_name: str, event_id: str) -> None:
+        self._say(logging.INFO, SENT.format(event_name), {"event_id": event_id})
+
+    def failed(self, event_name: str, event_id: str, why: str, said: Mapping[str, object] | None = None) -> None:
+        """Meta does not want it, or it grew too old: it will not be sent any more."""
+        self._say(logging.WARNING, FAILED.format(event_name), {"event_id": event_id, "reason": why, **(said or {})})
+
+    def error(self, event_name: str, event_id: str, why: str) -> None:
+        """It could not be put to Meta at all."""
+        self._say(logging.ERROR, ERROR.format(event_name), {"event_id": event_id, "reason": why})
+
+    def flush(self) -> None:
+        """Write the sums of the seconds that are over."""
+        with self._lock:
+            self._write_held()
+
+    def _say(self, level: int, sentence: str, fields: Mapping[str, object]) -> None:
+        with self._lock:
+            second = int(time.monotonic())
+            if second != self._second:
+                self._write_held()
+                self._second, self._written = second, 0
+            self._written += 1
+            if self._written <= LINES_PER_SECOND:
+                logger.log(level, sentence, extra=fields)
+            else:
+                self._held[level, sentence] += 1
+
+    def _write_held(self) -> None:
+        for (level, sentence), n in self._held.items():
+            logger.log(level, sentence, extra={"count": n})
+        self._held.clear()
+
+
+class NoSecrets(logging.Filter):
+    """The last net under every handler: known secrets and e-mail addresses are struck out of whatever is logged."""
+
+    _EMAIL = re.compile(r"[^\s\"'<>(),;:=&?/]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__()
+        self._secrets = sorted((s for s in secrets if len(s) >= 6), key=len, reverse=True)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self._struck(record.getMessage()), None
+        for name, value in record.__dict__.items():
+            if isinstance(value, str) and name not in ("msg", "levelname", "name", "pathname"):
+                record.__dict__[name] = self._struck(value)
+        if record.exc_info:
+            record.exc_text = self._struck(logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None
+        return True
+
+    def _struck(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return self._EMAIL.sub("***", text) if "@" in text or "%40" in text else text
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line, in UTC; a line break in a value stays inside its string."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name, value in record.__dict__.items() if name not in _RECORD_FIELDS}
+        if record.exc_text:
+            line["exception"] = record.exc_text
+        return json.dumps(line, default=str)
+
+
+class TextLines(logging.Formatter):
+    """For a person at a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = " ".join(f"{k}={v}" for k, v in record.__dict__.items() if k not in _RECORD_FIELDS)
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        line = f"{clock} {record.levelname.lower():<7} {record.getMessage()}" + (f"  {extra}" if extra else "")
+        line = line if record.exc_text is None else f"{line}\n{record.exc_text}"
+        return "".join(c for c in line if c == "\n" or c.isprintable())
+
+
+_RECORD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {
+    "message",
+    "taskName",
+    "color_message",
+    "asctime",
+}
+
+
+def configure_logging(log_format: str, secrets: Iterable[str]) -> None:
+    """Everything this process logs, its libraries included, goes to stderr through the same net."""
+    handler = logging.StreamHandler(sys.stderr)
+    as_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
+    handler.setFormatter(TextLines() if as_text else JsonLines())
+    handler.addFilter(NoSecrets(secrets))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logger.setLevel(logging.INFO)

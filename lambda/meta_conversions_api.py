@@ -1,0 +1,195 @@
+"""The seed's functions, in front of the `conversion_relay` package.
+
+    handle_purchase({"email": "john_smith@gmail.com"}, {"value": 299.99, "currency": "USD"}, order_id="abc123")
+    -> {"success": True, "event_id": "purchase_abc123"}
+
+With RELAY_OUTBOX set, success means that the event is durable and will be delivered. Without it the event is posted to
+Meta at once, within 1.5 seconds, as the seed did; then a failure means that it is lost, and the log says so.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+try:
+    import conversion_relay
+except ImportError:  # a checkout: the package lies beside this folder
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    import conversion_relay  # noqa: F401
+
+from conversion_relay import Event, InvalidEvent, OutboxUnavailable, Refused, Relay, Settings, SettingsError
+from conversion_relay import event_id as event_ids
+from conversion_relay.reading import read_event
+from conversion_relay.telemetry import ERROR, configure_logging, logger
+
+DIRECT_SECONDS = 1.5
+EVENT_TYPES = ("CompleteRegistration", "Contact", "Purchase", "ViewContent")
+
+
+def handle_complete_registration(
+    user_data: dict[str, Any],
+    event_source_url: str | None = None,
+    registration_id: str | None = None,
+    registration_type: str = "course",
+) -> dict[str, Any]:
+    """Somebody registered; the id is shared with the pixel as `registration_{registration_id}`."""
+    return send_conversion_event(
+        "CompleteRegistration",
+        user_data,
+        event_source_url,
+        custom_data={"content_name": registration_type, "status": True},
+        event_id=event_ids.for_registration(registration_id) if registration_id else None,
+    )
+
+
+def handle_contact(
+    user_data: dict[str, Any], event_source_url: str | None = None, contact_id: str | None = None
+) -> dict[str, Any]:
+    """Somebody wrote; without an id of yours it is `contact_{SHA-256 of the e-mail}_{timestamp}`."""
+    email = user_data.get("email") if isinstance(user_data, dict) else None
+    event_id = contact_id
+    if event_id is None and isinstance(email, str) and email:
+        event_id = event_ids.for_contact(email, int(time.time()))
+    return send_conversion_event("Contact", user_data, event_source_url, event_id=event_id)
+
+
+def handle_purchase(
+    user_data: dict[str, Any],
+    purchase_data: dict[str, Any],
+    event_source_url: str | None = None,
+    order_id: str | None = None,
+) -> dict[str, Any]:
+    """Somebody paid. `purchase_data`: {"value": 299.99, "currency": "USD", ...} in the currency's major unit."""
+    return send_conversion_event(
+        "Purchase",
+        user_data,
+        event_source_url,
+        custom_data={**purchase_data, **({"order_id": order_id} if order_id else {})},
+        event_id=event_ids.for_purchase(order_id) if order_id else None,
+    )
+
+
+def handle_view_content(
+    user_data: dict[str, Any], event_source_url: str | None, content_data: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Somebody looked; `content_data`: {"content_name", "content_category"}."""
+    return send_conversion_event("ViewContent", user_data, event_source_url, custom_data=content_data)
+
+
+def send_conversion_event(
+    event_name: str,
+    user_data: dict[str, Any],
+    event_source_url: str | None = None,
+    custom_data: dict[str, Any] | None = None,
+    event_id: str | None = None,
+    event_time: int | None = None,
+    action_source: str = "website",
+) -> dict[str, Any]:
+    """{"success": True, "event_id"} or {"success": False, "error", "field"?}; never raises."""
+    try:
+        event = _event(event_name, user_data, event_source_url, custom_data, event_id, event_time, action_source)
+        return _queue(event) if os.environ.get("RELAY_OUTBOX") else _send_now(event)
+    except InvalidEvent as error:
+        return {"success": False, "event_id": event_id, "error": error.message, "field": error.field}
+    except SettingsError as error:
+        logger.error(ERROR.format(event_name), extra={"reason": "settings"})
+        return {"success": False, "event_id": event_id, "error": str(error)}
+    except OutboxUnavailable:
+        logger.error(ERROR.format(event_name), extra={"reason": "outbox_unavailable"})
+        return {
+            "success": False,
+            "event_id": event_id,
+            "error": "the event could not be made durable; try again",
+        }
+
+
+def hash_data(value: Any) -> str | None:
+    """SHA-256 of a value as Meta wants an e-mail address: trimmed, lower case. None for nothing."""
+    text = str(value).strip().lower() if value is not None else ""
+    return hashlib.sha256(text.encode()).hexdigest() if text else None
+
+
+def lambda_handler(event: dict[str, Any], context: Any = None) -> dict[str, Any]:
+    """The test console's document: {"event_type", "user_data", "event_source_url", "custom_data"?, "event_id"?}."""
+    event_type = event.get("event_type") if isinstance(event, dict) else None
+    if event_type not in EVENT_TYPES:
+        return {
+            "success": False,
+            "error": f"event_type is one of {', '.join(EVENT_TYPES)}",
+            "field": "event_type",
+        }
+    return send_conversion_event(
+        event_type,
+        event.get("user_data") or {},
+        event.get("event_source_url"),
+        custom_data=event.get("custom_data"),
+        event_id=event.get("event_id"),
+    )
+
+
+def _event(
+    event_name: str,
+    user_data: dict[str, Any],
+    event_source_url: str | None,
+    custom_data: dict[str, Any] | None,
+    event_id: str | None,
+    event_time: int | None,
+    action_source: str,
+) -> Event:
+    """The seed's dictionaries as an Event; a wrong name or type is an InvalidEvent that says which."""
+    document = {
+        "event_name": event_name,
+        "user_data": {name: value for name, value in _object("user_data", user_data).items() if value is not None},
+        "event_source_url": event_source_url,
+        "custom_data": _object("custom_data", custom_data or {}) or None,
+        "event_id": event_id,
+        "event_time": event_time,
+        "action_source": action_source,
+    }
+    given = {name: value for name, value in document.items() if value is not None}
+    event = read_event(json.dumps(given, default=str).encode())
+    if isinstance(event, Refused):
+        raise InvalidEvent(event.reason, event.field, event.message)
+    return event
+
+
+def _object(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidEvent("wrong_type", name, "send an object")
+    return value
+
+
+def _queue(event: Event) -> dict[str, Any]:
+    tracked = _relay().track(event)
+    return {"success": tracked.state != "withheld", "event_id": tracked.event_id}
+
+
+def _send_now(event: Event) -> dict[str, Any]:
+    relay = _relay()
+    sealed = relay.seal(event)
+    if isinstance(sealed, Refused):
+        raise InvalidEvent(sealed.reason, sealed.field, sealed.message)
+    (sent,) = relay.send([sealed], deadline=DIRECT_SECONDS)
+    result: dict[str, Any] = {"success": sent.accepted, "event_id": sealed.event_id}
+    if not sent.accepted:
+        result["error"] = _told(sent.outcome)
+    return result
+
+
+def _told(outcome: Any) -> str:
+    said = outcome.said
+    parts = [type(outcome).__name__.lower(), getattr(outcome, "why", None), said.code and f"code {said.code}"]
+    return ", ".join(str(part) for part in [*parts, said.subcode and f"subcode {said.subcode}", said.title] if part)
+
+
+@cache
+def _relay() -> Relay:
+    """One for the life of the process, so that a warm function keeps its connection to Meta."""
+    settings = Settings.from_env()
+    configure_logging(settings.log_format, settings.secrets())
+    return Relay(settings)

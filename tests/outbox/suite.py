@@ -1,0 +1,216 @@
+"""One suite for every outbox: a backend is a subclass that opens itself. If a promise is not here, it is not one."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from conversion_relay.errors import LeaseLost, OutboxUnavailable
+from conversion_relay.event import Receipt, SealedEvent
+from conversion_relay.outbox import Attempt, Lease, Outbox
+from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Park, RetryAt
+
+NOW = 1_700_000_000.0
+REFUSED = Attempt(
+    at=NOW,
+    outcome="refused",
+    status=400,
+    code=100,
+    subcode=2804009,
+    title="Missing Value",
+    fbtrace_id="Atrace",
+)
+
+
+def sealed(event_id: str, dataset: str = "1", name: str = "Lead", body: bytes | None = None) -> SealedEvent:
+    return SealedEvent(
+        dataset=dataset,
+        event_name=name,
+        event_id=event_id,
+        event_time=int(NOW),
+        expires_at=int(NOW) + 600_000,
+        body=body or b'{"event_id":"%s"}' % event_id.encode(),
+    )
+
+
+def settle_all(outbox: Outbox, lease: Lease, verdict: FinalVerdict, attempt: Attempt | None = None) -> None:
+    outbox.settle(lease, [(event, verdict) for event in lease.events], attempt, NOW)
+
+
+def claim(outbox: Outbox, limit: int = 1000, now: float = NOW, dataset: str = "1") -> Lease:
+    lease = outbox.claim(dataset, limit, 60, now)
+    assert lease is not None
+    return lease
+
+
+class OutboxSuite:
+    def open(self, place: Path) -> Outbox:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Path:
+        return tmp_path
+
+    @pytest.fixture
+    def outbox(self, place):
+        outbox = self.open(place)
+        yield outbox
+        outbox.close()
+
+    def test_what_was_put_is_there_after_closing_and_opening_again(self, outbox, place):
+        outbox.put([sealed("a"), sealed("b")], NOW)
+        outbox.close()
+        again = self.open(place)
+        assert [event.event_id for event in claim(again).events] == ["a", "b"]
+        again.close()
+
+    def test_the_bytes_come_out_as_they_went_in(self, outbox):
+        body = b'{"x":"\xc3\xa9\\u0000"}' + bytes(range(1, 32))
+        outbox.put([sealed("a", body=body)], NOW)
+        assert claim(outbox).events[0].body == body
+
+    def test_a_second_put_of_the_same_key_is_a_duplicate_and_not_stored(self, outbox):
+        assert outbox.put([sealed("a"), sealed("a")], NOW) == [Receipt("a"), Receipt("a", duplicate=True)]
+        assert outbox.put([sealed("a")], NOW) == [Receipt("a", duplicate=True)]
+        assert outbox.counts()["1"].accepted == 1
+
+    def test_dataset_and_name_are_part_of_the_key(self, outbox):
+        puts = [sealed("a"), sealed("a", name="Purchase"), sealed("a", dataset="2")]
+        assert not any(receipt.duplicate for receipt in outbox.put(puts, NOW))
+
+    def test_a_duplicate_is_known_after_delivery(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        settle_all(outbox, claim(outbox), Delivered())
+        assert outbox.put([sealed("a")], NOW + 86_400) == [Receipt("a", duplicate=True)]
+
+    def test_a_claimed_event_is_given_to_nobody_else(self, outbox):
+        outbox.put([sealed("a"), sealed("b"), sealed("c")], NOW)
+        first, second = claim(outbox, limit=2), claim(outbox, limit=2)
+        ids = [event.event_id for lease in (first, second) for event in lease.events]
+        assert sorted(ids) == ["a", "b", "c"]
+        assert outbox.claim("1", 10, 60, NOW) is None
+
+    def test_a_claim_holds_one_dataset_only(self, outbox):
+        outbox.put([sealed("a"), sealed("b", dataset="2")], NOW)
+        assert [event.event_id for event in claim(outbox, dataset="2").events] == ["b"]
+        assert outbox.waiting(NOW).keys() == {"1"}
+
+    def test_many_claimers_at_once_get_each_event_once(self, outbox):
+        outbox.put([sealed(str(n)) for n in range(500)], NOW)
+        seen: list[str] = []
+
+        def work() -> None:
+            while lease := outbox.claim("1", 7, 60, NOW):
+                seen.extend(event.event_id for event in lease.events)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert len(seen) == 500 == len(set(seen))
+
+    def test_a_lease_that_ran_out_is_claimed_again_and_its_owner_can_settle_nothing(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        stale = claim(outbox)
+        fresh = claim(outbox, now=NOW + 61)
+        with pytest.raises(LeaseLost):
+            settle_all(outbox, stale, Dead("late"))
+        settle_all(outbox, fresh, Delivered())
+        assert outbox.find("a")[0].state == "delivered"
+
+    def test_a_lease_is_settled_once(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        lease = claim(outbox)
+        settle_all(outbox, lease, Delivered())
+        with pytest.raises(LeaseLost):
+            settle_all(outbox, lease, Dead("again"))
+
+    def test_a_stale_token_settles_none_of_its_events(self, outbox):
+        outbox.put([sealed("a"), sealed("b")], NOW)
+        lease = claim(outbox)
+        outbox.settle(lease, [(lease.events[1], Delivered())], None, NOW)
+        with pytest.raises(LeaseLost):
+            settle_all(outbox, lease, Dead("all"))
+        assert outbox.find("a")[0].state == "leased"
+
+    def test_an_extended_lease_is_kept(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        lease = outbox.extend(claim(outbox), 600, NOW + 50)
+        assert outbox.claim("1", 10, 60, NOW + 100) is None
+        settle_all(outbox, lease, Delivered())
+
+    def test_a_retry_waits_until_it_is_due_and_counts_the_attempt(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        settle_all(outbox, claim(outbox), RetryAt(NOW + 30, "short_count"), REFUSED)
+        assert outbox.claim("1", 10, 60, NOW + 29) is None
+        assert claim(outbox, now=NOW + 30).events[0].attempts == 1
+
+    def test_a_parked_event_waits_and_no_attempt_is_counted(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        settle_all(outbox, claim(outbox), Park(NOW + 60, "throttled"))
+        assert outbox.waiting(NOW) == {"1": NOW + 60}
+        assert claim(outbox, now=NOW + 60).events[0].attempts == 0
+
+    def test_every_answer_of_metas_is_in_the_story(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        throttled = Attempt(at=NOW, outcome="throttled", status=400, code=4)
+        settle_all(outbox, claim(outbox), Park(NOW, "throttled"), throttled)
+        settle_all(outbox, claim(outbox), Dead("meta_100_2804009"), REFUSED)
+        (story,) = outbox.find("a")
+        assert story.state == "dead" and story.reason == "meta_100_2804009"
+        assert story.history == (throttled, REFUSED)
+
+    def test_dead_letters_are_listed_and_can_be_replayed_while_they_are_young(self, outbox):
+        outbox.put([sealed("a"), sealed("b")], NOW)
+        settle_all(outbox, claim(outbox), Dead("meta_100"), REFUSED)
+        assert {story.event_id for story in outbox.dead()} == {"a", "b"}
+        assert outbox.replay(NOW, ["a"]) == 1
+        assert claim(outbox).events[0].event_id == "a"
+        assert outbox.replay(NOW + 700_000) == 0
+        assert outbox.find("a")[0].history == (REFUSED,)
+
+    def test_the_books_balance_through_every_state(self, outbox):
+        outbox.put([sealed(str(n)) for n in range(7)], NOW)
+        lease = claim(outbox, limit=6)
+        verdicts = [Delivered(), Dead("x"), Expired(), RetryAt(NOW + 9, "y"), Park(NOW + 9, "z")]
+        outbox.settle(lease, list(zip(lease.events, verdicts, strict=False)), None, NOW)
+        book = outbox.counts()["1"]
+        assert (book.pending, book.leased, book.delivered, book.dead, book.expired) == (3, 1, 1, 1, 1)
+        assert book.accepted == 7 and book.imbalance == 0
+
+    def test_an_erased_person_is_gone_and_still_counted(self, outbox):
+        digest = "ab" * 32
+        outbox.put(
+            [
+                sealed("a", body=b'{"em":["%s"]}' % digest.encode()),
+                sealed(f"contact_{digest}_1"),
+                sealed("c"),
+            ],
+            NOW,
+        )
+        assert outbox.erase([digest], NOW) == 2
+        assert [event.event_id for event in claim(outbox).events] == ["c"]
+        assert outbox.find("a") == [] and outbox.counts()["1"].erased == 2
+        assert outbox.counts()["1"].imbalance == 0
+
+    def test_the_ledger_forgets_after_eight_days_and_the_books_do_not(self, outbox):
+        outbox.put([sealed("a"), sealed("b")], NOW)
+        lease = claim(outbox)
+        outbox.settle(lease, [(lease.events[0], Delivered()), (lease.events[1], Dead("x"))], REFUSED, NOW)
+        assert outbox.prune(NOW + 7 * 86_400) == 0
+        assert outbox.prune(NOW + 9 * 86_400) == 1
+        assert outbox.find("a") == [] and outbox.find("b")[0].history == (REFUSED,)
+        assert outbox.counts()["1"].delivered == 1 and outbox.counts()["1"].imbalance == 0
+
+    def test_puts_wake_who_asked(self, outbox):
+        woken = threading.Event()
+        outbox.on_put(woken.set)
+        outbox.put([sealed("a")], NOW)
+        assert woken.wait(5)
+
+    def test_a_closed_outbox_says_so(self, outbox):
+        outbox.close()
+        with pytest.raises(OutboxUnavailable):
+            outbox.put([sealed("a")], NOW)
+
+    def test_a_probe_commits(self, outbox):
+        outbox.probe()
