@@ -48,6 +48,7 @@ DEADLINE_SECONDS = 5.0
 LEASE_SECONDS = 60.0
 CALLS_WITHOUT_SUCCESS = 32
 """Halving stops here when nothing was accepted: then it is not one bad event but something about the dataset."""
+MOST_HALVES = 100_000
 PRUNE_EVERY = 3_600.0
 POLL_SECONDS = 1.0
 """Another process may have put something, and a clock may have been set."""
@@ -102,6 +103,7 @@ class Delivery:
         self._counters, self._sentences = counters or Counters(), sentences or Sentences()
         self._clock, self._jitter, self._deadline = clock, jitter, deadline
         self._paces: dict[str, DatasetPace] = {}
+        self._halves: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def step(self) -> Report | None:
@@ -152,7 +154,7 @@ class Delivery:
         """Every batch of the lease, halving the refused ones, until each event has its verdict."""
         report = Report(lease.dataset, claimed=len(lease.events))
         live = self._settle_unsendable(lease, report)
-        batches = pack(live)[::-1]
+        batches = self._pack(live)[::-1]
         calls_without_success = 0
         while batches:
             batch = batches.pop()
@@ -172,6 +174,20 @@ class Delivery:
                 break
         self._tell(report)
         return report
+
+    def _pack(self, events: Sequence[LeasedEvent]) -> list[list[LeasedEvent]]:
+        """Batches; what an outage interrupted in the middle of halving is taken up where it was left."""
+        groups: dict[int, list[LeasedEvent]] = {}
+        for event in events:
+            groups.setdefault(self._halves.get(event.key, 0), []).append(event)
+        return [batch for group in groups.values() for batch in pack(group)]
+
+    def _remember(self, halves: Sequence[Sequence[LeasedEvent]]) -> None:
+        """In memory only: after a restart the halving begins again."""
+        if len(self._halves) > MOST_HALVES:
+            self._halves.clear()
+        for half in halves:
+            self._halves.update(dict.fromkeys((event.key for event in half), half[0].key))
 
     def _send(self, batch: Sequence[LeasedEvent], dataset: Dataset) -> Outcome:
         request = build_request(
@@ -196,7 +212,9 @@ class Delivery:
             self._commit(lease, [batch[outcome.index]], outcome, started, report)
             return [rest] if rest else []
         if isinstance(outcome, Refused) and len(batch) > 1:
-            return list(halve(batch))[::-1]
+            halves = list(halve(batch))[::-1]
+            self._remember(halves)
+            return halves
         self._commit(lease, batch, outcome, started, report)
         return []
 
@@ -244,6 +262,9 @@ class Delivery:
         """Commit first; only then say so."""
         settlements: list[Settlement] = [(e, verdict) for e, verdict in decided if not isinstance(verdict, Isolate)]
         self._outbox.settle(lease, settlements, attempt, self._clock())
+        for event, verdict in settlements:
+            if isinstance(verdict, Delivered | Dead | Expired):
+                self._halves.pop(event.key, None)
         for event, verdict in settlements:
             match verdict:
                 case Delivered():

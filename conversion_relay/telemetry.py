@@ -18,7 +18,7 @@ SENT = "Meta Conversions API {} event sent successfully"
 FAILED = "Failed to send Meta Conversions API {} event"
 ERROR = "Error sending Meta Conversions API {} event"
 LINES_PER_SECOND = 100
-"""Above this the sentences are summed up, one line per sentence and second with a count."""
+"""Above this, by level, the sentences are summed up: one line per sentence and second with a count."""
 
 
 class Counters:
@@ -43,7 +43,7 @@ class Sentences:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._second = 0
-        self._written = 0
+        self._written: Counter[int] = Counter()
         self._held: Counter[tuple[int, str]] = Counter()
 
     def sent(self, event_name: str, event_id: str) -> None:
@@ -67,9 +67,10 @@ class Sentences:
             second = int(time.monotonic())
             if second != self._second:
                 self._write_held()
-                self._second, self._written = second, 0
-            self._written += 1
-            if self._written <= LINES_PER_SECOND:
+                self._second = second
+                self._written.clear()
+            self._written[level] += 1
+            if self._written[level] <= LINES_PER_SECOND:
                 logger.log(level, sentence, extra=fields)
             else:
                 self._held[level, sentence] += 1

@@ -195,8 +195,8 @@ def _name(error: BaseException) -> str:
         known = _NAMES.get(type(cause).__name__)
         if known:
             return known
-        cause = cause.__cause__ or getattr(cause, "reason", None)
-        cause = cause if isinstance(cause, BaseException) else None
+        inner = [cause.__cause__, getattr(cause, "reason", None), *cause.args]
+        cause = next((one for one in inner if isinstance(one, BaseException)), None)
     return "network"
 
 

@@ -72,7 +72,7 @@ def test_a_reset_after_the_request_may_have_been_read(transport):
 
     with serving(answer) as url:
         outcome = transport.send(request_to(url), 5)
-    assert isinstance(outcome, Unreachable) and outcome.sent
+    assert outcome == Unreachable("reset", sent=True)
 
 
 def hang(connection):

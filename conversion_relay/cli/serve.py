@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import signal
+import sys
 import threading
 from typing import Any
 
@@ -120,6 +121,8 @@ def run(app: Any, *, host: str, port: int, workers: int = 1, factory: bool = Fal
     """uvicorn, the same way for every verb that serves."""
     import uvicorn
 
+    # uvicorn shuts down gracefully and then raises the signal again: being told to stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         app,
         host=host,

@@ -35,7 +35,7 @@ STATIC = Path(__file__).parent / "static"
 _EVENTS = re.compile(r"/(v\d+\.\d+)/(\d+)/events")
 _QUALITY = re.compile(r"/(v\d+\.\d+)/dataset_quality")
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 

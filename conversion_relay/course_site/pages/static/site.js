@@ -43,7 +43,7 @@ function tell(form, problem) {
   for (const input of form.elements) input.removeAttribute("aria-invalid");
   if (!problem) return;
   const input = problem.field && form.elements[problem.field];
-  const label = input && input.closest("label") ? input.closest("label").firstChild.textContent.trim() : "";
+  const label = input && input.labels && input.labels[0] ? input.labels[0].textContent.trim().split("\n")[0] : "";
   place.textContent = label ? `${label}: ${problem.message}` : problem.message;
   if (input) {
     input.setAttribute("aria-invalid", "true");

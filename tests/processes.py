@@ -1,0 +1,169 @@
+"""The real command line in processes of its own, on loopback, ended by process id."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+API_KEY = "test-api-key"
+TOKEN = "EAAtest-canary-token"
+DATASET = "1232612085335834"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def free_pair() -> int:
+    """A port whose next one is free too; the demo takes both."""
+    while True:
+        port = free_port()
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+            return port
+
+
+class Process:
+    """One `conversion-relay` verb. Its output goes to a file that a test can read."""
+
+    def __init__(self, *arguments: str, log: Path, env: dict[str, str], cwd: Path | None = None) -> None:
+        self.log = log
+        ours = ("META_", "RELAY_", "STRIPE_")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        with log.open("ab") as output:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "conversion_relay.cli", *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=clean | env,
+                cwd=cwd,
+            )
+
+    def kill(self) -> None:
+        self.popen.send_signal(signal.SIGKILL)
+        self.popen.wait()
+
+    def stop(self) -> int:
+        self.popen.send_signal(signal.SIGTERM)
+        return self.popen.wait(20)
+
+    def end(self) -> None:
+        if self.popen.poll() is None:
+            self.kill()
+
+
+def call(method: str, url: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+    """(status, JSON or text); (0, None) when nobody answered."""
+    data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {k.replace("_", "-"): v for k, v in headers.items()}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, _read(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, _read(error.read())
+    except (OSError, ValueError):
+        return 0, None
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")
+
+
+def until(condition: Callable[[], Any], seconds: float = 60.0, every: float = 0.05) -> Any:
+    """The condition's first true value; fails after `seconds`."""
+    ends_at = time.monotonic() + seconds
+    while time.monotonic() < ends_at:
+        if result := condition():
+            return result
+        threading.Event().wait(every)
+    raise AssertionError(f"not so within {seconds} s: {condition}")
+
+
+class Installation:
+    """An emulator and a relay over one outbox file; either can be ended and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port, self.meta_port = free_port(), free_port()
+        self.url, self.meta = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.meta_port}"
+        self.database = folder / "outbox.db"
+        self.env = {
+            "META_PIXEL_ID": DATASET,
+            "META_ACCESS_TOKEN": TOKEN,
+            "META_GRAPH_URL": self.meta,
+            "RELAY_OUTBOX": f"sqlite:///{self.database}",
+            "RELAY_API_KEYS": API_KEY,
+            "RELAY_ALLOWED_ORIGINS": "https://shop.example",
+        }
+        self.emulator = Process("emulator", "--port", str(self.meta_port), log=folder / "emulator.log", env={})
+        self.relay: Process | None = None
+        until(lambda: call("GET", f"{self.meta}/_emulator/state")[0] == 200)
+
+    def start(self, *arguments: str) -> None:
+        self.relay = Process("serve", "--port", str(self.port), *arguments, log=self.folder / "relay.log", env=self.env)
+        until(lambda: call("GET", f"{self.url}/readyz")[0] == 200)
+
+    def kill(self) -> None:
+        assert self.relay is not None
+        self.relay.kill()
+
+    def post(self, body: Any, **headers: str) -> tuple[int, Any]:
+        return call("POST", f"{self.url}/events", body, **({"Authorization": f"Bearer {API_KEY}"} | headers))
+
+    def misbehave(self, **how: Any) -> None:
+        assert call("POST", f"{self.meta}/_emulator/misbehave", how)[0] == 200
+
+    def arrived(self) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = call("GET", f"{self.meta}/_emulator/events")[1]["events"]
+        return events
+
+    def command(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "conversion_relay.cli", *arguments],
+            input=stdin,
+            capture_output=True,
+            env=os.environ | self.env,
+            timeout=60,
+            check=False,
+        )
+
+    def books(self) -> dict[str, Any]:
+        """The dataset's counts, read by the command line as an operator would."""
+        done = self.command("status", "--json")
+        (book,) = json.loads(done.stdout)["datasets"] or [{"accepted": 0, "pending": 0, "leased": 0}]
+        return book
+
+    def settled(self) -> dict[str, Any] | None:
+        book = self.books()
+        return book if book["pending"] == book["leased"] == 0 else None
+
+    def end(self) -> None:
+        for process in (self.relay, self.emulator):
+            if process is not None:
+                process.end()
+
+    def logs(self) -> str:
+        return "".join(path.read_text() for path in self.folder.glob("*.log"))
+
+
+@contextlib.contextmanager
+def installation(folder: Path) -> Iterator[Installation]:
+    here = Installation(folder)
+    try:
+        yield here
+    finally:
+        here.end()
