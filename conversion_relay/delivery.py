@@ -84,6 +84,16 @@ class DatasetPace(msgspec.Struct):
     alerted: bool = False
 
 
+class _Batch(msgspec.Struct):
+    """Events to send together, while a refused batch is being halved."""
+
+    events: list[LeasedEvent]
+    twin: "_Batch | None" = None
+    """The second half of what this is the first half of."""
+    guilty: bool = False
+    """The first half was accepted, so what Meta refused is in here: halved again without asking."""
+
+
 class Delivery:
     """Safe to turn from several threads."""
 
@@ -154,23 +164,31 @@ class Delivery:
         """Every batch of the lease, halving the refused ones, until each event has its verdict."""
         report = Report(lease.dataset, claimed=len(lease.events))
         live = self._settle_unsendable(lease, report)
-        batches = self._pack(live)[::-1]
+        batches = [_Batch(events) for events in self._pack(live)[::-1]]
         calls_without_success = 0
         while batches:
             batch = batches.pop()
             if calls_without_success >= CALLS_WITHOUT_SUCCESS:
                 self._settle_all_refused(lease, [batch, *batches], report)
                 break
+            if batch.guilty and len(batch.events) > 1:
+                batches += self._halve(batch.events)
+                continue
             if self._clock() > lease.until - 2 * self._deadline:
                 lease = self._outbox.extend(lease, LEASE_SECONDS, self._clock())
             started = self._clock()
-            outcome = self._send(batch, dataset)
+            outcome = self._send(batch.events, dataset)
             report.calls += 1
-            accepted = isinstance(outcome, Accepted)
-            calls_without_success = 0 if accepted else calls_without_success + 1
-            batches += self._settle(lease, batch, outcome, started, report)
+            if isinstance(outcome, Accepted):
+                calls_without_success = 0
+                if batch.twin:
+                    batch.twin.guilty = True
+            else:
+                calls_without_success += 1
+            batches += self._settle(lease, batch.events, outcome, started, report)
             if isinstance(outcome, _DATASET_OUTCOMES) and batches:
-                self._commit(lease, [event for waiting in batches for event in waiting], outcome, started, report)
+                rest = [event for waiting in batches for event in waiting.events]
+                self._commit(lease, rest, outcome, started, report)
                 break
         self._tell(report)
         return report
@@ -182,12 +200,15 @@ class Delivery:
             groups.setdefault(self._halves.get(event.key, 0), []).append(event)
         return [batch for group in groups.values() for batch in pack(group)]
 
-    def _remember(self, halves: Sequence[Sequence[LeasedEvent]]) -> None:
-        """In memory only: after a restart the halving begins again."""
+    def _halve(self, events: list[LeasedEvent]) -> list["_Batch"]:
+        """The first half last, to be sent next. Remembered in memory only: after a restart the halving begins again."""
         if len(self._halves) > MOST_HALVES:
             self._halves.clear()
-        for half in halves:
+        first, second = halve(events)
+        for half in (first, second):
             self._halves.update(dict.fromkeys((event.key for event in half), half[0].key))
+        twin = _Batch(second)
+        return [twin, _Batch(first, twin=twin)]
 
     def _send(self, batch: Sequence[LeasedEvent], dataset: Dataset) -> Outcome:
         request = build_request(
@@ -205,16 +226,14 @@ class Delivery:
 
     def _settle(
         self, lease: Lease, batch: list[LeasedEvent], outcome: Outcome, started: float, report: Report
-    ) -> list[list[LeasedEvent]]:
+    ) -> list["_Batch"]:
         """Write down what was decided for these events; what must be sent at once comes back, first batch last."""
         if isinstance(outcome, Refused) and outcome.index is not None and outcome.index < len(batch):
             rest = [event for i, event in enumerate(batch) if i != outcome.index]
             self._commit(lease, [batch[outcome.index]], outcome, started, report)
-            return [rest] if rest else []
+            return [_Batch(rest)] if rest else []
         if isinstance(outcome, Refused) and len(batch) > 1:
-            halves = list(halve(batch))[::-1]
-            self._remember(halves)
-            return halves
+            return self._halve(batch)
         self._commit(lease, batch, outcome, started, report)
         return []
 
@@ -247,10 +266,10 @@ class Delivery:
         gone = {event.key for event, _ in unsendable}
         return [event for event in lease.events if event.key not in gone]
 
-    def _settle_all_refused(self, lease: Lease, batches: list[list[LeasedEvent]], report: Report) -> None:
+    def _settle_all_refused(self, lease: Lease, batches: list["_Batch"], report: Report) -> None:
         park = Park(self._clock() + PROBE_EVERY, "all_refused", alert=True)
         self._park(lease.dataset, park)
-        self._record(lease, [(event, park) for batch in batches for event in batch], None, report)
+        self._record(lease, [(event, park) for batch in batches for event in batch.events], None, report)
 
     def _record(
         self,

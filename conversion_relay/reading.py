@@ -80,8 +80,12 @@ def _shape(sentence: str) -> Refused:
     if found := re.match(r"Object missing required field `(.*?)`", sentence):
         return Refused("missing_field", f"{where}.{found[1]}".lstrip("."), "this field is required")
     if found := re.match(r"Object contains unknown field `(.*?)`", sentence):
-        field = f"{where}.{_printable(found[1])}".lstrip(".")
-        return Refused("unknown_field", field, "no such field here; properties of your own go into custom_data")
+        name = _printable(found[1])
+        return Refused(
+            "unknown_field",
+            f"{where}.{name}" if where else name,
+            "no such field here; properties of your own go into custom_data",
+        )
     return Refused("wrong_type", where or "body", _printable(sentence.partition(" - at ")[0]))
 
 

@@ -37,19 +37,11 @@ def status(as_json: bool) -> None:
     elif not facts:
         click.echo("no event yet")
     else:
-        print_table(
-            ["dataset", "accepted", *STATES, "oldest waits", "next expires in"],
-            [
-                [
-                    f["dataset"],
-                    f["accepted"],
-                    *(f[s] for s in STATES),
-                    ago(f["oldest_pending_seconds"]),
-                    ago(f["nearest_expiry_seconds"]),
-                ]
-                for f in facts
-            ],
-        )
+        lines = ["accepted", *STATES]
+        ages = {"oldest waits": "oldest_pending_seconds", "next expires in": "nearest_expiry_seconds"}
+        rows = [[line, *(fact[line] for fact in facts)] for line in lines]
+        rows += [[line, *(ago(fact[name]) for fact in facts)] for line, name in ages.items()]
+        print_table(["dataset", *(fact["dataset"] for fact in facts)], rows)
     raise SystemExit(1 if any(fact["imbalance"] for fact in facts) else 0)
 
 

@@ -20,11 +20,11 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
 
     table = Table(box=None, pad_edge=False, header_style="bold" if sys.stdout.isatty() else "")
     for heading, *column in zip(headings, *rows, strict=True) if rows else [(h,) for h in headings]:
-        numeric = bool(column) and all(isinstance(cell, int) for cell in column)
+        numeric = any(isinstance(cell, int) for cell in column)
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*[Text(_printable(cell)) for cell in row])
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    Console(width=None if sys.stdout.isatty() else 1_000).print(table)
 
 
 def ago(seconds: float | None) -> str:

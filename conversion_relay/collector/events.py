@@ -24,6 +24,8 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 MOST_BYTES = 4 * 1_048_576
+MOST_DRAINED = 4 * MOST_BYTES
+"""A body up to here is read and dropped before the 413, so that a client which is still sending can hear it."""
 BODY_SECONDS = 10.0
 """No ASGI server drops a body that stalls half-way, so we do."""
 RETRY_AFTER = "5"
@@ -171,13 +173,13 @@ class EventsEndpoint:
 
 
 async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
-    too_large = Stop(413, "too_large", "body", f"send at most {MOST_BYTES} bytes in one request")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Stop(415, "unsupported_encoding", "content-encoding", "send the body uncompressed")
     length = headers.get("content-length", "0")
-    if not length.isdecimal() or len(length) > 12 or int(length) > MOST_BYTES:
-        raise too_large
+    if not length.isdecimal() or len(length) > 12 or int(length) > MOST_DRAINED:
+        raise _too_large()
     parts: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
             more = True
@@ -185,14 +187,22 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise Stop(400, "cut_off", "body", "the connection closed before the body was complete")
-                parts.append(message.get("body", b""))
                 more = message.get("more_body", False)
-                if sum(map(len, parts)) > MOST_BYTES:
-                    raise too_large
+                size += len(message.get("body", b""))
+                if size <= MOST_BYTES:
+                    parts.append(message.get("body", b""))
+                elif size > MOST_DRAINED:
+                    break
     except TimeoutError:
         late = f"the body did not arrive within {BODY_SECONDS:.0f} seconds"
         raise Stop(408, "too_slow", "body", late, connection="close") from None
+    if size > MOST_BYTES:
+        raise _too_large()
     return b"".join(parts)
+
+
+def _too_large() -> Stop:
+    return Stop(413, "too_large", "body", f"send at most {MOST_BYTES} bytes in one request", connection="close")
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:

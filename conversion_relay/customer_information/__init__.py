@@ -16,7 +16,14 @@ from conversion_relay.customer_information.birth import (
     normalize_birth_year,
 )
 from conversion_relay.customer_information.email import normalize_email
-from conversion_relay.customer_information.hashing import Dropped, already_hashed, digest, is_md5
+from conversion_relay.customer_information.hashing import (
+    PLACEHOLDER,
+    Dropped,
+    already_hashed,
+    digest,
+    is_md5,
+    is_placeholder,
+)
 from conversion_relay.customer_information.identifier import (
     normalize_external_id,
     normalize_fbc,
@@ -216,7 +223,14 @@ def _normalize_hashed(key: str, text: str, context: _Context) -> tuple[str, str]
     if key != "external_id" and is_md5(text):
         return _MD5
     normalized = _HASHED[key](text, context)
-    return normalized if isinstance(normalized, Dropped) else (normalized, digest(normalized))
+    if isinstance(normalized, Dropped):
+        return normalized
+    # Only without its spaces, digits or punctuation may it turn out to be a hash or no value at all.
+    if is_placeholder(normalized):
+        return PLACEHOLDER
+    if (known := already_hashed(normalized)) is not None:
+        return known, known
+    return _MD5 if key != "external_id" and is_md5(normalized) else (normalized, digest(normalized))
 
 
 def _take_plain(wire: dict[str, object], dropped: list[DroppedKey], key: str, field: str, given: object) -> None:

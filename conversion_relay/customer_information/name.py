@@ -35,12 +35,13 @@ def normalize_name(text: str) -> str | Dropped:
 
 
 def letters(lowered: str) -> str:
-    """Only letters and their marks of any script; empty where there is no letter."""
+    """Only letters and the marks upon them, of any script; empty where there is no letter."""
     if lowered.isascii():
         return lowered if lowered.isalpha() else _NOT_ASCII_LETTERS.sub("", lowered)
     kept = "".join(c for c in lowered if unicodedata.category(c)[0] in "LM")
     kept = unicodedata.normalize("NFC", kept).lower()
-    return kept if any(c.isalpha() for c in kept) else ""
+    first = next((at for at, c in enumerate(kept) if c.isalpha()), len(kept))
+    return kept[first:]
 
 
 def normalize_gender(text: str) -> str | Dropped:

@@ -37,27 +37,49 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     if international:
         number = number.replace("(0)", "")
     digits = _NOT_DIGITS.sub("", number)
-    if not international and country:
-        digits = _with_calling_code(digits, country)
+    if country and digits:
+        digits = _with_calling_code(digits, country, international=international)
     digits = digits.lstrip("0")
     if not _SHORTEST <= len(digits) <= _LONGEST:
         return Dropped("a phone number has 7 to 15 digits")
     if len(set(digits)) == 1:
         return Dropped("one digit repeated is nobody's number")
+    if country and not international and _with_calling_code(digits, country, international=False) != digits:
+        return Dropped("too short to tell a national number from an international one")
     return digits
 
 
-def _with_calling_code(digits: str, country: str) -> str:
+def _with_calling_code(digits: str, country: str, *, international: bool) -> str:
     """libphonenumber where it is installed (extra `phone`); else calling code and trunk prefix from a table."""
     library = _phonenumbers()
-    if library is not None:
-        try:
-            parsed = library.parse(digits, country.upper())
-        except library.NumberParseException:
-            return digits
-        if library.is_possible_number(parsed):
-            return f"{parsed.country_code}{library.national_significant_number(parsed)}"
+    if library is None:
+        return digits if international else _by_table(digits, country)
+    abroad = _parse(library, f"+{digits.lstrip('0')}", None)
+    if international and abroad is not None and library.is_possible_number(abroad):
         return digits
+    at_home = _parse(library, digits, country.upper())
+    whole = f"{at_home.country_code}{library.national_significant_number(at_home)}" if at_home is not None else digits
+    national = at_home is not None and library.is_valid_number(at_home)
+    if national and (country in _SAID_WITHOUT_TRUNK or TRUNK_PREFIXES.get(country, "0") != "0" or digits[0] == "0"):
+        return whole
+    if abroad is not None and digits[0] != "0" and library.is_valid_number(abroad):
+        return digits
+    possible = at_home is not None and not international and library.is_possible_number(at_home)
+    return whole if national or possible else digits
+
+
+_SAID_WITHOUT_TRUNK = frozenset({"ar", "br", "cn", "in"})
+"""The trunk prefix is 0 and people leave it out; elsewhere a number without it is more likely an international one."""
+
+
+def _parse(library: Any, number: str, region: str | None) -> Any:
+    try:
+        return library.parse(number, region)
+    except library.NumberParseException:
+        return None
+
+
+def _by_table(digits: str, country: str) -> str:
     code = CALLING_CODES.get(country)
     if code is None:
         return digits

@@ -1,0 +1,271 @@
+"""One turn of delivery against a Meta that answers as it is told, over a real outbox file."""
+
+import json
+import logging
+from collections import Counter
+
+import pytest
+
+from conversion_relay.delivery import Delivery, drain
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.event import SealedEvent
+from conversion_relay.graph import Unreachable
+from conversion_relay.outbox import open_outbox
+from conversion_relay.settings import Settings
+from conversion_relay.transport import Response
+
+NOW = 1_795_435_200.0
+TOKEN = "EAAcanary-token"
+SETTINGS = Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": TOKEN})
+TWO = "META_PIXEL_ID = '{}'\nMETA_ACCESS_TOKEN = '" + TOKEN + "'\n"
+
+
+def error(code: int, subcode: int | None = None, status: int = 400, **more) -> Response:
+    said = {"message": "Invalid parameter", "code": code, "error_subcode": subcode, "fbtrace_id": "Atrace", **more}
+    return Response(status, {}, json.dumps({"error": said}).encode())
+
+
+def taken(ids: list[str]) -> Response:
+    return Response(200, {}, json.dumps({"events_received": len(ids), "fbtrace_id": "Aok"}).encode())
+
+
+def refuse_poison(ids: list[str]) -> Response:
+    return error(100, 2804036) if any(i.startswith("poison") for i in ids) else taken(ids)
+
+
+class Meta:
+    """Takes the transport's place: one function from the batch's ids to an answer."""
+
+    def __init__(self, answer=taken) -> None:
+        self.answer = answer
+        self.calls: list[list[str]] = []
+        self.bodies: list[bytes] = []
+        self.datasets: list[str] = []
+
+    def send(self, request, deadline):
+        ids = [event["event_id"] for event in json.loads(request.body)["data"]]
+        self.calls.append(ids)
+        self.bodies.append(request.body)
+        self.datasets.append(request.url.split("/")[-2])
+        return self.answer(ids)
+
+    def close(self) -> None:
+        pass
+
+
+class Clock:
+    now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def outbox(tmp_path):
+    outbox = open_outbox(f"sqlite:///{tmp_path}/outbox.db")
+    yield outbox
+    outbox.close()
+
+
+def put(outbox, *ids: str, dataset: str = "1", name: str = "Lead", expires_in: float = 600_000) -> None:
+    events = [
+        SealedEvent(
+            dataset=dataset,
+            event_name=name,
+            event_id=i,
+            event_time=int(NOW),
+            expires_at=int(NOW + expires_in),
+            body=json.dumps({"event_name": name, "event_id": i}).encode(),
+        )
+        for i in ids
+    ]
+    outbox.put(events, NOW)
+
+
+def delivery(outbox, meta: Meta, clock, settings: Settings = SETTINGS) -> Delivery:
+    return Delivery(outbox, meta, settings, clock=clock, jitter=lambda: 0.5)
+
+
+def states(outbox, *ids: str) -> Counter[str]:
+    return Counter(story.state for i in ids for story in outbox.find(i))
+
+
+def numbered(n: int, prefix: str = "e") -> list[str]:
+    return [f"{prefix}{i}" for i in range(n)]
+
+
+def test_a_thousand_events_are_one_request_with_their_own_bytes(outbox, clock):
+    ids = numbered(1000)
+    put(outbox, *ids)
+    meta = Meta()
+    drain(delivery(outbox, meta, clock))
+    assert meta.calls == [ids]
+    assert b'{"event_name": "Lead", "event_id": "e7"}' in meta.bodies[0]
+    assert states(outbox, *ids) == {"delivered": 1000}
+
+
+def test_one_bad_event_of_a_thousand_costs_at_most_21_calls_and_nobody_else(outbox, clock):
+    ids = [*numbered(700), "poison", *numbered(299, "f")]
+    put(outbox, *ids)
+    meta = Meta(refuse_poison)
+    drain(delivery(outbox, meta, clock))
+    assert len(meta.calls) <= 21
+    assert states(outbox, *ids) == {"delivered": 999, "dead": 1}
+    (story,) = outbox.find("poison")
+    assert story.reason == "meta_100_2804036"
+    assert (story.history[-1].code, story.history[-1].subcode, story.history[-1].fbtrace_id) == (100, 2804036, "Atrace")
+
+
+def test_ten_bad_events_cost_at_most_140_calls(outbox, clock):
+    ids = [f"poison{i}" if i % 100 == 37 else f"e{i}" for i in range(1000)]
+    put(outbox, *ids)
+    meta = Meta(refuse_poison)
+    drain(delivery(outbox, meta, clock))
+    assert len(meta.calls) <= 140
+    assert states(outbox, *ids) == {"delivered": 990, "dead": 10}
+
+
+def test_when_every_event_is_refused_the_dataset_is_parked_after_32_calls_with_one_alert(outbox, clock, caplog):
+    ids = [f"poison{i}" for i in range(1000)]
+    put(outbox, *ids)
+    meta = Meta(refuse_poison)
+    running = delivery(outbox, meta, clock)
+    drain(running)
+    assert len(meta.calls) <= 32
+    assert states(outbox, *ids)["pending"] >= 950
+    assert running.paces()["1"].why == "all_refused"
+    assert [r.levelname for r in caplog.records if "refuses every event" in r.message] == ["ERROR"]
+
+
+def test_when_meta_names_the_event_it_is_taken_out_without_halving(outbox, clock):
+    ids = ["e0", "e1", "bad", "e3"]
+    put(outbox, *ids)
+
+    def answer(batch):
+        if "bad" not in batch:
+            return taken(batch)
+        where = f"The parameter $['data'][{batch.index('bad')}]['event_time'] is required"
+        return error(100, 2804019, error_user_msg=where)
+
+    meta = Meta(answer)
+    drain(delivery(outbox, meta, clock))
+    assert meta.calls == [ids, ["e0", "e1", "e3"]]
+    assert states(outbox, *ids) == {"delivered": 3, "dead": 1}
+
+
+@pytest.mark.parametrize("code", [190, 102])
+def test_a_dead_token_parks_the_dataset_alerts_once_and_resumes_by_itself(outbox, clock, caplog, code):
+    put(outbox, "a", "b")
+    meta = Meta(lambda _: error(code, 463))
+    running = delivery(outbox, meta, clock)
+    for _ in range(5):
+        drain(running)
+        clock.now += 61
+    assert states(outbox, "a", "b") == {"pending": 2}
+    assert [len(call) for call in meta.calls] == [2] * 5
+    assert len([r for r in caplog.records if "access token" in r.message]) == 1
+    meta.answer = taken
+    drain(running)
+    assert states(outbox, "a", "b") == {"delivered": 2}
+    assert all(story.attempts == 1 for i in "ab" for story in outbox.find(i)), "a dead token spends no attempt"
+
+
+def test_silence_stops_the_dataset_and_loses_nothing(outbox, clock):
+    put(outbox, *numbered(10))
+    meta = Meta(lambda _: Unreachable("connect", sent=False))
+    running = delivery(outbox, meta, clock)
+    for _ in range(30):
+        drain(running)
+        clock.now += 301
+    assert states(outbox, *numbered(10)) == {"pending": 10}
+    meta.answer = taken
+    drain(running)
+    assert states(outbox, *numbered(10)) == {"delivered": 10}
+
+
+def test_every_attempt_sends_the_same_bytes(outbox, clock):
+    put(outbox, "a")
+    answers = iter([Unreachable("reset", sent=True), error(2, status=500), Response(200, {}, b'{"events_rec')])
+    meta = Meta(lambda ids: next(answers, None) or taken(ids))
+    running = delivery(outbox, meta, clock)
+    for _ in range(8):
+        drain(running)
+        clock.now += 301
+    assert len(meta.calls) == 4 and len(set(meta.bodies)) == 1
+    assert states(outbox, "a") == {"delivered": 1}
+
+
+def test_what_grew_too_old_while_it_waited_is_expired_unsent(outbox, clock, caplog):
+    caplog.set_level(logging.INFO)
+    put(outbox, "old", expires_in=10)
+    put(outbox, "young")
+    clock.now += 11
+    meta = Meta()
+    drain(delivery(outbox, meta, clock))
+    assert meta.calls == [["young"]]
+    assert (states(outbox, "old"), states(outbox, "young")) == ({"expired": 1}, {"delivered": 1})
+
+
+def test_the_three_sentences_come_once_per_outcome_and_only_after_the_commit(outbox, clock, caplog):
+    caplog.set_level(logging.INFO)
+    put(outbox, "good", name="Purchase")
+    put(outbox, "poison", name="Contact")
+    meta = Meta(refuse_poison)
+    drain(delivery(outbox, meta, clock))
+    said = [record.message for record in caplog.records if "Meta Conversions API" in record.message]
+    assert sorted(said) == [
+        "Failed to send Meta Conversions API Contact event",
+        "Meta Conversions API Purchase event sent successfully",
+    ]
+    (failed,) = [r for r in caplog.records if r.message.startswith("Failed")]
+    assert (failed.code, failed.subcode, failed.fbtrace_id, failed.event_id) == (100, 2804036, "Atrace", "poison")
+    assert TOKEN not in caplog.text
+
+
+def test_nothing_is_said_when_it_could_not_be_recorded(outbox, clock, caplog, monkeypatch):
+    caplog.set_level(logging.INFO)
+    put(outbox, "a")
+
+    def full(*_):
+        raise OutboxUnavailable("FullError")
+
+    monkeypatch.setattr(outbox, "settle", full)
+    with pytest.raises(OutboxUnavailable):
+        delivery(outbox, Meta(), clock).step()
+    assert "sent successfully" not in caplog.text
+
+
+def test_a_parked_dataset_does_not_hold_up_another(outbox, clock, tmp_path):
+    config = tmp_path / "relay.toml"
+    config.write_text("".join(f"[[dataset]]\n{TWO.format(i)}" for i in (1, 2)))
+    settings = Settings.from_env({"RELAY_CONFIG": str(config)})
+    put(outbox, "a", dataset="1")
+    put(outbox, "b", dataset="2")
+    meta = Meta()
+    meta.answer = lambda ids: error(190) if "a" in ids else taken(ids)
+    drain(delivery(outbox, meta, clock, settings))
+    assert (states(outbox, "a"), states(outbox, "b")) == ({"pending": 1}, {"delivered": 1})
+    assert sorted(meta.datasets) == ["1", "2"]
+
+
+def test_halving_that_an_outage_interrupts_goes_on_where_it_was(outbox, clock):
+    ids = [*numbered(999), "poison"]
+    put(outbox, *ids)
+    meta = Meta()
+    count = iter(range(1000))
+
+    def flaky(batch):
+        return Unreachable("reset", sent=True) if next(count) % 3 == 2 else refuse_poison(batch)
+
+    meta.answer = flaky
+    running = delivery(outbox, meta, clock)
+    for _ in range(60):
+        drain(running)
+        clock.now += 301
+    assert states(outbox, *ids) == {"delivered": 999, "dead": 1}
+    assert len(meta.calls) <= 60
