@@ -48,7 +48,7 @@ def uuid7(now: float, entropy: bytes) -> str:
     """RFC 9562 version 7: 48 bits of Unix milliseconds, then 74 random bits (`entropy`: 10 bytes).
 
     >>> uuid7(1692345678.5, bytes(10))
-    '018a07c7-2354-7000-8000-000000000000'
+    '018a07a9-baa4-7000-8000-000000000000'
     """
     milliseconds = int(now * 1000) & 0xFFFFFFFFFFFF
     random_bits = int.from_bytes(entropy[:10], "big")

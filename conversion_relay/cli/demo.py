@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from conversion_relay.cli.serve import Service, refuse_open_dashboard, run
+from conversion_relay.cli.serve import Service, refuse_open_dashboard
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import configure_logging
 
@@ -47,6 +47,8 @@ _COLLECTOR_PATHS = (
 )
 def demo(host: str, port: int, data: Path | None) -> None:
     """Everything at once, on this machine."""
+    from conversion_relay.collector.server import run
+
     for taken in (port, port + 1):
         _refuse_taken(host, taken)
     with contextlib.ExitStack() as stack:

@@ -3,7 +3,6 @@
 import ipaddress
 import os
 import signal
-import sys
 import threading
 from typing import Any
 
@@ -17,8 +16,6 @@ from conversion_relay.settings import Settings
 from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger
 from conversion_relay.transport import GraphTransport
 
-GRACE_SECONDS = 8
-
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
@@ -27,6 +24,8 @@ GRACE_SECONDS = 8
 @click.option("--no-worker", is_flag=True, help="accept only; deliver elsewhere")
 def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
     """Accept events over HTTP, show them, deliver them."""
+    from conversion_relay.collector.server import run
+
     settings = Settings.from_env()
     refuse_open_dashboard(host, settings)
     open_outbox(settings.outbox).close()  # a bad path is said here, once, not by every process
@@ -115,27 +114,6 @@ def create_service() -> Service:
     configure_logging(settings.log_format, settings.secrets())
     logger.info("Accepting events", extra={"outbox": settings.outbox.partition(":")[0]})
     return Service(settings, deliver=not os.environ.get("RELAY_NO_WORKER"))
-
-
-def run(app: Any, *, host: str, port: int, workers: int = 1, factory: bool = False) -> None:
-    """uvicorn, the same way for every verb that serves."""
-    import uvicorn
-
-    # uvicorn shuts down gracefully and then raises the signal again: being told to stop is no failure.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        workers=workers,
-        factory=factory,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
 
 
 def refuse_open_dashboard(host: str, settings: Settings) -> None:

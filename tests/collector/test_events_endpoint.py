@@ -1,5 +1,6 @@
 """POST /events of a running collector: what is accepted is durable, what is not is told by field, nothing is a 5xx."""
 
+import contextlib
 import gzip
 import json
 import socket
@@ -171,6 +172,20 @@ def test_a_chunked_body_is_cut_off_at_the_limit(here):
     )
     chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
     assert b" 413 " in exchange(here, head + chunk * 5 + b"0\r\n\r\n").splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        b"POST /events HTTP/1.1\r\nHost: x\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nPOST /events HTTP/1.1\r\nHo",
+    ],
+    ids=["nothing", "half a head", "half a second head"],
+)
+def test_a_head_that_stalls_is_hung_up_on(here, start):
+    with contextlib.suppress(ConnectionResetError):
+        assert b"alive" in exchange(here, start) or b"livez" not in start
 
 
 def test_a_body_that_stalls_is_told_and_dropped(here):

@@ -1,0 +1,89 @@
+"""What the documents say works: their links, commands, settings, metrics and code."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from conversion_relay import cli
+from conversion_relay.collector.metrics import render
+from conversion_relay.delivery import DatasetPace
+from conversion_relay.outbox import Counts
+from conversion_relay.settings import Settings
+from conversion_relay.telemetry import ERROR, FAILED, SENT, Counters
+from tests.processes import installation
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return [code for kind, code in BLOCK.findall((ROOT / page).read_text()) if kind == language]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_every_make_target_and_verb_that_is_named_exists():
+    helped = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = set(re.findall(r"^  make ([a-z-]+)", helped, re.MULTILINE))
+    verbs = set(cli.verbs.list_commands(None))
+    for page in PAGES:
+        text = page.read_text()
+        assert set(re.findall(r"`make ([a-z-]+)", text)) | set(re.findall(r"^make ([a-z-]+)", text, re.M)) <= targets
+        assert set(re.findall(r"conversion-relay ([a-z]+)", text)) <= verbs, page.name
+
+
+@pytest.mark.parametrize("verb", cli.verbs.list_commands(None))
+def test_every_verb_explains_itself(verb):
+    done = CliRunner().invoke(cli.verbs, [verb, "--help"])
+    assert done.exit_code == 0 and len(done.output.splitlines()) > 4
+
+
+def test_what_the_readme_shows_works(tmp_path):
+    (python,) = blocks("README.md", "python")
+    curl = next(line for line in blocks("README.md", "sh")[1].replace("\\\n", "").splitlines() if "curl" in line)
+    body = shlex.split(curl)[shlex.split(curl).index("-d") + 1]
+    with installation(tmp_path) as here:
+        here.start()
+        status, answer = here.post(json.loads(body))
+        assert (status, answer["accepted"]) == (202, [{"index": 0, "event_id": "lead-1", "duplicate": False}])
+        done = subprocess.run([sys.executable, "-c", python], env=here.env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert here.books()["accepted"] == 1, "the same event id again is one event"
+        assert "lead-1" in here.command("explain", "lead-1").stdout.decode()
+
+
+def test_the_tours_purchase_is_refused_as_it_says(tmp_path):
+    (curl,) = blocks("docs/tour.md", "sh")
+    words = shlex.split(curl.replace("\\\n", ""))
+    with installation(tmp_path) as here:
+        here.start("--no-worker")
+        status, answer = here.post(json.loads(words[words.index("-d") + 1]))
+    assert status == 422 and answer["refused"][0]["field"] == "custom_data.value"
+
+
+def test_every_setting_of_the_table_is_read_and_every_one_that_is_read_is_in_the_table():
+    source = (ROOT / "conversion_relay/settings.py").read_text()
+    read = set(re.findall(r'"((?:META|RELAY)_[A-Z_]+)"', source)) - {"RELAY_CONFIG"}
+    table = set(re.findall(r"`((?:META|RELAY)_[A-Z_]+)`", (ROOT / "docs/operations.md").read_text()))
+    assert read == table - {"RELAY_CONFIG"}
+    assert Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x"}).graph_version == "v26.0"
+
+
+def test_the_metrics_to_watch_and_the_sentences_are_the_real_ones():
+    text = (ROOT / "docs/operations.md").read_text()
+    shown = render(Counters(), {"1": Counts(pending=1, oldest_pending_at=1, nearest_expiry_at=1)}, {"1": DatasetPace()})
+    for metric in re.findall(r"`(relay_[a-z_]+)", text):
+        assert f"{metric}{{" in shown, metric
+    for sentence in (SENT, FAILED, ERROR):
+        assert sentence.format("{EventName}") in text
