@@ -6,13 +6,14 @@ from collections import Counter
 
 import pytest
 
-from conversion_relay.delivery import Delivery, drain
+from conversion_relay.delivery import Delivery
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import SealedEvent
 from conversion_relay.graph import Unreachable
 from conversion_relay.outbox import open_outbox
 from conversion_relay.settings import Settings
 from conversion_relay.transport import Response
+from conversion_relay.worker import drain
 
 NOW = 1_795_435_200.0
 TOKEN = "EAAcanary-token"

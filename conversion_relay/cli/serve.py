@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from conversion_relay.delivery import Delivery, Worker, drain
+from conversion_relay.delivery import Delivery
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox import open_outbox
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger
 from conversion_relay.transport import GraphTransport
+from conversion_relay.worker import Worker, drain
 
 
 @click.command()
