@@ -229,11 +229,12 @@ def _connect(path: Path, *, writer: bool = True) -> apsw.Connection:
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         db.set_busy_timeout(BUSY_MILLISECONDS)
         if writer:
-            db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")
+            # fetchall: APSW runs a text of several statements only as far as its rows are read.
+            db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON").fetchall()
             _migrate(db)
         else:
             # Only the writer checkpoints: two connections that do are what the WAL-reset bug needed.
-            db.execute("PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0")
+            db.execute("PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0").fetchall()
     except OSError as error:
         raise SettingsError(f"RELAY_OUTBOX: {path.name} cannot be opened for writing: {error.strerror}") from None
     except apsw.Error as error:

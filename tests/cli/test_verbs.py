@@ -56,6 +56,7 @@ def test_send_direct_prints_metas_answer_and_stores_nothing(here, tmp_path):
     assert done.returncode == 0
     (batch,) = json.loads(done.stdout)["sent"]
     assert batch["accepted"] and batch["fbtrace_id"]
+    assert done.stderr.count(b"Meta Conversions API Lead event sent successfully") == 1
     assert not here.database.exists()
     here.misbehave(mode="token_expired")
     done = here.command("send", str(file), "--direct", "--json")

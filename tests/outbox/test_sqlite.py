@@ -22,6 +22,11 @@ class TestSqlite(OutboxSuite):
         assert outbox._writer.execute("PRAGMA synchronous").fetchone() == (2,)
         assert outbox._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
+    def test_what_is_deleted_is_overwritten_and_readers_cannot_write(self, outbox):
+        assert outbox._writer.execute("PRAGMA secure_delete").fetchone() == (1,)
+        assert outbox._reader.execute("PRAGMA query_only").fetchone() == (1,)
+        assert outbox._reader.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+
     def test_puts_that_wait_together_share_a_commit(self, outbox):
         commits = []
         outbox._writer.set_commit_hook(lambda: bool(commits.append(1)))
