@@ -12,7 +12,7 @@ from typing import assert_never
 
 import msgspec
 
-from conversion_relay.batch import halve, pack
+from conversion_relay.batch import Sized, halve, pack
 from conversion_relay.graph import (
     Accepted,
     Misconfigured,
@@ -173,7 +173,7 @@ class Delivery:
             if self._clock() > lease.until - 2 * self._deadline:
                 lease = self._outbox.extend(lease, LEASE_SECONDS, self._clock())
             started = self._clock()
-            outcome = self._send(batch.events, dataset)
+            outcome = post(self._transport, self._settings, dataset, batch.events, self._deadline, self._clock)
             report.calls += 1
             if isinstance(outcome, Accepted):
                 calls_without_success = 0
@@ -205,20 +205,6 @@ class Delivery:
             self._halves.update(dict.fromkeys((event.key for event in half), half[0].key))
         twin = _Batch(second)
         return [twin, _Batch(first, twin=twin)]
-
-    def _send(self, batch: Sequence[LeasedEvent], dataset: Dataset) -> Outcome:
-        request = build_request(
-            batch,
-            url=self._settings.graph_url,
-            version=self._settings.graph_version,
-            dataset=dataset.pixel_id,
-            token=dataset.access_token.reveal(),
-            test_event_code=dataset.test_event_code,
-        )
-        answer = self._transport.send(request, self._deadline)
-        if isinstance(answer, Response):
-            return read_response(answer.status, answer.headers, answer.body, len(batch), self._clock())
-        return answer
 
     def _settle(
         self, lease: Lease, batch: list[LeasedEvent], outcome: Outcome, started: float, report: Report
@@ -333,6 +319,31 @@ class Delivery:
         if report.retried:
             fields = {"dataset": report.dataset, "events": report.retried, "reason": report.why}
             logger.warning("Events wait for another try", extra=fields)
+
+
+def post(
+    transport: Transport,
+    settings: Settings,
+    dataset: Dataset,
+    batch: Sequence[Sized],
+    deadline: float,
+    clock: Callable[[], float],
+    *,
+    test_event_code: str | None = None,
+) -> Outcome:
+    """One request to Meta and what it came to; `deadline` in seconds for all of it."""
+    request = build_request(
+        batch,
+        url=settings.graph_url,
+        version=settings.graph_version,
+        dataset=dataset.pixel_id,
+        token=dataset.access_token.reveal(),
+        test_event_code=test_event_code or dataset.test_event_code,
+    )
+    answer = transport.send(request, deadline)
+    if isinstance(answer, Response):
+        return read_response(answer.status, answer.headers, answer.body, len(batch), clock())
+    return answer
 
 
 def _attempt(outcome: Outcome, now: float) -> Attempt:

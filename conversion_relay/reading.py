@@ -68,25 +68,27 @@ def read_event(raw: msgspec.Raw | bytes) -> Event | Refused:
     try:
         return _event_decoder.decode(raw)
     except msgspec.ValidationError as error:
-        return _shape(str(error))
+        return wrong_shape(error)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Refused("unreadable", "body", "the event is not valid JSON in UTF-8")
 
 
-def _shape(sentence: str) -> Refused:
-    """msgspec's sentence about a shape as a reason, the field's path, and a message without the value."""
-    path = re.search(r" - at `\$\.?(.*)`$", sentence)
-    where = path[1] if path else ""
-    if found := re.match(r"Object missing required field `(.*?)`", sentence):
-        return Refused("missing_field", f"{where}.{found[1]}".lstrip("."), "this field is required")
-    if found := re.match(r"Object contains unknown field `(.*?)`", sentence):
-        name = _printable(found[1])
-        return Refused(
-            "unknown_field",
-            f"{where}.{name}" if where else name,
-            "no such field here; properties of your own go into custom_data",
-        )
+def wrong_shape(error: msgspec.ValidationError, path: str = "") -> Refused:
+    """msgspec's sentence as a reason, the field's path (below `path`), and a message without the value."""
+    sentence = str(error)
+    found = re.search(r" - at `\$\.?(.*)`$", sentence)
+    where = ".".join(part for part in (path, found[1] if found else "") if part)
+    for pattern, reason, message in _SHAPES:
+        if named := re.match(pattern, sentence):
+            name = _printable(named[1])
+            return Refused(reason, f"{where}.{name}" if where else name, message)
     return Refused("wrong_type", where or "body", _printable(sentence.partition(" - at ")[0]))
+
+
+_SHAPES = (
+    (r"Object missing required field `(.*?)`", "missing_field", "this field is required"),
+    (r"Object contains unknown field `(.*?)`", "unknown_field", "no such field here; your own go into custom_data"),
+)
 
 
 def _printable(text: str) -> str:

@@ -10,15 +10,16 @@ from typing import Literal
 import msgspec
 
 from conversion_relay.batch import pack
+from conversion_relay.delivery import post
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.event import Event, Receipt, SealedEvent
-from conversion_relay.graph import Accepted, Outcome, build_request, read_response
+from conversion_relay.graph import Accepted, Outcome
 from conversion_relay.graph import Refused as RefusedByMeta
 from conversion_relay.intake import Refused, RequestFacts, Sender, Submission, accept
 from conversion_relay.outbox import Outbox, open_outbox
 from conversion_relay.settings import Dataset, Settings
 from conversion_relay.telemetry import Sentences
-from conversion_relay.transport import GraphTransport, Response, Transport
+from conversion_relay.transport import GraphTransport, Transport
 
 NO_FACTS = RequestFacts()
 
@@ -115,19 +116,8 @@ class Relay:
     ) -> Sent:
         if self._transport is None:
             self._transport = GraphTransport()
-        request = build_request(
-            batch,
-            url=self.settings.graph_url,
-            version=self.settings.graph_version,
-            dataset=dataset.pixel_id,
-            token=dataset.access_token.reveal(),
-            test_event_code=test_event_code or dataset.test_event_code,
-        )
-        answer = self._transport.send(request, deadline)
-        outcome: Outcome = (
-            answer
-            if not isinstance(answer, Response)
-            else read_response(answer.status, answer.headers, answer.body, len(batch), self._clock())
+        outcome = post(
+            self._transport, self.settings, dataset, batch, deadline, self._clock, test_event_code=test_event_code
         )
         _say(batch, outcome)
         return Sent(tuple(event.event_id for event in batch), outcome)

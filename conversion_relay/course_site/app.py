@@ -90,6 +90,9 @@ def create_app(site: CourseSite, *, pixel_id: str, emulator_url: str, webhook_se
     def tracking_script() -> str:
         return next(path for path in TRACKING_SCRIPT if path.exists()).read_text("utf-8")
 
+    def not_found(_: AnyRequest, __: Exception) -> Response[str]:
+        return pages.render("not_found.html", status_code=404)
+
     static = create_static_files_router(path="/static", directories=[PAGES / "static"])
     handlers = [
         register,
@@ -104,6 +107,7 @@ def create_app(site: CourseSite, *, pixel_id: str, emulator_url: str, webhook_se
     ]
     return Litestar(
         route_handlers=[*handlers, thanks, tracking_script, static],
+        exception_handlers={NotFoundException: not_found},
         openapi_config=None,
         logging_config=None,
         request_max_body_size=1_048_576,
@@ -119,7 +123,7 @@ class _Pages:
             f"img-src 'self' data: {emulator_url}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         )
 
-    def render(self, name: str, **values: Any) -> Response[str]:
+    def render(self, name: str, *, status_code: int = 200, **values: Any) -> Response[str]:
         headers = {
             "Content-Security-Policy": self._policy,
             "X-Content-Type-Options": "nosniff",
@@ -127,7 +131,7 @@ class _Pages:
             "Cache-Control": "no-store",
         }
         html = self._environment.get_template(name).render(**values)
-        return Response(html, media_type="text/html; charset=utf-8", headers=headers)
+        return Response(html, status_code=status_code, media_type="text/html; charset=utf-8", headers=headers)
 
 
 async def _call(endpoint: Any, request: AnyRequest, site: CourseSite) -> Answer:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from conversion_relay import InvalidEvent, OutboxUnavailable, RequestFacts
+from conversion_relay.reading import wrong_shape
 
 MOST_BYTES = 65_536
 MOST_FIELDS = 50
@@ -81,25 +82,9 @@ def shape(document: dict[str, Any], kind: type[Form]) -> Form:
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
-        raise _shape_problem(str(error)) from None
-
-
-def _shape_problem(sentence: str) -> Problem:
-    path = re.search(r" - at `\$\.?(.*)`$", sentence)
-    where = path[1] if path else ""
-    for pattern, error, message in (
-        (r"Object missing required field `(.*?)`", "missing_field", "this field is required"),
-        (r"Object contains unknown field `(.*?)`", "unknown_field", "this field is not known here"),
-    ):
-        if found := re.match(pattern, sentence):
-            return Problem(400, error, _shown(f"{where}.{found[1]}".lstrip(".")), message)
-    return Problem(400, "wrong_type", _shown(where or "body"), _shown(sentence.partition(" - at ")[0]))
-
-
-def _shown(text: str) -> str:
-    """A field's name came from outside: short, printable, and no address in it."""
-    clean = "".join(c for c in text if c.isprintable())[:100]
-    return "..." if "@" in clean else clean
+        found = wrong_shape(error)
+        message = "this field is not known here" if found.reason == "unknown_field" else found.message
+        raise Problem(400, found.reason, found.field, message) from None
 
 
 def required_text(field: str, value: str) -> str:

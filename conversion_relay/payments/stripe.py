@@ -14,6 +14,7 @@ from conversion_relay.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.errors import InvalidEvent, SignatureError
 from conversion_relay.payments import Ignored, Payment, Unpaid
 from conversion_relay.payments.signature import TOLERANCE_SECONDS, is_signed
+from conversion_relay.reading import wrong_shape
 
 HEADER = "stripe-signature"
 COMPLETED = "checkout.session.completed"
@@ -140,11 +141,7 @@ def _decode(body: bytes, kind: Any, path: str) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        text = str(error)
-        where = re.search(r" - at `\$\.?(.*)`$", text)
-        missing = re.match(r"Object missing required field `(.*?)`", text)
-        field = ".".join(p for p in (path, where[1] if where else "", missing[1] if missing else "") if p)
-        message = "this field is required" if missing else text.partition(" - at ")[0]
-        raise InvalidEvent("missing_field" if missing else "wrong_type", field or "body", message) from None
+        found = wrong_shape(error, path)
+        raise InvalidEvent(found.reason, found.field, found.message) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise InvalidEvent("unreadable", path or "body", "the body is not valid JSON in UTF-8") from None
