@@ -31,7 +31,22 @@ AnyRequest = Request[Any, Any, State]
 def create_app(site: CourseSite, *, pixel_id: str, emulator_url: str, webhook_secret: str) -> Litestar:
     """`emulator_url` stands for connect.facebook.net on these pages; `webhook_secret` for Stripe's own."""
     pages = _Pages(site, pixel_id, emulator_url)
-    checkout = Checkout(site, webhook_secret)
+
+    def not_found(_: AnyRequest, __: Exception) -> Response[str]:
+        return pages.render("not_found.html", status_code=404)
+
+    static = create_static_files_router(path="/static", directories=[PAGES / "static"])
+    return Litestar(
+        route_handlers=[*_endpoints(site), *_shop(site, pages), *_payment(site, pages, webhook_secret), static],
+        exception_handlers={NotFoundException: not_found},
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=1_048_576,
+    )
+
+
+def _endpoints(site: CourseSite) -> list[Any]:
+    """What the pages' scripts, the forms and Stripe post to."""
 
     @route("/register", http_method=["POST", "OPTIONS"])
     async def register(request: AnyRequest) -> Response[Any]:
@@ -50,6 +65,10 @@ def create_app(site: CourseSite, *, pixel_id: str, emulator_url: str, webhook_se
     async def payment_webhook(request: AnyRequest) -> Response[Any]:
         return _response(await _call(site.payment_webhook, request, site))
 
+    return [register, contact, view_content, payment_webhook]
+
+
+def _shop(site: CourseSite, pages: "_Pages") -> list[Any]:
     @get("/", sync_to_thread=False)
     def home() -> Response[str]:
         return pages.render("home.html", courses=site.courses.values())
@@ -61,6 +80,17 @@ def create_app(site: CourseSite, *, pixel_id: str, emulator_url: str, webhook_se
     @get("/contact", sync_to_thread=False)
     def contact_page(request: AnyRequest) -> Response[str]:
         return pages.render("contact.html", sent="sent" in request.query_params)
+
+    @get("/meta-tracking.js", sync_to_thread=False, media_type="text/javascript; charset=utf-8")
+    def tracking_script() -> str:
+        return next(path for path in TRACKING_SCRIPT if path.exists()).read_text("utf-8")
+
+    return [home, course_page, contact_page, tracking_script]
+
+
+def _payment(site: CourseSite, pages: "_Pages", webhook_secret: str) -> list[Any]:
+    """Stripe Checkout's part, and the way back to the shop."""
+    checkout = Checkout(site, webhook_secret)
 
     @get("/checkout/{registration_id:str}", sync_to_thread=True)
     def checkout_page(registration_id: str) -> Response[str]:
@@ -86,32 +116,7 @@ def create_app(site: CourseSite, *, pixel_id: str, emulator_url: str, webhook_se
             again="again" in request.query_params,
         )
 
-    @get("/meta-tracking.js", sync_to_thread=False, media_type="text/javascript; charset=utf-8")
-    def tracking_script() -> str:
-        return next(path for path in TRACKING_SCRIPT if path.exists()).read_text("utf-8")
-
-    def not_found(_: AnyRequest, __: Exception) -> Response[str]:
-        return pages.render("not_found.html", status_code=404)
-
-    static = create_static_files_router(path="/static", directories=[PAGES / "static"])
-    handlers = [
-        register,
-        contact,
-        view_content,
-        payment_webhook,
-        home,
-        course_page,
-        contact_page,
-        checkout_page,
-        pay,
-    ]
-    return Litestar(
-        route_handlers=[*handlers, thanks, tracking_script, static],
-        exception_handlers={NotFoundException: not_found},
-        openapi_config=None,
-        logging_config=None,
-        request_max_body_size=1_048_576,
-    )
+    return [checkout_page, pay, thanks]
 
 
 class _Pages:
