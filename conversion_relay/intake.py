@@ -8,16 +8,16 @@ import math
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
 from conversion_relay import click_id, consent, event_id
-from conversion_relay.customer_information import match_keys
+from conversion_relay.customer_information import DroppedKey, match_keys
 from conversion_relay.customer_information.network import normalize_client_ip_address
 from conversion_relay.event import PUBLIC_EVENT_NAMES, Event, SealedEvent, UserData
-from conversion_relay.validate import check, expiry
+from conversion_relay.validate import errors, expiry
 
 Sender = Literal["browser", "backend"]
 """A browser may say what it saw; a backend (API key, verified webhook, own code) may also say what was earned."""
@@ -70,6 +70,21 @@ def accept(
     submission: Submission, facts: RequestFacts, policy: Policy, *, now: float, entropy: bytes
 ) -> SealedEvent | Refused:
     """Seal one event. `now` in Unix seconds; `entropy`: 10 random bytes for an id, where the caller gave none."""
+    prepared = prepare(submission, facts, policy, now=now, entropy=entropy)
+    return prepared if isinstance(prepared, Refused) else _seal(prepared.wire, policy.dataset, now)
+
+
+class Prepared(NamedTuple):
+    """Meta's JSON of an event that is not judged yet, and the match keys that were left out of it."""
+
+    wire: dict[str, Any]
+    dropped: list[DroppedKey]
+
+
+def prepare(
+    submission: Submission, facts: RequestFacts, policy: Policy, *, now: float, entropy: bytes
+) -> Prepared | Refused:
+    """`accept` up to the judgement: who may send it, consent, time, ids, hashing."""
     event = submission.event
     if submission.sender == "browser" and event.event_name not in policy.public_event_names:
         return _REFUSED_NAME
@@ -86,14 +101,13 @@ def accept(
     if decision is consent.Decision.LIMITED_DATA_USE and "data_processing_options" not in wire:
         wire |= {"data_processing_options": ["LDU"], "data_processing_options_country": 0}
         wire["data_processing_options_state"] = 0
-    wire["user_data"] = _match_keys(event.user_data, facts, policy, submission.sender, now)
-    return _seal(wire, policy.dataset, now)
+    wire["user_data"], dropped = _match_keys(event.user_data, facts, policy, submission.sender, now)
+    return Prepared(wire, dropped)
 
 
 def _seal(wire: dict[str, Any], dataset: str, now: float) -> SealedEvent | Refused:
-    for finding in check(wire, now):
-        if finding.severity == "error":
-            return Refused(finding.code, finding.path, f"{finding.message}; {finding.fix}")
+    if finding := next(errors(wire, now), None):
+        return Refused(finding.code, finding.path, f"{finding.message}; {finding.fix}")
     try:
         body = _encoder.encode(wire)
     except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
@@ -142,7 +156,7 @@ _FREE_FORM = ("custom_data", "app_data", "original_event_data", "attribution_dat
 
 def _match_keys(
     user_data: UserData, facts: RequestFacts, policy: Policy, sender: Sender, now: float
-) -> dict[str, object]:
+) -> tuple[dict[str, object], list[DroppedKey]]:
     """Hashed keys as lists of digests, never-hashed ones as they are; the request fills what the caller left out."""
     given = {name: value for name in _USER_DATA_KEYS if (value := getattr(user_data, name)) is not None}
     visitor = facts.client_ip_address
@@ -155,8 +169,7 @@ def _match_keys(
     fbc = click_id.fbc_from_url(facts.url, now, known=_text_or_none(given.get("fbc")))
     if fbc:
         given["fbc"] = fbc
-    keys, _dropped = match_keys(given, default_country=policy.default_country, today=_day(int(now // 86_400)))
-    return keys
+    return match_keys(given, default_country=policy.default_country, today=_day(int(now // 86_400)))
 
 
 _USER_DATA_KEYS = UserData.__struct_fields__

@@ -29,7 +29,7 @@ def read_events(body: bytes) -> list[msgspec.Raw] | Refused:
             if "data" not in members:
                 return [msgspec.Raw(body)]
             if others := sorted(members.keys() - {"data"}):
-                return Refused("unknown_field", _printable(others[0]), "beside data nothing is read from a request")
+                return Refused("unknown_field", printable_name(others[0]), "beside data nothing is read from a request")
             events = _list_decoder.decode(members["data"])
         else:
             return _NOT_EVENTS
@@ -80,9 +80,9 @@ def wrong_shape(error: msgspec.ValidationError, path: str = "") -> Refused:
     where = ".".join(part for part in (path, found[1] if found else "") if part)
     for pattern, reason, message in _SHAPES:
         if named := re.match(pattern, sentence):
-            name = _printable(named[1])
+            name = printable_name(named[1])
             return Refused(reason, f"{where}.{name}" if where else name, message)
-    return Refused("wrong_type", where or "body", _printable(sentence.partition(" - at ")[0]))
+    return Refused("wrong_type", where or "body", printable_name(sentence.partition(" - at ")[0]))
 
 
 _SHAPES = (
@@ -91,7 +91,7 @@ _SHAPES = (
 )
 
 
-def _printable(text: str) -> str:
+def printable_name(text: str) -> str:
     """A field's name came from outside: short, and nothing that could steer a terminal or name a person."""
     clean = "".join(c for c in text if c.isprintable())[:100]
     return "..." if "@" in clean else clean

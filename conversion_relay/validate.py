@@ -1,17 +1,16 @@
-"""Every reason Meta has to refuse an event, and what it would silently make little of, as findings.
+"""Every reason Meta has to refuse an event, as findings; what it takes and makes little of is in `advice.py`.
 
-`check` reads Meta's own JSON of one event (after `intake` has hashed it), so it judges the very bytes that will be
-sent. Sources beside each rule; subcodes as recorded from Meta's answers.
+They read Meta's own JSON of one event (after `intake` has hashed it), so they judge the very bytes that will be sent.
+Sources beside each rule; subcodes as recorded from Meta's answers.
 """
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from conversion_relay.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.event_id import holds_email
+from conversion_relay.finding import PAGES, Finding
 
 DAY = 86_400
 OLDEST_DAYS = {"physical_store": 62}
@@ -27,31 +26,19 @@ TOO_BROAD = (
     frozenset({"fn", "ge"}),
     frozenset({"ln", "ge"}),
 )
-_PAGES = "https://developers.facebook.com/docs/marketing-api/conversions-api"
+MESSAGING_EVENT_NAMES = frozenset({"Purchase", "LeadSubmitted", "AddToCart", "InitiateCheckout", "ViewContent"})
+STATE_CODES = range(1000, 1014)
 
 
-class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing wrong with one field, and how to mend it."""
+def errors(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
+    """Every reason not to send this event. `event` is Meta's JSON of it, hashed; `now` in Unix seconds.
 
-    code: str
-    path: str
-    severity: Literal["error", "warning", "hint"]
-    message: str
-    fix: str
-    link: str
-    subcode: int | None = None
-    """The `error_subcode` that Meta would answer with, where it is known."""
-
-
-def check(event: Mapping[str, Any], now: float) -> list[Finding]:
-    """All findings of one event, errors first. `now` in Unix seconds.
-
-    >>> [(f.code, f.path) for f in check({"event_name": "Contact", "event_time": 1700000000,
+    >>> [(f.code, f.path) for f in errors({"event_name": "Contact", "event_time": 1700000000,
     ...     "action_source": "website", "user_data": {"client_user_agent": "Mozilla/5.0"}}, 1700000000)]
-    [('too_broad', 'user_data'), ('missing_field', 'event_source_url')]
+    [('too_broad', 'user_data')]
     """
-    findings = [finding for rule in _RULES for finding in rule(event, now)]
-    return sorted(findings, key=lambda finding: ("error", "warning", "hint").index(finding.severity))
+    for rule in _RULES:
+        yield from rule(event, now)
 
 
 def expiry(event_time: int, action_source: str) -> int:
@@ -63,7 +50,7 @@ def expiry(event_time: int, action_source: str) -> int:
 
 
 def _event_time(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
-    link = f"{_PAGES}/parameters/server-event#event-time"
+    link = f"{PAGES}/parameters/server-event#event-time"
     if expiry(event["event_time"], event.get("action_source", "")) <= now:
         days = OLDEST_DAYS.get(event.get("action_source", ""), 7)
         yield Finding(
@@ -95,32 +82,8 @@ def _customer_information(event: Mapping[str, Any], now: float) -> Iterator[Find
             "error",
             "no usable match key: a user agent alone, or place and gender alone, match nobody",
             "add one of em, ph, external_id, fbp, fbc, client_ip_address, or a full name",
-            f"{_PAGES}/best-practices",
+            f"{PAGES}/best-practices",
             2804050,
-        )
-
-
-def _website(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
-    if event.get("action_source") != "website":
-        return
-    link = f"{_PAGES}/parameters/server-event#action-source"
-    if "event_source_url" not in event:
-        yield Finding(
-            "missing_field",
-            "event_source_url",
-            "warning",
-            "website events should say which page they happened on",
-            "send the page's URL",
-            link,
-        )
-    if "client_user_agent" not in event["user_data"]:
-        yield Finding(
-            "missing_field",
-            "user_data.client_user_agent",
-            "warning",
-            "website events should carry the visitor's user agent",
-            "pass on the User-Agent header of the visitor's own request",
-            link,
         )
 
 
@@ -128,7 +91,7 @@ def _purchase(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
     if event["event_name"] != "Purchase":
         return
     custom = event.get("custom_data", {})
-    link = f"{_PAGES}/parameters/custom-data"
+    link = f"{PAGES}/parameters/custom-data"
     for key, subcode, example in (("value", 2804009, "299.99"), ("currency", 2804010, "EUR")):
         if custom.get(key) in (None, ""):
             yield Finding(
@@ -142,12 +105,12 @@ def _purchase(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
             )
 
 
-def _money(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
+def money(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
     custom = event.get("custom_data", {})
-    link = f"{_PAGES}/parameters/custom-data"
+    link = f"{PAGES}/parameters/custom-data"
     for key in ("value", "predicted_ltv", "net_revenue"):
         amount = custom.get(key)
-        if amount is not None and (not _is_number(amount) or (key == "value" and float(amount) < 0)):
+        if amount is not None and (not is_number(amount) or (key == "value" and float(amount) < 0)):
             yield Finding(
                 "not_an_amount",
                 f"custom_data.{key}",
@@ -157,7 +120,7 @@ def _money(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
                 link,
             )
     currency = custom.get("currency")
-    if currency is not None and currency != "" and currency not in CURRENCY_EXPONENTS:
+    if currency not in (None, "") and not (isinstance(currency, str) and currency in CURRENCY_EXPONENTS):
         yield Finding(
             "not_a_currency",
             "custom_data.currency",
@@ -180,7 +143,7 @@ def _contents(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
             "error",
             "contents is a list of objects, each with an id and a quantity",
             'send [{"id": "SKU-1", "quantity": 1}]',
-            f"{_PAGES}/parameters/custom-data#contents",
+            f"{PAGES}/parameters/custom-data#contents",
         )
 
 
@@ -206,7 +169,7 @@ def _printable(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
                 "error",
                 "names and ids are printable text",
                 "remove line breaks and control characters",
-                f"{_PAGES}/parameters/server-event",
+                f"{PAGES}/parameters/server-event",
             )
     if holds_email(event["event_name"]):
         yield Finding(
@@ -215,11 +178,101 @@ def _printable(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
             "error",
             "an event's name must not hold an e-mail address",
             "send the address as user_data.email",
-            f"{_PAGES}/parameters/server-event",
+            f"{PAGES}/parameters/server-event",
         )
 
 
-def _is_number(amount: object) -> bool:
+def _app(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
+    if event["action_source"] != "app":
+        return
+    link = f"{PAGES}/parameters/app-data"
+    app_data = event.get("app_data")
+    if app_data is None:
+        yield Finding(
+            "missing_field",
+            "app_data",
+            "error",
+            "app events must carry app_data",
+            "send app_data with extinfo, application_tracking_enabled and advertiser_tracking_enabled",
+            link,
+            2804019,
+        )
+        return
+    extinfo = app_data.get("extinfo")
+    whole = isinstance(extinfo, list) and len(extinfo) == 16
+    if not (whole and all(isinstance(part, str) for part in extinfo) and extinfo[0] in ("a2", "i2") and extinfo[4]):
+        yield Finding(
+            "bad_extinfo",
+            "app_data.extinfo",
+            "error",
+            "extinfo is a list of 16 texts: the first a2 (Android) or i2 (iOS), the fifth the OS version",
+            'send "" for each part that is not known',
+            link,
+            2804043,
+        )
+
+
+def _messaging(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
+    if event["action_source"] != "business_messaging":
+        return
+    link = "https://developers.facebook.com/docs/marketing-api/conversions-api/business-messaging"
+    if not event.get("messaging_channel"):
+        yield Finding(
+            "missing_field",
+            "messaging_channel",
+            "error",
+            "business messaging events must say which channel",
+            "send messaging_channel: whatsapp, messenger or instagram",
+            link,
+            2804063,
+        )
+    if event["event_name"] not in MESSAGING_EVENT_NAMES:
+        yield Finding(
+            "event_name_not_for_messaging",
+            "event_name",
+            "error",
+            "Meta takes few events from business messaging",
+            f"send one of {', '.join(sorted(MESSAGING_EVENT_NAMES))}",
+            link,
+            2804066,
+        )
+
+
+def _data_processing(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
+    """A privacy wish that Meta would not understand must not be sent as if it had been one."""
+    link = "https://developers.facebook.com/docs/marketing-api/data-processing-options"
+    options = event.get("data_processing_options")
+    country, state = event.get("data_processing_options_country"), event.get("data_processing_options_state")
+    if options is not None and [option for option in options if option != "LDU"]:
+        yield Finding(
+            "unknown_option",
+            "data_processing_options",
+            "error",
+            "the only option is LDU, limited data use",
+            'send ["LDU"], or [] to say that there is none',
+            link,
+        )
+    if country not in (None, 0, 1):
+        yield Finding(
+            "unknown_country_code",
+            "data_processing_options_country",
+            "error",
+            "0 asks Meta to find the country, 1 is the USA; there is no other",
+            "send 0 or 1",
+            link,
+        )
+    if state not in (None, 0) and (state not in STATE_CODES or country != 1):
+        yield Finding(
+            "unknown_state_code",
+            "data_processing_options_state",
+            "error",
+            "0 asks Meta to find the state, 1000 to 1013 are states of the USA",
+            "send 0, or a state's code with data_processing_options_country 1",
+            link,
+        )
+
+
+def is_number(amount: object) -> bool:
     # Meta's own page shows a numeric string ("142.52"); True is an int to Python and no amount to anybody.
     if isinstance(amount, bool) or not isinstance(amount, int | float | str):
         return False
@@ -229,4 +282,15 @@ def _is_number(amount: object) -> bool:
         return False
 
 
-_RULES = (_names, _printable, _event_time, _customer_information, _website, _purchase, _money, _contents)
+_RULES = (
+    _names,
+    _printable,
+    _event_time,
+    _customer_information,
+    _purchase,
+    money,
+    _contents,
+    _app,
+    _messaging,
+    _data_processing,
+)

@@ -17,6 +17,7 @@ _HOME = {
     "deliver": "serve",
     "emulator": "emulator",
     "send": "send",
+    "validate": "validate",
     "normalize": "normalize",
     "status": "look",
     "explain": "look",

@@ -144,7 +144,8 @@ def _shape(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
         yield parameter_error(index, "event_time", "is required" if "event_time" not in event else "must be an integer")
     if not isinstance(event.get("user_data"), dict):
         yield parameter_error(index, "user_data", "is required" if "user_data" not in event else "must be an object")
-    if event.get("action_source", "website") not in ACTION_SOURCES:
+    source = event.get("action_source", "website")
+    if not isinstance(source, str) or source not in ACTION_SOURCES:
         yield parameter_error(index, "action_source", "is not a known action source", inferred=True)
     for name in ("event_id", "event_source_url"):
         if not isinstance(event.get(name, ""), str | None):
@@ -192,9 +193,7 @@ def _channels(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
         app_data = event.get("app_data")
         if not isinstance(app_data, dict):
             yield parameter_error(index, "app_data")
-        elif not (
-            isinstance(app_data.get("extinfo"), list) and len(app_data["extinfo"]) == 16 and app_data["extinfo"][0]
-        ):
+        elif not _is_extinfo(app_data.get("extinfo")):
             yield BAD_EXTINFO
     if event.get("action_source") == "business_messaging":
         if not event.get("messaging_channel"):
@@ -227,6 +226,11 @@ def _is_amount(value: object) -> bool:
         return math.isfinite(float(value)) and float(value) >= 0
     except (ValueError, OverflowError):
         return False
+
+
+def _is_extinfo(value: object) -> bool:
+    """The first (version) and the fifth (of the operating system) of 16 must say something."""
+    return isinstance(value, list) and len(value) == 16 and bool(value[0]) and bool(value[4])
 
 
 def _is_digest(value: object) -> bool:

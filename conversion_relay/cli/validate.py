@@ -1,0 +1,57 @@
+"""`validate`: all findings of all events, before anything is sent."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from conversion_relay.cli.printing import print_json
+from conversion_relay.examine import examine
+from conversion_relay.finding import Finding
+from conversion_relay.intake import Policy, Refused
+from conversion_relay.reading import read_lines
+from conversion_relay.settings import Settings
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--json", "as_json", is_flag=True)
+def validate(file: str, as_json: bool) -> None:
+    """Tell all that is wrong with the events of FILE (`-`: standard input), and how to mend it.
+
+    Judges the events as they stand; nothing is sent or stored. Exit 1 when there is an error.
+    """
+    settings = Settings.from_env(required=())
+    policy = settings.policy(settings.datasets[0])
+    documents = read_lines(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    if isinstance(documents, Refused):
+        raise click.ClickException(f"{documents.field}: {documents.message}")
+    facts = [_examined(index, raw, policy) for index, raw in enumerate(documents)]
+    found = [finding for fact in facts for finding in fact["findings"]]
+    totals = {f"{kind}s": sum(f.severity == kind for f in found) for kind in ("error", "warning", "hint")}
+    if as_json:
+        print_json({"events": facts, **totals})
+    else:
+        for fact in facts:
+            _tell(fact["index"], fact["findings"])
+        counts = ", ".join(f"{n} {kind if n != 1 else kind[:-1]}" for kind, n in totals.items())
+        click.echo(f"{len(facts)} events: {counts}")
+    raise SystemExit(1 if totals["errors"] else 0)
+
+
+def _examined(index: int, raw: msgspec.Raw, policy: Policy) -> dict[str, Any]:
+    try:
+        document = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        unreadable = Finding("unreadable", "event", "error", "this is not valid JSON in UTF-8", "mend the file", "")
+        return {"index": index, "findings": [unreadable]}
+    return {"index": index, "findings": examine(document, policy, time.time())}
+
+
+def _tell(index: int, findings: list[Finding]) -> None:
+    for finding in findings:
+        subcode = f" (Meta: 100/{finding.subcode})" if finding.subcode else ""
+        click.echo(f"event {index}: {finding.severity}: {finding.path}: {finding.message}{subcode}; {finding.fix}")
