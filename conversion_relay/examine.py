@@ -89,7 +89,7 @@ def _as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
     """What Meta would refuse or take amiss, and the relay mends on the way."""
     yield from _event_time(document.get("event_time"))
     if isinstance(custom := document.get("custom_data"), dict):
-        yield from money({"custom_data": custom | {"currency": _in_capitals(custom.get("currency"))}}, 0.0)
+        yield from money(custom | {"currency": _in_capitals(custom.get("currency"))})
     yield from _personal_data(document)
     for name in ("event_source_url", "referrer_url"):
         url = document.get(name)

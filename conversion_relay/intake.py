@@ -5,7 +5,7 @@ only what it returns. The steps: who may send this, consent, click ids, event id
 """
 
 import math
-from collections.abc import Mapping
+import re
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -16,7 +16,7 @@ import msgspec
 from conversion_relay import click_id, consent, event_id
 from conversion_relay.customer_information import DroppedKey, match_keys
 from conversion_relay.customer_information.network import normalize_client_ip_address
-from conversion_relay.event import PUBLIC_EVENT_NAMES, Event, SealedEvent, UserData
+from conversion_relay.event import PUBLIC_EVENT_NAMES, Event, SealedEvent
 from conversion_relay.validate import errors, expiry
 
 Sender = Literal["browser", "backend"]
@@ -94,19 +94,32 @@ def prepare(
     event_time = _event_time(event.event_time, now)
     if event_time is None:
         return _NOT_A_TIME
-    if any(_too_deep(getattr(event, name)) for name in _FREE_FORM):
+    try:
+        wire: dict[str, Any] = msgspec.to_builtins(event)
+        person = wire.pop("user_data", {})
+        free_form = {name: wire[name] for name in _FREE_FORM if name in wire}
+        # Most events hold nothing to remove: three searches in C tell.
+        encoded = _encoder.encode(free_form) if free_form else b""
+    except RecursionError:
         return _TOO_DEEP
-    wire = _wire(event, event_time, facts)
+    except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
+        return _NOT_JSON
+    if encoded.count(b"{") + encoded.count(b"[") > DEEPEST and _too_deep(free_form, DEEPEST + 1):
+        return _TOO_DEEP
+    if b"@" in encoded or b"%40" in encoded or b"null" in encoded:
+        wire |= _without_personal_data(free_form)
+    _complete(wire, event, event_time, facts)
     wire["event_id"] = _event_id(event, now, entropy)
     if decision is consent.Decision.LIMITED_DATA_USE and "data_processing_options" not in wire:
         wire |= {"data_processing_options": ["LDU"], "data_processing_options_country": 0}
         wire["data_processing_options_state"] = 0
-    wire["user_data"], dropped = _match_keys(event.user_data, facts, policy, submission.sender, now)
+    wire["user_data"], dropped = _match_keys(person, facts, policy, submission.sender, now)
     return Prepared(wire, dropped)
 
 
 def _seal(wire: dict[str, Any], dataset: str, now: float) -> SealedEvent | Refused:
-    if finding := next(errors(wire, now), None):
+    if found := errors(wire, now):
+        finding = found[0]
         return Refused(finding.code, finding.path, f"{finding.message}; {finding.fix}")
     try:
         body = _encoder.encode(wire)
@@ -122,57 +135,52 @@ def _seal(wire: dict[str, Any], dataset: str, now: float) -> SealedEvent | Refus
     )
 
 
-def _wire(event: Event, event_time: int, facts: RequestFacts) -> dict[str, Any]:
-    """Meta's JSON without the person and the id; members that say nothing are left out."""
-    url, referrer = event.event_source_url, event.referrer_url
-    if event.action_source == "website":
-        url, referrer = url or facts.url, referrer or facts.referrer
-    wire: dict[str, Any] = {
-        "event_name": event.event_name,
-        "event_time": event_time,
-        "action_source": event.action_source,
-        "event_source_url": scrub_url(url),
-        "referrer_url": scrub_url(referrer),
-        "custom_data": _custom_data(event.custom_data),
-    }
-    for name in _PASSED_ON:
-        wire[name] = getattr(event, name)
-    for name in _FREE_FORM[1:]:
-        wire[name] = _without_personal_data(getattr(event, name))
-    return {name: value for name, value in wire.items() if value is not None}
-
-
-_PASSED_ON = (
-    "opt_out",
-    "data_processing_options",
-    "data_processing_options_country",
-    "data_processing_options_state",
-    "messaging_channel",
-    "customer_segmentation",
-    "advanced_measurement_table",
-)
 _FREE_FORM = ("custom_data", "app_data", "original_event_data", "attribution_data")
 
 
+def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts) -> None:
+    """What the caller left to us, in Meta's form; members that say nothing are left out."""
+    wire.pop("consent", None)
+    wire["event_time"] = event_time
+    wire["action_source"] = event.action_source
+    url, referrer = event.event_source_url, event.referrer_url
+    if event.action_source == "website":
+        url, referrer = url or facts.url, referrer or facts.referrer
+    if url or event.event_source_url is not None:
+        _set(wire, "event_source_url", scrub_url(url))
+    if referrer or event.referrer_url is not None:
+        _set(wire, "referrer_url", scrub_url(referrer))
+    custom_data = wire.get("custom_data")
+    if custom_data:
+        currency = custom_data.get("currency")
+        if isinstance(currency, str):
+            custom_data["currency"] = currency.strip().upper()
+    else:
+        wire.pop("custom_data", None)
+
+
+def _set(wire: dict[str, Any], name: str, value: str | None) -> None:
+    if value:
+        wire[name] = value
+    else:
+        wire.pop(name, None)
+
+
 def _match_keys(
-    user_data: UserData, facts: RequestFacts, policy: Policy, sender: Sender, now: float
+    given: dict[str, Any], facts: RequestFacts, policy: Policy, sender: Sender, now: float
 ) -> tuple[dict[str, object], list[DroppedKey]]:
     """Hashed keys as lists of digests, never-hashed ones as they are; the request fills what the caller left out."""
-    given = {name: value for name in _USER_DATA_KEYS if (value := getattr(user_data, name)) is not None}
     visitor = facts.client_ip_address
     if visitor and (sender == "browser" or "client_ip_address" not in given) and _is_public(visitor):
         # A browser does not choose its own address.
         given["client_ip_address"] = visitor
-    for name in ("client_user_agent", "fbp", "fbc"):
-        if not given.get(name) and getattr(facts, name):
-            given[name] = getattr(facts, name)
-    fbc = click_id.fbc_from_url(facts.url, now, known=_text_or_none(given.get("fbc")))
-    if fbc:
+    if facts.client_user_agent and not given.get("client_user_agent"):
+        given["client_user_agent"] = facts.client_user_agent
+    if facts.fbp and not given.get("fbp"):
+        given["fbp"] = facts.fbp
+    if fbc := click_id.fbc_from_url(facts.url, now, known=given.get("fbc") or facts.fbc):
         given["fbc"] = fbc
     return match_keys(given, default_country=policy.default_country, today=_day(int(now // 86_400)))
-
-
-_USER_DATA_KEYS = UserData.__struct_fields__
 
 
 def _event_id(event: Event, now: float, entropy: bytes) -> str:
@@ -201,6 +209,8 @@ def scrub_url(url: str | None) -> str | None:
     """
     if not url or "\x00" in url:
         return None
+    if _PLAIN_URL.fullmatch(url):
+        return url
     try:
         parts = urlsplit(url.strip())
         host = parts.netloc.rpartition("@")[2]
@@ -214,23 +224,17 @@ def scrub_url(url: str | None) -> str | None:
     return urlunsplit((parts.scheme, host, path, _query(parts.query), ""))
 
 
+# Nothing in it to remove: most pages' addresses.
+_PLAIN_URL = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
+
+
 def _query(query: str) -> str:
     kept = [(k, v) for k, v in parse_qsl(query) if k in QUERY_KEYS and not event_id.holds_email(v)] if query else []
     return urlencode(kept)
 
 
-def _custom_data(custom_data: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Currency in capitals, nothing empty, and no e-mail address in any value or name."""
-    if not custom_data:
-        return None
-    clean: dict[str, Any] = _without_personal_data(custom_data)
-    currency = clean.get("currency")
-    if isinstance(currency, str):
-        clean["currency"] = currency.strip().upper()
-    return clean or None
-
-
 def _without_personal_data(value: Any) -> Any:
+    """The value without e-mail addresses, in texts or in names, and without what says nothing."""
     if isinstance(value, str):
         return None if event_id.holds_email(value) else value
     if isinstance(value, dict):
@@ -257,10 +261,6 @@ def _is_public(address: str) -> bool:
 @lru_cache(maxsize=4)
 def _day(days_since_1970: int) -> date:
     return date(1970, 1, 1) + timedelta(days=days_since_1970)
-
-
-def _text_or_none(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 _encoder = msgspec.json.Encoder()

@@ -7,6 +7,7 @@ A value that cannot be right is dropped with a reason; it never raises, never lo
 
 import datetime
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from conversion_relay.customer_information.birth import (
@@ -196,52 +197,99 @@ def match_keys(
     """
     wire: dict[str, object] = {}
     dropped: list[DroppedKey] = []
-    context = _Context(_event_country(user_data) or _country(default_country), today)
+    country = _event_country(user_data["country"]) if "country" in user_data else None
+    context = _Context(country or _country(default_country), today)
+    memory = _memory(context.country)
     for field, given in user_data.items():
         key = READABLE_NAMES.get(field, field)
-        if key in _NEVER_HASHED:
-            _take_plain(wire, dropped, key, field, given)
+        if type(given) is not str or not given or key in wire:
+            _take_several(wire, dropped, field, given, context)
             continue
-        digests = wire.setdefault(key, [])
-        assert isinstance(digests, list)
-        for name, value in _several(field, given):
-            text = _text(value)
-            result = text if isinstance(text, Dropped) else _normalize_hashed(key, text, context)
-            if isinstance(result, Dropped):
-                dropped.append(DroppedKey(name, result.reason))
-            elif result[1] not in digests:
-                digests.append(result[1])
-        if not digests:
-            del wire[key]
+        result: object
+        if (plain := _NEVER_HASHED.get(key)) is not None:
+            result = plain(given)
+            if key in _SENT_AS_NUMBER and type(result) is str:
+                result = int(result)
+        else:
+            known = memory.get(key)
+            result = known.get(given) if known is not None else None
+            if result is None:
+                result = _digest(key, given, context)
+                if known is not None:
+                    _remember(known, given, result)
+            if type(result) is str:
+                result = [result]
+        if isinstance(result, Dropped):
+            dropped.append(DroppedKey(field, result.reason))
+        else:
+            wire[key] = result
     return wire, dropped
+
+
+def _take_several(
+    wire: dict[str, object], dropped: list[DroppedKey], field: str, given: object, context: _Context
+) -> None:
+    """Lists, numbers, and a key that comes by both of its names."""
+    key = READABLE_NAMES.get(field, field)
+    for name, value in _several(field, given):
+        text = _text(value)
+        if isinstance(text, Dropped):
+            result: str | Dropped = text
+        elif key in _NEVER_HASHED:
+            result = _NEVER_HASHED[key](text)
+        else:
+            result = _digest(key, text, context)
+        if isinstance(result, Dropped):
+            dropped.append(DroppedKey(name, result.reason))
+        elif key in _NEVER_HASHED:
+            wire[key] = int(result) if key in _SENT_AS_NUMBER else result
+        else:
+            digests = wire.setdefault(key, [])
+            assert isinstance(digests, list)
+            if result not in digests:
+                digests.append(result)
+
+
+_SHARED_BY_MANY = ("fn", "ln", "ct", "st", "zp", "country", "ge")
+"""Keys whose values repeat from person to person; what they come to is remembered, per country."""
+_MOST_REMEMBERED = 4_096
+
+
+@lru_cache(maxsize=64)
+def _memory(country: str | None) -> dict[str, dict[str, str | Dropped]]:
+    return {key: {} for key in _SHARED_BY_MANY}
+
+
+def _remember(known: dict[str, str | Dropped], text: str, result: str | Dropped) -> None:
+    if len(known) >= _MOST_REMEMBERED:
+        known.clear()
+    known[text] = result
+
+
+def _digest(key: str, text: str, context: _Context) -> str | Dropped:
+    result = _normalize_hashed(key, text, context)
+    return result if isinstance(result, Dropped) else result[1]
 
 
 def _normalize_hashed(key: str, text: str, context: _Context) -> tuple[str, str] | Dropped:
     """(normalized, digest)."""
-    if (known := already_hashed(text)) is not None:
-        return known, known
-    if key != "external_id" and is_md5(text):
-        return _MD5
+    if len(text) >= 32 and (known := _known_hash(key, text)):
+        return known
     normalized = _HASHED[key](text, context)
     if isinstance(normalized, Dropped):
         return normalized
     # Only without its spaces, digits or punctuation may it turn out to be a hash or no value at all.
     if is_placeholder(normalized):
         return PLACEHOLDER
-    if (known := already_hashed(normalized)) is not None:
+    if len(normalized) >= 32 and (known := _known_hash(key, normalized)):
+        return known
+    return normalized, digest(normalized)
+
+
+def _known_hash(key: str, text: str) -> tuple[str, str] | Dropped | None:
+    if (known := already_hashed(text)) is not None:
         return known, known
-    return _MD5 if key != "external_id" and is_md5(normalized) else (normalized, digest(normalized))
-
-
-def _take_plain(wire: dict[str, object], dropped: list[DroppedKey], key: str, field: str, given: object) -> None:
-    if given is None or given == "":
-        return
-    text = _text(given)
-    plain = text if isinstance(text, Dropped) else _NEVER_HASHED[key](text)
-    if isinstance(plain, Dropped):
-        dropped.append(DroppedKey(field, plain.reason))
-    else:
-        wire[key] = int(plain) if key in _SENT_AS_NUMBER else plain
+    return _MD5 if key != "external_id" and is_md5(text) else None
 
 
 def _several(field: str, given: object) -> Iterator[tuple[str, object]]:
@@ -264,8 +312,10 @@ def _text(value: object) -> str | Dropped:
     return Dropped("empty") if value is None else _WRONG_TYPE
 
 
-def _event_country(user_data: Mapping[str, object]) -> str | None:
-    for _, value in _several("country", user_data.get("country")):
+def _event_country(given: object) -> str | None:
+    if isinstance(given, str):
+        return _country(given)
+    for _, value in _several("country", given):
         if isinstance(value, str) and (found := _country(value)):
             return found
     return None

@@ -5,6 +5,7 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/cu
 
 import ipaddress
 import re
+from functools import lru_cache
 
 from conversion_relay.customer_information.hashing import EMPTY, Dropped
 
@@ -14,6 +15,7 @@ _PRIVATE = [ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "19
 LONGEST_USER_AGENT = 2_048
 
 
+@lru_cache(maxsize=4_096)
 def normalize_client_ip_address(text: str) -> str | Dropped:
     """A public address in the form it came; port, brackets and the IPv4-mapped form are taken off.
 
@@ -45,6 +47,7 @@ def normalize_client_ip_address(text: str) -> str | Dropped:
     return address + suffix if _is_public(parsed) else Dropped("not a public address")
 
 
+@lru_cache(maxsize=4_096)
 def normalize_user_agent(text: str) -> str | Dropped:
     """As the browser sent it.
 

@@ -18,6 +18,8 @@ _EXTENSION = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST, _LONGEST = 7, 15  # E.164; the lower bound is the Node SDK's
+_LONGEST_NATIONAL = 10
+"""Up to here a plus may stand before a national number by mistake."""
 
 
 def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
@@ -29,6 +31,8 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     >>> normalize_phone("12345")
     Dropped(reason='a phone number has 7 to 15 digits')
     """
+    if plain := _plainly_international(text):
+        return plain
     folded = clean(text if text.isascii() else ascii_digits(unicodedata.normalize("NFKC", text)))
     if not folded:
         return EMPTY
@@ -37,7 +41,9 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     if international:
         number = number.replace("(0)", "")
     digits = _NOT_DIGITS.sub("", number)
-    if country and digits:
+    if not international and country in ("us", "ca") and (whole := _north_american(digits)):
+        return whole
+    if country and digits and not (international and len(digits) > _LONGEST_NATIONAL):
         digits = _with_calling_code(digits, country, international=international)
     digits = digits.lstrip("0")
     if not _SHORTEST <= len(digits) <= _LONGEST:
@@ -47,6 +53,24 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     if country and not international and _with_calling_code(digits, country, international=False) != digits:
         return Dropped("too short to tell a national number from an international one")
     return digits
+
+
+_PLAIN = re.compile(r"\s*\+[1-9][0-9 .()-]*", re.ASCII)
+
+
+def _plainly_international(text: str) -> str | None:
+    """A plus, digits and separators, and too long to be national: nothing has to be worked out."""
+    if "+" not in text or "(0" in text or not _PLAIN.fullmatch(text):
+        return None
+    digits = _NOT_DIGITS.sub("", text)
+    fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST
+    return digits if fits and digits != digits[0] * len(digits) else None
+
+
+def _north_american(digits: str) -> str | None:
+    """Most numbers of the two countries, without asking the library: https://nanpa.com/numbering"""
+    national = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
+    return f"1{national}" if len(national) == 10 and national[0] > "1" and national[3] > "1" else None
 
 
 def _with_calling_code(digits: str, country: str, *, international: bool) -> str:
