@@ -22,7 +22,7 @@ from conversion_relay.reading import read_event
 NOW = 1_795_435_200
 POLICY = Policy(dataset="1")
 NOBODY = RequestFacts()
-NODE = Path(__file__).parent / "node"
+NODE = Path(__file__).parents[1] / "tests" / "node"
 FIRST = ["Mary", "John", "Valéry", "Ana", "O'Neil", "Jürgen", "Li", "Zoë"]
 LAST = ["Smith", "Garcia", "Müller", "van der Berg", "Lee", "O'Brien-Jones"]
 PLACES = [("Menlo Park", "CA", "94025"), ("New York", "NY", "10001-1234"), ("St. Louis", "MO", "63101")]

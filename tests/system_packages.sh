@@ -1,16 +1,20 @@
 #!/bin/sh
-# The browser tests need Chromium. Installed from the system's packages where this may be done; else said aloud.
+# What the tests need of the system: Chromium for the pages; Node.js for Meta's Node SDK; curl. Installed from the
+# system's packages where this may be done; else said aloud.
 set -eu
-if command -v chromium >/dev/null 2>&1; then
-  exit 0
-fi
+missing=""
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v npm >/dev/null 2>&1 || missing="$missing nodejs npm"
+command -v curl >/dev/null 2>&1 || missing="$missing curl"
+[ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-  echo "installing Chromium for the browser tests ..."
+  echo "installing$missing for the tests ..."
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+  # shellcheck disable=SC2086
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 elif [ "${CI:-}" = true ]; then
-  echo "CI needs Chromium for the browser tests" >&2
+  echo "CI needs$missing" >&2
   exit 1
 else
-  echo "skipping the browser tests: no Chromium here and no right to install it (apt-get install chromium)" >&2
+  echo "skipping the tests that need them, for want of the right to install:$missing" >&2
 fi
