@@ -16,6 +16,7 @@ from conversion_relay.delivery import DatasetPace
 from conversion_relay.outbox import Counts
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import ERROR, FAILED, SENT, Counters
+from tests import differences
 from tests.processes import installation
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,11 @@ def blocks(page: str, language: str) -> list[str]:
 def test_every_link_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+@pytest.mark.xdist_group("node")
+def test_the_page_of_differences_is_what_the_packages_say_today(node):
+    assert differences.PAGE.read_text("utf-8") == differences.page(), "run python -m tests.differences"
 
 
 def test_every_make_target_and_verb_that_is_named_exists():

@@ -1,12 +1,10 @@
 """Meta's own SDKs and documented curl lines, unmodified, take the stand-in for Meta."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,6 @@ from conversion_relay.emulator.app import create_app
 from conversion_relay.emulator.server import Server
 from tests.processes import call
 
-NODE = Path(__file__).parents[1] / "node"
 DATASET, TOKEN = "1232612085335834", "EAAtesttoken"
 SECRET = "app-secret"
 
@@ -87,20 +84,11 @@ def test_facebook_business_sends_and_reads_answers_and_errors(meta, secret):
     assert arrived(meta)["py-1"]["custom_data"]["currency"] == "usd"
 
 
-@pytest.fixture(scope="module")
-def node():
-    if not shutil.which("npm"):
-        if os.environ.get("CI"):
-            pytest.fail("CI needs Node.js and npm; tests/system_packages.sh installs them")
-        pytest.skip("no Node.js on this machine (apt-get install nodejs npm)")
-    if not (NODE / "node_modules").exists():
-        subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=NODE, check=True, capture_output=True)
-
-
+@pytest.mark.xdist_group("node")
 @pytest.mark.parametrize("secret", [""], indirect=True)
 def test_facebook_nodejs_business_sdk_sends_and_reads_answers_and_errors(node, meta):
     done = subprocess.run(
-        ["node", "send.js", meta, DATASET, TOKEN], cwd=NODE, capture_output=True, text=True, check=False
+        ["node", "send.js", meta, DATASET, TOKEN], cwd=node, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     single, batch, refused = json.loads(done.stdout)
