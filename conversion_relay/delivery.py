@@ -41,6 +41,7 @@ from conversion_relay.retry import (
 from conversion_relay.settings import Dataset, Settings
 from conversion_relay.telemetry import Counters, Sentences, logger
 from conversion_relay.transport import Response, Transport
+from conversion_relay.validate import is_suspect
 
 DEADLINE_SECONDS = 5.0
 """Meta answers most requests within 0.6 s and advises 1.5 s; a batch of 1,000 in the background gets more."""
@@ -196,6 +197,15 @@ class Delivery:
             groups.setdefault(self._halves.get(event.key, 0), []).append(event)
         return [batch for group in groups.values() for batch in pack(group)]
 
+    def _part(self, batch: list[LeasedEvent], subcode: int | None) -> list["_Batch"]:
+        """Those whom our own rules suspect of what Meta said, apart from the others; else halves."""
+        now = self._clock()
+        suspects = {event.key for event in batch if is_suspect(event.body, subcode, now)}
+        if not 0 < len(suspects) < len(batch):
+            return self._halve(batch)
+        others = [event for event in batch if event.key not in suspects]
+        return [_Batch(others), _Batch([event for event in batch if event.key in suspects])]
+
     def _halve(self, events: list[LeasedEvent]) -> list["_Batch"]:
         """The first half last, to be sent next. Remembered in memory only: after a restart the halving begins again."""
         if len(self._halves) > MOST_HALVES:
@@ -215,7 +225,7 @@ class Delivery:
             self._commit(lease, [batch[outcome.index]], outcome, started, report)
             return [_Batch(rest)] if rest else []
         if isinstance(outcome, Refused) and len(batch) > 1:
-            return self._halve(batch)
+            return self._part(batch, outcome.said.subcode)
         self._commit(lease, batch, outcome, started, report)
         return []
 
@@ -298,7 +308,9 @@ class Delivery:
             else:
                 if pace.alerted:
                     logger.info("Meta takes events again", extra={"dataset": dataset})
-                pace.failures, pace.parked_until, pace.why, pace.alerted = 0, 0.0, None, False
+                pause = outcome.pause if isinstance(outcome, Accepted) else 0.0
+                pace.failures, pace.alerted = 0, False
+                pace.parked_until, pace.why = (self._clock() + pause, "near_limit") if pause else (0.0, None)
             return max(1, pace.failures)
 
     def _park(self, dataset: str, verdict: Verdict) -> None:

@@ -169,6 +169,8 @@ class SealedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds after which Meta would refuse it, with a margin."""
     body: bytes
     """Meta's JSON of this one event."""
+    dropped: tuple[str, ...] = ()
+    """Match keys that were left out, each with its reason; for the answer to the caller, never stored."""
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -22,6 +22,8 @@ PERMISSION_CODES = frozenset({3, 10, 294, *range(200, 300)})
 TRANSIENT_CODES = frozenset({1, 2, 21009})
 NOT_THIS_DATASET = frozenset({(100, 33), (803, None)})
 POLICY_BLOCK = 368
+NEAR_LIMIT = 80.0
+"""Percent of a limit used, from which on we slow down: 3 seconds of rest for each percent above it."""
 LONGEST_PAUSE = 900.0
 """Seconds; whatever a header says, we look again within a quarter of an hour."""
 
@@ -49,6 +51,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Accepted(msgspec.Struct, frozen=True):
     said: Said
+    pause: float = 0.0
+    """Seconds to leave Meta alone, because its usage headers say that a limit is near."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -122,7 +126,7 @@ def read_response(status: int, headers: Mapping[str, str], body: bytes, sent: in
     if isinstance(error, dict):
         return _read_error(status, headers, error, now)
     if status == 200:
-        return _read_success(answer, sent)
+        return _read_success(answer, headers, sent)
     said = Said(status=status)
     if status == 429:
         return Throttled(said, _pause(headers, now))
@@ -137,7 +141,7 @@ def read_response(status: int, headers: Mapping[str, str], body: bytes, sent: in
     return Refused(said, certain=False)
 
 
-def _read_success(answer: Mapping[str, Any], sent: int) -> Outcome:
+def _read_success(answer: Mapping[str, Any], headers: Mapping[str, str], sent: int) -> Outcome:
     trace = _text(answer.get("fbtrace_id"))
     said = Said(status=200, fbtrace_id=trace)
     received = answer.get("events_received")
@@ -145,7 +149,7 @@ def _read_success(answer: Mapping[str, Any], sent: int) -> Outcome:
         return Ambiguous("unreadable_200", said)
     if received != sent:
         return Ambiguous("short_count" if received < sent else "long_count", said)
-    return Accepted(said)
+    return Accepted(said, _rest(headers))
 
 
 def _read_error(status: int, headers: Mapping[str, str], error: Mapping[str, Any], now: float) -> Outcome:
@@ -174,6 +178,30 @@ def _pause(headers: Mapping[str, str], now: float) -> float:
     """Seconds to stay away: Retry-After, or the minutes in X-Business-Use-Case-Usage; 60 where neither tells."""
     asked = max(_retry_after(headers.get("retry-after", ""), now), _minutes_to_regain_access(headers) * 60)
     return min(asked, LONGEST_PAUSE) if asked > 0 else 60.0
+
+
+def _rest(headers: Mapping[str, str]) -> float:
+    """https://developers.facebook.com/docs/graph-api/overview/rate-limiting: from 80 % of a limit on we slow down."""
+    if not _USAGE_HEADERS.keys() & headers.keys():
+        return 0.0
+    regain = _minutes_to_regain_access(headers) * 60
+    used = max((_most_used(headers.get(name, ""), members) for name, members in _USAGE_HEADERS.items()), default=0.0)
+    return min(LONGEST_PAUSE, max(regain, (used - NEAR_LIMIT) * 3 if used >= NEAR_LIMIT else 0.0))
+
+
+def _most_used(header: str, members: tuple[str, ...]) -> float:
+    usage = _parse(header.encode())
+    rows = [usage, *(row for rows in usage.values() if isinstance(rows, list) for row in rows if isinstance(row, dict))]
+    percents = [row[member] for row in rows for member in members if isinstance(row.get(member), int | float)]
+    return max(map(float, percents), default=0.0)
+
+
+_CALLS = ("call_count", "total_time", "total_cputime")
+_USAGE_HEADERS = {
+    "x-app-usage": _CALLS,
+    "x-business-use-case-usage": _CALLS,
+    "x-ad-account-usage": ("acc_id_util_pct",),
+}
 
 
 def _retry_after(text: str, now: float) -> float:

@@ -54,6 +54,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     dataset: str
     default_country: str | None = None
+    variants: bool = False
     gpc: consent.GpcPolicy = "limited_data_use"
     public_event_names: frozenset[str] = PUBLIC_EVENT_NAMES
 
@@ -71,7 +72,7 @@ def accept(
 ) -> SealedEvent | Refused:
     """Seal one event. `now` in Unix seconds; `entropy`: 10 random bytes for an id, where the caller gave none."""
     prepared = prepare(submission, facts, policy, now=now, entropy=entropy)
-    return prepared if isinstance(prepared, Refused) else _seal(prepared.wire, policy.dataset, now)
+    return prepared if isinstance(prepared, Refused) else _seal(prepared, policy.dataset, now)
 
 
 class Prepared(NamedTuple):
@@ -117,7 +118,8 @@ def prepare(
     return Prepared(wire, dropped)
 
 
-def _seal(wire: dict[str, Any], dataset: str, now: float) -> SealedEvent | Refused:
+def _seal(prepared: Prepared, dataset: str, now: float) -> SealedEvent | Refused:
+    wire = prepared.wire
     if found := errors(wire, now):
         finding = found[0]
         return Refused(finding.code, finding.path, f"{finding.message}; {finding.fix}")
@@ -132,6 +134,7 @@ def _seal(wire: dict[str, Any], dataset: str, now: float) -> SealedEvent | Refus
         event_time=wire["event_time"],
         expires_at=expiry(wire["event_time"], wire["action_source"]),
         body=body,
+        dropped=tuple(f"{field}: {reason}" for field, reason in prepared.dropped) if prepared.dropped else (),
     )
 
 
@@ -180,7 +183,8 @@ def _match_keys(
         given["fbp"] = facts.fbp
     if fbc := click_id.fbc_from_url(facts.url, now, known=given.get("fbc") or facts.fbc):
         given["fbc"] = fbc
-    return match_keys(given, default_country=policy.default_country, today=_day(int(now // 86_400)))
+    today = _day(int(now // 86_400))
+    return match_keys(given, default_country=policy.default_country, today=today, variants=policy.variants)
 
 
 def _event_id(event: Event, now: float, entropy: bytes) -> str:

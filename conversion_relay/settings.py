@@ -66,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gpc: GpcPolicy = "limited_data_use"
     public_event_names: frozenset[str] = PUBLIC_EVENT_NAMES
     contact_id_literal: bool = False
+    variants: bool = False
     log_format: LogFormat = "auto"
 
     @classmethod
@@ -91,6 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             gpc=_one_of("RELAY_GPC", env.get("RELAY_GPC") or "limited_data_use", get_args(GpcPolicy)),
             public_event_names=frozenset(_listed(env.get("RELAY_PUBLIC_EVENTS", ""))) or PUBLIC_EVENT_NAMES,
             contact_id_literal=_boolean("RELAY_CONTACT_ID_LITERAL", env.get("RELAY_CONTACT_ID_LITERAL", "")),
+            variants=_boolean("RELAY_VARIANTS", env.get("RELAY_VARIANTS", "")),
             log_format=_one_of("RELAY_LOG_FORMAT", env.get("RELAY_LOG_FORMAT") or "auto", get_args(LogFormat)),
         )
 
@@ -102,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Policy(
             dataset=dataset.pixel_id,
             default_country=self.default_country,
+            variants=self.variants,
             gpc=self.gpc,
             public_event_names=self.public_event_names,
         )

@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from conversion_relay.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.event_id import holds_email
 from conversion_relay.finding import PAGES, Finding
@@ -56,6 +58,12 @@ def errors(event: Mapping[str, Any], now: float) -> list[Finding]:
     if not _DATA_PROCESSING.isdisjoint(event):
         found += _data_processing(event)
     return found
+
+
+def is_suspect(body: bytes, subcode: int | None, now: float) -> bool:
+    """Whether this sealed event could be the one that Meta refused a batch for. Meta's clock is not ours, and what it
+    took yesterday it may refuse today, so a suspicion is a reason to send it apart, not to give it up."""
+    return subcode is not None and any(finding.subcode == subcode for finding in errors(msgspec.json.decode(body), now))
 
 
 def expiry(event_time: int, action_source: str) -> int:

@@ -73,6 +73,11 @@ def outbox(tmp_path):
     outbox.close()
 
 
+def wire(event_id: str, name: str = "Lead", event_time: int = int(NOW)) -> bytes:
+    event = {"event_name": name, "event_id": event_id, "event_time": event_time, "action_source": "website"}
+    return json.dumps(event | {"user_data": {"em": ["0" * 64]}}).encode()
+
+
 def put(outbox, *ids: str, dataset: str = "1", name: str = "Lead", expires_in: float = 600_000) -> None:
     events = [
         SealedEvent(
@@ -81,7 +86,7 @@ def put(outbox, *ids: str, dataset: str = "1", name: str = "Lead", expires_in: f
             event_id=i,
             event_time=int(NOW),
             expires_at=int(NOW + expires_in),
-            body=json.dumps({"event_name": name, "event_id": i}).encode(),
+            body=wire(i, name),
         )
         for i in ids
     ]
@@ -106,7 +111,7 @@ def test_a_thousand_events_are_one_request_with_their_own_bytes(outbox, clock):
     meta = Meta()
     drain(delivery(outbox, meta, clock))
     assert meta.calls == [ids]
-    assert b'{"event_name": "Lead", "event_id": "e7"}' in meta.bodies[0]
+    assert wire("e7") in meta.bodies[0]
     assert states(outbox, *ids) == {"delivered": 1000}
 
 
@@ -270,3 +275,37 @@ def test_halving_that_an_outage_interrupts_goes_on_where_it_was(outbox, clock):
         clock.now += 301
     assert states(outbox, *ids) == {"delivered": 999, "dead": 1}
     assert len(meta.calls) <= 60
+
+
+def test_the_suspects_are_sent_apart_so_that_three_old_events_cost_few_calls(outbox, clock):
+    """Meta's clock runs ahead of ours: it finds too old what we found just young enough."""
+    old = int(NOW) - 7 * 86_400 + 1_800
+
+    def sealed(i: int) -> SealedEvent:
+        event_time = old if i in (13, 500, 999) else int(NOW)
+        body = wire(f"e{i}", event_time=event_time)
+        return SealedEvent(
+            dataset="1", event_name="Lead", event_id=f"e{i}", event_time=event_time, expires_at=int(NOW) + 99, body=body
+        )
+
+    outbox.put([sealed(i) for i in range(1000)], NOW)
+    meta = Meta(lambda ids: error(100, 2804003) if {"e13", "e500", "e999"} & set(ids) else taken(ids))
+    drain(delivery(outbox, meta, clock))
+    assert states(outbox, *numbered(1000)) == {"delivered": 997, "dead": 3}
+    assert len(meta.calls) <= 7
+    assert meta.calls[1] == ["e13", "e500", "e999"]
+
+
+def test_near_a_limit_the_dataset_rests_and_says_why(outbox, clock):
+    put(outbox, "a")
+    answer = taken(["a"])
+    usage = {"x-app-usage": '{"call_count":90,"total_time":1,"total_cputime":1}'}
+    running = delivery(outbox, Meta(lambda _: Response(200, usage, answer.body)), clock)
+    drain(running)
+    assert states(outbox, "a") == {"delivered": 1}
+    assert (running.paces()["1"].parked_until, running.paces()["1"].why) == (NOW + 30, "near_limit")
+    put(outbox, "b")
+    assert running.step() is None
+    clock.now += 31
+    drain(running)
+    assert states(outbox, "b") == {"delivered": 1}

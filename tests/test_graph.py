@@ -163,3 +163,23 @@ def test_a_request_joins_the_sealed_bytes_and_hides_the_token_from_the_url():
     assert request.url == "https://graph.facebook.com/v26.0/1/events"
     assert request.headers["Authorization"] == "Bearer T"
     assert request.body == b'{"data":[{"event_id":"a"},{"event_id":"b"}],"test_event_code":"T\\"1"}'
+
+
+@pytest.mark.parametrize(
+    ("headers", "pause"),
+    [
+        ({}, 0),
+        ({"x-app-usage": '{"call_count":79,"total_time":1,"total_cputime":1}'}, 0),
+        ({"x-app-usage": '{"call_count":28,"total_time":100,"total_cputime":1}'}, 60),
+        ({"x-ad-account-usage": '{"acc_id_util_pct":85.0}'}, 15),
+        ({"x-business-use-case-usage": '{"1":[{"call_count":95,"estimated_time_to_regain_access":0}]}'}, 45),
+        ({"x-business-use-case-usage": '{"1":[{"call_count":100,"estimated_time_to_regain_access":5}]}'}, 300),
+        ({"x-business-use-case-usage": '{"1":[{"call_count":100,"estimated_time_to_regain_access":5000}]}'}, 900),
+        ({"x-app-usage": "nonsense", "x-business-use-case-usage": "[1]"}, 0),
+        ({"x-app-usage": '{"call_count":"90"}'}, 0),
+    ],
+)
+def test_a_200_near_a_limit_asks_for_a_rest(headers, pause):
+    body = b'{"events_received":1,"messages":[],"fbtrace_id":"A"}'
+    outcome = read_response(200, headers, body, 1, 0.0)
+    assert isinstance(outcome, Accepted) and outcome.pause == pytest.approx(pause)

@@ -31,10 +31,12 @@ BODY_SECONDS = 10.0
 RETRY_AFTER = "5"
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, omit_defaults=True):
     index: int
     event_id: str
     duplicate: bool
+    dropped: tuple[str, ...] = ()
+    """Match keys that were left out, each with its reason."""
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -136,7 +138,7 @@ class EventsEndpoint:
             raise Stop(503, "not_durable", "outbox", message, **{"retry-after": RETRY_AFTER}) from None
         accepted = []
         for (index, event), receipt in zip(sealed, receipts, strict=True):
-            accepted.append(Accepted(index, receipt.event_id, receipt.duplicate))
+            accepted.append(Accepted(index, receipt.event_id, receipt.duplicate, event.dropped))
             name = event.event_name if event.event_name in STANDARD_EVENT_NAMES else "other"
             self._counters.add(f"relay_events_{'duplicate' if receipt.duplicate else 'accepted'}_total", event=name)
         return 202, Answer(accepted, refused)

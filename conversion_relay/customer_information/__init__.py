@@ -38,6 +38,8 @@ from conversion_relay.customer_information.name import normalize_gender, normali
 from conversion_relay.customer_information.network import normalize_client_ip_address, normalize_user_agent
 from conversion_relay.customer_information.phone import normalize_phone
 from conversion_relay.customer_information.place import (
+    ascii_city,
+    cut_zip,
     normalize_city,
     normalize_country,
     normalize_state,
@@ -190,10 +192,12 @@ def match_keys(
     *,
     default_country: str | None = None,
     today: datetime.date,
+    variants: bool = False,
 ) -> tuple[dict[str, object], list[DroppedKey]]:
     """Meta's `user_data`: hashed keys as lists of digests in first-seen order, the others as they are.
 
     Keys by either name, values single or in lists, plain or hashed. What says nothing (None, "", []) is absent.
+    `variants` adds a second digest where Meta's own page script would hash a city or a zip differently.
     """
     wire: dict[str, object] = {}
     dropped: list[DroppedKey] = []
@@ -223,7 +227,25 @@ def match_keys(
             dropped.append(DroppedKey(field, result.reason))
         else:
             wire[key] = result
+    if variants:
+        _add_variants(wire, user_data)
     return wire, dropped
+
+
+def _add_variants(wire: dict[str, object], user_data: Mapping[str, object]) -> None:
+    """Meta matches what the page's script sent, and that writes cities in ASCII and cuts every zip at its dash."""
+    for field, given in user_data.items():
+        key = READABLE_NAMES.get(field, field)
+        digests = wire.get(key)
+        if key not in _VARIANTS or not isinstance(digests, list):
+            continue
+        for _, value in _several(field, given):
+            variant = _VARIANTS[key](value) if isinstance(value, str) and already_hashed(value) is None else None
+            if variant and (hashed := digest(variant)) not in digests:
+                digests.append(hashed)
+
+
+_VARIANTS = {"ct": ascii_city, "zp": cut_zip}
 
 
 def _take_several(

@@ -75,6 +75,29 @@ def normalize_zip(text: str, country: str | None = None) -> str | Dropped:
     return kept if len(kept) >= 2 else _TOO_SHORT
 
 
+def ascii_city(text: str) -> str | None:
+    """A city as Meta's Parameter Builder hashes it: letters and digits of ASCII alone, a letter first.
+
+    >>> ascii_city("São Paulo"), ascii_city("東京")
+    ('sopaulo', None)
+    """
+    kept = _NOT_ASCII_WORD.sub("", clean(text).lower())
+    return kept if kept[:1].isalpha() else None
+
+
+def cut_zip(text: str) -> str | None:
+    """A zip as Meta's libraries hash it in every country: up to the dash.
+
+    >>> cut_zip("01310-100"), cut_zip("94025")
+    ('01310', '94025')
+    """
+    kept = clean(text).lower().partition("-")[0].strip()
+    return kept if len(kept) >= 2 else None
+
+
+_NOT_ASCII_WORD = re.compile(r"[^a-z0-9]+")
+
+
 def _us_zip(kept: str) -> str:
     if not kept.isdigit():
         return kept

@@ -69,6 +69,15 @@ def test_one_bad_event_is_refused_by_itself(here):
     assert (refused["index"], refused["reason"], refused["field"]) == (1, "missing_field", "custom_data.value")
 
 
+def test_a_match_key_that_is_left_out_is_told_with_its_reason_and_without_its_value(here):
+    person = {"email": ["canary.person@example.org", "canary at example"], "phone": "12", "external_id": "42"}
+    (receipt,) = here.post(lead(user_data=person))[1]["accepted"]
+    assert sorted(receipt["dropped"]) == [
+        "email[1]: not one e-mail address",
+        "phone: a phone number has 7 to 15 digits",
+    ]
+
+
 BAD = [
     (b"", 400, "unreadable", "body"),
     (b"{", 400, "unreadable", "body"),

@@ -76,3 +76,17 @@ def test_the_committed_tables_are_what_their_source_generates():
         exec(text, generated)
         for constant in filter(str.isupper, generated):
             assert committed[constant] == generated[constant], f"{name} {constant}: run {generate.__name__}"
+
+
+def test_variants_add_what_metas_page_script_hashes_and_are_off_by_default():
+    given = {"city": "São Paulo", "zip": ["01310-100", "94025"], "country": "br"}
+    plain, _ = match_keys(given, today=TODAY)
+    both, _ = match_keys(given, today=TODAY, variants=True)
+    digests = {
+        text: hashlib.sha256(text.encode()).hexdigest()
+        for text in ("sãopaulo", "sopaulo", "01310100", "94025", "01310")
+    }
+    assert plain["ct"] == [digests["sãopaulo"]] and plain["zp"] == [digests["01310100"], digests["94025"]]
+    assert both["ct"] == [digests["sãopaulo"], digests["sopaulo"]]
+    assert both["zp"] == [digests["01310100"], digests["94025"], digests["01310"]]
+    assert match_keys({"city": digests["94025"]}, today=TODAY, variants=True)[0]["ct"] == [digests["94025"]]
