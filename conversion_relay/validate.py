@@ -99,13 +99,13 @@ def _customer_information(user_data: Mapping[str, Any]) -> Sequence[Finding]:
 
 def money(custom_data: Mapping[str, Any]) -> Sequence[Finding]:
     """Amounts and currency, as far as they are given."""
-    found = [
-        _not_an_amount(key)
-        for key in _AMOUNTS
-        if (amount := custom_data.get(key)) is not None and not _is_amount(amount, key)
-    ]
+    found = []
+    for key in _AMOUNTS:
+        amount = custom_data.get(key)
+        if amount is not None and not _is_amount(amount, key):
+            found.append(_not_an_amount(key))
     currency = custom_data.get("currency")
-    if currency not in (None, "") and not (isinstance(currency, str) and currency in CURRENCY_EXPONENTS):
+    if currency is not None and currency != "" and not (isinstance(currency, str) and currency in CURRENCY_EXPONENTS):
         found.append(_NOT_A_CURRENCY)
     return found
 
@@ -114,8 +114,12 @@ def _contents(custom_data: Mapping[str, Any]) -> Sequence[Finding]:
     contents = custom_data.get("contents")
     if contents is None:
         return _NOTHING
-    whole = isinstance(contents, list) and all(isinstance(item, dict) and "id" in item for item in contents)
-    return _NOTHING if whole else [_WRONG_CONTENTS]
+    if not isinstance(contents, list):
+        return [_WRONG_CONTENTS]
+    for item in contents:
+        if not isinstance(item, dict) or "id" not in item:
+            return [_WRONG_CONTENTS]
+    return _NOTHING
 
 
 def _purchase(custom_data: Mapping[str, Any]) -> Sequence[Finding]:
@@ -151,6 +155,8 @@ def _data_processing(event: Mapping[str, Any]) -> Sequence[Finding]:
 
 def is_number(amount: object) -> bool:
     """Meta's own page shows a numeric string ("142.52"); True is an int to Python and no amount to anybody."""
+    if type(amount) is float:
+        return math.isfinite(amount)
     if isinstance(amount, bool) or not isinstance(amount, int | float | str):
         return False
     try:

@@ -19,11 +19,11 @@ from conversion_relay.customer_information.birth import (
 from conversion_relay.customer_information.email import normalize_email
 from conversion_relay.customer_information.hashing import (
     PLACEHOLDER,
+    PLACEHOLDERS,
     Dropped,
     already_hashed,
     digest,
     is_md5,
-    is_placeholder,
 )
 from conversion_relay.customer_information.identifier import (
     normalize_external_id,
@@ -202,8 +202,7 @@ def match_keys(
     wire: dict[str, object] = {}
     dropped: list[DroppedKey] = []
     country = _event_country(user_data["country"]) if "country" in user_data else None
-    context = _Context(country or _country(default_country), today)
-    memory = _memory(context.country)
+    context, memory = _context(country or _country(default_country), today)
     for field, given in user_data.items():
         key = READABLE_NAMES.get(field, field)
         if type(given) is not str or not given or key in wire:
@@ -278,8 +277,9 @@ _MOST_REMEMBERED = 4_096
 
 
 @lru_cache(maxsize=64)
-def _memory(country: str | None) -> dict[str, dict[str, str | Dropped]]:
-    return {key: {} for key in _SHARED_BY_MANY}
+def _context(country: str | None, today: datetime.date) -> tuple[_Context, dict[str, dict[str, str | Dropped]]]:
+    """With what is remembered of this country, for a day."""
+    return _Context(country, today), {key: {} for key in _SHARED_BY_MANY}
 
 
 def _remember(known: dict[str, str | Dropped], text: str, result: str | Dropped) -> None:
@@ -297,11 +297,11 @@ def _normalize_hashed(key: str, text: str, context: _Context) -> tuple[str, str]
     """(normalized, digest)."""
     if len(text) >= 32 and (known := _known_hash(key, text)):
         return known
-    normalized = _HASHED[key](text, context)
+    normalized = normalize_email(text) if key == "em" else _HASHED[key](text, context)
     if isinstance(normalized, Dropped):
         return normalized
     # Only without its spaces, digits or punctuation may it turn out to be a hash or no value at all.
-    if is_placeholder(normalized):
+    if normalized in PLACEHOLDERS:
         return PLACEHOLDER
     if len(normalized) >= 32 and (known := _known_hash(key, normalized)):
         return known

@@ -23,9 +23,9 @@ def normalize_email(text: str) -> str | Dropped:
     >>> normalize_email("Joe <joe@example.com>")
     Dropped(reason='not one e-mail address')
     """
-    address = clean(text).lower()
+    address = text.strip().lower()
+    if not address.isascii():
+        address = clean(clean(text).lower())
     if not address:
         return EMPTY
-    if not address.isascii():
-        address = clean(address)
     return address if len(address) <= 254 and _ADDRESS.fullmatch(address) else _NOT_ONE

@@ -22,7 +22,7 @@ _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _DIGEST_WITH_APPENDIX = re.compile(r"[0-9a-f]{64}\.(?:[\w-]{2}|[\w-]{8})", re.ASCII)
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-_PLACEHOLDERS = frozenset({"null", "undefined", "none", "n/a"})
+PLACEHOLDERS = frozenset({"null", "undefined", "none", "n/a"})
 
 
 def digest(normalized: str) -> str:
@@ -65,4 +65,4 @@ def clean(text: str) -> str:
 
 
 def is_placeholder(lowered: str) -> bool:
-    return lowered in _PLACEHOLDERS
+    return lowered in PLACEHOLDERS

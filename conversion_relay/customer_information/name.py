@@ -50,7 +50,5 @@ def normalize_gender(text: str) -> str | Dropped:
     >>> normalize_gender("Mr."), normalize_gender("Female"), normalize_gender("x")
     ('m', 'f', Dropped(reason='Meta takes f or m only'))
     """
-    word = letters(clean(text).lower())
-    if not word:
-        return EMPTY
-    return _GENDERS.get(word, Dropped("Meta takes f or m only"))
+    lowered = clean(text).lower()
+    return _GENDERS.get(letters(lowered), Dropped("Meta takes f or m only")) if lowered else EMPTY

@@ -29,7 +29,7 @@ def normalize_client_ip_address(text: str) -> str | Dropped:
         return EMPTY
     if len(text) > 64:
         return Dropped("not an IP address")
-    address, suffix = _without_port(text), ""
+    address, suffix = _without_port(text).partition("%")[0], ""  # a zone means something on one machine only
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

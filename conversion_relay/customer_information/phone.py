@@ -55,14 +55,15 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     return digits
 
 
-_PLAIN = re.compile(r"\s*\+[1-9][0-9 .()-]*", re.ASCII)
+_PLAIN = re.compile(r" *\+[1-9][0-9 .()-]*")
+_SEPARATORS = str.maketrans("", "", "+ .()-")
 
 
 def _plainly_international(text: str) -> str | None:
     """A plus, digits and separators, and too long to be national: nothing has to be worked out."""
-    if "+" not in text or "(0" in text or not _PLAIN.fullmatch(text):
+    if "(0" in text or not _PLAIN.fullmatch(text):
         return None
-    digits = _NOT_DIGITS.sub("", text)
+    digits = text.translate(_SEPARATORS)
     fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST
     return digits if fits and digits != digits[0] * len(digits) else None
 

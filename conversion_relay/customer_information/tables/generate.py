@@ -23,7 +23,10 @@ COMMON_NAMES = {
     "ci": ["ivorycoast"],
     "cv": ["capeverde"],
     "cz": ["czechrepublic"],
-    "gb": ["uk", "greatbritain", "britain", "england", "scotland", "wales", "northernireland"],
+    "gb": [
+        *["uk", "greatbritain", "britain", "england", "scotland", "wales", "northernireland"],
+        *["grossbritannien", "grandebretagne", "granbretana", "granbretagna", "grabretanha", "grootbrittannie"],
+    ],
     "hk": ["hongkong"],
     "kp": ["northkorea"],
     "kr": ["southkorea", "korea"],
@@ -40,7 +43,10 @@ COMMON_NAMES = {
     "us": ["usofa", "unitedstatesofamerica", "america"],
     "va": ["vatican", "holysee"],
 }
-US_EXTRA = {"washingtondc": "dc", "districtofcolumbia": "dc"}
+WIDELY_USED = ["en", "de", "fr", "es", "it", "pt", "nl"]
+"""Shops write other countries in their own language; the official languages of each come on top."""
+US_EXTRA = {"washingtondc": "dc", "districtofcolumbia": "dc", "usvirginislands": "vi", "washingtonstate": "wa"}
+CANADA_EXTRA = {"newfoundland": "nl"}
 # National prefixes that are not 0; from each country's numbering plan.
 TRUNKS = {"us": "1", "ca": "1", "ru": "8", "kz": "8", "by": "8", "tm": "8", "hu": "06", "lt": "8", "mn": "0"}
 NO_TRUNK = [
@@ -127,7 +133,7 @@ def _countries() -> str:
         known += [country.name.partition(",")[0]] if code not in ("kp", "kr", "cd", "cg", "fm", "vg", "vi") else []
         for text in [*known, *_cldr_names(country.alpha_2), *COMMON_NAMES.get(code, [])]:
             key = name_key(text)
-            if len(key) > 2:
+            if len(key) > 2 or (key and not key.isascii()):
                 names.setdefault(key, code)
     names |= {key: code for code, common in COMMON_NAMES.items() for key in common}
     return (
@@ -140,7 +146,7 @@ def _countries() -> str:
 
 def _cldr_names(territory: str) -> list[str]:
     found = []
-    for language in ["en", *get_official_languages(territory, de_facto=True, regional=True)]:
+    for language in [*WIDELY_USED, *get_official_languages(territory, de_facto=True, regional=True)]:
         try:
             found.append(babel.Locale.parse(language).territories.get(territory, ""))
         except (babel.UnknownLocaleError, ValueError):
@@ -156,7 +162,7 @@ def _states() -> str:
     us = {k: v for k, v in states["US"].items() if v != "um"} | US_EXTRA
     return (
         _HEAD.format("States and provinces by name; outside the US and Canada Meta wants the name itself.")
-        + f"UNITED_STATES = {_mapping(us)}\nCANADA = {_mapping(states['CA'])}\n"
+        + f"UNITED_STATES = {_mapping(us)}\nCANADA = {_mapping(states['CA'] | CANADA_EXTRA)}\n"
     )
 
 
