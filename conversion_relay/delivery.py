@@ -176,16 +176,17 @@ class Delivery:
             started = self._clock()
             outcome = post(self._transport, self._settings, dataset, batch.events, self._deadline, self._clock)
             report.calls += 1
+            failures = self._note(lease.dataset, outcome, started)
             if isinstance(outcome, Accepted):
                 calls_without_success = 0
                 if batch.twin:
                     batch.twin.guilty = True
             else:
                 calls_without_success += 1
-            batches += self._settle(lease, batch.events, outcome, started, report)
+            batches += self._settle(lease, batch.events, outcome, failures, report)
             if isinstance(outcome, _DATASET_OUTCOMES) and batches:
                 rest = [event for waiting in batches for event in waiting.events]
-                self._commit(lease, rest, outcome, started, report)
+                self._commit(lease, rest, outcome, failures, report)
                 break
         self._tell(report)
         return report
@@ -217,23 +218,22 @@ class Delivery:
         return [twin, _Batch(first, twin=twin)]
 
     def _settle(
-        self, lease: Lease, batch: list[LeasedEvent], outcome: Outcome, started: float, report: Report
+        self, lease: Lease, batch: list[LeasedEvent], outcome: Outcome, failures: int, report: Report
     ) -> list["_Batch"]:
         """Write down what was decided for these events; what must be sent at once comes back, first batch last."""
         if isinstance(outcome, Refused) and outcome.index is not None and outcome.index < len(batch):
             rest = [event for i, event in enumerate(batch) if i != outcome.index]
-            self._commit(lease, [batch[outcome.index]], outcome, started, report)
+            self._commit(lease, [batch[outcome.index]], outcome, failures, report)
             return [_Batch(rest)] if rest else []
         if isinstance(outcome, Refused) and len(batch) > 1:
             return self._part(batch, outcome.said.subcode)
-        self._commit(lease, batch, outcome, started, report)
+        self._commit(lease, batch, outcome, failures, report)
         return []
 
     def _commit(
-        self, lease: Lease, events: Sequence[LeasedEvent], outcome: Outcome, started: float, report: Report
+        self, lease: Lease, events: Sequence[LeasedEvent], outcome: Outcome, failures: int, report: Report
     ) -> None:
         now, jitter = self._clock(), self._jitter()
-        failures = self._note(lease.dataset, outcome, started)
         decided = [
             (
                 event,

@@ -1,6 +1,7 @@
 """The real command line in processes of its own, on loopback, ended by process id."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -72,7 +73,7 @@ def call(method: str, url: str, body: Any = None, **headers: str) -> tuple[int, 
             return answer.status, _read(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, _read(error.read())
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return 0, None
 
 

@@ -309,3 +309,18 @@ def test_near_a_limit_the_dataset_rests_and_says_why(outbox, clock):
     clock.now += 31
     drain(running)
     assert states(outbox, "b") == {"delivered": 1}
+
+
+def test_a_meta_that_refuses_is_a_meta_that_is_there(outbox, clock):
+    """Outages between refusals do not add up to a long silence."""
+    ids = [*numbered(63), "poison"]
+    put(outbox, *ids)
+    count = iter(range(1000))
+    running = delivery(
+        outbox, Meta(lambda b: Unreachable("reset", True) if next(count) % 2 else refuse_poison(b)), clock
+    )
+    for _ in range(20):
+        drain(running)
+        assert running.paces()["1"].parked_until <= clock.now + 1
+        clock.now += 1
+    assert states(outbox, *ids) == {"delivered": 63, "dead": 1}
