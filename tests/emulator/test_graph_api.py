@@ -212,3 +212,102 @@ def test_a_misbehaviour_that_makes_no_sense_is_told(meta, body):
 def test_plain_contact_data_is_taken_and_pointed_out(meta):
     assert send(meta, [event(user_data={"em": "joe@example.com"})])[0] == 200
     assert any("em is not a SHA-256" in line for line in arrived(meta)[0]["diagnostics"])
+
+
+DIAGNOSED = [
+    ({"user_data": {"ph": "+16505551212"}}, "ph is not a SHA-256 digest"),
+    ({"user_data": {"em": ["0" * 64], "client_ip_address": "10.0.0.1"}}, "private address"),
+    ({"user_data": {"em": ["0" * 64], "fbc": "fb.1.1554763741.AbCd"}}, "fbc has seconds"),
+    (
+        {"user_data": {"em": ["0" * 64], "fbc": "fb.1.1554763741205.abcdefghijklmnopqrstuvwxyz"}},
+        "fbc looks lower-cased",
+    ),
+    ({"event_id": None}, "event_id is missing"),
+    ({"event_time": int(time.time()) + 300}, "lies in the future"),
+]
+
+
+@pytest.mark.parametrize(("odd", "said"), DIAGNOSED, ids=[said for _, said in DIAGNOSED])
+def test_what_meta_takes_and_frowns_upon_is_a_diagnostic_and_no_error(meta, odd, said):
+    assert send(meta, [event(**odd)])[0] == 200
+    assert any(said in line for line in arrived(meta)[0]["diagnostics"])
+
+
+def test_an_error_whose_wording_is_not_recorded_is_marked_as_inferred(meta):
+    connection = http.client.HTTPConnection(meta.removeprefix("http://"), timeout=5)
+    marks = {}
+    for name, events in (
+        ("known", [event(event_time=1)]),
+        ("currency", [event(custom_data={"value": 1, "currency": "EURO"})]),
+        ("too many", [event()] * 1001),
+        ("future", [event(event_time=int(time.time()) + 86_400)]),
+    ):
+        body = json.dumps({"data": events})
+        connection.request("POST", f"/v26.0/{DATASET}/events", body, {"Authorization": f"Bearer {TOKEN}"})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 400
+        marks[name] = answer.getheader("X-Emulator-Inferred")
+    connection.close()
+    assert marks == {"known": None, "currency": "1", "too many": "1", "future": "1"}
+
+
+def test_strict_enforces_what_the_pages_require_and_the_api_lets_pass():
+    bare = event(event_source_url=None, user_data={"em": ["joe@example.com"]})
+    app, strict = create_app(), create_app(strict=True)
+    for emulator, status in ((app, 200), (strict, 400)):
+        server = Server(emulator)
+        server.start()
+        said, answer = send(server.url, [bare])
+        server.stop()
+        assert said == status, answer
+
+
+def test_without_ids_a_browser_event_and_a_later_server_event_of_one_browser_are_counted_once(meta):
+    fbp = "fb.1.1596403881668.1116446470"
+    pixel = urlencode({"id": DATASET, "ev": "Lead", "fbp": fbp, "dl": "https://shop.example/"})
+    server_side = event(event_id=None, user_data={"fbp": fbp, "client_user_agent": "Mozilla/5.0"})
+    call("GET", f"{meta}/tr?{pixel}")
+    send(meta, [server_side])
+    assert [row["duplicate"] for row in arrived(meta)] == [False, True]
+    call("POST", f"{meta}/_emulator/reset")
+    send(meta, [server_side])
+    call("GET", f"{meta}/tr?{pixel}")
+    send(meta, [event(event_name="Contact", event_id=None), event(event_name="Contact", event_id=None)])
+    assert [row["duplicate"] for row in arrived(meta)] == [False] * 4, "browser first only; never two of one side"
+
+
+def test_dataset_quality_is_computed_from_what_arrived(meta):
+    send(meta, [event(event_id="a"), event(event_id="b", user_data={"em": ["0" * 64], "fbp": "fb.1.1596403881668.1"})])
+    call("GET", f"{meta}/tr?" + urlencode({"id": DATASET, "ev": "Lead", "eid": "a"}))
+    status, answer = call("GET", f"{meta}/v25.0/dataset_quality?dataset_id={DATASET}&access_token={TOKEN}")
+    (lead,) = answer["web"]
+    keys = {
+        row["identifier"]: row["coverage"]["percentage"] for row in lead["event_match_quality"]["match_key_feedback"]
+    }
+    assert status == 200 and lead["event_name"] == "Lead" and 0 <= lead["event_match_quality"]["composite_score"] <= 10
+    assert keys == {"email": 100.0, "user_agent": 50.0, "fbp": 50.0}
+    dedupe = {
+        row["dedupe_key"]: row["server_events_with_dedupe_key"]["percentage"] for row in lead["dedupe_key_feedback"]
+    }
+    assert dedupe == {"event_id": 100.0, "external_id": 0.0, "fbp": 50.0}
+
+
+@pytest.mark.parametrize(
+    ("path", "code"), [("/v26.0/abc/events", 2500), ("/26/1/events", 2500), ("/v26.0/1/other", 2500), ("/", None)]
+)
+def test_an_unknown_path_is_told_as_the_graph_api_does(meta, path, code):
+    status, answer = call("POST", f"{meta}{path}", b"{}", Authorization=f"Bearer {TOKEN}")
+    assert status == 404 and (code is None or answer["error"]["code"] == code)
+
+
+def test_only_the_known_token_and_dataset_are_taken_where_they_are_given():
+    server = Server(create_app(token=TOKEN, datasets=frozenset({DATASET})))
+    server.start()
+    try:
+        assert send(server.url, [event()])[0] == 200
+        assert send(server.url, [event()], token="EAAother")[1]["error"]["code"] == 190
+        error = send(server.url, [event()], dataset="42")[1]["error"]
+        assert (error["code"], error["error_subcode"], error["type"]) == (100, 33, "GraphMethodException")
+    finally:
+        server.stop()
