@@ -156,10 +156,10 @@ def _as_sealed(document: dict[str, Any], policy: Policy, now: float) -> Iterator
     if isinstance(prepared, Refused):
         yield _finding(prepared.reason, prepared.field, prepared.message, "see the message")
         return
-    for dropped in prepared.dropped:
-        yield _dropped(dropped)
-    yield from errors(prepared.wire, now)
-    stated = prepared.wire if document.get("event_id") else {k: v for k, v in prepared.wire.items() if k != "event_id"}
+    wire, dropped = prepared
+    yield from map(_dropped, dropped)
+    yield from errors(wire, now)
+    stated = wire if document.get("event_id") else {k: v for k, v in wire.items() if k != "event_id"}
     yield from advise(stated)
 
 

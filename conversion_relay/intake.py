@@ -8,7 +8,7 @@ import math
 import re
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
@@ -75,11 +75,8 @@ def accept(
     return prepared if isinstance(prepared, Refused) else _seal(prepared, policy.dataset, now)
 
 
-class Prepared(NamedTuple):
-    """Meta's JSON of an event that is not judged yet, and the match keys that were left out of it."""
-
-    wire: dict[str, Any]
-    dropped: list[DroppedKey]
+Prepared = tuple[dict[str, Any], list[DroppedKey]]
+"""Meta's JSON of an event that is not judged yet, and the match keys that were left out of it."""
 
 
 def prepare(
@@ -115,11 +112,11 @@ def prepare(
         wire |= {"data_processing_options": ["LDU"], "data_processing_options_country": 0}
         wire["data_processing_options_state"] = 0
     wire["user_data"], dropped = _match_keys(person, facts, policy, submission.sender, now)
-    return Prepared(wire, dropped)
+    return wire, dropped
 
 
 def _seal(prepared: Prepared, dataset: str, now: float) -> SealedEvent | Refused:
-    wire = prepared.wire
+    wire, dropped = prepared
     if found := errors(wire, now):
         finding = found[0]
         return Refused(finding.code, finding.path, f"{finding.message}; {finding.fix}")
@@ -134,7 +131,7 @@ def _seal(prepared: Prepared, dataset: str, now: float) -> SealedEvent | Refused
         event_time=wire["event_time"],
         expires_at=expiry(wire["event_time"], wire["action_source"]),
         body=body,
-        dropped=tuple(f"{field}: {reason}" for field, reason in prepared.dropped) if prepared.dropped else (),
+        dropped=tuple(f"{field}: {reason}" for field, reason in dropped) if dropped else (),
     )
 
 

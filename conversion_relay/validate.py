@@ -44,7 +44,10 @@ def errors(event: Mapping[str, Any], now: float) -> list[Finding]:
     ...     "action_source": "website", "user_data": {"client_user_agent": "Mozilla/5.0"}}, 1700000000)]
     [('too_broad', 'user_data')]
     """
-    found = [*_names(event), *_event_time(event, now), *_customer_information(event["user_data"])]
+    found: list[Finding] = []
+    found += _names(event)
+    found += _event_time(event, now)
+    found += _customer_information(event["user_data"])
     custom_data = event.get("custom_data")
     if custom_data:
         found += money(custom_data)

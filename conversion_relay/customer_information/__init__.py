@@ -208,24 +208,20 @@ def match_keys(
         if type(given) is not str or not given or key in wire:
             _take_several(wire, dropped, field, given, context)
             continue
-        result: object
-        if (plain := _NEVER_HASHED.get(key)) is not None:
-            result = plain(given)
-            if key in _SENT_AS_NUMBER and type(result) is str:
-                result = int(result)
-        else:
-            known = memory.get(key)
-            result = known.get(given) if known is not None else None
-            if result is None:
-                result = _digest(key, given, context)
-                if known is not None:
-                    _remember(known, given, result)
-            if type(result) is str:
-                result = [result]
+        known = memory.get(key)
+        if known is not None and (digest_known := known.get(given)) is not None:
+            wire[key] = [digest_known]
+            continue
+        plain = _NEVER_HASHED.get(key)
+        result = plain(given) if plain is not None else _digest(key, given, context)
         if isinstance(result, Dropped):
             dropped.append(DroppedKey(field, result.reason))
+        elif plain is not None:
+            wire[key] = int(result) if key in _SENT_AS_NUMBER else result
         else:
-            wire[key] = result
+            wire[key] = [result]
+            if known is not None:
+                _remember(known, given, result)
     if variants:
         _add_variants(wire, user_data)
     return wire, dropped
@@ -277,15 +273,15 @@ _MOST_REMEMBERED = 4_096
 
 
 @lru_cache(maxsize=64)
-def _context(country: str | None, today: datetime.date) -> tuple[_Context, dict[str, dict[str, str | Dropped]]]:
+def _context(country: str | None, today: datetime.date) -> tuple[_Context, dict[str, dict[str, str]]]:
     """With what is remembered of this country, for a day."""
     return _Context(country, today), {key: {} for key in _SHARED_BY_MANY}
 
 
-def _remember(known: dict[str, str | Dropped], text: str, result: str | Dropped) -> None:
+def _remember(known: dict[str, str], text: str, digest_known: str) -> None:
     if len(known) >= _MOST_REMEMBERED:
         known.clear()
-    known[text] = result
+    known[text] = digest_known
 
 
 def _digest(key: str, text: str, context: _Context) -> str | Dropped:
