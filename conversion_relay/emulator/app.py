@@ -4,21 +4,19 @@ The order of checks: path, token, dataset, misbehaviour, body, every event in or
 """
 
 import asyncio
-import base64
 import hashlib
 import hmac
 import logging
 import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 
-from conversion_relay.emulator import server
+from conversion_relay.emulator import answers, server
+from conversion_relay.emulator.answers import Answer
 from conversion_relay.emulator.faults import Fault, Faults, Misbehave
 from conversion_relay.emulator.pixel import GIF, read_pixel
 from conversion_relay.emulator.quality import dataset_quality
@@ -31,47 +29,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Scope = dict[str, Any]
 
-STATIC = Path(__file__).parent / "static"
 _EVENTS = re.compile(r"/(v\d+\.\d+)/(\d+)/events")
 _QUALITY = re.compile(r"/(v\d+\.\d+)/dataset_quality")
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-
-NO_TOKEN = GraphError(104, status=401, message="An access token is required to request this resource.")
-BAD_TOKEN = GraphError(190, status=401, message="Invalid OAuth access token - Cannot parse access token")
-EXPIRED = GraphError(190, 463, message="Error validating access token: Session has expired.")
-OTHER_TOKEN = GraphError(190, status=401, message="Invalid OAuth access token.")
-NO_PROOF = GraphError(
-    100, type="GraphMethodException", message="API calls from the server require an appsecret_proof argument"
-)
-BAD_PROOF = GraphError(100, type="GraphMethodException", message="Invalid appsecret_proof provided in the API argument")
-THROTTLED = GraphError(
-    80004,
-    2446079,
-    message="There have been too many calls to this ad-account. Wait a bit and try again.",
-    transient=True,
-)
-UNAVAILABLE = GraphError(2, status=500, message="Service temporarily unavailable", transient=True)
-POISONED = GraphError(100, 2804036, "Invalid Lead ID", "One or more lead ids are invalid or deleted.")
-
-
-def unknown_dataset(dataset: str) -> GraphError:
-    return GraphError(
-        100,
-        33,
-        type="GraphMethodException",
-        message=f"Unsupported post request. Object with ID '{dataset}' does not exist, cannot be loaded due to missing "
-        "permissions, or does not support this operation. Please read the Graph API documentation at "
-        "https://developers.facebook.com/docs/graph-api",
-    )
-
-
-class Answer(msgspec.Struct):
-    status: int
-    body: bytes
-    headers: dict[str, str] = {}
 
 
 def create_app(
@@ -117,7 +76,9 @@ class Emulator:
         elif path.startswith("/_emulator/") or path == "/":
             await _respond(send, self._control(scope, await _body(receive)))
         elif _QUALITY.fullmatch(path):
-            await _respond(send, _json(200, dataset_quality(self.store, parse_qs(scope["query_string"].decode()))))
+            await _respond(
+                send, answers.json(200, dataset_quality(self.store, parse_qs(scope["query_string"].decode())))
+            )
         else:
             await _respond(send, self._refuse(GraphError(2500, message="Unknown path components", status=404), {}))
 
@@ -158,14 +119,14 @@ class Emulator:
         fault: Fault | None,
         line: dict[str, Any],
     ) -> Answer:
-        error = self._access_error(request, scope, dataset) or _fault_error(fault, dataset)
+        error = self._access_error(request, scope, dataset) or answers.fault_error(fault, dataset)
         events = request.events or []
         if error is None and request.events is None:
             error = NO_DATA
         if error is None and self.faults.poisons(events):
-            error = POISONED
+            error = answers.POISONED
         error = error or judge(events, self._clock(), strict=self._strict)
-        headers = {"facebook-api-version": version, **_usage(fault)}
+        headers = {"facebook-api-version": version, **answers.usage(fault)}
         if error is not None:
             line |= {"status": error.status, "code": error.code, "subcode": error.subcode}
             return self._refuse(error, headers)
@@ -181,24 +142,24 @@ class Emulator:
         logger.info("events received", extra={"dataset": dataset, "events": len(events)})
         if fault and fault.mode == "malformed":
             return Answer(200, b'{"events_received":', {"content-type": "application/json", **headers})
-        trace = _trace()
+        trace = answers.trace()
         taken = {"events_received": len(events), "messages": [], "fbtrace_id": trace}
-        return _json(200, taken, {"x-fb-trace-id": trace, **headers})
+        return answers.json(200, taken, {"x-fb-trace-id": trace, **headers})
 
     def _access_error(self, request: GraphRequest, scope: Scope, dataset: str) -> GraphError | None:
         if request.token is None:
-            return NO_TOKEN
+            return answers.NO_TOKEN
         if not re.fullmatch(r"[A-Za-z0-9_|.\-]+", request.token):
-            return BAD_TOKEN
+            return answers.BAD_TOKEN
         if self._token is not None and not hmac.compare_digest(request.token, self._token):
-            return OTHER_TOKEN
+            return answers.OTHER_TOKEN
         if self._app_secret is not None:
             proof = parse_qs(scope["query_string"].decode()).get("appsecret_proof", [""])[0]
             expected = hmac.new(self._app_secret.encode(), request.token.encode(), "sha256").hexdigest()
             if proof != expected:
-                return BAD_PROOF if proof else NO_PROOF
+                return answers.BAD_PROOF if proof else answers.NO_PROOF
         if self._datasets is not None and dataset not in self._datasets:
-            return unknown_dataset(dataset)
+            return answers.unknown_dataset(dataset)
         return None
 
     async def _deliver(self, scope: Scope, receive: Receive, send: Send, answer: Answer, fault: Fault | None) -> None:
@@ -216,14 +177,14 @@ class Emulator:
             await _respond(send, answer)
 
     def _refuse(self, error: GraphError, headers: Mapping[str, str]) -> Answer:
-        trace = _trace()
+        trace = answers.trace()
         more = {
             "x-fb-trace-id": trace,
             "www-authenticate": f'OAuth "Facebook Platform" "invalid_token" "{error.code}"',
         }
         if error.inferred:
             more["x-emulator-inferred"] = "1"
-        return _json(error.status, error.body(trace), {**headers, **more})
+        return answers.json(error.status, error.body(trace), {**headers, **more})
 
     def _pixel(self, scope: Scope, body: bytes) -> Answer:
         """https://www.facebook.com/tr: the browser's side."""
@@ -241,37 +202,37 @@ class Emulator:
         verb = scope["path"].removeprefix("/_emulator/")
         match scope["method"], verb:
             case "GET", "/":
-                return _file("page.html")
+                return answers.file("page.html")
             case "GET", "page.css" | "page.js":
-                return _file(verb)
+                return answers.file(verb)
             case "GET", "events":
                 return self._arrived(parse_qs(scope["query_string"].decode()))
             case "GET", "requests":
-                return _json(200, {"requests": list(self.store.requests)})
+                return answers.json(200, {"requests": list(self.store.requests)})
             case "GET", "state":
-                return _json(200, self._state())
+                return answers.json(200, self._state())
             case "POST", "reset":
                 self.store.reset()
                 self.faults.reset()
-                return _json(200, self._state())
+                return answers.json(200, self._state())
             case "POST", "misbehave":
                 return self._misbehave(body)
-        return _json(404, {"error": {"message": "events, requests, state, reset, misbehave"}})
+        return answers.json(404, {"error": {"message": "events, requests, state, reset, misbehave"}})
 
     def _arrived(self, query: Mapping[str, list[str]]) -> Answer:
         limit = query.get("limit", [""])[0]
         events = self.store.events[-int(limit) :] if limit.isdecimal() and int(limit) else self.store.events
-        return _json(200, {"events": [arrived.shown() for arrived in events]})
+        return answers.json(200, {"events": [arrived.shown() for arrived in events]})
 
     def _misbehave(self, body: bytes) -> Answer:
         try:
             asked = msgspec.json.decode(body or b"{}", type=Misbehave)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return _json(400, {"error": {"message": str(error)}})
+            return answers.json(400, {"error": {"message": str(error)}})
         if problem := asked.problem():
-            return _json(400, {"error": {"field": problem[0], "message": f"{problem[0]}: {problem[1]}"}})
+            return answers.json(400, {"error": {"field": problem[0], "message": f"{problem[0]}: {problem[1]}"}})
         self.faults.ask(asked)
-        return _json(200, self._state())
+        return answers.json(200, self._state())
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -281,55 +242,6 @@ class Emulator:
             "latency_ms": self.faults.latency_ms,
             "faults": self.faults.active(),
         }
-
-
-def _fault_error(fault: Fault | None, dataset: str) -> GraphError | None:
-    match fault.mode if fault else None:
-        case "http_500":
-            return UNAVAILABLE
-        case "throttle":
-            return THROTTLED
-        case "token_expired":
-            return EXPIRED
-        case "unknown_dataset":
-            return unknown_dataset(dataset)
-    return None
-
-
-def _usage(fault: Fault | None) -> dict[str, str]:
-    """https://developers.facebook.com/docs/graph-api/overview/rate-limiting"""
-    throttled = fault is not None and fault.mode == "throttle"
-    percent = 100 if throttled else 1
-    regain = fault.regain_minutes if fault else 0
-    row = {"type": "ads_management", "call_count": percent, "total_cputime": 1, "total_time": 1}
-    usage = {"1": [{**row, "estimated_time_to_regain_access": regain}]}
-    headers = {
-        "x-app-usage": f'{{"call_count":{percent},"total_time":1,"total_cputime":1}}',
-        "x-business-use-case-usage": msgspec.json.encode(usage).decode(),
-    }
-    return headers | ({"retry-after": fault.retry_after} if fault and fault.retry_after else {})
-
-
-def _trace() -> str:
-    return "A" + base64.urlsafe_b64encode(secrets.token_bytes(18)).decode()[:22]
-
-
-def _json(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(
-        status,
-        msgspec.json.encode(value),
-        {"content-type": "application/json; charset=UTF-8", **(headers or {})},
-    )
-
-
-def _file(name: str) -> Answer:
-    kind = {"html": "text/html", "css": "text/css", "js": "text/javascript"}[name.rpartition(".")[2]]
-    headers = {
-        "content-type": f"{kind}; charset=utf-8",
-        "content-security-policy": _POLICY,
-        "cache-control": "no-store",
-    }
-    return Answer(200, (STATIC / name).read_bytes(), headers)
 
 
 async def _body(receive: Receive) -> bytes:
