@@ -86,9 +86,12 @@ def prepare(
     event = submission.event
     if submission.sender == "browser" and event.event_name not in policy.public_event_names:
         return _REFUSED_NAME
-    decision = consent.decide(event.consent, gpc=facts.gpc, policy=policy.gpc)
-    if decision is consent.Decision.WITHHOLD:
-        return _WITHHELD
+    limited = False
+    if event.consent is not None or facts.gpc:
+        decision = consent.decide(event.consent, gpc=facts.gpc, policy=policy.gpc)
+        if decision is consent.Decision.WITHHOLD:
+            return _WITHHELD
+        limited = decision is consent.Decision.LIMITED_DATA_USE
     event_time = _event_time(event.event_time, now)
     if event_time is None:
         return _NOT_A_TIME
@@ -108,7 +111,7 @@ def prepare(
         wire |= _without_personal_data(free_form)
     _complete(wire, event, event_time, facts)
     wire["event_id"] = _event_id(event, now, entropy)
-    if decision is consent.Decision.LIMITED_DATA_USE and "data_processing_options" not in wire:
+    if limited and "data_processing_options" not in wire:
         wire |= {"data_processing_options": ["LDU"], "data_processing_options_country": 0}
         wire["data_processing_options_state"] = 0
     wire["user_data"], dropped = _match_keys(person, facts, policy, submission.sender, now)
@@ -195,6 +198,8 @@ def _event_time(given: float | None, now: float) -> int | None:
     """Whole Unix seconds; milliseconds are recognised by their size, a clock that runs a little ahead is set right."""
     if given is None:
         return int(now)
+    if type(given) is int and 0 < given <= now:
+        return given
     if not math.isfinite(given) or given <= 0 or given > 1e14:
         return None
     seconds = int(given / 1000) if given > 1e11 else int(given)
