@@ -268,11 +268,11 @@ def _take_several(
 
 
 _SHARED_BY_MANY = ("fn", "ln", "ct", "st", "zp", "country", "ge")
-"""Keys whose values repeat from person to person; what they come to is remembered, per country."""
-_MOST_REMEMBERED = 4_096
+"""Keys whose values repeat from person to person; what they come to is remembered, per country, in memory alone."""
+_MOST_REMEMBERED = 1_024
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _context(country: str | None, today: datetime.date) -> tuple[_Context, dict[str, dict[str, str]]]:
     """With what is remembered of this country, for a day."""
     return _Context(country, today), {key: {} for key in _SHARED_BY_MANY}
