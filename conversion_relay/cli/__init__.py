@@ -9,6 +9,7 @@ from conversion_relay import __version__
 from conversion_relay.errors import RelayError, SettingsError
 
 EXIT_SETTINGS = 78
+_SERVER_EXTRA = frozenset({"litestar", "uvicorn", "jinja2", "prometheus_client", "multipart"})
 
 # verb -> the module that holds it; loaded when the verb is used, so that `--help` costs nothing
 _HOME = {
@@ -61,3 +62,8 @@ def main() -> None:
     except RelayError as error:
         click.echo(str(error), err=True)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name not in _SERVER_EXTRA:
+            raise
+        click.echo("this verb needs the server's packages: pip install 'conversion-relay[server]'", err=True)
+        sys.exit(EXIT_SETTINGS)

@@ -64,7 +64,11 @@ def normalize_lead_id(text: str) -> str | Dropped:
 
 
 def normalize_number(text: str) -> str | Dropped:
-    """An app-scoped user id."""
+    """`fb_login_id`: an app-scoped user id.
+
+    >>> normalize_number("1234567890"), normalize_number("joe")
+    ('1234567890', Dropped(reason='not a number'))
+    """
     text = text.strip()
     if not text:
         return EMPTY
@@ -85,7 +89,11 @@ def normalize_madid(text: str) -> str | Dropped:
 
 
 def normalize_verbatim(text: str) -> str | Dropped:
-    """Ids that mean something to Meta only; passed on as they are."""
+    """Ids that mean something to Meta only; passed on as they are.
+
+    >>> normalize_verbatim(" ARAkLkA8rmlFeiCktEJQ-QTwRiyYHAFDLMNDBH0CD3qpjd0HR4irJ6LEkR7JwFF4XvnO2E4Nx0 ")[:10]
+    'ARAkLkA8rm'
+    """
     text = text.strip()
     if not text:
         return EMPTY

@@ -1,6 +1,7 @@
 """The command line in processes of its own: what it prints, where, and how it exits."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -145,6 +146,27 @@ def test_the_token_is_in_no_process_list(here, tmp_path):
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     process.stop()
     assert "deliver" in listed and TOKEN not in listed
+
+
+@pytest.mark.parametrize("verb", ["serve", "demo", "emulator"])
+def test_without_the_servers_packages_a_verb_says_what_to_install(here, verb):
+    probe = f"""
+import sys
+sys.modules.update(dict.fromkeys(["litestar", "uvicorn", "uvicorn.protocols.http.httptools_impl"]))
+from conversion_relay.cli import main
+sys.argv = ["conversion-relay", "{verb}", "--port", "9"]
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", probe],
+        env=os.environ | here.env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "pip install 'conversion-relay[server]'" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_asking_for_help_loads_no_server(tmp_path):
