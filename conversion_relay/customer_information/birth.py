@@ -71,7 +71,8 @@ def normalize_birth_month(text: str) -> str | Dropped:
 
 def normalize_birth_year(text: str, today: datetime.date) -> str | Dropped:
     """
-    >>> normalize_birth_year("1997", datetime.date(2026, 11, 23)), normalize_birth_year("97", datetime.date(2026, 11, 23))
+    >>> today = datetime.date(2026, 11, 23)
+    >>> normalize_birth_year("1997", today), normalize_birth_year("97", today)
     ('1997', Dropped(reason='out of range'))
     """
     return _between(text, 1900, today.year, 4)
