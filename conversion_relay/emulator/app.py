@@ -191,7 +191,7 @@ class Emulator:
         query = scope["query_string"] if scope["method"] == "GET" else body or scope["query_string"]
         dataset, event = read_pixel(query.decode("utf-8", "replace"), self._clock())
         if event is not None:
-            self.store.take(dataset, [event], "browser", self._clock())
+            self.store.take(dataset, [event], "browser", self._clock(), _visitor(scope))
         return Answer(
             200,
             GIF,
@@ -242,6 +242,14 @@ class Emulator:
             "latency_ms": self.faults.latency_ms,
             "faults": self.faults.active(),
         }
+
+
+def _visitor(scope: Scope) -> str | None:
+    """The browser's address; None on this machine, where it says nothing."""
+    headers = dict(scope["headers"])
+    forwarded: str = headers.get(b"x-forwarded-for", b"").decode("latin-1").partition(",")[0].strip()
+    address: str = forwarded or (scope["client"] or ("",))[0]
+    return None if address in ("", "127.0.0.1", "::1") else address
 
 
 async def _body(receive: Receive) -> bytes:

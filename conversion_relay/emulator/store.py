@@ -42,12 +42,32 @@ class Store:
         self.requests: deque[dict[str, Any]] = deque(maxlen=MOST_REQUESTS)
         self._by_id: dict[tuple[str, str, str], float] = {}
         self._by_browser: dict[tuple[str, str, str, str], float] = {}
+        self._addresses: dict[tuple[str, str, str], dict[Source, str]] = {}
 
-    def take(self, dataset: str, events: Sequence[dict[str, Any]], source: Source, now: float) -> None:
+    def take(
+        self,
+        dataset: str,
+        events: Sequence[dict[str, Any]],
+        source: Source,
+        now: float,
+        address: str | None = None,
+    ) -> None:
+        """`address`: whose request it was, for the browser's own events."""
         for event in events:
             by = self._duplicate_by(dataset, event, source, now)
             found = diagnose(event, now)
+            given = event["user_data"].get("client_ip_address") if source == "server" else address
+            if self._mismatch(dataset, event, source, given):
+                found.append("server and browser name different IP addresses for one event")
             self.events.append(Arrived(event, source, by is not None, now, dataset, by, found))
+
+    def _mismatch(self, dataset: str, event: Mapping[str, Any], source: Source, address: str | None) -> bool:
+        event_id = event.get("event_id")
+        if not event_id or not isinstance(address, str):
+            return False
+        known = self._addresses.setdefault((dataset, event["event_name"], event_id), {})
+        known[source] = address
+        return len(set(known.values())) > 1
 
     def unique(self) -> int:
         return sum(not arrived.duplicate for arrived in self.events)

@@ -311,3 +311,13 @@ def test_only_the_known_token_and_dataset_are_taken_where_they_are_given():
         assert (error["code"], error["error_subcode"], error["type"]) == (100, 33, "GraphMethodException")
     finally:
         server.stop()
+
+
+def test_browser_and_server_that_name_different_addresses_are_pointed_out(meta):
+    pixel = urlencode({"id": DATASET, "ev": "Lead", "eid": "e1"})
+    call("GET", f"{meta}/tr?{pixel}", X_Forwarded_For="8.8.4.4")
+    same = {"em": ["0" * 64], "client_ip_address": "8.8.4.4"}
+    send(meta, [event(user_data=same)])
+    send(meta, [event(user_data=same | {"client_ip_address": "1.1.1.1"})])
+    told = [any("different IP addresses" in line for line in row["diagnostics"]) for row in arrived(meta)]
+    assert told == [False, False, True]
