@@ -19,16 +19,6 @@ from conversion_relay.settings import Settings
 from conversion_relay.telemetry import configure_logging
 
 PIXEL_ID = "1232612085335834"
-_COLLECTOR_PATHS = (
-    "/events",
-    "/livez",
-    "/readyz",
-    "/metrics",
-    "/openapi.json",
-    "/dashboard",
-    "/visitors",
-    "/webhooks",
-)
 
 
 @click.command()
@@ -67,12 +57,13 @@ class _Demo:
     """Collector paths to the collector, everything else to the course site."""
 
     def __init__(self, settings: Settings, folder: Path, emulator_url: str) -> None:
+        from conversion_relay.collector.app import PATHS
         from conversion_relay.course_site.app import create_app
         from conversion_relay.course_site.mail import FileMail
         from conversion_relay.course_site.registrations import SqliteRegistrations
         from conversion_relay.course_site.site import CourseSite
 
-        self._service = Service(settings)
+        self._service, self._collector_paths = Service(settings), PATHS
         webhook_secrets = [secret.reveal() for secret in settings.webhook_secrets["stripe"]]
         site = CourseSite(
             self._service.relay,
@@ -89,7 +80,7 @@ class _Demo:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope.get("path", "")
-        ours = any(path == known or path.startswith(f"{known}/") for known in _COLLECTOR_PATHS)
+        ours = any(path == known or path.startswith(f"{known}/") for known in self._collector_paths)
         if scope["type"] == "lifespan" or ours:
             await self._service(scope, receive, send)
         else:

@@ -18,6 +18,7 @@ from conversion_relay.telemetry import Counters
 
 Asgi = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 PATHS = ("/events", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboard")
+"""What is the collector's where it shares a port with a site."""
 
 
 def create_app(

@@ -4,7 +4,7 @@
 `tests/outbox/`. Not promised, so never assumed: one process, one clock, order, or a message being one event.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
@@ -13,7 +13,6 @@ import msgspec
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.graph import Said
 from conversion_relay.retry import FinalVerdict
 
 State = Literal["pending", "leased", "delivered", "dead", "expired", "erased"]
@@ -156,8 +155,3 @@ def open_outbox(url: str) -> Outbox:
 
         return SqliteOutbox(url.removeprefix("sqlite:///"))
     raise SettingsError("RELAY_OUTBOX: expected sqlite:///file.db (four slashes for an absolute path)")
-
-
-def said(attempt_said: Said) -> Mapping[str, object]:
-    """Meta's words as fields of an `Attempt`."""
-    return msgspec.structs.asdict(attempt_said)
