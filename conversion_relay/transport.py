@@ -115,7 +115,8 @@ class _Exchange:
             self._request.url,
             body=self._request.body,
             headers={"User-Agent": USER_AGENT, **self._request.headers},
-            timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, self._deadline), read=self._deadline),
+            # The total deadline ends a read; urllib3's own, per read, only catches what that could not wake.
+            timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, self._deadline), read=self._deadline + 1),
             redirect=False,
             retries=False,
             preload_content=False,
