@@ -276,7 +276,6 @@ class Delivery:
         for event, verdict in settlements:
             if isinstance(verdict, Delivered | Dead | Expired):
                 self._halves.pop(event.key, None)
-        for event, verdict in settlements:
             match verdict:
                 case Delivered():
                     report.delivered += 1

@@ -45,11 +45,11 @@ def _shape(document: Mapping[str, Any]) -> Iterator[Finding]:
     """Every unknown name and every wrong type; msgspec alone would stop at the first."""
     if "event_name" not in document:
         yield _finding("missing_field", "event_name", "this field is required", "say what happened, such as Purchase")
-    for refused in _wrong_members(document, Event, ""):
+    for _, refused in _wrong_members(document, Event, ""):
         yield _finding(refused.reason, refused.field, refused.message, "see the page for the field's name and type")
     user_data = document.get("user_data")
     if isinstance(user_data, dict):
-        for refused in _wrong_members(user_data, UserData, "user_data"):
+        for _, refused in _wrong_members(user_data, UserData, "user_data"):
             yield _finding(
                 refused.reason,
                 refused.field,
@@ -59,30 +59,33 @@ def _shape(document: Mapping[str, Any]) -> Iterator[Finding]:
             )
 
 
-def _wrong_members(document: Mapping[str, Any], kind: type[msgspec.Struct], path: str) -> Iterator[Refused]:
+def _wrong_members(document: Mapping[str, Any], kind: type[msgspec.Struct], path: str) -> Iterator[tuple[str, Refused]]:
+    """Each member's own name, and what is wrong with it."""
     types = _TYPES[kind]
     for name, value in document.items():
         shown = printable_name(name)
         where = f"{path}.{shown}" if path else shown
         if name not in types:
-            yield Refused("unknown_field", where, "no such field here; properties of your own go into custom_data")
+            message = "no such field here; properties of your own go into custom_data"
+            yield name, Refused("unknown_field", where, message)
         elif not (name == "user_data" and isinstance(value, dict)):
             try:
                 msgspec.convert(value, types[name])
             except msgspec.ValidationError as error:
-                yield wrong_shape(error, where)
+                yield name, wrong_shape(error, where)
 
 
 def _readable_part(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document without what has a wrong shape, so that the rest can be judged too."""
-    part: dict[str, Any] = {"event_name": "Lead"}
-    bad = {refused.field.partition("[")[0].partition(".")[0] for refused in _wrong_members(document, Event, "")}
-    part |= {name: value for name, value in document.items() if name in _TYPES[Event] and name not in bad}
-    user_data = part.get("user_data")
-    if isinstance(user_data, dict):
-        wrong = {refused.field.split(".")[1].partition("[")[0] for refused in _wrong_members(user_data, UserData, "u")}
-        part["user_data"] = {k: v for k, v in user_data.items() if k in _TYPES[UserData] and k not in wrong}
+    part = {"event_name": "Lead"} | _right_members(document, Event)
+    if isinstance(user_data := part.get("user_data"), dict):
+        part["user_data"] = _right_members(user_data, UserData)
     return part
+
+
+def _right_members(document: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
+    wrong = {name for name, _ in _wrong_members(document, kind, "")}
+    return {name: value for name, value in document.items() if name not in wrong}
 
 
 def _as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:

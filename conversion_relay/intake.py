@@ -17,15 +17,13 @@ from conversion_relay import click_id, consent, event_id
 from conversion_relay.customer_information import DroppedKey, match_keys
 from conversion_relay.customer_information.network import normalize_client_ip_address
 from conversion_relay.event import PUBLIC_EVENT_NAMES, Event, SealedEvent
-from conversion_relay.validate import errors, expiry
+from conversion_relay.validate import CLOCK_SKEW, errors, expiry
 
 Sender = Literal["browser", "backend"]
 """A browser may say what it saw; a backend (API key, verified webhook, own code) may also say what was earned."""
 
 QUERY_KEYS = frozenset({"fbclid", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id"})
 """What of a URL's query leaves: everything else may name a person or open their account."""
-CLOCK_SKEW = 300
-"""Seconds that a sender's clock may run ahead; such a time is taken for now."""
 DEEPEST = 32
 
 
@@ -252,7 +250,7 @@ def _without_personal_data(value: Any) -> Any:
     return value
 
 
-def _too_deep(value: object, left: int = DEEPEST) -> bool:
+def _too_deep(value: object, left: int) -> bool:
     """What parses at any depth must also encode at any depth, here and at Meta."""
     if isinstance(value, dict):
         return left == 0 or any(_too_deep(member, left - 1) for member in value.values())

@@ -21,6 +21,7 @@ OLDEST_DAYS = {"physical_store": 62}
 MARGIN_SECONDS = 3_600
 """We stop this long before Meta's limit: the event must still be young when Meta reads its clock."""
 CLOCK_SKEW = 300
+"""Seconds that a sender's clock may run ahead; the door takes such a time for now."""
 
 # An event whose keys all lie within one of these is refused: "so broad that it is unlikely to be effective".
 # https://developers.facebook.com/docs/marketing-api/conversions-api/best-practices

@@ -293,7 +293,7 @@ def _normalize_hashed(key: str, text: str, context: _Context) -> tuple[str, str]
     """(normalized, digest)."""
     if len(text) >= 32 and (known := _known_hash(key, text)):
         return known
-    normalized = normalize_email(text) if key == "em" else _HASHED[key](text, context)
+    normalized = _HASHED[key](text, context)
     if isinstance(normalized, Dropped):
         return normalized
     # Only without its spaces, digits or punctuation may it turn out to be a hash or no value at all.

@@ -5,6 +5,7 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/cu
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -79,17 +80,17 @@ def _with_calling_code(digits: str, country: str, *, international: bool) -> str
     library = _phonenumbers()
     if library is None:
         return digits if international else _by_table(digits, country)
-    abroad = _parse(library, f"+{digits.lstrip('0')}", None)
-    if international and abroad is not None and library.is_possible_number(abroad):
+    abroad = f"+{digits.lstrip('0')}"
+    if international and _is(library.is_possible_number, _parse(library, abroad, None)):
         return digits
     at_home = _parse(library, digits, country.upper())
     whole = f"{at_home.country_code}{library.national_significant_number(at_home)}" if at_home is not None else digits
-    national = at_home is not None and library.is_valid_number(at_home)
+    national = _is(library.is_valid_number, at_home)
     if national and (country in _SAID_WITHOUT_TRUNK or TRUNK_PREFIXES.get(country, "0") != "0" or digits[0] == "0"):
         return whole
-    if abroad is not None and digits[0] != "0" and library.is_valid_number(abroad):
+    if digits[0] != "0" and _is(library.is_valid_number, _parse(library, abroad, None)):
         return digits
-    possible = at_home is not None and not international and library.is_possible_number(at_home)
+    possible = not international and _is(library.is_possible_number, at_home)
     return whole if national or possible else digits
 
 
@@ -102,6 +103,10 @@ def _parse(library: Any, number: str, region: str | None) -> Any:
         return library.parse(number, region)
     except library.NumberParseException:
         return None
+
+
+def _is(kind: Callable[[Any], bool], number: Any) -> bool:
+    return number is not None and kind(number)
 
 
 def _by_table(digits: str, country: str) -> str:

@@ -71,11 +71,15 @@ def register(page: Page, here: str, email: str) -> str:
     return page.url.rpartition("/")[2]
 
 
+def pay(page: Page) -> None:
+    page.click("#pay button[type=submit]")
+    page.wait_for_url("**/thanks/*")
+
+
 def test_view_register_pay_and_contact_arrive_with_their_ids_once(page, demo):
     here, meta, _ = demo
     registration_id = register(page, here, EMAIL)
-    page.click("#pay button[type=submit]")
-    page.wait_for_url("**/thanks/*")
+    pay(page)
     page.goto(f"{here}/contact")
     page.fill("[name=name]", NAME)
     page.fill("[name=email]", EMAIL)
@@ -126,8 +130,7 @@ def test_browser_and_server_share_the_id_and_meta_counts_one(page, demo):
 def test_the_same_webhook_again_adds_nothing(page, demo):
     here, meta, _ = demo
     registration_id = register(page, here, "second.person@example.org")
-    page.click("#pay button[type=submit]")
-    page.wait_for_url("**/thanks/*")
+    pay(page)
     until(lambda: f"purchase_{registration_id}" in arrived(meta))
     before = call("GET", f"{here}/dashboard/data")[1]["datasets"][0]["accepted"]
     page.click("#webhook-again button")
@@ -139,8 +142,7 @@ def test_the_same_webhook_again_adds_nothing(page, demo):
 def test_registering_again_when_paid_is_told_beside_the_field(page, demo):
     here, _, _ = demo
     register(page, here, "third.person@example.org")
-    page.click("#pay button[type=submit]")
-    page.wait_for_url("**/thanks/*")
+    pay(page)
     page.goto(f"{here}/courses/watercolour")
     page.fill("[name=name]", NAME)
     page.fill("[name=email]", "Third.Person@example.org")
@@ -184,8 +186,7 @@ def test_the_dashboard_tells_an_events_story(page, demo):
 def test_no_person_and_no_token_is_in_log_outbox_or_url(page, demo):
     here, meta, folder = demo
     registration_id = register(page, here, "Canary.Two@example.org")
-    page.click("#pay button[type=submit]")
-    page.wait_for_url("**/thanks/*")
+    pay(page)
     until(lambda: f"purchase_{registration_id}" in arrived(meta))
     kept = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     kept += str([call("GET", f"{here}{path}")[1] for path in ("/dashboard/data", "/metrics")]).encode()

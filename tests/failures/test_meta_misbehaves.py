@@ -33,6 +33,12 @@ def event(number: int) -> dict:
     }
 
 
+def start_against_a_bad_meta(here, seed: int) -> None:
+    here.misbehave(mode="poison", event_id_contains="poison-")
+    here.misbehave(modes=FAULTS, probability=0.2, seed=seed, retry_after=1)
+    here.start()
+
+
 def post_all(here, acknowledged: set[str], numbers: range) -> None:
     """A careful client: what is not acknowledged is posted again until it is."""
 
@@ -71,9 +77,7 @@ def check_the_books(here, acknowledged: set[str]) -> None:
 
 @pytest.mark.timeout(400)
 def test_every_accepted_event_ends_delivered_or_dead_with_a_reason(here):
-    here.misbehave(mode="poison", event_id_contains="poison-")
-    here.misbehave(modes=FAULTS, probability=0.2, seed=7, retry_after=1)
-    here.start()
+    start_against_a_bad_meta(here, seed=7)
     acknowledged: set[str] = set()
     post_all(here, acknowledged, range(EVENTS))
     check_the_books(here, acknowledged)
@@ -82,9 +86,7 @@ def test_every_accepted_event_ends_delivered_or_dead_with_a_reason(here):
 
 @pytest.mark.timeout(400)
 def test_twenty_kills_in_the_middle_lose_no_acknowledged_event(here):
-    here.misbehave(mode="poison", event_id_contains="poison-")
-    here.misbehave(modes=FAULTS, probability=0.2, seed=11, retry_after=1)
-    here.start()
+    start_against_a_bad_meta(here, seed=11)
     acknowledged: set[str] = set()
     clients = threading.Thread(target=post_all, args=(here, acknowledged, range(EVENTS)))
     clients.start()
