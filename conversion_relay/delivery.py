@@ -1,7 +1,7 @@
 """From outbox to Meta: claim, pack, build, send, read, decide, settle, report.
 
 `step` is one turn of that; `worker.py` turns it until it is told to stop. Nothing here decides anything: what an answer
-means is in `graph.py`, what follows from it in `retry.py`.
+means is in `graph.py`, what follows from it in `retry.py`, how fast it goes in `pace.py`.
 """
 
 import random
@@ -12,26 +12,29 @@ from typing import assert_never
 
 import msgspec
 
-from conversion_relay.batch import Sized, halve, pack
+from conversion_relay.batch import Sized
+from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.graph import (
     Accepted,
-    Misconfigured,
+    Ambiguous,
     Outcome,
     Refused,
     Said,
-    Throttled,
-    Unauthorized,
     Unreachable,
     build_request,
     read_response,
 )
+from conversion_relay.isolation import Batch, Isolation
 from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Outbox, Settlement
+from conversion_relay.pace import DATASET_OUTCOMES, MOST_CALLS, PaceNow, Paces
 from conversion_relay.retry import (
     PROBE_EVERY,
     Dead,
     Delivered,
     Expired,
     Facts,
+    FinalVerdict,
+    Hold,
     Isolate,
     Park,
     RetryAt,
@@ -41,20 +44,29 @@ from conversion_relay.retry import (
 from conversion_relay.settings import Dataset, Settings
 from conversion_relay.telemetry import Counters, Sentences, logger
 from conversion_relay.transport import Response, Transport
-from conversion_relay.validate import is_suspect
 
 DEADLINE_SECONDS = 5.0
 """Meta answers most requests within 0.6 s and advises 1.5 s; a batch of 1,000 in the background gets more."""
 LEASE_SECONDS = 60.0
+EXTEND_AFTER = LEASE_SECONDS - 4 * DEADLINE_SECONDS
 CALLS_WITHOUT_SUCCESS = 32
 """Halving stops here when nothing was accepted: then it is not one bad event but something about the dataset."""
-MOST_HALVES = 100_000
-_DATASET_OUTCOMES = (Throttled, Unauthorized, Misconfigured, Unreachable)
+DEDUPLICATION_SECONDS = 48 * 3_600 - 600
+"""Meta drops a second copy within 48 hours of the first; after that, less a margin, it would be counted twice."""
+RECORD_AGAIN_EVERY = 0.5
 _ALERTS = {
     "unauthorized": "Meta refuses the access token; events wait, nothing is lost: set a new META_ACCESS_TOKEN",
     "misconfigured": "Meta refuses this token for this dataset; events wait: check META_PIXEL_ID and permissions",
     "all_refused": "Meta refuses every event of this dataset; events wait: see `conversion-relay dead list`",
+    "accounting_mismatch": "Meta's answers do not add up with what was sent; these events are sent again and again",
 }
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """What may be done next: that many events of one dataset."""
+
+    dataset: Dataset
+    events: int
 
 
 class Report(msgspec.Struct):
@@ -66,29 +78,11 @@ class Report(msgspec.Struct):
     delivered: int = 0
     dead: int = 0
     expired: int = 0
+    held: int = 0
     retried: int = 0
+    ambiguous: int = 0
+    ambiguous_late: int = 0
     why: str | None = None
-
-
-class DatasetPace(msgspec.Struct):
-    """How a dataset is doing; in memory, since a restart may well look again."""
-
-    parked_until: float = 0.0
-    why: str | None = None
-    failures: int = 0
-    failed_at: float = 0.0
-    in_flight: int = 0
-    alerted: bool = False
-
-
-class _Batch(msgspec.Struct):
-    """Events to send together, while a refused batch is being halved."""
-
-    events: list[LeasedEvent]
-    twin: "_Batch | None" = None
-    """The second half of what this is the first half of."""
-    guilty: bool = False
-    """The first half was accepted, so what Meta refused is in here: halved again without asking."""
 
 
 class Delivery:
@@ -103,27 +97,57 @@ class Delivery:
         counters: Counters | None = None,
         sentences: Sentences | None = None,
         clock: Callable[[], float] = time.time,
+        steady_clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
         deadline: float = DEADLINE_SECONDS,
+        most_calls: int = MOST_CALLS,
     ) -> None:
+        """`clock` is the wall's, for deadlines that Meta sets; `steady_clock` is one that nobody sets, for pauses."""
         self._outbox, self._transport, self._settings = outbox, transport, settings
         self._counters, self._sentences = counters or Counters(), sentences or Sentences()
-        self._clock, self._jitter, self._deadline = clock, jitter, deadline
-        self._paces: dict[str, DatasetPace] = {}
-        self._halves: dict[int, int] = {}
-        self._lock = threading.Lock()
+        self._clock, self._steady_clock, self._jitter, self._deadline = clock, steady_clock, jitter, deadline
+        self._paces = Paces(steady_clock, most_calls)
+        self._isolation = Isolation()
+        self._stopping = threading.Event()
 
     def step(self) -> Report | None:
         """One turn: at most 1,000 events of one dataset. None when nothing is due."""
-        dataset = self._next_dataset()
-        if dataset is None:
-            return None
+        turn = self.next_turn()
+        return self.deliver(turn) if turn else None
+
+    def next_turn(self) -> Turn | None:
+        """The dataset whose turn it is; `deliver` must follow."""
+        now = self._clock()
+        due = [name for name, at in self._outbox.waiting(now).items() if at <= now and self._settings.dataset(name)]
+        admitted = self._paces.admit(due)
+        dataset = self._settings.dataset(admitted[0]) if admitted else None
+        return Turn(dataset, admitted[1]) if admitted and dataset else None
+
+    def deliver(self, turn: Turn) -> Report | None:
+        """None when somebody else was quicker."""
+        name = turn.dataset.pixel_id
         try:
-            lease = self._outbox.claim(dataset.pixel_id, 1_000, LEASE_SECONDS, self._clock())
-            return self._deliver(lease, dataset) if lease else None
+            lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, self._clock())
+            self._paces.claimed(name, len(lease.events) if lease else 0, turn.events)
+            return self._deliver(lease, turn.dataset) if lease else None
         finally:
-            with self._lock:
-                self._pace(dataset.pixel_id).in_flight -= 1
+            self._paces.done(name)
+
+    def stop(self) -> None:
+        """What is in flight is finished and settled; what was claimed and not sent is released."""
+        self._stopping.set()
+
+    def use(self, settings: Settings) -> None:
+        """New settings; a dataset whose token changed is looked at again at once."""
+        changed = [
+            dataset.pixel_id
+            for dataset in settings.datasets
+            if (old := self._settings.dataset(dataset.pixel_id)) is None
+            or old.access_token.reveal() != dataset.access_token.reveal()
+        ]
+        self._settings = settings
+        for name in changed:
+            self._paces.unpark(name)
 
     def flush(self) -> None:
         """Write the log sentences that were held back."""
@@ -132,101 +156,68 @@ class Delivery:
     def seconds_until_due(self, at_most: float) -> float:
         """How long a worker may sleep."""
         now = self._clock()
-        due = [max(at, self._pace(name).parked_until) for name, at in self._outbox.waiting(now).items()]
-        return max(0.0, min([at_most, *(at - now for at in due)]))
+        due = [max(at - now, self._paces.opens_in(name)) for name, at in self._outbox.waiting(now).items()]
+        return max(0.0, min([at_most, *due]))
 
-    def paces(self) -> dict[str, DatasetPace]:
-        """A copy, for dashboard and metrics."""
-        with self._lock:
-            return {name: msgspec.structs.replace(pace) for name, pace in self._paces.items()}
-
-    def _next_dataset(self) -> Dataset | None:
-        """The dataset that waits longest, is not parked, and where a look is allowed; it counts as in flight."""
-        now = self._clock()
-        for name, due in sorted(self._outbox.waiting(now).items(), key=lambda item: item[1]):
-            dataset = self._settings.dataset(name)
-            with self._lock:
-                pace = self._paces.setdefault(name, DatasetPace())
-                # After a failure one request at a time asks whether Meta is back.
-                open_for_us = now >= pace.parked_until and not (pace.failures and pace.in_flight)
-                if dataset and due <= now and open_for_us:
-                    pace.in_flight += 1
-                    return dataset
-        return None
-
-    def _pace(self, dataset: str) -> DatasetPace:
-        return self._paces.setdefault(dataset, DatasetPace())
+    def paces(self) -> dict[str, PaceNow]:
+        """For dashboard and metrics."""
+        return self._paces.now()
 
     def _deliver(self, lease: Lease, dataset: Dataset) -> Report:
         """Every batch of the lease, halving the refused ones, until each event has its verdict."""
         report = Report(lease.dataset, claimed=len(lease.events))
-        live = self._settle_unsendable(lease, report)
-        batches = [_Batch(events) for events in self._pack(live)[::-1]]
+        batches = self._isolation.pack(self._settle_unsendable(lease, report))
+        held_since = self._steady_clock()
         calls_without_success = 0
         while batches:
+            if self._stopping.is_set():
+                self._outbox.release(lease)
+                break
             batch = batches.pop()
             if calls_without_success >= CALLS_WITHOUT_SUCCESS:
                 self._settle_all_refused(lease, [batch, *batches], report)
                 break
-            if batch.guilty and len(batch.events) > 1:
-                batches += self._halve(batch.events)
+            if batch.is_guilty and len(batch.events) > 1:
+                batches += self._isolation.halve(batch.events)
                 continue
-            if self._clock() > lease.until - 2 * self._deadline:
-                lease = self._outbox.extend(lease, LEASE_SECONDS, self._clock())
-            started = self._clock()
-            outcome = post(self._transport, self._settings, dataset, batch.events, self._deadline, self._clock)
-            report.calls += 1
-            failures = self._note(lease.dataset, outcome, started)
-            if isinstance(outcome, Accepted):
-                calls_without_success = 0
-                if batch.twin:
-                    batch.twin.guilty = True
-            else:
-                calls_without_success += 1
+            if self._steady_clock() - held_since > EXTEND_AFTER:
+                self._outbox.extend(lease, LEASE_SECONDS)
+                held_since = self._steady_clock()
+            outcome, failures = self._ask(dataset, batch, report)
+            calls_without_success = 0 if isinstance(outcome, Accepted) else calls_without_success + 1
             batches += self._settle(lease, batch.events, outcome, failures, report)
-            if isinstance(outcome, _DATASET_OUTCOMES) and batches:
+            if isinstance(outcome, DATASET_OUTCOMES) and batches:
                 rest = [event for waiting in batches for event in waiting.events]
-                self._commit(lease, rest, outcome, failures, report)
+                self._put_back(lease, rest, outcome, failures, report)
                 break
         self._tell(report)
         return report
 
-    def _pack(self, events: Sequence[LeasedEvent]) -> list[list[LeasedEvent]]:
-        """Batches; what an outage interrupted in the middle of halving is taken up where it was left."""
-        groups: dict[int, list[LeasedEvent]] = {}
-        for event in events:
-            groups.setdefault(self._halves.get(event.key, 0), []).append(event)
-        return [batch for group in groups.values() for batch in pack(group)]
-
-    def _part(self, batch: list[LeasedEvent], subcode: int | None) -> list["_Batch"]:
-        """Those whom our own rules suspect of what Meta said, apart from the others; else halves."""
-        now = self._clock()
-        suspects = {event.key for event in batch if is_suspect(event.body, subcode, now)}
-        if not 0 < len(suspects) < len(batch):
-            return self._halve(batch)
-        others = [event for event in batch if event.key not in suspects]
-        return [_Batch(others), _Batch([event for event in batch if event.key in suspects])]
-
-    def _halve(self, events: list[LeasedEvent]) -> list["_Batch"]:
-        """The first half last, to be sent next. Remembered in memory only: after a restart the halving begins again."""
-        if len(self._halves) > MOST_HALVES:
-            self._halves.clear()
-        first, second = halve(events)
-        for half in (first, second):
-            self._halves.update(dict.fromkeys((event.key for event in half), half[0].key))
-        twin = _Batch(second)
-        return [twin, _Batch(first, twin=twin)]
+    def _ask(self, dataset: Dataset, batch: Batch, report: Report) -> tuple[Outcome, int]:
+        """One call, and how often in a row this dataset could not be reached."""
+        started = self._steady_clock()
+        outcome = post(self._transport, self._settings, dataset, batch.events, self._deadline, self._clock)
+        report.calls += 1
+        failures = self._paces.note(dataset.pixel_id, outcome, started)
+        if isinstance(outcome, Accepted):
+            if batch.twin:
+                batch.twin.is_guilty = True
+            if self._paces.recovered(dataset.pixel_id):
+                logger.info("Meta takes events again", extra={"dataset": dataset.pixel_id})
+        if isinstance(outcome, Ambiguous) or (isinstance(outcome, Unreachable) and outcome.sent):
+            report.ambiguous += len(batch.events)
+        return outcome, failures
 
     def _settle(
         self, lease: Lease, batch: list[LeasedEvent], outcome: Outcome, failures: int, report: Report
-    ) -> list["_Batch"]:
+    ) -> list[Batch]:
         """Write down what was decided for these events; what must be sent at once comes back, first batch last."""
         if isinstance(outcome, Refused) and outcome.index is not None and outcome.index < len(batch):
             rest = [event for i, event in enumerate(batch) if i != outcome.index]
             self._commit(lease, [batch[outcome.index]], outcome, failures, report)
-            return [_Batch(rest)] if rest else []
+            return [Batch(rest)] if rest else []
         if isinstance(outcome, Refused) and len(batch) > 1:
-            return self._part(batch, outcome.said.subcode)
+            return self._isolation.part(batch, outcome.said.subcode, self._clock())
         self._commit(lease, batch, outcome, failures, report)
         return []
 
@@ -234,34 +225,58 @@ class Delivery:
         self, lease: Lease, events: Sequence[LeasedEvent], outcome: Outcome, failures: int, report: Report
     ) -> None:
         now, jitter = self._clock(), self._jitter()
-        decided = [
-            (
-                event,
-                decide(outcome, Facts(attempts=event.attempts, in_batch=1, failures=failures), now, jitter),
-            )
-            for event in events
-        ]
-        self._park(lease.dataset, decided[0][1])
+        verdicts = {n: decide(outcome, Facts(n, 1, failures), now, jitter) for n in {e.attempts for e in events}}
+        decided = [(event, verdicts[event.attempts]) for event in events]
+        for verdict in verdicts.values():
+            self._park(lease.dataset, verdict, now)
         self._record(lease, decided, _attempt(outcome, now), report)
 
-    def _settle_unsendable(self, lease: Lease, report: Report) -> list[LeasedEvent]:
-        """What grew too old while it waited, and what the disk changed, is settled unsent."""
+    def _put_back(
+        self, lease: Lease, events: Sequence[LeasedEvent], outcome: Outcome, failures: int, report: Report
+    ) -> None:
+        """What was not sent because the call before it failed waits as long as that does, and nobody has it."""
         now = self._clock()
+        verdict = decide(outcome, Facts(0, 1, failures), now, self._jitter())
+        if isinstance(verdict, Park):
+            verdict = msgspec.structs.replace(verdict, sent=False)
+        self._record(lease, [(event, verdict) for event in events], None, report)
+
+    def _settle_unsendable(self, lease: Lease, report: Report) -> list[LeasedEvent]:
+        """What the disk changed, what grew too old, and what Meta may have too long is settled unsent."""
+        now = self._clock()
+        sendable: list[LeasedEvent] = []
         unsendable: list[tuple[LeasedEvent, Verdict]] = []
         for event in lease.events:
-            if not event.intact:
-                unsendable.append((event, Dead("corrupt")))
-            elif event.expires_at <= now:
-                unsendable.append((event, Expired()))
+            verdict = self._before_sending(event, now, report)
+            if verdict is None:
+                sendable.append(event)
+            else:
+                unsendable.append((event, verdict))
         if unsendable:
             self._record(lease, unsendable, None, report)
-        gone = {event.key for event, _ in unsendable}
-        return [event for event in lease.events if event.key not in gone]
+        return sendable
 
-    def _settle_all_refused(self, lease: Lease, batches: list["_Batch"], report: Report) -> None:
+    def _before_sending(self, event: LeasedEvent, now: float, report: Report) -> FinalVerdict | None:
+        if not event.intact:
+            return Dead("corrupt")
+        if event.expires_at <= now:
+            return Expired()
+        if event.sent_at is not None and now - event.sent_at > DEDUPLICATION_SECONDS:
+            report.ambiguous_late += 1
+            if event.event_name in self._settings.held_event_names:
+                return Hold("ambiguous_late")
+        return None
+
+    def _settle_all_refused(self, lease: Lease, batches: list[Batch], report: Report) -> None:
         park = Park(self._clock() + PROBE_EVERY, "all_refused", alert=True)
-        self._park(lease.dataset, park)
+        self._park(lease.dataset, park, self._clock())
         self._record(lease, [(event, park) for batch in batches for event in batch.events], None, report)
+
+    def _park(self, name: str, verdict: Verdict, now: float) -> None:
+        if isinstance(verdict, Park):
+            self._paces.park(name, verdict.until - now, verdict.why)
+        if isinstance(verdict, Park | RetryAt) and verdict.alert and self._paces.alert(name, verdict.why):
+            logger.error(_ALERTS[verdict.why], extra={"dataset": name, "reason": verdict.why})
 
     def _record(
         self,
@@ -272,10 +287,9 @@ class Delivery:
     ) -> None:
         """Commit first; only then say so."""
         settlements: list[Settlement] = [(e, verdict) for e, verdict in decided if not isinstance(verdict, Isolate)]
-        self._outbox.settle(lease, settlements, attempt, self._clock())
+        self._settle_surely(lease, settlements, attempt)
+        self._isolation.forget(e for e, verdict in settlements if isinstance(verdict, Delivered | Dead | Expired))
         for event, verdict in settlements:
-            if isinstance(verdict, Delivered | Dead | Expired):
-                self._halves.pop(event.key, None)
             match verdict:
                 case Delivered():
                     report.delivered += 1
@@ -290,43 +304,36 @@ class Delivery:
                 case Expired():
                     report.expired += 1
                     self._sentences.failed(event.event_name, event.event_id, "too_old")
+                case Hold(why=why):
+                    report.held += 1
+                    self._sentences.error(event.event_name, event.event_id, why)
                 case RetryAt(why=why) | Park(why=why):
                     report.retried += 1
                     report.why = why
                 case _:
                     assert_never(verdict)
 
-    def _note(self, dataset: str, outcome: Outcome, started: float) -> int:
-        """How often in a row the dataset failed; requests that were in flight together fail once together."""
-        with self._lock:
-            pace = self._pace(dataset)
-            if isinstance(outcome, _DATASET_OUTCOMES):
-                if started >= pace.failed_at:
-                    pace.failures += 1
-                    pace.failed_at = self._clock()
+    def _settle_surely(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None) -> None:
+        """Meta has answered, so this is tried until it is on the disk; a turn that cannot record sends nothing more."""
+        is_first = True
+        while True:
+            try:
+                self._outbox.settle(lease, settlements, attempt, self._clock())
+            except OutboxUnavailable as error:
+                if is_first:
+                    logger.error("What Meta answered cannot be recorded yet", extra={"reason": str(error)})
+                is_first = False
+                if self._stopping.wait(RECORD_AGAIN_EVERY):
+                    raise
             else:
-                if pace.alerted:
-                    logger.info("Meta takes events again", extra={"dataset": dataset})
-                pause = outcome.pause if isinstance(outcome, Accepted) else 0.0
-                pace.failures, pace.alerted = 0, False
-                pace.parked_until, pace.why = (self._clock() + pause, "near_limit") if pause else (0.0, None)
-            return max(1, pace.failures)
-
-    def _park(self, dataset: str, verdict: Verdict) -> None:
-        if not isinstance(verdict, Park):
-            return
-        with self._lock:
-            pace = self._pace(dataset)
-            pace.parked_until, pace.why = max(pace.parked_until, verdict.until), verdict.why
-            first_alert = verdict.alert and not pace.alerted
-            pace.alerted = pace.alerted or verdict.alert
-        if first_alert:
-            logger.error(_ALERTS[verdict.why], extra={"dataset": dataset, "reason": verdict.why})
+                return
 
     def _tell(self, report: Report) -> None:
         """One line per turn that left something to do, and the counters."""
-        for name in ("calls", "delivered", "dead", "expired", "retried"):
+        for name in ("calls", "delivered", "dead", "expired", "held", "retried"):
             self._counters.add(f"relay_delivery_{name}_total", getattr(report, name), dataset=report.dataset)
+        for name in ("ambiguous", "ambiguous_late"):
+            self._counters.add(f"relay_{name}_total", getattr(report, name), dataset=report.dataset)
         if report.retried:
             fields = {"dataset": report.dataset, "events": report.retried, "reason": report.why}
             logger.warning("Events wait for another try", extra=fields)

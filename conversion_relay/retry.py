@@ -19,10 +19,15 @@ from conversion_relay.graph import (
 
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 300.0
+LONGEST_OUTAGE_DELAY = 30.0
+"""Seconds; while Meta is away one small request at a time asks for it, so it may ask more often than an event is
+retried: within half a minute of Meta's return events flow again."""
 PROBE_EVERY = 60.0
 """Seconds between two looks at a dataset whose token or permission is wrong."""
 UNCERTAIN_ATTEMPTS = 3
 """A 4xx that carries no code is tried this often before it is taken for the event's fault."""
+AMBIGUOUS_ATTEMPTS = 3
+"""From the third answer on that does not add up, somebody should look; the event goes on being sent."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -44,6 +49,9 @@ class RetryAt(msgspec.Struct, frozen=True):
 
     at: float
     why: str
+    sent: bool = False
+    """Meta may have it all the same."""
+    alert: bool = False
 
 
 class Isolate(msgspec.Struct, frozen=True):
@@ -65,10 +73,18 @@ class Park(msgspec.Struct, frozen=True):
     why: str
     alert: bool = False
     """Somebody has to do something: a token, a permission, a wrong id."""
+    sent: bool = False
+    """Meta may have it all the same."""
 
 
-Verdict = Delivered | RetryAt | Isolate | Dead | Expired | Park
-FinalVerdict = Delivered | RetryAt | Dead | Expired | Park
+class Hold(msgspec.Struct, frozen=True):
+    """Not sent again by itself: Meta may have it since so long that it would be counted twice. Waits for a person."""
+
+    why: str
+
+
+Verdict = Delivered | RetryAt | Isolate | Dead | Expired | Park | Hold
+FinalVerdict = Delivered | RetryAt | Dead | Expired | Park | Hold
 """What can be settled; `Isolate` is answered by sending halves."""
 
 
@@ -77,9 +93,9 @@ def decide(outcome: Outcome, facts: Facts, now: float, jitter: float) -> Verdict
 
     >>> from conversion_relay.graph import Said
     >>> decide(Throttled(Said(code=4), after=30.0), Facts(attempts=0, in_batch=1, failures=1), now=100.0, jitter=0.5)
-    Park(until=145.0, why='throttled', alert=False)
+    Park(until=145.0, why='throttled', alert=False, sent=False)
     >>> decide(Unreachable("connect", sent=False), Facts(attempts=0, in_batch=1, failures=3), now=100.0, jitter=0.5)
-    Park(until=102.0, why='connect', alert=False)
+    Park(until=102.0, why='connect', alert=False, sent=False)
     """
     match outcome:
         case Accepted():
@@ -93,19 +109,21 @@ def decide(outcome: Outcome, facts: Facts, now: float, jitter: float) -> Verdict
             return Park(now + PROBE_EVERY, "unauthorized", alert=True)
         case Misconfigured():
             return Park(now + PROBE_EVERY, "misconfigured", alert=True)
-        case Unreachable(why=why):
-            return Park(now + backoff(facts.failures, jitter), why)
+        case Unreachable(why=why, sent=sent):
+            return Park(now + backoff(facts.failures, jitter, LONGEST_OUTAGE_DELAY), why, sent=sent)
         case Ambiguous(why=why):
-            return RetryAt(now + backoff(facts.attempts + 1, jitter), why)
+            again_and_again = facts.attempts + 1 >= AMBIGUOUS_ATTEMPTS
+            why = "accounting_mismatch" if again_and_again else why
+            return RetryAt(now + backoff(facts.attempts + 1, jitter), why, sent=True, alert=again_and_again)
 
 
-def backoff(failures: int, jitter: float) -> float:
-    """Seconds to wait after the n-th failure in a row: full jitter under 1, 2, 4 ... 300.
+def backoff(failures: int, jitter: float, longest: float = LONGEST_DELAY) -> float:
+    """Seconds to wait after the n-th failure in a row: full jitter under 1, 2, 4 ... `longest`.
 
     >>> [backoff(n, jitter=1.0) for n in (1, 2, 3, 9, 10, 5000)]
     [1.0, 2.0, 4.0, 256.0, 300.0, 300.0]
     """
-    ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, 20))
+    ceiling = min(longest, FIRST_DELAY * 2.0 ** min(failures - 1, 20))
     return ceiling * jitter
 
 

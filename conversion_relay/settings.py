@@ -20,6 +20,7 @@ from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.intake import Policy
 
 REQUIRED = ("META_PIXEL_ID", "META_ACCESS_TOKEN")
+TOKEN_FILE = "META_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable
 LogFormat = Literal["auto", "json", "text"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -65,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secrets: dict[str, tuple[Secret, ...]] = {}
     gpc: GpcPolicy = "limited_data_use"
     public_event_names: frozenset[str] = PUBLIC_EVENT_NAMES
+    held_event_names: frozenset[str] = frozenset({"Purchase"})
+    """Not sent again by themselves once Meta may have had them for longer than it de-duplicates."""
     contact_id_literal: bool = False
     variants: bool = False
     log_format: LogFormat = "auto"
@@ -72,7 +75,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, required: tuple[str, ...] = REQUIRED) -> "Settings":
         """Raises SettingsError that names every missing variable at once, or the first malformed one."""
-        env = {**_from_toml(environ := os.environ if environ is None else environ), **environ}
+        environ = os.environ if environ is None else environ
+        env = {**_from_toml(environ), **environ}
+        if env.get(TOKEN_FILE):
+            env["META_ACCESS_TOKEN"] = _token_in(env[TOKEN_FILE])
         several = env.get("_datasets", ())
         missing = [name for name in required if not env.get(name)] if not several else []
         if missing:
@@ -91,10 +97,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             webhook_secrets=_webhook_secrets(env),
             gpc=_one_of("RELAY_GPC", env.get("RELAY_GPC") or "limited_data_use", get_args(GpcPolicy)),
             public_event_names=frozenset(_listed(env.get("RELAY_PUBLIC_EVENTS", ""))) or PUBLIC_EVENT_NAMES,
+            held_event_names=frozenset(_listed(env.get("RELAY_HOLD_LATE", "Purchase"))),
             contact_id_literal=_boolean("RELAY_CONTACT_ID_LITERAL", env.get("RELAY_CONTACT_ID_LITERAL", "")),
             variants=_boolean("RELAY_VARIANTS", env.get("RELAY_VARIANTS", "")),
             log_format=_one_of("RELAY_LOG_FORMAT", env.get("RELAY_LOG_FORMAT") or "auto", get_args(LogFormat)),
         )
+
+    @staticmethod
+    def files() -> list[Path]:
+        """Where settings stand that may change while we run."""
+        return [Path(name) for variable in ("RELAY_CONFIG", TOKEN_FILE) if (name := os.environ.get(variable))]
 
     def dataset(self, pixel_id: str) -> Dataset | None:
         """The dataset of that id, or None: events of a dataset that is no longer configured stay where they are."""
@@ -132,6 +144,14 @@ def _from_toml(environ: Mapping[str, str]) -> dict[str, Any]:
     return {key: _joined(value) for key, value in document.items()} | {
         "_datasets": tuple({key: _joined(value) for key, value in table.items()} for table in tables)
     }
+
+
+def _token_in(file: str) -> str:
+    """One that is renewed while we run stands in a file; it outranks the variable."""
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{TOKEN_FILE}: the file cannot be read: {error.__class__.__name__}") from None
 
 
 def _joined(value: object) -> str:

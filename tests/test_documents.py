@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from conversion_relay import cli
 from conversion_relay.collector.metrics import render
-from conversion_relay.delivery import DatasetPace
 from conversion_relay.outbox import Counts
+from conversion_relay.pace import PaceNow
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import ERROR, FAILED, SENT, Counters
 from tests import differences
@@ -88,7 +88,9 @@ def test_every_setting_of_the_table_is_read_and_every_one_that_is_read_is_in_the
 
 def test_the_metrics_to_watch_and_the_sentences_are_the_real_ones():
     text = (ROOT / "docs/operations.md").read_text()
-    shown = render(Counters(), {"1": Counts(pending=1, oldest_pending_at=1, nearest_expiry_at=1)}, {"1": DatasetPace()})
+    shown = render(
+        Counters(), {"1": Counts(pending=1, oldest_pending_at=1, nearest_expiry_at=1)}, {"1": PaceNow(0.0, None, 0, 2)}
+    )
     for metric in re.findall(r"`(relay_[a-z_]+)", text):
         assert f"{metric}{{" in shown, metric
     for sentence in (SENT, FAILED, ERROR):

@@ -4,6 +4,7 @@ import ipaddress
 import os
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -13,9 +14,10 @@ from conversion_relay.errors import SettingsError
 from conversion_relay.outbox import open_outbox
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
+from conversion_relay.settings_watch import SettingsWatch
 from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger
 from conversion_relay.transport import GraphTransport
-from conversion_relay.worker import Worker, drain
+from conversion_relay.worker import Worker
 
 
 @click.command()
@@ -42,17 +44,19 @@ def deliver(once: bool) -> None:
     configure_logging(settings.log_format, settings.secrets())
     outbox, transport = open_outbox(settings.outbox), GraphTransport()
     delivery = Delivery(outbox, transport, settings)
+    worker = Worker(delivery, outbox, every_second=SettingsWatch(delivery.use))
     try:
         if once:
-            raise SystemExit(_drain(delivery))
-        _deliver_until_told(Worker(delivery, outbox))
+            raise SystemExit(_drain(worker))
+        _deliver_until_told(worker)
     finally:
         outbox.close()
         transport.close()
 
 
-def _drain(delivery: Delivery) -> int:
-    reports = drain(delivery)
+def _drain(worker: Worker) -> int:
+    _on_signals(worker.tell_to_stop)
+    reports = worker.drain()
     totals = {name: sum(getattr(r, name) for r in reports) for name in ("delivered", "dead", "expired", "retried")}
     click.echo(", ".join(f"{n} {name}" for name, n in totals.items()))
     return 1 if totals["dead"] or totals["expired"] or totals["retried"] else 0
@@ -60,12 +64,16 @@ def _drain(delivery: Delivery) -> int:
 
 def _deliver_until_told(worker: Worker) -> None:
     told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+    _on_signals(told.set)
     worker.start()
     logger.info("Delivering")
     told.wait()
     worker.stop()
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
 
 
 class Service:
@@ -80,7 +88,8 @@ class Service:
         self.delivery = Delivery(
             self.relay.outbox, self._transport, settings, counters=self.counters, sentences=self.sentences
         )
-        self._worker = Worker(self.delivery, self.relay.outbox) if deliver else None
+        watch = SettingsWatch(self.delivery.use)
+        self._worker = Worker(self.delivery, self.relay.outbox, every_second=watch) if deliver else None
         self.collector = create_app(self.relay, counters=self.counters, paces=self.delivery.paces)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -92,6 +101,10 @@ class Service:
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
         self.start()
+        if self._worker:
+            from conversion_relay.collector.server import on_told_to_stop
+
+            on_told_to_stop(self._worker.tell_to_stop)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self.stop()

@@ -11,8 +11,8 @@ from conversion_relay.collector.limits import TokenBuckets
 from conversion_relay.collector.metrics import render
 from conversion_relay.collector.openapi import document
 from conversion_relay.dashboard import dashboard_routes
-from conversion_relay.delivery import DatasetPace
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.pace import PaceNow
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 
@@ -22,7 +22,7 @@ PATHS = ("/events", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboar
 
 
 def create_app(
-    relay: Relay, *, counters: Counters | None = None, paces: Callable[[], dict[str, DatasetPace]] = dict
+    relay: Relay, *, counters: Counters | None = None, paces: Callable[[], dict[str, PaceNow]] = dict
 ) -> Asgi:
     """`paces` tells how delivery is doing where it runs in the same process."""
     counters = counters or Counters()
@@ -38,7 +38,7 @@ def create_app(
     return collector
 
 
-def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, DatasetPace]]) -> Litestar:
+def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNow]]) -> Litestar:
     @get("/livez", sync_to_thread=False)
     def livez() -> dict[str, str]:
         """The event loop turns."""

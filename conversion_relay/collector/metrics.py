@@ -7,12 +7,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from conversion_relay import __version__
-from conversion_relay.delivery import DatasetPace
 from conversion_relay.outbox import STATES, Counts
+from conversion_relay.pace import PaceNow
 from conversion_relay.telemetry import Counters
 
 
-def render(counters: Counters, books: Mapping[str, Counts], paces: Mapping[str, DatasetPace]) -> str:
+def render(counters: Counters, books: Mapping[str, Counts], paces: Mapping[str, PaceNow]) -> str:
     registry = CollectorRegistry()
     registry.register(_Reading([*_counters(counters), *_books(books), *_paces(paces), _build()]))
     return generate_latest(registry).decode()
@@ -56,11 +56,15 @@ def _books(books: Mapping[str, Counts]) -> Iterator[Metric]:
     yield from (events, accepted, imbalance, age, expiry)
 
 
-def _paces(paces: Mapping[str, DatasetPace]) -> Iterator[Metric]:
+def _paces(paces: Mapping[str, PaceNow]) -> Iterator[Metric]:
     parked = GaugeMetricFamily("relay_dataset_parked", "1 while nothing is sent for a dataset", labels=["dataset"])
+    in_flight = GaugeMetricFamily("relay_calls_in_flight", "Requests to Meta under way", labels=["dataset"])
+    limit = GaugeMetricFamily("relay_calls_limit", "As many as the pace allows at once", labels=["dataset"])
     for dataset, pace in paces.items():
-        parked.add_metric([dataset], float(pace.parked_until > time.time()))
-    yield parked
+        parked.add_metric([dataset], float(pace.parked_seconds > 0))
+        in_flight.add_metric([dataset], pace.in_flight)
+        limit.add_metric([dataset], pace.most_in_flight)
+    yield from (parked, in_flight, limit)
 
 
 def _build() -> Metric:

@@ -21,7 +21,7 @@ from litestar.exceptions import NotAuthorizedException, NotFoundException, Permi
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
-from conversion_relay.delivery import DatasetPace
+from conversion_relay.pace import PaceNow
 from conversion_relay.relay import Relay
 
 HERE = Path(__file__).parent
@@ -37,7 +37,7 @@ _HEADERS = {
 }
 
 
-def dashboard_routes(relay: Relay, paces: Callable[[], Mapping[str, DatasetPace]]) -> list[Any]:
+def dashboard_routes(relay: Relay, paces: Callable[[], Mapping[str, PaceNow]]) -> list[Any]:
     password = relay.settings.admin_password.reveal()
 
     def only_operators(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
@@ -68,7 +68,7 @@ def dashboard_routes(relay: Relay, paces: Callable[[], Mapping[str, DatasetPace]
     return [*handlers, static]
 
 
-def _overview(relay: Relay, paces: Mapping[str, DatasetPace]) -> dict[str, Any]:
+def _overview(relay: Relay, paces: Mapping[str, PaceNow]) -> dict[str, Any]:
     books = relay.outbox.counts()
     now = time.time()
     return {
@@ -78,7 +78,7 @@ def _overview(relay: Relay, paces: Mapping[str, DatasetPace]) -> dict[str, Any]:
                 "dataset": dataset,
                 **msgspec.to_builtins(book),
                 "imbalance": book.imbalance,
-                "parked_seconds": _parked(paces.get(dataset), now),
+                "parked_seconds": pace.parked_seconds if (pace := paces.get(dataset)) else 0.0,
                 "why": pace.why if (pace := paces.get(dataset)) else None,
             }
             for dataset, book in books.items()
@@ -86,10 +86,6 @@ def _overview(relay: Relay, paces: Mapping[str, DatasetPace]) -> dict[str, Any]:
         "recent": relay.outbox.recent(50),
         "dead": relay.outbox.dead(50),
     }
-
-
-def _parked(pace: DatasetPace | None, now: float) -> float:
-    return max(0.0, pace.parked_until - now) if pace else 0.0
 
 
 def _json(value: object) -> Response[bytes]:

@@ -28,21 +28,23 @@ class LeasedEvent(msgspec.Struct, frozen=True, kw_only=True):
     event_time: int
     expires_at: int
     attempts: int
+    sent_at: float | None = None
+    """Unix seconds; since then Meta may have it, though it never said so."""
     intact: bool
     """False where the stored bytes no longer match their checksum; such bytes are never sent."""
     body: bytes
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """The right to settle these events until `until`; the token is the proof."""
+    """The right to settle these events; the token is the proof. How long it holds is told on the outbox's own clock,
+    which is not the wall's: a clock that is set must not end it, nor make it last."""
 
     token: str
     dataset: str
-    until: float
     events: tuple[LeasedEvent, ...]
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One answer of Meta's, or its silence, as kept for `explain`."""
 
     at: float
@@ -105,16 +107,24 @@ class Outbox(Protocol):
         """The same for a caller that must not block: the future is done after the commit."""
 
     def claim(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
-        """Up to `limit` due events of one dataset, given to nobody else until the lease runs out."""
+        """Up to `limit` due events of one dataset, given to nobody else until the lease runs out.
 
-    def extend(self, lease: Lease, lease_seconds: float, now: float) -> Lease:
-        """A longer lease; LeaseLost when it is somebody else's by now."""
+        Fresh events come first. Where older ones wait too, half of the places are theirs, nearest deadline first.
+        """
+
+    def extend(self, lease: Lease, lease_seconds: float) -> None:
+        """The lease lasts that long from now; LeaseLost when it is somebody else's by now."""
+
+    def release(self, lease: Lease) -> None:
+        """What is left of the lease was not sent and waits again, for anybody; no attempt is counted."""
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
-        """Some or all of the lease's events get their verdict; LeaseLost and no change when the token is stale."""
+        """Some or all of the lease's events get their verdict; LeaseLost and no change when the token is stale.
+        An event that was erased meanwhile stays erased."""
 
     def waiting(self, now: float) -> dict[str, float]:
-        """Datasets with something to send, and when the first of it is due (Unix seconds)."""
+        """Datasets with something to send, and when the first of it is due (Unix seconds; 0 when it is due now).
+        Leases whose owner died or stood still are taken back first."""
 
     def counts(self) -> dict[str, Counts]:
         """The books by dataset."""
@@ -125,14 +135,17 @@ class Outbox(Protocol):
     def dead(self, limit: int = 100) -> list[Story]:
         """Dead letters, newest first."""
 
+    def held(self, limit: int = 100) -> list[Story]:
+        """Pending events that are not sent again by themselves, since Meta may have them already."""
+
     def replay(self, now: float, event_ids: Sequence[str] | None = None) -> int:
-        """Dead letters that can still be sent become pending again; how many."""
+        """Dead letters and held events that can still be sent are sent again; how many."""
 
     def erase(self, digests: Sequence[str], now: float) -> int:
         """Forget a person: every event that holds one of these SHA-256 digests; how many."""
 
     def prune(self, now: float) -> int:
-        """Drop ledger rows that no duplicate can come for any more; how many."""
+        """Drop ledger rows that no duplicate can come for any more: some of them, so that nobody waits; how many."""
 
     def recent(self, limit: int = 50) -> list[Story]:
         """The newest events."""

@@ -1,246 +1,355 @@
 """What a transaction of the SQLite outbox does: the SQL and the books, on a connection that the caller opened.
 
-Every function that moves events between states moves the books with them, in the same transaction.
+Every function that moves events between states moves the books with them, in the same transaction. Many rows change in
+one statement over an array of keys, which SQLite reads without a call back into Python.
 """
 
 import secrets
 import zlib
-from collections.abc import Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apsw
 
 from conversion_relay.errors import LeaseLost
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Settlement, Story
-from conversion_relay.retry import Dead, Delivered, Expired, Park, RetryAt
+from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Settlement
+from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt
 
-_INSERT = """
-INSERT INTO event (dataset, event_name, event_id, event_time, expires_at, accepted_at, state, due_at, body, checksum)
-VALUES (?, ?, ?, ?, ?, ?6, 'pending', ?6, ?, ?) ON CONFLICT DO NOTHING
-"""
+LIVE, BACKLOG, LATER, HELD = 0, 1, 2, 3
+FRESH_SECONDS = 30.0
+"""An event that waits longer leaves the live lane for the backlog."""
+MOST_MOVED = 2_000
+"""Events that one claim takes from lane to lane, so that no claim is slow because a million wait."""
+LONGEST_WAIT = 3_600.0
+"""Longer than any retry or pause; a time due beyond it was written under a clock that has been set back since."""
+DEAD_SECONDS = 90 * 86_400
+CHUNK = 5_000
 
 
 def insert(db: apsw.Connection, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
-    receipts = []
-    new: dict[str, int] = {}
-    for event in events:
-        db.execute(
-            _INSERT,
-            (
-                event.dataset,
-                event.event_name,
-                event.event_id,
-                event.event_time,
-                event.expires_at,
-                now,
-                event.body,
-                zlib.crc32(event.body),
-            ),
-        )
-        stored = db.changes() == 1
-        receipts.append(Receipt(event.event_id, duplicate=not stored))
-        if stored:
-            new[event.dataset] = new.get(event.dataset, 0) + 1
-    for dataset, n in new.items():
+    ids = {name: _dataset_id(db, name) for name in {event.dataset for event in events}}
+    first = (read(db, "SELECT max(key) FROM event")[0][0] or 0) + 1
+    rows = (
+        (first + i, ids[e.dataset], e.event_name, e.event_id, e.event_time, e.expires_at, now)
+        for i, e in enumerate(events)
+    )
+    stored = {key - first for (key,) in db.executemany(_INSERT, rows)}
+    new = [(first + i, event) for i, event in enumerate(events) if i in stored]
+    db.executemany("INSERT INTO body VALUES (?, ?, ?)", ((key, zlib.crc32(e.body), e.body) for key, e in new))
+    db.executemany("INSERT INTO queue VALUES (?, 0, ?, ?)", ((ids[e.dataset], now, key) for key, e in new))
+    for dataset, n in Counter(ids[event.dataset] for _, event in new).items():
         _add(db, dataset, "accepted", n)
         _add(db, dataset, "pending", n)
-    return receipts
+    return [Receipt(event.event_id, duplicate=i not in stored) for i, event in enumerate(events)]
 
 
-_CLAIM = """
-UPDATE event SET state = 'leased', lease = ?, owner = ?, leased_until = ?
-WHERE key IN (
-  SELECT key FROM event WHERE state = 'pending' AND dataset = ?4 AND due_at <= ?5 ORDER BY due_at, key LIMIT ?6)
-RETURNING key, event_name, event_id, event_time, expires_at, attempts, checksum, body
+_INSERT = """
+INSERT INTO event (key, dataset, event_name, event_id, event_time, expires_at, accepted_at, state)
+VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting') ON CONFLICT DO NOTHING RETURNING key
 """
 
 
+def _dataset_id(db: apsw.Connection, name: str) -> int:
+    found = read(db, "SELECT id FROM dataset WHERE name = ?", (name,))
+    if not found:
+        found = read(db, "INSERT INTO dataset (name) VALUES (?) RETURNING id", (name,))
+    return int(found[0][0])
+
+
+# -- leases ------------------------------------------------------------------------------------------------------------
+
+
 def claim(
-    db: apsw.Connection, token: str, owner: str, until: float, dataset: str, now: float, limit: int
+    db: apsw.Connection, lease: Lease, owner: str, now: float, until: float, limit: int
 ) -> tuple[LeasedEvent, ...]:
-    """Due events of one dataset, oldest first, now leased under the token."""
-    take_back(db, "leased_until <= ?", now)
-    found = read(db, _CLAIM, (token, owner, until, dataset, now, limit))
-    _move(db, dataset, "pending", "leased", len(found))
-    return tuple(map(_leased_event, sorted(found)))
+    """Fresh events first; where others wait too, half of the places are theirs, by deadline."""
+    dataset = dataset_id(db, lease.dataset)
+    if dataset is None:
+        return ()
+    _shift_lanes(db, dataset, now)
+    fresh = _first(db, dataset, LIVE, limit)
+    waiting = _first(db, dataset, BACKLOG, limit - min(len(fresh), limit // 2))
+    fresh = fresh[: limit - len(waiting)]
+    for lane, rows in ((LIVE, fresh), (BACKLOG, waiting)):
+        if rows:
+            db.execute(_DEQUEUE, (dataset, lane, *rows[0][:2], *rows[-1][:2]))
+    events = tuple(_leased_event(row[1:]) for row in (*fresh, *waiting))
+    if events:
+        keys = array("q", [event.key for event in events])
+        values = (lease.token, owner, dataset, now, until, keys.tobytes())
+        db.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?)", values)
+        _move(db, dataset, "pending", "leased", len(events))
+    return events
 
 
-def prune(db: apsw.Connection, before: float) -> int:
-    """Ledger rows settled before that moment, and answers that nobody refers to; how many events."""
-    db.execute("DELETE FROM event WHERE state IN ('delivered', 'expired', 'erased') AND settled_at < ?", (before,))
-    pruned = db.changes()
-    db.execute(
-        "DELETE FROM answer WHERE at < ? AND id NOT IN (SELECT answer FROM event WHERE answer NOT NULL)", (before,)
+def _first(db: apsw.Connection, dataset: int, lane: int, limit: int) -> list[tuple[Any, ...]]:
+    return read(db, _FIRST, (dataset, lane, limit))
+
+
+# LEFT JOIN: a row that a bad disk took leaves its turn behind, and must come out as damaged, not be passed over.
+_FIRST = """
+SELECT rank, queue.key, event_name, event_id, event_time, expires_at, attempts, sent_at, checksum, body
+FROM queue LEFT JOIN event ON event.key = queue.key LEFT JOIN body ON body.key = queue.key
+WHERE queue.dataset = ? AND lane = ? ORDER BY rank, queue.key LIMIT ?
+"""
+_DEQUEUE = "DELETE FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) >= (?, ?) AND (rank, key) <= (?, ?)"
+
+
+def _leased_event(row: tuple[Any, ...]) -> LeasedEvent:
+    key, event_name, event_id, event_time, expires_at, attempts, sent_at, checksum, body = row
+    return LeasedEvent(
+        key=key,
+        event_name=event_name or "",
+        event_id=event_id or "",
+        event_time=event_time or 0,
+        expires_at=expires_at or 0,
+        attempts=attempts or 0,
+        sent_at=sent_at,
+        intact=body is not None and zlib.crc32(body) == checksum,
+        body=body or b"",
     )
-    db.execute("DELETE FROM retried WHERE answer NOT IN (SELECT id FROM answer)")
-    return pruned
 
 
-def take_back(db: apsw.Connection, which: str, value: object) -> None:
-    """Leased events become pending again; `which` is one of two conditions written in this file."""
-    where = f"WHERE state = 'leased' AND {which}"
-    for dataset, n in read(db, f"SELECT dataset, count(*) FROM event {where} GROUP BY dataset", (value,)):
-        _move(db, dataset, "leased", "pending", n)
-    db.execute(
-        f"UPDATE event SET state = 'pending', lease = NULL, owner = NULL, leased_until = NULL {where}",
-        (value,),
+def _shift_lanes(db: apsw.Connection, dataset: int, now: float) -> None:
+    """What is no longer fresh joins the backlog, and so does what has waited its time."""
+    shifts = (
+        (LIVE, -1e18, now - FRESH_SECONDS),
+        (LATER, -1e18, now),
+        (LATER, now + LONGEST_WAIT, 1e18),
+        (HELD, -1e18, now),
     )
+    for lane, after, before in shifts:
+        rows = read(db, _RANGE, (dataset, lane, after, before, MOST_MOVED))
+        if rows:
+            db.execute(_DEQUEUE, (dataset, lane, *rows[0], *rows[-1]))
+            _enqueue(db, BACKLOG, _array(key for _, key in rows))
+
+
+_RANGE = """
+SELECT rank, key FROM queue WHERE dataset = ? AND lane = ? AND rank > ? AND rank <= ? ORDER BY rank, key LIMIT ?
+"""
+
+
+def _enqueue(db: apsw.Connection, lane: int, keys: Any, due_at: float | None = None) -> int:
+    """How many; an event that was erased meanwhile has no turn any more."""
+    db.execute(
+        "INSERT INTO queue SELECT dataset, ?1, CASE ?1 WHEN 0 THEN accepted_at WHEN 1 THEN"
+        " coalesce(sent_at, expires_at) WHEN 2 THEN ?2 ELSE expires_at END, key"
+        " FROM event WHERE key IN carray(?3) AND state = 'waiting'",
+        (lane, due_at, keys),
+    )
+    return db.changes()
 
 
 def extend(db: apsw.Connection, lease: Lease, until: float) -> None:
-    db.execute("UPDATE event SET leased_until = ? WHERE lease = ? AND state = 'leased'", (until, lease.token))
+    db.execute("UPDATE lease SET until = ? WHERE token = ?", (until, lease.token))
     if db.changes() == 0:
         raise LeaseLost(f"the lease of {len(lease.events)} events ran out")
+
+
+def take_back(db: apsw.Connection, token: str, *, unsent: bool = False) -> None:
+    """The events of a lease wait again. Unless its owner says that they are unsent, Meta may have them."""
+    for dataset, since, packed in read(db, "SELECT dataset, since, keys FROM lease WHERE token = ?", (token,)):
+        keys = apsw.carray(array("q", packed))
+        if not unsent:
+            sql = "UPDATE event SET sent_at = coalesce(sent_at, ?) WHERE key IN carray(?) AND state = 'waiting'"
+            db.execute(sql, (since, keys))
+        _move(db, dataset, "leased", "pending", _enqueue(db, BACKLOG, keys))
+        db.execute("DELETE FROM lease WHERE token = ?", (token,))
+
+
+# -- settling ----------------------------------------------------------------------------------------------------------
 
 
 def settle(
     db: apsw.Connection, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float
 ) -> None:
+    held = read(db, "SELECT dataset, keys FROM lease WHERE token = ?", (lease.token,))
+    keys = {event.key for event, _ in settlements}
+    if not held or not keys <= (rest := set(array("q", held[0][1]))):
+        raise LeaseLost("another worker holds these events now; nothing was settled")
+    dataset = held[0][0]
     answer = _keep_answer(db, attempt) if attempt else None
-    moved: dict[str, int] = {}
+    groups: dict[FinalVerdict, list[int]] = {}
     for event, verdict in settlements:
-        match verdict:
-            case Delivered():
-                state, reason, due_at, counted = "delivered", None, None, 1
-            case Dead(why=why):
-                state, reason, due_at, counted = "dead", why, None, 1
-            case Expired():
-                state, reason, due_at, counted = "expired", "too_old", None, 0
-            case RetryAt(at=at, why=why):
-                state, reason, due_at, counted = "pending", why, at, 1
-            case Park(until=until, why=why):
-                state, reason, due_at, counted = "pending", why, until, 0
-        db.execute(_SETTLE, (state, reason, due_at, counted, answer, now, event.key, lease.token))
-        if db.changes() != 1:
-            raise LeaseLost("another worker holds these events now; nothing was settled")
-        if state == "pending" and answer is not None:
-            db.execute("INSERT OR IGNORE INTO retried VALUES (?, ?)", (event.key, answer))
-        moved[state] = moved.get(state, 0) + 1
-    for state, n in moved.items():
-        _move(db, lease.dataset, "leased", state, n)
+        groups.setdefault(verdict, []).append(event.key)
+    for verdict, settled in groups.items():
+        state, n = _apply(db, verdict, _array(settled), answer, now)
+        _move(db, dataset, "leased", state, n)
+    if rest := rest - keys:
+        db.execute("UPDATE lease SET keys = ? WHERE token = ?", (array("q", sorted(rest)).tobytes(), lease.token))
+    else:
+        db.execute("DELETE FROM lease WHERE token = ?", (lease.token,))
 
 
-# A dead letter keeps its body, so that it can be replayed; everything else that ended loses it.
-_SETTLE = """
-UPDATE event SET state = ?1, reason = ?2, due_at = coalesce(?3, due_at), attempts = attempts + ?4, answer = ?5,
-  settled_at = iif(?1 = 'pending', NULL, ?6), body = iif(?1 IN ('pending', 'dead'), body, NULL),
-  lease = NULL, owner = NULL, leased_until = NULL
-WHERE key = ?7 AND lease = ?8 AND state = 'leased'
-"""
+def _apply(db: apsw.Connection, verdict: FinalVerdict, keys: Any, answer: int | None, now: float) -> tuple[str, int]:
+    match verdict:
+        case Delivered():
+            return "delivered", _end(db, "delivered", None, 1, keys, answer, now)
+        case Dead(why=why):
+            return "dead", _end(db, "dead", why, 1, keys, answer, now)
+        case Expired():
+            return "expired", _end(db, "expired", "too_old", 0, keys, answer, now)
+        case RetryAt(at=due_at, why=why, sent=sent):
+            return "pending", _again(db, due_at, why, 1, keys, answer, now if sent else None)
+        case Park(until=due_at, why=why, sent=sent):
+            return "pending", _again(db, due_at, why, 0, keys, answer, now if sent else None)
+        case Hold(why=why):
+            db.execute("UPDATE event SET reason = ? WHERE key IN carray(?)", (why, keys))
+            return "pending", _enqueue(db, HELD, keys)
+
+
+def _end(
+    db: apsw.Connection, state: str, why: str | None, counted: int, keys: Any, answer: int | None, now: float
+) -> int:
+    """A dead letter keeps its body, so that it can be replayed; everything else that ended loses it."""
+    db.execute(
+        "UPDATE event SET state = ?, reason = ?, attempts = attempts + ?, answer = coalesce(?, answer), settled_at = ?"
+        " WHERE key IN carray(?) AND state = 'waiting'",
+        (state, why, counted, answer, now, keys),
+    )
+    ended = db.changes()
+    if state != "dead":
+        db.execute("DELETE FROM body WHERE key IN carray(?)", (keys,))
+    return ended
+
+
+def _again(
+    db: apsw.Connection,
+    due_at: float,
+    why: str,
+    counted: int,
+    keys: Any,
+    answer: int | None,
+    sent_at: float | None,
+) -> int:
+    db.execute(
+        "UPDATE event SET reason = ?, attempts = attempts + ?, answer = coalesce(?, answer),"
+        " sent_at = coalesce(sent_at, ?) WHERE key IN carray(?) AND state = 'waiting'",
+        (why, counted, answer, sent_at, keys),
+    )
+    if answer is not None:
+        db.execute("INSERT OR IGNORE INTO retried SELECT value, ? FROM carray(?)", (answer, keys))
+    return _enqueue(db, LATER, keys, due_at)
 
 
 def _keep_answer(db: apsw.Connection, attempt: Attempt) -> int:
-    db.execute(
-        "INSERT INTO answer (at, outcome, why, status, code, subcode, title, fbtrace_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            attempt.at,
-            attempt.outcome,
-            attempt.why,
-            attempt.status,
-            attempt.code,
-            attempt.subcode,
-            attempt.title,
-            attempt.fbtrace_id,
-        ),
-    )
+    names = Attempt.__struct_fields__
+    sql = f"INSERT INTO answer ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    db.execute(sql, tuple(getattr(attempt, name) for name in names))
     return db.last_insert_rowid()
 
 
-def replay(db: apsw.Connection, now: float, event_ids: Sequence[str] | None) -> int:
-    replayed = 0
-    rows = read(db, "SELECT key, dataset, event_id FROM event WHERE state = 'dead' AND expires_at > ?", (now,))
-    for key, dataset, event_id in rows:
-        if event_ids is None or event_id in event_ids:
-            db.execute(
-                "INSERT OR IGNORE INTO retried SELECT key, answer FROM event WHERE key = ? AND answer NOT NULL",
-                (key,),
-            )
-            db.execute(
-                "UPDATE event SET state = 'pending', due_at = ?, attempts = 0, settled_at = NULL WHERE key = ?",
-                (now, key),
-            )
-            _move(db, dataset, "dead", "pending", 1)
-            replayed += 1
-    return replayed
+# -- the operator's hand -----------------------------------------------------------------------------------------------
 
 
-def erase(db: apsw.Connection, digests: Sequence[str], now: float) -> int:
-    """A whole scan: it happens once a person asks, and an index over digests would be a list of persons."""
-    erased = 0
-    for digest in digests:
-        rows = read(
-            db,
-            "SELECT key, dataset, state FROM event"
-            " WHERE state != 'erased' AND (instr(body, ?1) OR instr(event_id, ?2))",
-            (digest.encode(), digest),
-        )
-        for key, dataset, state in rows:
-            db.execute(_ERASE, (now, f"erased_{secrets.token_hex(8)}", key))
-            _move(db, dataset, state, "erased", 1)
-        erased += len(rows)
-    return erased
+def replay(db: apsw.Connection, now: float, keys: Sequence[int]) -> int:
+    """Those of the keys that are dead or held and that Meta still takes; how many. No more is held against them."""
+    found = read(db, _REPLAYABLE, (_array(keys), now))
+    for key, dataset, state, answer in found:
+        if answer is not None:
+            db.execute("INSERT OR IGNORE INTO retried VALUES (?, ?)", (key, answer))
+        if state == "waiting":
+            db.execute(_UNQUEUE, (key,))
+        db.execute(_REVIVE, (key,))
+        _move(db, dataset, "pending" if state == "waiting" else "dead", "pending", 1)
+    if found:
+        _enqueue(db, BACKLOG, _array(row[0] for row in found))
+    return len(found)
 
 
-_ERASE = """
-UPDATE event SET state = 'erased', settled_at = ?, event_id = ?, body = NULL, checksum = NULL, reason = 'erased',
-  lease = NULL, owner = NULL, leased_until = NULL WHERE key = ?
+_HELD = (
+    "EXISTS (SELECT 1 FROM queue WHERE dataset = event.dataset AND lane = 3 AND rank = expires_at AND key = event.key)"
+)
+_REPLAYABLE = f"""
+SELECT event.key, dataset, state, answer FROM event JOIN body ON body.key = event.key
+WHERE event.key IN carray(?) AND expires_at > ? AND (state = 'dead' OR (state = 'waiting' AND {_HELD}))
+"""
+_REVIVE = "UPDATE event SET state = 'waiting', attempts = 0, settled_at = NULL, sent_at = NULL WHERE key = ?"
+HELD_KEYS = "SELECT key FROM queue WHERE dataset IN (SELECT id FROM dataset) AND lane = 3"
+DEAD_OR_HELD = f"""
+SELECT key, event_id FROM event WHERE state = 'dead' AND expires_at > ?
+UNION ALL SELECT key, event_id FROM event WHERE key IN ({HELD_KEYS})
 """
 
 
-def _move(db: apsw.Connection, dataset: str, source: str, target: str, n: int) -> None:
-    if n and source != target:
-        _add(db, dataset, source, -n)
-        _add(db, dataset, target, n)
+def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now: float) -> int:
+    """Forget these events; how many. The id stays, so that a late copy is still known, unless it holds a digest."""
+    erased = 0
+    for key in keys:
+        for dataset, event_id, kept_state in read(db, _ERASABLE, (key,)):
+            state = kept_state
+            if state == "waiting":
+                db.execute(_UNQUEUE, (key,))
+                state = "pending" if db.changes() else "leased"
+            named = any(digest in event_id for digest in digests)
+            new_id = f"erased_{secrets.token_hex(8)}" if named else event_id
+            db.execute(_ERASE, (now, new_id, key))
+            db.execute("DELETE FROM body WHERE key = ?", (key,))
+            _move(db, dataset, state, "erased", 1)
+            erased += 1
+    return erased
 
 
-def _add(db: apsw.Connection, dataset: str, state: str, n: int) -> None:
-    db.execute("INSERT INTO tally VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (dataset, state, n))
+_ERASABLE = "SELECT dataset, event_id, state FROM event WHERE key = ? AND state != 'erased'"
+_UNQUEUE = """
+DELETE FROM queue WHERE (dataset, lane, rank, key) IN (
+  SELECT dataset, 0, accepted_at, key FROM event WHERE key = ?1
+  UNION ALL SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM event WHERE key = ?1
+  UNION ALL SELECT dataset, 3, expires_at, key FROM event WHERE key = ?1
+  UNION ALL SELECT dataset, 2, rank, key FROM queue
+    WHERE dataset = (SELECT dataset FROM event WHERE key = ?1) AND lane = 2 AND key = ?1)
+"""
+_ERASE = "UPDATE event SET state = 'erased', settled_at = ?, event_id = ?, reason = 'erased' WHERE key = ?"
+HOLDS_DIGEST = """
+SELECT event.key FROM event LEFT JOIN body ON body.key = event.key
+WHERE event.key > ?1 AND event.key <= ?2 AND state != 'erased' AND (instr(body, ?3) OR instr(event_id, ?4))
+"""
+
+
+def prune(db: apsw.Connection, now: float, ledger_seconds: float) -> int:
+    """At most CHUNK ledger rows that no duplicate can come for; how many. Dead letters lose what cannot be sent."""
+    ended = read(db, _ENDED, (now - ledger_seconds, CHUNK)) + read(db, _LONG_DEAD, (now - DEAD_SECONDS, CHUNK))
+    if ended:
+        keys = _array(key for (key,) in ended)
+        for table, column in (("retried", "event"), ("body", "key"), ("event", "key")):
+            db.execute(f"DELETE FROM {table} WHERE {column} IN carray(?)", (keys,))
+    db.execute("DELETE FROM body WHERE key IN (SELECT key FROM event WHERE state = 'dead' AND expires_at < ?)", (now,))
+    db.execute("DELETE FROM answer WHERE at < ?", (now - DEAD_SECONDS,))
+    return len(ended)
+
+
+_ENDED = "SELECT key FROM event WHERE state IN ('delivered', 'expired', 'erased') AND settled_at < ? LIMIT ?"
+_LONG_DEAD = "SELECT key FROM event WHERE state = 'dead' AND settled_at < ? LIMIT ?"
+
+
+# -- looking -----------------------------------------------------------------------------------------------------------
+
+
+def dataset_id(db: apsw.Connection, name: str) -> int | None:
+    found = read(db, "SELECT id FROM dataset WHERE name = ?", (name,))
+    return found[0][0] if found else None
 
 
 def read(db: apsw.Connection, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return db.execute(sql, values).fetchall()
 
 
-def _leased_event(row: tuple[Any, ...]) -> LeasedEvent:
-    key, event_name, event_id, event_time, expires_at, attempts, checksum, body = row
-    return LeasedEvent(
-        key=key,
-        event_name=event_name,
-        event_id=event_id,
-        event_time=event_time,
-        expires_at=expires_at,
-        attempts=attempts,
-        intact=zlib.crc32(body) == checksum,
-        body=body,
-    )
+def _array(keys: Iterable[int]) -> Any:
+    return apsw.carray(array("q", keys))
 
 
-WAITING = """
-SELECT dataset, (SELECT min(due_at) FROM event WHERE state = 'pending' AND event.dataset = tally.dataset)
-FROM tally WHERE state = 'pending' AND n > 0
-"""
-AGES = """
-SELECT dataset,
-  (SELECT accepted_at FROM event WHERE state = 'pending' AND event.dataset = tally.dataset ORDER BY key LIMIT 1),
-  (SELECT min(expires_at) FROM event WHERE state = 'pending' AND event.dataset = tally.dataset)
-FROM tally WHERE state = 'pending' AND n > 0
-"""
-STORY = (
-    "key, dataset, event_name, event_id, event_time, accepted_at, expires_at, state, reason, attempts, due_at, "
-    "settled_at, answer"
-)
-HISTORY = """
-SELECT at, outcome, why, status, code, subcode, title, fbtrace_id FROM answer
-WHERE id IN (SELECT answer FROM retried WHERE event = ?) OR id = ? ORDER BY id
-"""
+def _move(db: apsw.Connection, dataset: int, source: str, target: str, n: int) -> None:
+    if n and source != target:
+        _add(db, dataset, source, -n)
+        _add(db, dataset, target, n)
 
 
-def story(row: tuple[Any, ...], history: list[tuple[Any, ...]]) -> Story:
-    fields = dict(zip(STORY.split(", "), row, strict=True))
-    del fields["key"], fields["answer"]
-    if fields["state"] != "pending":
-        fields["due_at"] = None
-    names = Attempt.__struct_fields__
-    return Story(**fields, history=tuple(Attempt(**dict(zip(names, answer, strict=True))) for answer in history))
+def _add(db: apsw.Connection, dataset: int, state: str, n: int) -> None:
+    if n:
+        db.execute(
+            "INSERT INTO tally VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (dataset, state, n)
+        )

@@ -8,7 +8,7 @@ import pytest
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox import Attempt, Lease, Outbox
-from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Park, RetryAt
+from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt
 
 NOW = 1_700_000_000.0
 REFUSED = Attempt(
@@ -22,13 +22,15 @@ REFUSED = Attempt(
 )
 
 
-def sealed(event_id: str, dataset: str = "1", name: str = "Lead", body: bytes | None = None) -> SealedEvent:
+def sealed(
+    event_id: str, dataset: str = "1", name: str = "Lead", body: bytes | None = None, expires_in: int = 600_000
+) -> SealedEvent:
     return SealedEvent(
         dataset=dataset,
         event_name=name,
         event_id=event_id,
         event_time=int(NOW),
-        expires_at=int(NOW) + 600_000,
+        expires_at=int(NOW) + expires_in,
         body=body or b'{"event_id":"%s"}' % event_id.encode(),
     )
 
@@ -43,7 +45,19 @@ def claim(outbox: Outbox, limit: int = 1000, now: float = NOW, dataset: str = "1
     return lease
 
 
+class BootClock:
+    """The outbox's own clock, which a test can move on."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 class OutboxSuite:
+    boot_clock = BootClock()
+
     def open(self, place: Path) -> Outbox:
         raise NotImplementedError
 
@@ -111,7 +125,9 @@ class OutboxSuite:
     def test_a_lease_that_ran_out_is_claimed_again_and_its_owner_can_settle_nothing(self, outbox):
         outbox.put([sealed("a")], NOW)
         stale = claim(outbox)
-        fresh = claim(outbox, now=NOW + 61)
+        self.boot_clock.seconds += 61
+        assert outbox.waiting(NOW) == {"1": 0.0}
+        fresh = claim(outbox)
         with pytest.raises(LeaseLost):
             settle_all(outbox, stale, Dead("late"))
         settle_all(outbox, fresh, Delivered())
@@ -134,9 +150,22 @@ class OutboxSuite:
 
     def test_an_extended_lease_is_kept(self, outbox):
         outbox.put([sealed("a")], NOW)
-        lease = outbox.extend(claim(outbox), 600, NOW + 50)
-        assert outbox.claim("1", 10, 60, NOW + 100) is None
+        lease = claim(outbox)
+        self.boot_clock.seconds += 50
+        outbox.extend(lease, 600)
+        self.boot_clock.seconds += 500
+        assert outbox.waiting(NOW) == {}
         settle_all(outbox, lease, Delivered())
+
+    def test_a_wall_clock_that_is_set_neither_ends_a_lease_nor_makes_it_last(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        lease = claim(outbox)
+        assert outbox.waiting(NOW + 8 * 86_400) == {}
+        settle_all(outbox, lease, RetryAt(NOW + 60, "short_count"))
+        assert outbox.claim("1", 1, 60, NOW) is None
+        assert claim(outbox, now=NOW - 8 * 86_400).events[0].event_id == "a", (
+            "due 8 days from now: the clock was set back"
+        )
 
     def test_a_retry_waits_until_it_is_due_and_counts_the_attempt(self, outbox):
         outbox.put([sealed("a")], NOW)
@@ -149,6 +178,52 @@ class OutboxSuite:
         settle_all(outbox, claim(outbox), Park(NOW + 60, "throttled"))
         assert outbox.waiting(NOW) == {"1": NOW + 60}
         assert claim(outbox, now=NOW + 60).events[0].attempts == 0
+
+    def test_a_released_lease_waits_again_as_if_nothing_had_been_sent(self, outbox):
+        outbox.put([sealed("a"), sealed("b")], NOW)
+        lease = claim(outbox)
+        outbox.settle(lease, [(lease.events[0], Delivered())], None, NOW)
+        outbox.release(lease)
+        again = claim(outbox)
+        assert [(event.event_id, event.attempts, event.sent_at) for event in again.events] == [("b", 0, None)]
+        assert outbox.counts()["1"].imbalance == 0
+
+    def test_what_a_lost_lease_held_may_have_been_sent(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        claim(outbox)
+        self.boot_clock.seconds += 61
+        outbox.waiting(NOW)
+        assert claim(outbox, now=NOW + 61).events[0].sent_at == NOW
+
+    def test_since_when_meta_may_have_it_is_remembered_and_it_goes_first(self, outbox):
+        outbox.put([sealed("lost"), sealed("lost too")], NOW)
+        settle_all(outbox, claim(outbox), Park(NOW + 60, "read_timeout", sent=True))
+        outbox.put([sealed("b", expires_in=1_000)], NOW + 10)
+        lease = claim(outbox, now=NOW + 3_000)
+        assert [event.event_id for event in lease.events] == ["lost", "lost too", "b"]
+        settle_all(outbox, lease, Park(NOW + 3_060, "read_timeout", sent=True))
+        assert claim(outbox, now=NOW + 4_000).events[0].sent_at == NOW
+
+    def test_a_held_event_waits_for_a_person_or_for_its_deadline(self, outbox):
+        outbox.put([sealed("a", expires_in=1_000), sealed("b", expires_in=1_000)], NOW)
+        settle_all(outbox, claim(outbox), Hold("ambiguous_late"))
+        assert {story.event_id for story in outbox.held()} == {"a", "b"}
+        assert outbox.claim("1", 10, 60, NOW + 900) is None and outbox.counts()["1"].pending == 2
+        assert outbox.replay(NOW + 900, ["a"]) == 1
+        assert [event.event_id for event in claim(outbox, now=NOW + 900).events] == ["a"]
+        assert [event.event_id for event in claim(outbox, now=NOW + 1_001).events] == ["b"]
+        assert outbox.counts()["1"].imbalance == 0
+
+    def test_fresh_events_come_first_and_half_the_places_are_the_backlogs_by_deadline(self, outbox):
+        outbox.put([sealed(f"late-{n}", expires_in=1_000 - n) for n in range(10)], NOW)
+        later = NOW + 600
+        outbox.put([sealed(f"fresh-{n}") for n in range(10)], later)
+        ids = [event.event_id for event in claim(outbox, limit=8, now=later).events]
+        assert ids == [*(f"fresh-{n}" for n in range(4)), *(f"late-{n}" for n in (9, 8, 7, 6))]
+        ids = [event.event_id for event in claim(outbox, limit=8, now=later).events]
+        assert ids == [*(f"fresh-{n}" for n in range(4, 8)), *(f"late-{n}" for n in (5, 4, 3, 2))]
+        ids = [event.event_id for event in claim(outbox, limit=8, now=later).events]
+        assert ids == ["fresh-8", "fresh-9", "late-1", "late-0"]
 
     def test_every_answer_of_metas_is_in_the_story(self, outbox):
         outbox.put([sealed("a")], NOW)
@@ -189,8 +264,25 @@ class OutboxSuite:
         )
         assert outbox.erase([digest], NOW) == 2
         assert [event.event_id for event in claim(outbox).events] == ["c"]
-        assert outbox.find("a") == [] and outbox.counts()["1"].erased == 2
+        assert outbox.find("a")[0].state == "erased" and outbox.find(f"contact_{digest}_1") == []
+        assert outbox.counts()["1"].erased == 2
         assert outbox.counts()["1"].imbalance == 0
+
+    def test_a_late_copy_of_an_erased_event_is_not_taken_in_again(self, outbox):
+        digest = b"cd" * 32
+        outbox.put([sealed("a", body=digest)], NOW)
+        outbox.erase([digest.decode()], NOW)
+        assert outbox.put([sealed("a", body=digest)], NOW) == [Receipt("a", duplicate=True)]
+
+    def test_an_event_erased_while_it_is_in_flight_stays_erased(self, outbox):
+        digest = b"ef" * 32
+        outbox.put([sealed("a", body=digest), sealed("b"), sealed("c")], NOW)
+        lease = claim(outbox)
+        assert outbox.erase([digest.decode()], NOW) == 1
+        outbox.settle(lease, [(event, Delivered()) for event in lease.events[:2]], None, NOW)
+        outbox.release(lease)
+        book = outbox.counts()["1"]
+        assert (book.erased, book.delivered, book.pending, book.leased, book.imbalance) == (1, 1, 1, 0, 0)
 
     def test_the_ledger_forgets_after_eight_days_and_the_books_do_not(self, outbox):
         outbox.put([sealed("a"), sealed("b")], NOW)

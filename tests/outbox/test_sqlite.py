@@ -16,7 +16,7 @@ from tests.outbox.suite import NOW, OutboxSuite, claim, sealed, settle_all
 
 class TestSqlite(OutboxSuite):
     def open(self, place: Path) -> SqliteOutbox:
-        return SqliteOutbox(str(place / "outbox.db"))
+        return SqliteOutbox(str(place / "outbox.db"), boot_clock=self.boot_clock)
 
     def test_every_commit_is_fsynced(self, outbox):
         assert outbox._writer.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -55,7 +55,7 @@ class TestSqlite(OutboxSuite):
     def test_a_flipped_bit_in_a_row_is_seen(self, outbox, place):
         outbox.put([sealed("a", body=b"FIND-ME-0")], NOW)
         other = apsw.Connection(str(place / "outbox.db"))
-        other.execute("UPDATE event SET body = CAST('FIND-ME-1' AS BLOB)")
+        other.execute("UPDATE body SET body = CAST('FIND-ME-1' AS BLOB)")
         assert claim(outbox).events[0].intact is False
 
     def test_leases_of_a_dead_process_are_free_at_once(self, outbox, place):
@@ -117,7 +117,7 @@ def test_a_missing_folder_is_named_as_a_settings_error(tmp_path):
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path):
     path = tmp_path / "outbox.db"
     path.write_bytes(b"not a database, but somebody's file" * 100)
-    with pytest.raises(SettingsError, match="not usable"):
+    with pytest.raises(SettingsError, match="no outbox"):
         SqliteOutbox(str(path))
     assert path.read_bytes().startswith(b"not a database")
 
