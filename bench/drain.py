@@ -28,7 +28,7 @@ from conversion_relay.worker import Worker
 
 LATENCY = 0.1
 BATCH = 1_000
-MOST_CALLS = (4, 16)
+MOST_CALLS = (4, 8, 16)
 
 
 def main() -> None:
@@ -64,9 +64,11 @@ def _fill(path: Path, events: int) -> None:
 
 def _ours(path: Path, url: str, calls: int, events: int) -> tuple[float, float, float]:
     """(events/s, resident MB after the first tenth, resident MB at the end)."""
-    settings = Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x", "META_GRAPH_URL": url})
+    settings = Settings.from_env(
+        {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x", "META_GRAPH_URL": url, "RELAY_MOST_CALLS": str(calls)}
+    )
     outbox, transport = SqliteOutbox(str(path)), GraphTransport(connections=calls)
-    worker = Worker(Delivery(outbox, transport, settings, most_calls=calls), outbox)
+    worker = Worker(Delivery(outbox, transport, settings), outbox)
     first: list[float] = []
     timer = threading.Timer(events / 200_000, lambda: first.append(memory_mb()))
     timer.start()

@@ -26,7 +26,7 @@ from conversion_relay.graph import (
 )
 from conversion_relay.isolation import Batch, Isolation
 from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Outbox, Settlement
-from conversion_relay.pace import DATASET_OUTCOMES, MOST_CALLS, PaceNow, Paces
+from conversion_relay.pace import DATASET_OUTCOMES, PaceNow, Paces
 from conversion_relay.retry import (
     PROBE_EVERY,
     Dead,
@@ -100,13 +100,12 @@ class Delivery:
         steady_clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
         deadline: float = DEADLINE_SECONDS,
-        most_calls: int = MOST_CALLS,
     ) -> None:
         """`clock` is the wall's, for deadlines that Meta sets; `steady_clock` is one that nobody sets, for pauses."""
         self._outbox, self._transport, self._settings = outbox, transport, settings
         self._counters, self._sentences = counters or Counters(), sentences or Sentences()
         self._clock, self._steady_clock, self._jitter, self._deadline = clock, steady_clock, jitter, deadline
-        self._paces = Paces(steady_clock, most_calls)
+        self._paces = Paces(steady_clock, settings.most_calls)
         self._isolation = Isolation()
         self._stopping = threading.Event()
 
@@ -289,29 +288,37 @@ class Delivery:
         settlements: list[Settlement] = [(e, verdict) for e, verdict in decided if not isinstance(verdict, Isolate)]
         self._settle_surely(lease, settlements, attempt)
         self._isolation.forget(e for e, verdict in settlements if isinstance(verdict, Delivered | Dead | Expired))
+        outcomes: dict[tuple[FinalVerdict, str], list[str]] = {}
         for event, verdict in settlements:
-            match verdict:
-                case Delivered():
-                    report.delivered += 1
-                    self._sentences.sent(event.event_name, event.event_id)
-                case Dead(why="corrupt"):
-                    report.dead += 1
-                    self._sentences.error(event.event_name, event.event_id, "corrupt")
-                case Dead(why=why):
-                    report.dead += 1
-                    said = _said(attempt) if attempt else {}
-                    self._sentences.failed(event.event_name, event.event_id, why, said)
-                case Expired():
-                    report.expired += 1
-                    self._sentences.failed(event.event_name, event.event_id, "too_old")
-                case Hold(why=why):
-                    report.held += 1
-                    self._sentences.error(event.event_name, event.event_id, why)
-                case RetryAt(why=why) | Park(why=why):
-                    report.retried += 1
-                    report.why = why
-                case _:
-                    assert_never(verdict)
+            outcomes.setdefault((verdict, event.event_name), []).append(event.event_id)
+        for (verdict, event_name), event_ids in outcomes.items():
+            self._say(verdict, event_name, event_ids, attempt, report)
+
+    def _say(
+        self, verdict: FinalVerdict, event_name: str, event_ids: list[str], attempt: Attempt | None, report: Report
+    ) -> None:
+        n = len(event_ids)
+        match verdict:
+            case Delivered():
+                report.delivered += n
+                self._sentences.sent(event_name, *event_ids)
+            case Dead(why="corrupt"):
+                report.dead += n
+                self._sentences.error(event_name, *event_ids, why="corrupt")
+            case Dead(why=why):
+                report.dead += n
+                self._sentences.failed(event_name, *event_ids, why=why, said=_said(attempt) if attempt else {})
+            case Expired():
+                report.expired += n
+                self._sentences.failed(event_name, *event_ids, why="too_old")
+            case Hold(why=why):
+                report.held += n
+                self._sentences.error(event_name, *event_ids, why=why)
+            case RetryAt(why=why) | Park(why=why):
+                report.retried += n
+                report.why = why
+            case _:
+                assert_never(verdict)
 
     def _settle_surely(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None) -> None:
         """Meta has answered, so this is tried until it is on the disk; a turn that cannot record sends nothing more."""

@@ -14,8 +14,6 @@ from conversion_relay.graph import Accepted, Misconfigured, Outcome, Throttled, 
 DATASET_OUTCOMES = (Throttled, Unauthorized, Misconfigured, Unreachable)
 """What is said of the dataset, not of the events in the request."""
 FIRST_CALLS = 2.0
-MOST_CALLS = 16
-"""Calls in flight for one dataset. With 1,000 events in each and Meta's usual 0.6 s that is 26,000 events a second."""
 SLOW_SECONDS = 2.0
 """Meta answers most requests within 0.6 s; from here on more calls would only wait in its queue."""
 MOST_EVENTS = 1_000
@@ -57,7 +55,8 @@ class PaceNow(msgspec.Struct, frozen=True):
 class Paces:
     """Every dataset's pace. Safe to use from several threads."""
 
-    def __init__(self, clock: Callable[[], float], most_calls: int = MOST_CALLS) -> None:
+    def __init__(self, clock: Callable[[], float], most_calls: int) -> None:
+        """At most `most_calls` in flight for one dataset: 8 with 1,000 events and 0.6 s each are 13,000 events/s."""
         self._clock, self._most_calls = clock, most_calls
         self._paces: dict[str, DatasetPace] = {}
         self._lock = threading.Lock()

@@ -145,9 +145,9 @@ def _say(batch: Sequence[SealedEvent], outcome: Outcome) -> None:
             case Accepted():
                 sentences.sent(event.event_name, event.event_id)
             case RefusedByMeta():
-                sentences.failed(event.event_name, event.event_id, "refused", msgspec.to_builtins(outcome.said))
+                said = msgspec.to_builtins(outcome.said)
+                sentences.failed(event.event_name, event.event_id, why="refused", said=said)
             case _:
-                sentences.error(
-                    event.event_name, event.event_id, getattr(outcome, "why", type(outcome).__name__.lower())
-                )
+                why = getattr(outcome, "why", type(outcome).__name__.lower())
+                sentences.error(event.event_name, event.event_id, why=why)
     sentences.flush()

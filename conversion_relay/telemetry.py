@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 logger = logging.getLogger("conversion_relay")
 
@@ -46,34 +46,35 @@ class Sentences:
         self._written: Counter[int] = Counter()
         self._held: Counter[tuple[int, str]] = Counter()
 
-    def sent(self, event_name: str, event_id: str) -> None:
-        self._say(logging.INFO, SENT.format(event_name), {"event_id": event_id})
+    def sent(self, event_name: str, *event_ids: str) -> None:
+        self._say(logging.INFO, SENT.format(event_name), event_ids, {})
 
-    def failed(self, event_name: str, event_id: str, why: str, said: Mapping[str, object] | None = None) -> None:
+    def failed(self, event_name: str, *event_ids: str, why: str, said: Mapping[str, object] | None = None) -> None:
         """Meta does not want it, or it grew too old: it will not be sent any more."""
-        self._say(logging.WARNING, FAILED.format(event_name), {"event_id": event_id, "reason": why, **(said or {})})
+        self._say(logging.WARNING, FAILED.format(event_name), event_ids, {"reason": why, **(said or {})})
 
-    def error(self, event_name: str, event_id: str, why: str) -> None:
+    def error(self, event_name: str, *event_ids: str, why: str) -> None:
         """It could not be put to Meta at all."""
-        self._say(logging.ERROR, ERROR.format(event_name), {"event_id": event_id, "reason": why})
+        self._say(logging.ERROR, ERROR.format(event_name), event_ids, {"reason": why})
 
     def flush(self) -> None:
         """Write the sums of the seconds that are over."""
         with self._lock:
             self._write_held()
 
-    def _say(self, level: int, sentence: str, fields: Mapping[str, object]) -> None:
+    def _say(self, level: int, sentence: str, event_ids: Sequence[str], fields: Mapping[str, object]) -> None:
         with self._lock:
             second = int(time.monotonic())
             if second != self._second:
                 self._write_held()
                 self._second = second
                 self._written.clear()
-            self._written[level] += 1
-            if self._written[level] <= LINES_PER_SECOND:
-                logger.log(level, sentence, extra=fields)
-            else:
-                self._held[level, sentence] += 1
+            room = max(0, LINES_PER_SECOND - self._written[level])
+            for event_id in event_ids[:room]:
+                logger.log(level, sentence, extra={"event_id": event_id, **fields})
+            self._written[level] += len(event_ids[:room])
+            if len(event_ids) > room:
+                self._held[level, sentence] += len(event_ids) - room
 
     def _write_held(self) -> None:
         for (level, sentence), n in self._held.items():

@@ -130,6 +130,7 @@ class Worker:
         while not self._stopping.wait(1.0):
             try:
                 self._every_second()
+                self._outbox.tidy(time.time())
                 if time.monotonic() >= next_prune:
                     more = self._outbox.prune(time.time())
                     next_prune = time.monotonic() + (1.0 if more else PRUNE_EVERY)

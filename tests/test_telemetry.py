@@ -47,7 +47,7 @@ def test_above_a_hundred_a_second_sentences_are_summed_up_by_level(caplog, monke
     sentences = Sentences()
     for n in range(1000):
         sentences.sent("Lead", str(n))
-    sentences.failed("Lead", "bad", "meta_100")
+    sentences.failed("Lead", "bad", why="meta_100")
     assert len(caplog.records) == 101, "a failure is not drowned by successes"
     now[0] += 1
     sentences.sent("Lead", "next")

@@ -42,7 +42,7 @@ def deliver(once: bool) -> None:
     """Deliver what the outbox holds."""
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
-    outbox, transport = open_outbox(settings.outbox), GraphTransport()
+    outbox, transport = open_outbox(settings.outbox), GraphTransport(connections=settings.most_calls)
     delivery = Delivery(outbox, transport, settings)
     worker = Worker(delivery, outbox, every_second=SettingsWatch(delivery.use))
     try:
@@ -84,7 +84,7 @@ class Service:
 
         self.counters, self.sentences = Counters(), Sentences()
         self.relay = Relay(settings)
-        self._transport = GraphTransport()
+        self._transport = GraphTransport(connections=settings.most_calls)
         self.delivery = Delivery(
             self.relay.outbox, self._transport, settings, counters=self.counters, sentences=self.sentences
         )

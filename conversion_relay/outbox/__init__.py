@@ -19,7 +19,7 @@ State = Literal["pending", "leased", "delivered", "dead", "expired", "erased"]
 STATES: tuple[State, ...] = ("pending", "leased", "delivered", "dead", "expired", "erased")
 
 
-class LeasedEvent(msgspec.Struct, frozen=True, kw_only=True):
+class LeasedEvent(msgspec.Struct, frozen=True):
     """An event in a worker's hands."""
 
     key: int
@@ -28,7 +28,7 @@ class LeasedEvent(msgspec.Struct, frozen=True, kw_only=True):
     event_time: int
     expires_at: int
     attempts: int
-    sent_at: float | None = None
+    sent_at: float | None
     """Unix seconds; since then Meta may have it, though it never said so."""
     intact: bool
     """False where the stored bytes no longer match their checksum; such bytes are never sent."""
@@ -143,6 +143,9 @@ class Outbox(Protocol):
 
     def erase(self, digests: Sequence[str], now: float) -> int:
         """Forget a person: every event that holds one of these SHA-256 digests; how many."""
+
+    def tidy(self, now: float) -> int:
+        """Put some of what waits in its place, so that claims need not; how many. Called when there is time."""
 
     def prune(self, now: float) -> int:
         """Drop ledger rows that no duplicate can come for any more: some of them, so that nobody waits; how many."""

@@ -8,6 +8,7 @@ even settling needs room.
 import contextlib
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 MOST_BALLAST = 64 * 1_048_576
@@ -27,11 +28,12 @@ class Room:
         self._free = self._total = 0
         self.lay()
 
-    @property
-    def is_short(self) -> bool:
-        """Less is free than the reserve that settling may need."""
+    def is_short(self, free_inside: Callable[[], int]) -> bool:
+        """Less is free than the reserve that settling may need. `free_inside`: bytes that the database itself has to
+        spare, since what was delivered leaves room in the file, not on the disk."""
         self._look()
-        return self._free < min(MOST_RESERVE, self._total * RESERVE_SHARE)
+        reserve = min(MOST_RESERVE, self._total * RESERVE_SHARE)
+        return self._free < reserve and self._free + free_inside() < 2 * reserve
 
     def lay(self) -> None:
         """Put the ballast down where there is ample room for it."""

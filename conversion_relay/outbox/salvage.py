@@ -16,10 +16,9 @@ from typing import Any
 import apsw
 import msgspec
 
-from conversion_relay.outbox.sqlite_file import open_file
+from conversion_relay.outbox.sqlite_file import PAGE, open_file
 
 FAMILY = ("", "-wal", "-shm")
-PAGE = 4096
 HEADER = 100
 LONGEST_KEY = 2**44
 OURS = (b"CREATE TABLE event", b"fbtrace_id")

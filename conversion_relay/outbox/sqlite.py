@@ -31,6 +31,7 @@ from conversion_relay.outbox.owner import Owner
 from conversion_relay.outbox.salvage import is_ours, salvage
 from conversion_relay.outbox.sqlite_file import (
     DAMAGE,
+    PAGE,
     SCHEMA_VERSION,
     Damaged,
     Identity,
@@ -117,11 +118,9 @@ class SqliteOutbox:
     # -- leasing ---------------------------------------------------------------------------------------------------
 
     def claim(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
-        lease = Lease(token=secrets.token_hex(8), dataset=dataset, events=())
-        until = self._boot_clock() + lease_seconds
-        work = self._submit(lambda db: rows.claim(db, lease, self._owner.name, now, until, limit))
-        events = work.result()
-        return Lease(token=lease.token, dataset=dataset, events=events) if events else None
+        token, until = secrets.token_hex(8), self._boot_clock() + lease_seconds
+        found = self._submit(lambda db: rows.claim(db, token, self._owner.name, dataset, now, until, limit)).result()
+        return Lease(token=token, dataset=dataset, events=rows.leased_events(found)) if found else None
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
         until = self._boot_clock() + lease_seconds
@@ -131,7 +130,8 @@ class SqliteOutbox:
         self._submit(lambda db: rows.take_back(db, lease.token, unsent=True)).result()
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
-        self._submit(lambda db: rows.settle(db, lease, settlements, attempt, now)).result()
+        groups = rows.by_verdict(settlements)
+        self._submit(lambda db: rows.settle(db, lease.token, groups, attempt, now)).result()
 
     def waiting(self, now: float) -> dict[str, float]:
         for token, owner, until in self._read("SELECT token, owner, until FROM lease"):
@@ -195,6 +195,10 @@ class SqliteOutbox:
         self.probe()
         return erased
 
+    def tidy(self, now: float) -> int:
+        datasets = self._read("SELECT dataset FROM tally WHERE state = 'pending' AND n > 0")
+        return sum(self._submit(partial(rows.shift_lanes, dataset=d, now=now)).result() for (d,) in datasets)
+
     def prune(self, now: float) -> int:
         self._room.lay()
         return self._submit(lambda db: rows.prune(db, now, LEDGER_SECONDS)).result()
@@ -245,7 +249,7 @@ class SqliteOutbox:
 
     def _commit(self, jobs: list[_Job]) -> None:
         """Every job gets its answer here: after the commit, or with the reason why there was none."""
-        if self._room.is_short:
+        if self._room.is_short(self._free_inside):
             jobs = _refuse_additions(jobs)
         try:
             try:
@@ -284,6 +288,12 @@ class SqliteOutbox:
         with contextlib.suppress(apsw.BusyError):  # a neighbour reads; its pages are overwritten soon
             self._empties_log = False
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _free_inside(self) -> int:
+        with contextlib.suppress(apsw.Error):
+            ((pages,),) = rows.read(self._writer, "PRAGMA freelist_count")
+            return int(pages) * PAGE
+        return 0
 
     def _roll_back(self) -> None:
         with contextlib.suppress(apsw.Error):

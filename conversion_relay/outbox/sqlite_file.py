@@ -18,6 +18,7 @@ import apsw
 from conversion_relay.errors import SettingsError
 
 SCHEMA_VERSION = 2
+PAGE = 4096
 LOG_PAGES = 4_000
 """The log is copied into the database at this length (16 MB), and cut back to it whenever it grew beyond."""
 QUICK_TO_CHECK = 64 * 1_048_576
@@ -43,7 +44,7 @@ def open_file(path: Path, *, thoroughly: bool = False) -> tuple[apsw.Connection,
         # fetchall: APSW runs a text of several statements only as far as its rows are read.
         writer.execute(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
-            f"PRAGMA wal_autocheckpoint = {LOG_PAGES}; PRAGMA journal_size_limit = {LOG_PAGES * 4096};"
+            f"PRAGMA wal_autocheckpoint = {LOG_PAGES}; PRAGMA journal_size_limit = {LOG_PAGES * PAGE};"
             "PRAGMA cache_size = -16000"
         ).fetchall()
         _migrate(writer)

@@ -8,7 +8,7 @@ import secrets
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -25,6 +25,7 @@ MOST_MOVED = 2_000
 """Events that one claim takes from lane to lane, so that no claim is slow because a million wait."""
 LONGEST_WAIT = 3_600.0
 """Longer than any retry or pause; a time due beyond it was written under a clock that has been set back since."""
+MOST_KEY = 2**63 - 1
 DEAD_SECONDS = 90 * 86_400
 CHUNK = 5_000
 
@@ -63,26 +64,35 @@ def _dataset_id(db: apsw.Connection, name: str) -> int:
 
 
 def claim(
-    db: apsw.Connection, lease: Lease, owner: str, now: float, until: float, limit: int
-) -> tuple[LeasedEvent, ...]:
-    """Fresh events first; where others wait too, half of the places are theirs, by deadline."""
-    dataset = dataset_id(db, lease.dataset)
+    db: apsw.Connection, token: str, owner: str, dataset_name: str, now: float, until: float, limit: int
+) -> list[tuple[Any, ...]]:
+    """Fresh events first; where others wait too, half of the places are theirs, by deadline. `leased_events` reads
+    the rows, which is work that need not be done by the one thread that writes."""
+    dataset = dataset_id(db, dataset_name)
     if dataset is None:
-        return ()
-    _shift_lanes(db, dataset, now)
+        return []
+    shift_lanes(db, dataset, now)
     fresh = _first(db, dataset, LIVE, limit)
     waiting = _first(db, dataset, BACKLOG, limit - min(len(fresh), limit // 2))
     fresh = fresh[: limit - len(waiting)]
     for lane, rows in ((LIVE, fresh), (BACKLOG, waiting)):
         if rows:
             db.execute(_DEQUEUE, (dataset, lane, *rows[0][:2], *rows[-1][:2]))
-    events = tuple(_leased_event(row[1:]) for row in (*fresh, *waiting))
-    if events:
-        keys = array("q", [event.key for event in events])
-        values = (lease.token, owner, dataset, now, until, keys.tobytes())
-        db.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?)", values)
-        _move(db, dataset, "pending", "leased", len(events))
-    return events
+    claimed = fresh + waiting
+    if claimed:
+        keys = array("q", [row[1] for row in claimed])
+        db.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?)", (token, owner, dataset, now, until, keys.tobytes()))
+        _move(db, dataset, "pending", "leased", len(claimed))
+    return claimed
+
+
+def leased_events(rows: Iterable[tuple[Any, ...]]) -> tuple[LeasedEvent, ...]:
+    return tuple(
+        LeasedEvent(key, name, event_id, at, expires_at, attempts, sent_at, zlib.crc32(body) == checksum, body)
+        if body is not None and name is not None
+        else LeasedEvent(key, name or "", event_id or "", 0, 0, 0, None, False, b"")
+        for _, key, name, event_id, at, expires_at, attempts, sent_at, checksum, body in rows
+    )
 
 
 def _first(db: apsw.Connection, dataset: int, lane: int, limit: int) -> list[tuple[Any, ...]]:
@@ -98,23 +108,9 @@ WHERE queue.dataset = ? AND lane = ? ORDER BY rank, queue.key LIMIT ?
 _DEQUEUE = "DELETE FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) >= (?, ?) AND (rank, key) <= (?, ?)"
 
 
-def _leased_event(row: tuple[Any, ...]) -> LeasedEvent:
-    key, event_name, event_id, event_time, expires_at, attempts, sent_at, checksum, body = row
-    return LeasedEvent(
-        key=key,
-        event_name=event_name or "",
-        event_id=event_id or "",
-        event_time=event_time or 0,
-        expires_at=expires_at or 0,
-        attempts=attempts or 0,
-        sent_at=sent_at,
-        intact=body is not None and zlib.crc32(body) == checksum,
-        body=body or b"",
-    )
-
-
-def _shift_lanes(db: apsw.Connection, dataset: int, now: float) -> None:
-    """What is no longer fresh joins the backlog, and so does what has waited its time."""
+def shift_lanes(db: apsw.Connection, dataset: int, now: float) -> int:
+    """What is no longer fresh joins the backlog, and so does what has waited its time; how many."""
+    shifted = 0
     shifts = (
         (LIVE, -1e18, now - FRESH_SECONDS),
         (LATER, -1e18, now),
@@ -122,14 +118,25 @@ def _shift_lanes(db: apsw.Connection, dataset: int, now: float) -> None:
         (HELD, -1e18, now),
     )
     for lane, after, before in shifts:
-        rows = read(db, _RANGE, (dataset, lane, after, before, MOST_MOVED))
-        if rows:
-            db.execute(_DEQUEUE, (dataset, lane, *rows[0], *rows[-1]))
-            _enqueue(db, BACKLOG, _array(key for _, key in rows))
+        start = (dataset, lane, after, MOST_KEY)
+        full = read(
+            db,
+            f"SELECT rank, key {_SPAN} ORDER BY rank, key LIMIT 1 OFFSET {MOST_MOVED - 1}",
+            (*start, before, MOST_KEY),
+        )
+        span = (*start, *(full[0] if full else (before, MOST_KEY)))
+        db.execute(_JOIN_BACKLOG, span)
+        if n := db.changes():
+            db.execute(f"DELETE {_SPAN}", span)
+            shifted += n
+    return shifted
 
 
-_RANGE = """
-SELECT rank, key FROM queue WHERE dataset = ? AND lane = ? AND rank > ? AND rank <= ? ORDER BY rank, key LIMIT ?
+# Pairs are compared, so that a seek by both columns ends where it should: a million events may share one rank.
+_SPAN = "FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) > (?, ?) AND (rank, key) <= (?, ?)"
+_JOIN_BACKLOG = f"""
+INSERT INTO queue SELECT event.dataset, 1, coalesce(sent_at, expires_at), event.key
+FROM (SELECT key AS waiting {_SPAN}) JOIN event ON event.key = waiting
 """
 
 
@@ -165,24 +172,31 @@ def take_back(db: apsw.Connection, token: str, *, unsent: bool = False) -> None:
 
 
 def settle(
-    db: apsw.Connection, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float
+    db: apsw.Connection, token: str, groups: Mapping[FinalVerdict, "array[int]"], attempt: Attempt | None, now: float
 ) -> None:
-    held = read(db, "SELECT dataset, keys FROM lease WHERE token = ?", (lease.token,))
-    keys = {event.key for event, _ in settlements}
-    if not held or not keys <= (rest := set(array("q", held[0][1]))):
-        raise LeaseLost("another worker holds these events now; nothing was settled")
+    """`groups`: the keys by their verdict."""
+    held = read(db, "SELECT dataset, keys FROM lease WHERE token = ?", (token,))
+    rest = set(array("q", held[0][1])) if held else set()
+    for keys in groups.values():
+        if not rest.issuperset(keys):
+            raise LeaseLost("another worker holds these events now; nothing was settled")
+        rest.difference_update(keys)
     dataset = held[0][0]
     answer = _keep_answer(db, attempt) if attempt else None
-    groups: dict[FinalVerdict, list[int]] = {}
-    for event, verdict in settlements:
-        groups.setdefault(verdict, []).append(event.key)
-    for verdict, settled in groups.items():
-        state, n = _apply(db, verdict, _array(settled), answer, now)
+    for verdict, keys in groups.items():
+        state, n = _apply(db, verdict, apsw.carray(keys), answer, now)
         _move(db, dataset, "leased", state, n)
-    if rest := rest - keys:
-        db.execute("UPDATE lease SET keys = ? WHERE token = ?", (array("q", sorted(rest)).tobytes(), lease.token))
+    if rest:
+        db.execute("UPDATE lease SET keys = ? WHERE token = ?", (array("q", sorted(rest)).tobytes(), token))
     else:
-        db.execute("DELETE FROM lease WHERE token = ?", (lease.token,))
+        db.execute("DELETE FROM lease WHERE token = ?", (token,))
+
+
+def by_verdict(settlements: Sequence[Settlement]) -> dict[FinalVerdict, "array[int]"]:
+    groups: dict[FinalVerdict, array[int]] = {}
+    for event, verdict in settlements:
+        groups.setdefault(verdict, array("q")).append(event.key)
+    return groups
 
 
 def _apply(db: apsw.Connection, verdict: FinalVerdict, keys: Any, answer: int | None, now: float) -> tuple[str, int]:
