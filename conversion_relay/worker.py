@@ -13,6 +13,7 @@ from conversion_relay.telemetry import logger
 PRUNE_EVERY = 600.0
 POLL_SECONDS = 1.0
 """Another process may have put something, and a clock may have been set."""
+REST_SECONDS = 1.0
 MOST_TURNS = 64
 """Threads, started when they are needed: enough that a few dozen hanging datasets leave some for the others."""
 
@@ -27,6 +28,8 @@ class Worker:
         self._signal = threading.Condition()
         self._signals = 0
         self._running = 0
+        self._rests_until = 0.0
+        self._trouble: str | None = None
         self._reports: list[Report] | None = None
         self._turns = ThreadPoolExecutor(MOST_TURNS, thread_name_prefix="delivery")
         self._dispatcher = threading.Thread(target=self._run, daemon=True, name="delivery-dispatcher")
@@ -64,7 +67,7 @@ class Worker:
     def drain(self) -> list[Report]:
         """Every event that is due now; returns when none is left, or when those that are left have to wait."""
         self._reports = []
-        while not self._stopping.is_set():
+        while not self._stopping.wait(max(0.0, self._rests_until - time.monotonic())):
             seen = self._signals
             if (turn := self._delivery.next_turn()) is not None:
                 self._begin(turn)
@@ -81,7 +84,7 @@ class Worker:
 
     def _run(self) -> None:
         """The dispatcher. Whatever a turn runs into, the next one gets its chance."""
-        while not self._stopping.is_set():
+        while not self._stopping.wait(max(0.0, self._rests_until - time.monotonic())):
             seen = self._signals
             try:
                 turn = self._delivery.next_turn()
@@ -89,12 +92,18 @@ class Worker:
                     self._sleep(seen, self._delivery.seconds_until_due(POLL_SECONDS))
                 else:
                     self._begin(turn)
-            except OutboxUnavailable as error:
+            except Exception as error:
+                self._rest(error)
+
+    def _rest(self, error: BaseException) -> None:
+        """Nothing is claimed for a moment; said once for each new reason."""
+        self._rests_until = time.monotonic() + REST_SECONDS
+        if isinstance(error, OutboxUnavailable):
+            if self._trouble != str(error):
                 logger.error("The outbox cannot record, so nothing is sent", extra={"reason": str(error)})
-                self._stopping.wait(1.0)
-            except Exception:
-                logger.exception("The delivery worker failed; it goes on")
-                self._stopping.wait(1.0)
+            self._trouble = str(error)
+        else:
+            logger.error("A turn of the delivery worker failed; its events are sent again", exc_info=error)
 
     def _begin(self, turn: Turn) -> None:
         with self._signal:
@@ -108,16 +117,13 @@ class Worker:
             self._signal.notify_all()
         match turn.exception():
             case None:
+                self._trouble = None
                 if self._reports is not None and (report := turn.result()):
                     self._reports.append(report)
             case LeaseLost():
                 logger.warning("A lease ran out before it was settled; its events are sent again")
-            case OutboxUnavailable() as error:
-                logger.error("The outbox cannot record, so nothing is sent", extra={"reason": str(error)})
-                self._stopping.wait(1.0)
             case error:
-                logger.error("A turn of the delivery worker failed; its events are sent again", exc_info=error)
-                self._stopping.wait(1.0)
+                self._rest(error)
 
     def _sleep(self, seen: int, seconds: float) -> None:
         self._delivery.flush()

@@ -37,18 +37,30 @@ def free_pair() -> int:
 class Process:
     """One `conversion-relay` verb. Its output goes to a file that a test can read."""
 
-    def __init__(self, *arguments: str, log: Path, env: dict[str, str], cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        log: Path,
+        env: dict[str, str],
+        cwd: Path | None = None,
+        under: tuple[str, ...] = (),
+        planted: tuple[str, ...] = (),
+        user: int | None = None,
+    ) -> None:
+        """`under`: a command to run it with (strace, faketime); `planted`: options of tests/failures/launcher.py."""
         self.log = log
+        module = ("tests.failures.launcher", *planted, "--") if planted else ("conversion_relay.cli",)
         ours = ("META_", "RELAY_", "STRIPE_")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         with log.open("ab") as output:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "conversion_relay.cli", *arguments],
+                [*under, sys.executable, "-m", *module, *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 env=clean | env,
                 cwd=cwd,
+                user=user,
             )
 
     def kill(self) -> None:
@@ -97,11 +109,12 @@ def until(condition: Callable[[], Any], seconds: float = 60.0, every: float = 0.
 class Installation:
     """An emulator and a relay over one outbox file; either can be ended and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, data: Path | None = None, emulator_under: tuple[str, ...] = ()) -> None:
+        """`data`: where the outbox lies, when not beside the logs."""
         self.folder = folder
         self.port, self.meta_port = free_port(), free_port()
         self.url, self.meta = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.meta_port}"
-        self.database = folder / "outbox.db"
+        self.database = (data or folder) / "outbox.db"
         self.env = {
             "META_PIXEL_ID": DATASET,
             "META_ACCESS_TOKEN": TOKEN,
@@ -110,13 +123,25 @@ class Installation:
             "RELAY_API_KEYS": API_KEY,
             "RELAY_ALLOWED_ORIGINS": "https://shop.example",
         }
-        self.emulator = Process("emulator", "--port", str(self.meta_port), log=folder / "emulator.log", env={})
         self.relay: Process | None = None
+        self.start_emulator(emulator_under)
+
+    def start_emulator(self, under: tuple[str, ...] = ()) -> None:
+        arguments = ("emulator", "--port", str(self.meta_port))
+        self.emulator = Process(*arguments, log=self.folder / "emulator.log", env={}, under=under)
         until(lambda: call("GET", f"{self.meta}/_emulator/state")[0] == 200)
 
-    def start(self, *arguments: str) -> None:
-        self.relay = Process("serve", "--port", str(self.port), *arguments, log=self.folder / "relay.log", env=self.env)
-        until(lambda: call("GET", f"{self.url}/readyz")[0] == 200)
+    def start(self, *arguments: str, wait: bool = True, **how: Any) -> None:
+        log = self.folder / "relay.log"
+        self.relay = Process("serve", "--port", str(self.port), *arguments, log=log, env=self.env, **how)
+        if wait:
+            until(lambda: self.is_ready() or not self.is_running())
+
+    def is_ready(self) -> bool:
+        return call("GET", f"{self.url}/readyz")[0] == 200
+
+    def is_running(self) -> bool:
+        return self.relay is not None and self.relay.popen.poll() is None
 
     def kill(self) -> None:
         assert self.relay is not None
@@ -145,6 +170,7 @@ class Installation:
     def books(self) -> dict[str, Any]:
         """The dataset's counts, read by the command line as an operator would."""
         done = self.command("status", "--json")
+        assert done.returncode in (0, 1), done.stderr.decode()
         (book,) = json.loads(done.stdout)["datasets"] or [{"accepted": 0, "pending": 0, "leased": 0}]
         return book
 
@@ -162,8 +188,8 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installation(folder: Path) -> Iterator[Installation]:
-    here = Installation(folder)
+def installation(folder: Path, **how: Any) -> Iterator[Installation]:
+    here = Installation(folder, **how)
     try:
         yield here
     finally:

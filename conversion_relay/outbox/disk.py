@@ -7,7 +7,6 @@ even settling needs room.
 
 import contextlib
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,8 @@ MOST_BALLAST = 64 * 1_048_576
 BALLAST_SHARE = 0.02
 MOST_RESERVE = 256 * 1_048_576
 RESERVE_SHARE = 0.05
-LOOK_EVERY = 0.25
+LEAST_RESERVE = 4 * 1_048_576
+"""What settling a few full batches writes; on a disk of a few megabytes a quarter of it has to do."""
 
 
 class Room:
@@ -24,22 +24,25 @@ class Room:
     def __init__(self, database: Path) -> None:
         self._folder = database.parent
         self._ballast = database.with_name(database.name + "-ballast")
-        self._looked_at = 0.0
         self._free = self._total = 0
         self.lay()
 
     def is_short(self, free_inside: Callable[[], int]) -> bool:
         """Less is free than the reserve that settling may need. `free_inside`: bytes that the database itself has to
-        spare, since what was delivered leaves room in the file, not on the disk."""
+        spare, since what was delivered leaves room in the file, not on the disk; but the log needs the disk."""
         self._look()
-        reserve = min(MOST_RESERVE, self._total * RESERVE_SHARE)
-        return self._free < reserve and self._free + free_inside() < 2 * reserve
+        reserve = self._reserve()
+        return self._free < reserve / 2 or (self._free < reserve and self._free + free_inside() < 2 * reserve)
+
+    def _reserve(self) -> float:
+        least = min(LEAST_RESERVE, self._total / 4)
+        return min(MOST_RESERVE, max(least, self._total * RESERVE_SHARE))
 
     def lay(self) -> None:
         """Put the ballast down where there is ample room for it."""
-        self._look(now=True)
+        self._look()
         size = int(min(MOST_BALLAST, self._total * BALLAST_SHARE))
-        ample = self._free > min(MOST_RESERVE, self._total * RESERVE_SHARE) + 2 * size
+        ample = self._free > self._reserve() + 2 * size
         if ample and not self._ballast.exists():
             with contextlib.suppress(OSError):  # without ballast we are poorer, not wrong
                 self._write(size)
@@ -62,8 +65,8 @@ class Room:
             return False
         return True
 
-    def _look(self, *, now: bool = False) -> None:
-        if now or time.monotonic() - self._looked_at >= LOOK_EVERY:
-            self._looked_at = time.monotonic()
+    def _look(self) -> None:
+        """Before every commit: it costs two microseconds, and a quick writer fills a small disk in a moment."""
+        with contextlib.suppress(OSError):  # the folder is gone: the database will say so
             found = os.statvfs(self._folder)
             self._free, self._total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize

@@ -19,8 +19,10 @@ from conversion_relay.errors import SettingsError
 
 SCHEMA_VERSION = 2
 PAGE = 4096
-LOG_PAGES = 4_000
-"""The log is copied into the database at this length (16 MB), and cut back to it whenever it grew beyond."""
+MOST_LOG = 16 * 1_048_576
+"""Bytes at which the log is copied into the database, and to which it is cut whenever it grew beyond."""
+LOG_SHARE = 0.01
+"""... of a small file system: copying needs about as much room once more, and both must fit into the reserve."""
 QUICK_TO_CHECK = 64 * 1_048_576
 """Files up to this size are checked through and through whenever they are opened; it takes a tenth of a second."""
 DAMAGE = (apsw.CorruptError, apsw.NotADBError)
@@ -38,18 +40,20 @@ class Unusable(Exception):
 def open_file(path: Path, *, thoroughly: bool = False) -> tuple[apsw.Connection, apsw.Connection]:
     """(the writing connection, the reading one). Raises Unusable or Damaged; SettingsError for a newer schema."""
     _touch(path)
+    log = _most_log(path)
     try:
         writer = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         writer.set_busy_timeout(2_000)
         # fetchall: APSW runs a text of several statements only as far as its rows are read.
         writer.execute(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
-            f"PRAGMA wal_autocheckpoint = {LOG_PAGES}; PRAGMA journal_size_limit = {LOG_PAGES * PAGE};"
+            f"PRAGMA wal_autocheckpoint = {log // PAGE}; PRAGMA journal_size_limit = {log};"
             "PRAGMA cache_size = -16000"
         ).fetchall()
         _migrate(writer)
-        writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a real commit: we can write, and the log exists
+        with contextlib.suppress(apsw.FullError):  # to look, and to make room, no free disk is needed
+            writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a real commit: we can write, the log exists
         _check(writer, path, thoroughly)
         reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         reader.set_busy_timeout(2_000)
@@ -78,13 +82,18 @@ def _touch(path: Path) -> None:
 
 def _whose(path: Path) -> str:
     try:
-        owner = (path if path.exists() else path.parent).stat().st_uid
+        owner = f"belongs to user {(path if path.exists() else path.parent).stat().st_uid}"
     except OSError:
-        owner = -1
+        owner = "is closed to this user"
     return (
-        f"{path.name} cannot be opened for writing: Permission denied (it or its folder belongs to user {owner},"
+        f"{path.name} cannot be opened for writing: Permission denied (it or its folder {owner},"
         f" this process runs as user {os.geteuid()}): give it to this user, or start as its owner"
     )
+
+
+def _most_log(path: Path) -> int:
+    disk = os.statvfs(path)
+    return max(64 * PAGE, min(MOST_LOG, int(disk.f_blocks * disk.f_frsize * LOG_SHARE)))
 
 
 def explain(path: Path, error: apsw.Error) -> str:
@@ -112,9 +121,11 @@ def _check(db: apsw.Connection, path: Path, thoroughly: bool) -> None:
 
 def _migrate(db: apsw.Connection) -> None:
     """To the present schema, whole or not at all: a kill in the middle leaves the old one."""
+    if db.execute("PRAGMA user_version").fetchall() == [(SCHEMA_VERSION,)]:
+        return
     db.execute("BEGIN IMMEDIATE")
     try:
-        (version,) = db.execute("PRAGMA user_version").fetchone() or (0,)
+        ((version,),) = db.execute("PRAGMA user_version").fetchall()
         if version == 0:
             db.execute(_text("schema_sqlite.sql")).fetchall()
         elif version == 1:

@@ -19,19 +19,19 @@ class TestSqlite(OutboxSuite):
         return SqliteOutbox(str(place / "outbox.db"), boot_clock=self.boot_clock)
 
     def test_every_commit_is_fsynced(self, outbox):
-        assert outbox._writer.execute("PRAGMA synchronous").fetchone() == (2,)
-        assert outbox._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert outbox._database.writer.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert outbox._database.writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
     def test_what_is_deleted_is_overwritten_and_readers_cannot_write(self, outbox):
-        assert outbox._writer.execute("PRAGMA secure_delete").fetchone() == (1,)
-        assert outbox._reader.execute("PRAGMA query_only").fetchone() == (1,)
-        assert outbox._reader.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+        assert outbox._database.writer.execute("PRAGMA secure_delete").fetchone() == (1,)
+        assert outbox._database.reader.execute("PRAGMA query_only").fetchone() == (1,)
+        assert outbox._database.reader.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
 
     def test_puts_that_wait_together_share_a_commit(self, outbox):
         commits = []
-        outbox._writer.set_commit_hook(lambda: bool(commits.append(1)))
-        with outbox._reading:  # nothing needs the reader here; the writer is kept busy below
-            blocker = outbox._submit(lambda db: db.execute("SELECT 1"))
+        outbox._database.writer.set_commit_hook(lambda: bool(commits.append(1)))
+        with outbox._database._reading:  # nothing needs the reader here; the writer is kept busy below
+            blocker = outbox._database.submit(lambda db: db.execute("SELECT 1"))
             puts = [outbox.put_soon([sealed(str(n))], NOW) for n in range(200)]
         assert blocker.result() is not None
         assert all(put.result()[0].duplicate is False for put in puts)
@@ -43,7 +43,7 @@ class TestSqlite(OutboxSuite):
     def test_a_delivered_event_leaves_no_user_data_behind(self, outbox, place):
         outbox.put([sealed("a", body=b'{"client_ip_address":"198.51.100.77"}')], NOW)
         settle_all(outbox, claim(outbox), Delivered())
-        outbox._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        outbox._database.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         assert b"198.51.100.77" not in (place / "outbox.db").read_bytes()
 
     def test_a_dead_letter_keeps_its_body_for_replay(self, outbox):
@@ -85,12 +85,12 @@ class TestSqlite(OutboxSuite):
         assert outbox.put([sealed("a")], NOW)[0].duplicate is False
 
     def test_a_full_disk_refuses_the_put_and_recovers_by_itself(self, outbox):
-        (pages,) = outbox._writer.execute("PRAGMA page_count").fetchone()
-        outbox._writer.execute(f"PRAGMA max_page_count = {pages}")
+        (pages,) = outbox._database.writer.execute("PRAGMA page_count").fetchone()
+        outbox._database.writer.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(OutboxUnavailable):
             outbox.put([sealed(str(n), body=b"x" * 4000) for n in range(50)], NOW)
         assert outbox.counts() == {}
-        outbox._writer.execute("PRAGMA max_page_count = 1000000")
+        outbox._database.writer.execute("PRAGMA max_page_count = 1000000")
         outbox.put([sealed("a")], NOW)
         assert outbox.counts()["1"].accepted == 1
 

@@ -122,7 +122,7 @@ class TestDamage:
         filled(path)
         outbox = opened(path)
         page = pages_of(path, "body")[0]
-        outbox._writer.execute(
+        outbox._database.writer.execute(
             "PRAGMA cache_size = 0; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory"
         ).fetchall()
         overwrite(path, page, b"\xff" * 600)
@@ -228,7 +228,7 @@ class TestSpace:
                 raise apsw.FullError("planted")
             return 1
 
-        assert outbox._submit(work).result() == 1
+        assert outbox._database.submit(work).result() == 1
         assert not ballast.exists()
         settle_all(outbox, lease, Delivered())
         outbox.prune(NOW)

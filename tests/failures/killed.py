@@ -1,0 +1,104 @@
+"""kill -9: of everything at random, at every named point, and SIGTERM under load."""
+
+import random
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.failures.launcher import POINTS
+from tests.failures.load import Load, Result, reckon
+from tests.processes import Installation, Process, installation, until
+
+RARE = ("in-split", "in-take-back", "in-prune", "in-replay")
+"""Passed once in a process's life, or not often; a lease to take back is left by the kill before."""
+IN_FLIGHT = 8
+BATCH = 1_000
+Progress = Callable[[str], None]
+
+
+def at_random(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
+    """Collector and worker in one process, killed in the middle of whatever they do."""
+    when = random.Random(rounds)
+    with installation(folder) as here:
+        here.start()
+        with Load(here) as load:
+            for n in range(rounds):
+                threading.Event().wait(when.uniform(0.0, 0.3))
+                here.kill()
+                here.start()
+                progress(f"{n + 1}/{rounds}, {len(load.acknowledged)} acknowledged")
+        return reckon("kill -9 at random", rounds, here, load.acknowledged, most_duplicates=_most(rounds))
+
+
+def at_every_point(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
+    """At each named point in turn; Meta refuses some batches and is slow at times, so that every point is passed."""
+    when = random.Random(rounds)
+    reached = dict.fromkeys(POINTS, 0)
+    with installation(folder) as here:
+        here.misbehave(mode="poison", event_id_contains="-poison")
+        with Load(here, poison=True) as load:
+            for n in range(rounds):
+                point = POINTS[n % len(POINTS)]
+                nth = 1 if point in RARE else when.randint(1, 4)
+                here.start(planted=("--die", f"{point}:{nth}"), wait=False)
+                _drive(here, point)
+                assert here.relay is not None
+                reached[point] += here.relay.popen.wait(60) == -signal.SIGKILL
+                progress(f"{n + 1}/{rounds} {point}, {len(load.acknowledged)} acknowledged")
+        here.start()
+        until(here.settled, seconds=150, every=0.3)
+        result = _reckon_with_poison(here, load, rounds)
+    missed = [point for point, times in reached.items() if not times and rounds >= len(POINTS)]
+    return result if not missed else _spoiled(result, f"never reached: {missed}")
+
+
+def _drive(here: Installation, point: str) -> None:
+    """Points off the beaten path need somebody to take it."""
+    assert here.relay is not None
+    if point == "in-replay":
+        # The command line replays; it is the one that dies.
+        here.relay.end()
+        here.start()
+        until(lambda: here.books().get("dead"), seconds=30)
+        here.kill()
+        here.relay = Process("dead", "replay", log=here.folder / "replay.log", env=here.env, planted=("--die", point))
+
+
+def _reckon_with_poison(here: Installation, load: Load, rounds: int) -> Result:
+    """Poison ends as a dead letter with Meta's reason; everything else as in `reckon`."""
+    poison = {event_id for event_id in load.acknowledged if "-poison" in event_id}
+    arrived = {row["event"]["event_id"] for row in here.arrived()}
+    result = reckon("kill -9 at every named point", rounds, here, load.acknowledged, most_duplicates=_most(rounds))
+    verdict = ", ".join(part for part in result.verdict.split(", ") if part != "dead")
+    if poison & arrived:
+        verdict += ", poison delivered"
+    result.verdict = verdict or "kept"
+    return result
+
+
+def _spoiled(result: Result, why: str) -> Result:
+    result.verdict = why
+    return result
+
+
+def _most(kills: int) -> int:
+    return kills * BATCH * IN_FLIGHT
+
+
+def told_to_stop(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
+    """SIGTERM under load: what was begun is finished, and nothing is sent twice."""
+    with installation(folder) as here:
+        here.misbehave(latency_ms=150)
+        with Load(here) as load:
+            for n in range(rounds):
+                here.start()
+                seen = len(load.acknowledged)
+                until(lambda seen=seen: len(load.acknowledged) > seen + 50)
+                assert here.relay is not None
+                code = here.relay.stop()
+                if code != 0:
+                    return Result("SIGTERM under load", n, len(load.acknowledged), 0, 0, f"exit code {code}")
+                progress(f"{n + 1}/{rounds}")
+        here.start()
+        return reckon("SIGTERM under load", rounds, here, load.acknowledged)

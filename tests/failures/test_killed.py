@@ -1,0 +1,20 @@
+"""kill -9 anywhere, any time. The long form is `make soak`."""
+
+import pytest
+
+from tests.failures import killed
+
+
+@pytest.mark.timeout(400)
+def test_thirty_kills_at_random_lose_nothing_acknowledged(tmp_path):
+    assert killed.at_random(tmp_path, 30).verdict == "kept"
+
+
+@pytest.mark.timeout(400)
+def test_a_kill_at_every_named_point_loses_nothing_and_every_copy_is_identical(tmp_path):
+    assert killed.at_every_point(tmp_path, len(killed.POINTS)).verdict == "kept"
+
+
+@pytest.mark.timeout(200)
+def test_told_to_stop_it_finishes_what_it_began_and_sends_nothing_twice(tmp_path):
+    assert killed.told_to_stop(tmp_path, 4).verdict == "kept"
