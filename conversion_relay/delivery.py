@@ -28,6 +28,7 @@ from conversion_relay.isolation import Batch, Isolation
 from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Outbox, Settlement
 from conversion_relay.pace import DATASET_OUTCOMES, PaceNow, Paces
 from conversion_relay.retry import (
+    HELD,
     PROBE_EVERY,
     Dead,
     Delivered,
@@ -263,7 +264,7 @@ class Delivery:
         if event.sent_at is not None and now - event.sent_at > DEDUPLICATION_SECONDS:
             report.ambiguous_late += 1
             if event.event_name in self._settings.held_event_names:
-                return Hold("ambiguous_late")
+                return Hold(HELD)
         return None
 
     def _settle_all_refused(self, lease: Lease, batches: list[Batch], report: Report) -> None:

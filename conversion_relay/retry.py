@@ -67,7 +67,8 @@ class Expired(msgspec.Struct, frozen=True):
 
 
 class Park(msgspec.Struct, frozen=True):
-    """Leave the whole dataset alone until `until` (Unix seconds); the attempt does not count."""
+    """Leave the whole dataset alone until `until` (Unix seconds); the attempt does not count. The event waits as if
+    nothing had been tried, so that it goes as soon as the dataset does: when a new token came, not a minute later."""
 
     until: float
     why: str
@@ -75,6 +76,9 @@ class Park(msgspec.Struct, frozen=True):
     """Somebody has to do something: a token, a permission, a wrong id."""
     sent: bool = False
     """Meta may have it all the same."""
+
+
+HELD = "ambiguous_late"
 
 
 class Hold(msgspec.Struct, frozen=True):

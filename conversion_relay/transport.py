@@ -53,9 +53,9 @@ class GraphTransport:
         """At most `deadline` seconds, come what may. Any failure is an `Unreachable`, never an exception."""
         exchange = _Exchange(self._pools, request, deadline)
         try:
-            runner = self._idle.get_nowait()
-        except queue.Empty:
-            runner = _Runner()
+            runner = self._runner()
+        except RuntimeError:  # the system gives us no more threads
+            return Unreachable("no_thread", sent=False)
         runner.work.put(exchange)
         if exchange.done.wait(deadline):
             self._idle.put(runner)
@@ -63,6 +63,12 @@ class GraphTransport:
         exchange.abort()
         runner.work.put(None)
         return Unreachable("deadline", sent=exchange.sent)
+
+    def _runner(self) -> "_Runner":
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return _Runner()
 
     def close(self) -> None:
         self._pools.clear()

@@ -157,6 +157,10 @@ class Installation:
         events: list[dict[str, Any]] = call("GET", f"{self.meta}/_emulator/events")[1]["events"]
         return events
 
+    def requests(self) -> int:
+        """How many requests reached Meta."""
+        return int(call("GET", f"{self.meta}/_emulator/state")[1]["requests"])
+
     def command(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             [sys.executable, "-m", "conversion_relay.cli", *arguments],

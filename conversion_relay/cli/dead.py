@@ -16,15 +16,15 @@ from conversion_relay.settings import Settings
 
 @click.group()
 def dead() -> None:
-    """Dead letters: what Meta refused for good."""
+    """Dead letters: what Meta refused for good. And held events: what it may have already, for over two days."""
 
 
 @dead.command("list")
 @click.option("--json", "as_json", is_flag=True)
 def list_(as_json: bool) -> None:
-    """Newest first, with Meta's reason. Exit 1 when there are any."""
+    """What waits for a person's hand, with Meta's reason; held events first. Exit 1 when there are any."""
     with _opened() as outbox:
-        stories = outbox.dead(1_000)
+        stories = outbox.held(1_000) + outbox.dead(1_000)
     now = time.time()
     if as_json:
         print_json(stories)
@@ -52,7 +52,7 @@ def list_(as_json: bool) -> None:
 @dead.command()
 @click.argument("event_ids", nargs=-1)
 def replay(event_ids: tuple[str, ...]) -> None:
-    """Send dead letters again, these or all; only those that Meta still takes. Exit 1 when there was none."""
+    """Send dead and held events again, these or all; only those that Meta still takes. Exit 1 when there was none."""
     with _opened() as outbox:
         n = outbox.replay(time.time(), event_ids or None)
     click.echo(f"{n} pending again")

@@ -6,6 +6,7 @@ import click
 
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
 from conversion_relay.outbox import STATES, Story, open_outbox
+from conversion_relay.retry import HELD
 from conversion_relay.settings import Settings
 
 
@@ -76,7 +77,11 @@ def _tell(story: Story) -> None:
     if story.settled_at is not None:
         why = f" ({story.reason})" if story.reason else ""
         click.echo(f"  {clock(story.settled_at)}  {story.state}{why}")
+    elif story.reason == HELD:
+        click.echo("  now                   held: Meta may have it for over two days, and would count it twice;")
+        click.echo(f"                        `dead replay` sends it all the same, until {clock(story.expires_at)}")
     elif story.due_at is not None:
         click.echo(f"  {clock(story.due_at)}  next try; Meta takes it until {clock(story.expires_at)}")
     else:
-        click.echo(f"  now                   {story.state}")
+        why = f" ({story.reason})" if story.reason else ""
+        click.echo(f"  now                   {story.state}{why}; Meta takes it until {clock(story.expires_at)}")

@@ -19,6 +19,9 @@ from conversion_relay.telemetry import Counters, Sentences, configure_logging, l
 from conversion_relay.transport import GraphTransport
 from conversion_relay.worker import Worker
 
+THREAD_STACK = 512 * 1024
+"""Bytes. A hundred threads of 8 MB each are what a container with little memory refuses first."""
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
@@ -40,6 +43,7 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
 @click.option("--once", is_flag=True, help="deliver what is due and exit")
 def deliver(once: bool) -> None:
     """Deliver what the outbox holds."""
+    threading.stack_size(THREAD_STACK)
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
     outbox, transport = open_outbox(settings.outbox), GraphTransport(connections=settings.most_calls)
@@ -124,6 +128,7 @@ class Service:
 
 def create_service() -> Service:
     """What each server process runs."""
+    threading.stack_size(THREAD_STACK)
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
     logger.info("Accepting events", extra={"outbox": settings.outbox.partition(":")[0]})

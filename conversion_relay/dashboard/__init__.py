@@ -84,7 +84,7 @@ def _overview(relay: Relay, paces: Mapping[str, PaceNow]) -> dict[str, Any]:
             for dataset, book in books.items()
         ],
         "recent": relay.outbox.recent(50),
-        "dead": relay.outbox.dead(50),
+        "dead": relay.outbox.held(50) + relay.outbox.dead(50),
     }
 
 

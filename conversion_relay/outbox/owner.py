@@ -36,6 +36,8 @@ class Owner:
             file = os.open(path, os.O_RDWR)
         except FileNotFoundError:
             return True
+        except OSError:
+            return False  # we cannot look now; its leases run out anyway
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -209,8 +209,8 @@ def _apply(db: apsw.Connection, verdict: FinalVerdict, keys: Any, answer: int | 
             return "expired", _end(db, "expired", "too_old", 0, keys, answer, now)
         case RetryAt(at=due_at, why=why, sent=sent):
             return "pending", _again(db, due_at, why, 1, keys, answer, now if sent else None)
-        case Park(until=due_at, why=why, sent=sent):
-            return "pending", _again(db, due_at, why, 0, keys, answer, now if sent else None)
+        case Park(why=why, sent=sent):
+            return "pending", _again(db, None, why, 0, keys, answer, now if sent else None)
         case Hold(why=why):
             db.execute("UPDATE event SET reason = ? WHERE key IN carray(?)", (why, keys))
             return "pending", _enqueue(db, HELD, keys)
@@ -233,7 +233,7 @@ def _end(
 
 def _again(
     db: apsw.Connection,
-    due_at: float,
+    due_at: float | None,
     why: str,
     counted: int,
     keys: Any,
@@ -247,7 +247,7 @@ def _again(
     )
     if answer is not None:
         db.execute("INSERT OR IGNORE INTO retried SELECT value, ? FROM carray(?)", (answer, keys))
-    return _enqueue(db, LATER, keys, due_at)
+    return _enqueue(db, BACKLOG if due_at is None else LATER, keys, due_at)
 
 
 def _keep_answer(db: apsw.Connection, attempt: Attempt) -> int:
@@ -282,7 +282,9 @@ _REPLAYABLE = f"""
 SELECT event.key, dataset, state, answer FROM event JOIN body ON body.key = event.key
 WHERE event.key IN carray(?) AND expires_at > ? AND (state = 'dead' OR (state = 'waiting' AND {_HELD}))
 """
-_REVIVE = "UPDATE event SET state = 'waiting', attempts = 0, settled_at = NULL, sent_at = NULL WHERE key = ?"
+_REVIVE = (
+    "UPDATE event SET state = 'waiting', reason = NULL, attempts = 0, settled_at = NULL, sent_at = NULL WHERE key = ?"
+)
 HELD_KEYS = "SELECT key FROM queue WHERE dataset IN (SELECT id FROM dataset) AND lane = 3"
 DEAD_OR_HELD = f"""
 SELECT key, event_id FROM event WHERE state = 'dead' AND expires_at > ?

@@ -5,15 +5,14 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
 
-from tests.failures.load import Load, Result, event, reckon
+from tests.failures.load import Load, Progress, Result, event, reckon
 from tests.processes import Installation, call, installation, until
 
-Progress = Callable[[str], None]
 RECOVERY_SECONDS = 60.0
 
 
@@ -37,7 +36,7 @@ def full(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Resu
                 progress(f"{n + 1}/{rounds}, {len(load.acknowledged)} acknowledged")
         result = reckon("disk full (tmpfs)", rounds, here, load.acknowledged)
         odd = set(load.statuses) - {202, 503}
-        return _spoiled(result, note or (f"answers {odd}" if odd else ""))
+        return result.unless(note or (f"answers {odd}" if odd else ""))
 
 
 def _fill(path: Path) -> None:
@@ -125,7 +124,7 @@ def slow_fsync(folder: Path, rounds: int, progress: Progress = lambda _: None) -
         fsyncs = (folder / "strace.txt").read_text().count("fdatasync(")
         result = reckon("fsync takes 50 ms", rounds, here, load.acknowledged)
         result.note = f"{len(load.acknowledged)} requests in {fsyncs} fsyncs"
-        return _spoiled(result, "" if fsyncs < len(load.acknowledged) else "requests do not share fsyncs")
+        return result.unless("" if fsyncs < len(load.acknowledged) else "requests do not share fsyncs")
 
 
 def locked(folder: Path, rounds: int, progress: Progress = lambda _: None, seconds: float = 5.0) -> Result:
@@ -147,12 +146,6 @@ def locked(folder: Path, rounds: int, progress: Progress = lambda _: None, secon
                 until(here.is_ready, RECOVERY_SECONDS)
                 progress(f"{n + 1}/{rounds}")
         return reckon("locked by another process", rounds, here, load.acknowledged)
-
-
-def _spoiled(result: Result, why: str) -> Result:
-    if why:
-        result.verdict = why
-    return result
 
 
 @contextlib.contextmanager

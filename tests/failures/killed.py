@@ -3,18 +3,20 @@
 import random
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
+from conversion_relay.outbox.sqlite import SqliteOutbox
 from tests.failures.launcher import POINTS
-from tests.failures.load import Load, Result, reckon
+from tests.failures.load import Load, Progress, Result, reckon
+from tests.outbox.test_sqlite_file import TestSchema
 from tests.processes import Installation, Process, installation, until
 
 RARE = ("in-split", "in-take-back", "in-prune", "in-replay")
 """Passed once in a process's life, or not often; a lease to take back is left by the kill before."""
 IN_FLIGHT = 8
 BATCH = 1_000
-Progress = Callable[[str], None]
 
 
 def at_random(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
@@ -50,7 +52,7 @@ def at_every_point(folder: Path, rounds: int, progress: Progress = lambda _: Non
         until(here.settled, seconds=150, every=0.3)
         result = _reckon_with_poison(here, load, rounds)
     missed = [point for point, times in reached.items() if not times and rounds >= len(POINTS)]
-    return result if not missed else _spoiled(result, f"never reached: {missed}")
+    return result.unless(f"never reached: {missed}" if missed else "")
 
 
 def _drive(here: Installation, point: str) -> None:
@@ -65,6 +67,41 @@ def _drive(here: Installation, point: str) -> None:
         here.relay = Process("dead", "replay", log=here.folder / "replay.log", env=here.env, planted=("--die", point))
 
 
+def at_an_fsync(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
+    """Right at an fsync, of which there are many: the log is copied into the file every few pages."""
+    when = random.Random(rounds)
+    short_log = ("--set", "conversion_relay.outbox.sqlite_file.MOST_LOG=65536")
+    killed = 0
+    with installation(folder) as here:
+        with Load(here, most=40) as load:
+            for n in range(rounds):
+                here.start(under=_killed_at_fsync(when.randint(1, 60)), planted=short_log, wait=False)
+                assert here.relay is not None
+                killed += here.relay.popen.wait(60) == -signal.SIGKILL
+                _migrated_again(folder, n, when.randint(1, 8))
+                progress(f"{n + 1}/{rounds}, {len(load.acknowledged)} acknowledged")
+        here.start()
+        result = reckon("kill -9 at an fsync", rounds, here, load.acknowledged, most_duplicates=_most(rounds))
+        return result.unless("" if killed == rounds else f"only {killed} killed")
+
+
+def _killed_at_fsync(nth: int) -> tuple[str, ...]:
+    trace = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync")
+    return (*trace, "-e", f"inject=fdatasync:signal=KILL:when={nth}")
+
+
+def _migrated_again(folder: Path, n: int, nth: int) -> None:
+    """A file of the first schema, killed while it becomes one of the present: all four events are there, once."""
+    old = folder / f"old-{n}.db"
+    TestSchema.write_schema_1(old)
+    env = {"RELAY_OUTBOX": f"sqlite:///{old}"}
+    Process("status", log=folder / "migration.log", env=env, under=_killed_at_fsync(nth)).popen.wait(60)
+    outbox = SqliteOutbox(str(old))
+    (book,) = outbox.counts().values()
+    outbox.close()
+    assert (book.accepted, book.pending + book.leased, book.imbalance) == (4, 2, 0), book
+
+
 def _reckon_with_poison(here: Installation, load: Load, rounds: int) -> Result:
     """Poison ends as a dead letter with Meta's reason; everything else as in `reckon`."""
     poison = {event_id for event_id in load.acknowledged if "-poison" in event_id}
@@ -73,13 +110,7 @@ def _reckon_with_poison(here: Installation, load: Load, rounds: int) -> Result:
     verdict = ", ".join(part for part in result.verdict.split(", ") if part != "dead")
     if poison & arrived:
         verdict += ", poison delivered"
-    result.verdict = verdict or "kept"
-    return result
-
-
-def _spoiled(result: Result, why: str) -> Result:
-    result.verdict = why
-    return result
+    return msgspec.structs.replace(result, verdict=verdict or "kept")
 
 
 def _most(kills: int) -> int:

@@ -10,6 +10,7 @@ import argparse
 import importlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -45,12 +46,10 @@ def main() -> None:
     for assignment in options.set:
         name, _, number = assignment.partition("=")
         module, _, constant = name.rpartition(".")
-        setattr(importlib.import_module(module), constant, float(number))
+        setattr(importlib.import_module(module), constant, int(number) if number.isdigit() else float(number))
     if options.die:
         point, _, nth = options.die.partition(":")
         plant(point, int(nth or 1))
-    import sys
-
     sys.argv = ["conversion-relay", *options.verb]
     cli.main()
 

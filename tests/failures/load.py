@@ -8,6 +8,7 @@ import json
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ import msgspec
 from tests.processes import Installation, until
 
 CANARY = "canary.person"
+Progress = Callable[[str], None]
+"""Told from time to time how far it is."""
 
 
 class Result(msgspec.Struct):
@@ -27,6 +30,10 @@ class Result(msgspec.Struct):
     duplicates: int
     verdict: str
     note: str = ""
+
+    def unless(self, trouble: str) -> "Result":
+        """The same, or with the trouble for its verdict."""
+        return msgspec.structs.replace(self, verdict=trouble) if trouble else self
 
 
 class Load:

@@ -10,19 +10,19 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
 
 from conversion_relay.outbox.sqlite import SqliteOutbox
-from tests.failures.load import Load, Result
+from tests.failures.load import Load, Progress, Result
 from tests.processes import installation
 
 MEGABYTES = 96
 
 
-def power_cut(folder: Path, rounds: int, progress: Callable[[str], None] = lambda _: None) -> Result:
+def power_cut(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
     """Half of the rounds under paced posts, half flat out; Meta hangs up now and then, so that settles are cut too."""
     when = random.Random(rounds)
     lost = corrupt = acknowledged = 0

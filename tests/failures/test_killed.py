@@ -3,6 +3,7 @@
 import pytest
 
 from tests.failures import killed
+from tests.failures.conditions import need_command
 
 
 @pytest.mark.timeout(400)
@@ -18,3 +19,9 @@ def test_a_kill_at_every_named_point_loses_nothing_and_every_copy_is_identical(t
 @pytest.mark.timeout(200)
 def test_told_to_stop_it_finishes_what_it_began_and_sends_nothing_twice(tmp_path):
     assert killed.told_to_stop(tmp_path, 4).verdict == "kept"
+
+
+@pytest.mark.timeout(300)
+def test_a_kill_at_an_fsync_of_a_commit_a_checkpoint_or_a_migration(tmp_path):
+    need_command("strace")
+    assert killed.at_an_fsync(tmp_path, 8).verdict == "kept"

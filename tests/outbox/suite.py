@@ -173,11 +173,11 @@ class OutboxSuite:
         assert outbox.claim("1", 10, 60, NOW + 29) is None
         assert claim(outbox, now=NOW + 30).events[0].attempts == 1
 
-    def test_a_parked_event_waits_and_no_attempt_is_counted(self, outbox):
+    def test_a_parked_event_waits_for_its_dataset_alone_and_no_attempt_is_counted(self, outbox):
         outbox.put([sealed("a")], NOW)
         settle_all(outbox, claim(outbox), Park(NOW + 60, "throttled"))
-        assert outbox.waiting(NOW) == {"1": NOW + 60}
-        assert claim(outbox, now=NOW + 60).events[0].attempts == 0
+        assert outbox.waiting(NOW) == {"1": 0.0}
+        assert claim(outbox).events[0].attempts == 0
 
     def test_a_released_lease_waits_again_as_if_nothing_had_been_sent(self, outbox):
         outbox.put([sealed("a"), sealed("b")], NOW)
