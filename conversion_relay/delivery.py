@@ -116,7 +116,9 @@ class Delivery:
         return self.deliver(turn) if turn else None
 
     def next_turn(self) -> Turn | None:
-        """The dataset whose turn it is; `deliver` must follow."""
+        """The dataset whose turn it is; `deliver` must follow. None when nothing is due, and after `stop`."""
+        if self._stopping.is_set():
+            return None
         now = self._clock()
         due = [name for name, at in self._outbox.waiting(now).items() if at <= now and self._settings.dataset(name)]
         admitted = self._paces.admit(due)

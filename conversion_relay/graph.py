@@ -19,6 +19,8 @@ from conversion_relay.batch import Sized
 THROTTLE_CODES = frozenset({4, 17, 32, 341, 613, *range(80000, 80015)})
 TOKEN_CODES = frozenset({102, 104, 190})
 PERMISSION_CODES = frozenset({3, 10, 294, *range(200, 300)})
+GATEWAY_LOST_IT = (502, 504)
+"""A gateway had no answer from what stands behind it, which may have taken the events."""
 TRANSIENT_CODES = frozenset({1, 2, 21009})
 NOT_THIS_DATASET = frozenset({(100, 33), (803, None)})
 POLICY_BLOCK = 368
@@ -79,7 +81,8 @@ class Misconfigured(msgspec.Struct, frozen=True):
 
 
 class Unreachable(msgspec.Struct, frozen=True):
-    """Meta was not there, or not itself. `sent`: the request may have been read all the same."""
+    """Meta was not there, or not itself. `sent`: the request may have been taken all the same, unlike one that was
+    answered with an error."""
 
     why: str
     sent: bool
@@ -131,7 +134,7 @@ def read_response(status: int, headers: Mapping[str, str], body: bytes, sent: in
     if status == 429:
         return Throttled(said, _pause(headers, now))
     if status >= 500 or status == 408:
-        return Unreachable(f"http_{status}", sent=True, said=said)
+        return Unreachable(f"http_{status}", sent=status in GATEWAY_LOST_IT, said=said)
     if status == 413:
         return Refused(said)
     if 300 <= status < 400 or status == 404:
@@ -168,9 +171,9 @@ def _read_error(status: int, headers: Mapping[str, str], error: Mapping[str, Any
     if code in PERMISSION_CODES or code == POLICY_BLOCK or (code, subcode) in NOT_THIS_DATASET or code == 803:
         return Misconfigured(said)
     if code in TRANSIENT_CODES or error.get("is_transient") is True:
-        return Unreachable(f"code_{code}", sent=True, said=said)
+        return Unreachable(f"code_{code}", sent=False, said=said)
     if code is None and status >= 500:
-        return Unreachable(f"http_{status}", sent=True, said=said)
+        return Unreachable(f"http_{status}", sent=False, said=said)
     return Refused(said, index=_index(error), certain=code is not None)
 
 

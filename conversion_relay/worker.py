@@ -144,11 +144,3 @@ class Worker:
                 continue  # the dispatcher says so
             except Exception:
                 logger.exception("The delivery worker's house-keeping failed; it goes on")
-
-
-def drain(delivery: Delivery) -> list[Report]:
-    """Every event that is due now, one turn after the other in this thread."""
-    reports = []
-    while report := delivery.step():
-        reports.append(report)
-    return reports

@@ -147,6 +147,10 @@ class Installation:
         assert self.relay is not None
         self.relay.kill()
 
+    def stop(self) -> int:
+        assert self.relay is not None
+        return self.relay.stop()
+
     def post(self, body: Any, **headers: str) -> tuple[int, Any]:
         return call("POST", f"{self.url}/events", body, **({"Authorization": f"Bearer {API_KEY}"} | headers))
 

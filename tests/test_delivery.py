@@ -13,7 +13,6 @@ from conversion_relay.graph import Unreachable
 from conversion_relay.outbox import open_outbox
 from conversion_relay.settings import Settings
 from conversion_relay.transport import Response
-from conversion_relay.worker import drain
 
 NOW = 1_795_435_200.0
 TOKEN = "EAAcanary-token"
@@ -95,6 +94,12 @@ def put(outbox, *ids: str, dataset: str = "1", name: str = "Lead", expires_in: f
 
 def delivery(outbox, meta: Meta, clock, settings: Settings = SETTINGS) -> Delivery:
     return Delivery(outbox, meta, settings, clock=clock, steady_clock=clock, jitter=lambda: 0.5)
+
+
+def drain(running: Delivery) -> None:
+    """Every event that is due now, one turn after the other in this thread."""
+    while running.step():
+        pass
 
 
 def states(outbox, *ids: str) -> Counter[str]:
@@ -326,3 +331,136 @@ def test_a_meta_that_refuses_is_a_meta_that_is_there(outbox, clock):
         assert running.paces()["1"].parked_seconds <= 1
         clock.now += 1
     assert states(outbox, *ids) == {"delivered": 63, "dead": 1}
+
+
+DAY = 86_400
+
+
+def late_delivery(outbox, clock, meta):
+    """Both events went out, and nothing came back, until Meta has forgotten that it may know them."""
+    put(outbox, "p", name="Purchase")
+    put(outbox, "l", name="Lead")
+    running = delivery(outbox, meta, clock)
+    drain(running)
+    clock.now += 2 * DAY
+    meta.answer = taken
+    drain(running)
+    return running
+
+
+def test_a_purchase_that_meta_may_have_for_two_days_is_held_and_everything_else_is_sent_again(outbox, clock, caplog):
+    meta = Meta(lambda _: Unreachable("deadline", sent=True))
+    running = late_delivery(outbox, clock, meta)
+    assert (states(outbox, "p"), states(outbox, "l")) == ({"pending": 1}, {"delivered": 1})
+    assert [story.event_id for story in outbox.held()] == ["p"] and outbox.held()[0].reason == "ambiguous_late"
+    assert [r.levelname for r in caplog.records if getattr(r, "reason", "") == "ambiguous_late"] == ["ERROR"]
+    assert outbox.replay(clock.now, ["p"]) == 1
+    clock.now += 1
+    drain(running)
+    assert states(outbox, "p") == {"delivered": 1}
+
+
+def test_what_meta_surely_does_not_have_is_not_held_however_late(outbox, clock):
+    late_delivery(outbox, clock, Meta(lambda _: error(2, status=500)))
+    assert (states(outbox, "p"), states(outbox, "l")) == ({"delivered": 1}, {"delivered": 1})
+
+
+def test_which_events_are_held_is_a_setting(outbox, clock):
+    settings = Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": TOKEN, "RELAY_HOLD_LATE": ""})
+    put(outbox, "p", name="Purchase")
+    meta = Meta(lambda _: Unreachable("deadline", sent=True))
+    running = delivery(outbox, meta, clock, settings)
+    drain(running)
+    clock.now += 3 * DAY
+    meta.answer = taken
+    drain(running)
+    assert states(outbox, "p") == {"delivered": 1}
+
+
+def test_answers_that_do_not_add_up_are_told_once_and_the_events_are_sent_on_until_they_do(outbox, clock, caplog):
+    put(outbox, "a", "b")
+    meta = Meta(lambda ids: taken(ids[:-1]))
+    running = delivery(outbox, meta, clock)
+    for _ in range(12):
+        drain(running)
+        clock.now += 301
+    assert states(outbox, "a", "b") == {"pending": 2}
+    assert len([r for r in caplog.records if "do not add up" in r.message]) == 1
+    meta.answer = taken
+    drain(running)
+    assert states(outbox, "a", "b") == {"delivered": 2} and len(set(meta.bodies)) == 1
+
+
+def test_in_an_outage_one_event_at_a_time_asks_whether_meta_is_back(outbox, clock):
+    put(outbox, *numbered(3_000))
+    meta = Meta(lambda _: Unreachable("deadline", sent=True))
+    running = delivery(outbox, meta, clock)
+    for _ in range(10):
+        drain(running)
+        clock.now += 31
+    assert [len(call) for call in meta.calls] == [1_000, 1_000, 1_000, 1, 1, 1, 1, 1, 1, 1]
+    meta.answer = taken
+    drain(running)
+    assert [len(call) for call in meta.calls[10:]] == [1, 1_000, 1_000, 999]
+
+
+def test_retries_are_spread_by_chance(outbox, clock):
+    put(outbox, "a")
+    chances = iter([0.25, 0.75])
+    running = Delivery(
+        outbox,
+        Meta(lambda _: Unreachable("reset", sent=False)),
+        SETTINGS,
+        clock=clock,
+        steady_clock=clock,
+        jitter=lambda: next(chances),
+    )
+    drain(running)
+    assert running.paces()["1"].parked_seconds == 0.25
+    clock.now += 1
+    drain(running)
+    assert running.paces()["1"].parked_seconds == 1.5
+
+
+def test_a_new_token_is_used_at_once_and_only_by_the_dataset_that_got_it(outbox, clock):
+    put(outbox, "a")
+    meta = Meta(lambda _: error(190))
+    running = delivery(outbox, meta, clock)
+    drain(running)
+    assert running.step() is None, "a minute's pause"
+    running.use(SETTINGS)
+    assert running.step() is None, "the same token again is no reason"
+    meta.answer = taken
+    running.use(Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAAnew-token"}))
+    drain(running)
+    assert states(outbox, "a") == {"delivered": 1}
+
+
+def test_told_to_stop_between_two_batches_it_lets_go_of_the_rest(outbox, clock):
+    put(outbox, *numbered(999), "poison")
+    meta = Meta()
+    running = delivery(outbox, meta, clock)
+
+    def answer(batch):
+        running.stop()
+        return refuse_poison(batch)
+
+    meta.answer = answer
+    drain(running)
+    assert len(meta.calls) == 1
+    book = outbox.counts()["1"]
+    assert (book.pending, book.leased, book.imbalance) == (1_000, 0, 0)
+
+
+def test_a_lease_is_extended_while_a_bad_batch_is_taken_apart(outbox, clock, monkeypatch):
+    put(outbox, *numbered(63), "poison")
+    extended = []
+    monkeypatch.setattr(outbox, "extend", lambda lease, seconds: extended.append(seconds))
+
+    def slow(batch):
+        clock.now += 15
+        return refuse_poison(batch)
+
+    drain(delivery(outbox, Meta(slow), clock))
+    assert extended and set(extended) == {60.0}
+    assert states(outbox, *numbered(63), "poison") == {"delivered": 63, "dead": 1}

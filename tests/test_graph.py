@@ -183,3 +183,19 @@ def test_a_200_near_a_limit_asks_for_a_rest(headers, pause):
     body = b'{"events_received":1,"messages":[],"fbtrace_id":"A"}'
     outcome = read_response(200, headers, body, 1, 0.0)
     assert isinstance(outcome, Accepted) and outcome.pause == pytest.approx(pause)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sent"),
+    [
+        (error(2, status=500), False),
+        (error(1, status=500), False),
+        (read_response(500, {}, b"<html>", 3, NOW), False),
+        (read_response(503, {}, b"<html>", 3, NOW), False),
+        (read_response(408, {}, b"", 3, NOW), False),
+        (read_response(502, {}, b"<html>", 3, NOW), True),
+        (read_response(504, {}, b"", 3, NOW), True),
+    ],
+)
+def test_an_error_that_meta_answers_with_is_no_taking_but_a_gateway_does_not_know(outcome, sent):
+    assert isinstance(outcome, Unreachable) and outcome.sent is sent

@@ -1,0 +1,71 @@
+"""Settings that change while we run."""
+
+import os
+import signal
+
+import pytest
+
+from conversion_relay.settings_watch import SettingsWatch
+
+
+@pytest.fixture
+def token(tmp_path, monkeypatch):
+    place = tmp_path / "token"
+    place.write_text("EAAfirst\n")
+    monkeypatch.setenv("META_PIXEL_ID", "1")
+    monkeypatch.setenv("META_ACCESS_TOKEN_FILE", str(place))
+    before = signal.getsignal(signal.SIGHUP)
+    yield place
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
+def used():
+    return []
+
+
+def tokens(used) -> list[str]:
+    return [settings.datasets[0].access_token.reveal() for settings in used]
+
+
+def test_nothing_changed_nothing_read(token, used):
+    watch = SettingsWatch(used.append)
+    watch()
+    assert used == []
+
+
+def test_a_file_that_changed_is_read_once(token, used):
+    watch = SettingsWatch(used.append)
+    token.write_text("EAAsecond-token\n")
+    watch()
+    watch()
+    assert tokens(used) == ["EAAsecond-token"]
+
+
+def test_a_file_that_was_put_in_its_place_is_read_even_if_it_looks_the_same(token, used):
+    watch = SettingsWatch(used.append)
+    other = token.with_name("other")
+    other.write_text("EAAother\n")
+    os.utime(other, ns=(token.stat().st_atime_ns, token.stat().st_mtime_ns))
+    other.replace(token)
+    watch()
+    assert tokens(used) == ["EAAother"]
+
+
+def test_sighup_reads_again_though_nothing_changed(token, used):
+    watch = SettingsWatch(used.append)
+    os.kill(os.getpid(), signal.SIGHUP)
+    watch()
+    assert tokens(used) == ["EAAfirst"]
+
+
+def test_settings_that_are_no_good_leave_the_old_ones_and_are_told_without_a_token(token, used, caplog):
+    watch = SettingsWatch(used.append)
+    token.write_text("EAAhalf a token\n")
+    watch()
+    assert used == [] and "the old ones stay" in caplog.text and "half a token" not in caplog.text
+    token.unlink()
+    watch()
+    token.write_text("EAAthird\n")
+    watch()
+    assert tokens(used) == ["EAAthird"]
