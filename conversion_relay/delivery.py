@@ -227,7 +227,10 @@ class Delivery:
         self, lease: Lease, events: Sequence[LeasedEvent], outcome: Outcome, failures: int, report: Report
     ) -> None:
         now, jitter = self._clock(), self._jitter()
-        verdicts = {n: decide(outcome, Facts(n, 1, failures), now, jitter) for n in {e.attempts for e in events}}
+        outage = self._paces.outages(lease.dataset) if len(events) == 1 else 0
+        setbacks = self._isolation.setbacks(events[0], outage) if outage else 0
+        attempts = {event.attempts for event in events}
+        verdicts = {n: decide(outcome, Facts(n, 1, failures, setbacks), now, jitter) for n in attempts}
         decided = [(event, verdicts[event.attempts]) for event in events]
         for verdict in verdicts.values():
             self._park(lease.dataset, verdict, now)

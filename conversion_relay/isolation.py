@@ -1,4 +1,4 @@
-"""Finding the bad event in a refused batch: those our own rules suspect go apart, else halves, else halves of halves.
+"""Finding the one event that spoils it for the others: those our own rules suspect go apart, else halves of halves.
 
 Meta refuses whole requests and mostly does not say which event it was. One bad event of 1,000 costs at most 21 calls:
 when one half was accepted the other is known to hold it, and is halved again without asking.
@@ -31,6 +31,17 @@ class Isolation:
 
     def __init__(self) -> None:
         self._halves: dict[int, int] = {}
+        self._setbacks: dict[int, tuple[int, int]] = {}
+
+    def setbacks(self, event: LeasedEvent, outage: int) -> int:
+        """In how many outages this event was sent alone, this one included. Where Meta took others between them, it
+        may be this event that makes Meta fail."""
+        known, last = self._setbacks.get(event.key, (0, 0))
+        if outage != last:
+            if len(self._setbacks) > MOST_REMEMBERED:
+                self._setbacks.clear()
+            self._setbacks[event.key] = known, last = known + 1, outage
+        return known
 
     def pack(self, events: Sequence[LeasedEvent]) -> list[Batch]:
         """What to send, last one first."""
@@ -57,6 +68,7 @@ class Isolation:
         return [twin, Batch(first, twin=twin)]
 
     def forget(self, events: Iterable[LeasedEvent]) -> None:
-        if self._halves:
+        if self._halves or self._setbacks:
             for event in events:
                 self._halves.pop(event.key, None)
+                self._setbacks.pop(event.key, None)

@@ -19,6 +19,9 @@ SLOW_SECONDS = 2.0
 MOST_EVENTS = 1_000
 PROBE_EVENTS = 1
 """Events in the request that asks whether Meta is back, so that an outage leaves few of them in doubt."""
+GROWTH = 4
+"""Requests grow by this factor as they are taken again: should it be one event that Meta stumbles over, it is soon
+alone."""
 OUTAGE_FAILURES = 3
 """So many in a row are an outage, not a hiccup."""
 REFUSED_PROBE_EVENTS = 10
@@ -39,6 +42,10 @@ class DatasetPace(msgspec.Struct):
     is_warming_up: bool = True
     """No trouble yet: the limit doubles with every round of answers; later it grows by one."""
     changed_at: float = 0.0
+    events: int = MOST_EVENTS
+    """In one request."""
+    recoveries: int = 0
+    """How often events were taken again after an outage."""
     linger_until: float = 0.0
     served_at: float = 0.0
 
@@ -74,9 +81,7 @@ class Paces:
             _, name, pace = min(open_now, key=lambda row: row[:2])
             pace.in_flight += 1
             pace.served_at = now
-            if pace.why == "all_refused":
-                return name, REFUSED_PROBE_EVENTS
-            return name, PROBE_EVENTS if pace.failures >= OUTAGE_FAILURES else MOST_EVENTS
+            return name, REFUSED_PROBE_EVENTS if pace.why == "all_refused" else pace.events
 
     def done(self, name: str) -> None:
         with self._lock:
@@ -102,9 +107,13 @@ class Paces:
             if isinstance(outcome, DATASET_OUTCOMES):
                 if started >= pace.changed_at or not pace.failures:
                     pace.failures += 1
+                if pace.failures >= OUTAGE_FAILURES or pace.events < MOST_EVENTS:
+                    pace.events = PROBE_EVENTS
                 self._slow_down(pace, started, now)
             else:
+                pace.recoveries += pace.failures >= OUTAGE_FAILURES
                 pace.failures = 0
+                pace.events = min(MOST_EVENTS, pace.events * GROWTH)
                 if pace.why != "all_refused":
                     pace.parked_until, pace.why = 0.0, None
                 if isinstance(outcome, Accepted):
@@ -121,6 +130,12 @@ class Paces:
             self._slow_down(pace, started, now)
         else:
             pace.limit = min(float(self._most_calls), pace.limit + (1.0 if pace.is_warming_up else 1.0 / pace.limit))
+
+    def outages(self, name: str) -> int:
+        """A number for the outage that this dataset is in; 0 when it is in none."""
+        with self._lock:
+            pace = self._pace(name)
+            return pace.recoveries + 1 if pace.failures >= OUTAGE_FAILURES else 0
 
     def recovered(self, name: str) -> str | None:
         """Meta took events: the alert that stood until now, once."""

@@ -22,6 +22,8 @@ LONGEST_DELAY = 300.0
 LONGEST_OUTAGE_DELAY = 30.0
 """Seconds; while Meta is away one small request at a time asks for it, so it may ask more often than an event is
 retried: within half a minute of Meta's return events flow again."""
+FIRST_ASIDE = 5.0
+"""Seconds that an event which was sent alone, in vain, leaves to the others; twice as long each time that helped."""
 PROBE_EVERY = 60.0
 """Seconds between two looks at a dataset whose token or permission is wrong."""
 UNCERTAIN_ATTEMPTS = 3
@@ -38,6 +40,8 @@ class Facts(msgspec.Struct, frozen=True):
     in_batch: int
     failures: int
     """How often in a row this dataset could not be reached, this time included."""
+    setbacks: int = 0
+    """For an event that was sent alone in an outage: in how many outages it was, with events taken between them."""
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -76,6 +80,8 @@ class Park(msgspec.Struct, frozen=True):
     """Somebody has to do something: a token, a permission, a wrong id."""
     sent: bool = False
     """Meta may have it all the same."""
+    aside: float | None = None
+    """Until then (Unix seconds) this event lets others go before it."""
 
 
 HELD = "ambiguous_late"
@@ -97,9 +103,9 @@ def decide(outcome: Outcome, facts: Facts, now: float, jitter: float) -> Verdict
 
     >>> from conversion_relay.graph import Said
     >>> decide(Throttled(Said(code=4), after=30.0), Facts(attempts=0, in_batch=1, failures=1), now=100.0, jitter=0.5)
-    Park(until=145.0, why='throttled', alert=False, sent=False)
+    Park(until=145.0, why='throttled', alert=False, sent=False, aside=None)
     >>> decide(Unreachable("connect", sent=False), Facts(attempts=0, in_batch=1, failures=3), now=100.0, jitter=0.5)
-    Park(until=102.0, why='connect', alert=False, sent=False)
+    Park(until=102.0, why='connect', alert=False, sent=False, aside=None)
     """
     match outcome:
         case Accepted():
@@ -114,7 +120,8 @@ def decide(outcome: Outcome, facts: Facts, now: float, jitter: float) -> Verdict
         case Misconfigured():
             return Park(now + PROBE_EVERY, "misconfigured", alert=True)
         case Unreachable(why=why, sent=sent):
-            return Park(now + backoff(facts.failures, jitter, LONGEST_OUTAGE_DELAY), why, sent=sent)
+            until = now + backoff(facts.failures, jitter, LONGEST_OUTAGE_DELAY)
+            return Park(until, why, sent=sent, aside=_aside(facts.setbacks, until))
         case Ambiguous(why=why):
             again_and_again = facts.attempts + 1 >= AMBIGUOUS_ATTEMPTS
             why = "accounting_mismatch" if again_and_again else why
@@ -129,6 +136,11 @@ def backoff(failures: int, jitter: float, longest: float = LONGEST_DELAY) -> flo
     """
     ceiling = min(longest, FIRST_DELAY * 2.0 ** min(failures - 1, 20))
     return ceiling * jitter
+
+
+def _aside(setbacks: int, until: float) -> float | None:
+    """An event that Meta stumbles over would be in every first batch after every outage, and hold up all others."""
+    return until + min(LONGEST_DELAY, FIRST_ASIDE * 2.0 ** (min(setbacks, 20) - 1)) if setbacks else None
 
 
 def _refused(refused: Refused, facts: Facts, now: float, jitter: float) -> Verdict:

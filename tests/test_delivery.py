@@ -401,7 +401,27 @@ def test_in_an_outage_one_event_at_a_time_asks_whether_meta_is_back(outbox, cloc
     assert [len(call) for call in meta.calls] == [1_000, 1_000, 1_000, 1, 1, 1, 1, 1, 1, 1]
     meta.answer = taken
     drain(running)
-    assert [len(call) for call in meta.calls[10:]] == [1, 1_000, 1_000, 999]
+    assert [len(call) for call in meta.calls[10:]] == [1, 4, 16, 64, 256, 1_000, 1_000, 659]
+
+
+def test_an_event_that_makes_meta_fail_is_soon_alone_and_holds_up_nobody(outbox, clock):
+    """Asked with this event in it, Meta answers 500, every time; nobody said that it was this one."""
+    put(outbox, *numbered(500), "stumbling block", *numbered(1_500, "f"), expires_in=500_000)
+    meta = Meta(lambda ids: error(1, status=500) if "stumbling block" in ids else taken(ids))
+    running = delivery(outbox, meta, clock)
+    began = clock.now
+    while outbox.counts()["1"].delivered < 2_000:
+        drain(running)
+        clock.now += 1
+    assert clock.now - began < 300 and len(meta.calls) < 100
+    calls = len(meta.calls)
+    for n in range(60):
+        put(outbox, f"later{n}", expires_in=500_000)
+        while states(outbox, f"later{n}") != {"delivered": 1}:
+            drain(running)
+            clock.now += 1
+    assert clock.now - began < 1_500 and len(meta.calls) - calls < 200
+    assert states(outbox, "stumbling block") == {"pending": 1}
 
 
 def test_retries_are_spread_by_chance(outbox, clock):

@@ -209,8 +209,8 @@ def _apply(db: apsw.Connection, verdict: FinalVerdict, keys: Any, answer: int | 
             return "expired", _end(db, "expired", "too_old", 0, keys, answer, now)
         case RetryAt(at=due_at, why=why, sent=sent):
             return "pending", _again(db, due_at, why, 1, keys, answer, now if sent else None)
-        case Park(why=why, sent=sent):
-            return "pending", _again(db, None, why, 0, keys, answer, now if sent else None)
+        case Park(why=why, sent=sent, aside=due_at):
+            return "pending", _again(db, due_at, why, 0, keys, answer, now if sent else None)
         case Hold(why=why):
             db.execute("UPDATE event SET reason = ? WHERE key IN carray(?)", (why, keys))
             return "pending", _enqueue(db, HELD, keys)
