@@ -338,8 +338,10 @@ def prune(db: apsw.Connection, now: float, ledger_seconds: float) -> int:
     return len(ended)
 
 
-_ENDED = "SELECT key FROM event WHERE state IN ('delivered', 'expired', 'erased') AND settled_at < ? LIMIT ?"
-_LONG_DEAD = "SELECT key FROM event WHERE state = 'dead' AND settled_at < ? LIMIT ?"
+# Never the newest row: the next key is one more than its, and no key may come again while a lease could still name it.
+_OLDER = "SELECT key FROM event WHERE key < (SELECT max(key) FROM event) AND settled_at < ? AND state"
+_ENDED = f"{_OLDER} IN ('delivered', 'expired', 'erased') LIMIT ?"
+_LONG_DEAD = f"{_OLDER} = 'dead' LIMIT ?"
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------
