@@ -5,9 +5,11 @@ BIN := .venv/bin
 # The system's certificates, as pip does: behind a company's proxy they are the ones that work.
 UV := UV_SYSTEM_CERTS=1 UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv
 DEMO_OPTIONS ?=
+SOAK_OPTIONS ?=
+MUTANTS_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint setup setup-dev bench format clean
+.PHONY: help demo test lint setup setup-dev bench soak mutants format clean
 
 help: ## what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +48,14 @@ setup-dev: .venv/.ready-dev ## ... and what its tests need
 
 bench: setup-dev ## ratios against baselines measured in the same run
 	$(BIN)/python -m bench
+
+soak: setup-dev ## every fault for hours; can be stopped, goes on where it was (SOAK_OPTIONS=--anew begins again)
+	@sh tests/system_packages.sh
+	$(BIN)/python -m tests.failures.soak --keep docs/guarantees.md $(SOAK_OPTIONS)
+
+mutants: setup-dev ## plants one mistake after the other; the tests must notice each
+	@sh tests/system_packages.sh
+	$(BIN)/python -m tests.mutants $(MUTANTS_OPTIONS)
 
 format: setup-dev ## put the style right
 	$(BIN)/ruff check --fix .

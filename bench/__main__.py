@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apsw
 
-from bench import seal
+from bench import drain, seal
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox.sqlite import SqliteOutbox
 from conversion_relay.retry import Delivered
@@ -40,6 +40,8 @@ def main() -> None:
             scale=1e3 * BATCH / EVENTS,
         )
         outbox.close()
+    print()
+    drain.report(200_000)
 
 
 def row(

@@ -9,6 +9,7 @@ records nothing and judges nothing; it reads rows in order and posts them with t
 import asyncio
 import multiprocessing
 import queue
+import statistics
 import sys
 import tempfile
 import threading
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import apsw
+import msgspec
 import urllib3
 
 from bench.load import memory_mb, sealed_event
@@ -31,27 +33,50 @@ BATCH = 1_000
 MOST_CALLS = (4, 8, 16)
 
 
+class Drained(msgspec.Struct):
+    """Events per second of ours and of the bare loop; resident memory of ours, in MB and MB per minute."""
+
+    ours: float
+    bare: float
+    memory: float
+    slope: float
+
+
 def main() -> None:
-    events = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-    report(events)
+    report(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000)
 
 
 def report(events: int) -> None:
+    title = f"draining {events:,} events, {LATENCY * 1000:.0f} ms at Meta"
+    print(f"{title:42}{'ours':>12}{'bare loop':>12}{'ratio':>8}{'RSS':>26}")
+    for calls in MOST_CALLS:
+        found = measure(events, calls)
+        name, memory = f"  {calls} calls in flight (events/s)", f"{found.memory:.0f} MB, {found.slope:+.1f} MB/min"
+        print(f"{name:42}{found.ours:12,.0f}{found.bare:12,.0f}{found.ours / found.bare:8.2f}{memory:>26}", flush=True)
+
+
+def measure(events: int, calls: int) -> Drained:
     ready: multiprocessing.Queue[int] = multiprocessing.Queue()
     meta = multiprocessing.Process(target=_meta, args=(ready,), daemon=True)
     meta.start()
     url = f"http://127.0.0.1:{ready.get()}"
-    title = f"draining {events:,} events, {LATENCY * 1000:.0f} ms at Meta"
-    print(f"{title:42}{'ours':>12}{'bare loop':>12}{'ratio':>8}{'RSS':>16}")
-    for calls in MOST_CALLS:
+    try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "outbox.db")
             _fill(path, events)
             bare = _bare_loop(path, url, calls, events)
-            ours, first, last = _ours(path, url, calls, events)
-        name = f"  {calls} calls in flight (events/s)"
-        print(f"{name:42}{ours:12,.0f}{bare:12,.0f}{ours / bare:8.2f}{f'{first:.0f} -> {last:.0f} MB':>16}", flush=True)
-    meta.terminate()
+            ours, samples = _ours(path, url, calls, events)
+        return Drained(ours, bare, samples[-1][1], _slope(samples))
+    finally:
+        meta.terminate()
+
+
+def _slope(samples: list[tuple[float, float]]) -> float:
+    """MB per minute, by least squares, once the first fifth has warmed up; 0 when it was over too soon to tell."""
+    warm = samples[len(samples) // 5 :]
+    if len(warm) < 10:
+        return 0.0
+    return 60 * statistics.linear_regression(*zip(*warm, strict=True)).slope
 
 
 def _fill(path: Path, events: int) -> None:
@@ -62,26 +87,32 @@ def _fill(path: Path, events: int) -> None:
     outbox.close()
 
 
-def _ours(path: Path, url: str, calls: int, events: int) -> tuple[float, float, float]:
-    """(events/s, resident MB after the first tenth, resident MB at the end)."""
+def _ours(path: Path, url: str, calls: int, events: int) -> tuple[float, list[tuple[float, float]]]:
+    """Events/s, and (second, resident MB) four times a second."""
     settings = Settings.from_env(
         {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x", "META_GRAPH_URL": url, "RELAY_MOST_CALLS": str(calls)}
     )
     outbox, transport = SqliteOutbox(str(path)), GraphTransport(connections=calls)
     worker = Worker(Delivery(outbox, transport, settings), outbox)
-    first: list[float] = []
-    timer = threading.Timer(events / 200_000, lambda: first.append(memory_mb()))
-    timer.start()
+    drained = threading.Event()
+    samples = [(time.perf_counter(), memory_mb())]
+
+    def watch() -> None:
+        while not drained.wait(0.25):
+            samples.append((time.perf_counter(), memory_mb()))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     started = time.perf_counter()
     reports = worker.drain()
     took = time.perf_counter() - started
-    timer.cancel()
+    drained.set()
+    watcher.join()
     assert sum(report.delivered for report in reports) == events, reports[-3:]
-    last = memory_mb()
     worker.stop()
     outbox.close()
     transport.close()
-    return events / took, first[0] if first else last, last
+    return events / took, samples
 
 
 def _bare_loop(path: Path, url: str, calls: int, events: int) -> float:

@@ -21,7 +21,7 @@ BATCH = 1_000
 
 def at_random(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
     """Collector and worker in one process, killed in the middle of whatever they do."""
-    when = random.Random(rounds)
+    when = random.Random(folder.name)
     with installation(folder) as here:
         here.start()
         with Load(here) as load:
@@ -35,7 +35,7 @@ def at_random(folder: Path, rounds: int, progress: Progress = lambda _: None) ->
 
 def at_every_point(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
     """At each named point in turn; Meta refuses some batches and is slow at times, so that every point is passed."""
-    when = random.Random(rounds)
+    when = random.Random(folder.name)
     reached = dict.fromkeys(POINTS, 0)
     with installation(folder) as here:
         here.misbehave(mode="poison", event_id_contains="-poison")
@@ -69,7 +69,7 @@ def _drive(here: Installation, point: str) -> None:
 
 def at_an_fsync(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
     """Right at an fsync, of which there are many: the log is copied into the file every few pages."""
-    when = random.Random(rounds)
+    when = random.Random(folder.name)
     short_log = ("--set", "conversion_relay.outbox.sqlite_file.MOST_LOG=65536")
     killed = 0
     with installation(folder) as here:
