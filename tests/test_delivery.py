@@ -222,6 +222,16 @@ def test_what_grew_too_old_while_it_waited_is_expired_unsent(outbox, clock, capl
     assert (states(outbox, "old"), states(outbox, "young")) == ({"expired": 1}, {"delivered": 1})
 
 
+def test_a_body_that_the_disk_changed_is_not_sent_and_said(outbox, clock, caplog):
+    put(outbox, "a", "b")
+    outbox._database.submit(lambda db: db.execute("UPDATE body SET body = x'00' WHERE key = 1")).result()
+    meta = Meta()
+    drain(delivery(outbox, meta, clock))
+    assert meta.calls == [["b"]]
+    assert outbox.find("a")[0].reason == "corrupt"
+    assert "Error sending Meta Conversions API Lead event" in caplog.text
+
+
 def test_the_three_sentences_come_once_per_outcome_and_only_after_the_commit(outbox, clock, caplog):
     caplog.set_level(logging.INFO)
     put(outbox, "good", name="Purchase")

@@ -284,6 +284,16 @@ class OutboxSuite:
         book = outbox.counts()["1"]
         assert (book.erased, book.delivered, book.pending, book.leased, book.imbalance) == (1, 1, 1, 0, 0)
 
+    def test_a_lease_from_before_the_ledger_forgot_settles_nobody_elses_event(self, outbox):
+        digest = b"ef" * 32
+        outbox.put([sealed("a", body=digest)], NOW)
+        lease = claim(outbox)
+        outbox.erase([digest.decode()], NOW)
+        outbox.prune(NOW + 9 * 86_400)
+        outbox.put([sealed("b")], NOW)
+        settle_all(outbox, lease, Delivered())
+        assert outbox.find("b")[0].state == "pending"
+
     def test_the_ledger_forgets_after_eight_days_and_the_books_do_not(self, outbox):
         outbox.put([sealed("a"), sealed("b")], NOW)
         lease = claim(outbox)

@@ -68,6 +68,22 @@ class TestSqlite(OutboxSuite):
         assert claim(outbox).events[0].event_id == "a"
         assert outbox.counts()["1"].imbalance == 0
 
+    def test_a_claim_whose_commit_came_out_badly_holds_nothing_up(self, outbox, monkeypatch):
+        """Its lease may be in the file all the same, and nobody knows its token."""
+        outbox.put([sealed("a")], NOW)
+        submit = outbox._database.submit
+
+        def committed_but_not_told(work, *, adds=False):
+            submit(work, adds=adds).result()
+            raise OutboxUnavailable("fsync")
+
+        monkeypatch.setattr(outbox._database, "submit", committed_but_not_told)
+        with pytest.raises(OutboxUnavailable):
+            claim(outbox)
+        monkeypatch.undo()
+        assert outbox.waiting(NOW) == {"1": 0.0}
+        assert claim(outbox).events[0].sent_at is None
+
     def test_leases_of_a_living_neighbour_are_left_alone(self, outbox, place):
         outbox.put([sealed("a")], NOW)
         neighbour = self.open(place)
