@@ -12,10 +12,13 @@ from click.testing import CliRunner
 
 from conversion_relay import cli
 from conversion_relay.collector.metrics import render
-from conversion_relay.outbox import Counts
+from conversion_relay.delivery import Delivery
+from conversion_relay.event import SealedEvent
+from conversion_relay.outbox import Counts, open_outbox
 from conversion_relay.pace import PaceNow
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import ERROR, FAILED, SENT, Counters
+from conversion_relay.transport import GraphTransport
 from tests import differences
 from tests.processes import installation
 
@@ -86,10 +89,16 @@ def test_every_setting_of_the_table_is_read_and_every_one_that_is_read_is_in_the
     assert Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x"}).graph_version == "v26.0"
 
 
-def test_the_metrics_to_watch_and_the_sentences_are_the_real_ones():
+def test_the_metrics_to_watch_and_the_sentences_are_the_real_ones(tmp_path):
     text = (ROOT / "docs/operations.md").read_text()
+    settings, counters = Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x"}), Counters()
+    outbox = open_outbox(f"sqlite:///{tmp_path}/outbox.db")
+    event = SealedEvent(dataset="1", event_name="Lead", event_id="a", event_time=1, expires_at=1, body=b"{}")
+    outbox.put([event], 0.0)
+    Delivery(outbox, GraphTransport(), settings, counters=counters).step()  # too old: nothing is sent
+    outbox.close()
     shown = render(
-        Counters(), {"1": Counts(pending=1, oldest_pending_at=1, nearest_expiry_at=1)}, {"1": PaceNow(0.0, None, 0, 2)}
+        counters, {"1": Counts(pending=1, oldest_pending_at=1, nearest_expiry_at=1)}, {"1": PaceNow(0.0, None, 0, 2)}
     )
     for metric in re.findall(r"`(relay_[a-z_]+)", text):
         assert f"{metric}{{" in shown, metric
