@@ -25,7 +25,7 @@ from conversion_relay.graph import (
     read_response,
 )
 from conversion_relay.isolation import Batch, Isolation
-from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Outbox, Settlement
+from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Leases, Settlement
 from conversion_relay.pace import DATASET_OUTCOMES, PaceNow, Paces
 from conversion_relay.retry import (
     HELD,
@@ -91,7 +91,7 @@ class Delivery:
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: Leases,
         transport: Transport,
         settings: Settings,
         *,

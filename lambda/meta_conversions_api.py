@@ -25,6 +25,7 @@ except ImportError:  # a checkout: the package lies beside this folder
 from conversion_relay import Event, InvalidEvent, OutboxUnavailable, Refused, Relay, Settings, SettingsError
 from conversion_relay import event_id as event_ids
 from conversion_relay.reading import read_event
+from conversion_relay.settings import REQUIRED
 from conversion_relay.telemetry import ERROR, configure_logging, logger
 
 DIRECT_SECONDS = 1.5
@@ -190,6 +191,7 @@ def _told(outcome: Any) -> str:
 @cache
 def _relay() -> Relay:
     """One for the life of the process, so that a warm function keeps its connection to Meta."""
-    settings = Settings.from_env()
+    queued = bool(os.environ.get("RELAY_OUTBOX"))  # then the token is the delivery function's
+    settings = Settings.from_env(required=("META_PIXEL_ID",) if queued else REQUIRED)
     configure_logging(settings.log_format, settings.secrets())
     return Relay(settings)

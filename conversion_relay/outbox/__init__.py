@@ -96,15 +96,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 Settlement = tuple[LeasedEvent, FinalVerdict]
 
 
-@runtime_checkable
-class Outbox(Protocol):
-    """The verbs. All raise OutboxUnavailable when nothing could be committed."""
-
-    def put(self, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
-        """Durable when it returns. A known (dataset, event name, event id) is not stored again."""
-
-    def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
-        """The same for a caller that must not block: the future is done after the commit."""
+class Leases(Protocol):
+    """The verbs that delivery needs."""
 
     def claim(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
         """Up to `limit` due events of one dataset, given to nobody else until the lease runs out.
@@ -125,6 +118,17 @@ class Outbox(Protocol):
     def waiting(self, now: float) -> dict[str, float]:
         """Datasets with something to send, and when the first of it is due (Unix seconds; 0 when it is due now).
         Leases whose owner died or stood still are taken back first."""
+
+
+@runtime_checkable
+class Outbox(Leases, Protocol):
+    """The verbs. All raise OutboxUnavailable when nothing could be committed."""
+
+    def put(self, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
+        """Durable when it returns. A known (dataset, event name, event id) is not stored again."""
+
+    def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
+        """The same for a caller that must not block: the future is done after the commit."""
 
     def counts(self) -> dict[str, Counts]:
         """The books by dataset."""
@@ -164,10 +168,15 @@ class Outbox(Protocol):
 
 
 def open_outbox(url: str) -> Outbox:
-    """`sqlite:///relative.db`, `sqlite:////absolute.db`. Raises SettingsError for anything else."""
+    """`sqlite:///relative.db`, `sqlite:////absolute.db`, `sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE`. Raises
+    SettingsError for anything else."""
     scheme = urlsplit(url).scheme
     if scheme == "sqlite" and url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         from conversion_relay.outbox.sqlite import SqliteOutbox
 
         return SqliteOutbox(url.removeprefix("sqlite:///"))
-    raise SettingsError("RELAY_OUTBOX: expected sqlite:///file.db (four slashes for an absolute path)")
+    if scheme == "sqs":
+        from conversion_relay.outbox.sqs import SqsOutbox
+
+        return SqsOutbox(url)
+    raise SettingsError("RELAY_OUTBOX: expected sqlite:///file.db (four slashes for an absolute path) or sqs://...")

@@ -1,0 +1,151 @@
+"""What calls a Lambda function, as one shape: HTTP API, REST API, Function URL, load balancer, test console.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html (2.0 and 1.0)
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal["http", "rest", "alb", "alb_multi"]
+
+
+class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Header names in lower case, repeated ones joined (cookies by a semicolon); `body` the bytes as they were sent."""
+
+    kind: Kind
+    method: str
+    path: str
+    headers: dict[str, str]
+    peer: str | None
+    """Who connected: told by AWS itself, not by a header that anybody can write."""
+    url: str
+    body: bytes
+
+
+class NotHttp(Exception):
+    """This document is no HTTP request; `reason` says what is wrong with it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def read_request(event: object) -> HttpRequest:
+    """Raises NotHttp for everything that is none of the four."""
+    if not isinstance(event, dict):
+        raise NotHttp("the event is not an object")
+    context = event.get("requestContext")
+    if not isinstance(context, dict):
+        raise NotHttp("the event has no requestContext")
+    if isinstance(context.get("http"), dict):
+        return _version_2(event, context["http"])
+    if isinstance(event.get("httpMethod"), str):
+        return _load_balancer(event) if "elb" in context else _version_1(event, context)
+    raise NotHttp("the requestContext is of no kind that is known here")
+
+
+def _version_2(event: Mapping[str, Any], http: Mapping[str, Any]) -> HttpRequest:
+    headers = _headers(event.get("headers"))
+    cookies = event.get("cookies")
+    if isinstance(cookies, list):
+        headers["cookie"] = "; ".join(map(str, cookies))
+    path = _text(event.get("rawPath")) or "/"
+    query = _text(event.get("rawQueryString"))
+    return HttpRequest(
+        kind="http",
+        method=_text(http.get("method")).upper(),
+        path=path,
+        headers=headers,
+        peer=_text(http.get("sourceIp")) or None,
+        url=_url(headers, path, query),
+        body=_body(event),
+    )
+
+
+def _version_1(event: Mapping[str, Any], context: Mapping[str, Any]) -> HttpRequest:
+    headers = _headers(event.get("headers"), event.get("multiValueHeaders"))
+    identity = context.get("identity")
+    peer = _text(identity.get("sourceIp")) if isinstance(identity, dict) else ""
+    path = _text(event.get("path")) or "/"
+    return HttpRequest(
+        kind="rest",
+        method=event["httpMethod"].upper(),
+        path=path,
+        headers=headers,
+        peer=peer or None,
+        url=_url(headers, path, ""),
+        body=_body(event),
+    )
+
+
+def _load_balancer(event: Mapping[str, Any]) -> HttpRequest:
+    """The last address of X-Forwarded-For is the one the load balancer saw; what stands before it anybody wrote."""
+    headers = _headers(event.get("headers"), event.get("multiValueHeaders"))
+    forwarded = [hop.strip() for hop in headers.pop("x-forwarded-for", "").split(",") if hop.strip()]
+    path = _text(event.get("path")) or "/"
+    return HttpRequest(
+        kind="alb_multi" if isinstance(event.get("multiValueHeaders"), dict) else "alb",
+        method=event["httpMethod"].upper(),
+        path=path,
+        headers=headers,
+        peer=forwarded[-1] if forwarded else None,
+        url=_url(headers, path, ""),
+        body=_body(event),
+    )
+
+
+def _headers(single: object, several: object = None) -> dict[str, str]:
+    headers = {str(k).lower(): str(v) for k, v in single.items() if v is not None} if isinstance(single, dict) else {}
+    if isinstance(several, dict):
+        for name, values in several.items():
+            if isinstance(values, list) and values:
+                key = str(name).lower()
+                headers[key] = ("; " if key == "cookie" else ", ").join(map(str, values))
+    return headers
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    """A webhook's signature is over these very bytes."""
+    body = event.get("body")
+    if body is None:
+        return b""
+    if not isinstance(body, str):
+        raise NotHttp("the body is not a text")
+    if not event.get("isBase64Encoded"):
+        return body.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        raise NotHttp("the body is not valid base64") from None
+
+
+def _url(headers: Mapping[str, str], path: str, query: str) -> str:
+    return f"https://{headers['host']}{path}{f'?{query}' if query else ''}" if headers.get("host") else ""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def write_answer(
+    kind: Kind, status: int, body: Mapping[str, Any], headers: Mapping[str, str], cookies: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """In the shape that the caller expects."""
+    text = "" if status == 204 else json.dumps(body)
+    fields = {"Content-Type": "application/json", "Cache-Control": "no-store", **headers}
+    answer: dict[str, Any] = {"statusCode": status, "body": text, "isBase64Encoded": False}
+    if kind == "http":
+        return answer | {"headers": fields} | ({"cookies": list(cookies)} if cookies else {})
+    several = {name: [value] for name, value in fields.items()} | ({"Set-Cookie": list(cookies)} if cookies else {})
+    if kind == "alb":
+        # One header of a name is all that this setting of a load balancer can carry.
+        return answer | {"headers": fields | ({"Set-Cookie": cookies[0]} if cookies else {})}
+    if kind == "alb_multi":
+        return answer | {"multiValueHeaders": several}
+    return answer | {"headers": fields, "multiValueHeaders": several}

@@ -1,0 +1,50 @@
+"""`delivery_mode = "direct"`: an event is sent while the visitor waits, within 1.5 seconds, and queued when that fails.
+
+The way of the first version of this site, for whoever wants Meta's answer in the function's own log.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from conversion_relay.aws.token import TokenSource
+from conversion_relay.errors import SettingsError
+from conversion_relay.event import Receipt, SealedEvent
+from conversion_relay.graph import Unauthorized
+from conversion_relay.outbox.sqs import SqsOutbox
+from conversion_relay.relay import Relay
+from conversion_relay.settings import Settings
+from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
+from conversion_relay.telemetry import logger
+
+SECONDS = 1.5
+LEDGERED = "Purchase"
+"""Only the delivery function looks up which purchases Meta has."""
+
+
+class SendFirst(SqsOutbox):
+    """The queue, with a try before it. What Meta does not take at once is the delivery function's work."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str], calls: AwsCalls) -> None:
+        super().__init__(settings.outbox, calls)
+        self._settings = settings
+        self._token = TokenSource(environ, calls, time.time)
+
+    def put(self, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
+        taken = self._send_now([event for event in events if event.event_name != LEDGERED])
+        if rest := [event for event in events if event.event_id not in taken]:
+            super().put(rest, now)
+        return [Receipt(event.event_id, duplicate=False) for event in events]
+
+    def _send_now(self, events: Sequence[SealedEvent]) -> set[str]:
+        """Ids of what Meta took."""
+        if not events:
+            return set()
+        try:
+            relay = Relay(self._token.into(self._settings))
+        except (SettingsError, AwsError, AwsUnreachable) as error:
+            logger.error("The access token cannot be read; the event is queued", extra={"reason": str(error)})
+            return set()
+        sent = relay.send(events, deadline=SECONDS)
+        if any(isinstance(answer.outcome, Unauthorized) for answer in sent):
+            self._token.forget()
+        return {event_id for answer in sent if answer.accepted for event_id in answer.event_ids}

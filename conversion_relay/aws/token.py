@@ -1,0 +1,48 @@
+"""Where the delivery function's access token comes from: its environment, Secrets Manager, or a parameter of SSM.
+
+Kept for five minutes; read again at once when Meta refuses it, so a new token needs no deployment.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from conversion_relay.errors import SettingsError
+from conversion_relay.settings import Secret, Settings
+from conversion_relay.signed_calls import AwsCalls
+
+KEEP_SECONDS = 300.0
+
+
+class TokenSource:
+    """`META_ACCESS_TOKEN` wins; then `META_ACCESS_TOKEN_SECRET_ARN`, then `META_ACCESS_TOKEN_PARAMETER`."""
+
+    def __init__(self, environ: Mapping[str, str], calls: AwsCalls, clock: Callable[[], float]) -> None:
+        self._environ, self._calls, self._clock = environ, calls, clock
+        self._token, self._read_at = "", float("-inf")
+
+    def into(self, settings: Settings) -> Settings:
+        """The settings with the token of now. Raises SettingsError when there is none; AwsError, AwsUnreachable."""
+        if not self._token or self._clock() - self._read_at > KEEP_SECONDS:
+            self._token, self._read_at = self._read(), self._clock()
+        first, *others = settings.datasets
+        first = msgspec.structs.replace(first, access_token=Secret(self._token))
+        return msgspec.structs.replace(settings, datasets=(first, *others))
+
+    def forget(self) -> None:
+        """Meta refuses it."""
+        self._token = ""
+
+    def _read(self) -> str:
+        if token := self._environ.get("META_ACCESS_TOKEN"):
+            return token
+        if arn := self._environ.get("META_ACCESS_TOKEN_SECRET_ARN"):
+            said = self._calls.call("secretsmanager", "secretsmanager.GetSecretValue", {"SecretId": arn}, version="1.1")
+            token = str(said.get("SecretString") or "").strip()
+        elif name := self._environ.get("META_ACCESS_TOKEN_PARAMETER"):
+            asked = {"Name": name, "WithDecryption": True}
+            said = self._calls.call("ssm", "AmazonSSM.GetParameter", asked, version="1.1")
+            token = str(said.get("Parameter", {}).get("Value") or "").strip()
+        if not token:
+            raise SettingsError("Missing required environment variables: META_ACCESS_TOKEN")
+        return token

@@ -1,0 +1,105 @@
+"""Registrations in a DynamoDB table."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from conversion_relay import OutboxUnavailable
+from conversion_relay.course_site.registrations import Registration
+from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
+from conversion_relay.telemetry import logger
+
+
+class DynamoRegistrations:
+    """One table, key (course_id, email). Every id given out has an item of its own, `email` = "#" and the id, which the
+    index over `registration_id` finds; so a payment in the checkout of an earlier registration is known too."""
+
+    def __init__(self, calls: AwsCalls, table: str) -> None:
+        self._calls, self._table = calls, table
+
+    def register(self, registration: Registration) -> Literal["stored", "already_paid"]:
+        email = registration.email.strip().lower()
+        stored = {**_key(registration.course_id, email), "document": {"S": msgspec.json.encode(registration).decode()}}
+        known_by = {
+            **_key(registration.course_id, f"#{registration.registration_id}"),
+            "registration_id": {"S": registration.registration_id},
+            "of": {"S": email},
+        }
+        puts = [
+            {"TableName": self._table, "Item": stored, "ConditionExpression": "attribute_not_exists(paid_at)"},
+            {"TableName": self._table, "Item": known_by},
+        ]
+        try:
+            self._do("TransactWriteItems", {"TransactItems": [{"Put": put} for put in puts]})
+        except AwsError as error:
+            if "ConditionalCheckFailed" in error.reasons:
+                return "already_paid"
+            raise _unavailable(error) from None
+        return "stored"
+
+    def find(self, registration_id: str) -> Registration | None:
+        key = self._key_of(registration_id)
+        if key is None:
+            return None
+        item = self._read("GetItem", {"TableName": self._table, "Key": key, "ConsistentRead": True}).get("Item")
+        if not item:
+            return None
+        registration = msgspec.json.decode(item["document"]["S"], type=Registration)
+        paid_at = int(item["paid_at"]["N"]) if "paid_at" in item else None
+        return msgspec.structs.replace(registration, registration_id=registration_id, paid_at=paid_at)
+
+    def mark_paid(self, registration_id: str, paid_at: int) -> bool:
+        key = self._key_of(registration_id)
+        if key is None:
+            return False
+        update = {
+            "TableName": self._table,
+            "Key": key,
+            "UpdateExpression": "SET paid_at = :paid_at",
+            "ConditionExpression": "attribute_exists(course_id) AND attribute_not_exists(paid_at)",
+            "ExpressionAttributeValues": {":paid_at": {"N": str(paid_at)}},
+        }
+        try:
+            self._do("UpdateItem", update)
+        except AwsError as error:
+            if error.code == "ConditionalCheckFailedException":
+                return False
+            raise _unavailable(error) from None
+        return True
+
+    def _key_of(self, registration_id: str) -> dict[str, dict[str, str]] | None:
+        """Moments after registering the index may not know it yet; the payment's webhook then comes again."""
+        if not registration_id:
+            return None
+        found = self._read(
+            "Query",
+            {
+                "TableName": self._table,
+                "IndexName": "registration_id",
+                "KeyConditionExpression": "registration_id = :id",
+                "ExpressionAttributeValues": {":id": {"S": registration_id}},
+                "Limit": 1,
+            },
+        ).get("Items")
+        return _key(found[0]["course_id"]["S"], found[0]["of"]["S"]) if found else None
+
+    def _read(self, action: str, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._do(action, body)
+        except AwsError as error:
+            raise _unavailable(error) from None
+
+    def _do(self, action: str, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._calls.call("dynamodb", f"DynamoDB_20120810.{action}", body)
+        except AwsUnreachable as error:
+            raise _unavailable(error) from None
+
+
+def _key(course_id: str, email: str) -> dict[str, dict[str, str]]:
+    return {"course_id": {"S": course_id}, "email": {"S": email}}
+
+
+def _unavailable(error: Exception) -> OutboxUnavailable:
+    logger.error("DynamoDB did not take it", extra={"reason": str(error)})
+    return OutboxUnavailable(f"DynamoDB: {error}")

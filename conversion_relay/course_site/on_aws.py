@@ -1,0 +1,64 @@
+"""The course site on AWS: registrations in DynamoDB, mail through SES, events into the queue."""
+
+import os
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from conversion_relay import Relay, Settings, SettingsError
+from conversion_relay.aws.send_first import SendFirst
+from conversion_relay.course_site.courses import COURSES, Course
+from conversion_relay.course_site.dynamodb import DynamoRegistrations
+from conversion_relay.course_site.ses import SesMail
+from conversion_relay.course_site.site import CourseSite
+from conversion_relay.signed_calls import AwsCalls
+from conversion_relay.telemetry import configure_logging
+
+
+def open_site(environ: Mapping[str, str] = os.environ) -> CourseSite:
+    """What a function's environment describes; each function opens only what it uses."""
+    settings = Settings.from_env(environ, required=("META_PIXEL_ID",))
+    configure_logging(settings.log_format, settings.secrets())
+    calls = AwsCalls(environ)
+    direct = environ.get("DELIVERY_MODE") == "direct"
+    outbox = SendFirst(settings, environ, calls) if direct else None  # else the settings name it
+    return CourseSite(
+        Relay(settings, outbox=outbox),
+        DynamoRegistrations(calls, environ.get("REGISTRATIONS_TABLE", "")),
+        SesMail(calls, environ.get("MAIL_FROM", ""), environ.get("MAIL_TO", "")),
+        stripe_secrets=[secret.reveal() for secret in settings.webhook_secrets.get("stripe", ())],
+        courses=read_courses(environ.get("COURSES", "")),
+    )
+
+
+class AnyCourse(Mapping[str, Course]):
+    """Where no courses are told, every id is one: the site knows its courses, the function need not."""
+
+    def __getitem__(self, course_id: str) -> Course:
+        return Course(
+            id=course_id, title=course_id, category="course", summary="", lessons=(), price=Decimal(0), currency="USD"
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def read_courses(text: str) -> Mapping[str, Course]:
+    """`{"id": {"title", "category"}}`; empty: any id."""
+    if not text:
+        return AnyCourse()
+    try:
+        told = msgspec.json.decode(text, type=dict[str, dict[str, str]])
+    except msgspec.MsgspecError:
+        raise SettingsError('COURSES: expected {"id": {"title": "...", "category": "..."}}') from None
+    some = next(iter(COURSES.values()))
+    return {
+        course_id: msgspec.structs.replace(
+            some, id=course_id, title=course.get("title", course_id), category=course.get("category", "course")
+        )
+        for course_id, course in told.items()
+    }

@@ -1,0 +1,137 @@
+"""The zips for AWS Lambda: one for each function, the same bytes on every machine.
+
+In each: its handler, meta_conversions_api.py, what of conversion_relay runs on Lambda, and the wheels of
+requirements.txt for the function's processor. botocore, which signs, is part of Lambda's own runtime.
+"""
+
+import argparse
+import importlib.util
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PACKAGE = HERE.parent / "conversion_relay"
+DIST = HERE / "dist"
+FUNCTIONS = ("registration-handler", "contact-handler", "payment-webhook", "view-content-handler", "deliver-handler")
+NOT_ON_LAMBDA = ("emulator", "dashboard", "collector", "cli", "frameworks", "pages", "__pycache__")
+NOT_NEEDED = ("sqlite", "salvage", "disk.py", "owner.py", "schema", "migrate", "advice.py", "examine.py", "worker.py",
+              "app.py", "checkout.py", "settings_watch.py")  # fmt: skip
+PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
+MACHINES = {"arm64": "arm64", "aarch64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
+ELF_MACHINE = {"arm64": 183, "x86_64": 62}
+SAME_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Builds the Lambda packages into dist/.")
+    parser.add_argument("--arch", choices=PLATFORMS, default="arm64", help="processor of the functions")
+    parser.add_argument("--python", default="3.13", help="Lambda's runtime")
+    parser.add_argument("--check", action="store_true", help="run every zip once it is built")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        common = Path(folder, "common")
+        _install(common, options.arch, options.python)
+        _copy_package(common)
+        _compile(common, options.python)
+        DIST.mkdir(exist_ok=True)
+        for name in FUNCTIONS:
+            size = _zip(common, HERE / f"{name}.py", DIST / f"{name}.zip")
+            print(f"dist/{name}.zip  {size / 1024:.0f} kB  {options.arch}, python{options.python}")
+    if options.check:
+        _check(options.arch, options.python)
+
+
+def _install(target: Path, arch: str, python: str) -> None:
+    """Wheels alone: nothing is compiled, and nothing of a package runs on this machine."""
+    if importlib.util.find_spec("pip") is None:
+        raise SystemExit("pip is needed: python3 -m ensurepip, or Debian's python3-pip")
+    platforms = [f"manylinux{version}_{PLATFORMS[arch]}" for version in ("2014", "_2_17", "_2_28")]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+               "--only-binary=:all:", "--implementation=cp", f"--python-version={python}", "--no-compile",
+               *(f"--platform={name}" for name in platforms),
+               f"--target={target}", f"--requirement={HERE / 'requirements.txt'}"]  # fmt: skip
+    if subprocess.run(command, check=False).returncode:
+        raise SystemExit("the wheels of requirements.txt could not be installed; pip says why above")
+    for extra in (*target.glob("*.dist-info"), target / "bin"):
+        shutil.rmtree(extra, ignore_errors=True)
+    for unused in ("phonenumbers/shortdata/region_*", "urllib3/contrib/emscripten"):
+        for path in target.glob(unused):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for library in target.rglob("*.so"):
+        if int.from_bytes(library.read_bytes()[18:20], "little") != ELF_MACHINE[arch]:
+            raise SystemExit(f"{library.name} is not for {arch}")
+
+
+def _copy_package(target: Path) -> None:
+    def leave(_: str, names: list[str]) -> set[str]:
+        return {name for name in names if name in NOT_ON_LAMBDA or name.startswith(NOT_NEEDED)}
+
+    shutil.copytree(PACKAGE, target / PACKAGE.name, ignore=leave)
+    shutil.copyfile(HERE / "meta_conversions_api.py", target / "meta_conversions_api.py")
+
+
+def _compile(target: Path, python: str) -> None:
+    """Bytecode halves a cold start, but only that of the runtime's own version is read. The sources then stay at home,
+    but for a country's phone numbers, of which a call reads one."""
+    interpreter = _interpreter(python)
+    if interpreter is None:
+        print(f"without bytecode: there is no python{python} here, so functions will start more slowly")
+        return
+    command = [interpreter, "-OO", "-m", "compileall", "-q", "-b", "-j1", "--invalidation-mode=unchecked-hash",
+               "-x", "region_|meta_conversions_api", "-s", str(target), "-p", "/var/task", str(target)]  # fmt: skip
+    subprocess.run(command, check=True)
+    for source in target.rglob("*.py"):
+        if source.with_suffix(".pyc").exists():
+            source.unlink()
+
+
+def _interpreter(python: str) -> str | None:
+    """Of this very version; a name on the path may be a shim that leads nowhere."""
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if here == python:
+        return sys.executable
+    found = shutil.which(f"python{python}")
+    works = found and not subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode
+    return found if works else None
+
+
+def _zip(common: Path, handler: Path, target: Path) -> int:
+    """Files in the order of their names, all of one time and mode."""
+    files = {path.relative_to(common).as_posix(): path for path in common.rglob("*") if path.is_file()}
+    files[handler.name] = handler
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as package:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, SAME_TIME)
+            entry.external_attr = 0o100644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            package.writestr(entry, files[name].read_bytes())
+    return target.stat().st_size
+
+
+def _check(arch: str, python: str) -> None:
+    """Every function answers a call that is none, from what its zip holds and nothing else."""
+    interpreter = _interpreter(python)
+    if MACHINES.get(platform.machine()) != arch or interpreter is None:
+        print(f"not checked: this machine cannot run {arch} with python{python}")
+        return
+    call = (
+        "import importlib, sys; sys.path.insert(0, '.'); import urllib3, phonenumbers;"
+        " answer = importlib.import_module(sys.argv[1]).lambda_handler({'event_type': 'x'});"
+        " sys.exit(answer.get('field') != 'event_type')"
+    )
+    for name in FUNCTIONS:
+        with tempfile.TemporaryDirectory() as folder:
+            with zipfile.ZipFile(DIST / f"{name}.zip") as package:
+                package.extractall(folder)
+            if subprocess.run([interpreter, "-I", "-S", "-c", call, name], cwd=folder, check=False).returncode:
+                raise SystemExit(f"dist/{name}.zip does not run")
+    print(f"{len(FUNCTIONS)} functions run")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,9 @@
+"""Lambda: POST /register. Handler `registration-handler.lambda_handler`."""
+
+import meta_conversions_api  # finds the package in a checkout, too
+
+from conversion_relay.course_site.door import door
+from conversion_relay.course_site.on_aws import open_site
+from conversion_relay.course_site.site import CourseSite
+
+lambda_handler = door(CourseSite.register, open_site, meta_conversions_api.lambda_handler)

@@ -1,0 +1,184 @@
+"""Lambda's sandboxes: the real zip under the real runtime client, asked through a runtime API of our own.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+import io
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+import zipfile
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+LAMBDAS_OWN = ("awslambdaric", "botocore", "urllib3", "dateutil", "jmespath", "snapshot_restore_py", "simplejson")
+PREFIX = "/2018-06-01/runtime/"
+
+
+class Function(msgspec.Struct, frozen=True):
+    """What Lambda knows of a function."""
+
+    name: str
+    handler: str
+    code: bytes
+    environment: dict[str, str]
+    timeout: int
+
+
+class _Invocation:
+    def __init__(self, payload: Any, timeout: int) -> None:
+        self.id = str(uuid.uuid4())
+        self.payload = json.dumps(payload).encode()
+        self.deadline = time.time() + timeout
+        self.done = threading.Event()
+        self.answer: Any = None
+
+
+class Sandbox:
+    """One process; one invocation at a time."""
+
+    def __init__(self, function: Function, log: Callable[[str], None]) -> None:
+        self.function = function
+        self._next: queue.SimpleQueue[_Invocation] = queue.SimpleQueue()
+        self._open: dict[str, _Invocation] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._api())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
+        with zipfile.ZipFile(io.BytesIO(function.code)) as code:
+            code.extractall(self._folder.name)
+        self._process = self._start()
+        threading.Thread(target=self._read, args=(log,), daemon=True).start()
+
+    def invoke(self, payload: Any) -> Any:
+        """The function's answer; {"errorType", "errorMessage"} when it raised, hung or died."""
+        invocation = _Invocation(payload, self.function.timeout)
+        self._open[invocation.id] = invocation
+        self._next.put(invocation)
+        if not invocation.done.wait(self.function.timeout):
+            self.end()
+            return {"errorType": "Timeout", "errorMessage": "the function did not answer in time"}
+        return invocation.answer
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._server.shutdown()
+        self._server.server_close()
+        self._folder.cleanup()
+
+    def _start(self) -> "subprocess.Popen[str]":
+        """Nothing of this project is importable but what the zip holds; botocore is Lambda's own."""
+        site = next(path for path in sys.path if path.endswith("site-packages"))
+        runtime = Path(self._folder.name, ".runtime")
+        runtime.mkdir()
+        for part in LAMBDAS_OWN:
+            if (source := Path(site, part)).exists():
+                (runtime / part).symlink_to(source)
+        for file in (*Path(site).glob("runtime_client*.so"), Path(site, "six.py")):
+            (runtime / file.name).symlink_to(file)
+        env = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{self._folder.name}:{runtime}",
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}",
+            "AWS_LAMBDA_FUNCTION_NAME": self.function.name,
+            "LAMBDA_TASK_ROOT": self._folder.name,
+            "TZ": ":UTC",
+            **self.function.environment,
+        }
+        return subprocess.Popen(
+            [sys.executable, "-S", "-m", "awslambdaric", self.function.handler],
+            cwd=self._folder.name,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def _read(self, log: Callable[[str], None]) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            log(line.rstrip("\n"))
+        for invocation in self._open.values():
+            if not invocation.done.is_set():
+                invocation.answer = {"errorType": "Runtime.ExitError", "errorMessage": "the process ended"}
+                invocation.done.set()
+
+    def _api(self) -> type[BaseHTTPRequestHandler]:
+        sandbox = self
+
+        class RuntimeApi(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                invocation = sandbox._next.get()
+                self.send_response(200)
+                self.send_header("Lambda-Runtime-Aws-Request-Id", invocation.id)
+                self.send_header("Lambda-Runtime-Deadline-Ms", str(int(invocation.deadline * 1000)))
+                arn = f"arn:aws:lambda:us-east-1:123456789012:function:{sandbox.function.name}"
+                self.send_header("Lambda-Runtime-Invoked-Function-Arn", arn)
+                self.send_header("Lambda-Runtime-Trace-Id", f"Root=1-{invocation.id}")
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(invocation.payload)))
+                self.end_headers()
+                self.wfile.write(invocation.payload)
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                parts = self.path.removeprefix(PREFIX).split("/")
+                if parts[0] == "invocation" and (invocation := sandbox._open.get(parts[1])):
+                    invocation.answer = json.loads(body or b"null")
+                    invocation.done.set()
+                elif parts[0] == "init":
+                    for waiting in sandbox._open.values():
+                        waiting.answer = json.loads(body or b"null")
+                        waiting.done.set()
+                self.send_response(202)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Quiet."""
+
+        return RuntimeApi
+
+
+class Sandboxes:
+    """Several for each function, started when all are busy; never more than `most`."""
+
+    def __init__(self, look_up: Callable[[str], Function], log: Callable[[str, str], None], most: int = 4) -> None:
+        self._look_up, self._log, self._most = look_up, log, most
+        self._idle: dict[str, queue.LifoQueue[Sandbox]] = {}
+        self._all: list[Sandbox] = []
+        self._lock = threading.Lock()
+
+    def invoke(self, name: str, payload: Any) -> Any:
+        with self._lock:
+            idle = self._idle.setdefault(name, queue.LifoQueue())
+            mine = [sandbox for sandbox in self._all if sandbox.function.name == name]
+            if idle.empty() and len(mine) < self._most:
+                new = Sandbox(self._look_up(name), lambda line: self._log(name, line))
+                self._all.append(new)
+                idle.put(new)
+        sandbox = idle.get()
+        try:
+            return sandbox.invoke(payload)
+        finally:
+            idle.put(sandbox)
+
+    def forget(self) -> None:
+        """End them all, so that the next call starts with today's code and settings."""
+        with self._lock:
+            for sandbox in self._all:
+                sandbox.end()
+            self._all, self._idle = [], {}

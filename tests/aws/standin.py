@@ -1,0 +1,223 @@
+"""AWS on this machine: moto for the services, and what it has not: functions that run, a queue that is polled as Lambda
+does, an HTTP API that is served.
+
+    with standin() as aws:
+        aws.url        # of the services: AWS_ENDPOINT_URL
+        aws.http_url   # of the newest HTTP API
+"""
+
+import base64
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+from moto.backends import get_backend
+from moto.server import ThreadedMotoServer
+from moto.sqs.models import Queue
+
+from tests.aws.sandboxes import Function, Sandboxes
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+
+
+class StandIn:
+    def __init__(self) -> None:
+        _patch()
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self._moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        self._moto.start()
+        host, port = self._moto.get_host_and_port()
+        self.url = f"http://{host}:{port}"
+        self.sandboxes = Sandboxes(self._function, self._log)
+        self.logs: dict[str, list[str]] = {}
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._api())
+        self._http.daemon_threads = True
+        self.http_url = f"http://127.0.0.1:{self._http.server_port}"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        self._stopping = threading.Event()
+        self._poller = threading.Thread(target=self._poll, daemon=True)
+        self._poller.start()
+        self.keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+
+    def client(self, service: str, **credentials: str) -> Any:
+        given = credentials or {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+        return boto3.client(service, endpoint_url=self.url, region_name=REGION, **given)
+
+    def end(self) -> None:
+        self._stopping.set()
+        self._poller.join()
+        self.sandboxes.forget()
+        self._http.shutdown()
+        self._moto.stop()
+        for name in ("lambda", "sqs", "dynamodb", "apigatewayv2", "iam", "logs", "secretsmanager", "ssm", "sesv2"):
+            get_backend(name).reset()
+
+    # -- functions -----------------------------------------------------------------------------------------------------
+
+    def _function(self, name: str) -> Function:
+        found = get_backend("lambda")[ACCOUNT][REGION].get_function(name)
+        environment = {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": self.url, **(found.environment_vars or {})}
+        return Function(name, found.handler, found.code_bytes, environment | self._keys_of(found.role), found.timeout)
+
+    def _keys_of(self, role: str) -> dict[str, str]:
+        """Credentials of the function's role, as Lambda gives them."""
+        told = self.client("sts").assume_role(RoleArn=role, RoleSessionName="function")["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": told["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": told["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": told["SessionToken"],
+        }
+
+    def _log(self, name: str, line: str) -> None:
+        self.logs.setdefault(name, []).append(line)
+
+    # -- the queue -----------------------------------------------------------------------------------------------------
+
+    def _poll(self) -> None:
+        while not self._stopping.wait(0.05):
+            for mapping in list(get_backend("lambda")[ACCOUNT][REGION].list_event_source_mappings("", "") or ()):
+                if str(mapping.enabled) != "False":
+                    self._invoke_with(mapping)
+
+    def _invoke_with(self, mapping: Any) -> None:
+        """At most `batch_size` messages; those that the function does not name as failed are deleted."""
+        backend = get_backend("sqs")[ACCOUNT][REGION]
+        name = mapping.event_source_arn.rpartition(":")[2]
+        if name not in backend.queues:
+            return
+        received: list[Any] = []
+        hidden_for = int(backend.queues[name].visibility_timeout)
+        while len(received) < int(mapping.batch_size or 10):
+            more = backend.receive_message(name, 10, 0, hidden_for)
+            if not more:
+                break
+            received += more
+        if not received:
+            return
+        records = [_record(message, mapping.event_source_arn) for message in received]
+        threading.Thread(target=self._finish, args=(mapping, name, received, records), daemon=True).start()
+
+    def _finish(self, mapping: Any, name: str, received: list[Any], records: list[dict[str, Any]]) -> None:
+        answer = self.sandboxes.invoke(mapping.function_arn.split(":function:")[1].split(":")[0], {"Records": records})
+        if not isinstance(answer, dict) or "errorType" in answer:
+            return
+        failed = {item["itemIdentifier"] for item in answer.get("batchItemFailures", ())}
+        for message in received:
+            if message.id not in failed:
+                get_backend("sqs")[ACCOUNT][REGION].delete_message(name, message.receipt_handle)
+
+    # -- the HTTP API --------------------------------------------------------------------------------------------------
+
+    def _api(self) -> type[BaseHTTPRequestHandler]:
+        aws = self
+
+        class HttpApi(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, headers, text = aws._route(self.command, self.path, list(self.headers.items()), body)
+                data = text.encode()
+                self.send_response(status)
+                for name, value in (*headers, ("Content-Length", str(len(data)))):
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_OPTIONS = answer
+
+            def log_message(self, *_: Any) -> None:
+                """Quiet."""
+
+        return HttpApi
+
+    def _route(
+        self, method: str, target: str, headers: list[tuple[str, str]], body: bytes
+    ) -> tuple[int, list[tuple[str, str]], str]:
+        """As an HTTP API with payload 2.0 calls: https://docs.aws.amazon.com/apigateway/latest/developerguide"""
+        api = list(get_backend("apigatewayv2")[ACCOUNT][REGION].apis.values())[-1]
+        path, _, query = target.partition("?")
+        route = next((r for r in api.routes.values() if r.route_key == f"{method} {path}"), None)
+        if route is None:
+            return 404, [("Content-Type", "application/json")], '{"message":"Not Found"}'
+        integration = api.get_integration(route.target.partition("/")[2])
+        name = integration.integration_uri.partition(":function:")[2].split("/")[0].split(":")[0]
+        answer = self.sandboxes.invoke(name, http_event(method, path, query, headers, body))
+        if not isinstance(answer, dict) or "statusCode" not in answer:
+            return 500, [("Content-Type", "application/json")], '{"message":"Internal Server Error"}'
+        cookies = [("Set-Cookie", cookie) for cookie in answer.get("cookies", ())]
+        return answer["statusCode"], [*answer.get("headers", {}).items(), *cookies], answer.get("body", "")
+
+
+def http_event(method: str, path: str, query: str, headers: list[tuple[str, str]], body: bytes) -> dict[str, Any]:
+    """Headers in lower case; cookies apart; a body that is not text comes as base64."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        joined[key] = f"{joined[key]},{value}" if key in joined else value
+    cookies = joined.pop("cookie", "")
+    kind = joined.get("content-type", "")
+    is_text = kind.startswith(("text/", "application/json"))
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": f"{method} {path}",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": joined,
+        "requestContext": {
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "198.51.100.7",
+                "userAgent": joined.get("user-agent", ""),
+            },
+            "stage": "$default",
+        },
+        "isBase64Encoded": not is_text,
+    }
+    if cookies:
+        event["cookies"] = cookies.split("; ")
+    if body:
+        event["body"] = body.decode("utf-8", "replace") if is_text else base64.b64encode(body).decode()
+    return event
+
+
+def _record(message: Any, arn: str) -> dict[str, Any]:
+    return {
+        "messageId": message.id,
+        "receiptHandle": message.receipt_handle,
+        "body": message.body,
+        "attributes": {
+            "ApproximateReceiveCount": str(message.approximate_receive_count),
+            "SentTimestamp": str(int(message.sent_timestamp)),
+        },
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": REGION,
+    }
+
+
+def _patch() -> None:
+    """moto would invoke the function once for every message, in a container."""
+
+    def add_message(self: Any, message: Any) -> None:
+        with self._messages_lock:
+            self._messages.append(message)
+            self._messages_lock.notify_all()
+
+    Queue.add_message = add_message  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def standin() -> Iterator[StandIn]:
+    aws = StandIn()
+    try:
+        yield aws
+    finally:
+        aws.end()
