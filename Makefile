@@ -5,11 +5,12 @@ BIN := .venv/bin
 # The system's certificates, as pip does: behind a company's proxy they are the ones that work.
 UV := UV_SYSTEM_CERTS=1 UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv
 DEMO_OPTIONS ?=
+ZIP_OPTIONS ?=
 SOAK_OPTIONS ?=
 MUTANTS_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint setup setup-dev bench soak mutants format clean
+.PHONY: help demo test lint setup setup-dev bench zip tf-check soak mutants format clean
 
 help: ## what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +49,13 @@ setup-dev: .venv/.ready-dev ## ... and what its tests need
 
 bench: setup-dev ## ratios against baselines measured in the same run
 	$(BIN)/python -m bench
+
+zip: setup-dev ## the Lambda packages, in lambda/dist
+	@PYTHON=../.venv/bin/python lambda/build_lambda_package.sh $(ZIP_OPTIONS)
+
+tf-check: setup-dev ## Terraform on this machine: test, apply, use, destroy, against a stand-in for AWS
+	@command -v terraform >/dev/null || { echo "terraform is needed: https://developer.hashicorp.com/terraform/install"; exit 1; }
+	$(BIN)/python -m tests.terraform.check
 
 soak: setup-dev ## every fault for hours; can be stopped, goes on where it was (SOAK_OPTIONS=--anew begins again)
 	@sh tests/system_packages.sh

@@ -37,8 +37,7 @@ class TokenSource:
         if token := self._environ.get("META_ACCESS_TOKEN"):
             return token
         if arn := self._environ.get("META_ACCESS_TOKEN_SECRET_ARN"):
-            said = self._calls.call("secretsmanager", "secretsmanager.GetSecretValue", {"SecretId": arn}, version="1.1")
-            token = str(said.get("SecretString") or "").strip()
+            token = read_secret(self._calls, arn)
         elif name := self._environ.get("META_ACCESS_TOKEN_PARAMETER"):
             asked = {"Name": name, "WithDecryption": True}
             said = self._calls.call("ssm", "AmazonSSM.GetParameter", asked, version="1.1")
@@ -46,3 +45,9 @@ class TokenSource:
         if not token:
             raise SettingsError("Missing required environment variables: META_ACCESS_TOKEN")
         return token
+
+
+def read_secret(calls: AwsCalls, arn: str) -> str:
+    """Raises AwsError, AwsUnreachable."""
+    said = calls.call("secretsmanager", "secretsmanager.GetSecretValue", {"SecretId": arn}, version="1.1")
+    return str(said.get("SecretString") or "").strip()

@@ -8,6 +8,7 @@ import msgspec
 
 from conversion_relay import Relay, Settings, SettingsError
 from conversion_relay.aws.send_first import SendFirst
+from conversion_relay.aws.token import read_secret
 from conversion_relay.course_site.courses import COURSES, Course
 from conversion_relay.course_site.dynamodb import DynamoRegistrations
 from conversion_relay.course_site.ses import SesMail
@@ -19,15 +20,18 @@ from conversion_relay.telemetry import configure_logging
 def open_site(environ: Mapping[str, str] = os.environ) -> CourseSite:
     """What a function's environment describes; each function opens only what it uses."""
     settings = Settings.from_env(environ, required=("META_PIXEL_ID",))
-    configure_logging(settings.log_format, settings.secrets())
     calls = AwsCalls(environ)
     direct = environ.get("DELIVERY_MODE") == "direct"
     outbox = SendFirst(settings, environ, calls) if direct else None  # else the settings name it
+    stripe_secrets = [secret.reveal() for secret in settings.webhook_secrets.get("stripe", ())]
+    if arn := environ.get("STRIPE_WEBHOOK_SECRET_ARN"):
+        stripe_secrets += [part.strip() for part in read_secret(calls, arn).split(",") if part.strip()]
+    configure_logging(settings.log_format, [*settings.secrets(), *stripe_secrets])
     return CourseSite(
         Relay(settings, outbox=outbox),
         DynamoRegistrations(calls, environ.get("REGISTRATIONS_TABLE", "")),
         SesMail(calls, environ.get("MAIL_FROM", ""), environ.get("MAIL_TO", "")),
-        stripe_secrets=[secret.reveal() for secret in settings.webhook_secrets.get("stripe", ())],
+        stripe_secrets=stripe_secrets,
         courses=read_courses(environ.get("COURSES", "")),
     )
 

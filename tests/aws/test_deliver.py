@@ -1,0 +1,250 @@
+"""The delivery function by itself: what becomes of a message, by what Meta says."""
+
+import json
+import zlib
+
+import pytest
+
+from conversion_relay.aws.deliver import MOST_RECEIVES, TOKEN_WAIT, DeliveryFunction
+from conversion_relay.aws.records import Records
+from conversion_relay.graph import Unreachable
+from conversion_relay.outbox.sqs import Kept, encode
+from conversion_relay.signed_calls import AwsError
+from conversion_relay.transport import Response
+
+NOW = 1_795_435_200.0
+HOUR = 3_600
+ENVIRONMENT = {
+    "META_PIXEL_ID": "1",
+    "META_ACCESS_TOKEN_SECRET_ARN": "arn",
+    "RELAY_OUTBOX": "sqs://sqs.us-east-1.amazonaws.com/1/events",
+    "PURCHASE_TABLE": "purchases",
+    "RELAY_LOG_FORMAT": "json",
+}
+
+
+class Aws:
+    """Remembers what was asked; a table of purchases that answers as DynamoDB does."""
+
+    def __init__(self) -> None:
+        self.hidden: list[int] = []
+        self.sent: list[tuple[str, dict]] = []
+        self.secret_reads = 0
+        self.purchases: dict[str, dict] = {}
+
+    def call(self, service, target, body, *, version="1.0"):
+        match target.rpartition(".")[2]:
+            case "GetSecretValue":
+                self.secret_reads += 1
+                return {"SecretString": "EAAtoken"}
+            case "ChangeMessageVisibilityBatch":
+                self.hidden += [entry["VisibilityTimeout"] for entry in body["Entries"]]
+            case "SendMessageBatch":
+                self.sent += [(body["QueueUrl"].rpartition("/")[2], entry) for entry in body["Entries"]]
+                return {"Successful": [{"Id": entry["Id"]} for entry in body["Entries"]]}
+            case "GetItem":
+                return {"Item": self.purchases[body["Key"]["purchase"]["S"]]}
+            case "UpdateItem":
+                return self._update(body)
+        return {}
+
+    def _update(self, body):
+        item = self.purchases.setdefault(body["Key"]["purchase"]["S"], {})
+        values = body["ExpressionAttributeValues"]
+        if "ConditionExpression" in body:
+            if "sent_at" in item or float(item.get("claimed_until", {"N": "0"})["N"]) > float(values[":now"]["N"]):
+                raise AwsError("ConditionalCheckFailedException", 400)
+            item["claimed_until"] = values[":until"]
+            return {"Attributes": item}
+        item.pop("claimed_until", None)
+        for name in ("sent_at", "maybe_since"):
+            if f"{name} = " in body["UpdateExpression"]:
+                item.setdefault(name, values[":now"])
+        return {}
+
+    def dead(self) -> list[dict]:
+        return [entry for queue, entry in self.sent if queue == "events-dead"]
+
+    def anew(self) -> list[dict]:
+        return [entry for queue, entry in self.sent if queue == "events"]
+
+
+class Meta:
+    def __init__(self, answer) -> None:
+        self.answer, self.calls = answer, []
+
+    def send(self, request, deadline):
+        ids = [event["event_id"] for event in json.loads(request.body)["data"]]
+        self.calls.append(ids)
+        return self.answer(ids)
+
+    def close(self) -> None:
+        pass
+
+
+def taken(ids):
+    return Response(200, {}, b'{"events_received":%d}' % len(ids))
+
+
+def error(code, subcode=None):
+    body = json.dumps({"error": {"code": code, "error_subcode": subcode, "fbtrace_id": "Atrace"}}).encode()
+    return Response(400, {}, body)
+
+
+def kept(event_id: str, name: str = "Lead", expires_in: float = HOUR) -> Kept:
+    event = {"event_name": name, "event_id": event_id, "event_time": int(NOW), "action_source": "website"}
+    event |= {"user_data": {"em": ["0" * 64]}}
+    body = json.dumps(event)
+    return Kept(name, event_id, int(NOW), int(NOW + expires_in), zlib.crc32(body.encode()), body)
+
+
+def record(*events: Kept, number: int = 1, receives: int = 1, body: str | None = None) -> dict:
+    return {
+        "messageId": f"m{number}",
+        "receiptHandle": f"r{number}",
+        "body": body if body is not None else encode("1", NOW, events),
+        "attributes": {"ApproximateReceiveCount": str(receives), "SentTimestamp": "1795435200000"},
+    }
+
+
+@pytest.fixture
+def aws():
+    return Aws()
+
+
+def function(aws, answer, now=lambda: NOW) -> DeliveryFunction:
+    return DeliveryFunction(ENVIRONMENT, calls=aws, transport=Meta(answer), clock=now, jitter=lambda: 1.0)
+
+
+def failures(answer: dict) -> list[str]:
+    return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+
+def test_a_batch_is_one_request_and_every_message_is_done(aws):
+    delivery = function(aws, taken)
+    records = [record(kept(f"e{n}"), number=n) for n in range(400)]
+    assert failures(delivery.handle({"Records": records})) == []
+    assert [len(call) for call in delivery._transport.calls] == [400]
+
+
+def test_the_guilty_event_is_buried_with_metas_reason_and_the_others_are_delivered(aws):
+    delivery = function(aws, lambda ids: error(100, 2804036) if "bad" in ids else taken(ids))
+    records = [record(kept("bad" if n == 7 else f"e{n}"), number=n) for n in range(100)]
+    assert failures(delivery.handle({"Records": records})) == []
+    (letter,) = aws.dead()
+    said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+    assert said == {
+        "reason": "meta_100_2804036",
+        "meta_code": "100",
+        "subcode": "2804036",
+        "fbtrace_id": "Atrace",
+        "first_seen": "1795435200000",
+    }
+
+
+@pytest.mark.parametrize(("receives", "seconds"), [(1, 30), (2, 60), (5, 480), (8, 3_600), (39, 3_600)])
+def test_while_meta_is_away_messages_hide_longer_each_time(aws, receives, seconds):
+    delivery = function(aws, lambda ids: Unreachable("refused", sent=False))
+    assert failures(delivery.handle({"Records": [record(kept("a"), receives=receives)]})) == ["m1"]
+    assert aws.hidden == [seconds] and aws.sent == []
+
+
+def test_a_message_that_only_waits_is_written_anew_before_the_queue_would_bury_it(aws):
+    delivery = function(aws, lambda ids: error(190))
+    assert failures(delivery.handle({"Records": [record(kept("a"), receives=MOST_RECEIVES)]})) == []
+    assert len(aws.anew()) == 1 and aws.dead() == []
+
+
+def test_a_dead_token_hides_for_a_quarter_of_an_hour_and_is_read_again(aws):
+    delivery = function(aws, lambda ids: error(190))
+    assert failures(delivery.handle({"Records": [record(kept("a"))]})) == ["m1"]
+    assert aws.hidden == [TOKEN_WAIT] and aws.dead() == []
+    delivery.handle({"Records": [record(kept("a"))]})
+    assert aws.secret_reads == 2
+
+
+def test_a_token_that_works_is_kept_for_five_minutes(aws):
+    clock = [NOW]
+    delivery = function(aws, taken, lambda: clock[0])
+    for seconds in (0, 100, 299, 301):
+        clock[0] = NOW + seconds
+        delivery.handle({"Records": [record(kept(f"e{seconds}"))]})
+    assert aws.secret_reads == 2
+
+
+def test_what_is_done_of_a_message_is_not_sent_again(aws):
+    def answer(ids):
+        if "later" in ids and len(ids) > 1:
+            return error(100, 2804036)
+        return Unreachable("deadline", sent=True) if "later" in ids else taken(ids)
+
+    delivery = function(aws, answer)
+    assert failures(delivery.handle({"Records": [record(kept("now"), kept("later"))]})) == []
+    (rest,) = aws.anew()
+    assert [event["event_id"] for event in json.loads(rest["MessageBody"])["events"]] == ["later"]
+
+
+def test_what_grew_too_old_is_not_sent(aws):
+    delivery = function(aws, taken)
+    assert failures(delivery.handle({"Records": [record(kept("old", expires_in=-1))]})) == []
+    assert delivery._transport.calls == []
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"dataset": 1}', "\u2028"])
+def test_a_message_that_is_none_of_ours_is_put_away(aws, body):
+    assert failures(function(aws, taken).handle({"Records": [record(body=body)]})) == []
+    assert aws.dead()[0]["MessageAttributes"]["reason"]["StringValue"] == "unreadable"
+
+
+def test_bytes_that_changed_on_the_way_are_not_sent(aws):
+    changed = record(kept("a"))
+    changed["body"] = changed["body"].replace("0000", "0001", 1)
+    delivery = function(aws, taken)
+    assert failures(delivery.handle({"Records": [changed]})) == [] and delivery._transport.calls == []
+    assert aws.dead()[0]["MessageAttributes"]["reason"]["StringValue"] == "corrupt"
+
+
+def test_a_purchase_that_meta_has_is_not_sent_again_however_late(aws):
+    clock = [NOW]
+    delivery = function(aws, taken, lambda: clock[0])
+    purchase = kept("p", "Purchase", expires_in=7 * 24 * HOUR)
+    delivery.handle({"Records": [record(purchase), record(purchase, number=2)]})
+    clock[0] += 72 * HOUR
+    assert failures(delivery.handle({"Records": [record(purchase)]})) == []
+    assert delivery._transport.calls == [["p"]]
+
+
+def test_a_purchase_that_another_invocation_sends_waits_for_it(aws):
+    first, second = function(aws, lambda ids: Unreachable("reset", sent=True)), function(aws, taken)
+    purchase = kept("p", "Purchase")
+    first._take(Records(), _read(purchase))
+    assert failures(second.handle({"Records": [record(purchase)]})) == ["m1"]
+    assert second._transport.calls == []
+
+
+def test_a_purchase_that_meta_may_have_for_two_days_is_left_to_a_person(aws):
+    clock = [NOW]
+    delivery = function(aws, lambda ids: Unreachable("deadline", sent=True), lambda: clock[0])
+    purchase = kept("p", "Purchase", expires_in=7 * 24 * HOUR)
+    delivery.handle({"Records": [record(purchase)]})
+    clock[0] += 49 * HOUR
+    assert failures(delivery.handle({"Records": [record(purchase)]})) == []
+    assert aws.dead()[0]["MessageAttributes"]["reason"]["StringValue"] == "ambiguous_late"
+    assert len(delivery._transport.calls) == 1
+
+
+def test_little_time_left_is_no_time_to_begin(aws):
+    class Context:
+        def get_remaining_time_in_millis(self):
+            return 5_000
+
+    delivery = function(aws, taken)
+    records = [record(kept(f"e{n}"), number=n) for n in range(20)]
+    done = 20 - len(failures(delivery.handle({"Records": records}, Context())))
+    assert done == sum(map(len, delivery._transport.calls))
+
+
+def _read(purchase: Kept):
+    from conversion_relay.aws import deliver
+
+    return deliver._read(record(purchase))

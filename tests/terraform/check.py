@@ -1,0 +1,165 @@
+"""`make tf-check`: the seed's deployment steps, typed as written, against AWS's stand-in; nothing leaves this machine.
+
+Build, init, fmt, validate, test, plan, apply, plan again without changes, four requests that arrive at Meta's stand-in,
+destroy. The provider comes from a mirror on the disk where there is one (TF_PLUGIN_MIRROR, or found), else by download.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import stripe
+
+from conversion_relay.emulator.app import create_app
+from conversion_relay.emulator.server import Server
+from tests.aws.deployment import build
+from tests.aws.standin import REGION, StandIn, standin
+from tests.processes import call, until
+
+ROOT = Path(__file__).parents[2]
+TOKEN, STRIPE_SECRET = "EAAterraform-canary-token", "whsec_terraform_canary"
+OVERRIDE = 'provider "aws" {\n  max_retries = 1\n}\n'
+"""An action that the stand-in lacks is an error at once, not after 25 tries."""
+
+
+def main() -> None:
+    meta = Server(create_app(), "127.0.0.1", 0)
+    meta.start()
+    build()
+    with standin() as aws, tempfile.TemporaryDirectory(prefix="tf-check-") as folder:
+        terraform = Terraform(Path(folder), aws, f"http://127.0.0.1:{meta.port}")
+        terraform.check()
+    meta.stop()
+    print("tf-check: everything applied, worked, and was destroyed")
+
+
+class Terraform:
+    def __init__(self, folder: Path, aws: StandIn, meta_url: str) -> None:
+        self._aws, self._meta_url, self._folder = aws, meta_url, folder / "tf"
+        shutil.copytree(ROOT / "tf", self._folder, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
+        (folder / "lambda").mkdir()
+        shutil.copytree(ROOT / "lambda/dist", folder / "lambda/dist")
+        (self._folder / "zz_override.tf").write_text(OVERRIDE)
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        self._settings = {
+            "meta_access_token": TOKEN,
+            "stripe_webhook_secret": STRIPE_SECRET,
+            "graph_api_url": meta_url,
+            "architecture": "x86_64",
+            "python_version": version,
+            "batch_seconds": 1,
+            "mail_from": "site@courses.example",
+            "mail_to": "team@courses.example",
+            "allowed_origins": ["https://courses.example"],
+        }
+        self._env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "TF_CLI_CONFIG_FILE": str(_configuration(folder)),
+            "TF_IN_AUTOMATION": "1",
+            "CHECKPOINT_DISABLE": "1",
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            **aws.keys,
+        }
+
+    def check(self) -> None:
+        self.run("fmt", "-check", "-recursive")
+        self.run("init", "-input=false")
+        self.run("validate")
+        self.run("test")
+        (self._folder / "terraform.tfvars.json").write_text(json.dumps(self._settings))
+        self._env["AWS_ENDPOINT_URL"] = self._aws.url
+        self.run("apply", "-input=false", "-auto-approve", "-parallelism=30", seconds=400)
+        assert TOKEN not in (self._folder / "terraform.tfstate").read_text(), "the token is in the state"
+        assert STRIPE_SECRET not in (self._folder / "terraform.tfstate").read_text(), "Stripe's secret is in the state"
+        self.run("plan", "-input=false", "-detailed-exitcode")
+        # Verifying an address is a person's part: SES sends a mail to it.
+        self._aws.client("sesv2").create_email_identity(EmailIdentity="courses.example")
+        self.four_events()
+        self.run("destroy", "-input=false", "-auto-approve", "-parallelism=30", seconds=200)
+
+    def run(self, *arguments: str, seconds: float = 120) -> str:
+        started = time.monotonic()
+        command = ["terraform", *arguments, *([] if arguments[0] in ("fmt",) else ["-no-color"])]
+        done = subprocess.run(
+            command, cwd=self._folder, env=self._env, capture_output=True, text=True, timeout=seconds, check=False
+        )
+        print(f"terraform {arguments[0]:9} {time.monotonic() - started:6.1f} s", flush=True)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}: {done.returncode}\n{done.stdout[-6_000:]}\n{done.stderr[-6_000:]}")
+        return done.stdout
+
+    def four_events(self) -> None:
+        """A page view, a message, a registration and its payment, as visitors and Stripe send them."""
+        page = {"content_data": {"content_name": "Course Overview", "content_category": "education"}}
+        person = {"name": "Canary Person", "email": "canary.person@example.com"}
+        self._post("/view-content", page)
+        self._post("/contact", person | {"message": "hello"})
+        registration_id = self._post("/register", person | {"course_id": "kintsugi"})["registration_id"]
+        body, signature = paid(registration_id)
+        self._post("/payment-webhook", body, Stripe_Signature=signature)
+        until(lambda: len(self._arrived()) == 4, 60)
+        names = {event["event_name"] for event in self._arrived()}
+        assert names == {"ViewContent", "Contact", "CompleteRegistration", "Purchase"}, names
+        logs = "\n".join(line for lines in self._aws.logs.values() for line in lines)
+        for name in names:
+            assert f"Meta Conversions API {name} event sent successfully" in logs, name
+        for canary in ("canary.person", "Canary Person", TOKEN, STRIPE_SECRET):
+            assert canary not in logs, canary
+        print("four requests, four events")
+
+    def _post(self, path: str, body: Any, **headers: str) -> dict[str, Any]:
+        headers |= {"user_agent": "Mozilla/5.0", "content_type": "application/json"}
+        status, answer = call("POST", self._aws.http_url + path, body, **headers)
+        assert status == 200, (path, status, answer)
+        return answer
+
+    def _arrived(self) -> list[dict[str, Any]]:
+        with urllib.request.urlopen(f"{self._meta_url}/_emulator/events") as answer:
+            return [row["event"] for row in json.load(answer)["events"]]
+
+
+def paid(registration_id: str) -> tuple[bytes, str]:
+    session = {
+        "id": "cs_1",
+        "object": "checkout.session",
+        "payment_status": "paid",
+        "amount_total": 4900,
+        "currency": "eur",
+        "client_reference_id": registration_id,
+    }
+    at = int(time.time())
+    kind = "checkout.session.completed"
+    payload = json.dumps({"id": "evt_1", "object": "event", "type": kind, "created": at, "data": {"object": session}})
+    signature = stripe.WebhookSignature._compute_signature(f"{at}.{payload}", STRIPE_SECRET)
+    return payload.encode(), f"t={at},v1={signature}"
+
+
+def _configuration(folder: Path) -> Path:
+    """Terraform's own: providers from the mirror, where one lies."""
+    path = folder / "terraformrc"
+    mirror = os.environ.get("TF_PLUGIN_MIRROR") or _found_mirror()
+    block = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n'
+    path.write_text(block if mirror else "")
+    return path
+
+
+def _found_mirror() -> str | None:
+    for depth in range(1, 4):
+        for found in Path("/").glob("*/" * (depth - 1) + "*/registry.terraform.io"):
+            return str(found.parent)
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+# The token and Stripe's signing secret, by write-only arguments: they are in no state. The key that encrypts at rest.
+
+locals {
+  in_secrets_manager = var.token_store == "secretsmanager"
+  token_setting = local.in_secrets_manager ? {
+    META_ACCESS_TOKEN_SECRET_ARN = one(aws_secretsmanager_secret.token[*].arn)
+    } : {
+    META_ACCESS_TOKEN_PARAMETER = one(aws_ssm_parameter.token[*].name)
+  }
+  may_read_token = [{
+    Effect   = "Allow"
+    Action   = local.in_secrets_manager ? "secretsmanager:GetSecretValue" : "ssm:GetParameter"
+    Resource = local.in_secrets_manager ? one(aws_secretsmanager_secret.token[*].arn) : one(aws_ssm_parameter.token[*].arn)
+  }]
+  stripe_setting  = { STRIPE_WEBHOOK_SECRET_ARN = aws_secretsmanager_secret.stripe.arn }
+  may_read_stripe = [{ Effect = "Allow", Action = "secretsmanager:GetSecretValue", Resource = aws_secretsmanager_secret.stripe.arn }]
+
+  # A changed secret is a changed version; the digest of a random text tells nothing of it.
+  token_version  = var.meta_access_token == null ? 1 : nonsensitive(parseint(substr(sha256(var.meta_access_token), 0, 7), 16))
+  stripe_version = var.stripe_webhook_secret == null ? 1 : nonsensitive(parseint(substr(sha256(var.stripe_webhook_secret), 0, 7), 16))
+}
+
+resource "aws_secretsmanager_secret" "token" {
+  #checkov:skip=CKV2_AWS_57:Meta has no way to rotate a token by program
+  count = local.in_secrets_manager ? 1 : 0
+
+  name                    = "${var.name_prefix}meta-access-token"
+  description             = "Access token of dataset ${var.meta_pixel_id}"
+  kms_key_id              = aws_kms_key.main.arn
+  recovery_window_in_days = 7
+}
+
+resource "aws_secretsmanager_secret_version" "token" {
+  count = local.in_secrets_manager && nonsensitive(var.meta_access_token != null) ? 1 : 0
+
+  secret_id                = aws_secretsmanager_secret.token[0].id
+  secret_string_wo         = var.meta_access_token
+  secret_string_wo_version = local.token_version
+}
+
+resource "aws_ssm_parameter" "token" {
+  count = local.in_secrets_manager ? 0 : 1
+
+  name             = "/${var.name_prefix}conversion-relay/meta-access-token"
+  description      = "Access token of dataset ${var.meta_pixel_id}"
+  type             = "SecureString"
+  key_id           = aws_kms_key.main.arn
+  value_wo         = coalesce(var.meta_access_token, "put-the-token-here")
+  value_wo_version = local.token_version
+}
+
+resource "aws_secretsmanager_secret" "stripe" {
+  #checkov:skip=CKV2_AWS_57:Stripe has no way to rotate a signing secret by program
+  name                    = "${var.name_prefix}stripe-webhook-secret"
+  description             = "Signing secret of the Stripe webhook"
+  kms_key_id              = aws_kms_key.main.arn
+  recovery_window_in_days = 7
+}
+
+resource "aws_secretsmanager_secret_version" "stripe" {
+  count = nonsensitive(var.stripe_webhook_secret != null) ? 1 : 0
+
+  secret_id                = aws_secretsmanager_secret.stripe.id
+  secret_string_wo         = var.stripe_webhook_secret
+  secret_string_wo_version = local.stripe_version
+}
+
+resource "aws_kms_key" "main" {
+  description             = "Conversion Relay: queues, tables, logs, secrets"
+  enable_key_rotation     = true
+  deletion_window_in_days = 7
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "TheAccountDecides"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
+        Action    = "kms:*"
+        Resource  = "*"
+      },
+      {
+        Sid       = "LogsAndAlarms"
+        Effect    = "Allow"
+        Principal = { Service = ["logs.${var.aws_region}.amazonaws.com", "cloudwatch.amazonaws.com"] }
+        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+      },
+    ]
+  })
+}
+
+resource "aws_kms_alias" "main" {
+  name          = "alias/${var.name_prefix}conversion-relay"
+  target_key_id = aws_kms_key.main.key_id
+}

@@ -1,0 +1,129 @@
+# Without AWS: what a plan holds, and which settings are refused.
+
+mock_provider "aws" {
+  mock_resource "aws_kms_key" {
+    defaults = { arn = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/function" }
+  }
+  mock_resource "aws_lambda_function" {
+    defaults = {
+      arn        = "arn:aws:lambda:us-east-1:123456789012:function:f"
+      invoke_arn = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:123456789012:function:f/invocations"
+    }
+  }
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:us-east-1:123456789012:q" }
+  }
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:us-east-1:123456789012:log-group:g" }
+  }
+  mock_resource "aws_secretsmanager_secret" {
+    defaults = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-AbCdEf", id = "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-AbCdEf" }
+  }
+  mock_resource "aws_dynamodb_table" {
+    defaults = { arn = "arn:aws:dynamodb:us-east-1:123456789012:table/t" }
+  }
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:us-east-1:123456789012:t" }
+  }
+  mock_resource "aws_apigatewayv2_api" {
+    defaults = { api_endpoint = "https://abc.execute-api.us-east-1.amazonaws.com", execution_arn = "arn:aws:execute-api:us-east-1:123456789012:abc" }
+  }
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+}
+
+variables {
+  meta_access_token = "EAAtest-canary-token"
+}
+
+run "the_seeds_defaults" {
+  command = apply
+
+  assert {
+    condition     = aws_lambda_function.function["registration-handler"].environment[0].variables.META_PIXEL_ID == "1232612085335834"
+    error_message = "the pixel of the seed is the default"
+  }
+  assert {
+    condition     = length(aws_lambda_function.function) == 5 && length(aws_apigatewayv2_route.route) == 4
+    error_message = "five functions, four routes"
+  }
+  assert {
+    condition     = alltrue([for f in aws_lambda_function.function : !contains(keys(f.environment[0].variables), "META_ACCESS_TOKEN")])
+    error_message = "no function has the token in its environment"
+  }
+  assert {
+    condition     = aws_sqs_queue.events.visibility_timeout_seconds == 6 * aws_lambda_function.function["deliver-handler"].timeout
+    error_message = "a message is out of sight for six times the function's time"
+  }
+  assert {
+    condition     = length(aws_apigatewayv2_api.site.cors_configuration) == 0 && length(aws_cloudwatch_metric_alarm.silence) == 0
+    error_message = "without origins no CORS; without hours no alarm for silence"
+  }
+}
+
+run "origins_and_silence" {
+  command = plan
+  variables {
+    allowed_origins = ["https://courses.example"]
+    silence_hours   = 6
+    alarm_email     = "ops@courses.example"
+    name_prefix     = "shop-"
+  }
+
+  assert {
+    condition     = tolist(aws_apigatewayv2_api.site.cors_configuration[0].allow_origins)[0] == "https://courses.example"
+    error_message = "CORS comes from the variable"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.silence[0].evaluation_periods == 6 && length(aws_sns_topic_subscription.email) == 1
+    error_message = "six silent hours are an alarm"
+  }
+  assert {
+    condition     = aws_lambda_function.function["deliver-handler"].function_name == "shop-deliver-handler"
+    error_message = "the prefix stands before every name"
+  }
+}
+
+run "the_token_in_a_parameter" {
+  command = plan
+  variables {
+    token_store = "ssm"
+  }
+
+  assert {
+    condition     = length(aws_secretsmanager_secret.token) == 0 && length(aws_ssm_parameter.token) == 1
+    error_message = "one place, not two"
+  }
+}
+
+run "what_is_malformed_is_refused" {
+  command = plan
+  variables {
+    meta_access_token  = "two words"
+    meta_pixel_id      = "pixel"
+    graph_api_url      = "http://graph.example"
+    allowed_origins    = ["https://*.example"]
+    log_retention_days = 15
+    architecture       = "sparc"
+  }
+
+  expect_failures = [
+    var.meta_access_token, var.meta_pixel_id, var.graph_api_url, var.allowed_origins, var.log_retention_days, var.architecture,
+  ]
+}
+
+run "without_the_zips_it_says_what_to_do" {
+  command = plan
+  variables {
+    package_folder = "nowhere"
+  }
+
+  expect_failures = [aws_lambda_function.function]
+}

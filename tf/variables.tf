@@ -1,0 +1,244 @@
+# What a deployment decides. Only meta_access_token has to be told; terraform.tfvars.example shows the usual ones.
+
+variable "meta_access_token" {
+  description = "Access token of the dataset, from Events Manager. Kept in Secrets Manager or SSM, never in the state. null: you put it there by hand."
+  type        = string
+  sensitive   = true
+  default     = null
+
+  validation {
+    condition     = var.meta_access_token == null || can(regex("^[!-~]{8,}$", var.meta_access_token))
+    error_message = "meta_access_token holds a space or an odd character, or is too short: paste it without line breaks."
+  }
+}
+
+variable "meta_pixel_id" {
+  description = "Dataset (pixel) id."
+  type        = string
+  default     = "1232612085335834"
+
+  validation {
+    condition     = can(regex("^[0-9]{1,20}$", var.meta_pixel_id))
+    error_message = "meta_pixel_id is digits only, such as 1232612085335834."
+  }
+}
+
+variable "meta_graph_version" {
+  description = "Version of Meta's Graph API."
+  type        = string
+  default     = "v26.0"
+
+  validation {
+    condition     = can(regex("^v[0-9]{1,3}\\.[0-9]$", var.meta_graph_version))
+    error_message = "meta_graph_version looks like v26.0."
+  }
+}
+
+variable "graph_api_url" {
+  description = "Where Meta is; another one only for tests against the stand-in."
+  type        = string
+  default     = "https://graph.facebook.com"
+
+  validation {
+    condition     = can(regex("^https://[^/?#]+$|^http://(127\\.0\\.0\\.1|localhost)(:[0-9]+)?$", var.graph_api_url))
+    error_message = "graph_api_url is https, or http on loopback, without a path."
+  }
+}
+
+variable "meta_test_event_code" {
+  description = "Sends everything as test events; they count as real ones. Empty: off."
+  type        = string
+  default     = ""
+}
+
+variable "token_store" {
+  description = "Where the token lies: secretsmanager (0.40 USD a month) or ssm (free)."
+  type        = string
+  default     = "secretsmanager"
+
+  validation {
+    condition     = contains(["secretsmanager", "ssm"], var.token_store)
+    error_message = "token_store is secretsmanager or ssm."
+  }
+}
+
+variable "delivery_mode" {
+  description = "queue: durable before the answer, sent by the delivery function. direct: a try within 1.5 s first."
+  type        = string
+  default     = "queue"
+
+  validation {
+    condition     = contains(["queue", "direct"], var.delivery_mode)
+    error_message = "delivery_mode is queue or direct."
+  }
+}
+
+variable "stripe_webhook_secret" {
+  description = "Signing secret of the Stripe webhook; several, comma-separated, while rotating. null: payments are refused."
+  type        = string
+  sensitive   = true
+  default     = null
+}
+
+variable "allowed_origins" {
+  description = "Exact origins of the pages that may post, such as https://courses.example."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for origin in var.allowed_origins : can(regex("^https?://[^/*?#]+$", origin))])
+    error_message = "allowed_origins are exact: https://courses.example, no path, no wildcard."
+  }
+}
+
+variable "courses" {
+  description = "What is sold, by id; empty: every id is a course."
+  type        = map(object({ title = string, category = string }))
+  default     = {}
+}
+
+variable "mail_from" {
+  description = "Sender of the contact form's mail, verified in SES. Empty: no mail is sent."
+  type        = string
+  default     = ""
+}
+
+variable "mail_to" {
+  description = "Who gets the contact form's mail."
+  type        = string
+  default     = ""
+}
+
+variable "default_country" {
+  description = "Country of phone numbers without a calling code, two letters. Empty: none."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([A-Za-z]{2})?$", var.default_country))
+    error_message = "default_country is two letters such as DE."
+  }
+}
+
+variable "aws_region" {
+  description = "Region of everything."
+  type        = string
+  default     = "us-east-1"
+}
+
+variable "name_prefix" {
+  description = "Stands before every name, so that several deployments live in one account."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^[a-z0-9-]{0,20}$", var.name_prefix))
+    error_message = "name_prefix is at most 20 of a-z, 0-9 and -."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything."
+  type        = map(string)
+  default     = {}
+}
+
+variable "architecture" {
+  description = "Processor of the functions, as built by build_lambda_package.sh --arch."
+  type        = string
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture is arm64 or x86_64."
+  }
+}
+
+variable "python_version" {
+  description = "Lambda's runtime, as built by build_lambda_package.sh --python."
+  type        = string
+  default     = "3.13"
+
+  validation {
+    condition     = can(regex("^3\\.1[1-9]$", var.python_version))
+    error_message = "python_version is 3.11 or newer."
+  }
+}
+
+variable "package_folder" {
+  description = "Where build_lambda_package.sh put the zips. null: lambda/dist of this repository."
+  type        = string
+  default     = null
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept; they name events, no persons."
+  type        = number
+  default     = 14
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400], var.log_retention_days)
+    error_message = "log_retention_days is one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400."
+  }
+}
+
+variable "throttle_rate" {
+  description = "Requests a second that the API takes, all routes together."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.throttle_rate >= 1 && var.throttle_rate <= 10000
+    error_message = "throttle_rate is 1 to 10000."
+  }
+}
+
+variable "throttle_burst" {
+  description = "Requests that may come at once."
+  type        = number
+  default     = 200
+
+  validation {
+    condition     = var.throttle_burst >= 1 && var.throttle_burst <= 5000
+    error_message = "throttle_burst is 1 to 5000."
+  }
+}
+
+variable "batch_seconds" {
+  description = "How long Lambda gathers messages before it calls the delivery function."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.batch_seconds >= 1 && var.batch_seconds <= 300
+    error_message = "batch_seconds is 1 to 300."
+  }
+}
+
+variable "most_deliveries" {
+  description = "Delivery functions at once."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.most_deliveries >= 2 && var.most_deliveries <= 100
+    error_message = "most_deliveries is 2 to 100."
+  }
+}
+
+variable "alarm_email" {
+  description = "Who hears of alarms. Empty: subscribe to the topic of the outputs yourself."
+  type        = string
+  default     = ""
+}
+
+variable "silence_hours" {
+  description = "Alarm when no event was delivered for so many hours. 0: off."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.silence_hours >= 0 && var.silence_hours <= 24
+    error_message = "silence_hours is 0 to 24."
+  }
+}
