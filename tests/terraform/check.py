@@ -22,6 +22,7 @@ from conversion_relay.emulator.server import Server
 from tests.aws.deployment import build
 from tests.aws.standin import REGION, StandIn, standin
 from tests.processes import call, until
+from tests.terraform import roles
 
 ROOT = Path(__file__).parents[2]
 TOKEN, STRIPE_SECRET = "EAAterraform-canary-token", "whsec_terraform_canary"
@@ -86,6 +87,9 @@ class Terraform:
         # Verifying an address is a person's part: SES sends a mail to it.
         self._aws.client("sesv2").create_email_identity(EmailIdentity="courses.example")
         self.four_events()
+        mistakes = roles.wrong(self._aws)
+        assert not mistakes, mistakes
+        print(f"{len(roles.MAY)} roles, {len(roles.ACTIONS)} actions: each role does only its job")
         self.run("destroy", "-input=false", "-auto-approve", "-parallelism=30", seconds=200)
 
     def run(self, *arguments: str, seconds: float = 120) -> str:
