@@ -201,7 +201,7 @@ def keep(page: Path, lines: str) -> None:
     today = datetime.datetime.now(datetime.UTC).date()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     where = (
-        f"{today}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()} {platform.release()}, "
+        f"{today}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()} {platform.release().partition('-')[0]}, "
         f"CPython {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}"
     )
     text = page.read_text()

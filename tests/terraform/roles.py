@@ -28,6 +28,9 @@ ACTIONS: dict[str, tuple[str, Try]] = {
     "change a function": ("lambda", lambda f: f.delete_function(FunctionName="contact-handler")),
     "list roles": ("iam", lambda iam: iam.list_roles()),
 }
+BY_RESOURCE = {"sqs"}
+"""Of other services moto knows no resources, so there a right to one table or one secret counts as none: it can show
+what a role may not do, not that it may do its job."""
 SITE = {"queue an event"}
 CUSTOMERS = {"read a registration", "write a registration"}
 MAY = {
@@ -48,7 +51,8 @@ def wrong(aws: StandIn) -> list[str]:
             f"{role}: {action} {'is refused' if action in may else 'is allowed'}"
             for role, may in MAY.items()
             for action, (service, attempt) in ACTIONS.items()
-            if _is_allowed(attempt, clients[role][service]) != (action in may)
+            if (action not in may or service in BY_RESOURCE)
+            and _is_allowed(attempt, clients[role][service]) != (action in may)
         ]
     finally:
         _enforce(aws, "inf")
