@@ -200,6 +200,7 @@ def keep(page: Path, lines: str) -> None:
     """In the page, between the two marks, with the date and the machine."""
     today = datetime.datetime.now(datetime.UTC).date()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    kernel = platform.release().partition("-")[0]
     where = (
         f"{today}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()} {platform.release().partition('-')[0]}, "
         f"CPython {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}"
