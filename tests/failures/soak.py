@@ -202,7 +202,7 @@ def keep(page: Path, lines: str) -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     kernel = platform.release().partition("-")[0]
     where = (
-        f"{today}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()} {platform.release().partition('-')[0]}, "
+        f"{today}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()} {kernel}, "
         f"CPython {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}"
     )
     text = page.read_text()
