@@ -21,12 +21,12 @@ locals {
   }
   registrations_setting = { REGISTRATIONS_TABLE = aws_dynamodb_table.registrations.name }
 
-  may_queue = [{ Effect = "Allow", Action = "sqs:SendMessage", Resource = local.queue_arn }]
-  may_register = [{
-    Effect   = "Allow"
-    Action   = ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query", "dynamodb:ConditionCheckItem"]
-    Resource = [aws_dynamodb_table.registrations.arn, "${aws_dynamodb_table.registrations.arn}/index/registration_id"]
-  }]
+  may_queue    = [{ Effect = "Allow", Action = "sqs:SendMessage", Resource = local.queue_arn }]
+  may_register = [{ Effect = "Allow", Action = "dynamodb:PutItem", Resource = aws_dynamodb_table.registrations.arn }]
+  may_mark_paid = [
+    { Effect = "Allow", Action = ["dynamodb:GetItem", "dynamodb:UpdateItem"], Resource = aws_dynamodb_table.registrations.arn },
+    { Effect = "Allow", Action = "dynamodb:Query", Resource = "${aws_dynamodb_table.registrations.arn}/index/registration_id" },
+  ]
   may_mail = var.mail_from == "" ? [] : [{
     Effect    = "Allow"
     Action    = "ses:SendEmail"
@@ -50,7 +50,7 @@ locals {
     }
     payment-webhook = {
       environment = merge(local.registrations_setting, local.stripe_setting)
-      may         = concat(local.may_queue, local.may_register, local.may_read_stripe)
+      may         = concat(local.may_queue, local.may_mark_paid, local.may_read_stripe)
       memory      = 256
       timeout     = 10
     }

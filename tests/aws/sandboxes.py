@@ -21,7 +21,8 @@ from typing import Any
 
 import msgspec
 
-LAMBDAS_OWN = ("awslambdaric", "botocore", "urllib3", "dateutil", "jmespath", "snapshot_restore_py", "simplejson")
+LAMBDAS_OWN = ("awslambdaric", "boto3", "botocore", "s3transfer", "urllib3", "dateutil", "jmespath",
+               "snapshot_restore_py", "simplejson")  # fmt: skip
 PREFIX = "/2018-06-01/runtime/"
 
 
@@ -69,6 +70,16 @@ class Sandbox:
             self.end()
             return {"errorType": "Timeout", "errorMessage": "the function did not answer in time"}
         return invocation.answer
+
+    def cpu_seconds(self) -> float:
+        """Of the process since its start, user and system."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def most_memory(self) -> int:
+        """Bytes."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
     def end(self) -> None:
         self._process.kill()

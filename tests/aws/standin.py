@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,6 +22,7 @@ from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 from moto.sqs.models import Queue
 
+from tests.aws.permissions import name_resources
 from tests.aws.sandboxes import Function, Sandboxes
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -29,6 +31,7 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 class StandIn:
     def __init__(self) -> None:
         _patch()
+        name_resources()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         self._moto.start()
@@ -58,6 +61,19 @@ class StandIn:
         for name in ("lambda", "sqs", "dynamodb", "apigatewayv2", "iam", "logs", "secretsmanager", "ssm", "sesv2"):
             get_backend(name).reset()
 
+    @contextlib.contextmanager
+    def iam(self) -> Iterator[None]:
+        """Signatures and policies count."""
+        self._enforce_after("0")
+        try:
+            yield
+        finally:
+            self._enforce_after("inf")
+
+    def _enforce_after(self, requests: str) -> None:
+        target, kind = f"{self.url}/moto-api/reset-auth", {"Content-Type": "text/plain"}
+        urllib.request.urlopen(urllib.request.Request(target, requests.encode(), kind, method="POST")).close()
+
     # -- functions -----------------------------------------------------------------------------------------------------
 
     def _function(self, name: str) -> Function:
@@ -67,11 +83,11 @@ class StandIn:
 
     def _keys_of(self, role: str) -> dict[str, str]:
         """Credentials of the function's role, as Lambda gives them."""
-        told = self.client("sts").assume_role(RoleArn=role, RoleSessionName="function")["Credentials"]
+        told = get_backend("sts")[ACCOUNT]["aws"].assume_role(REGION, "function", role, "", 3600, "")
         return {
-            "AWS_ACCESS_KEY_ID": told["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": told["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": told["SessionToken"],
+            "AWS_ACCESS_KEY_ID": told.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": told.secret_access_key,
+            "AWS_SESSION_TOKEN": told.session_token,
         }
 
     def _log(self, name: str, line: str) -> None:
