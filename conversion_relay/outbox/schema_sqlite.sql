@@ -36,7 +36,6 @@ CREATE TABLE event (
 ) STRICT;
 
 CREATE INDEX event_dead ON event (settled_at) WHERE state = 'dead';
-CREATE INDEX event_ledger ON event (settled_at) WHERE state IN ('delivered', 'expired', 'erased');
 
 -- What Meta gets, until it has it. It names a browser, so it goes when the event is delivered, expired or erased.
 CREATE TABLE body (

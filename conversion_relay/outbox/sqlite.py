@@ -74,11 +74,12 @@ class SqliteOutbox:
             rows.claim, token=token, owner=self._owner.name, dataset_name=dataset, now=now, until=until, limit=limit
         )
         try:
-            found = self._database.submit(work).result()
+            keys = self._database.submit(work).result()
+            events = rows.leased_events(self._database.read, keys) if keys else ()
         except OutboxUnavailable:
             self._refused_claims.add(token)  # its commit may be in the file all the same
             raise
-        return Lease(token=token, dataset=dataset, events=rows.leased_events(found)) if found else None
+        return Lease(token=token, dataset=dataset, events=events) if events else None
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
         until = self._boot_clock() + lease_seconds
@@ -158,11 +159,25 @@ class SqliteOutbox:
 
     def tidy(self, now: float) -> int:
         datasets = self._database.read("SELECT dataset FROM tally WHERE state = 'pending' AND n > 0")
-        return sum(self._database.submit(partial(rows.shift_lanes, dataset=d, now=now)).result() for (d,) in datasets)
+        return sum(self._shift_lanes(dataset, now) for (dataset,) in datasets)
+
+    def _shift_lanes(self, dataset: int, now: float) -> int:
+        """In steps, between which others may write."""
+        shifted = 0
+        while n := self._database.submit(partial(rows.shift_lanes, dataset=dataset, now=now)).result():
+            shifted += n
+        return shifted
 
     def prune(self, now: float) -> int:
         self._database.lay_ballast()
-        return self._database.submit(lambda db: rows.prune(db, now, LEDGER_SECONDS)).result()
+        last: int | None = 0
+        while last is not None:
+            keys, last = rows.ledger(self._database.read, now, LEDGER_SECONDS, last)
+            if keys or last is None:
+                self._database.submit(partial(rows.prune, keys=keys, now=now)).result()
+            if keys:
+                return len(keys)
+        return 0
 
     def probe(self) -> None:
         self._database.probe()

@@ -8,7 +8,7 @@ import secrets
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -28,6 +28,8 @@ LONGEST_WAIT = 3_600.0
 MOST_KEY = 2**63 - 1
 DEAD_SECONDS = 90 * 86_400
 CHUNK = 5_000
+Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
+"""`read(sql, values)` on a connection that sees committed rows."""
 
 
 def insert(db: apsw.Connection, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
@@ -65,12 +67,13 @@ def _dataset_id(db: apsw.Connection, name: str) -> int:
 
 def claim(
     db: apsw.Connection, token: str, owner: str, dataset_name: str, now: float, until: float, limit: int
-) -> list[tuple[Any, ...]]:
-    """Fresh events first; where others wait too, half of the places are theirs, by deadline. `leased_events` reads
-    the rows, which is work that need not be done by the one thread that writes."""
+) -> "array[int]":
+    """The keys. Fresh events first; where others wait too, half of the places are theirs, by deadline.
+
+    `leased_events` reads the rows: work that need not be done by the one thread that writes."""
     dataset = dataset_id(db, dataset_name)
     if dataset is None:
-        return []
+        return array("q")
     shift_lanes(db, dataset, now)
     fresh = _first(db, dataset, LIVE, limit)
     waiting = _first(db, dataset, BACKLOG, limit - min(len(fresh), limit // 2))
@@ -78,33 +81,38 @@ def claim(
     for lane, rows in ((LIVE, fresh), (BACKLOG, waiting)):
         if rows:
             db.execute(_DEQUEUE, (dataset, lane, *rows[0][:2], *rows[-1][:2]))
-    claimed = fresh + waiting
-    if claimed:
-        keys = array("q", [row[1] for row in claimed])
+    keys = array("q", [key for _, key in fresh + waiting])
+    if keys:
         db.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?)", (token, owner, dataset, now, until, keys.tobytes()))
-        _move(db, dataset, "pending", "leased", len(claimed))
-    return claimed
+        _move(db, dataset, "pending", "leased", len(keys))
+    return keys
 
 
-def leased_events(rows: Iterable[tuple[Any, ...]]) -> tuple[LeasedEvent, ...]:
+def leased_events(read_rows: Read, keys: "array[int]") -> tuple[LeasedEvent, ...]:
+    """Without those that were erased since they were claimed."""
     return tuple(
         LeasedEvent(key, name, event_id, at, expires_at, attempts, sent_at, zlib.crc32(body) == checksum, body)
         if body is not None and name is not None
         else LeasedEvent(key, name or "", event_id or "", 0, 0, 0, None, False, b"")
-        for _, key, name, event_id, at, expires_at, attempts, sent_at, checksum, body in rows
+        for key, name, event_id, at, expires_at, attempts, sent_at, checksum, body in read_rows(
+            _LEASED, (apsw.carray(keys),)
+        )
     )
+
+
+# LEFT JOIN: a row that a bad disk took leaves its turn behind, and must come out as damaged, not be passed over.
+_LEASED = """
+SELECT value, event_name, event_id, event_time, expires_at, attempts, sent_at, checksum, body
+FROM carray(?) LEFT JOIN event ON event.key = value LEFT JOIN body ON body.key = value
+WHERE coalesce(state, '') != 'erased'
+"""
 
 
 def _first(db: apsw.Connection, dataset: int, lane: int, limit: int) -> list[tuple[Any, ...]]:
     return read(db, _FIRST, (dataset, lane, limit))
 
 
-# LEFT JOIN: a row that a bad disk took leaves its turn behind, and must come out as damaged, not be passed over.
-_FIRST = """
-SELECT rank, queue.key, event_name, event_id, event_time, expires_at, attempts, sent_at, checksum, body
-FROM queue LEFT JOIN event ON event.key = queue.key LEFT JOIN body ON body.key = queue.key
-WHERE queue.dataset = ? AND lane = ? ORDER BY rank, queue.key LIMIT ?
-"""
+_FIRST = "SELECT rank, key FROM queue WHERE dataset = ? AND lane = ? ORDER BY rank, key LIMIT ?"
 _DEQUEUE = "DELETE FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) >= (?, ?) AND (rank, key) <= (?, ?)"
 
 
@@ -326,22 +334,35 @@ WHERE event.key > ?1 AND event.key <= ?2 AND state != 'erased' AND (instr(body, 
 """
 
 
-def prune(db: apsw.Connection, now: float, ledger_seconds: float) -> int:
-    """At most CHUNK ledger rows that no duplicate can come for; how many. Dead letters lose what cannot be sent."""
-    ended = read(db, _ENDED, (now - ledger_seconds, CHUNK)) + read(db, _LONG_DEAD, (now - DEAD_SECONDS, CHUNK))
-    if ended:
-        keys = _array(key for (key,) in ended)
-        for table, column in (("retried", "event"), ("body", "key"), ("event", "key")):
-            db.execute(f"DELETE FROM {table} WHERE {column} IN carray(?)", (keys,))
-    db.execute("DELETE FROM body WHERE key IN (SELECT key FROM event WHERE state = 'dead' AND expires_at < ?)", (now,))
-    db.execute("DELETE FROM answer WHERE at < ?", (now - DEAD_SECONDS,))
-    return len(ended)
+def ledger(read_rows: Read, now: float, ledger_seconds: float, after: int) -> tuple["array[int]", int | None]:
+    """Of the next CHUNK rows in the order of their keys: those that no duplicate can come for, and the last row's key.
+    None instead of that where newer rows begin, which cannot have ended so long ago.
+
+    An index over the time they ended would cost every delivered event more than this costs a day."""
+    found = read_rows(_LEDGER, (after, CHUNK))
+    keys = array("q")
+    for key, state, _, settled_at in found:
+        keeps = DEAD_SECONDS if state == "dead" else ledger_seconds
+        if state not in ("waiting", None) and settled_at is not None and settled_at < now - keeps:
+            keys.append(key)
+    # A time after `now` was read from a clock that was wrong: no row's age follows from it.
+    is_new = all(now - ledger_seconds <= accepted_at <= now for _, _, accepted_at, _ in found)
+    return keys, None if is_new or len(found) < CHUNK else found[-1][0]
 
 
 # Never the newest row: the next key is one more than its, and no key may come again while a lease could still name it.
-_OLDER = "SELECT key FROM event WHERE key < (SELECT max(key) FROM event) AND settled_at < ? AND state"
-_ENDED = f"{_OLDER} IN ('delivered', 'expired', 'erased') LIMIT ?"
-_LONG_DEAD = f"{_OLDER} = 'dead' LIMIT ?"
+_LEDGER = """
+SELECT key, state, accepted_at, settled_at FROM event
+WHERE key > ? AND key < (SELECT max(key) FROM event) ORDER BY key LIMIT ?
+"""
+
+
+def prune(db: apsw.Connection, keys: "array[int]", now: float) -> None:
+    """Drop these ledger rows; dead letters lose what cannot be sent any more."""
+    for table, column in (("retried", "event"), ("body", "key"), ("event", "key")) if keys else ():
+        db.execute(f"DELETE FROM {table} WHERE {column} IN carray(?)", (apsw.carray(keys),))
+    db.execute("DELETE FROM body WHERE key IN (SELECT key FROM event WHERE state = 'dead' AND expires_at < ?)", (now,))
+    db.execute("DELETE FROM answer WHERE at < ?", (now - DEAD_SECONDS,))
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------
