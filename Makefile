@@ -39,7 +39,7 @@ setup-dev: .venv/.ready-dev ## ... and what its tests need
 
 .venv/.ready: pyproject.toml uv.lock | .venv/bin/uv
 	@echo "installing into .venv ..."
-	@$(UV) sync --quiet --frozen --inexact --extra server --extra phone
+	@$(UV) sync --quiet --frozen --inexact --extra server --extra phone --extra aws
 	@touch $@
 
 .venv/.ready-dev: pyproject.toml uv.lock | .venv/.ready

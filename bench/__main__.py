@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apsw
 
-from bench import drain, seal
+from bench import cold_start, drain, seal
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox.sqlite import SqliteOutbox
 from conversion_relay.retry import Delivered
@@ -42,6 +42,8 @@ def main() -> None:
         outbox.close()
     print()
     drain.report(200_000)
+    print()
+    cold_start.report()
 
 
 def row(

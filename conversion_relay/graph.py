@@ -9,7 +9,6 @@ language; so outcomes are told apart by (code, subcode), then `is_transient`, th
 
 import re
 from collections.abc import Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
@@ -210,6 +209,8 @@ _USAGE_HEADERS = {
 def _retry_after(text: str, now: float) -> float:
     if re.fullmatch(r"[0-9]{1,12}", text, re.ASCII):
         return float(text)
+    from email.utils import parsedate_to_datetime
+
     try:
         return parsedate_to_datetime(text).timestamp() - now
     except (ValueError, TypeError, OverflowError):

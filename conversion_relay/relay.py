@@ -3,23 +3,24 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from conversion_relay.batch import pack
-from conversion_relay.delivery import post
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.event import Event, Receipt, SealedEvent
-from conversion_relay.graph import Accepted, Outcome
-from conversion_relay.graph import Refused as RefusedByMeta
 from conversion_relay.intake import Refused, RequestFacts, Sender, Submission, accept
 from conversion_relay.outbox import Outbox, open_outbox
 from conversion_relay.settings import Dataset, Settings
-from conversion_relay.telemetry import Sentences
-from conversion_relay.transport import GraphTransport, Transport
+
+if TYPE_CHECKING:
+    # A Lambda function that only accepts must not pay for the client that sends.
+    from concurrent.futures import Future
+    from types import TracebackType
+
+    from conversion_relay.graph import Outcome
+    from conversion_relay.transport import Transport
 
 NO_FACTS = RequestFacts()
 
@@ -35,10 +36,12 @@ class Sent(msgspec.Struct, frozen=True):
     """What Meta said to events that were sent at once, past the outbox."""
 
     event_ids: tuple[str, ...]
-    outcome: Outcome
+    outcome: "Outcome"
 
     @property
     def accepted(self) -> bool:
+        from conversion_relay.graph import Accepted
+
         return isinstance(self.outcome, Accepted)
 
 
@@ -50,7 +53,7 @@ class Relay:
         settings: Settings,
         *,
         outbox: Outbox | None = None,
-        transport: Transport | None = None,
+        transport: "Transport | None" = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
@@ -114,6 +117,9 @@ class Relay:
     def _send(
         self, batch: Sequence[SealedEvent], dataset: Dataset, deadline: float, test_event_code: str | None
     ) -> Sent:
+        from conversion_relay.delivery import post
+        from conversion_relay.transport import GraphTransport
+
         if self._transport is None:
             self._transport = GraphTransport()
         outcome = post(
@@ -132,13 +138,17 @@ class Relay:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
     ) -> None:
         self.close()
 
 
-def _say(batch: Sequence[SealedEvent], outcome: Outcome) -> None:
+def _say(batch: Sequence[SealedEvent], outcome: "Outcome") -> None:
     """Nobody will try these again, so each gets its sentence now."""
+    from conversion_relay.graph import Accepted
+    from conversion_relay.graph import Refused as RefusedByMeta
+    from conversion_relay.telemetry import Sentences
+
     sentences = Sentences()
     for event in batch:
         match outcome:

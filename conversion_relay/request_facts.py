@@ -6,7 +6,6 @@ proxy vouches for the one before it, and the first that does not is the visitor'
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from http.cookies import CookieError, SimpleCookie
 
 from conversion_relay.intake import RequestFacts
 
@@ -72,9 +71,9 @@ def _without_port(hop: str) -> str:
 
 
 def _cookies(header: str) -> dict[str, str]:
-    if "_fb" not in header:
-        return {}
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    except CookieError:
-        return {}
+    """As browsers send them, whatever other cookies a site sets: the first of a name is the one of the longest path."""
+    found: dict[str, str] = {}
+    for pair in header.split(";") if "_fb" in header else ():
+        name, _, value = pair.partition("=")
+        found.setdefault(name.strip(), value.strip().strip('"'))
+    return found

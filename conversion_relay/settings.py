@@ -6,7 +6,6 @@ A secret never shows in a repr, an error or a log: what is wrong is named, not q
 import ipaddress
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -139,6 +138,8 @@ def _from_toml(environ: Mapping[str, str]) -> dict[str, Any]:
     name = environ.get("RELAY_CONFIG")
     if not name:
         return {}
+    import tomllib
+
     try:
         document = tomllib.loads(Path(name).read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:

@@ -1,19 +1,28 @@
-"""Calls to AWS: one signed POST, one bounded answer. botocore signs; urllib3 carries.
+"""Calls to AWS: one signed POST, one bounded answer, over a connection that is kept.
 
-A boto3 client costs 0.3 to 1.0 s of CPU when a function starts, its signer a tenth of that; so the functions call the
-few actions they need by their documented JSON protocols and nothing loads a service model.
+A boto3 client costs 0.3 to 1.0 s of CPU when a function starts, botocore's signer alone 0.1, urllib3 half of that. So the
+functions call the few actions they need by their documented JSON protocols, signed by a small library that botocore's
+signer checks in a test (docs/adr/0009), and nothing loads a service model.
 """
 
+import hashlib
 import json
 import os
+import queue
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
+if TYPE_CHECKING:
+    from http.client import HTTPConnection, HTTPMessage
+
 CONNECT_SECONDS, READ_SECONDS = 1.0, 4.0
 TRIES = 3
+MOST_BYTES = 16 * 1_048_576
+"""Of an answer; ten messages of SQS are a sixteenth of it."""
 WAIT_SECONDS = 0.1
 """Before the second try; twice as long before the third."""
 PASSING = frozenset(
@@ -56,11 +65,9 @@ class AwsCalls:
     operator's machine from botocore's own chain (profiles, single sign-on)."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ, *, pause: Callable[[float], None] = time.sleep) -> None:
-        import urllib3
-
         self._environ, self._pause = environ, pause
         self.region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        self._pool = urllib3.PoolManager(maxsize=4, retries=False)
+        self._idle: dict[tuple[str, str], queue.LifoQueue[HTTPConnection]] = {}
 
     def call(self, service: str, target: str, body: Mapping[str, Any], *, version: str = "1.0") -> dict[str, Any]:
         """An action of the AWS JSON protocol, such as ("sqs", "AmazonSQS.SendMessage", {...})."""
@@ -86,24 +93,43 @@ class AwsCalls:
         raise AssertionError("unreachable")
 
     def _try(self, service: str, path: str, data: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        import urllib3
+        from http.client import HTTPException
 
         url = self._endpoint(service) + path
+        signed = self._signed(service, url, data, headers)
+        parts = urlsplit(url)
+        idle = self._idle.setdefault((parts.scheme, parts.netloc), queue.LifoQueue())
         try:
-            answer = self._pool.request(
-                "POST",
-                url,
-                body=data,
-                headers=self._signed(service, url, data, headers),
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-                redirect=False,
-            )
-        except (urllib3.exceptions.HTTPError, OSError):
+            connection = self._connection(parts.scheme, parts.netloc, idle)
+            connection.request("POST", parts.path, data, signed)
+            answer = connection.getresponse()
+            body = answer.read(MOST_BYTES)
+        except (HTTPException, OSError):
             raise AwsUnreachable(f"{service} did not answer") from None
-        said = _parse(answer.data)
+        if answer.isclosed():
+            idle.put(connection)
+        else:
+            connection.close()
+        said = _parse(body)
         if answer.status == 200:
             return said
         raise AwsError(_code(said, answer.headers), answer.status, _reasons(said))
+
+    def _connection(self, scheme: str, host: str, idle: "queue.LifoQueue[HTTPConnection]") -> "HTTPConnection":
+        """One that was used before, while its other end is still there; else a new one."""
+        from http.client import HTTPConnection, HTTPSConnection
+        from select import select
+
+        while not idle.empty():
+            known = idle.get()
+            if known.sock is not None and not select([known.sock], [], [], 0)[0]:
+                return known
+            known.close()
+        kind = HTTPSConnection if scheme == "https" else HTTPConnection
+        connection = kind(host, timeout=CONNECT_SECONDS)
+        connection.connect()
+        connection.sock.settimeout(READ_SECONDS)
+        return connection
 
     def _endpoint(self, service: str) -> str:
         host = "email" if service == "ses" else service
@@ -112,12 +138,11 @@ class AwsCalls:
         return (named or f"https://{host}.{self.region}.{suffix}").rstrip("/")
 
     def _signed(self, service: str, url: str, data: bytes, headers: Mapping[str, str]) -> dict[str, str]:
-        from botocore.auth import SigV4Auth
-        from botocore.awsrequest import AWSRequest
+        from aws_request_signer import AwsRequestSigner
 
-        request = AWSRequest(method="POST", url=url, data=data, headers=dict(headers))
-        SigV4Auth(self._credentials(), service, self.region).add_auth(request)
-        return dict(request.headers.items())
+        keys = self._credentials()
+        signer = AwsRequestSigner(self.region, keys.access_key, keys.secret_key, service, keys.token)
+        return {**headers, **signer.sign_with_headers("POST", url, headers, hashlib.sha256(data).hexdigest())}
 
     def _credentials(self) -> Any:
         """Read each time: a function's are renewed in its environment."""
@@ -140,7 +165,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _code(said: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+def _code(said: Mapping[str, Any], headers: "HTTPMessage") -> str:
     """`com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException` and its cousins, without the namespace."""
     code = headers.get("x-amzn-query-error", "").partition(";")[0] or said.get("__type") or said.get("code")
     return str(code or headers.get("x-amzn-errortype") or "Unknown").rpartition("#")[2].partition(":")[0]

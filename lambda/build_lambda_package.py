@@ -1,11 +1,12 @@
 """The zips for AWS Lambda: one for each function, the same bytes on every machine.
 
 In each: its handler, meta_conversions_api.py, what of conversion_relay runs on Lambda, and the wheels of
-requirements.txt for the function's processor. botocore, which signs, is part of Lambda's own runtime.
+requirements.txt for the function's processor.
 """
 
 import argparse
 import importlib.util
+import os
 import platform
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ DIST = HERE / "dist"
 FUNCTIONS = ("registration-handler", "contact-handler", "payment-webhook", "view-content-handler", "deliver-handler")
 NOT_ON_LAMBDA = ("emulator", "dashboard", "collector", "cli", "frameworks", "pages", "__pycache__")
 NOT_NEEDED = ("sqlite", "salvage", "disk.py", "owner.py", "schema", "migrate", "advice.py", "examine.py", "worker.py",
-              "app.py", "checkout.py", "settings_watch.py")  # fmt: skip
+              "app.py", "checkout.py", "settings_watch.py", "generate.py")  # fmt: skip
 PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 MACHINES = {"arm64": "arm64", "aarch64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 ELF_MACHINE = {"arm64": 183, "x86_64": 62}
@@ -59,7 +60,7 @@ def _install(target: Path, arch: str, python: str) -> None:
         raise SystemExit("the wheels of requirements.txt could not be installed; pip says why above")
     for extra in (*target.glob("*.dist-info"), target / "bin"):
         shutil.rmtree(extra, ignore_errors=True)
-    for unused in ("phonenumbers/shortdata/region_*", "urllib3/contrib/emscripten"):
+    for unused in ("phonenumbers/shortdata/region_*", "urllib3/contrib/*", "aws_request_signer/requests.py"):
         for path in target.glob(unused):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for library in target.rglob("*.so"):
@@ -85,19 +86,24 @@ def _compile(target: Path, python: str) -> None:
     command = [interpreter, "-OO", "-m", "compileall", "-q", "-b", "-j1", "--invalidation-mode=unchecked-hash",
                "-x", "region_|meta_conversions_api", "-s", str(target), "-p", "/var/task", str(target)]  # fmt: skip
     subprocess.run(command, check=True)
+    # The seed's file stays readable in the package; its bytecode stands beside it.
+    facade = [interpreter, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-s", str(target),
+              "-p", "/var/task", str(target / "meta_conversions_api.py")]  # fmt: skip
+    subprocess.run(facade, check=True)
     for source in target.rglob("*.py"):
         if source.with_suffix(".pyc").exists():
             source.unlink()
 
 
 def _interpreter(python: str) -> str | None:
-    """Of this very version; a name on the path may be a shim that leads nowhere."""
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if here == python:
+    """Of this very version; a name on the path may be pyenv's shim, which leads nowhere for a version not chosen."""
+    if python == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
-    found = shutil.which(f"python{python}")
-    works = found and not subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode
-    return found if works else None
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    for found in (shutil.which(f"python{python}"), *versions.glob(f"{python}.*/bin/python{python}")):
+        if found and not subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode:
+            return str(found)
+    return None
 
 
 def _zip(common: Path, handler: Path, target: Path) -> int:

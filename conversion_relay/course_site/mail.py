@@ -1,15 +1,16 @@
 """How a contact form's mail leaves: the port, and a folder of .eml files for the demo. SES is the other one, on AWS."""
 
 import time
-from email.message import EmailMessage
-from email.policy import SMTP
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
 
 
 class Mail(Protocol):
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: "EmailMessage") -> None:
         """Raises OSError when it could not be handed over."""
 
 
@@ -19,14 +20,18 @@ class FileMail:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: "EmailMessage") -> None:
+        from email.policy import SMTP
+
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid4().hex[:8]}.eml"
         (self._folder / name).write_bytes(message.as_bytes(policy=SMTP))
 
 
-def contact_message(name: str, email: str, text: str, mobile: str | None) -> EmailMessage:
+def contact_message(name: str, email: str, text: str, mobile: str | None) -> "EmailMessage":
     """What the form says, to the course team. The message class refuses line breaks in headers."""
+    from email.message import EmailMessage
+
     message = EmailMessage()
     message["Subject"] = "Message from the contact form"
     message["From"] = "website@courses.example"

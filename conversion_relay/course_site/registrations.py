@@ -3,7 +3,6 @@
 This is the site's own customer file, so it holds names and addresses; the relay's outbox never does.
 """
 
-import sqlite3
 import threading
 from pathlib import Path
 from typing import Literal, Protocol
@@ -50,6 +49,8 @@ class SqliteRegistrations:
     """One file; safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
+        import sqlite3
+
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
         self._lock = threading.Lock()

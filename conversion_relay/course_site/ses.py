@@ -1,11 +1,13 @@
 """The contact form's mail through Amazon SES."""
 
 import base64
-from email.message import EmailMessage
-from email.policy import SMTP
+from typing import TYPE_CHECKING
 
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
 from conversion_relay.telemetry import logger
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
 
 
 class SesMail:
@@ -14,10 +16,12 @@ class SesMail:
     def __init__(self, calls: AwsCalls, sender: str, to: str) -> None:
         self._calls, self._sender, self._to = calls, sender, to
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: "EmailMessage") -> None:
         if not (self._sender and self._to):
             logger.warning("A contact form was not mailed: set mail_from and mail_to")
             return
+        from email.policy import SMTP
+
         message.replace_header("From", self._sender)
         message.replace_header("To", self._to)
         raw = base64.b64encode(message.as_bytes(policy=SMTP)).decode()

@@ -10,7 +10,6 @@ import msgspec
 
 from conversion_relay import Event, InvalidEvent, OutboxUnavailable, Relay, RequestFacts
 from conversion_relay.click_id import COOKIE_SECONDS, fbc_from_url, new_fbp
-from conversion_relay.course_site import contact, payment, registration, view_content
 from conversion_relay.course_site.courses import COURSES, Course
 from conversion_relay.course_site.mail import Mail
 from conversion_relay.course_site.registrations import Registrations
@@ -46,18 +45,28 @@ class CourseSite:
         self.clock, self.new_id = clock, new_id
         self._allowed_origins = frozenset(o for d in relay.settings.datasets for o in d.allowed_origins)
 
+    # Each loads its endpoint when it is called: a Lambda function has one, and pays for it at every cold start.
+
     def register(self, request: SiteRequest) -> Answer:
-        return self._respond(registration.register, request)
+        from conversion_relay.course_site.registration import register
+
+        return self._respond(register, request)
 
     def contact(self, request: SiteRequest) -> Answer:
-        return self._respond(contact.contact, request)
+        from conversion_relay.course_site.contact import contact
+
+        return self._respond(contact, request)
 
     def view_content(self, request: SiteRequest) -> Answer:
-        return self._respond(view_content.view_content, request)
+        from conversion_relay.course_site.view_content import view_content
+
+        return self._respond(view_content, request)
 
     def payment_webhook(self, request: SiteRequest) -> Answer:
         """Called by the payment provider: no browser, no Origin to check, the signature decides."""
-        return self._answer(payment.payment_webhook, request)
+        from conversion_relay.course_site.payment import payment_webhook
+
+        return self._answer(payment_webhook, request)
 
     def track(self, event: Event, facts: RequestFacts) -> str | None:
         """Durable when it returns; the id. None when the visitor declined, or when the event cannot be sent: that is

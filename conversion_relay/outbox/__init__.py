@@ -5,8 +5,7 @@
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,6 +13,9 @@ import msgspec
 from conversion_relay.errors import SettingsError
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.retry import FinalVerdict
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 State = Literal["pending", "leased", "delivered", "dead", "expired", "erased"]
 STATES: tuple[State, ...] = ("pending", "leased", "delivered", "dead", "expired", "erased")

@@ -9,8 +9,7 @@ are not here but in `conversion_relay/aws/deliver.py`; what the operator's hand 
 import json
 import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -19,6 +18,9 @@ from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox import Attempt, Counts, Lease, Settlement, Story
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 MOST_BYTES = 200_000
 MOST_ENTRIES = 10
@@ -70,6 +72,8 @@ class SqsOutbox:
         return [Receipt(event.event_id, duplicate=False) for event in events]
 
     def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
+        from concurrent.futures import Future
+
         future: Future[list[Receipt]] = Future()
         try:
             future.set_result(self.put(events, now))

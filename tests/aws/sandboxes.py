@@ -45,6 +45,13 @@ class _Invocation:
         self.answer: Any = None
 
 
+class _RuntimeServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """A process that was ended drops its connection; that is no error."""
+
+
 class Sandbox:
     """One process; one invocation at a time."""
 
@@ -52,8 +59,7 @@ class Sandbox:
         self.function = function
         self._next: queue.SimpleQueue[_Invocation] = queue.SimpleQueue()
         self._open: dict[str, _Invocation] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._api())
-        self._server.daemon_threads = True
+        self._server = _RuntimeServer(("127.0.0.1", 0), self._api())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
         with zipfile.ZipFile(io.BytesIO(function.code)) as code:

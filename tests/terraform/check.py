@@ -75,7 +75,7 @@ class Terraform:
 
     def check(self) -> None:
         self.run("fmt", "-check", "-recursive")
-        self.run("init", "-input=false")
+        self.run("init", "-input=false", "-lockfile=readonly")
         self.run("validate")
         self.run("test")
         (self._folder / "terraform.tfvars.json").write_text(json.dumps(self._settings))

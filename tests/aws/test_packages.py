@@ -1,0 +1,52 @@
+"""The zips as they are built: the same bytes each time, small, complete, and nothing of another machine in them."""
+
+import subprocess
+import zipfile
+
+import pytest
+
+from tests.aws.deployment import ROOT, build
+
+pytestmark = pytest.mark.xdist_group("aws")
+LAMBDA = ROOT / "lambda"
+
+
+def test_two_builds_are_equal_to_the_byte_and_under_a_megabyte():
+    def packages() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted((LAMBDA / "dist").glob("*.zip"))}
+
+    build()
+    first = packages()
+    build.cache_clear()
+    build()
+    assert packages() == first and len(first) == 5
+    assert max(map(len, first.values())) < 1_000_000
+
+
+def test_a_package_holds_what_runs_and_nothing_else():
+    names = zipfile.ZipFile(build() / "view-content-handler.zip").namelist()
+    assert {name.split("/")[0] for name in names} == {
+        "__pycache__",
+        "aws_request_signer",
+        "conversion_relay",
+        "meta_conversions_api.py",
+        "msgspec",
+        "phonenumbers",
+        "urllib3",
+        "view-content-handler.py",
+    }
+    assert not [name for name in names if "emulator" in name or "sqlite" in name or "dashboard" in name]
+
+
+def test_a_package_for_another_processor_holds_its_libraries(tmp_path):
+    """Built beside, so that the tests that run the zips keep theirs."""
+    copy = tmp_path / "lambda"
+    copy.mkdir()
+    for path in [*LAMBDA.glob("*.py"), *LAMBDA.glob("*.sh"), LAMBDA / "requirements.txt"]:
+        (copy / path.name).write_bytes(path.read_bytes())
+        (copy / path.name).chmod(path.stat().st_mode)
+    (tmp_path / "conversion_relay").symlink_to(ROOT / "conversion_relay")
+    subprocess.run([copy / "build_lambda_package.sh", "--arch", "arm64"], check=True, capture_output=True)
+    package = zipfile.ZipFile(copy / "dist/deliver-handler.zip")
+    (library,) = [name for name in package.namelist() if name.endswith(".so")]
+    assert "aarch64" in library and package.read(library)[18:20] == b"\xb7\x00"
