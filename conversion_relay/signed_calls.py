@@ -1,8 +1,8 @@
 """Calls to AWS: one signed POST, one bounded answer, over a connection that is kept.
 
-A boto3 client costs 0.3 to 1.0 s of CPU when a function starts, botocore's signer alone 0.1, urllib3 half of that; so
-the functions call the few actions they need by their documented JSON protocols, signed by a small library that botocore's
-signer checks in a test (docs/adr/0009), and nothing loads a service model.
+A boto3 client costs 0.3 to 1.0 s of CPU when a function starts, botocore's signer alone 0.1, urllib3 half of that. So
+the functions call the few actions they need by their documented JSON protocols, and nothing loads a service model.
+A small library signs; a test compares it with botocore's signer (docs/adr/0009).
 """
 
 import hashlib
