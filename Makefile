@@ -10,7 +10,7 @@ SOAK_OPTIONS ?=
 MUTANTS_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint setup setup-dev bench zip tf-check soak mutants format clean
+.PHONY: help demo test lint setup setup-dev bench browser zip tf-check soak mutants format clean
 
 help: ## what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ setup-dev: .venv/.ready-dev ## ... and what its tests need
 
 bench: setup-dev ## ratios against baselines measured in the same run
 	$(BIN)/python -m bench
+
+browser: ## the script for browsers: types checked, minified, its size
+	@command -v npm >/dev/null || { echo "Node.js and npm are needed (Debian: apt-get install nodejs npm)"; exit 1; }
+	@cd src && npm ci --silent --no-audit --no-fund && npm run --silent build
+	@cd src && printf 'meta-tracking.min.js: %s bytes, %s gzipped\n' "$$(wc -c < meta-tracking.min.js)" "$$(gzip -9 < meta-tracking.min.js | wc -c)"
 
 zip: setup-dev ## the Lambda packages, in lambda/dist
 	@PYTHON=../.venv/bin/python lambda/build_lambda_package.sh $(ZIP_OPTIONS)

@@ -11,10 +11,11 @@ LONGEST_CLICK_ID = 500
 COOKIE_SECONDS = 90 * 86_400
 
 
-def fbc_from_url(url: str | None, now: float, *, known: str | None = None) -> str | None:
+def fbc_from_url(url: str | None, now: float, *, known: str | None = None, subdomain_index: int = 1) -> str | None:
     """The `fbc` of a visit: the cookie's, unless the URL brings a different click.
 
-    Segment 2 is 1 because a server that stores no cookie says so; segment 3 is milliseconds.
+    `subdomain_index`: of the domain that the cookie is set for, `example.com` is 1; a server that stores no cookie says
+    1 too. Segment 3 is milliseconds.
 
     >>> fbc_from_url("https://shop.example/?fbclid=IwAR2F4-dbP0", 1596403881.668)
     'fb.1.1596403881668.IwAR2F4-dbP0'
@@ -26,16 +27,16 @@ def fbc_from_url(url: str | None, now: float, *, known: str | None = None) -> st
     click = _click_in(url)
     if click is None or click == click_of(known):
         return known
-    return f"fb.1.{int(now * 1000)}.{click}"
+    return f"fb.{subdomain_index}.{int(now * 1000)}.{click}"
 
 
-def new_fbp(now: float, random_number: int) -> str:
+def new_fbp(now: float, random_number: int, *, subdomain_index: int = 1) -> str:
     """A browser id for a visitor who has none yet.
 
     >>> new_fbp(1596403881.668, 1116446470)
     'fb.1.1596403881668.1116446470'
     """
-    return f"fb.1.{int(now * 1000)}.{random_number}"
+    return f"fb.{subdomain_index}.{int(now * 1000)}.{random_number}"
 
 
 def click_of(fbc: str | None) -> str | None:

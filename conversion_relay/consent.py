@@ -10,6 +10,8 @@ from enum import Enum
 from typing import Literal
 
 GpcPolicy = Literal["limited_data_use", "withhold", "ignore"]
+SilencePolicy = Literal["send", "limited_data_use", "withhold"]
+"""What becomes of an event whose visitor said nothing."""
 
 
 class Decision(Enum):
@@ -18,16 +20,26 @@ class Decision(Enum):
     WITHHOLD = "withhold"
 
 
+_STRICTNESS = (Decision.SEND, Decision.LIMITED_DATA_USE, Decision.WITHHOLD)
+
+
 def decide(
-    consent: Literal["granted", "denied"] | None, *, gpc: bool, policy: GpcPolicy = "limited_data_use"
+    consent: Literal["granted", "denied"] | None,
+    *,
+    gpc: bool,
+    policy: GpcPolicy = "limited_data_use",
+    silence: SilencePolicy = "send",
 ) -> Decision:
-    """A spoken "denied" always wins; the browser's GPC signal limits what a silent visitor gives.
+    """A spoken "denied" always wins; the browser's GPC signal and the operator's word for silence limit what a silent
+    visitor gives, the stricter of the two.
 
     >>> decide("denied", gpc=False), decide(None, gpc=True), decide(None, gpc=False)
     (<Decision.WITHHOLD: 'withhold'>, <Decision.LIMITED_DATA_USE: 'limited_data_use'>, <Decision.SEND: 'send'>)
+    >>> decide(None, gpc=True, silence="withhold"), decide("granted", gpc=False, silence="withhold")
+    (<Decision.WITHHOLD: 'withhold'>, <Decision.SEND: 'send'>)
     """
     if consent == "denied":
         return Decision.WITHHOLD
-    if gpc and policy != "ignore":
-        return Decision(policy)
-    return Decision.SEND
+    signal = Decision(policy) if gpc and policy != "ignore" else Decision.SEND
+    spoken = Decision.SEND if consent == "granted" else Decision(silence)
+    return max(signal, spoken, key=_STRICTNESS.index)

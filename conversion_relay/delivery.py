@@ -40,6 +40,7 @@ from conversion_relay.retry import (
     Park,
     RetryAt,
     Verdict,
+    Withhold,
     decide,
 )
 from conversion_relay.settings import Dataset, Settings
@@ -55,6 +56,7 @@ CALLS_WITHOUT_SUCCESS = 32
 DEDUPLICATION_SECONDS = 48 * 3_600 - 600
 """Meta drops a second copy within 48 hours of the first; after that, less a margin, it would be counted twice."""
 RECORD_AGAIN_EVERY = 0.5
+_ENDED = (Delivered, Dead, Expired, Withhold)
 _ALERTS = {
     "unauthorized": "Meta refuses the access token; events wait, nothing is lost: set a new META_ACCESS_TOKEN",
     "misconfigured": "Meta refuses this token for this dataset; events wait: check META_PIXEL_ID and permissions",
@@ -80,6 +82,7 @@ class Report(msgspec.Struct):
     dead: int = 0
     expired: int = 0
     held: int = 0
+    withheld: int = 0
     retried: int = 0
     ambiguous: int = 0
     ambiguous_late: int = 0
@@ -247,7 +250,8 @@ class Delivery:
         self._record(lease, [(event, verdict) for event in events], None, report)
 
     def _settle_unsendable(self, lease: Lease, report: Report) -> list[LeasedEvent]:
-        """What the disk changed, what grew too old, and what Meta may have too long is settled unsent."""
+        """What the disk changed, what grew too old, what nobody agreed to, and what Meta may have too long is settled
+        unsent."""
         now = self._clock()
         sendable: list[LeasedEvent] = []
         unsendable: list[tuple[LeasedEvent, Verdict]] = []
@@ -266,6 +270,8 @@ class Delivery:
             return Dead("corrupt")
         if event.expires_at <= now:
             return Expired()
+        if event.consent is None and self._settings.silence == "withhold":
+            return Withhold()
         if event.sent_at is not None and now - event.sent_at > DEDUPLICATION_SECONDS:
             report.ambiguous_late += 1
             if event.event_name in self._settings.held_event_names:
@@ -293,7 +299,7 @@ class Delivery:
         """Commit first; only then say so."""
         settlements: list[Settlement] = [(e, verdict) for e, verdict in decided if not isinstance(verdict, Isolate)]
         self._settle_surely(lease, settlements, attempt)
-        self._isolation.forget(e for e, verdict in settlements if isinstance(verdict, Delivered | Dead | Expired))
+        self._isolation.forget(e for e, verdict in settlements if isinstance(verdict, _ENDED))
         outcomes: dict[tuple[FinalVerdict, str], list[str]] = {}
         for event, verdict in settlements:
             outcomes.setdefault((verdict, event.event_name), []).append(event.event_id)
@@ -320,6 +326,8 @@ class Delivery:
             case Hold(why=why):
                 report.held += n
                 self._sentences.error(event_name, *event_ids, why=why)
+            case Withhold():
+                report.withheld += n
             case RetryAt(why=why) | Park(why=why):
                 report.retried += n
                 report.why = why
@@ -343,10 +351,13 @@ class Delivery:
 
     def _tell(self, report: Report) -> None:
         """One line per turn that left something to do, and the counters."""
-        for name in ("calls", "delivered", "dead", "expired", "held", "retried"):
+        for name in ("calls", "delivered", "dead", "expired", "held", "withheld", "retried"):
             self._counters.add(f"relay_delivery_{name}_total", getattr(report, name), dataset=report.dataset)
         for name in ("ambiguous", "ambiguous_late"):
             self._counters.add(f"relay_{name}_total", getattr(report, name), dataset=report.dataset)
+        if report.withheld:
+            fields = {"dataset": report.dataset, "events": report.withheld}
+            logger.warning("Events were forgotten unsent, since their visitors did not agree", extra=fields)
         if report.retried:
             fields = {"dataset": report.dataset, "events": report.retried, "reason": report.why}
             logger.warning("Events wait for another try", extra=fields)

@@ -156,6 +156,10 @@ class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     advanced_measurement_table: str | None = None
     consent: Literal["granted", "denied"] | None = None
     """What the visitor said about marketing; never sent to Meta (no field of theirs carries it)."""
+    gpc: bool | None = None
+    """The browser's Global Privacy Control where the page's script read it; never sent to Meta."""
+    pixel: bool | None = None
+    """Whether the page's script gave the same id to the pixel; never sent to Meta."""
 
 
 class SealedEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +175,10 @@ class SealedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Meta's JSON of this one event."""
     dropped: tuple[str, ...] = ()
     """Match keys that were left out, each with its reason; for the answer to the caller, never stored."""
+    consent: Literal["granted"] | None = None
+    """What the visitor said; kept beside the body, so that it is asked again before sending."""
+    pixel: bool = False
+    """The page's pixel got the same id; counted once the event is durable, not stored with it."""
 
 
 class Receipt(msgspec.Struct, frozen=True):

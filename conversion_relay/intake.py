@@ -38,6 +38,8 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
     referrer: str | None = None
     origin: str | None = None
     gpc: bool = False
+    consent: Literal["granted"] | None = None
+    """What the visitor said at another time, for an event that says nothing about it."""
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     default_country: str | None = None
     variants: bool = False
     gpc: consent.GpcPolicy = "limited_data_use"
+    silence: consent.SilencePolicy = "send"
     public_event_names: frozenset[str] = PUBLIC_EVENT_NAMES
 
 
@@ -70,7 +73,10 @@ def accept(
 ) -> SealedEvent | Refused:
     """Seal one event. `now` in Unix seconds; `entropy`: 10 random bytes for an id, where the caller gave none."""
     prepared = prepare(submission, facts, policy, now=now, entropy=entropy)
-    return prepared if isinstance(prepared, Refused) else _seal(prepared, policy.dataset, now)
+    if isinstance(prepared, Refused):
+        return prepared
+    granted = (submission.event.consent or facts.consent) == "granted"
+    return _seal(prepared, policy.dataset, now, granted=granted, pixel=bool(submission.event.pixel))
 
 
 Prepared = tuple[dict[str, Any], list[DroppedKey]]
@@ -84,12 +90,10 @@ def prepare(
     event = submission.event
     if submission.sender == "browser" and event.event_name not in policy.public_event_names:
         return _REFUSED_NAME
-    limited = False
-    if event.consent is not None or facts.gpc:
-        decision = consent.decide(event.consent, gpc=facts.gpc, policy=policy.gpc)
-        if decision is consent.Decision.WITHHOLD:
-            return _WITHHELD
-        limited = decision is consent.Decision.LIMITED_DATA_USE
+    decision = decide_consent(event, facts, policy)
+    if decision is consent.Decision.WITHHOLD:
+        return _WITHHELD if event.consent == "denied" or policy.silence != "withhold" else _SILENT
+    limited = decision is consent.Decision.LIMITED_DATA_USE
     event_time = _event_time(event.event_time, now)
     if event_time is None:
         return _NOT_A_TIME
@@ -116,7 +120,15 @@ def prepare(
     return wire, dropped
 
 
-def _seal(prepared: Prepared, dataset: str, now: float) -> SealedEvent | Refused:
+def decide_consent(event: Event, facts: RequestFacts, policy: Policy) -> consent.Decision:
+    """By what the event says, else what the visitor said before; the page's word on GPC counts like the header."""
+    said, gpc = event.consent or facts.consent, facts.gpc or bool(event.gpc)
+    if said is None and not gpc and policy.silence == "send":
+        return consent.Decision.SEND
+    return consent.decide(said, gpc=gpc, policy=policy.gpc, silence=policy.silence)
+
+
+def _seal(prepared: Prepared, dataset: str, now: float, *, granted: bool, pixel: bool) -> SealedEvent | Refused:
     wire, dropped = prepared
     if found := errors(wire, now):
         finding = found[0]
@@ -133,16 +145,21 @@ def _seal(prepared: Prepared, dataset: str, now: float) -> SealedEvent | Refused
         expires_at=expiry(wire["event_time"], wire["action_source"]),
         body=body,
         dropped=tuple(f"{field}: {reason}" for field, reason in dropped) if dropped else (),
+        consent="granted" if granted else None,
+        pixel=pixel,
     )
 
 
 _TO_REMOVE = re.compile(rb"@|%40|null")
+_OURS = ("consent", "gpc", "pixel")
+"""Members that are for us and not for Meta."""
 _FREE_FORM = ("custom_data", "app_data", "original_event_data", "attribution_data")
 
 
 def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts) -> None:
     """What the caller left to us, in Meta's form; members that say nothing are left out."""
-    wire.pop("consent", None)
+    for name in _OURS:
+        wire.pop(name, None)
     wire["event_time"] = event_time
     wire["action_source"] = event.action_source
     url, referrer = event.event_source_url, event.referrer_url
@@ -275,6 +292,14 @@ _REFUSED_NAME = Refused(
     "a browser may not send this event; send it from your server with an API key, or let a payment webhook send it",
 )
 _WITHHELD = Refused("consent_denied", "consent", "the visitor declined; the event was not kept")
+_SILENT = Refused(
+    "consent_missing",
+    "consent",
+    'the visitor has not agreed and RELAY_CONSENT is withhold; the event was not kept: send "consent": "granted" once'
+    " they do",
+)
+WITHHELD = frozenset({_WITHHELD.reason, _SILENT.reason})
+"""Reasons for not taking an event that are nobody's mistake."""
 _NOT_A_TIME = Refused("not_a_time", "event_time", "event_time is in Unix seconds; send for example 1767225600")
 _TOO_DEEP = Refused("too_deep", "custom_data", f"objects may be nested {DEEPEST} levels deep; send flat properties")
 _NOT_JSON = Refused("unencodable", "custom_data", "a value has no JSON form; send 64-bit integers and valid Unicode")

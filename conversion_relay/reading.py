@@ -1,25 +1,38 @@
 """From bytes to events: whose shape is wrong is told by field, one event at a time."""
 
 import re
+from typing import Annotated
 
 import msgspec
 
 from conversion_relay.event import Event
+from conversion_relay.event_id import holds_email
 from conversion_relay.intake import Refused
 
 MOST_EVENTS = 1_000
+MOST_REPORTED = 100
 
 
-def read_events(body: bytes) -> list[msgspec.Raw] | Refused:
-    """One event, an array of them, or Meta's own {"data": [...]}.
+class Submitted(msgspec.Struct, frozen=True):
+    """What one request holds. Each event is undecoded, so that one bad event is refused by itself."""
 
-    Each comes back undecoded, so that one bad event is refused by itself.
+    events: list[msgspec.Raw]
+    pixel: tuple[tuple[str, str], ...] = ()
+    """(event name, event id) of what the page's pixel got by itself."""
 
-    >>> len(read_events(b'{"data": [{"event_name": "Lead"}, {"event_name": "Contact"}]}'))
+
+def read_request(body: bytes) -> Submitted | Refused:
+    """One event, an array of them, or Meta's own {"data": [...]}, beside which a page may report to us what its pixel
+    sent: {"data": [], "pixel": [["ViewContent", "id"]]}.
+
+    >>> len(read_request(b'{"data": [{"event_name": "Lead"}, {"event_name": "Contact"}]}').events)
     2
-    >>> read_events(b"[]").reason
+    >>> read_request(b'{"data": [], "pixel": [["ViewContent", "a"]]}').pixel
+    (('ViewContent', 'a'),)
+    >>> read_request(b"[]").reason
     'no_events'
     """
+    pixel: tuple[tuple[str, str], ...] | None = None
     start = body.lstrip()[:1]
     try:
         if start == b"[":
@@ -27,9 +40,14 @@ def read_events(body: bytes) -> list[msgspec.Raw] | Refused:
         elif start == b"{":
             members = _members_decoder.decode(body)
             if "data" not in members:
-                return [msgspec.Raw(body)]
-            if others := sorted(members.keys() - {"data"}):
-                return Refused("unknown_field", printable_name(others[0]), "beside data nothing is read from a request")
+                return Submitted([msgspec.Raw(body)])
+            if others := sorted(members.keys() - {"data", "pixel"}):
+                return Refused("unknown_field", printable_name(others[0]), "beside data and pixel nothing is read")
+            if "pixel" in members:
+                reported = _reported(members["pixel"])
+                if isinstance(reported, Refused):
+                    return reported
+                pixel = reported
             events = _list_decoder.decode(members["data"])
         else:
             return _NOT_EVENTS
@@ -37,11 +55,28 @@ def read_events(body: bytes) -> list[msgspec.Raw] | Refused:
         return Refused("wrong_type", "data", "data is an array of events")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Refused("unreadable", "body", "the body is not valid JSON in UTF-8")
-    if not events:
+    if not events and pixel is None:
         return Refused("no_events", "data", "send at least one event")
     if len(events) > MOST_EVENTS:
         return Refused("too_many_events", "data", f"send at most {MOST_EVENTS} events in one request")
-    return events
+    return Submitted(events, pixel or ())
+
+
+def _reported(raw: msgspec.Raw) -> tuple[tuple[str, str], ...] | Refused:
+    """The pairs that can be counted; an id that names a person is left out."""
+    try:
+        pairs = _pixel_decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        return wrong_shape(error, "pixel")
+    return tuple(pair for pair in pairs if not any(map(holds_email, pair)))
+
+
+def read_events(body: bytes) -> list[msgspec.Raw] | Refused:
+    """The events of a body that holds nothing else."""
+    submitted = read_request(body)
+    if isinstance(submitted, Submitted):
+        return submitted.events or Refused("no_events", "data", "send at least one event")
+    return submitted
 
 
 def read_lines(body: bytes) -> list[msgspec.Raw] | Refused:
@@ -108,5 +143,8 @@ def _is_json(line: bytes) -> bool:
 _event_decoder = msgspec.json.Decoder(Event)
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+_pixel_decoder = msgspec.json.Decoder(Annotated[list[tuple[_Name, _Id]], msgspec.Meta(max_length=MOST_REPORTED)])
 _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 _NOT_EVENTS = Refused("unreadable", "body", 'send JSON: an event, an array of events, or {"data": [...]}')

@@ -10,9 +10,11 @@ import msgspec
 from conversion_relay.batch import pack
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.event import Event, Receipt, SealedEvent
-from conversion_relay.intake import Refused, RequestFacts, Sender, Submission, accept
+from conversion_relay.event_id import without_email
+from conversion_relay.intake import WITHHELD, Refused, RequestFacts, Sender, Submission, accept
 from conversion_relay.outbox import Outbox, open_outbox
 from conversion_relay.settings import Dataset, Settings
+from conversion_relay.visit import keys_of, visit_of
 
 if TYPE_CHECKING:
     # A Lambda function that only accepts must not pay for the client that sends.
@@ -26,7 +28,7 @@ NO_FACTS = RequestFacts()
 
 
 class Tracked(msgspec.Struct, frozen=True):
-    """What became of one event: durable, known already, or withheld because the visitor declined."""
+    """What became of one event: durable, known already, or withheld because the visitor did not agree."""
 
     event_id: str | None
     state: Literal["accepted", "duplicate", "withheld"]
@@ -77,7 +79,7 @@ class Relay:
         """Durable when it returns. Raises InvalidEvent (field, rule, remedy) and OutboxUnavailable."""
         sealed = self.seal(event, facts, sender=sender)
         if isinstance(sealed, Refused):
-            if sealed.reason == "consent_denied":
+            if sealed.reason in WITHHELD:
                 return Tracked(None, "withheld")
             raise InvalidEvent(sealed.reason, sealed.field, sealed.message)
         (receipt,) = self.put([sealed])
@@ -96,6 +98,34 @@ class Relay:
         submission = Submission(event=event, sender=sender)
         return accept(submission, facts, policy, now=self._clock(), entropy=os.urandom(10))
 
+    def remember(
+        self,
+        key: str,
+        facts: RequestFacts,
+        consent: Literal["granted", "denied"] | None = None,
+        *,
+        dataset: Dataset | None = None,
+    ) -> bool:
+        """Keep this visit for 7 days under the id of an order or a registration, for the event that a webhook brings
+        later. False when the visitor's choice forbids it. Raises OutboxUnavailable when it cannot be made durable."""
+        policy = self.settings.policy(dataset or self.settings.datasets[0])
+        visit = visit_of(facts, consent, policy, self._clock())
+        if visit is not None:
+            self.outbox.remember_visitor(key, visit, self._clock())
+        return visit is not None
+
+    def facts_of(self, key: str) -> RequestFacts | None:
+        """The visit that was remembered under this key, for `track`."""
+        visit = self.outbox.visitor(key, self._clock())
+        return visit.facts() if visit else None
+
+    def facts_for(self, event: Event) -> RequestFacts:
+        """The visit behind a backend's event: remembered under its `order_id`, or under what its id names."""
+        for key in keys_of((event.custom_data or {}).get("order_id"), event.event_id):
+            if facts := self.facts_of(key):
+                return facts
+        return NO_FACTS
+
     def put(self, events: Sequence[SealedEvent]) -> list[Receipt]:
         """Durable when it returns."""
         return self.outbox.put(events, self._clock())
@@ -103,6 +133,14 @@ class Relay:
     def put_soon(self, events: Sequence[SealedEvent]) -> "Future[list[Receipt]]":
         """The same for an event loop: the future is done after the commit."""
         return self.outbox.put_soon(events, self._clock())
+
+    def note_pixel(self, dataset: Dataset, pairs: Sequence[tuple[str, str]]) -> "Future[None]":
+        """The page's pixel got these (event name, event id); counted when the future is done."""
+        return self.outbox.note_pixel(dataset.pixel_id, pairs, self._clock())
+
+    def withdraw(self, dataset: Dataset, event_ids: Sequence[str]) -> int:
+        """A visitor takes back what their browser sent and Meta does not have yet; how many events."""
+        return self.outbox.withdraw(dataset.pixel_id, [without_email(i) for i in event_ids], self._clock())
 
     def send(
         self, events: Sequence[SealedEvent], *, deadline: float = 5.0, test_event_code: str | None = None

@@ -50,14 +50,15 @@ def client_address(peer: str | None, forwarded_for: str, trusted_proxies: Sequen
     """
     believed = peer
     hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
-    while hops and believed is not None and _is_trusted(believed, trusted_proxies):
+    while hops and believed is not None and is_trusted(believed, trusted_proxies):
         believed = _without_port(hops.pop())
     return believed
 
 
-def _is_trusted(address: str, trusted_proxies: Sequence[Network]) -> bool:
+def is_trusted(address: str | None, trusted_proxies: Sequence[Network]) -> bool:
+    """Whether this is one of the proxies whose word is believed."""
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address or "")
     except ValueError:
         return False
     mapped = getattr(parsed, "ipv4_mapped", None)

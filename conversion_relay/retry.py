@@ -93,8 +93,12 @@ class Hold(msgspec.Struct, frozen=True):
     why: str
 
 
-Verdict = Delivered | RetryAt | Isolate | Dead | Expired | Park | Hold
-FinalVerdict = Delivered | RetryAt | Dead | Expired | Park | Hold
+class Withhold(msgspec.Struct, frozen=True):
+    """Never sent, and forgotten: its visitor did not agree, which the operator asks for by now (RELAY_CONSENT)."""
+
+
+Verdict = Delivered | RetryAt | Isolate | Dead | Expired | Park | Hold | Withhold
+FinalVerdict = Delivered | RetryAt | Dead | Expired | Park | Hold | Withhold
 """What can be settled; `Isolate` is answered by sending halves."""
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from conversion_relay.consent import GpcPolicy
+from conversion_relay.consent import GpcPolicy, SilencePolicy
 from conversion_relay.errors import SettingsError
 from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.intake import Policy
@@ -64,6 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admin_password: Secret = Secret("")
     webhook_secrets: dict[str, tuple[Secret, ...]] = {}
     gpc: GpcPolicy = "limited_data_use"
+    silence: SilencePolicy = "send"
+    """For events whose visitor said nothing about consent (RELAY_CONSENT)."""
+    set_cookies: bool = False
     public_event_names: frozenset[str] = PUBLIC_EVENT_NAMES
     held_event_names: frozenset[str] = frozenset({"Purchase"})
     """Not sent again by themselves once Meta may have had them for longer than it de-duplicates."""
@@ -97,6 +100,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             admin_password=Secret(env.get("RELAY_ADMIN_PASSWORD", "")),
             webhook_secrets=_webhook_secrets(env),
             gpc=_one_of("RELAY_GPC", env.get("RELAY_GPC") or "limited_data_use", get_args(GpcPolicy)),
+            silence=_one_of("RELAY_CONSENT", env.get("RELAY_CONSENT") or "send", get_args(SilencePolicy)),
+            set_cookies=_boolean("RELAY_SET_COOKIES", env.get("RELAY_SET_COOKIES", "")),
             public_event_names=frozenset(_listed(env.get("RELAY_PUBLIC_EVENTS", ""))) or PUBLIC_EVENT_NAMES,
             held_event_names=frozenset(_listed(env.get("RELAY_HOLD_LATE", "Purchase"))),
             most_calls=int(
@@ -122,6 +127,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             default_country=self.default_country,
             variants=self.variants,
             gpc=self.gpc,
+            silence=self.silence,
             public_event_names=self.public_event_names,
         )
 

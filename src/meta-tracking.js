@@ -1,172 +1,419 @@
 /**
  * meta-tracking.js: tells your server what the page saw, and the pixel the same under the same id.
  *
- *   <script src="meta-tracking.js" data-view-content-endpoint="https://api.example.com/view-content"></script>
+ *   <script src="meta-tracking.js" data-view-content-endpoint="https://api.example.com/view-content"
+ *           data-endpoint="https://relay.example.com/events" data-consent="required" data-auto-page-views></script>
  *   MetaTracking.sendViewContentEvent({contentName: "Course Overview", contentCategory: "education"});
  *
- * One event id goes to both, so Meta counts one event. It never blocks the page, never throws into it, and says in
- * `MetaTracking.debug` why it stayed silent.
+ * One event id goes to both, so Meta counts one event. Without consent, where it is required, nothing is sent and nothing
+ * is kept. It never blocks the page, never throws into it, and says in `MetaTracking.debug` why it stayed silent.
  */
-(function (window, document) {
-  "use strict";
+/**
+ * @typedef {object} ViewContent
+ * @property {string} contentName
+ * @property {string} [contentCategory]
+ * @property {string} [userEmail] only if the visitor is logged in; your server hashes it
+ *
+ * @typedef {object} Options
+ * @property {string} [eventId] the id that your server uses for the same event; else one is minted
+ * @property {string} [userEmail] only if the visitor is logged in; your server hashes it
+ * @property {boolean} [pixelOnly] your server sends its copy itself, as a payment webhook does
+ * @property {boolean} [custom] not one of Meta's standard events
+ *
+ * @typedef {object} Settings
+ * @property {string} [viewContentEndpoint] your API's /view-content
+ * @property {string} [endpoint] the collector's /events; /visitors and /withdraw lie beside it
+ * @property {"required" | "optional"} [consent] required: nothing is sent or kept before `consent("granted")`
+ * @property {boolean | string} [autoPageViews] a PageView for every page, also of a single-page app
+ *
+ * @typedef {object} Visitor
+ * @property {string} [fbp]
+ * @property {string} [fbc]
+ * @property {string} [event_source_url]
+ * @property {"granted" | "denied"} [consent]
+ * @property {boolean} [gpc]
+ *
+ * @typedef {{u: string, b: any, i: string, n: number}} Waiting url, body, id, not before (ms)
+ * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent
+ */
 
-  var script = document.currentScript;
-  var BROWSER_ID_SECONDS = 90 * 86400;
+/**
+ * @typedef {object} Tracking
+ * @property {string} viewContentEndpoint where `sendViewContentEvent` posts to: your API's /view-content
+ * @property {string} endpoint where `track` posts to: the collector's /events; /visitors and /withdraw lie beside it
+ * @property {string[]} debug what was done and what was not, newest last; for the console of whoever installs this
+ * @property {(settings: Settings) => void} configure from a program, the settings that the data attributes hold
+ * @property {(content: ViewContent) => string | null} sendViewContentEvent report a viewed page to the server and, under
+ *   the same id, to the pixel; the event id, or null when nothing is sent
+ * @property {(name: string, data?: object, options?: Options) => string | null} track any event, to the collector and,
+ *   under the same id, to the pixel; the event id, or null when nothing is sent
+ * @property {(id: string, name: string, data?: object, options?: Options) => string | null} trackOnce the same under an
+ *   event id of yours, and once in this browser: a thank-you page may be visited again
+ * @property {(answer: "granted" | "denied") => void} consent what the visitor said about marketing: what was held is sent
+ *   with its own time, or forgotten
+ * @property {() => Visitor} visitor what a form submits as `visitor`, so that a later webhook's event knows this visit
+ * @property {(key: string) => void} rememberVisitor tell the collector this visit under an order's or registration's id,
+ *   before a checkout that leaves the site
+ * @property {() => string} newEventId for an event that you send to both sides yourself
+ */
 
-  /**
-   * @typedef {object} ViewContent
-   * @property {string} contentName
-   * @property {string} [contentCategory]
-   * @property {string} [userEmail] only if the visitor is logged in; your server hashes it
-   */
+/** @type {Tracking} */
+var MetaTracking = (function () {
 
-  var MetaTracking = {
-    /** Where `sendViewContentEvent` posts to: your API's /view-content. */
-    viewContentEndpoint: (script && script.getAttribute("data-view-content-endpoint")) || "/view-content",
+  const MOST = 100;
+  const DAY = 86400; // Meta knows a second copy for two days; what is older than one is not sent again.
+  const PATIENCE = 1e4; // until it is sent again; a copy that came after all is known by its id.
 
-    /** What was done and what was not, newest last; for the console of whoever installs this. @type {string[]} */
+  /** @type {any} */
+  let page = window;
+  let here = location;
+  /** @type {"granted" | "denied" | undefined} what the visitor said */
+  let said;
+  /** @type {boolean | undefined} */
+  let isRequired;
+  /** @type {(() => void)[]} events that wait for consent */
+  let held = [];
+  /** @type {Kept} */
+  let kept = { q: [], s: [] };
+  /** @type {Record<string, string | undefined>} e-mail addresses by event id: never written down in the browser */
+  let emails = {};
+  /** @type {string[][]} what the pixel was told and the server not yet */
+  let toldPixel = [];
+  /** @type {Record<string, string | undefined>} `_fbp` and `_fbc` where cookies are blocked */
+  let ids = {};
+  let last = { call: "", at: 0, id: "" };
+  let path = "";
+  /** @type {any} */
+  let timer;
+  /** @type {boolean | undefined} */
+  let hearsTcf;
+  let click = /[?&]fbclid=([\w-]{1,500})(&|$)/.exec(here.search)?.[1];
+  let gpc = /** @type {any} */ (navigator).globalPrivacyControl || undefined;
+
+  /** @type {Tracking & Record<string, any>} */
+  let api = {
+    viewContentEndpoint: "/view-content",
+    endpoint: "/events",
     debug: [],
+    track: happen,
+    consent: decide,
+    visitor,
+    newEventId,
 
-    /**
-     * Report a viewed page to the server and, under the same id, to the pixel.
-     * @param {ViewContent} content
-     * @returns {string | null} the event id, or null when nothing was sent
-     */
-    sendViewContentEvent: function (content) {
-      try {
-        return sendViewContent(content || {});
-      } catch (error) {
-        return silent("error: " + (error && /** @type {Error} */ (error).message));
-      }
+    configure({ consent, autoPageViews, ...rest }) {
+      Object.assign(api, rest);
+      if (consent) isRequired = consent === "required";
+      if (/^(true)?$/.test(autoPageViews + "") && !path) watchPages();
     },
 
-    /** A new event id, for an event that you send to both sides yourself. @returns {string} */
-    newEventId: newEventId,
+    sendViewContentEvent({ contentName, contentCategory, userEmail }) {
+      return happen("ViewContent", { content_name: contentName, content_category: contentCategory }, { userEmail }, 1);
+    },
+
+    trackOnce(id, name, data, options) {
+      return happen(name, data, { ...options, eventId: id });
+    },
+
+    rememberVisitor(key) {
+      if (isAllowed()) enqueue(beside("visitors"), { key, ...visitor() }, key);
+    },
   };
 
-  /** @param {Partial<ViewContent>} content */
-  function sendViewContent(content) {
-    if (!content.contentName) return silent("contentName is missing");
-    var eventId = newEventId();
-    var contentData = { content_name: content.contentName, content_category: content.contentCategory || "" };
-    /** @type {Record<string, string>} */
-    var userData = { client_user_agent: navigator.userAgent };
-    if (content.userEmail) userData.email = content.userEmail;
-    addIds(userData);
-    tellPixel("ViewContent", contentData, eventId);
-    post(MetaTracking.viewContentEndpoint, {
-      user_data: userData,
-      event_source_url: location.href.split("#")[0],
-      content_data: contentData,
-      event_id: eventId,
-    });
-    return eventId;
+  // -- consent ----------------------------------------------------------------------------------------------------------
+
+  function isAllowed() {
+    return said ? said !== "denied" : !isRequired;
   }
 
-  /**
-   * text/plain needs no preflight, and keepalive lets it leave while the page goes away.
-   * @param {string} url
-   * @param {object} body
-   */
-  function post(url, body) {
-    var text = JSON.stringify(body);
-    if (window.fetch) {
-      window.fetch(url, { method: "POST", body: text, keepalive: true, credentials: "same-origin" }).then(
-        function (answer) {
-          silent("server answered " + answer.status + " " + (answer.headers.get("x-relay-reason") || ""));
-        },
-        function () {
-          silent("server not reached");
-        }
-      );
-    } else if (!(navigator.sendBeacon && navigator.sendBeacon(url, text))) {
-      silent("the browser can send nothing in the background");
+  /** @param {"granted" | "denied"} [answer] none: nobody has to ask */
+  function decide(answer) {
+    const mayHaveSent = isAllowed();
+    const waited = held;
+    said = answer;
+    held = [];
+    if (isAllowed()) {
+      identify();
+      waited.forEach((send) => send());
+    } else if (mayHaveSent) {
+      // A refusal counts for what was sent and has not left your server, too.
+      const event_ids = load().s;
+      kept = { q: [], s: [] };
+      toldPixel = [];
+      safely(() => delete localStorage._mt)();
+      bake("_fbp");
+      bake("_fbc");
+      if (event_ids[0]) post({ u: beside("withdraw"), b: { event_ids } });
     }
   }
 
+  /** Google Consent Mode: a default that denies holds, an update decides. @param {any} entry */
+  function readConsentMode(entry) {
+    if (entry[0] !== "consent") return;
+    const isUpdate = entry[1] === "update";
+    const { ad_storage, ad_user_data } = entry[2];
+    if ([ad_storage, ad_user_data].includes("denied")) isUpdate ? decide("denied") : (isRequired = true);
+    else if (ad_storage && (isUpdate || !isRequired)) decide("granted");
+  }
+
+  /** IAB TCF: storing, advertising profiles, personalised advertising and measuring must all be consented to. */
+  function listenToTcf() {
+    if (hearsTcf || !page.__tcfapi) return;
+    hearsTcf = isRequired = true;
+    page.__tcfapi("addEventListener", 2, safely((/** @type {any} */ data, /** @type {boolean} */ isGood) => {
+      if (!isGood || data.eventStatus === "cmpuishown") return;
+      if (data.gdprApplies === false) decide((isRequired = undefined));
+      else decide([1, 3, 4, 7].every((n) => data.purpose.consents[n]) ? "granted" : "denied");
+    }));
+  }
+
+  // -- an event ---------------------------------------------------------------------------------------------------------
+
   /**
-   * @param {string} name
-   * @param {object} data
-   * @param {string} eventId
+   * @param {string} name @param {object} [data] @param {Options} [options] @param {number} [isView]
+   * @returns {string | null}
    */
-  function tellPixel(name, data, eventId) {
-    var fbq = /** @type {any} */ (window).fbq;
-    if (typeof fbq === "function") fbq("track", name, data, { eventID: eventId });
-    else silent("no pixel on this page; the server event stands alone");
+  function happen(name, data, options, isView) {
+    data = data || {};
+    options = options || {};
+    const at = Date.now();
+    const call = JSON.stringify([name, data, options, here.href]);
+    if (call === last.call && at - last.at < 1e3) return last.id;
+    const id = options.eventId || newEventId();
+    if (!isAllowed() && (said || gpc)) return silent(id, "no consent");
+    last = { call, at, id };
+    const url = address();
+    const send = () => {
+      if (load().s.includes(id)) return silent(id, "sent before");
+      kept.s = add(kept.s, id);
+      save();
+      if (page.fbq) {
+        page.fbq("track" + (options.custom ? "Custom" : ""), name, data, { eventID: id });
+        toldPixel = add(toldPixel, [name, id]);
+      } else silent(id, "no pixel");
+      emails[id] = options.userEmail;
+      const event = {
+        event_id: id,
+        event_time: Math.floor(at / 1e3),
+        event_source_url: url,
+        user_data: browserIds(),
+        consent: said,
+        gpc,
+      };
+      if (isView) enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id);
+      else if (!options.pixelOnly) enqueue(api.endpoint, { ...event, event_name: name, custom_data: data }, id);
+      return id;
+    };
+    if (isAllowed()) return send();
+    held = add(held, send);
+    silent(id, "no consent yet");
+    return id;
+  }
+
+  /** @template T @param {T[]} list @param {T} item */
+  function add(list, item) {
+    return [...list, item].slice(-MOST);
+  }
+
+  /** @returns {Visitor} */
+  function visitor() {
+    return { ...(isAllowed() && browserIds()), event_source_url: address(), consent: said, gpc };
+  }
+
+  /** Without fragment, and of the query only what tells where a visitor came from. */
+  function address() {
+    const query = here.search.match(/\b(utm_\w+|fbclid)=[^&]*/g);
+    return here.origin + here.pathname + (query ? "?" + query.join("&") : "");
+  }
+
+  // -- what waits until the server has it -------------------------------------------------------------------------------
+
+  function load() {
+    safely(() => (kept = JSON.parse(localStorage._mt || 0) || kept))();
+    return kept;
+  }
+
+  function save() {
+    if (mayRemember()) safely(() => (localStorage._mt = JSON.stringify(kept)))();
+  }
+
+  /** @param {string} u @param {any} b @param {string} i */
+  function enqueue(u, b, i) {
+    load().q = add(kept.q, { u, b, i, n: 0 });
+    save();
+    flush();
+  }
+
+  /** Sends what nobody is sending, in this tab or another. */
+  function flush() {
+    if (!isAllowed()) return;
+    const now = Date.now();
+    load().q = kept.q.filter((item) => !(item.b.event_time < now / 1e3 - DAY));
+    const due = kept.q.filter((item) => item.n <= now);
+    due.forEach((item) => (item.n = now + PATIENCE));
+    save();
+    due.forEach(post);
+    clearTimeout(timer);
+    if (kept.q[0]) timer = setTimeout(flush, PATIENCE);
+  }
+
+  /** text/plain needs no preflight, and keepalive lets it leave while the page goes away. @param {any} item */
+  function post(item) {
+    const { i } = item;
+    const settle = (/** @type {number} */ status, /** @type {string | null} */ reason) => {
+      const isDone = status < 500 && status !== 429;
+      silent(i, status, reason);
+      load().q = kept.q.filter((other) => other.i !== i || (!isDone && (other.n = 0) < 1));
+      save();
+    };
+    fetch(item.u, { method: "POST", body: text(item), keepalive: true }).then(
+      (answer) => settle(answer.status, answer.headers.get("x-relay-reason")),
+      () => settle(599, "not reached")
+    );
+  }
+
+  /** With what was not written down, and what the pixel has had since. @param {any} item */
+  function text({ b, i }) {
+    if (emails[i]) b = { ...b, user_data: { ...b.user_data, email: emails[i] } };
+    return JSON.stringify(b.event_name ? { data: [b], pixel: hasPixel() ? toldPixel.splice(0) : [] } : b);
+  }
+
+  /** Meta's snippet defines a queue; `callMethod` is there once the real script is, and never where it is blocked. */
+  function hasPixel() {
+    return !!(page.fbq && (!page.fbq.queue || page.fbq.callMethod));
+  }
+
+  /** The page goes away: what waits for another try gets one, and the pixel's last ids are told. */
+  function leave() {
+    if (!isAllowed()) return;
+    load().q.forEach((item) => item.n || navigator.sendBeacon(item.u, text(item)));
+    if (toldPixel[0] && hasPixel()) navigator.sendBeacon(api.endpoint, text({ b: { data: [], pixel: toldPixel } }));
+  }
+
+  /** @param {string} name of the collector's other addresses */
+  function beside(name) {
+    return api.endpoint.replace(/[^/]*$/, name);
+  }
+
+  // -- who and which click ----------------------------------------------------------------------------------------------
+
+  function mayRemember() {
+    return isAllowed() && (!gpc || said === "granted");
+  }
+
+  /** @returns {{fbp?: string, fbc?: string}} */
+  function browserIds() {
+    identify();
+    return { fbp: cookie("_fbp"), fbc: cookie("_fbc") };
   }
 
   /**
-   * Meta's two ids of browser and click, kept verbatim; `_fbp` is minted where the pixel has not done so yet.
-   * @param {Record<string, string>} userData
+   * Meta's two ids of browser and click, kept verbatim: `_fbp` is minted where the pixel has not done so yet, `_fbc` is
+   * replaced by a different click alone.
    */
-  function addIds(userData) {
-    var fbp = cookie("_fbp") || remember("_fbp", "fb." + domainIndex() + "." + Date.now() + "." + digits());
-    var click = /[?&]fbclid=([\w-]{1,500})(?:&|#|$)/.exec(location.href);
-    var fbc = cookie("_fbc");
-    if (click && fbc.split(".")[3] !== click[1]) {
-      fbc = remember("_fbc", "fb." + domainIndex() + "." + Date.now() + "." + click[1]);
-    }
-    userData.fbp = fbp;
-    if (fbc) userData.fbc = fbc;
+  function identify() {
+    if (!mayRemember()) return;
+    if (!cookie("_fbp")) bake("_fbp", random().slice(0, 10));
+    if (click && (cookie("_fbc") + "").split(".")[3] !== click) bake("_fbc", click);
+    click = "";
   }
 
   /** @param {string} name */
   function cookie(name) {
-    try {
-      var found = new RegExp("(?:^|; )" + name + "=([^;]*)").exec(document.cookie);
-      return found ? found[1] : "";
-    } catch (error) {
-      return "";
-    }
+    safely(() => (ids[name] = document.cookie.match("(?:^|; )" + name + "=([^;]+)")?.[1] || ids[name]))();
+    return ids[name];
   }
 
   /**
-   * @param {string} name
-   * @param {string} value
+   * On the shortest domain that the browser takes, which is the registrable one: no list of public suffixes is needed.
+   * The number behind `fb.` counts the labels of that domain less one, as Meta does. Without a value: removed everywhere.
+   * @param {string} name @param {string} [value]
    */
-  function remember(name, value) {
-    try {
-      document.cookie =
-        name + "=" + value + "; path=/; max-age=" + BROWSER_ID_SECONDS + "; samesite=lax" +
-        (location.protocol === "https:" ? "; secure" : "");
-    } catch (error) {
-      silent("cookies are blocked");
+  function bake(name, value) {
+    const labels = here.hostname.split(".");
+    const own = labels.length;
+    if (value) bake(name);
+    // An address has no domain to share.
+    for (let n = /[\d\]]$/.test(here.hostname) ? own : 1; n <= own; n++) {
+      const text = value && "fb." + (n < own ? n : +(own > 1)) + "." + Date.now() + "." + value;
+      const domain = n < own ? ";domain=" + labels.slice(-n - 1).join(".") : "";
+      const secure = here.protocol[4] > ":" ? ";secure" : "";
+      ids[name] = text;
+      safely(() => {
+        document.cookie = name + "=" + text + ";path=/;samesite=lax;max-age=" + (value ? 7776e3 : 0) + domain + secure;
+        if (text && document.cookie.includes(text)) n = own;
+      })();
     }
-    return value;
   }
 
-  /** Labels of the cookie's domain less one, as Meta counts: example.com is 1; a bare host name is 0. */
-  function domainIndex() {
-    return /^[\d.]+$|:/.test(location.hostname) ? 1 : Math.max(0, location.hostname.split(".").length - 1);
+  // -- pages of a single-page app ---------------------------------------------------------------------------------------
+
+  function watchPages() {
+    const push = history.pushState;
+    history.pushState = (...state) => {
+      push.apply(history, state);
+      viewPage();
+    };
+    addEventListener("popstate", viewPage);
+    addEventListener("pageshow", (event) => {
+      if (event.persisted) path = "";
+      viewPage();
+    });
+    viewPage();
   }
 
-  function digits() {
-    return String(Math.floor(1e9 + Math.random() * 9e9));
+  function viewPage() {
+    const now = here.pathname + here.search;
+    if (now !== path) api.track("PageView");
+    path = now;
   }
+
+  // -- the rest ---------------------------------------------------------------------------------------------------------
 
   /** UUID version 7: the time first, so that ids sort by it. */
   function newEventId() {
-    var bytes = new Uint8Array(16);
-    window.crypto.getRandomValues(bytes);
-    var now = Date.now();
-    for (var i = 5; i >= 0; i--) {
-      bytes[i] = now % 256;
-      now = Math.floor(now / 256);
-    }
-    bytes[6] = 0x70 | (bytes[6] & 0x0f);
-    bytes[8] = 0x80 | (bytes[8] & 0x3f);
-    var hex = Array.prototype.map.call(bytes, function (/** @type {number} */ b) {
-      return (b + 256).toString(16).slice(1);
-    }).join("");
-    return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+    const digits = "0" + Date.now().toString(16) + random() + random();
+    return digits.replace(/(.{8})(.{4})(.{3})(.{3})(.{12}).*/, "$1-$2-7$3-8$4-$5");
   }
 
-  /** @param {string} why @returns {null} */
-  function silent(why) {
-    MetaTracking.debug.push(why);
-    if (MetaTracking.debug.length > 100) MetaTracking.debug.shift();
+  function random() {
+    return (Math.random() + "").slice(2);
+  }
+
+  /** @param {any[]} why @returns {null} */
+  function silent(...why) {
+    api.debug = add(api.debug, why.join(" "));
     return null;
   }
 
-  /** @type {any} */ (window).MetaTracking = MetaTracking;
-})(window, document);
+  /**
+   * Nothing here may break the page; where storage and cookies are blocked its memory serves.
+   * @param {any} work @returns {(...values: any[]) => any}
+   */
+  function safely(work) {
+    return (...values) => {
+      try {
+        return work(...values);
+      } catch (error) {
+        return silent(error);
+      }
+    };
+  }
+
+  for (const name in api) if (api[name].call) api[name] = safely(api[name]);
+  const layer = (page.dataLayer = page.dataLayer || []);
+  const push = layer.push;
+  const hear = safely(readConsentMode);
+  layer.forEach(hear);
+  layer.push = (/** @type {any[]} */ ...entries) => {
+    entries.forEach(hear);
+    return push.apply(layer, entries);
+  };
+  const lookForTcf = safely(listenToTcf);
+  lookForTcf();
+  api.configure(document.currentScript?.dataset || {});
+  safely(identify)();
+  addEventListener("load", lookForTcf);
+  addEventListener("pagehide", safely(leave));
+  setTimeout(flush);
+  return api;
+})();

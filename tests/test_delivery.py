@@ -222,6 +222,33 @@ def test_what_grew_too_old_while_it_waited_is_expired_unsent(outbox, clock, capl
     assert (states(outbox, "old"), states(outbox, "young")) == ({"expired": 1}, {"delivered": 1})
 
 
+def test_what_waited_without_consent_is_forgotten_unsent_once_the_operator_asks_for_it(outbox, clock, caplog):
+    granted = SealedEvent(
+        dataset="1",
+        event_name="Lead",
+        event_id="granted",
+        event_time=int(NOW),
+        expires_at=int(NOW) + 600_000,
+        body=wire("granted"),
+        consent="granted",
+    )
+    put(outbox, "silent", "silent too")
+    outbox.put([granted], NOW)
+    meta = Meta(lambda _: Unreachable("connect", sent=False))
+    running = delivery(outbox, meta, clock)
+    drain(running)
+    environ = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": TOKEN, "RELAY_CONSENT": "withhold"}
+    running.use(Settings.from_env(environ))
+    meta.calls.clear()
+    meta.answer = taken
+    clock.now += 301
+    drain(running)
+    assert meta.calls == [["granted"]]
+    assert (states(outbox, "silent", "silent too"), outbox.find("silent")[0].reason) == ({"erased": 2}, "withheld")
+    assert outbox.counts()["1"].imbalance == 0
+    assert "did not agree" in caplog.text
+
+
 def test_a_body_that_the_disk_changed_is_not_sent_and_said(outbox, clock, caplog):
     put(outbox, "a", "b")
     outbox._database.submit(lambda db: db.execute("UPDATE body SET body = x'00' WHERE key = 1")).result()

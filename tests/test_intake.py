@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from conversion_relay.event import Event, SealedEvent, UserData
@@ -182,3 +183,39 @@ def test_a_wrong_shape_is_told_by_field_and_never_by_value(body, field):
     refused = read_event(body)
     assert isinstance(refused, Refused) and refused.field == field
     assert "yesterday" not in refused.message and "@" not in refused.message
+
+
+def test_what_becomes_of_a_silent_visitor_is_the_operators_word():
+    silent, granted = (
+        Event(event_name="Lead", user_data=PERSON),
+        Event(event_name="Lead", user_data=PERSON, consent="granted"),
+    )
+    limit, withhold = (msgspec.structs.replace(POLICY, silence=word) for word in ("limited_data_use", "withhold"))
+    assert "data_processing_options" not in wire(silent)
+    assert wire(silent, policy=limit)["data_processing_options"] == ["LDU"]
+    assert "data_processing_options" not in wire(granted, policy=limit)
+    refused = seal(silent, policy=withhold)
+    assert isinstance(refused, Refused) and (refused.reason, refused.field) == ("consent_missing", "consent")
+    assert seal(granted, policy=withhold).consent == "granted" and seal(silent).consent is None
+
+
+def test_what_the_visitor_said_before_counts_unless_the_event_says_otherwise():
+    withhold = msgspec.structs.replace(POLICY, silence="withhold")
+    before = RequestFacts(consent="granted")
+    assert seal(Event(event_name="Lead", user_data=PERSON), facts=before, policy=withhold).consent == "granted"
+    denied = seal(Event(event_name="Lead", user_data=PERSON, consent="denied"), facts=before, policy=withhold)
+    assert isinstance(denied, Refused) and denied.reason == "consent_denied"
+
+
+@pytest.mark.parametrize("said", [None, "granted"])
+def test_the_pages_word_on_gpc_counts_like_the_header(said):
+    event = Event(event_name="Lead", user_data=PERSON, gpc=True, consent=said)
+    assert wire(event)["data_processing_options"] == ["LDU"]
+    assert isinstance(seal(event, policy=msgspec.structs.replace(POLICY, gpc="withhold")), Refused)
+    assert "data_processing_options" not in wire(event, policy=msgspec.structs.replace(POLICY, gpc="ignore"))
+
+
+def test_what_is_for_the_relay_alone_never_reaches_meta():
+    event = Event(event_name="Lead", user_data=PERSON, gpc=False, pixel=True, consent="granted")
+    assert wire(event).keys() & {"gpc", "pixel", "consent"} == set()
+    assert seal(event).pixel is True

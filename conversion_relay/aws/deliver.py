@@ -237,6 +237,7 @@ def _leased(kept: Kept, maybe_since: float | None) -> LeasedEvent:
         sent_at=maybe_since,
         intact=zlib.crc32(body) == kept.checksum,
         body=body,
+        consent=kept.consent,
     )
 
 

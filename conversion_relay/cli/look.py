@@ -1,11 +1,12 @@
 """`status` and `explain`: what became of the events."""
 
 import time
+from collections.abc import Mapping, Sequence
 
 import click
 
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
-from conversion_relay.outbox import STATES, Story, open_outbox
+from conversion_relay.outbox import STATES, Sides, Story, open_outbox
 from conversion_relay.retry import HELD
 from conversion_relay.settings import Settings
 
@@ -16,7 +17,7 @@ def status(as_json: bool) -> None:
     """Counts by state and age. Exit 1 when the books do not balance."""
     outbox = open_outbox(Settings.from_env(required=()).outbox)
     try:
-        books = outbox.counts()
+        books, sides = outbox.counts(), outbox.deduplication()
     finally:
         outbox.close()
     now = time.time()
@@ -30,6 +31,7 @@ def status(as_json: bool) -> None:
             if book.oldest_pending_at is None
             else max(0.0, now - book.oldest_pending_at),
             "nearest_expiry_seconds": None if book.nearest_expiry_at is None else book.nearest_expiry_at - now,
+            "deduplication": sides.get(dataset, {}),
         }
         for dataset, book in books.items()
     ]
@@ -42,8 +44,19 @@ def status(as_json: bool) -> None:
         ages = {"oldest waits": "oldest_pending_seconds", "next expires in": "nearest_expiry_seconds"}
         rows = [[line, *(fact[line] for fact in facts)] for line in lines]
         rows += [[line, *(ago(fact[name]) for fact in facts)] for line, name in ages.items()]
+        rows += _deduplication([fact["deduplication"] for fact in facts])
         print_table(["dataset", *(fact["dataset"] for fact in facts)], rows)
     raise SystemExit(1 if any(fact["imbalance"] for fact in facts) else 0)
+
+
+def _deduplication(datasets: Sequence[Mapping[str, Sides]]) -> list[list[str]]:
+    """A line for each event name of which the pixel sent something."""
+    reported = {name for sides in datasets for name, found in sides.items() if found.both or found.browser_only}
+    return [[f"{name} by", *(_by(sides.get(name, Sides())) for sides in datasets)] for name in sorted(reported)]
+
+
+def _by(sides: Sides) -> str:
+    return f"both {sides.both}, server only {sides.server_only}, pixel only {sides.browser_only}"
 
 
 @click.command()

@@ -6,10 +6,12 @@ from typing import Any
 
 from litestar import Litestar, MediaType, Response, get
 
-from conversion_relay.collector.events import EventsEndpoint, Receive, Send
+from conversion_relay.collector.door import Door, Handle, Receive, Send
+from conversion_relay.collector.events import EventsEndpoint
 from conversion_relay.collector.limits import TokenBuckets
 from conversion_relay.collector.metrics import render
 from conversion_relay.collector.openapi import document
+from conversion_relay.collector.visitors import VisitorsEndpoint
 from conversion_relay.dashboard import dashboard_routes
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.pace import PaceNow
@@ -17,7 +19,7 @@ from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 
 Asgi = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
-PATHS = ("/events", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboard")
+PATHS = ("/events", "/visitors", "/withdraw", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboard")
 """What is the collector's where it shares a port with a site."""
 
 
@@ -26,12 +28,18 @@ def create_app(
 ) -> Asgi:
     """`paces` tells how delivery is doing where it runs in the same process."""
     counters = counters or Counters()
-    events = EventsEndpoint(relay, counters, TokenBuckets())
+    door = Door(relay, counters, TokenBuckets())
+    visitors = VisitorsEndpoint(relay, counters)
+    posts: dict[str, Handle] = {
+        "/events": EventsEndpoint(relay, counters).post,
+        "/visitors": visitors.post,
+        "/withdraw": visitors.withdraw,
+    }
     rest = _rest(relay, counters, paces)
 
     async def collector(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/events":
-            await events(scope, receive, send)
+        if scope["type"] == "http" and (handle := posts.get(scope["path"])):
+            await door.serve(scope, receive, send, handle)
         else:
             await rest(scope, receive, send)  # type: ignore[arg-type]
 
@@ -56,7 +64,8 @@ def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNo
     @get("/metrics", media_type=MediaType.TEXT)
     async def metrics() -> str:
         counts = await asyncio.to_thread(relay.outbox.counts)
-        return render(counters, counts, paces())
+        sides = await asyncio.to_thread(relay.outbox.deduplication)
+        return render(counters, counts, paces(), sides)
 
     @get("/openapi.json", sync_to_thread=False)
     def openapi() -> dict[str, Any]:

@@ -1,20 +1,29 @@
 """The counters and the books in Prometheus' text format."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
+import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from conversion_relay import __version__
-from conversion_relay.outbox import STATES, Counts
+from conversion_relay.event import STANDARD_EVENT_NAMES
+from conversion_relay.outbox import STATES, Counts, Sides
 from conversion_relay.pace import PaceNow
 from conversion_relay.telemetry import Counters
 
 
-def render(counters: Counters, books: Mapping[str, Counts], paces: Mapping[str, PaceNow]) -> str:
+def render(
+    counters: Counters,
+    books: Mapping[str, Counts],
+    paces: Mapping[str, PaceNow],
+    sides: Mapping[str, Mapping[str, Sides]],
+) -> str:
+    """`sides`: by dataset and event name."""
     registry = CollectorRegistry()
-    registry.register(_Reading([*_counters(counters), *_books(books), *_paces(paces), _build()]))
+    registry.register(_Reading([*_counters(counters), *_books(books), *_paces(paces), _sides(sides), _build()]))
     return generate_latest(registry).decode()
 
 
@@ -65,6 +74,21 @@ def _paces(paces: Mapping[str, PaceNow]) -> Iterator[Metric]:
         in_flight.add_metric([dataset], pace.in_flight)
         limit.add_metric([dataset], pace.most_in_flight)
     yield from (parked, in_flight, limit)
+
+
+def _sides(sides: Mapping[str, Mapping[str, Sides]]) -> Metric:
+    """Of all datasets together; names of somebody's own are one row, so that nobody can make up a thousand."""
+    family = GaugeMetricFamily(
+        "relay_deduplication_events", "Events by who sent them to Meta", labels=["event", "side"]
+    )
+    totals: Counter[tuple[str, str]] = Counter()
+    for names in sides.values():
+        for name, figures in names.items():
+            for side, n in msgspec.structs.asdict(figures).items():
+                totals[name if name in STANDARD_EVENT_NAMES else "other", side] += n
+    for (name, side), n in sorted(totals.items()):
+        family.add_metric([name, side], n)
+    return family
 
 
 def _build() -> Metric:

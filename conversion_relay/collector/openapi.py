@@ -6,15 +6,20 @@ from typing import Any
 import msgspec
 
 from conversion_relay import __version__
-from conversion_relay.collector.events import Answer, Problem
+from conversion_relay.collector.door import Problem
+from conversion_relay.collector.events import Answer
+from conversion_relay.collector.visitors import Remembered, Visitor, Withdrawal, Withdrawn
 from conversion_relay.event import Event
+from conversion_relay.reading import MOST_EVENTS, MOST_REPORTED
 
 
 @cache
 def document() -> dict[str, Any]:
-    (event, answer, problem), components = msgspec.json.schema_components(
-        [Event, Answer, Problem], ref_template="#/components/schemas/{name}"
+    (event, answer, problem, *others), components = msgspec.json.schema_components(
+        [Event, Answer, Problem, Visitor, Remembered, Withdrawal, Withdrawn],
+        ref_template="#/components/schemas/{name}",
     )
+    visitor, remembered, withdrawal, withdrawn = others
     return {
         "openapi": "3.1.0",
         "info": {
@@ -24,6 +29,8 @@ def document() -> dict[str, Any]:
         },
         "paths": {
             "/events": {"post": _post_events(event, answer, problem)},
+            "/visitors": {"post": _post(_VISITORS, visitor, remembered, problem)},
+            "/withdraw": {"post": _post(_WITHDRAW, withdrawal, withdrawn, problem)},
             "/livez": {"get": _plain("The process answers.")},
             "/readyz": {"get": _plain("An event could be made durable now.", unready=True)},
             "/metrics": {"get": _plain("Prometheus' text format.")},
@@ -36,26 +43,50 @@ def document() -> dict[str, Any]:
 
 
 def _post_events(event: dict[str, Any], answer: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
-    many = {"type": "array", "items": event, "minItems": 1, "maxItems": 1000}
+    many = {"type": "array", "items": event, "minItems": 1, "maxItems": MOST_EVENTS}
+    pair = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
     envelope = {
         "type": "object",
-        "properties": {"data": many},
+        "properties": {
+            "data": {"type": "array", "items": event, "maxItems": MOST_EVENTS},
+            "pixel": {"type": "array", "items": pair, "maxItems": MOST_REPORTED},
+        },
         "required": ["data"],
         "additionalProperties": False,
     }
+    described = _post(_EVENTS, {"anyOf": [event, many, envelope]}, answer, problem)
+    described["responses"]["422"] = _response("Every event was refused.", answer)
+    return described
+
+
+_EVENTS = ("Accept events", "Without a key: the public event names, from an allowed origin.", "They are durable.")
+_VISITORS = (
+    "Remember a visitor",
+    "For 7 days, for the events that a webhook or a backend sends for the same order.",
+    "Remembered, or not where the visitor's choice forbids it.",
+)
+_WITHDRAW = (
+    "Take events back",
+    "Those with public names that Meta does not have yet.",
+    "So many will never be sent.",
+)
+
+
+def _post(
+    texts: tuple[str, str, str], body: dict[str, Any], answer: dict[str, Any], problem: dict[str, Any]
+) -> dict[str, Any]:
+    """`texts`: summary, description, and what a 202 says."""
+    summary, description, accepted = texts
     return {
-        "summary": "Accept events",
-        "description": "Without a key: the public event names, from an allowed origin.",
+        "summary": summary,
+        "description": description,
         "security": [{"api_key": []}, {}],
         "requestBody": {
             "required": True,
-            "content": {
-                kind: {"schema": {"anyOf": [event, many, envelope]}} for kind in ("application/json", "text/plain")
-            },
+            "content": {kind: {"schema": body} for kind in ("application/json", "text/plain")},
         },
         "responses": {
-            "202": _response("At least one event is durable.", answer),
-            "422": _response("Every event was refused.", answer),
+            "202": _response(accepted, answer),
             **{status: _response(text, problem) for status, text in _PROBLEMS.items()},
         },
     }

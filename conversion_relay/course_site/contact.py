@@ -25,6 +25,8 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     email: str
     message: str
     mobile: str | int | None = None
+    visitor: object = None
+    """Read at the site's door."""
 
 
 def contact(site: "CourseSite", request: SiteRequest) -> Answer:
@@ -42,6 +44,6 @@ def contact(site: "CourseSite", request: SiteRequest) -> Answer:
     event_id = for_contact(email, int(now), literal=site.relay.settings.contact_id_literal)
     first, _, last = name.partition(" ")
     person = UserData(email=email, phone=mobile or None, first_name=first, last_name=last.strip() or None)
-    event = Event(event_name="Contact", event_id=event_id, event_time=now, user_data=person)
+    event = Event(event_name="Contact", event_id=event_id, event_time=now, user_data=person, consent=request.consent)
     site.track(event, request.facts)
     return Answer(200, {"message": "sent", "event_id": event_id})

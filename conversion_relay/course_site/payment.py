@@ -44,8 +44,9 @@ def _paid(site: "CourseSite", payment: Payment) -> Answer:
     if registration is None:
         message = "no registration has this id"
         raise Problem(404, "unknown_registration", f"{_SESSION}.client_reference_id", message)
-    # No facts of this request: it comes from Stripe's machine, not from the visitor's.
-    event_id = site.track(_event(site, registration, payment), RequestFacts())
+    # No facts of this request: it comes from Stripe's machine. The visitor's, where the checkout told them.
+    visit = site.relay.facts_of(registration.registration_id) or RequestFacts()
+    event_id = site.track(_event(site, registration, payment), visit)
     # Only now: a crash before this line is mended by the webhook's redelivery, which is a duplicate in the outbox.
     first = site.registrations.mark_paid(registration.registration_id, payment.paid_at)
     return Answer(200, {"message": "paid" if first else "duplicate", "event_id": event_id})
@@ -59,6 +60,7 @@ def _event(site: "CourseSite", registration: Registration, payment: Payment) -> 
         event_time=payment.paid_at,
         event_source_url=registration.url,
         user_data=person(registration),
+        consent=registration.consent,
         custom_data=CustomData(
             value=float(payment.amount),
             currency=payment.currency,

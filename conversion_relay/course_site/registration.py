@@ -31,6 +31,9 @@ class _Form(msgspec.Struct):
     phone: str | int | None = None
 
 
+_READ = (*_Form.__struct_fields__, "visitor")
+
+
 def register(site: "CourseSite", request: SiteRequest) -> Answer:
     """Stores the registration with the visit it came from, then tracks it. Registering again replaces an unpaid one."""
     registration = _read(site, request)
@@ -52,6 +55,7 @@ def _event(registration: Registration, course: "Course", event_id: str) -> Event
         event_time=registration.registered_at,
         event_source_url=registration.url,
         user_data=person(registration),
+        consent=registration.consent,
         custom_data=CustomData(
             content_name=course.title,
             content_category=course.category,
@@ -92,14 +96,13 @@ def _read(site: "CourseSite", request: SiteRequest) -> Registration:
         fbp=facts.fbp,
         fbc=facts.fbc,
         url=facts.url,
+        consent=request.consent,
         fields=_other_fields(document),
     )
 
 
 def _other_fields(document: dict[str, Any]) -> dict[str, str | int | float | bool]:
-    others = {
-        name: value for name, value in document.items() if name not in _Form.__struct_fields__ and value is not None
-    }
+    others = {name: value for name, value in document.items() if name not in _READ and value is not None}
     if len(others) > MOST_FIELDS:
         raise Problem(400, "too_many_fields", "body", f"at most {MOST_FIELDS} form fields")
     for name, value in others.items():

@@ -24,6 +24,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     fbp: str | None = None
     fbc: str | None = None
     url: str | None = None
+    consent: Literal["granted", "denied"] | None = None
     fields: dict[str, str | int | float | bool] = {}
     """What else the form asked."""
     paid_at: int | None = None

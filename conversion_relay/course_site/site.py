@@ -13,6 +13,7 @@ from conversion_relay.click_id import COOKIE_SECONDS, fbc_from_url, new_fbp
 from conversion_relay.course_site.courses import COURSES, Course
 from conversion_relay.course_site.mail import Mail
 from conversion_relay.course_site.registrations import Registrations
+from conversion_relay.course_site.visitor import read_visitor
 from conversion_relay.course_site.web import (
     Answer,
     Problem,
@@ -78,12 +79,13 @@ class CourseSite:
             logger.warning("An event of the site was not accepted", extra=fields)
             return None
 
-    def with_browser_ids(self, facts: RequestFacts) -> RequestFacts:
+    def _with_browser_ids(self, facts: RequestFacts, consent: str | None) -> RequestFacts:
         """Meta matches nobody by a user agent alone, so a visitor without `_fbp` gets one, as Meta's own tag does.
 
-        Not for a browser that asks not to be tracked.
+        Not for a browser that asks not to be tracked, nor for somebody who said no or was not asked where that counts.
         """
-        if facts.gpc:
+        is_silent = consent is None and self.relay.settings.silence == "withhold"
+        if facts.gpc or consent == "denied" or is_silent:
             return facts
         now = self.clock()
         fbp = facts.fbp or new_fbp(now, secrets.randbelow(2**31))
@@ -93,19 +95,23 @@ class CourseSite:
         cors = cors_headers(request, self._allowed_origins)
         if request.method == "OPTIONS":
             return Answer(204, {}, {**cors, "Access-Control-Max-Age": "7200"})
-        known = request.facts
-        facts = msgspec.structs.replace(known, url=known.url or request.url or None)
-        request = msgspec.structs.replace(request, facts=self.with_browser_ids(facts))
-        answer = self._answer(self._guarded(endpoint), request)
-        cookies = _cookies(known, request) if answer.status < 400 else ()
-        return msgspec.structs.replace(answer, headers={**answer.headers, **cors}, cookies=cookies)
+        answer = self._answer(self._with_visit(endpoint), request)
+        return msgspec.structs.replace(answer, headers={**answer.headers, **cors})
 
-    def _guarded(self, endpoint: Endpoint) -> Endpoint:
-        def guarded(site: "CourseSite", request: SiteRequest) -> Answer:
+    def _with_visit(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint for an allowed page, with what that page knows of its visitor."""
+
+        def with_visit(site: "CourseSite", request: SiteRequest) -> Answer:
             check_origin(request, self._allowed_origins)
-            return endpoint(site, request)
+            visitor = read_visitor(request)
+            facts = visitor.facts(request.facts)
+            facts = msgspec.structs.replace(facts, url=facts.url or request.url or None)
+            facts = self._with_browser_ids(facts, visitor.consent)
+            answer = endpoint(site, msgspec.structs.replace(request, facts=facts, consent=visitor.consent))
+            cookies = _cookies(visitor.facts(request.facts), facts, request.url) if answer.status < 400 else ()
+            return msgspec.structs.replace(answer, cookies=cookies)
 
-        return guarded
+        return with_visit
 
     def _answer(self, endpoint: Endpoint, request: SiteRequest) -> Answer:
         try:
@@ -118,10 +124,10 @@ class CourseSite:
             return unavailable(error)
 
 
-def _cookies(known: RequestFacts, request: SiteRequest) -> tuple[str, ...]:
+def _cookies(known: RequestFacts, facts: RequestFacts, url: str) -> tuple[str, ...]:
     """Set what was minted here. Not HttpOnly: the pixel reads and owns these two."""
-    secure = "; Secure" if request.url.startswith("https:") else ""
-    minted: dict[str, Any] = {"_fbp": (known.fbp, request.facts.fbp), "_fbc": (known.fbc, request.facts.fbc)}
+    secure = "; Secure" if url.startswith("https:") else ""
+    minted: dict[str, Any] = {"_fbp": (known.fbp, facts.fbp), "_fbc": (known.fbc, facts.fbc)}
     return tuple(
         f"{name}={new}; Max-Age={COOKIE_SECONDS}; Path=/; SameSite=Lax{secure}"
         for name, (old, new) in minted.items()

@@ -1,6 +1,6 @@
 """POST /view-content: what the page's script saw."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -28,6 +28,11 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     user_data: _UserData = msgspec.field(default_factory=_UserData)
     event_source_url: str | None = None
     event_id: str | None = None
+    event_time: int | None = None
+    consent: Literal["granted", "denied"] | None = None
+    gpc: bool | None = None
+    pixel: bool = False
+    """Whether the page's pixel got the same id."""
 
 
 def view_content(site: "CourseSite", request: SiteRequest) -> Answer:
@@ -44,6 +49,9 @@ def view_content(site: "CourseSite", request: SiteRequest) -> Answer:
     event = Event(
         event_name="ViewContent",
         event_id=form.event_id or None,
+        event_time=form.event_time,
+        consent=form.consent,
+        gpc=form.gpc,
         user_data=UserData(email=given.email or None, fbp=given.fbp or None, fbc=given.fbc or None),
         custom_data={key: value for key, value in content.items() if value},
     )
@@ -51,4 +59,6 @@ def view_content(site: "CourseSite", request: SiteRequest) -> Answer:
         tracked = site.relay.track(event, facts, sender="browser")
     except InvalidEvent as error:
         raise refused(error) from None
+    if form.pixel and tracked.event_id:
+        site.relay.note_pixel(site.relay.settings.datasets[0], [("ViewContent", tracked.event_id)])
     return Answer(200, {"message": "tracked" if tracked.event_id else "withheld", "event_id": tracked.event_id})

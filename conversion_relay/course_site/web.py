@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -25,6 +25,8 @@ class SiteRequest(msgspec.Struct, frozen=True, kw_only=True):
     facts: RequestFacts = RequestFacts()
     url: str = ""
     """Of the request itself; stands for the page where the browser sends no Referer."""
+    consent: Literal["granted", "denied"] | None = None
+    """What the visitor said, as the page tells it."""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 from conversion_relay.errors import SettingsError
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.retry import FinalVerdict
+from conversion_relay.visit import Visit
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -35,6 +36,8 @@ class LeasedEvent(msgspec.Struct, frozen=True):
     intact: bool
     """False where the stored bytes no longer match their checksum; such bytes are never sent."""
     body: bytes
+    consent: Literal["granted"] | None = None
+    """What the visitor said; whether that is enough is asked again before it is sent."""
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +98,14 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         return self.accepted - sum(int(getattr(self, state)) for state in STATES)
 
 
+class Sides(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one event name: how many events Meta got from both sides, from the server alone, from the pixel alone."""
+
+    both: int = 0
+    server_only: int = 0
+    browser_only: int = 0
+
+
 Settlement = tuple[LeasedEvent, FinalVerdict]
 
 
@@ -150,11 +161,34 @@ class Outbox(Leases, Protocol):
     def erase(self, digests: Sequence[str], now: float) -> int:
         """Forget a person: every event that holds one of these SHA-256 digests; how many."""
 
+    def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
+        """A visitor takes back what their browser sent: events with public names that are pending, not leased, end as
+        erased; how many."""
+
+    def remember_visitor(self, key: str, visit: Visit, now: float) -> None:
+        """Durable when it returns, for 7 days. What was remembered under this key first stays; only what was missing
+        is filled in."""
+
+    def visitor(self, key: str, now: float) -> Visit | None:
+        """Whoever was remembered under this key in the last 7 days."""
+
+    def has_visitors(self) -> bool:
+        """Whether `visitor` may know anybody; costs nothing, so that nobody is looked up in vain for every event. One
+        whom another process remembered first of all is known a second later."""
+
+    def note_pixel(self, dataset: str, pairs: Sequence[tuple[str, str]], now: float) -> "Future[None]":
+        """The page's pixel got these (event name, event id); counted when the future is done. Said again, a pair
+        changes nothing."""
+
+    def deduplication(self) -> dict[str, dict[str, Sides]]:
+        """By dataset and event name: which events both the server and the pixel sent."""
+
     def tidy(self, now: float) -> int:
         """Put some of what waits in its place, so that claims need not; how many. Called when there is time."""
 
     def prune(self, now: float) -> int:
-        """Drop ledger rows that no duplicate can come for any more: some of them, so that nobody waits; how many."""
+        """Drop ledger rows that no duplicate can come for any more, and visits and reports that are too old: some of
+        them, so that nobody waits; how many."""
 
     def recent(self, limit: int = 50) -> list[Story]:
         """The newest events."""

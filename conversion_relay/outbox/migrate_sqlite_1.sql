@@ -17,7 +17,7 @@ INSERT INTO answer SELECT * FROM answer_1;
 INSERT INTO event
 SELECT key, dataset.id, event_name, event_id, event_time, expires_at, accepted_at,
   iif(state IN ('pending', 'leased'), 'waiting', state), attempts, iif(state = 'leased', accepted_at, NULL), settled_at,
-  reason, answer
+  reason, answer, NULL
 FROM event_1 JOIN dataset ON dataset.name = event_1.dataset;
 INSERT INTO body SELECT key, checksum, body FROM event_1 WHERE body NOT NULL AND state IN ('pending', 'leased', 'dead');
 INSERT INTO queue
@@ -26,6 +26,7 @@ INSERT INTO retried SELECT * FROM retried_1;
 INSERT INTO tally
 SELECT dataset.id, iif(state = 'leased', 'pending', state), sum(n)
 FROM tally_1 JOIN dataset ON dataset.name = tally_1.dataset GROUP BY 1, 2;
+INSERT INTO meter SELECT dataset, event_name, 'server_only', count(*) FROM event GROUP BY 1, 2;
 
 DROP TABLE event_1;
 DROP TABLE answer_1;

@@ -5,6 +5,7 @@ from the body; one whose body is gone ends as a dead letter with the reason `cor
 does not vouch for.
 """
 
+import contextlib
 import os
 import shutil
 import time
@@ -113,6 +114,7 @@ def _copy(old: apsw.Connection, new: apsw.Connection, now: float) -> tuple[int, 
     bodies = _keep_bodies(old, new)
     keys = _keep_events(old, new, datasets)
     _rebuild(new, (key for key in bodies if key not in keys), datasets, now)
+    _keep_visits_and_sides(old, new)
     _keep(old, new, "answer", "id", "at", "outcome", "why", "status", "code", "subcode", "title", "fbtrace_id")
     new.execute(_BURY, (now,))
     damaged = new.changes()
@@ -135,13 +137,27 @@ def _keep_bodies(old: apsw.Connection, new: apsw.Connection) -> set[int]:
 
 def _keep_events(old: apsw.Connection, new: apsw.Connection, datasets: dict[int, str]) -> set[int]:
     kept = set()
-    for row in _rows(old, "event", "key", *_EVENT):
+    # A file of schema 2 knew no consent, and a column that is not there would look like damage.
+    columns = _EVENT if _has_consent(old) else _EVENT[:-1]
+    for row in _rows(old, "event", "key", *columns):
         try:
-            new.execute(_INSERT_EVENT, row)
+            new.execute(_INSERT_EVENT, (*row, *(None for _ in _EVENT[len(columns) :])))
             kept.add(row[0])
         except (apsw.ConstraintError, apsw.MismatchError):
             continue  # a row of nonsense; its body, where that is whole, tells the event once more
     return kept
+
+
+def _has_consent(old: apsw.Connection) -> bool:
+    return any(name == "consent" for _, name, *_ in old.execute("PRAGMA table_info(event)"))
+
+
+def _keep_visits_and_sides(old: apsw.Connection, new: apsw.Connection) -> None:
+    """As far as they can be read in one go: losing some costs match quality or a figure, no event."""
+    for table, marks in (("visitor", "?, ?, ?"), ("pixel", "?, ?, ?, ?"), ("meter", "?, ?, ?, ?")):
+        with contextlib.suppress(apsw.Error):
+            for row in old.execute(f"SELECT * FROM {table}"):
+                new.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)
 
 
 def _rebuild(new: apsw.Connection, keys: Iterator[int], datasets: dict[int, str], now: float) -> None:
@@ -155,7 +171,7 @@ def _rebuild(new: apsw.Connection, keys: Iterator[int], datasets: dict[int, str]
         name, event_id, at = event.get("event_name"), event.get("event_id"), event.get("event_time")
         if isinstance(name, str) and isinstance(event_id, str) and isinstance(at, int):
             expires_at = at + 7 * 86_400 - 300
-            row = (key, dataset, name, event_id, at, expires_at, now, "waiting", 0, now, None, None, None)
+            row = (key, dataset, name, event_id, at, expires_at, now, "waiting", 0, now, None, None, None, None)
             new.execute(_INSERT_EVENT, row)
 
 
@@ -178,8 +194,9 @@ _EVENT = (
     "settled_at",
     "reason",
     "answer",
+    "consent",
 )
-_INSERT_EVENT = f"INSERT OR IGNORE INTO event (key, {', '.join(_EVENT)}) VALUES ({', '.join('?' * 13)})"
+_INSERT_EVENT = f"INSERT OR IGNORE INTO event (key, {', '.join(_EVENT)}) VALUES ({', '.join('?' * 14)})"
 _BURY = """
 UPDATE event SET state = 'dead', reason = 'corrupt', settled_at = ?
 WHERE state = 'waiting' AND key NOT IN (SELECT key FROM body)

@@ -8,6 +8,7 @@
 --                  │  released, owner died └───────────────────────────▶ expired│
 --                  └────────────────────────────────────────────────────────────┘
 --   erase: from any state to erased; held events are pending, until somebody replays them or they expire
+--   withdraw: from pending to erased; settle Withhold: from leased to erased
 --
 -- What an event is stays in `event`, what is sent in `body`, and whose turn it is in `queue`; so claiming a thousand
 -- events touches a few pages however many wait, and settling them gives the bodies' pages back whole.
@@ -32,6 +33,7 @@ CREATE TABLE event (
   settled_at  REAL,
   reason      TEXT,
   answer      INTEGER REFERENCES answer (id),
+  consent     TEXT,     -- 'granted' where the visitor said so
   UNIQUE (event_id, dataset, event_name)
 ) STRICT;
 
@@ -92,4 +94,35 @@ CREATE TABLE tally (
   state   TEXT NOT NULL,
   n       INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (dataset, state)
+) STRICT, WITHOUT ROWID;
+
+-- Since schema 3
+
+-- What a webhook or a backend cannot know of the visitor whose order it reports; for seven days.
+CREATE TABLE visitor (
+  key      TEXT PRIMARY KEY,
+  document BLOB NOT NULL,
+  seen_at  REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX visitor_seen ON visitor (seen_at);
+
+-- What a page's pixel said it sent. Where the event stands in `event` too, Meta got both sides.
+CREATE TABLE pixel (
+  event_id   TEXT NOT NULL,
+  dataset    INTEGER NOT NULL,
+  event_name TEXT NOT NULL,
+  at         REAL NOT NULL,
+  PRIMARY KEY (event_id, dataset, event_name)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pixel_at ON pixel (at);
+
+-- How many events came from both sides, the server alone, the browser alone; moved as they are stored and reported.
+CREATE TABLE meter (
+  dataset    INTEGER NOT NULL,
+  event_name TEXT NOT NULL,
+  side       TEXT NOT NULL CHECK (side IN ('both', 'server_only', 'browser_only')),
+  n          INTEGER NOT NULL,
+  PRIMARY KEY (dataset, event_name, side)
 ) STRICT, WITHOUT ROWID;

@@ -6,6 +6,7 @@ share one fsync. SQLite comes with APSW because releases up to 3.51.2 can corrup
 (https://sqlite.org/wal.html#walresetbug) and Python's own is older.
 """
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -16,15 +17,27 @@ from typing import Any
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox import Attempt, Counts, Lease, Settlement, Story, sqlite_look
+from conversion_relay.outbox import (
+    Attempt,
+    Counts,
+    Lease,
+    Settlement,
+    Sides,
+    Story,
+    sqlite_look,
+    sqlite_sides,
+    sqlite_visitors,
+)
 from conversion_relay.outbox import sqlite_rows as rows
 from conversion_relay.outbox.owner import Owner
 from conversion_relay.outbox.sqlite_database import Database
 from conversion_relay.outbox.sqlite_file import Damaged, Unusable
+from conversion_relay.visit import Visit
 
 LEDGER_SECONDS = 8 * 86_400
 """A duplicate is known this long after its twin was settled: longer than Meta's own 48 h and any webhook's retries."""
 ERASE_STEP = 20_000
+LOOK_FOR_VISITORS_EVERY = 1.0
 
 
 class SqliteOutbox:
@@ -47,6 +60,9 @@ class SqliteOutbox:
             raise SettingsError(f"RELAY_OUTBOX: {error}") from None
         except OSError as error:
             raise SettingsError(f"RELAY_OUTBOX: the folder of {file.name} is not writable: {error.strerror}") from None
+        self._has_visitors, self._looked_for_visitors_at = False, -LOOK_FOR_VISITORS_EVERY
+        with contextlib.suppress(OutboxUnavailable):  # it is looked for again
+            self._has_visitors = bool(self._database.read("SELECT 1 FROM visitor LIMIT 1"))
 
     # -- putting ---------------------------------------------------------------------------------------------------
 
@@ -130,6 +146,40 @@ class SqliteOutbox:
     def _stories(self, where: str, values: tuple[Any, ...]) -> list[Story]:
         return sqlite_look.stories(self._database.read, where, values)
 
+    # -- the two sides of an event, and who was seen -----------------------------------------------------------------
+
+    def remember_visitor(self, key: str, visit: Visit, now: float) -> None:
+        work = partial(sqlite_visitors.remember, key=key, visit=visit, now=now)
+        self._database.submit(work, adds=True).result()
+        self._has_visitors = True
+
+    def visitor(self, key: str, now: float) -> Visit | None:
+        return sqlite_visitors.find(self._database.read, key, now)
+
+    def has_visitors(self) -> bool:
+        """Once there was one, they are looked up. The writing thread looks: an event loop asks, and must not wait."""
+        if not self._has_visitors and time.monotonic() - self._looked_for_visitors_at >= LOOK_FOR_VISITORS_EVERY:
+            self._looked_for_visitors_at = time.monotonic()
+            self._database.submit(sqlite_visitors.is_any).add_done_callback(self._note_visitors)
+        return self._has_visitors
+
+    def _note_visitors(self, look: "Future[bool]") -> None:
+        if not look.cancelled() and look.exception() is None and look.result():
+            self._has_visitors = True
+
+    def note_pixel(self, dataset: str, pairs: Sequence[tuple[str, str]], now: float) -> "Future[None]":
+        def work(db: Any) -> None:
+            sqlite_sides.note_pixel(db, rows.make_dataset_id(db, dataset), pairs, now)
+
+        return self._database.submit(work, adds=True)
+
+    def deduplication(self) -> dict[str, dict[str, Sides]]:
+        return sqlite_sides.deduplication(self._database.read)
+
+    def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
+        ids = tuple(dict.fromkeys(event_ids))
+        return self._database.submit(lambda db: rows.withdraw(db, dataset, ids, now)).result()
+
     # -- the operator's hand ---------------------------------------------------------------------------------------
 
     def replay(self, now: float, event_ids: Sequence[str] | None = None) -> int:
@@ -154,6 +204,7 @@ class SqliteOutbox:
             if found:
                 work = partial(rows.erase, keys=tuple(found), digests=digests, now=now)
                 erased += self._database.submit(work).result()
+        self._database.submit(partial(rows.forget_names, digests=digests)).result()
         self._database.empty_log()
         return erased
 
@@ -170,14 +221,13 @@ class SqliteOutbox:
 
     def prune(self, now: float) -> int:
         self._database.lay_ballast()
+        dropped = 0
         last: int | None = 0
-        while last is not None:
+        while not dropped and last is not None:
             keys, last = rows.ledger(self._database.read, now, LEDGER_SECONDS, last)
             if keys or last is None:
-                self._database.submit(partial(rows.prune, keys=keys, now=now)).result()
-            if keys:
-                return len(keys)
-        return 0
+                dropped = self._database.submit(partial(rows.prune, keys=keys, now=now)).result()
+        return dropped
 
     def probe(self) -> None:
         self._database.probe()

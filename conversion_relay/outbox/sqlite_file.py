@@ -17,7 +17,7 @@ import apsw
 
 from conversion_relay.errors import SettingsError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 PAGE = 4096
 MOST_LOG = 16 * 1_048_576
 """Bytes at which the log is copied into the database, and to which it is cut whenever it grew beyond."""
@@ -130,6 +130,9 @@ def _migrate(db: apsw.Connection) -> None:
             db.execute(_text("schema_sqlite.sql")).fetchall()
         elif version == 1:
             db.execute(_text("migrate_sqlite_1.sql").replace("-- SCHEMA", _text("schema_sqlite.sql"))).fetchall()
+        elif version == 2:
+            _, _, added = _text("schema_sqlite.sql").partition("-- Since schema 3")
+            db.execute(_text("migrate_sqlite_2.sql").replace("-- SCHEMA", added)).fetchall()
         elif version != SCHEMA_VERSION:
             raise SettingsError(
                 f"RELAY_OUTBOX: the file is of schema {version}, this version reads {SCHEMA_VERSION}:"

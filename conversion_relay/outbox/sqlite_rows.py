@@ -14,9 +14,9 @@ from typing import Any
 import apsw
 
 from conversion_relay.errors import LeaseLost
-from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Settlement
-from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt
+from conversion_relay.event import PUBLIC_EVENT_NAMES, Receipt, SealedEvent
+from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Settlement, sqlite_sides, sqlite_visitors
+from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt, Withhold
 
 LIVE, BACKLOG, LATER, HELD = 0, 1, 2, 3
 FRESH_SECONDS = 30.0
@@ -33,10 +33,10 @@ Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 
 
 def insert(db: apsw.Connection, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
-    ids = {name: _dataset_id(db, name) for name in {event.dataset for event in events}}
+    ids = {name: make_dataset_id(db, name) for name in {event.dataset for event in events}}
     first = (read(db, "SELECT max(key) FROM event")[0][0] or 0) + 1
     rows = (
-        (first + i, ids[e.dataset], e.event_name, e.event_id, e.event_time, e.expires_at, now)
+        (first + i, ids[e.dataset], e.event_name, e.event_id, e.event_time, e.expires_at, now, e.consent)
         for i, e in enumerate(events)
     )
     stored = {key - first for (key,) in db.executemany(_INSERT, rows)}
@@ -46,16 +46,17 @@ def insert(db: apsw.Connection, events: Sequence[SealedEvent], now: float) -> li
     for dataset, n in Counter(ids[event.dataset] for _, event in new).items():
         _add(db, dataset, "accepted", n)
         _add(db, dataset, "pending", n)
+    sqlite_sides.count_stored(db, Counter((ids[event.dataset], event.event_name) for _, event in new), first)
     return [Receipt(event.event_id, duplicate=i not in stored) for i, event in enumerate(events)]
 
 
 _INSERT = """
-INSERT INTO event (key, dataset, event_name, event_id, event_time, expires_at, accepted_at, state)
-VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting') ON CONFLICT DO NOTHING RETURNING key
+INSERT INTO event (key, dataset, event_name, event_id, event_time, expires_at, accepted_at, consent, state)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting') ON CONFLICT DO NOTHING RETURNING key
 """
 
 
-def _dataset_id(db: apsw.Connection, name: str) -> int:
+def make_dataset_id(db: apsw.Connection, name: str) -> int:
     found = read(db, "SELECT id FROM dataset WHERE name = ?", (name,))
     if not found:
         found = read(db, "INSERT INTO dataset (name) VALUES (?) RETURNING id", (name,))
@@ -91,10 +92,10 @@ def claim(
 def leased_events(read_rows: Read, keys: "array[int]") -> tuple[LeasedEvent, ...]:
     """Without those that were erased since they were claimed."""
     return tuple(
-        LeasedEvent(key, name, event_id, at, expires_at, attempts, sent_at, zlib.crc32(body) == checksum, body)
+        LeasedEvent(key, name, event_id, at, expires_at, attempts, sent_at, zlib.crc32(body) == checksum, body, consent)
         if body is not None and name is not None
         else LeasedEvent(key, name or "", event_id or "", 0, 0, 0, None, False, b"")
-        for key, name, event_id, at, expires_at, attempts, sent_at, checksum, body in read_rows(
+        for key, name, event_id, at, expires_at, attempts, sent_at, checksum, body, consent in read_rows(
             _LEASED, (apsw.carray(keys),)
         )
     )
@@ -102,7 +103,7 @@ def leased_events(read_rows: Read, keys: "array[int]") -> tuple[LeasedEvent, ...
 
 # LEFT JOIN: a row that a bad disk took leaves its turn behind, and must come out as damaged, not be passed over.
 _LEASED = """
-SELECT value, event_name, event_id, event_time, expires_at, attempts, sent_at, checksum, body
+SELECT value, event_name, event_id, event_time, expires_at, attempts, sent_at, checksum, body, consent
 FROM carray(?) LEFT JOIN event ON event.key = value LEFT JOIN body ON body.key = value
 WHERE coalesce(state, '') != 'erased'
 """
@@ -215,6 +216,8 @@ def _apply(db: apsw.Connection, verdict: FinalVerdict, keys: Any, answer: int | 
             return "dead", _end(db, "dead", why, 1, keys, answer, now)
         case Expired():
             return "expired", _end(db, "expired", "too_old", 0, keys, answer, now)
+        case Withhold():
+            return "erased", _end(db, "erased", "withheld", 0, keys, answer, now)
         case RetryAt(at=due_at, why=why, sent=sent):
             return "pending", _again(db, due_at, why, 1, keys, answer, now if sent else None)
         case Park(why=why, sent=sent, aside=due_at):
@@ -303,14 +306,16 @@ UNION ALL SELECT key, event_id FROM event WHERE key IN ({HELD_KEYS})
 def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now: float) -> int:
     """Forget these events; how many. The id stays, so that a late copy is still known, unless it holds a digest."""
     erased = 0
+    sqlite_visitors.erase(db, [event_id for (event_id,) in read(db, _IDS, (_array(keys),))])
     for key in keys:
         for dataset, event_id, kept_state in read(db, _ERASABLE, (key,)):
             state = kept_state
             if state == "waiting":
-                db.execute(_UNQUEUE, (key,))
-                state = "pending" if db.changes() else "leased"
+                state = "pending" if _unqueue(db, key) else "leased"
             named = any(digest in event_id for digest in digests)
             new_id = f"erased_{secrets.token_hex(8)}" if named else event_id
+            if named:
+                sqlite_sides.forget(db, _array([key]))
             db.execute(_ERASE, (now, new_id, key))
             db.execute("DELETE FROM body WHERE key = ?", (key,))
             _move(db, dataset, state, "erased", 1)
@@ -318,20 +323,52 @@ def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now:
     return erased
 
 
+_IDS = "SELECT event_id FROM event WHERE key IN carray(?)"
 _ERASABLE = "SELECT dataset, event_id, state FROM event WHERE key = ? AND state != 'erased'"
+# Lane 2 can only be searched; an event without a reason never stood there.
 _UNQUEUE = """
 DELETE FROM queue WHERE (dataset, lane, rank, key) IN (
   SELECT dataset, 0, accepted_at, key FROM event WHERE key = ?1
   UNION ALL SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM event WHERE key = ?1
   UNION ALL SELECT dataset, 3, expires_at, key FROM event WHERE key = ?1
   UNION ALL SELECT dataset, 2, rank, key FROM queue
-    WHERE dataset = (SELECT dataset FROM event WHERE key = ?1) AND lane = 2 AND key = ?1)
+    WHERE dataset = (SELECT dataset FROM event WHERE key = ?1) AND lane = 2 AND key = ?1
+      AND (SELECT reason FROM event WHERE key = ?1) IS NOT NULL)
 """
 _ERASE = "UPDATE event SET state = 'erased', settled_at = ?, event_id = ?, reason = 'erased' WHERE key = ?"
 HOLDS_DIGEST = """
 SELECT event.key FROM event LEFT JOIN body ON body.key = event.key
 WHERE event.key > ?1 AND event.key <= ?2 AND state != 'erased' AND (instr(body, ?3) OR instr(event_id, ?4))
 """
+
+
+def withdraw(db: apsw.Connection, dataset_name: str, event_ids: Sequence[str], now: float) -> int:
+    """Those that are pending and that a browser may have sent; how many. Each is found by its id."""
+    dataset = dataset_id(db, dataset_name)
+    found = [key for event_id in event_ids for (key,) in read(db, _WITHDRAWABLE, (event_id, dataset))]
+    keys = array("q", (key for key in found if _unqueue(db, key)))
+    n = _end(db, "erased", "withdrawn", 0, apsw.carray(keys), None, now) if keys else 0
+    _move(db, dataset or 0, "pending", "erased", n)
+    return n
+
+
+def _unqueue(db: apsw.Connection, key: int) -> bool:
+    """Whether it waited; what is leased has no turn in the queue."""
+    db.execute(_UNQUEUE, (key,))
+    return db.changes() > 0
+
+
+_WITHDRAWABLE = f"""
+SELECT key FROM event WHERE event_id = ? AND dataset = ? AND state = 'waiting'
+AND event_name IN ({", ".join(f"'{name}'" for name in sorted(PUBLIC_EVENT_NAMES))})
+"""
+
+
+def forget_names(db: apsw.Connection, digests: Sequence[str]) -> None:
+    """The pixel's reports and the visitors' keys that hold a digest; a whole scan, of two small tables."""
+    for digest in digests:
+        db.execute("DELETE FROM pixel WHERE instr(event_id, ?)", (digest,))
+        db.execute("DELETE FROM visitor WHERE instr(key, ?)", (digest,))
 
 
 def ledger(read_rows: Read, now: float, ledger_seconds: float, after: int) -> tuple["array[int]", int | None]:
@@ -357,12 +394,15 @@ WHERE key > ? AND key < (SELECT max(key) FROM event) ORDER BY key LIMIT ?
 """
 
 
-def prune(db: apsw.Connection, keys: "array[int]", now: float) -> None:
-    """Drop these ledger rows; dead letters lose what cannot be sent any more."""
+def prune(db: apsw.Connection, keys: "array[int]", now: float) -> int:
+    """Drop these ledger rows, old visits and reports; how many. Dead letters lose what cannot be sent any more."""
+    if keys:
+        sqlite_sides.forget(db, apsw.carray(keys))
     for table, column in (("retried", "event"), ("body", "key"), ("event", "key")) if keys else ():
         db.execute(f"DELETE FROM {table} WHERE {column} IN carray(?)", (apsw.carray(keys),))
     db.execute("DELETE FROM body WHERE key IN (SELECT key FROM event WHERE state = 'dead' AND expires_at < ?)", (now,))
     db.execute("DELETE FROM answer WHERE at < ?", (now - DEAD_SECONDS,))
+    return len(keys) + sqlite_sides.prune(db, now) + sqlite_visitors.prune(db, now)
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------

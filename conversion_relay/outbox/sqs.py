@@ -9,15 +9,16 @@ are not here but in `conversion_relay/aws/deliver.py`; what the operator's hand 
 import json
 import zlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox import Attempt, Counts, Lease, Settlement, Story
+from conversion_relay.outbox import Attempt, Counts, Lease, Settlement, Sides, Story
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
+from conversion_relay.visit import Visit
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -38,6 +39,7 @@ class Kept(msgspec.Struct, frozen=True):
     expires_at: int
     checksum: int
     body: str
+    consent: Literal["granted"] | None = None
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -204,6 +206,29 @@ class SqsOutbox:
     def erase(self, digests: Sequence[str], now: float) -> int:
         raise _not_here("a queue has no index; what waits is gone after its retention (4 days, dead letters 14)")
 
+    def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
+        raise _not_here("a queue has no index; what was sent to it is delivered")
+
+    def remember_visitor(self, key: str, visit: Visit, now: float) -> None:
+        raise _not_here("a queue remembers nobody; give the event its fbp, fbc and client_ip_address")
+
+    def visitor(self, key: str, now: float) -> Visit | None:
+        return None
+
+    def has_visitors(self) -> bool:
+        return False
+
+    def note_pixel(self, dataset: str, pairs: Sequence[tuple[str, str]], now: float) -> "Future[None]":
+        """Not counted here: the queue could not tell which events it has seen."""
+        from concurrent.futures import Future
+
+        future: Future[None] = Future()
+        future.set_result(None)
+        return future
+
+    def deduplication(self) -> dict[str, dict[str, Sides]]:
+        return {}
+
     def tidy(self, now: float) -> int:
         return 0
 
@@ -229,6 +254,7 @@ def messages(events: Sequence[SealedEvent], now: float) -> list[str]:
             event.expires_at,
             zlib.crc32(event.body),
             event.body.decode(),
+            event.consent,
         )
         cost = len(json.dumps(kept.body)) + 300
         size, group = sizes.get(event.dataset, (MOST_BYTES, []))

@@ -3,6 +3,7 @@
 import json
 import zlib
 
+import msgspec
 import pytest
 
 from conversion_relay.aws.deliver import MOST_RECEIVES, TOKEN_WAIT, DeliveryFunction
@@ -140,6 +141,22 @@ def test_the_guilty_event_is_buried_with_metas_reason_and_the_others_are_deliver
         "fbtrace_id": "Atrace",
         "first_seen": "1795435200000",
     }
+
+
+def test_what_nobody_agreed_to_is_done_and_not_sent_once_consent_is_asked_for(aws, monkeypatch):
+    monkeypatch.setitem(ENVIRONMENT, "RELAY_CONSENT", "withhold")
+    running = function(aws, taken)
+    agreed = msgspec.structs.replace(kept("agreed"), consent="granted")
+    assert failures(running.handle({"Records": [record(kept("silent"), agreed)]})) == []
+    assert running._transport.calls == [["agreed"]] and aws.sent == []
+
+
+def test_a_message_from_before_consent_was_kept_can_still_be_read(aws):
+    body = json.loads(encode("1", NOW, [kept("old")]))
+    del body["events"][0]["consent"]
+    running = function(aws, taken)
+    assert failures(running.handle({"Records": [record(body=json.dumps(body))]})) == []
+    assert running._transport.calls == [["old"]]
 
 
 @pytest.mark.parametrize(("receives", "seconds"), [(1, 30), (2, 60), (5, 480), (8, 3_600), (39, 3_600)])

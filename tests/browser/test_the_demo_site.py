@@ -4,12 +4,11 @@ import hashlib
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.chromium import chromium_path
 from tests.processes import Process, call, free_pair, until
 
-pytestmark = pytest.mark.xdist_group("the demo")  # one demo and one browser for all of them
+pytestmark = pytest.mark.xdist_group("browser")  # one browser for all of them
 EMAIL, NAME, PHONE = "canary.person@example.org", "Canaria Personsson", "+44 20 7946 0958"
 TOKEN = "EAAdemo-canary-token"
 
@@ -30,16 +29,6 @@ def demo(tmp_path_factory):
     yield here, f"http://127.0.0.1:{port + 1}", folder
     assert process.stop() == 0
     process.end()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium_path(), args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -140,7 +129,34 @@ def test_the_same_webhook_again_adds_nothing(page, demo):
     page.click("#webhook-again button")
     expect(page.locator(".done")).to_contain_text("nothing was added")
     assert call("GET", f"{here}/dashboard/data")[1]["datasets"][0]["accepted"] == before
-    assert len(arrived(meta)[f"purchase_{registration_id}"]) == 1
+    assert [row["source"] for row in arrived(meta)[f"purchase_{registration_id}"]].count("server") == 1
+
+
+def test_the_click_that_led_here_is_in_the_purchase_to_the_byte_and_a_newer_click_replaces_it(page, demo):
+    here, meta, _ = demo
+    for click, email in (("IwAR-First_1", "clicked.one@example.org"), ("IwAR-Second_2", "clicked.two@example.org")):
+        page.goto(f"{here}/?fbclid={click}&utm_source=fb")
+        registration_id = register(page, here, email)
+        pay(page)
+        (fbc,) = [cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "_fbc"]
+        assert fbc.split(".")[3] == click
+        until(lambda registration_id=registration_id: f"purchase_{registration_id}" in arrived(meta))
+        for name in ("registration", "purchase"):
+            rows = [row for row in arrived(meta)[f"{name}_{registration_id}"] if row["source"] == "server"]
+            assert [row["event"]["user_data"]["fbc"] for row in rows] == [fbc]
+
+
+def test_the_page_of_thanks_tells_the_pixel_of_the_purchase_once(page, demo):
+    here, meta, _ = demo
+    registration_id = register(page, here, "thankful@example.org")
+    pay(page)
+    purchase = f"purchase_{registration_id}"
+    until(lambda: len(arrived(meta).get(purchase, ())) == 2)
+    page.reload()
+    page.goto(f"{here}/thanks/{registration_id}")
+    page.wait_for_load_state("networkidle")
+    assert sorted(row["source"] for row in arrived(meta)[purchase]) == ["browser", "server"]
+    assert sum(row["duplicate"] for row in arrived(meta)[purchase]) == 1
 
 
 def test_registering_again_when_paid_is_told_beside_the_field(page, demo):

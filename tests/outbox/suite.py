@@ -7,10 +7,12 @@ import pytest
 
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox import Attempt, Lease, Outbox
-from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt
+from conversion_relay.outbox import Attempt, Lease, Outbox, Sides
+from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt, Withhold
+from conversion_relay.visit import Visit
 
 NOW = 1_700_000_000.0
+DAY = 86_400.0
 REFUSED = Attempt(
     at=NOW,
     outcome="refused",
@@ -23,7 +25,7 @@ REFUSED = Attempt(
 
 
 def sealed(
-    event_id: str, dataset: str = "1", name: str = "Lead", body: bytes | None = None, expires_in: int = 600_000
+    event_id: str, dataset: str = "1", name: str = "Lead", body: bytes | None = None, expires_in: int = 600_000, **more
 ) -> SealedEvent:
     return SealedEvent(
         dataset=dataset,
@@ -32,6 +34,7 @@ def sealed(
         event_time=int(NOW),
         expires_at=int(NOW) + expires_in,
         body=body or b'{"event_id":"%s"}' % event_id.encode(),
+        **more,
     )
 
 
@@ -302,6 +305,134 @@ class OutboxSuite:
         assert outbox.prune(NOW + 9 * 86_400) == 1
         assert outbox.find("a") == [] and outbox.find("b")[0].history == (REFUSED,)
         assert outbox.counts()["1"].delivered == 1 and outbox.counts()["1"].imbalance == 0
+
+    # -- consent ---------------------------------------------------------------------------------------------------
+
+    def test_what_the_visitor_said_is_kept_with_the_event(self, outbox):
+        outbox.put([sealed("a", consent="granted"), sealed("b")], NOW)
+        assert [(event.event_id, event.consent) for event in claim(outbox).events] == [("a", "granted"), ("b", None)]
+
+    def test_a_withheld_event_is_erased_with_its_body_and_the_books_balance(self, outbox):
+        outbox.put([sealed("a"), sealed("b")], NOW)
+        lease = claim(outbox)
+        outbox.settle(lease, [(lease.events[0], Withhold()), (lease.events[1], Delivered())], None, NOW)
+        (story,) = outbox.find("a")
+        assert (story.state, story.reason) == ("erased", "withheld")
+        book = outbox.counts()["1"]
+        assert (book.erased, book.delivered, book.imbalance) == (1, 1, 0)
+        assert outbox.put([sealed("a")], NOW) == [Receipt("a", duplicate=True)]
+
+    # -- what a visitor takes back -------------------------------------------------------------------------------------
+
+    def test_a_withdrawn_event_is_never_sent_and_stays_counted(self, outbox):
+        outbox.put([sealed("a"), sealed("b"), sealed("a", dataset="2")], NOW)
+        assert outbox.withdraw("1", ["a", "a", "nobody"], NOW) == 1
+        assert [event.event_id for event in claim(outbox).events] == ["b"]
+        found = {(story.dataset, story.state, story.reason) for story in outbox.find("a")}
+        assert found == {("1", "erased", "withdrawn"), ("2", "pending", None)}, found
+        book = outbox.counts()["1"]
+        assert (book.erased, book.imbalance) == (1, 0)
+        assert outbox.put([sealed("a")], NOW) == [Receipt("a", duplicate=True)]
+
+    def test_what_is_leased_delivered_or_not_a_browsers_cannot_be_withdrawn(self, outbox):
+        outbox.put([sealed("gone")], NOW)
+        settle_all(outbox, claim(outbox), Delivered())
+        outbox.put([sealed("leased")], NOW)
+        lease = claim(outbox)
+        outbox.put([sealed("paid", name="Purchase")], NOW)
+        assert outbox.withdraw("1", ["gone", "leased", "paid"], NOW) == 0
+        assert outbox.withdraw("unknown", ["gone"], NOW) == 0
+        settle_all(outbox, lease, Delivered())
+        assert [event.event_id for event in claim(outbox).events] == ["paid"]
+
+    @pytest.mark.parametrize(
+        "waits", [RetryAt(NOW + 60, "short_count"), Hold("ambiguous_late"), Park(NOW + 60, "x", aside=NOW + 90)]
+    )
+    def test_wherever_it_waits_it_can_be_withdrawn(self, outbox, waits):
+        outbox.put([sealed("a"), sealed("b")], NOW)
+        settle_all(outbox, claim(outbox), waits)
+        assert outbox.withdraw("1", ["a"], NOW) == 1
+        book = outbox.counts()["1"]
+        assert (book.pending, book.erased, book.imbalance) == (1, 1, 0)
+        assert {event.event_id for event in claim(outbox, now=NOW + 600_001).events} == {"b"}
+
+    # -- who was seen under an order's id ------------------------------------------------------------------------------
+
+    def test_a_visitor_is_known_for_seven_days_and_after_opening_again(self, outbox, place):
+        visit = Visit(client_ip_address="8.8.4.4", fbp="fb.1.1.1", url="https://shop.example/", consent="granted")
+        assert outbox.has_visitors() is False and outbox.visitor("order-1", NOW) is None
+        outbox.remember_visitor("order-1", visit, NOW)
+        assert outbox.has_visitors() and outbox.visitor("order-2", NOW) is None
+        outbox.close()
+        again = self.open(place)
+        assert again.has_visitors() and again.visitor("order-1", NOW + 6 * DAY) == visit
+        assert again.visitor("order-1", NOW + 8 * DAY) is None
+        again.prune(NOW + 8 * DAY)
+        assert again.visitor("order-1", NOW) is None, "it was dropped"
+        again.close()
+
+    def test_what_was_remembered_first_stays_and_only_what_was_missing_is_filled_in(self, outbox):
+        outbox.remember_visitor("o", Visit(client_ip_address="8.8.4.4", fbp="fb.1.1.1"), NOW)
+        outbox.remember_visitor("o", Visit(client_ip_address="9.9.9.9", fbp="fb.1.2.2", fbc="fb.1.1.AbC"), NOW + DAY)
+        assert outbox.visitor("o", NOW + DAY) == Visit(client_ip_address="8.8.4.4", fbp="fb.1.1.1", fbc="fb.1.1.AbC")
+        assert outbox.visitor("o", NOW + 7.5 * DAY) is None, "calling again keeps nobody longer"
+        outbox.remember_visitor("o", Visit(fbp="fb.1.3.3"), NOW + 8 * DAY)
+        assert outbox.visitor("o", NOW + 8 * DAY) == Visit(fbp="fb.1.3.3")
+
+    def test_an_erased_persons_visit_and_reports_are_gone_too(self, outbox):
+        digest = "ab" * 32
+        outbox.put([sealed("purchase_1", body=digest.encode())], NOW)
+        outbox.remember_visitor("1", Visit(fbp="fb.1.1.1"), NOW)
+        outbox.remember_visitor(digest, Visit(fbp="fb.1.1.1"), NOW)
+        outbox.note_pixel("1", [("Contact", f"contact_{digest}_1")], NOW).result()
+        outbox.erase([digest], NOW)
+        assert outbox.visitor("1", NOW) is None and outbox.visitor(digest, NOW) is None
+
+    # -- the two sides of an event -------------------------------------------------------------------------------------
+
+    def sides(self, outbox: Outbox, name: str = "Lead", dataset: str = "1") -> tuple[int, int, int]:
+        found = outbox.deduplication().get(dataset, {}).get(name, Sides())
+        return found.both, found.server_only, found.browser_only
+
+    def test_the_meter_moves_whichever_side_comes_first(self, outbox):
+        assert outbox.deduplication() == {}
+        outbox.put([sealed("a"), sealed("b"), sealed("c", name="Contact")], NOW)
+        assert (self.sides(outbox), self.sides(outbox, "Contact")) == ((0, 2, 0), (0, 1, 0))
+        outbox.note_pixel("1", [("Lead", "a"), ("Lead", "later"), ("Contact", "a")], NOW).result()
+        assert (self.sides(outbox), self.sides(outbox, "Contact")) == ((1, 1, 1), (0, 1, 1))
+        outbox.put([sealed("later"), sealed("d")], NOW)
+        assert self.sides(outbox) == (2, 2, 0)
+        outbox.note_pixel("2", [("Lead", "a")], NOW).result()
+        assert (self.sides(outbox), self.sides(outbox, dataset="2")) == ((2, 2, 0), (0, 0, 1))
+
+    def test_a_repeated_report_and_a_duplicate_change_nothing(self, outbox):
+        outbox.put([sealed("a"), sealed("a")], NOW)
+        outbox.note_pixel("1", [("Lead", "a"), ("Lead", "a"), ("Lead", "b")], NOW).result()
+        outbox.note_pixel("1", [("Lead", "a"), ("Lead", "b")], NOW).result()
+        outbox.put([sealed("a"), sealed("b"), sealed("b")], NOW)
+        assert self.sides(outbox) == (2, 0, 0)
+        outbox.put([sealed("a"), sealed("b")], NOW)
+        assert self.sides(outbox) == (2, 0, 0)
+
+    def test_what_the_ledger_forgot_is_counted_anew_and_no_side_goes_wrong(self, outbox):
+        outbox.put([sealed("a"), sealed("newest")], NOW)
+        outbox.put([sealed("last")], NOW)
+        lease = claim(outbox, limit=2)
+        settle_all(outbox, lease, Delivered())
+        outbox.note_pixel("1", [("Lead", "a"), ("Lead", "alone")], NOW + 7 * DAY).result()
+        assert self.sides(outbox) == (1, 2, 1)
+        outbox.prune(NOW + 9 * DAY)
+        outbox.put([sealed("a")], NOW + 9 * DAY)
+        assert self.sides(outbox) == (1, 3, 1)
+        outbox.prune(NOW + 20 * DAY)
+        outbox.put([sealed("alone")], NOW + 20 * DAY)
+        assert self.sides(outbox) == (1, 4, 1), "eight days later nobody knows that the pixel had it"
+
+    def test_made_up_names_fill_no_table(self, outbox):
+        outbox.note_pixel("1", [(f"name {n}", "a") for n in range(1_000)], NOW).result()
+        assert len(outbox.deduplication()["1"]) <= 200
+        outbox.put([sealed("a", name="Own Name")], NOW)
+        assert self.sides(outbox, "Own Name") == (0, 1, 0)
 
     def test_puts_wake_who_asked(self, outbox):
         woken = threading.Event()

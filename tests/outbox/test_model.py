@@ -16,10 +16,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox import STATES, Attempt, Lease, sqlite_database
+from conversion_relay.outbox import STATES, Attempt, Lease, Sides, sqlite_database
 from conversion_relay.outbox.sqlite import SqliteOutbox
 from conversion_relay.outbox.sqlite_rows import LONGEST_WAIT
-from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt
+from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt, Withhold
 
 NOW = 1_795_435_200.0
 DAY = 86_400.0
@@ -217,6 +217,18 @@ class OutboxMachine(RuleBasedStateMachine):
         for kept in theirs:
             kept.state, kept.settled_at = "erased", self.wall
 
+    @rule(dataset=st.sampled_from(DATASETS), ids=st.lists(st.integers(0, 30), min_size=1, max_size=8))
+    def withdraw(self, dataset: str, ids: list[int]) -> None:
+        asked = {f"e{n}" for n in ids}
+        theirs = [kept for kept in self._pending(dataset) if kept.event_id in asked]
+        assert self.outbox.withdraw(dataset, sorted(asked), self.wall) == len(theirs)
+        for kept in theirs:
+            kept.state, kept.settled_at, kept.has_body = "erased", self.wall, False
+
+    @rule(dataset=st.sampled_from(DATASETS), ids=st.lists(st.integers(0, 30), min_size=1, max_size=8))
+    def note_pixel(self, dataset: str, ids: list[int]) -> None:
+        self.outbox.note_pixel(dataset, [("Lead", f"e{n}") for n in ids], self.wall).result()
+
     # -- the world -----------------------------------------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from([1.0, 30.0, 61.0, 3_000.0, DAY, 9 * DAY]))
@@ -256,6 +268,16 @@ class OutboxMachine(RuleBasedStateMachine):
             assert found == expected
             assert book is None or book.imbalance == 0
 
+    @invariant()
+    def every_event_is_on_one_side_of_the_meter(self) -> None:
+        if not hasattr(self, "outbox"):
+            return
+        sides = self.outbox.deduplication()
+        for dataset in DATASETS:
+            stored = sum(kept.dataset == dataset for kept in (*self.events.values(), *self.forgotten))
+            meter = sides.get(dataset, {}).get("Lead", Sides())
+            assert meter.both + meter.server_only == stored and min(meter.both, meter.server_only) >= 0
+
     # -- the model -----------------------------------------------------------------------------------------------------
 
     def _sealed(self, dataset: str, event_id: str, expires_at: float, person: str, padding: int = 0) -> SealedEvent:
@@ -286,7 +308,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def _verdicts(self) -> list[FinalVerdict]:
         waits = [RetryAt(self.wall + seconds, "short_count", sent=seconds > 5) for seconds in (0.0, 30.0, 3_000.0)]
         parks = [Park(self.wall + 60, "throttled"), Park(self.wall + 60, "code_1", aside=self.wall + 90)]
-        return [Delivered(), Dead("meta_100"), Expired(), Hold("ambiguous_late"), *waits, *parks]
+        return [Delivered(), Dead("meta_100"), Expired(), Withhold(), Hold("ambiguous_late"), *waits, *parks]
 
     def _apply(self, kept: Kept, verdict: FinalVerdict) -> None:
         if kept.state == "erased":
@@ -299,6 +321,8 @@ class OutboxMachine(RuleBasedStateMachine):
                 kept.state = "dead"
             case Expired():
                 kept.state = "expired"
+            case Withhold():
+                kept.state, kept.has_body = "erased", False
             case Hold():
                 kept.is_held = True
             case RetryAt(at=at):

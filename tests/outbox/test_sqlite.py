@@ -11,7 +11,9 @@ from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox import open_outbox
 from conversion_relay.outbox.sqlite import SqliteOutbox
 from conversion_relay.retry import Dead, Delivered
+from conversion_relay.visit import Visit
 from tests.outbox.suite import NOW, OutboxSuite, claim, sealed, settle_all
+from tests.processes import until
 
 
 class TestSqlite(OutboxSuite):
@@ -90,6 +92,14 @@ class TestSqlite(OutboxSuite):
         lease = claim(neighbour)
         assert outbox.waiting(NOW) == {}
         settle_all(neighbour, lease, Delivered())
+        neighbour.close()
+
+    def test_a_visitor_whom_another_process_remembered_is_soon_looked_up(self, outbox, place, monkeypatch):
+        monkeypatch.setattr("conversion_relay.outbox.sqlite.LOOK_FOR_VISITORS_EVERY", 0.0)
+        assert outbox.has_visitors() is False
+        neighbour = self.open(place)
+        neighbour.remember_visitor("o", Visit(fbp="fb.1.1.1"), NOW)
+        assert until(outbox.has_visitors) and outbox.visitor("o", NOW) == Visit(fbp="fb.1.1.1")
         neighbour.close()
 
     def test_what_a_locked_file_cannot_take_is_told_and_not_stored(self, outbox, place):

@@ -12,10 +12,11 @@ import apsw
 import pytest
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
-from conversion_relay.outbox import disk, sqlite_file
+from conversion_relay.outbox import Sides, disk, sqlite_file
 from conversion_relay.outbox.salvage import salvage
 from conversion_relay.outbox.sqlite import SqliteOutbox
 from conversion_relay.retry import Dead, Delivered
+from conversion_relay.visit import Visit
 from tests.outbox.suite import NOW, claim, sealed, settle_all
 from tests.processes import until
 
@@ -236,6 +237,22 @@ class TestSpace:
         outbox.close()
 
 
+def test_a_salvaged_file_still_knows_visitors_consent_and_the_pixels_reports(path):
+    outbox = opened(path)
+    outbox.put([sealed("a", consent="granted")], NOW)
+    outbox.remember_visitor("o", Visit(fbp="fb.1.1.1"), NOW)
+    outbox.note_pixel("1", [("Lead", "a"), ("Lead", "b")], NOW).result()
+    outbox.close()
+    salvage(path)
+    again = opened(path)
+    assert again.visitor("o", NOW) == Visit(fbp="fb.1.1.1")
+    assert again.deduplication() == {"1": {"Lead": Sides(both=1, browser_only=1)}}
+    again.note_pixel("1", [("Lead", "a")], NOW).result()
+    assert again.deduplication() == {"1": {"Lead": Sides(both=1, browser_only=1)}}
+    assert claim(again).events[0].consent == "granted"
+    again.close()
+
+
 class TestSchema:
     def test_an_old_file_becomes_a_new_one_with_everything_in_it(self, path):
         self.write_schema_1(path)
@@ -260,6 +277,59 @@ class TestSchema:
         assert db.execute("SELECT count(*) FROM event").fetchone() == (4,)
         db.close()
         opened(path).close()
+
+    @pytest.mark.parametrize("index", ["", "CREATE INDEX event_ledger ON event (settled_at);"])
+    def test_a_file_of_schema_2_goes_on_and_its_events_are_counted_as_the_servers(self, path, index):
+        self.write_schema_2(path, index)
+        outbox = opened(path)
+        assert outbox.deduplication() == {"1": {"Lead": Sides(server_only=2)}}
+        outbox.note_pixel("1", [("Lead", "w")], NOW).result()
+        assert outbox.deduplication() == {"1": {"Lead": Sides(both=1, server_only=1)}}
+        assert [(e.event_id, e.consent) for e in claim(outbox).events] == [("w", None)]
+        outbox.remember_visitor("o", Visit(fbp="fb.1.1.1"), NOW)
+        assert outbox.counts()["1"].imbalance == 0
+        outbox.close()
+        db = apsw.Connection(str(path))
+        assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'event_ledger'").fetchone() == (0,)
+        db.close()
+
+    def test_a_failing_migration_from_schema_2_leaves_it_as_it_was(self, path, monkeypatch):
+        self.write_schema_2(path)
+        text = sqlite_file._text
+        monkeypatch.setattr(sqlite_file, "_text", lambda name: text(name) + ("; nonsense" if "migrate" in name else ""))
+        with pytest.raises(SettingsError):
+            opened(path)
+        monkeypatch.undo()
+        db = apsw.Connection(str(path))
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name IN ('visitor', 'meter')").fetchone() == (0,)
+        db.close()
+        opened(path).close()
+
+    def test_a_damaged_file_of_schema_2_loses_nothing_that_can_be_read(self, path):
+        self.write_schema_2(path)
+        salvage(path)
+        outbox = opened(path)
+        assert outbox.find("w")[0].state == "pending" and outbox.find("x")[0].state == "delivered"
+        outbox.close()
+
+    @staticmethod
+    def write_schema_2(path: Path, more: str = "") -> None:
+        db = apsw.Connection(str(path))
+        db.execute("PRAGMA journal_mode = WAL").fetchall()
+        db.execute(Path(__file__).with_name("schema_2.sql").read_text() + more).fetchall()
+        db.execute("INSERT INTO dataset VALUES (1, '1')")
+        for key, (name, state) in enumerate({"w": "waiting", "x": "delivered"}.items(), 1):
+            row = (key, 1, "Lead", name, int(NOW), int(NOW) + 600_000, NOW, state)
+            db.execute(
+                "INSERT INTO event (key, dataset, event_name, event_id, event_time, expires_at, accepted_at, state)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+        db.execute("INSERT INTO body VALUES (1, 2745614147, CAST('{}' AS BLOB)); INSERT INTO queue VALUES (1, 0, 1, 1)")
+        db.execute("INSERT INTO tally VALUES (1, 'accepted', 2), (1, 'pending', 1), (1, 'delivered', 1)")
+        db.execute("PRAGMA user_version = 2").fetchall()
+        db.close()
 
     @staticmethod
     def write_schema_1(path: Path) -> None:

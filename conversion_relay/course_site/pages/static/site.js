@@ -4,6 +4,10 @@
 const { contentName, contentCategory } = document.body.dataset;
 if (contentName) MetaTracking.sendViewContentEvent({ contentName, contentCategory });
 
+// However often the page of thanks is visited, the pixel hears of the purchase once, under the webhook's id.
+const { purchaseId, value, currency } = document.body.dataset;
+if (purchaseId) MetaTracking.trackOnce(purchaseId, "Purchase", { value: Number(value), currency }, { pixelOnly: true });
+
 for (const form of document.querySelectorAll("form[data-event]")) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -20,11 +24,12 @@ async function send(form) {
     const answer = await fetch(form.action, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(fields),
+      body: JSON.stringify({ ...fields, visitor: MetaTracking.visitor() }),
     });
     const body = await answer.json();
     if (!answer.ok) return tell(form, body);
-    window.fbq("track", form.dataset.event, {}, { eventID: body.event_id });
+    // The server has sent its copy; the pixel gets the same id.
+    MetaTracking.track(form.dataset.event, {}, { eventId: body.event_id, pixelOnly: true });
     if (body.registration_id) location.href = `/checkout/${body.registration_id}`;
     else {
       form.reset();

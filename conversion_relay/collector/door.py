@@ -1,0 +1,213 @@
+"""What every route that takes something in shares: who may send, from which page, how often, how much.
+
+Plain ASGI without a framework: one request costs what its events cost.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from conversion_relay.collector.limits import TokenBuckets
+from conversion_relay.intake import RequestFacts, Sender
+from conversion_relay.relay import NO_FACTS, Relay
+from conversion_relay.request_facts import is_trusted, request_facts
+from conversion_relay.settings import Dataset
+from conversion_relay.telemetry import Counters
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+MOST_BYTES = 4 * 1_048_576
+MOST_DRAINED = 4 * MOST_BYTES
+"""A body up to here is read and dropped before the 413, so that a client which is still sending can hear it."""
+BODY_SECONDS = 10.0
+"""No ASGI server drops a body that stalls half-way, so we do."""
+RETRY_AFTER = "5"
+
+
+class Knock(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that was let in."""
+
+    sender: Sender
+    dataset: Dataset
+    facts: RequestFacts
+    """The visitor's own; empty for a backend, whose address and browser are not the visitor's."""
+    body: bytes
+    host: str
+    is_secure: bool
+    """The browser came by https, as far as we or a trusted proxy can tell."""
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """`answer` becomes JSON."""
+
+    status: int
+    answer: object
+    headers: dict[str, str] = {}
+    cookies: tuple[str, ...] = ()
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The body of an answer to a request of which nothing could be read."""
+
+    reason: str
+    field: str
+    message: str
+
+
+class Stop(Exception):
+    """Ends the request with this answer; raised by a route and caught by the door."""
+
+    def __init__(self, status: int, reason: str, field: str, message: str, **headers: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.problem = Problem(reason, field, message)
+        self.headers = headers
+
+
+def not_durable(what: str) -> Stop:
+    return Stop(503, "not_durable", "outbox", f"{what}; send it again", **{"retry-after": RETRY_AFTER})
+
+
+Handle = Callable[[Knock], Awaitable[Reply]]
+
+
+class Door:
+    """Lets a request in to its route, and gives every request one answer."""
+
+    def __init__(self, relay: Relay, counters: Counters, buckets: TokenBuckets) -> None:
+        self._settings, self._counters, self._buckets = relay.settings, counters, buckets
+        self._by_origin = {o: d for d in reversed(relay.settings.datasets) for o in d.allowed_origins}
+
+    async def serve(self, scope: dict[str, Any], receive: Receive, send: Send, handle: Handle) -> None:
+        headers, route = _headers(scope), scope["path"]
+        cookies: tuple[str, ...] = ()
+        try:
+            if scope["method"] == "OPTIONS":
+                status, body, more = 204, b"", {"access-control-max-age": "7200"}
+            else:
+                reply = await handle(await self._let_in(scope, headers, receive))
+                status, body, more, cookies = reply.status, _encode(reply.answer), reply.headers, reply.cookies
+        except Stop as stop:
+            status, body = stop.status, _encode(stop.problem)
+            more = {"x-relay-reason": stop.problem.reason, **stop.headers}
+            self._counters.add(f"relay_{route[1:]}_rejected_total", reason=stop.problem.reason)
+        self._counters.add("relay_intake_requests_total", route=route, code=str(status))
+        await _respond(send, status, body, {**self._cors(headers), **more}, cookies)
+
+    async def _let_in(self, scope: dict[str, Any], headers: Mapping[str, str], receive: Receive) -> Knock:
+        if scope["method"] != "POST":
+            raise Stop(405, "method_not_allowed", "method", "send it with POST", allow="POST, OPTIONS")
+        peer = scope["client"][0] if scope.get("client") else None
+        facts = request_facts(headers, peer, self._settings.trusted_proxies)
+        sender, dataset = self._authorize(headers)
+        if sender == "browser" and not self._buckets.take(facts.client_ip_address):
+            raise Stop(429, "too_many", "client_ip_address", "too many events; wait a little", **{"retry-after": "1"})
+        return Knock(
+            sender=sender,
+            dataset=dataset,
+            facts=facts if sender == "browser" else NO_FACTS,
+            body=await _body(headers, receive),
+            host=headers.get("host", ""),
+            is_secure=self._is_secure(scope, headers, peer),
+        )
+
+    def _is_secure(self, scope: Mapping[str, Any], headers: Mapping[str, str], peer: str | None) -> bool:
+        if scope.get("scheme") == "https":
+            return True
+        told = headers.get("x-forwarded-proto", "").rpartition(",")[2].strip()
+        return told == "https" and is_trusted(peer, self._settings.trusted_proxies)
+
+    def _authorize(self, headers: Mapping[str, str]) -> tuple[Sender, Dataset]:
+        """Which dataset, and how far the sender is trusted. An API key outranks an Origin."""
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        if scheme:
+            for dataset in self._settings.datasets:
+                for known in dataset.api_keys:
+                    if scheme.lower() == "bearer" and _same(known.reveal(), key.strip()):
+                        return "backend", dataset
+            raise Stop(401, "unauthorized", "authorization", "unknown API key; RELAY_API_KEYS lists the known ones")
+        origin = headers.get("origin", "")
+        if not origin:
+            message = "send Authorization: Bearer <api key> (RELAY_API_KEYS), or call from an allowed origin"
+            raise Stop(401, "unauthorized", "authorization", message, **{"www-authenticate": "Bearer"})
+        allowed = self._by_origin.get(origin.lower())
+        if allowed is None:
+            raise Stop(403, "origin_not_allowed", "origin", "add this site's exact origin to RELAY_ALLOWED_ORIGINS")
+        return "browser", allowed
+
+    def _cors(self, headers: Mapping[str, str]) -> dict[str, str]:
+        origin = headers.get("origin", "")
+        if origin.lower() not in self._by_origin:
+            return {"vary": "origin"}
+        # Without it a browser keeps no cookie of an answer to a page's script.
+        credentials = {"access-control-allow-credentials": "true"} if self._settings.set_cookies else {}
+        return {
+            "access-control-allow-origin": origin,
+            "access-control-allow-headers": "authorization, content-type",
+            "access-control-allow-methods": "POST, OPTIONS",
+            "access-control-expose-headers": "x-relay-reason",
+            **credentials,
+            "vary": "origin",
+        }
+
+
+async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Stop(415, "unsupported_encoding", "content-encoding", "send the body uncompressed")
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or len(length) > 12 or int(length) > MOST_DRAINED:
+        raise _too_large()
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Stop(400, "cut_off", "body", "the connection closed before the body was complete")
+                more = message.get("more_body", False)
+                size += len(message.get("body", b""))
+                if size <= MOST_BYTES:
+                    parts.append(message.get("body", b""))
+                elif size > MOST_DRAINED:
+                    break
+    except TimeoutError:
+        late = f"the body did not arrive within {BODY_SECONDS:.0f} seconds"
+        raise Stop(408, "too_slow", "body", late, connection="close") from None
+    if size > MOST_BYTES:
+        raise _too_large()
+    return b"".join(parts)
+
+
+def _too_large() -> Stop:
+    return Stop(413, "too_large", "body", f"send at most {MOST_BYTES} bytes in one request", connection="close")
+
+
+def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        if key in headers:
+            text = f"{headers[key]}{'; ' if key == 'cookie' else ', '}{text}"
+        headers[key] = text
+    return headers
+
+
+async def _respond(send: Send, status: int, body: bytes, headers: Mapping[str, str], cookies: tuple[str, ...]) -> None:
+    pairs = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    pairs += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    pairs += [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _same(known: str, given: str) -> bool:
+    return hmac.compare_digest(known.encode(), given.encode("utf-8", "surrogatepass"))
+
+
+_encode = msgspec.json.Encoder().encode

@@ -1,0 +1,122 @@
+"""POST /visitors: who stands behind an order, for the webhook that comes later. POST /withdraw: what a visitor takes
+back before Meta has it."""
+
+import asyncio
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from conversion_relay.collector.browser_ids import browser_ids
+from conversion_relay.collector.door import Knock, Reply, Stop, not_durable
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.event_id import holds_email
+from conversion_relay.intake import RequestFacts
+from conversion_relay.reading import wrong_shape
+from conversion_relay.relay import Relay
+from conversion_relay.telemetry import Counters
+from conversion_relay.visit import LONGEST_KEY
+
+MOST_WITHDRAWN = 100
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_KEY)]
+BrowserId = Annotated[str, msgspec.Meta(max_length=1_000)]
+Shape = TypeVar("Shape")
+
+
+class Visitor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The body of POST /visitors; of a browser, the request itself says what is missing."""
+
+    key: Key
+    """The id of an order or a registration, as `custom_data.order_id` or the end of an event id will name it."""
+    fbp: BrowserId | None = None
+    fbc: BrowserId | None = None
+    event_source_url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
+    client_user_agent: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
+    client_ip_address: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    """A backend's word; a browser does not choose its own address."""
+    consent: Literal["granted", "denied"] | None = None
+    gpc: bool | None = None
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """`remembered` is false when the visitor's choice forbids it."""
+
+    key: str
+    remembered: bool
+
+
+class Withdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /withdraw."""
+
+    event_ids: Annotated[list[Key], msgspec.Meta(max_length=MOST_WITHDRAWN)]
+
+
+class Withdrawn(msgspec.Struct, frozen=True):
+    """How many events had not left yet; they never will."""
+
+    withdrawn: int
+
+
+class VisitorsEndpoint:
+    """`post` and `withdraw` are the routes."""
+
+    def __init__(self, relay: Relay, counters: Counters) -> None:
+        self._relay, self._counters = relay, counters
+
+    async def post(self, knock: Knock) -> Reply:
+        visitor = _read(_visitor_decoder, knock.body)
+        if holds_email(visitor.key):
+            raise Stop(
+                400, "holds_email", "key", "the key holds an e-mail address; send an order's or registration's id"
+            )
+        ids = browser_ids(knock, self._relay.settings)
+        facts = knock.facts
+        if ids is not None:
+            said = (visitor.consent, visitor.gpc, visitor.event_source_url, visitor.fbp, visitor.fbc)
+            facts = ids.facts_for(*said)
+        facts = _facts(visitor, facts, knock)
+        try:
+            remembered = await asyncio.to_thread(
+                self._relay.remember, visitor.key, facts, visitor.consent, dataset=knock.dataset
+            )
+        except OutboxUnavailable:
+            raise not_durable("the visitor could not be remembered") from None
+        self._counters.add("relay_visitors_total", remembered=str(remembered).lower())
+        cookies = ids.cookies() if ids and remembered else ()
+        return Reply(status=202, answer=Remembered(visitor.key, remembered), cookies=cookies)
+
+    async def withdraw(self, knock: Knock) -> Reply:
+        asked = _read(_withdrawal_decoder, knock.body)
+        try:
+            n = await asyncio.to_thread(self._relay.withdraw, knock.dataset, asked.event_ids)
+        except OutboxUnavailable:
+            raise not_durable("nothing could be withdrawn now") from None
+        self._counters.add("relay_events_withdrawn_total", n)
+        return Reply(status=202, answer=Withdrawn(n))
+
+
+def _facts(visitor: Visitor, facts: RequestFacts, knock: Knock) -> RequestFacts:
+    """What was said outranks what the request shows, but for a browser's address."""
+    address = facts.client_ip_address if knock.sender == "browser" else visitor.client_ip_address
+    return msgspec.structs.replace(
+        facts,
+        client_ip_address=address,
+        client_user_agent=visitor.client_user_agent or facts.client_user_agent,
+        fbp=visitor.fbp or facts.fbp,
+        fbc=visitor.fbc or facts.fbc,
+        url=visitor.event_source_url or facts.url,
+        gpc=facts.gpc or bool(visitor.gpc),
+    )
+
+
+def _read(decoder: "msgspec.json.Decoder[Shape]", body: bytes) -> Shape:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        refused = wrong_shape(error)
+        raise Stop(400, refused.reason, refused.field, refused.message) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise Stop(400, "unreadable", "body", "the body is not valid JSON in UTF-8") from None
+
+
+_visitor_decoder = msgspec.json.Decoder(Visitor)
+_withdrawal_decoder = msgspec.json.Decoder(Withdrawal)

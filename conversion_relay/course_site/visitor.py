@@ -1,0 +1,52 @@
+"""What the page's script says of the visit: `visitor` in a form, members of a page view.
+
+It outranks the request, whose cookies do not travel to another site and whose Referer may be cut to an origin.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from conversion_relay import RequestFacts
+from conversion_relay.course_site.web import Problem, SiteRequest, read_object, shape
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    """As `MetaTracking.visitor()` gives it; a classic form sends it as JSON in a hidden field."""
+
+    fbp: str | None = None
+    fbc: str | None = None
+    event_source_url: str | None = None
+    consent: Literal["granted", "denied"] | None = None
+    gpc: bool | None = None
+
+    def facts(self, request: RequestFacts) -> RequestFacts:
+        """The request's facts with what the page knows better."""
+        return msgspec.structs.replace(
+            request,
+            fbp=self.fbp or request.fbp,
+            fbc=self.fbc or request.fbc,
+            url=self.event_source_url or request.url,
+            gpc=request.gpc or bool(self.gpc),
+        )
+
+
+def read_visitor(request: SiteRequest) -> Visitor:
+    """Nothing for a body that cannot be read: its endpoint says so. Raises Problem for a visitor of a wrong shape."""
+    try:
+        document = read_object(request)
+    except Problem:
+        return Visitor()
+    if "content_data" in document:
+        return shape({name: value for name, value in document.items() if name in ("consent", "gpc")}, Visitor)
+    return _form_visitor(document.get("visitor"))
+
+
+def _form_visitor(given: Any) -> Visitor:
+    if given is None:
+        return Visitor()
+    try:
+        return msgspec.convert(msgspec.json.decode(given) if isinstance(given, str) else given, Visitor)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        message = "send what MetaTracking.visitor() gives, as an object or as its JSON"
+        raise Problem(400, "wrong_type", "visitor", message) from None

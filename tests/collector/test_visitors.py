@@ -1,0 +1,255 @@
+"""POST /visitors, POST /withdraw, what a page's pixel reports, consent and cookies: a running collector, end to end."""
+
+import json
+import re
+import urllib.error
+import urllib.request
+
+import apsw
+import pytest
+
+from tests.processes import API_KEY, call, installation, until
+
+pytestmark = pytest.mark.xdist_group("the collector")
+ORIGIN = "https://shop.example"
+FBP, FBC = "fb.1.1596403881668.1116446470", "fb.1.1596403881668.IwAR2F4"
+PAGE = {"Origin": ORIGIN, "User_Agent": "Mozilla/5.0 (the visitor's)", "X_Forwarded_For": "8.8.4.4"}
+KEY = {"Authorization": f"Bearer {API_KEY}"}
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    with installation(tmp_path_factory.mktemp("visitors")) as here:
+        here.env["RELAY_TRUSTED_PROXIES"] = "127.0.0.1/32"
+        here.start("--no-worker")
+        yield here
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory):
+    """An installation that asks for consent and sets cookies."""
+    with installation(tmp_path_factory.mktemp("strict")) as here:
+        here.env |= {"RELAY_CONSENT": "withhold", "RELAY_SET_COOKIES": "true"}
+        here.env |= {"RELAY_TRUSTED_PROXIES": "127.0.0.1/32", "RELAY_ALLOWED_ORIGINS": "https://www.shop.example"}
+        here.start("--no-worker")
+        yield here
+
+
+def visit(here, body, **headers):
+    return call("POST", f"{here.url}/visitors", body, **(headers or PAGE))
+
+
+def kept(here, event_id: str) -> dict:
+    """Meta's JSON of a stored event."""
+    db = apsw.Connection(str(here.database), flags=apsw.SQLITE_OPEN_READONLY)
+    ((body,),) = db.execute("SELECT body FROM body JOIN event USING (key) WHERE event_id = ?", (event_id,)).fetchall()
+    db.close()
+    return json.loads(body)
+
+
+def purchase(**more) -> dict:
+    person = {"email": "canary.person@example.org"}
+    return {"event_name": "Purchase", "user_data": person, "custom_data": {"value": 9, "currency": "EUR"}} | more
+
+
+class TestVisitors:
+    def test_the_purchase_that_comes_later_has_the_visitors_address_browser_and_click(self, here):
+        told = {"key": "order-1", "fbp": FBP, "event_source_url": "https://shop.example/?fbclid=AbC&email=a@b.example"}
+        assert visit(here, told) == (202, {"key": "order-1", "remembered": True})
+        assert here.post(purchase(event_id="purchase_order-1"))[0] == 202
+        event = kept(here, "purchase_order-1")
+        person = event["user_data"]
+        assert (person["client_ip_address"], person["client_user_agent"]) == ("8.8.4.4", "Mozilla/5.0 (the visitor's)")
+        assert person["fbp"] == FBP and re.fullmatch(r"fb\.1\.\d{13}\.AbC", person["fbc"])
+        assert event["event_source_url"] == "https://shop.example/?fbclid=AbC"
+
+    def test_the_order_id_finds_the_visitor_too_and_what_the_event_says_stands(self, here):
+        visit(here, {"key": "77", "fbp": FBP, "fbc": FBC})
+        given = purchase(event_id="x", custom_data={"value": 9, "currency": "EUR", "order_id": "77"})
+        given["user_data"] = given["user_data"] | {"fbp": "fb.1.1700000000000.42"}
+        assert here.post(given)[0] == 202
+        person = kept(here, "x")["user_data"]
+        assert (person["fbp"], person["fbc"], person["client_ip_address"]) == ("fb.1.1700000000000.42", FBC, "8.8.4.4")
+
+    def test_an_order_that_nobody_was_seen_under_gets_nobodys_facts(self, here):
+        visit(here, {"key": "somebody", "fbp": FBP})
+        assert here.post(purchase(event_id="purchase_nobody"))[0] == 202
+        assert "fbp" not in kept(here, "purchase_nobody")["user_data"]
+
+    def test_a_stranger_cannot_overwrite_an_order(self, here):
+        visit(here, {"key": "mine", "fbp": FBP})
+        stranger = PAGE | {"X_Forwarded_For": "9.9.9.9", "User_Agent": "Mozilla/5.0 (a stranger's)"}
+        assert visit(here, {"key": "mine", "fbp": "fb.1.1700000000000.666"}, **stranger)[0] == 202
+        here.post(purchase(event_id="purchase_mine"))
+        person = kept(here, "purchase_mine")["user_data"]
+        assert (person["fbp"], person["client_ip_address"]) == (FBP, "8.8.4.4")
+
+    def test_a_backend_says_the_address_itself_and_a_browser_does_not(self, here):
+        visit(here, {"key": "b1", "client_ip_address": "1.1.1.1", "client_user_agent": "Mozilla/5.0"}, **KEY)
+        visit(here, {"key": "b2", "client_ip_address": "1.1.1.1"})
+        for key, address in (("b1", "1.1.1.1"), ("b2", "8.8.4.4")):
+            here.post(purchase(event_id=f"purchase_{key}"))
+            assert kept(here, f"purchase_{key}")["user_data"]["client_ip_address"] == address
+
+    def test_who_declined_is_not_remembered(self, here):
+        assert visit(here, {"key": "no", "fbp": FBP, "consent": "denied"})[1] == {"key": "no", "remembered": False}
+        here.post(purchase(event_id="purchase_no"))
+        assert "fbp" not in kept(here, "purchase_no")["user_data"]
+
+    def test_who_asks_not_to_be_sold_is_limited_in_the_later_event_too(self, here):
+        assert visit(here, {"key": "gpc", "fbp": FBP, "gpc": True})[1]["remembered"] is True
+        here.post(purchase(event_id="purchase_gpc"))
+        assert kept(here, "purchase_gpc")["data_processing_options"] == ["LDU"]
+
+    @pytest.mark.parametrize(
+        ("body", "reason", "field"),
+        [
+            ({}, "missing_field", "key"),
+            ({"key": ""}, "wrong_type", "key"),
+            ({"key": 5}, "wrong_type", "key"),
+            ({"key": "x" * 257}, "wrong_type", "key"),
+            ({"key": "order_canary.person@example.org"}, "holds_email", "key"),
+            ({"key": "k", "colour": "red"}, "unknown_field", "colour"),
+            ({"key": "k", "fbp": 1}, "wrong_type", "fbp"),
+            ({"key": "k", "consent": "maybe"}, "wrong_type", "consent"),
+            (b"{", "unreadable", "body"),
+        ],
+    )
+    def test_what_cannot_be_read_names_the_field_and_never_the_value(self, here, body, reason, field):
+        status, answer = visit(here, body)
+        assert (status, answer["reason"], answer["field"]) == (400, reason, field)
+        assert "canary" not in json.dumps(answer)
+
+    def test_what_is_no_browser_id_is_not_kept(self, here):
+        visit(here, {"key": "junk", "fbp": "canary.person@example.org", "client_user_agent": "me@canary.example"})
+        files = b"".join(path.read_bytes() for path in here.folder.iterdir() if path.is_file())
+        assert b"canary.person" not in files and b"me@canary" not in files
+
+    def test_the_same_door_stands_before_it(self, here):
+        body = {"key": "k"}
+        assert visit(here, body, Origin="https://evil.example")[0] == 403
+        assert visit(here, body, Authorization="Bearer wrong")[0] == 401
+        assert call("GET", f"{here.url}/visitors")[0] == 405
+        assert call("OPTIONS", f"{here.url}/withdraw", Origin=ORIGIN)[0] == 204
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [("visitors", {"key": "l"}), ("withdraw", {"event_ids": ["l"]}), ("events", {"event_name": "ViewContent"})],
+    )
+    def test_when_it_cannot_be_made_durable_the_answer_is_503_and_says_when_to_come_again(self, here, path, body):
+        page = {name.replace("_", "-"): value for name, value in PAGE.items()}
+        other = apsw.Connection(str(here.database))
+        other.execute("BEGIN IMMEDIATE")
+        ask = urllib.request.Request(f"{here.url}/{path}", json.dumps(body).encode(), page)
+        try:
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(ask, timeout=30)
+        finally:
+            other.execute("ROLLBACK")
+            other.close()
+        with refused.value as answer:
+            assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+            assert json.loads(answer.read())["reason"] == "not_durable"
+
+
+class TestWithdraw:
+    def test_what_has_not_left_is_withdrawn_and_counted_once(self, here):
+        url = f"{here.url}/withdraw"
+        for name in ("w1", "w2"):
+            call("POST", f"{here.url}/events", {"event_name": "ViewContent", "event_id": name}, **PAGE)
+        here.post(purchase(event_id="w3"))
+        assert call("POST", url, {"event_ids": ["w1", "w2", "w3", "unknown"]}, **PAGE) == (202, {"withdrawn": 2})
+        assert call("POST", url, {"event_ids": ["w1"]}, **PAGE) == (202, {"withdrawn": 0})
+        assert "erased (withdrawn)" in here.command("explain", "w1").stdout.decode()
+
+    @pytest.mark.parametrize("body", [{}, {"event_ids": "w"}, {"event_ids": [1]}, {"event_ids": ["x"] * 101}])
+    def test_a_wrong_list_names_the_field(self, here, body):
+        status, answer = call("POST", f"{here.url}/withdraw", body, **PAGE)
+        assert status == 400 and answer["field"].startswith("event_ids")
+
+
+class TestPixelReports:
+    def meter(self, here, name: str) -> dict:
+        (book,) = json.loads(here.command("status", "--json").stdout)["datasets"]
+        return book["deduplication"].get(name, {})
+
+    def test_what_both_sides_sent_is_told_by_status_and_metrics(self, here):
+        post = f"{here.url}/events"
+        event = {"event_name": "Search", "event_id": "s1", "pixel": True}
+        assert call("POST", post, event, **PAGE)[0] == 202
+        assert call("POST", post, {"event_name": "Search", "event_id": "s2"}, **PAGE)[0] == 202
+        reported = {"data": [], "pixel": [["Search", "s3"], ["Search", "a@canary.example"], ["Own Name", "1"]]}
+        assert call("POST", post, reported, **PAGE) == (202, {"accepted": [], "refused": []})
+        figures = {"both": 1, "server_only": 1, "browser_only": 1}
+        assert until(lambda: self.meter(here, "Search") == figures)
+        assert until(lambda: self.meter(here, "Own Name")) == {"both": 0, "server_only": 0, "browser_only": 1}
+        text = call("GET", f"{here.url}/metrics")[1]
+        assert 'relay_deduplication_events{event="Search",side="both"} 1.0' in text
+        assert 'event="other",side="browser_only"' in text and "Own Name" not in text
+        assert "pixel" not in kept(here, "s1")
+        assert "Search by" in here.command("status").stdout.decode()
+
+    @pytest.mark.parametrize(
+        "pixel", [{}, [["Search"]], [["Search", 1]], [["", "x"]], [["Search", "x" * 257]], [["Search", "x"]] * 101]
+    )
+    def test_a_wrong_report_is_refused_and_names_the_field(self, here, pixel):
+        status, answer = call("POST", f"{here.url}/events", {"data": [], "pixel": pixel}, **PAGE)
+        assert (status, answer["reason"]) == (400, "wrong_type") and answer["field"].startswith("pixel")
+
+
+class TestConsent:
+    PAGE = PAGE | {"Origin": "https://www.shop.example", "Host": "relay.shop.example", "X_Forwarded_Proto": "https"}
+
+    def post(self, strict, event: dict, **headers) -> tuple[int, dict, list[str], str]:
+        page = {name.replace("_", "-"): value for name, value in (self.PAGE | headers).items()}
+        body = json.dumps({"event_name": "ViewContent"} | event).encode()
+        try:
+            answer = urllib.request.urlopen(urllib.request.Request(f"{strict.url}/events", body, page), timeout=30)
+        except urllib.error.HTTPError as error:
+            answer = error
+        headers_ = answer.headers
+        cookies, credentials = headers_.get_all("set-cookie") or [], headers_.get("access-control-allow-credentials")
+        return answer.status, json.loads(answer.read()), cookies, credentials
+
+    def test_silence_is_refused_where_consent_is_asked_for(self, strict):
+        status, answer, cookies, _ = self.post(strict, {"event_id": "silent"})
+        assert status == 422 and answer["refused"][0]["reason"] == "consent_missing" and cookies == []
+
+    def test_who_agreed_gets_the_two_cookies_and_the_event_has_them(self, strict):
+        event = {"event_id": "c1", "consent": "granted", "event_source_url": "https://www.shop.example/?fbclid=AbC"}
+        status, _, cookies, credentials = self.post(strict, event)
+        assert (status, credentials) == (202, "true")
+        sent = kept(strict, "c1")["user_data"]
+        ends = "; Domain=shop.example; Max-Age=7776000; Path=/; SameSite=Lax; Secure"
+        assert sorted(cookies) == [f"_fbc={sent['fbc']}{ends}", f"_fbp={sent['fbp']}{ends}"]
+        assert re.fullmatch(r"fb\.1\.\d{13}\.AbC", sent["fbc"]) and re.fullmatch(r"fb\.1\.\d{13}\.\d+", sent["fbp"])
+
+    def test_who_has_them_or_whose_page_says_them_gets_no_cookie(self, strict):
+        event = {"event_id": "c2", "consent": "granted"}
+        assert self.post(strict, event, Cookie=f"_fbp={FBP}")[2] == []
+        assert kept(strict, "c2")["user_data"]["fbp"] == FBP
+        assert self.post(strict, event | {"event_id": "c3", "user_data": {"fbp": FBP, "fbc": FBC}})[2] == []
+
+    @pytest.mark.parametrize(
+        ("event", "headers"),
+        [
+            ({"consent": "granted", "gpc": True}, {}),
+            ({"consent": "granted"}, {"Sec-GPC": "1"}),
+            ({"consent": "denied"}, {}),
+            ({"consent": "granted"}, {"Host": "relay.elsewhere.example"}),
+        ],
+        ids=["the page read GPC", "the header", "declined", "a third party's cookie"],
+    )
+    def test_otherwise_no_cookie_is_set(self, strict, event, headers):
+        assert self.post(strict, event, **headers)[2] == []
+
+    def test_without_https_the_cookie_is_not_secure(self, strict):
+        (cookie,) = self.post(strict, {"consent": "granted"}, X_Forwarded_Proto="http")[2]
+        assert cookie.startswith("_fbp=") and "Secure" not in cookie
+
+    def test_a_visitor_who_agreed_lets_the_webhooks_purchase_through(self, strict):
+        url = f"{strict.url}/visitors"
+        assert call("POST", url, {"key": "o1"}, **self.PAGE)[1]["remembered"] is False
+        assert call("POST", url, {"key": "o1", "consent": "granted"}, **self.PAGE)[1]["remembered"] is True
+        assert strict.post(purchase(event_id="purchase_o1"))[0] == 202
+        assert strict.post(purchase(event_id="purchase_o2"))[1]["refused"][0]["reason"] == "consent_missing"
