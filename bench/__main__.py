@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apsw
 
-from bench import cold_start, drain, seal
+from bench import browser, cold_start, drain, seal
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox.sqlite import SqliteOutbox
 from conversion_relay.retry import Delivered
@@ -44,6 +44,8 @@ def main() -> None:
     drain.report(200_000)
     print()
     cold_start.report()
+    print()
+    browser.report()
 
 
 def row(

@@ -60,7 +60,12 @@ def _install(target: Path, arch: str, python: str) -> None:
         raise SystemExit("the wheels of requirements.txt could not be installed; pip says why above")
     for extra in (*target.glob("*.dist-info"), target / "bin"):
         shutil.rmtree(extra, ignore_errors=True)
-    for unused in ("phonenumbers/shortdata/region_*", "urllib3/contrib/*", "aws_request_signer/requests.py"):
+    for unused in (
+        "phonenumbers/shortdata/region_*",
+        "urllib3/contrib/*",
+        "urllib3/http2/connection.py",
+        "aws_request_signer/requests.py",
+    ):
         for path in target.glob(unused):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for library in target.rglob("*.so"):

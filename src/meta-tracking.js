@@ -81,6 +81,8 @@ var MetaTracking = (function () {
   let toldPixel = [];
   /** @type {Record<string, string | undefined>} `_fbp` and `_fbc` where cookies are blocked */
   let ids = {};
+  /** @type {(() => void)[]} what need not be done before the page's own work */
+  let todo = [];
   let last = { call: "", at: 0, id: "" };
   let path = "";
   /** @type {any} */
@@ -128,9 +130,8 @@ var MetaTracking = (function () {
   /** @param {"granted" | "denied"} [answer] none: nobody has to ask */
   function decide(answer) {
     const mayHaveSent = isAllowed();
-    const waited = held;
+    const waited = held.splice(0);
     said = answer;
-    held = [];
     if (isAllowed()) {
       identify();
       waited.forEach((send) => send());
@@ -139,6 +140,7 @@ var MetaTracking = (function () {
       const event_ids = load().s;
       kept = { q: [], s: [] };
       toldPixel = [];
+      todo = [];
       safely(() => delete localStorage._mt)();
       bake("_fbp");
       bake("_fbc");
@@ -183,29 +185,29 @@ var MetaTracking = (function () {
     last = { call, at, id };
     const url = address();
     const send = () => {
-      if (load().s.includes(id)) return silent(id, "sent before");
-      kept.s = add(kept.s, id);
-      save();
+      if (options.eventId && load().s.includes(id)) return silent(id, "again");
       if (page.fbq) {
         page.fbq("track" + (options.custom ? "Custom" : ""), name, data, { eventID: id });
         toldPixel = add(toldPixel, [name, id]);
       } else silent(id, "no pixel");
-      emails[id] = options.userEmail;
-      const event = {
-        event_id: id,
-        event_time: Math.floor(at / 1e3),
-        event_source_url: url,
-        user_data: browserIds(),
-        consent: said,
-        gpc,
-      };
-      if (isView) enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id);
-      else if (!options.pixelOnly) enqueue(api.endpoint, { ...event, event_name: name, custom_data: data }, id);
+      soon(() => {
+        emails[id] = options.userEmail;
+        const event = {
+          event_id: id,
+          event_time: Math.floor(at / 1e3),
+          event_source_url: url,
+          user_data: browserIds(),
+          consent: said,
+          gpc,
+        };
+        if (isView) enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id);
+        else enqueue(!options.pixelOnly && api.endpoint, { ...event, event_name: name, custom_data: data }, id);
+      });
       return id;
     };
     if (isAllowed()) return send();
     held = add(held, send);
-    silent(id, "no consent yet");
+    silent(id, "held");
     return id;
   }
 
@@ -236,33 +238,50 @@ var MetaTracking = (function () {
     if (mayRemember()) safely(() => (localStorage._mt = JSON.stringify(kept)))();
   }
 
-  /** @param {string} u @param {any} b @param {string} i */
+  /** Remembers the id, and sends the body unless there is no address for it. @param {any} u @param {any} b @param {string} i */
   function enqueue(u, b, i) {
-    load().q = add(kept.q, { u, b, i, n: 0 });
-    save();
+    load().s = add(kept.s, i);
+    if (u) kept.q = add(kept.q, { u, b, i, n: 0 });
     flush();
   }
 
   /** Sends what nobody is sending, in this tab or another. */
   function flush() {
-    if (!isAllowed()) return;
     const now = Date.now();
-    load().q = kept.q.filter((item) => !(item.b.event_time < now / 1e3 - DAY));
+    kept.q = kept.q.filter((item) => !(item.b.event_time < now / 1e3 - DAY));
     const due = kept.q.filter((item) => item.n <= now);
     due.forEach((item) => (item.n = now + PATIENCE));
     save();
     due.forEach(post);
     clearTimeout(timer);
-    if (kept.q[0]) timer = setTimeout(flush, PATIENCE);
+    if (kept.q[0]) timer = setTimeout(resume, PATIENCE);
+  }
+
+  function resume() {
+    if (!isAllowed()) return;
+    identify();
+    load();
+    flush();
+  }
+
+  /** The first look at cookies and storage costs milliseconds, which are the page's. @param {() => void} work */
+  function soon(work) {
+    todo = add(todo, work);
+    setTimeout(catchUp);
+  }
+
+  /** At the page's load at the latest; a consent platform may have come by now, too. */
+  function catchUp() {
+    safely(listenToTcf)();
+    todo.splice(0).forEach((work) => safely(work)());
   }
 
   /** text/plain needs no preflight, and keepalive lets it leave while the page goes away. @param {any} item */
   function post(item) {
-    const { i } = item;
     const settle = (/** @type {number} */ status, /** @type {string | null} */ reason) => {
-      const isDone = status < 500 && status !== 429;
-      silent(i, status, reason);
-      load().q = kept.q.filter((other) => other.i !== i || (!isDone && (other.n = 0) < 1));
+      silent(item.i, status, reason);
+      if (status > 499 || status === 429) return; // it is tried again when its time has come
+      load().q = kept.q.filter((other) => other.i !== item.i);
       save();
     };
     fetch(item.u, { method: "POST", body: text(item), keepalive: true }).then(
@@ -282,11 +301,10 @@ var MetaTracking = (function () {
     return !!(page.fbq && (!page.fbq.queue || page.fbq.callMethod));
   }
 
-  /** The page goes away: what waits for another try gets one, and the pixel's last ids are told. */
+  /** The page goes away: what was put off is done now, and the pixel's last ids are told. */
   function leave() {
-    if (!isAllowed()) return;
-    load().q.forEach((item) => item.n || navigator.sendBeacon(item.u, text(item)));
-    if (toldPixel[0] && hasPixel()) navigator.sendBeacon(api.endpoint, text({ b: { data: [], pixel: toldPixel } }));
+    catchUp();
+    if (toldPixel[0] && hasPixel()) navigator.sendBeacon(api.endpoint, JSON.stringify({ data: [], pixel: toldPixel }));
   }
 
   /** @param {string} name of the collector's other addresses */
@@ -331,7 +349,7 @@ var MetaTracking = (function () {
   function bake(name, value) {
     const labels = here.hostname.split(".");
     const own = labels.length;
-    if (value) bake(name);
+    if (value && cookie(name)) bake(name); // it may be another host's
     // An address has no domain to share.
     for (let n = /[\d\]]$/.test(here.hostname) ? own : 1; n <= own; n++) {
       const text = value && "fb." + (n < own ? n : +(own > 1)) + "." + Date.now() + "." + value;
@@ -408,12 +426,10 @@ var MetaTracking = (function () {
     entries.forEach(hear);
     return push.apply(layer, entries);
   };
-  const lookForTcf = safely(listenToTcf);
-  lookForTcf();
+  safely(listenToTcf)();
   api.configure(document.currentScript?.dataset || {});
-  safely(identify)();
-  addEventListener("load", lookForTcf);
+  soon(resume);
+  addEventListener("load", catchUp);
   addEventListener("pagehide", safely(leave));
-  setTimeout(flush);
   return api;
 })();

@@ -79,12 +79,15 @@ class Site:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 told = {name: value for name in PASSED_ON if (value := self.headers[name])}
                 request = urllib.request.Request(site.endpoint + self.path, body, told | {"X-Forwarded-For": VISITOR})
-                with urllib.request.urlopen(request) as answer:
-                    said = answer.read()
-                    self.send_response(answer.status)
-                    self.send_header("Content-Length", str(len(said)))
-                    self.end_headers()
-                    self.wfile.write(said)
+                try:
+                    with urllib.request.urlopen(request) as answer:
+                        status, said = answer.status, answer.read()
+                except OSError:
+                    status, said = 502, b""
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
 
             def log_message(self, *_: object) -> None:
                 """Quiet."""

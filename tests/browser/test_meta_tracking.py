@@ -413,6 +413,7 @@ def test_a_double_click_is_one_event(page, relay, site):
     twice = page.evaluate("[MetaTracking.track('Contact'), MetaTracking.track('Contact')]")
     assert twice[0] == twice[1]
     from_server(relay, twice[0])
+    page.wait_for_load_state("networkidle")
     assert sum(request.url.endswith("/events") for request in page.sent) == 1
     assert track(page, "Contact", {"content_name": "another"}) != twice[0]
 
@@ -422,11 +423,13 @@ def test_a_page_of_thanks_that_is_visited_again_says_nothing_new(page, relay, si
     page.goto(site.url("/thanks"))
     assert page.evaluate(once) == "lead_9"
     until(lambda: len(rows(relay, "lead_9")) == 2)
+    page.wait_for_load_state("networkidle")
     count = len(page.sent)
     page.goto(site.url("/thanks"))
     assert page.evaluate(once) is None
     page.reload()
     assert page.evaluate(once) is None
+    page.wait_for_load_state("networkidle")
     assert len(page.sent) == count and len(rows(relay, "lead_9")) == 2
 
 
