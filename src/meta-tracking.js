@@ -59,7 +59,6 @@
 
 /** @type {Tracking} */
 var MetaTracking = (function () {
-
   const MOST = 100;
   const DAY = 86400; // Meta knows a second copy for two days; what is older than one is not sent again.
   const PATIENCE = 1e4; // until it is sent again; a copy that came after all is known by its id.
