@@ -44,6 +44,7 @@ class StandIn:
         self.http_url = f"http://127.0.0.1:{self._http.server_port}"
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
         self._stopping = threading.Event()
+        self._deliveries: list[threading.Thread] = []
         self._poller = threading.Thread(target=self._poll, daemon=True)
         self._poller.start()
         self.keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
@@ -117,7 +118,16 @@ class StandIn:
         if not received:
             return
         records = [_record(message, mapping.event_source_arn) for message in received]
-        threading.Thread(target=self._finish, args=(mapping, name, received, records), daemon=True).start()
+        self._deliveries = [thread for thread in self._deliveries if thread.is_alive()]
+        self._deliveries.append(
+            threading.Thread(target=self._finish, args=(mapping, name, received, records), daemon=True)
+        )
+        self._deliveries[-1].start()
+
+    @property
+    def is_delivering(self) -> bool:
+        """A function has messages of a queue in its hands."""
+        return any(thread.is_alive() for thread in self._deliveries)
 
     def _finish(self, mapping: Any, name: str, received: list[Any], records: list[dict[str, Any]]) -> None:
         answer = self.sandboxes.invoke(mapping.function_arn.split(":function:")[1].split(":")[0], {"Records": records})

@@ -79,7 +79,8 @@ def test_one_poison_event_and_an_outage_cost_nobody_else_anything(here):
 
 
 def _see_again(here) -> None:
-    """Minutes pass: what was put out of sight is seen."""
+    """Minutes pass: what was put out of sight is seen. Nobody is working on it by then."""
+    until(lambda: not here.aws.is_delivering)
     from moto.backends import get_backend
 
     from tests.aws.standin import ACCOUNT, REGION
