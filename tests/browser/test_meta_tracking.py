@@ -1,5 +1,6 @@
 """The browser's script as a visitor meets it: the built file, a real browser, a strict policy, a real collector."""
 
+import contextlib
 import json
 import socket
 import time
@@ -135,14 +136,21 @@ def test_a_pixel_that_is_blocked_behind_its_snippet_is_not_counted_as_told(page,
 
 
 def test_what_only_the_pixel_hears_is_told_when_the_page_goes(page, relay, site):
-    before = sides(relay, "Purchase")["browser_only"]
-    page.goto(site.url())
-    track(page, "Purchase", {"value": 12, "currency": "EUR"}, {"eventId": "purchase_b1", "pixelOnly": True})
-    page.goto(site.url("/next"))
-    until(lambda: sides(relay, "Purchase")["browser_only"] == before + 1)
-    assert [row["source"] for row in rows(relay, "purchase_b1")] == ["browser"]
-    assert relay.post(purchase("purchase_b1", email="joe@example.com"))[0] == 202
-    assert sides(relay, "Purchase")["browser_only"] == before
+    """A figure: the browser may drop the beacon of a page that goes, so several pages may go until one was heard."""
+    before = sides(relay, "Purchase")
+
+    def heard(n: int) -> bool:
+        page.goto(site.url())
+        track(page, "Purchase", {"value": 12, "currency": "EUR"}, {"eventId": f"purchase_b{n}", "pixelOnly": True})
+        page.goto(site.url("/next"))
+        with contextlib.suppress(AssertionError):
+            return until(lambda: sides(relay, "Purchase")["browser_only"] > before["browser_only"], 10)
+        return False
+
+    told = next(n for n in range(5) if heard(n))
+    assert [row["source"] for row in rows(relay, f"purchase_b{told}")] == ["browser"]
+    assert relay.post(purchase(f"purchase_b{told}", email="joe@example.com"))[0] == 202
+    assert sides(relay, "Purchase")["both"] == before["both"] + 1
 
 
 def purchase(event_id: str, *, email: str | None = None, **custom_data: object) -> dict:
