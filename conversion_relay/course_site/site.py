@@ -104,11 +104,11 @@ class CourseSite:
         def with_visit(site: "CourseSite", request: SiteRequest) -> Answer:
             check_origin(request, self._allowed_origins)
             visitor = read_visitor(request)
-            facts = visitor.facts(request.facts)
-            facts = msgspec.structs.replace(facts, url=facts.url or request.url or None)
+            known = visitor.facts(request.facts)
+            facts = msgspec.structs.replace(known, url=known.url or request.url or None)
             facts = self._with_browser_ids(facts, visitor.consent)
             answer = endpoint(site, msgspec.structs.replace(request, facts=facts, consent=visitor.consent))
-            cookies = _cookies(visitor.facts(request.facts), facts, request.url) if answer.status < 400 else ()
+            cookies = _cookies(known, facts, request.url) if answer.status < 400 else ()
             return msgspec.structs.replace(answer, cookies=cookies)
 
         return with_visit

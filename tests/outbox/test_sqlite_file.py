@@ -265,13 +265,17 @@ class TestSchema:
         assert outbox.counts()["1"].imbalance == 0
         outbox.close()
 
-    def test_a_migration_that_fails_half_way_leaves_the_old_file_as_it_was(self, path, monkeypatch):
-        self.write_schema_1(path)
+    @staticmethod
+    def fail_to_migrate(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         text = sqlite_file._text
         monkeypatch.setattr(sqlite_file, "_text", lambda name: text(name) + ("; nonsense" if "migrate" in name else ""))
         with pytest.raises(SettingsError):
             opened(path)
         monkeypatch.undo()
+
+    def test_a_migration_that_fails_half_way_leaves_the_old_file_as_it_was(self, path, monkeypatch):
+        self.write_schema_1(path)
+        self.fail_to_migrate(path, monkeypatch)
         db = apsw.Connection(str(path))
         assert db.execute("PRAGMA user_version").fetchone() == (1,)
         assert db.execute("SELECT count(*) FROM event").fetchone() == (4,)
@@ -295,11 +299,7 @@ class TestSchema:
 
     def test_a_failing_migration_from_schema_2_leaves_it_as_it_was(self, path, monkeypatch):
         self.write_schema_2(path)
-        text = sqlite_file._text
-        monkeypatch.setattr(sqlite_file, "_text", lambda name: text(name) + ("; nonsense" if "migrate" in name else ""))
-        with pytest.raises(SettingsError):
-            opened(path)
-        monkeypatch.undo()
+        self.fail_to_migrate(path, monkeypatch)
         db = apsw.Connection(str(path))
         assert db.execute("PRAGMA user_version").fetchone() == (2,)
         assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name IN ('visitor', 'meter')").fetchone() == (0,)
