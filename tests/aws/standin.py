@@ -45,6 +45,7 @@ class StandIn:
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
         self._stopping = threading.Event()
         self._deliveries: list[threading.Thread] = []
+        self._receiving = threading.Lock()
         self._poller = threading.Thread(target=self._poll, daemon=True)
         self._poller.start()
         self.keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
@@ -100,7 +101,8 @@ class StandIn:
         while not self._stopping.wait(0.05):
             for mapping in list(get_backend("lambda")[ACCOUNT][REGION].list_event_source_mappings("", "") or ()):
                 if str(mapping.enabled) != "False":
-                    self._invoke_with(mapping)
+                    with self._receiving:
+                        self._invoke_with(mapping)
 
     def _invoke_with(self, mapping: Any) -> None:
         """At most `batch_size` messages; those that the function does not name as failed are deleted."""
@@ -124,10 +126,13 @@ class StandIn:
         )
         self._deliveries[-1].start()
 
-    @property
-    def is_delivering(self) -> bool:
-        """A function has messages of a queue in its hands."""
-        return any(thread.is_alive() for thread in self._deliveries)
+    def let_minutes_pass(self, queue: str) -> None:
+        """What was put out of sight is seen again, but for what a function has in hand: that would be sent twice."""
+        with self._receiving:
+            for delivery in self._deliveries:
+                delivery.join()
+            for message in get_backend("sqs")[ACCOUNT][REGION].queues[queue]._messages:
+                message.change_visibility(0)
 
     def _finish(self, mapping: Any, name: str, received: list[Any], records: list[dict[str, Any]]) -> None:
         answer = self.sandboxes.invoke(mapping.function_arn.split(":function:")[1].split(":")[0], {"Records": records})

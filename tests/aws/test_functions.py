@@ -69,24 +69,13 @@ def test_one_poison_event_and_an_outage_cost_nobody_else_anything(here):
     assert here.arrived() == []
     here.misbehave(mode="none")
     here.misbehave(mode="poison", event_id_contains="poison")
-    _see_again(here)
+    here.aws.let_minutes_pass("events")
     until(here.settled, 120)
     arrived = [event["event_id"] for event in here.arrived()]
     assert len(arrived) == len(set(arrived)) == 399 and "poison" not in arrived
     (letter,) = here.dead_letters()
     assert letter["MessageAttributes"]["meta_code"]["StringValue"] == "100"
     here.aws.client("sqs").purge_queue(QueueUrl=here.url("events-dead"))
-
-
-def _see_again(here) -> None:
-    """Minutes pass: what was put out of sight is seen. Nobody is working on it by then."""
-    until(lambda: not here.aws.is_delivering)
-    from moto.backends import get_backend
-
-    from tests.aws.standin import ACCOUNT, REGION
-
-    for message in get_backend("sqs")[ACCOUNT][REGION].queues["events"]._messages:
-        message.change_visibility(0)
 
 
 def test_fifty_deliveries_of_one_webhook_at_once_are_one_purchase(here):
@@ -96,7 +85,7 @@ def test_fifty_deliveries_of_one_webhook_at_once_are_one_purchase(here):
     assert set(answers) == {200}
 
     def settled() -> bool:
-        _see_again(here)
+        here.aws.let_minutes_pass("events")
         return here.settled()
 
     until(settled, 120, every=1.0)
@@ -137,7 +126,7 @@ def test_a_dead_token_kills_nothing_and_a_new_one_needs_no_deployment(here):
     until(lambda: "Meta refuses the access token" in here.logs())
     assert here.dead_letters() == [] and here.depth("events") == 1
     here.misbehave(mode="none")
-    _see_again(here)
+    here.aws.let_minutes_pass("events")
     until(lambda: here.names()["ViewContent"] == 1)
     assert TOKEN not in here.logs()
 
