@@ -39,6 +39,18 @@ def new_fbp(now: float, random_number: int, *, subdomain_index: int = 1) -> str:
     return f"fb.{subdomain_index}.{int(now * 1000)}.{random_number}"
 
 
+def cookie_line(name: str, value: str, *, domain: str | None = None, is_secure: bool) -> str:
+    """Of `Set-Cookie`, for one of the two; without a domain for this very host. Not HttpOnly: the pixel reads and owns
+    them.
+
+    >>> cookie_line("_fbp", "fb.1.1596403881668.1116446470", is_secure=True)
+    '_fbp=fb.1.1596403881668.1116446470; Max-Age=7776000; Path=/; SameSite=Lax; Secure'
+    """
+    where = f"; Domain={domain}" if domain else ""
+    secure = "; Secure" if is_secure else ""
+    return f"{name}={value}{where}; Max-Age={COOKIE_SECONDS}; Path=/; SameSite=Lax{secure}"
+
+
 def click_of(fbc: str | None) -> str | None:
     """The fbclid inside an fbc: the fourth segment, also where a fifth (an appendix) follows."""
     segments = fbc.split(".") if fbc else []

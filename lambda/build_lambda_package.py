@@ -115,12 +115,14 @@ def _zip(common: Path, handler: Path, target: Path) -> int:
     """Files in the order of their names, all of one time and mode."""
     files = {path.relative_to(common).as_posix(): path for path in common.rglob("*") if path.is_file()}
     files[handler.name] = handler
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as package:
+    unfinished = target.with_suffix(f".{os.getpid()}")
+    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as package:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, SAME_TIME)
             entry.external_attr = 0o100644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             package.writestr(entry, files[name].read_bytes())
+    unfinished.replace(target)  # whoever uploads meanwhile reads the old package or the new one
     return target.stat().st_size
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from conversion_relay.click_id import COOKIE_SECONDS, fbc_from_url, new_fbp
+from conversion_relay.click_id import cookie_line, fbc_from_url, new_fbp
 from conversion_relay.collector.door import Knock
 from conversion_relay.event import Event
 from conversion_relay.intake import RequestFacts
@@ -65,13 +65,9 @@ class BrowserIds:
         return facts
 
     def cookies(self) -> tuple[str, ...]:
-        """What was minted. Not HttpOnly: the pixel reads and owns these two."""
-        domain = f"; Domain={self._site.domain}" if self._site.domain else ""
-        secure = "; Secure" if self._is_secure else ""
-        return tuple(
-            f"{name}={value}{domain}; Max-Age={COOKIE_SECONDS}; Path=/; SameSite=Lax{secure}"
-            for name, value in self._minted.items()
-        )
+        """What was minted, as `Set-Cookie` lines."""
+        domain, is_secure = self._site.domain, self._is_secure
+        return tuple(cookie_line(*minted, domain=domain, is_secure=is_secure) for minted in self._minted.items())
 
 
 def browser_ids(knock: Knock, settings: Settings) -> BrowserIds | None:

@@ -4,12 +4,11 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from conversion_relay import Event, InvalidEvent, OutboxUnavailable, Relay, RequestFacts
-from conversion_relay.click_id import COOKIE_SECONDS, fbc_from_url, new_fbp
+from conversion_relay.click_id import cookie_line, fbc_from_url, new_fbp
 from conversion_relay.course_site.courses import COURSES, Course
 from conversion_relay.course_site.mail import Mail
 from conversion_relay.course_site.registrations import Registrations
@@ -125,11 +124,7 @@ class CourseSite:
 
 
 def _cookies(known: RequestFacts, facts: RequestFacts, url: str) -> tuple[str, ...]:
-    """Set what was minted here. Not HttpOnly: the pixel reads and owns these two."""
-    secure = "; Secure" if url.startswith("https:") else ""
-    minted: dict[str, Any] = {"_fbp": (known.fbp, facts.fbp), "_fbc": (known.fbc, facts.fbc)}
-    return tuple(
-        f"{name}={new}; Max-Age={COOKIE_SECONDS}; Path=/; SameSite=Lax{secure}"
-        for name, (old, new) in minted.items()
-        if new and new != old
-    )
+    """`Set-Cookie` lines of what was minted here."""
+    is_secure = url.startswith("https:")
+    ids = (("_fbp", known.fbp, facts.fbp), ("_fbc", known.fbc, facts.fbc))
+    return tuple(cookie_line(name, new, is_secure=is_secure) for name, old, new in ids if new and new != old)

@@ -28,6 +28,8 @@ from conversion_relay.outbox import (
     sqlite_sides,
     sqlite_visitors,
 )
+from conversion_relay.outbox import sqlite_ledger as ledger
+from conversion_relay.outbox import sqlite_operator as operator
 from conversion_relay.outbox import sqlite_rows as rows
 from conversion_relay.outbox.owner import Owner
 from conversion_relay.outbox.sqlite_database import Database
@@ -36,7 +38,8 @@ from conversion_relay.visit import Visit
 
 LEDGER_SECONDS = 8 * 86_400
 """A duplicate is known this long after its twin was settled: longer than Meta's own 48 h and any webhook's retries."""
-ERASE_STEP = 20_000
+REPLAY_STEP, ERASE_STEP = 5_000, 20_000
+"""Events of one transaction."""
 LOOK_FOR_VISITORS_EVERY = 1.0
 
 
@@ -137,7 +140,7 @@ class SqliteOutbox:
         return self._stories("WHERE state = 'dead' ORDER BY settled_at DESC LIMIT ?", (limit,))
 
     def held(self, limit: int = 100) -> list[Story]:
-        return self._stories(f"WHERE event.key IN ({rows.HELD_KEYS} LIMIT ?)", (limit,))
+        return self._stories(f"WHERE event.key IN ({operator.HELD_KEYS} LIMIT ?)", (limit,))
 
     def recent(self, limit: int = 50) -> list[Story]:
         """The newest events, for the dashboard."""
@@ -178,15 +181,15 @@ class SqliteOutbox:
 
     def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
         ids = tuple(dict.fromkeys(event_ids))
-        return self._database.submit(lambda db: rows.withdraw(db, dataset, ids, now)).result()
+        return self._database.submit(lambda db: operator.withdraw(db, dataset, ids, now)).result()
 
     # -- the operator's hand ---------------------------------------------------------------------------------------
 
     def replay(self, now: float, event_ids: Sequence[str] | None = None) -> int:
-        dead = self._database.read(rows.DEAD_OR_HELD, (now,))
+        dead = self._database.read(operator.DEAD_OR_HELD, (now,))
         keys = [key for key, event_id in dead if event_ids is None or event_id in event_ids]
-        steps = [keys[first : first + rows.CHUNK] for first in range(0, len(keys), rows.CHUNK)]
-        replayed = sum(self._database.submit(partial(rows.replay, now=now, keys=step)).result() for step in steps)
+        steps = [keys[first : first + REPLAY_STEP] for first in range(0, len(keys), REPLAY_STEP)]
+        replayed = sum(self._database.submit(partial(operator.replay, now=now, keys=step)).result() for step in steps)
         if replayed:
             for wake in self._wakers:
                 wake()
@@ -199,12 +202,12 @@ class SqliteOutbox:
         for after in range(0, last, ERASE_STEP):
             found: set[int] = set()
             for digest in digests:
-                held = self._database.read(rows.HOLDS_DIGEST, (after, after + ERASE_STEP, digest.encode(), digest))
+                held = self._database.read(operator.HOLDS_DIGEST, (after, after + ERASE_STEP, digest.encode(), digest))
                 found.update(key for (key,) in held)
             if found:
-                work = partial(rows.erase, keys=tuple(found), digests=digests, now=now)
+                work = partial(operator.erase, keys=tuple(found), digests=digests, now=now)
                 erased += self._database.submit(work).result()
-        self._database.submit(partial(rows.forget_names, digests=digests)).result()
+        self._database.submit(partial(operator.forget_names, digests=digests)).result()
         self._database.empty_log()
         return erased
 
@@ -224,9 +227,9 @@ class SqliteOutbox:
         dropped = 0
         last: int | None = 0
         while not dropped and last is not None:
-            keys, last = rows.ledger(self._database.read, now, LEDGER_SECONDS, last)
+            keys, last = ledger.over(self._database.read, now, LEDGER_SECONDS, last)
             if keys or last is None:
-                dropped = self._database.submit(partial(rows.prune, keys=keys, now=now)).result()
+                dropped = self._database.submit(partial(ledger.prune, keys=keys, now=now)).result()
         return dropped
 
     def probe(self) -> None:

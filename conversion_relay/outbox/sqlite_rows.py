@@ -4,18 +4,17 @@ Every function that moves events between states moves the books with them, in th
 one statement over an array of keys, which SQLite reads without a call back into Python.
 """
 
-import secrets
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import apsw
 
 from conversion_relay.errors import LeaseLost
-from conversion_relay.event import PUBLIC_EVENT_NAMES, Receipt, SealedEvent
-from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Settlement, sqlite_sides, sqlite_visitors
+from conversion_relay.event import Receipt, SealedEvent
+from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Settlement, sqlite_sides
 from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt, Withhold
 
 LIVE, BACKLOG, LATER, HELD = 0, 1, 2, 3
@@ -26,8 +25,6 @@ MOST_MOVED = 2_000
 LONGEST_WAIT = 3_600.0
 """Longer than any retry or pause; a time due beyond it was written under a clock that has been set back since."""
 MOST_KEY = 2**63 - 1
-DEAD_SECONDS = 90 * 86_400
-CHUNK = 5_000
 Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 """`read(sql, values)` on a connection that sees committed rows."""
 
@@ -85,7 +82,7 @@ def claim(
     keys = array("q", [key for _, key in fresh + waiting])
     if keys:
         db.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?)", (token, owner, dataset, now, until, keys.tobytes()))
-        _move(db, dataset, "pending", "leased", len(keys))
+        move(db, dataset, "pending", "leased", len(keys))
     return keys
 
 
@@ -149,7 +146,7 @@ FROM (SELECT key AS waiting {_SPAN}) JOIN event ON event.key = waiting
 """
 
 
-def _enqueue(db: apsw.Connection, lane: int, keys: Any, due_at: float | None = None) -> int:
+def enqueue(db: apsw.Connection, lane: int, keys: Any, due_at: float | None = None) -> int:
     """How many; an event that was erased meanwhile has no turn any more."""
     db.execute(
         "INSERT INTO queue SELECT dataset, ?1, CASE ?1 WHEN 0 THEN accepted_at WHEN 1 THEN"
@@ -173,7 +170,7 @@ def take_back(db: apsw.Connection, token: str, *, unsent: bool = False) -> None:
         if not unsent:
             sql = "UPDATE event SET sent_at = coalesce(sent_at, ?) WHERE key IN carray(?) AND state = 'waiting'"
             db.execute(sql, (since, keys))
-        _move(db, dataset, "leased", "pending", _enqueue(db, BACKLOG, keys))
+        move(db, dataset, "leased", "pending", enqueue(db, BACKLOG, keys))
         db.execute("DELETE FROM lease WHERE token = ?", (token,))
 
 
@@ -194,7 +191,7 @@ def settle(
     answer = _keep_answer(db, attempt) if attempt else None
     for verdict, keys in groups.items():
         state, n = _apply(db, verdict, apsw.carray(keys), answer, now)
-        _move(db, dataset, "leased", state, n)
+        move(db, dataset, "leased", state, n)
     if rest:
         db.execute("UPDATE lease SET keys = ? WHERE token = ?", (array("q", sorted(rest)).tobytes(), token))
     else:
@@ -211,23 +208,23 @@ def by_verdict(settlements: Sequence[Settlement]) -> dict[FinalVerdict, "array[i
 def _apply(db: apsw.Connection, verdict: FinalVerdict, keys: Any, answer: int | None, now: float) -> tuple[str, int]:
     match verdict:
         case Delivered():
-            return "delivered", _end(db, "delivered", None, 1, keys, answer, now)
+            return "delivered", end(db, "delivered", None, 1, keys, answer, now)
         case Dead(why=why):
-            return "dead", _end(db, "dead", why, 1, keys, answer, now)
+            return "dead", end(db, "dead", why, 1, keys, answer, now)
         case Expired():
-            return "expired", _end(db, "expired", "too_old", 0, keys, answer, now)
+            return "expired", end(db, "expired", "too_old", 0, keys, answer, now)
         case Withhold():
-            return "erased", _end(db, "erased", "withheld", 0, keys, answer, now)
+            return "erased", end(db, "erased", "withheld", 0, keys, answer, now)
         case RetryAt(at=due_at, why=why, sent=sent):
             return "pending", _again(db, due_at, why, 1, keys, answer, now if sent else None)
         case Park(why=why, sent=sent, aside=due_at):
             return "pending", _again(db, due_at, why, 0, keys, answer, now if sent else None)
         case Hold(why=why):
             db.execute("UPDATE event SET reason = ? WHERE key IN carray(?)", (why, keys))
-            return "pending", _enqueue(db, HELD, keys)
+            return "pending", enqueue(db, HELD, keys)
 
 
-def _end(
+def end(
     db: apsw.Connection, state: str, why: str | None, counted: int, keys: Any, answer: int | None, now: float
 ) -> int:
     """A dead letter keeps its body, so that it can be replayed; everything else that ended loses it."""
@@ -258,7 +255,7 @@ def _again(
     )
     if answer is not None:
         db.execute("INSERT OR IGNORE INTO retried SELECT value, ? FROM carray(?)", (answer, keys))
-    return _enqueue(db, BACKLOG if due_at is None else LATER, keys, due_at)
+    return enqueue(db, BACKLOG if due_at is None else LATER, keys, due_at)
 
 
 def _keep_answer(db: apsw.Connection, attempt: Attempt) -> int:
@@ -266,143 +263,6 @@ def _keep_answer(db: apsw.Connection, attempt: Attempt) -> int:
     sql = f"INSERT INTO answer ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     db.execute(sql, tuple(getattr(attempt, name) for name in names))
     return db.last_insert_rowid()
-
-
-# -- the operator's hand -----------------------------------------------------------------------------------------------
-
-
-def replay(db: apsw.Connection, now: float, keys: Sequence[int]) -> int:
-    """Those of the keys that are dead or held and that Meta still takes; how many. No more is held against them."""
-    found = read(db, _REPLAYABLE, (_array(keys), now))
-    for key, dataset, state, answer in found:
-        if answer is not None:
-            db.execute("INSERT OR IGNORE INTO retried VALUES (?, ?)", (key, answer))
-        if state == "waiting":
-            db.execute(_UNQUEUE, (key,))
-        db.execute(_REVIVE, (key,))
-        _move(db, dataset, "pending" if state == "waiting" else "dead", "pending", 1)
-    if found:
-        _enqueue(db, BACKLOG, _array(row[0] for row in found))
-    return len(found)
-
-
-_HELD = (
-    "EXISTS (SELECT 1 FROM queue WHERE dataset = event.dataset AND lane = 3 AND rank = expires_at AND key = event.key)"
-)
-_REPLAYABLE = f"""
-SELECT event.key, dataset, state, answer FROM event JOIN body ON body.key = event.key
-WHERE event.key IN carray(?) AND expires_at > ? AND (state = 'dead' OR (state = 'waiting' AND {_HELD}))
-"""
-_REVIVE = (
-    "UPDATE event SET state = 'waiting', reason = NULL, attempts = 0, settled_at = NULL, sent_at = NULL WHERE key = ?"
-)
-HELD_KEYS = "SELECT key FROM queue WHERE dataset IN (SELECT id FROM dataset) AND lane = 3"
-DEAD_OR_HELD = f"""
-SELECT key, event_id FROM event WHERE state = 'dead' AND expires_at > ?
-UNION ALL SELECT key, event_id FROM event WHERE key IN ({HELD_KEYS})
-"""
-
-
-def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now: float) -> int:
-    """Forget these events; how many. The id stays, so that a late copy is still known, unless it holds a digest."""
-    erased = 0
-    sqlite_visitors.erase(db, [event_id for (event_id,) in read(db, _IDS, (_array(keys),))])
-    for key in keys:
-        for dataset, event_id, kept_state in read(db, _ERASABLE, (key,)):
-            state = kept_state
-            if state == "waiting":
-                state = "pending" if _unqueue(db, key) else "leased"
-            named = any(digest in event_id for digest in digests)
-            new_id = f"erased_{secrets.token_hex(8)}" if named else event_id
-            if named:
-                sqlite_sides.forget(db, _array([key]))
-            db.execute(_ERASE, (now, new_id, key))
-            db.execute("DELETE FROM body WHERE key = ?", (key,))
-            _move(db, dataset, state, "erased", 1)
-            erased += 1
-    return erased
-
-
-_IDS = "SELECT event_id FROM event WHERE key IN carray(?)"
-_ERASABLE = "SELECT dataset, event_id, state FROM event WHERE key = ? AND state != 'erased'"
-# Lane 2 can only be searched; an event without a reason never stood there.
-_UNQUEUE = """
-DELETE FROM queue WHERE (dataset, lane, rank, key) IN (
-  SELECT dataset, 0, accepted_at, key FROM event WHERE key = ?1
-  UNION ALL SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM event WHERE key = ?1
-  UNION ALL SELECT dataset, 3, expires_at, key FROM event WHERE key = ?1
-  UNION ALL SELECT dataset, 2, rank, key FROM queue
-    WHERE dataset = (SELECT dataset FROM event WHERE key = ?1) AND lane = 2 AND key = ?1
-      AND (SELECT reason FROM event WHERE key = ?1) IS NOT NULL)
-"""
-_ERASE = "UPDATE event SET state = 'erased', settled_at = ?, event_id = ?, reason = 'erased' WHERE key = ?"
-HOLDS_DIGEST = """
-SELECT event.key FROM event LEFT JOIN body ON body.key = event.key
-WHERE event.key > ?1 AND event.key <= ?2 AND state != 'erased' AND (instr(body, ?3) OR instr(event_id, ?4))
-"""
-
-
-def withdraw(db: apsw.Connection, dataset_name: str, event_ids: Sequence[str], now: float) -> int:
-    """Those that are pending and that a browser may have sent; how many. Each is found by its id."""
-    dataset = dataset_id(db, dataset_name)
-    found = [key for event_id in event_ids for (key,) in read(db, _WITHDRAWABLE, (event_id, dataset))]
-    keys = array("q", (key for key in found if _unqueue(db, key)))
-    n = _end(db, "erased", "withdrawn", 0, apsw.carray(keys), None, now) if keys else 0
-    _move(db, dataset or 0, "pending", "erased", n)
-    return n
-
-
-def _unqueue(db: apsw.Connection, key: int) -> bool:
-    """Whether it waited; what is leased has no turn in the queue."""
-    db.execute(_UNQUEUE, (key,))
-    return db.changes() > 0
-
-
-_WITHDRAWABLE = f"""
-SELECT key FROM event WHERE event_id = ? AND dataset = ? AND state = 'waiting'
-AND event_name IN ({", ".join(f"'{name}'" for name in sorted(PUBLIC_EVENT_NAMES))})
-"""
-
-
-def forget_names(db: apsw.Connection, digests: Sequence[str]) -> None:
-    """The pixel's reports and the visitors' keys that hold a digest; a whole scan, of two small tables."""
-    for digest in digests:
-        db.execute("DELETE FROM pixel WHERE instr(event_id, ?)", (digest,))
-        db.execute("DELETE FROM visitor WHERE instr(key, ?)", (digest,))
-
-
-def ledger(read_rows: Read, now: float, ledger_seconds: float, after: int) -> tuple["array[int]", int | None]:
-    """Of the next CHUNK rows in the order of their keys: those that no duplicate can come for, and the last row's key.
-    None instead of that where newer rows begin, which cannot have ended so long ago.
-
-    An index over the time they ended would cost every delivered event more than this costs a day."""
-    found = read_rows(_LEDGER, (after, CHUNK))
-    keys = array("q")
-    for key, state, _, settled_at in found:
-        keeps = DEAD_SECONDS if state == "dead" else ledger_seconds
-        if state not in ("waiting", None) and settled_at is not None and settled_at < now - keeps:
-            keys.append(key)
-    # A time after `now` was read from a clock that was wrong: no row's age follows from it.
-    is_new = all(now - ledger_seconds <= accepted_at <= now for _, _, accepted_at, _ in found)
-    return keys, None if is_new or len(found) < CHUNK else found[-1][0]
-
-
-# Never the newest row: the next key is one more than its, and no key may come again while a lease could still name it.
-_LEDGER = """
-SELECT key, state, accepted_at, settled_at FROM event
-WHERE key > ? AND key < (SELECT max(key) FROM event) ORDER BY key LIMIT ?
-"""
-
-
-def prune(db: apsw.Connection, keys: "array[int]", now: float) -> int:
-    """Drop these ledger rows, old visits and reports; how many. Dead letters lose what cannot be sent any more."""
-    if keys:
-        sqlite_sides.forget(db, apsw.carray(keys))
-    for table, column in (("retried", "event"), ("body", "key"), ("event", "key")) if keys else ():
-        db.execute(f"DELETE FROM {table} WHERE {column} IN carray(?)", (apsw.carray(keys),))
-    db.execute("DELETE FROM body WHERE key IN (SELECT key FROM event WHERE state = 'dead' AND expires_at < ?)", (now,))
-    db.execute("DELETE FROM answer WHERE at < ?", (now - DEAD_SECONDS,))
-    return len(keys) + sqlite_sides.prune(db, now) + sqlite_visitors.prune(db, now)
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------
@@ -417,11 +277,7 @@ def read(db: apsw.Connection, sql: str, values: tuple[Any, ...] = ()) -> list[tu
     return db.execute(sql, values).fetchall()
 
 
-def _array(keys: Iterable[int]) -> Any:
-    return apsw.carray(array("q", keys))
-
-
-def _move(db: apsw.Connection, dataset: int, source: str, target: str, n: int) -> None:
+def move(db: apsw.Connection, dataset: int, source: str, target: str, n: int) -> None:
     if n and source != target:
         _add(db, dataset, source, -n)
         _add(db, dataset, target, n)

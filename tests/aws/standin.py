@@ -269,7 +269,12 @@ def _patch() -> None:
     def configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
         return show(self, on_create) | ({"LoggingConfig": self.logging_config} if self.logging_config else {})
 
+    def pending_groups(self: Any) -> set[str]:
+        """moto walks a set that its other threads change meanwhile."""
+        return {message.group_id for message in list(self._pending_messages) if message.group_id is not None}
+
     Queue.add_message, Queue.attributes = add_message, property(all_attributes)
+    Queue.pending_message_groups = property(pending_groups)
     Queue.redrive_allow_policy = None
     Queue.BASE_ATTRIBUTES = [*Queue.BASE_ATTRIBUTES, "RedriveAllowPolicy"]
     LambdaFunction.__init__, LambdaFunction.get_configuration = create, configuration

@@ -19,7 +19,7 @@ import apsw
 
 from conversion_relay import cli, delivery
 from conversion_relay.isolation import Isolation
-from conversion_relay.outbox import sqlite_file
+from conversion_relay.outbox import sqlite_file, sqlite_ledger, sqlite_operator
 from conversion_relay.outbox import sqlite_rows as rows
 
 SQL = {"transaction-begun": "BEGIN IMMEDIATE", "before-commit": "COMMIT", "after-commit": "COMMIT"}
@@ -31,8 +31,8 @@ FUNCTIONS: dict[str, tuple[Any, str]] = {
     "in-settle": (rows, "settle"),
     "in-split": (Isolation, "part"),
     "in-take-back": (rows, "take_back"),
-    "in-prune": (rows, "prune"),
-    "in-replay": (rows, "replay"),
+    "in-prune": (sqlite_ledger, "prune"),
+    "in-replay": (sqlite_operator, "replay"),
 }
 POINTS = (*SQL, *FUNCTIONS)
 
