@@ -56,7 +56,6 @@ def quick_to_claim(folder: Path, events: int, progress: Progress = lambda _: Non
 def _claim_and_settle(path: Path, rounds: int) -> tuple[list[float], int]:
     """The seconds that claims of a full batch took, shortest first; and SQLite's steps for one claim and its settle."""
     outbox = SqliteOutbox(str(path))
-    outbox.claim(DATASET, 1, 60, time.time())
     with _counted_steps(outbox) as steps:
         _claim_a_batch(outbox)
     took = sorted(_claim_a_batch(outbox) for _ in range(rounds))
