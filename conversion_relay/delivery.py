@@ -129,18 +129,19 @@ class Delivery:
         return Turn(dataset, admitted[1]) if admitted and dataset else None
 
     def deliver(self, turn: Turn) -> Report | None:
-        """None when somebody else was quicker."""
+        """None when somebody else was quicker, or when what was claimed had to go back."""
         name = turn.dataset.pixel_id
         try:
             lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, self._clock())
             self._paces.claimed(name, len(lease.events) if lease else 0, turn.events)
-            return self._deliver(lease, turn.dataset) if lease else None
+            return self._begin(lease, turn.dataset) if lease else None
         finally:
             self._paces.done(name)
 
     def stop(self) -> None:
         """What is in flight is finished and settled; what was claimed and not sent is released."""
         self._stopping.set()
+        self._paces.stop()
 
     def use(self, settings: Settings) -> None:
         """New settings; a dataset whose token changed is looked at again at once."""
@@ -167,6 +168,16 @@ class Delivery:
     def paces(self) -> dict[str, PaceNow]:
         """For dashboard and metrics."""
         return self._paces.now()
+
+    def _begin(self, lease: Lease, dataset: Dataset) -> Report | None:
+        """As soon as one of the dataset's calls may be made; it counts until what came of it is on the disk."""
+        if not self._paces.begin(lease.dataset, len(lease.events)):
+            self._outbox.release(lease)
+            return None
+        try:
+            return self._deliver(lease, dataset)
+        finally:
+            self._paces.end(lease.dataset)
 
     def _deliver(self, lease: Lease, dataset: Dataset) -> Report:
         """Every batch of the lease, halving the refused ones, until each event has its verdict."""

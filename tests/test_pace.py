@@ -1,9 +1,12 @@
 """How fast a dataset may be sent to."""
 
+import threading
+
 import pytest
 
 from conversion_relay.graph import Accepted, Said, Throttled, Unreachable
-from conversion_relay.pace import FIRST_CALLS, MOST_EVENTS, PROBE_EVENTS, Paces
+from conversion_relay.pace import FIRST_CALLS, MOST_EVENTS, PROBE_EVENTS, TURNS_A_CLAIM_AHEAD, Paces
+from tests.processes import until
 
 OK = Accepted(Said())
 AWAY = Unreachable("refused", sent=False)
@@ -22,12 +25,23 @@ def clock():
 
 
 def calls_at_once(paces: Paces, name: str = "1") -> int:
-    n = 0
+    """How many calls begin of as many turns as are admitted; the others wait until they are told to stop."""
+    turns = 0
     while paces.admit([name]):
-        n += 1
-    for _ in range(n):
+        turns += 1
+    waiting = [threading.Thread(target=paces.begin, args=(name, 1), daemon=True) for _ in range(turns)]
+    for turn in waiting:
+        turn.start()
+    # Who began ended with it; who waits is alive.
+    ahead = turns // (TURNS_A_CLAIM_AHEAD + 1)
+    until(lambda: sum(turn.is_alive() for turn in waiting) == ahead)
+    calls = paces.now()[name].in_flight
+    for _ in range(calls + ahead):
+        until(lambda: paces.now()[name].in_flight)
+        paces.end(name)
+    for _ in range(turns):
         paces.done(name)
-    return n
+    return calls
 
 
 def answered(paces: Paces, clock: Clock, outcome, seconds: float = 0.1, name: str = "1") -> None:
@@ -110,3 +124,51 @@ def test_an_alert_is_news_once_until_events_are_taken(clock):
     assert paces.alert("1", "all_refused") is True
     assert paces.recovered("1") == "all_refused" and paces.recovered("1") is None
     assert paces.alert("1", "unauthorized") is True
+
+
+@pytest.fixture
+def busy(clock):
+    """Four calls in flight, and a fifth turn that has claimed its events and waits for one of them to end."""
+    paces = Paces(clock, most_calls=4)
+    for _ in range(3):
+        answered(paces, clock, OK)
+    began: list[bool] = []
+    for _ in range(4):
+        assert paces.admit(["1"]) and paces.begin("1", MOST_EVENTS)
+    assert paces.admit(["1"]) and paces.admit(["1"]) is None
+    fifth = threading.Thread(target=lambda: began.append(paces.begin("1", MOST_EVENTS)), daemon=True)
+    fifth.start()
+    return paces, fifth, began
+
+
+def test_a_turn_claims_ahead_and_its_call_begins_when_another_is_settled(busy):
+    paces, fifth, began = busy
+    fifth.join(0.05)
+    assert not began and paces.now()["1"].in_flight == 4
+    paces.end("1")
+    fifth.join(10)
+    assert began == [True] and paces.now()["1"].in_flight == 4
+
+
+@pytest.mark.parametrize("trouble", [AWAY, Accepted(Said(), pause=60.0), Throttled(Said(code=4), after=0.0)])
+def test_what_was_claimed_ahead_of_trouble_goes_back(busy, clock, trouble):
+    paces, fifth, began = busy
+    answered(paces, clock, trouble)
+    paces.end("1")
+    fifth.join(10)
+    assert began == [False]
+
+
+def test_what_was_claimed_ahead_goes_back_at_a_stop(busy):
+    paces, fifth, began = busy
+    paces.stop()
+    fifth.join(10)
+    assert began == [False]
+
+
+def test_a_full_batch_never_asks_whether_meta_is_back(clock):
+    paces = Paces(clock, most_calls=4)
+    for _ in range(3):
+        answered(paces, clock, AWAY)
+    assert paces.begin("1", MOST_EVENTS) is False
+    assert paces.begin("1", PROBE_EVENTS) is True

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import apsw
 
-from conversion_relay.errors import OutboxUnavailable, SettingsError
+from conversion_relay.errors import LeaseLost, OutboxUnavailable, SettingsError
 from conversion_relay.outbox import sqlite_rows as rows
 from conversion_relay.outbox.disk import Room
 from conversion_relay.outbox.salvage import is_ours, salvage
@@ -48,7 +48,7 @@ class _Job(NamedTuple):
     work: Work[Any]
     future: "Future[Any]"
     adds: bool
-    """It makes the file larger, so it is what a full disk refuses first. It does all or nothing by itself."""
+    """It makes the file larger, so it is what a full disk refuses first."""
     since: float
 
 
@@ -257,19 +257,12 @@ _SET_ASIDE = "The outbox file was damaged; it was set aside, and what could be r
 
 
 def _attempt(job: _Job, db: apsw.Connection) -> tuple[Any, Exception | None]:
-    """One job inside the shared transaction; its own failure takes back only what it did."""
-    if job.adds:
-        return job.work(db), None
-    db.execute("SAVEPOINT job")
+    """One job inside the shared transaction. A lease is looked at before anything is written, so one that is lost takes
+    nothing back; a savepoint for each job would have every page that it changes copied first."""
     try:
-        result = job.work(db)
-    except apsw.Error:
-        raise
-    except Exception as error:
-        db.execute("ROLLBACK TO job; RELEASE job").fetchall()
+        return job.work(db), None
+    except LeaseLost as error:
         return None, error
-    db.execute("RELEASE job")
-    return result, None
 
 
 def _raise(error: Exception, _: apsw.Connection) -> None:

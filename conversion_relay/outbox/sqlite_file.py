@@ -48,7 +48,7 @@ def open_file(path: Path, *, thoroughly: bool = False) -> tuple[apsw.Connection,
         writer.execute(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
             f"PRAGMA wal_autocheckpoint = {log // PAGE}; PRAGMA journal_size_limit = {log};"
-            "PRAGMA cache_size = -16000"
+            "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY"
         ).fetchall()
         _migrate(writer)
         with contextlib.suppress(apsw.FullError):  # to look, and to make room, no free disk is needed

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import apsw
+import msgspec
 
 from conversion_relay.errors import LeaseLost
 from conversion_relay.event import Receipt, SealedEvent
@@ -73,13 +74,9 @@ def claim(
     if dataset is None:
         return array("q")
     shift_lanes(db, dataset, now)
-    fresh = _first(db, dataset, LIVE, limit)
-    waiting = _first(db, dataset, BACKLOG, limit - min(len(fresh), limit // 2))
-    fresh = fresh[: limit - len(waiting)]
-    for lane, rows in ((LIVE, fresh), (BACKLOG, waiting)):
-        if rows:
-            db.execute(_DEQUEUE, (dataset, lane, *rows[0][:2], *rows[-1][:2]))
-    keys = array("q", [key for _, key in fresh + waiting])
+    ((fresh,),) = read(db, _COUNT, (dataset, LIVE, limit))
+    waiting = _dequeue(db, dataset, BACKLOG, limit - min(fresh, limit // 2))
+    keys = _dequeue(db, dataset, LIVE, limit - len(waiting)) + waiting
     if keys:
         db.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?)", (token, owner, dataset, now, until, keys.tobytes()))
         move(db, dataset, "pending", "leased", len(keys))
@@ -106,12 +103,23 @@ WHERE coalesce(state, '') != 'erased'
 """
 
 
-def _first(db: apsw.Connection, dataset: int, lane: int, limit: int) -> list[tuple[Any, ...]]:
-    return read(db, _FIRST, (dataset, lane, limit))
+_COUNT = "SELECT count(*) FROM (SELECT 1 FROM queue WHERE dataset = ? AND lane = ? LIMIT ?)"
 
 
-_FIRST = "SELECT rank, key FROM queue WHERE dataset = ? AND lane = ? ORDER BY rank, key LIMIT ?"
-_DEQUEUE = "DELETE FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) >= (?, ?) AND (rank, key) <= (?, ?)"
+def _dequeue(db: apsw.Connection, dataset: int, lane: int, limit: int) -> "array[int]":
+    """The first of a lane, in one row: for every row of its own the writing thread would wait for its turn to run."""
+    ((listed, last_rank),) = read(db, _FIRST, (dataset, lane, limit))
+    keys = array("q", msgspec.json.decode(listed, type=list[int]))
+    if keys:
+        db.execute(_DEQUEUE, (dataset, lane, last_rank, keys[-1]))
+    return keys
+
+
+_FIRST = """
+SELECT json_group_array(key ORDER BY rank, key), max(rank)
+FROM (SELECT rank, key FROM queue WHERE dataset = ? AND lane = ? ORDER BY rank, key LIMIT ?)
+"""
+_DEQUEUE = "DELETE FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) <= (?, ?)"
 
 
 def shift_lanes(db: apsw.Connection, dataset: int, now: float) -> int:
@@ -182,12 +190,12 @@ def settle(
 ) -> None:
     """`groups`: the keys by their verdict."""
     held = read(db, "SELECT dataset, keys FROM lease WHERE token = ?", (token,))
-    rest = set(array("q", held[0][1])) if held else set()
+    dataset, packed = held[0] if held else (0, b"")
+    rest = set(array("q", packed))
     for keys in groups.values():
         if not rest.issuperset(keys):
             raise LeaseLost("another worker holds these events now; nothing was settled")
         rest.difference_update(keys)
-    dataset = held[0][0]
     answer = _keep_answer(db, attempt) if attempt else None
     for verdict, keys in groups.items():
         state, n = _apply(db, verdict, apsw.carray(keys), answer, now)
