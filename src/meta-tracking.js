@@ -81,14 +81,15 @@ var MetaTracking = (function () {
   /** @type {Record<string, string | undefined>} `_fbp` and `_fbc` where cookies are blocked */
   let ids = {};
   /** @type {(() => void)[]} what need not be done before the page's own work */
-  let todo = [];
-  let last = { call: "", at: 0, id: "" };
+  let todo = [resume];
+  /** @type {any} the last call, so that a double click is one event */
+  let last = {};
   let path = "";
   /** @type {any} */
   let timer;
   /** @type {boolean | undefined} */
   let hearsTcf;
-  let click = /[?&]fbclid=([\w-]{1,500})(&|$)/.exec(here.search)?.[1];
+  let landing = here.search;
   let gpc = /** @type {any} */ (navigator).globalPrivacyControl || undefined;
 
   /** @type {Tracking & Record<string, any>} */
@@ -104,7 +105,7 @@ var MetaTracking = (function () {
     configure({ consent, autoPageViews, ...rest }) {
       Object.assign(api, rest);
       if (consent) isRequired = consent === "required";
-      if (/^(true)?$/.test(autoPageViews + "") && !path) watchPages();
+      if (["", "true"].includes(autoPageViews + "") && !path) watchPages();
     },
 
     sendViewContentEvent({ contentName, contentCategory, userEmail }) {
@@ -177,12 +178,12 @@ var MetaTracking = (function () {
     data = data || {};
     options = options || {};
     const at = Date.now();
+    const place = whole();
     const call = JSON.stringify([name, data, options, here.href]);
     if (call === last.call && at - last.at < 1e3) return last.id;
     const id = options.eventId || newEventId();
     if (!isAllowed() && (said || gpc)) return silent(id, "no consent");
     last = { call, at, id };
-    const url = address();
     const send = () => {
       if (options.eventId && load().s.includes(id)) return silent(id, "again");
       if (page.fbq) {
@@ -194,7 +195,7 @@ var MetaTracking = (function () {
         const event = {
           event_id: id,
           event_time: Math.floor(at / 1e3),
-          event_source_url: url,
+          event_source_url: address(place),
           user_data: browserIds(),
           consent: said,
           gpc,
@@ -217,13 +218,18 @@ var MetaTracking = (function () {
 
   /** @returns {Visitor} */
   function visitor() {
-    return { ...(isAllowed() && browserIds()), event_source_url: address(), consent: said, gpc };
+    return { ...(isAllowed() && browserIds()), event_source_url: address(whole()), consent: said, gpc };
   }
 
-  /** Without fragment, and of the query only what tells where a visitor came from. */
-  function address() {
-    const query = here.search.match(/\b(utm_\w+|fbclid)=[^&]*/g);
-    return here.origin + here.pathname + (query ? "?" + query.join("&") : "");
+  function whole() {
+    return here.origin + here.pathname + here.search;
+  }
+
+  /** Of the query only what tells where a visitor came from. @param {string} url without its fragment */
+  function address(url) {
+    const [path, ...query] = url.split("?");
+    const kept = query.join("?").match(/\b(utm_\w+|fbclid)=[^&]*/g);
+    return path + (kept ? "?" + kept.join("&") : "");
   }
 
   // -- what waits until the server has it -------------------------------------------------------------------------------
@@ -329,9 +335,10 @@ var MetaTracking = (function () {
    */
   function identify() {
     if (!mayRemember()) return;
-    if (!cookie("_fbp")) bake("_fbp", random().slice(0, 10));
+    if (!cookie("_fbp")) bake("_fbp", random(10));
+    const click = /[?&]fbclid=([\w-]{1,500})(&|$)/.exec(landing)?.[1];
     if (click && (cookie("_fbc") + "").split(".")[3] !== click) bake("_fbc", click);
-    click = "";
+    landing = "";
   }
 
   /** @param {string} name */
@@ -379,7 +386,7 @@ var MetaTracking = (function () {
   }
 
   function viewPage() {
-    const now = here.pathname + here.search;
+    const now = whole();
     if (now !== path) api.track("PageView");
     path = now;
   }
@@ -388,12 +395,13 @@ var MetaTracking = (function () {
 
   /** UUID version 7: the time first, so that ids sort by it. */
   function newEventId() {
-    const digits = "0" + Date.now().toString(16) + random() + random();
-    return digits.replace(/(.{8})(.{4})(.{3})(.{3})(.{12}).*/, "$1-$2-7$3-8$4-$5");
+    const time = "0" + Date.now().toString(16);
+    return time.slice(0, 8) + "-" + time.slice(8) + "-7" + random(3) + "-8" + random(3) + "-" + random(12);
   }
 
-  function random() {
-    return (Math.random() + "").slice(2);
+  /** @param {number} digits */
+  function random(digits) {
+    return (1 + Math.random()).toFixed(digits).slice(2);
   }
 
   /** @param {any[]} why @returns {null} */
@@ -427,7 +435,7 @@ var MetaTracking = (function () {
   };
   safely(listenToTcf)();
   api.configure(document.currentScript?.dataset || {});
-  soon(resume);
+  setTimeout(catchUp);
   addEventListener("load", catchUp);
   addEventListener("pagehide", safely(leave));
   return api;

@@ -98,14 +98,14 @@ def sides(relay: Installation, name: str) -> dict:
 
 def test_browser_and_server_share_the_id_and_one_is_counted(page, relay, site):
     before = sides(relay, "ViewContent")["both"]
-    page.goto(site.url("/course?fbclid=IwAR0xY-z_1&email=canary%40example.org#top"))
+    page.goto(site.url("/course?utm_source=a?b&email=canary%40example.org&fbclid=IwAR0xY-z_1#top?utm_term=x"))
     event_id = track(page, "ViewContent", COURSE)
     until(lambda: len(rows(relay, event_id)) == 2)
     assert {row["source"] for row in rows(relay, event_id)} == {"browser", "server"}
     assert sorted(row["duplicate"] for row in rows(relay, event_id)) == [False, True]
     event = from_server(relay, event_id)
     assert event["custom_data"] == COURSE and event["action_source"] == "website"
-    assert event["event_source_url"] == site.url("/course?fbclid=IwAR0xY-z_1")
+    assert event["event_source_url"] == site.url("/course?utm_source=a%3Fb&fbclid=IwAR0xY-z_1")
     assert sides(relay, "ViewContent")["both"] == before + 1
     assert "canary" not in str([request.post_data for request in page.sent])
 
