@@ -27,6 +27,8 @@ OUTAGE_FAILURES = 3
 REFUSED_PROBE_EVENTS = 10
 TURNS_A_CLAIM_AHEAD = 4
 """For so many calls in flight one more turn may claim its events, so that they are at hand when a call ends."""
+AHEAD_SECONDS = 10.0
+"""What was claimed ahead goes back then: a lease is no place to wait in."""
 LINGER_SECONDS = 0.1
 """Between two claims of a dataset that has less than a full batch, so that a trickle is not a call an event."""
 
@@ -94,16 +96,19 @@ class Paces:
 
     def begin(self, name: str, events: int) -> bool:
         """Returns as soon as a turn's calls with so many events may begin; it counts as in flight until `end`. False
-        when the dataset ran into trouble meanwhile, or after `stop`: what was claimed ahead goes back."""
+        when the dataset ran into trouble meanwhile, when it took too long, or after `stop`: what was claimed ahead goes
+        back."""
         with self._lock:
-            pace = self._pace(name)
-            while not self._is_stopping and pace.parked_until <= self._clock() and events <= pace.events:
+            pace, ends_at = self._pace(name), self._clock() + AHEAD_SECONDS
+            while pace.parked_until <= (now := self._clock()) < ends_at and events <= pace.events:
+                if self._is_stopping:
+                    break
                 if pace.in_flight < _most_calls(pace):
                     pace.in_flight += 1
                     return True
                 if pace.failures:
                     break
-                self._lock.wait()
+                self._lock.wait(ends_at - now)
             return False
 
     def end(self, name: str) -> None:

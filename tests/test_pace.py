@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from conversion_relay.graph import Accepted, Said, Throttled, Unreachable
-from conversion_relay.pace import FIRST_CALLS, MOST_EVENTS, PROBE_EVENTS, TURNS_A_CLAIM_AHEAD, Paces
+from conversion_relay.pace import AHEAD_SECONDS, FIRST_CALLS, MOST_EVENTS, PROBE_EVENTS, TURNS_A_CLAIM_AHEAD, Paces
 from tests.processes import until
 
 OK = Accepted(Said())
@@ -138,6 +138,7 @@ def busy(clock):
     assert paces.admit(["1"]) and paces.admit(["1"]) is None
     fifth = threading.Thread(target=lambda: began.append(paces.begin("1", MOST_EVENTS)), daemon=True)
     fifth.start()
+    until(lambda: paces._lock._waiters)
     return paces, fifth, began
 
 
@@ -154,6 +155,14 @@ def test_a_turn_claims_ahead_and_its_call_begins_when_another_is_settled(busy):
 def test_what_was_claimed_ahead_of_trouble_goes_back(busy, clock, trouble):
     paces, fifth, began = busy
     answered(paces, clock, trouble)
+    paces.end("1")
+    fifth.join(10)
+    assert began == [False]
+
+
+def test_what_was_claimed_ahead_does_not_wait_for_long(busy, clock):
+    paces, fifth, began = busy
+    clock.now += AHEAD_SECONDS
     paces.end("1")
     fifth.join(10)
     assert began == [False]
