@@ -44,17 +44,10 @@ class Deployment:
         return self.post("/payment-webhook", body, Stripe_Signature=signature, content_type="application/json")
 
     def depth(self, queue: str) -> int:
-        return sum(self._figures(queue))
-
-    def seen(self) -> int:
-        """Messages of the queue that a poller would get now."""
-        return self._figures("events")[0]
-
-    def _figures(self, queue: str) -> list[int]:
         names = [f"ApproximateNumberOfMessages{suffix}" for suffix in ("", "NotVisible", "Delayed")]
         asked = {"QueueUrl": self.url(queue), "AttributeNames": names}
         found = self.aws.client("sqs").get_queue_attributes(**asked)["Attributes"]
-        return [int(found[name]) for name in names]
+        return sum(int(found[name]) for name in names)
 
     def url(self, queue: str) -> str:
         return self.aws.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
@@ -125,4 +118,5 @@ def here(everything) -> Iterator[Deployment]:
     everything.aws.logs.clear()
     yield everything
     everything.misbehave(mode="none")
+    everything.aws.let_minutes_pass("events")
     until(everything.settled, 60)

@@ -35,7 +35,7 @@ def deploy(aws: StandIn, graph_url: str, **environment: str) -> None:
     dead = sqs.create_queue(QueueName="events-dead")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 50})
-    sqs.create_queue(QueueName="events", Attributes={"VisibilityTimeout": "30", "RedrivePolicy": redrive})
+    sqs.create_queue(QueueName="events", Attributes={"VisibilityTimeout": "360", "RedrivePolicy": redrive})
     _tables(aws)
     role = aws.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     secret = aws.client("secretsmanager").create_secret(Name="token", SecretString=TOKEN)["ARN"]

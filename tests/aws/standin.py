@@ -131,8 +131,16 @@ class StandIn:
         with self._receiving:
             for delivery in self._deliveries:
                 delivery.join()
-            for message in get_backend("sqs")[ACCOUNT][REGION].queues[queue]._messages:
+            for message in self._messages(queue):
                 message.change_visibility(0)
+
+    def were_all_received(self, queue: str) -> bool:
+        """Every message that waits was in a function's hands, at least once."""
+        with self._receiving:
+            return all(message.approximate_receive_count for message in self._messages(queue))
+
+    def _messages(self, queue: str) -> list[Any]:
+        return list(get_backend("sqs")[ACCOUNT][REGION].queues[queue]._messages)
 
     def _finish(self, mapping: Any, name: str, received: list[Any], records: list[dict[str, Any]]) -> None:
         answer = self.sandboxes.invoke(mapping.function_arn.split(":function:")[1].split(":")[0], {"Records": records})

@@ -65,7 +65,7 @@ def test_one_poison_event_and_an_outage_cost_nobody_else_anything(here):
 
     with ThreadPoolExecutor(8) as threads:
         assert set(threads.map(view, range(400))) == {200}
-    until(lambda: here.seen() == 0)
+    until(lambda: here.aws.were_all_received("events"))
     assert here.arrived() == []
     here.misbehave(mode="none")
     here.misbehave(mode="poison", event_id_contains="poison")
