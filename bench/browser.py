@@ -19,7 +19,7 @@ from tests.browser.site import ROOT, Site
 ROUNDS = 15
 THROTTLED = 4
 COUNTED = ("ScriptDuration", "V8CompileDuration")
-EMPTY = "window.fbq = () => {}; MetaTracking = {track() {}, debug: []}"
+EMPTY = "MetaTracking = {track() {}}"
 READS_ITSELF = EMPTY + "; document.currentScript.dataset.endpoint"
 CALL = """
 () => {

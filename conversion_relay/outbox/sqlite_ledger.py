@@ -5,7 +5,7 @@ from array import array
 import apsw
 
 from conversion_relay.outbox import sqlite_sides, sqlite_visitors
-from conversion_relay.outbox.sqlite_rows import Read
+from conversion_relay.outbox.sqlite_look import Read
 
 DEAD_SECONDS = 90 * 86_400
 CHUNK = 5_000

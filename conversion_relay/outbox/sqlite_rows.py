@@ -7,7 +7,7 @@ one statement over an array of keys, which SQLite reads without a call back into
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -16,6 +16,7 @@ import msgspec
 from conversion_relay.errors import LeaseLost
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Settlement, sqlite_sides
+from conversion_relay.outbox.sqlite_look import Read
 from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt, Withhold
 
 LIVE, BACKLOG, LATER, HELD = 0, 1, 2, 3
@@ -26,8 +27,6 @@ MOST_MOVED = 2_000
 LONGEST_WAIT = 3_600.0
 """Longer than any retry or pause; a time due beyond it was written under a clock that has been set back since."""
 MOST_KEY = 2**63 - 1
-Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
-"""`read(sql, values)` on a connection that sees committed rows."""
 
 
 def insert(db: apsw.Connection, events: Sequence[SealedEvent], now: float) -> list[Receipt]:

@@ -5,18 +5,18 @@ report nor a duplicate is counted twice, and the two are dropped together.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
 
 from conversion_relay.outbox import Sides
+from conversion_relay.outbox.sqlite_look import Read
 
 MOST_NAMES = 200
 """Event names of one dataset that a page may bring up; anybody can write a page's report."""
 PIXEL_SECONDS = 8 * 86_400
 PRUNED_AT_ONCE = 5_000
-Read = Callable[..., list[tuple[Any, ...]]]
 
 
 def count_stored(db: apsw.Connection, stored: Mapping[tuple[int, str], int], first_key: int) -> None:

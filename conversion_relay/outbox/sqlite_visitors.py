@@ -1,17 +1,16 @@
 """Who was seen under which order's id, in the SQLite outbox: one row each, for seven days."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import apsw
 import msgspec
 
+from conversion_relay.outbox.sqlite_look import Read
 from conversion_relay.visit import Visit
 
 VISITOR_SECONDS = 7 * 86_400
 """As long as Meta takes an event after it happened."""
 PRUNED_AT_ONCE = 5_000
-Read = Callable[..., list[tuple[Any, ...]]]
 
 
 def remember(db: apsw.Connection, key: str, visit: Visit, now: float) -> None:
