@@ -40,8 +40,8 @@ def test_a_page_a_message_a_registration_and_a_payment_are_four_correct_events(h
     assert events["CompleteRegistration"]["event_id"] == f"registration_{registration_id}"
     assert events["ViewContent"]["user_data"]["client_ip_address"] == "198.51.100.7"
     assert events["ViewContent"]["user_data"]["fbc"].endswith(".AbC")
-    for name in events:
-        assert f"Meta Conversions API {name} event sent successfully" in here.logs()
+    # A function says so when Meta has answered; the event is at Meta before.
+    until(lambda: all(f"Meta Conversions API {name} event sent successfully" in here.logs() for name in events))
     assert not [canary for canary in CANARIES if canary in here.logs()]
 
 

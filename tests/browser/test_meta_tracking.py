@@ -148,7 +148,7 @@ def test_what_only_the_pixel_hears_is_told_when_the_page_goes(page, relay, site)
         return False
 
     told = next(n for n in range(5) if heard(n))
-    assert [row["source"] for row in rows(relay, f"purchase_b{told}")] == ["browser"]
+    until(lambda: [row["source"] for row in rows(relay, f"purchase_b{told}")] == ["browser"])
     assert relay.post(purchase(f"purchase_b{told}", email="joe@example.com"))[0] == 202
     assert sides(relay, "Purchase")["both"] == before["both"] + 1
 
@@ -413,7 +413,7 @@ def test_two_tabs_are_one_browser_and_two_events(page, context, relay, site):
     first, second = track(page, "Lead"), track(other, "Lead")
     assert first != second
     assert from_server(relay, first)["user_data"]["fbp"] == from_server(relay, second)["user_data"]["fbp"]
-    assert [len(rows(relay, event_id)) for event_id in (first, second)] == [2, 2]
+    until(lambda: [len(rows(relay, event_id)) for event_id in (first, second)] == [2, 2])
 
 
 def test_a_double_click_is_one_event(page, relay, site):

@@ -116,11 +116,10 @@ class Terraform:
         until(lambda: len(self._arrived()) == 4, 60)
         names = {event["event_name"] for event in self._arrived()}
         assert names == {"ViewContent", "Contact", "CompleteRegistration", "Purchase"}, names
-        logs = "\n".join(line for lines in self._aws.logs.values() for line in lines)
-        for name in names:
-            assert f"Meta Conversions API {name} event sent successfully" in logs, name
+        # A function says so when Meta has answered; the event is at Meta before.
+        until(lambda: all(f"Meta Conversions API {name} event sent successfully" in self._logs() for name in names))
         for canary in ("canary.person", "Canary Person", TOKEN, STRIPE_SECRET):
-            assert canary not in logs, canary
+            assert canary not in self._logs(), canary
         print("four requests, four events")
 
     def _post(self, path: str, body: Any, **headers: str) -> dict[str, Any]:
@@ -128,6 +127,9 @@ class Terraform:
         status, answer = call("POST", self._aws.http_url + path, body, **headers)
         assert status == 200, (path, status, answer)
         return answer
+
+    def _logs(self) -> str:
+        return "\n".join(line for lines in self._aws.logs.values() for line in lines)
 
     def _arrived(self) -> list[dict[str, Any]]:
         with urllib.request.urlopen(f"{self._meta_url}/_emulator/events") as answer:
