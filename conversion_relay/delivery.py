@@ -1,32 +1,24 @@
 """From outbox to Meta: claim, pack, build, send, read, decide, settle, report.
 
 `step` is one turn of that; `worker.py` turns it until it is told to stop. Nothing here decides anything: what an answer
-means is in `graph.py`, what follows from it in `retry.py`, how fast it goes in `pace.py`.
+means is in `graph.py`, what follows from it in `retry.py`, how fast it goes in `pace.py`, how it is told in
+`report.py`.
 """
 
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import assert_never
 
 import msgspec
 
-from conversion_relay.batch import Sized
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.graph import (
-    Accepted,
-    Ambiguous,
-    Outcome,
-    Refused,
-    Said,
-    Unreachable,
-    build_request,
-    read_response,
-)
+from conversion_relay.exchange import as_attempt, post
+from conversion_relay.graph import Accepted, Ambiguous, Outcome, Refused, Unreachable
 from conversion_relay.isolation import Batch, Isolation
 from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Leases, Settlement
 from conversion_relay.pace import DATASET_OUTCOMES, PaceNow, Paces
+from conversion_relay.report import Report, alert
 from conversion_relay.retry import (
     HELD,
     PROBE_EVERY,
@@ -45,7 +37,7 @@ from conversion_relay.retry import (
 )
 from conversion_relay.settings import Dataset, Settings
 from conversion_relay.telemetry import Counters, Sentences, logger
-from conversion_relay.transport import Response, Transport
+from conversion_relay.transport import Transport
 
 DEADLINE_SECONDS = 5.0
 """Meta answers most requests within 0.6 s and advises 1.5 s; a batch of 1,000 in the background gets more."""
@@ -57,12 +49,6 @@ DEDUPLICATION_SECONDS = 48 * 3_600 - 600
 """Meta drops a second copy within 48 hours of the first; after that, less a margin, it would be counted twice."""
 RECORD_AGAIN_EVERY = 0.5
 _ENDED = (Delivered, Dead, Expired, Withhold)
-_ALERTS = {
-    "unauthorized": "Meta refuses the access token; events wait, nothing is lost: set a new META_ACCESS_TOKEN",
-    "misconfigured": "Meta refuses this token for this dataset; events wait: check META_PIXEL_ID and permissions",
-    "all_refused": "Meta refuses every event of this dataset; events wait: see `conversion-relay dead list`",
-    "accounting_mismatch": "Meta's answers do not add up with what was sent; these events are sent again and again",
-}
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -70,23 +56,6 @@ class Turn(msgspec.Struct, frozen=True):
 
     dataset: Dataset
     events: int
-
-
-class Report(msgspec.Struct):
-    """What one turn did."""
-
-    dataset: str
-    claimed: int
-    calls: int = 0
-    delivered: int = 0
-    dead: int = 0
-    expired: int = 0
-    held: int = 0
-    withheld: int = 0
-    retried: int = 0
-    ambiguous: int = 0
-    ambiguous_late: int = 0
-    why: str | None = None
 
 
 class Delivery:
@@ -206,7 +175,7 @@ class Delivery:
                 rest = [event for waiting in batches for event in waiting.events]
                 self._put_back(lease, rest, outcome, failures, report)
                 break
-        self._tell(report)
+        report.tell(self._counters)
         return report
 
     def _ask(self, dataset: Dataset, batch: Batch, report: Report) -> tuple[Outcome, int]:
@@ -248,7 +217,7 @@ class Delivery:
         decided = [(event, verdicts[event.attempts]) for event in events]
         for verdict in verdicts.values():
             self._park(lease.dataset, verdict, now)
-        self._record(lease, decided, _attempt(outcome, now), report)
+        self._record(lease, decided, as_attempt(outcome, now), report)
 
     def _put_back(
         self, lease: Lease, events: Sequence[LeasedEvent], outcome: Outcome, failures: int, report: Report
@@ -298,7 +267,7 @@ class Delivery:
         if isinstance(verdict, Park):
             self._paces.park(name, verdict.until - now, verdict.why)
         if isinstance(verdict, Park | RetryAt) and verdict.alert and self._paces.alert(name, verdict.why):
-            logger.error(_ALERTS[verdict.why], extra={"dataset": name, "reason": verdict.why})
+            alert(name, verdict.why)
 
     def _record(
         self,
@@ -315,35 +284,7 @@ class Delivery:
         for event, verdict in settlements:
             outcomes.setdefault((verdict, event.event_name), []).append(event.event_id)
         for (verdict, event_name), event_ids in outcomes.items():
-            self._say(verdict, event_name, event_ids, attempt, report)
-
-    def _say(
-        self, verdict: FinalVerdict, event_name: str, event_ids: list[str], attempt: Attempt | None, report: Report
-    ) -> None:
-        n = len(event_ids)
-        match verdict:
-            case Delivered():
-                report.delivered += n
-                self._sentences.sent(event_name, *event_ids)
-            case Dead(why="corrupt"):
-                report.dead += n
-                self._sentences.error(event_name, *event_ids, why="corrupt")
-            case Dead(why=why):
-                report.dead += n
-                self._sentences.failed(event_name, *event_ids, why=why, said=_said(attempt) if attempt else {})
-            case Expired():
-                report.expired += n
-                self._sentences.failed(event_name, *event_ids, why="too_old")
-            case Hold(why=why):
-                report.held += n
-                self._sentences.error(event_name, *event_ids, why=why)
-            case Withhold():
-                report.withheld += n
-            case RetryAt(why=why) | Park(why=why):
-                report.retried += n
-                report.why = why
-            case _:
-                assert_never(verdict)
+            report.note(verdict, event_name, event_ids, attempt, self._sentences)
 
     def _settle_surely(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None) -> None:
         """Meta has answered, so this is tried until it is on the disk; a turn that cannot record sends nothing more."""
@@ -359,52 +300,3 @@ class Delivery:
                     raise
             else:
                 return
-
-    def _tell(self, report: Report) -> None:
-        """One line per turn that left something to do, and the counters."""
-        for name in ("calls", "delivered", "dead", "expired", "held", "withheld", "retried"):
-            self._counters.add(f"relay_delivery_{name}_total", getattr(report, name), dataset=report.dataset)
-        for name in ("ambiguous", "ambiguous_late"):
-            self._counters.add(f"relay_{name}_total", getattr(report, name), dataset=report.dataset)
-        if report.withheld:
-            fields = {"dataset": report.dataset, "events": report.withheld}
-            logger.warning("Events were forgotten unsent, since their visitors did not agree", extra=fields)
-        if report.retried:
-            fields = {"dataset": report.dataset, "events": report.retried, "reason": report.why}
-            logger.warning("Events wait for another try", extra=fields)
-
-
-def post(
-    transport: Transport,
-    settings: Settings,
-    dataset: Dataset,
-    batch: Sequence[Sized],
-    deadline: float,
-    clock: Callable[[], float],
-    *,
-    test_event_code: str | None = None,
-) -> Outcome:
-    """One request to Meta and what it came to; `deadline` in seconds for all of it."""
-    request = build_request(
-        batch,
-        url=settings.graph_url,
-        version=settings.graph_version,
-        dataset=dataset.pixel_id,
-        token=dataset.access_token.reveal(),
-        test_event_code=test_event_code or dataset.test_event_code,
-    )
-    answer = transport.send(request, deadline)
-    if isinstance(answer, Response):
-        return read_response(answer.status, answer.headers, answer.body, len(batch), clock())
-    return answer
-
-
-def _attempt(outcome: Outcome, now: float) -> Attempt:
-    why = getattr(outcome, "why", None)
-    said: Said = outcome.said
-    return Attempt(at=now, outcome=type(outcome).__name__.lower(), why=why, **msgspec.structs.asdict(said))
-
-
-def _said(attempt: Attempt) -> dict[str, object]:
-    fields = ("status", "code", "subcode", "title", "fbtrace_id")
-    return {name: value for name in fields if (value := getattr(attempt, name)) is not None}

@@ -155,7 +155,7 @@ class Relay:
     def _send(
         self, batch: Sequence[SealedEvent], dataset: Dataset, deadline: float, test_event_code: str | None
     ) -> Sent:
-        from conversion_relay.delivery import post
+        from conversion_relay.exchange import post
         from conversion_relay.transport import GraphTransport
 
         if self._transport is None:

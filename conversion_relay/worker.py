@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from conversion_relay.delivery import Delivery, Report, Turn
+from conversion_relay.delivery import Delivery, Turn
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.outbox import Outbox
+from conversion_relay.report import Report
 from conversion_relay.telemetry import logger
 
 PRUNE_EVERY = 600.0
