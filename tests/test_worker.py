@@ -80,7 +80,7 @@ def test_calls_of_one_dataset_run_at_the_same_time_up_to_the_limit(outbox, worki
             most[0] = max(most[0], now[0])
         if most[0] >= 4:
             several.set()
-        several.wait(0.2)
+        several.wait(1.0)
         with lock:
             now[0] -= 1
         return taken(ids)

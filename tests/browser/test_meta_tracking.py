@@ -194,6 +194,7 @@ def test_a_page_that_is_closed_at_once_has_sent_its_event(page, relay, site):
 def test_a_page_that_is_left_at_once_has_sent_its_event(page, relay, site):
     page.goto(site.url())
     event_id = page.evaluate("() => { const id = MetaTracking.track('Lead'); location.href = '/next'; return id }")
+    page.wait_for_url("**/next")
     from_server(relay, event_id)
 
 
