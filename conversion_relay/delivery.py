@@ -9,9 +9,12 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
+from conversion_relay.before_sending import before_sending, is_late
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.exchange import as_attempt, post
 from conversion_relay.graph import Accepted, Ambiguous, Outcome, Refused, Unreachable
@@ -20,7 +23,6 @@ from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Leases, Settlem
 from conversion_relay.pace import DATASET_OUTCOMES, PaceNow, Paces
 from conversion_relay.report import Report, alert
 from conversion_relay.retry import (
-    HELD,
     PROBE_EVERY,
     Dead,
     Delivered,
@@ -45,9 +47,8 @@ LEASE_SECONDS = 60.0
 EXTEND_AFTER = LEASE_SECONDS - 4 * DEADLINE_SECONDS
 CALLS_WITHOUT_SUCCESS = 32
 """Halving stops here when nothing was accepted: then it is not one bad event but something about the dataset."""
-DEDUPLICATION_SECONDS = 48 * 3_600 - 600
-"""Meta drops a second copy within 48 hours of the first; after that, less a margin, it would be counted twice."""
 RECORD_AGAIN_EVERY = 0.5
+Result = TypeVar("Result")
 _ENDED = (Delivered, Dead, Expired, Withhold)
 
 
@@ -165,6 +166,9 @@ class Delivery:
             if batch.is_guilty and len(batch.events) > 1:
                 batches += self._isolation.halve(batch.events)
                 continue
+            batch.events = self._without_revoked(lease, batch.events, report)
+            if not batch.events:
+                continue
             if self._steady_clock() - held_since > EXTEND_AFTER:
                 self._outbox.extend(lease, LEASE_SECONDS)
                 held_since = self._steady_clock()
@@ -230,33 +234,30 @@ class Delivery:
         self._record(lease, [(event, verdict) for event in events], None, report)
 
     def _settle_unsendable(self, lease: Lease, report: Report) -> list[LeasedEvent]:
-        """What the disk changed, what grew too old, what nobody agreed to, and what Meta may have too long is settled
-        unsent."""
         now = self._clock()
         sendable: list[LeasedEvent] = []
         unsendable: list[tuple[LeasedEvent, Verdict]] = []
         for event in lease.events:
-            verdict = self._before_sending(event, now, report)
-            if verdict is None:
+            if (verdict := before_sending(event, self._settings, now)) is None:
                 sendable.append(event)
             else:
                 unsendable.append((event, verdict))
+            if verdict is None or isinstance(verdict, Hold):
+                report.ambiguous_late += is_late(event, now)
         if unsendable:
             self._record(lease, unsendable, None, report)
         return sendable
 
-    def _before_sending(self, event: LeasedEvent, now: float, report: Report) -> FinalVerdict | None:
-        if not event.intact:
-            return Dead("corrupt")
-        if event.expires_at <= now:
-            return Expired()
-        if event.consent is None and self._settings.silence == "withhold":
-            return Withhold()
-        if event.sent_at is not None and now - event.sent_at > DEDUPLICATION_SECONDS:
-            report.ambiguous_late += 1
-            if event.event_name in self._settings.held_event_names:
-                return Hold(HELD)
-        return None
+    def _without_revoked(self, lease: Lease, events: list[LeasedEvent], report: Report) -> list[LeasedEvent]:
+        """Minutes may lie between a claim and a call; what was erased or withdrawn meanwhile is not sent."""
+        revoked = self._surely(
+            partial(self._outbox.revoked, events), "Nothing is sent, since the outbox cannot be read"
+        )
+        if not revoked:
+            return events
+        withdrawn = [(event, Withhold("withdrawn")) for event in events if event.key in revoked]
+        self._record(lease, withdrawn, None, report)
+        return [event for event in events if event.key not in revoked]
 
     def _settle_all_refused(self, lease: Lease, batches: list[Batch], report: Report) -> None:
         park = Park(self._clock() + PROBE_EVERY, "all_refused", alert=True)
@@ -278,7 +279,8 @@ class Delivery:
     ) -> None:
         """Commit first; only then say so."""
         settlements: list[Settlement] = [(e, verdict) for e, verdict in decided if not isinstance(verdict, Isolate)]
-        self._settle_surely(lease, settlements, attempt)
+        settle = partial(self._outbox.settle, lease, settlements, attempt, self._clock())
+        self._surely(settle, "What Meta answered cannot be recorded yet")
         self._isolation.forget(e for e, verdict in settlements if isinstance(verdict, _ENDED))
         outcomes: dict[tuple[FinalVerdict, str], list[str]] = {}
         for event, verdict in settlements:
@@ -286,17 +288,15 @@ class Delivery:
         for (verdict, event_name), event_ids in outcomes.items():
             report.note(verdict, event_name, event_ids, attempt, self._sentences)
 
-    def _settle_surely(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None) -> None:
-        """Meta has answered, so this is tried until it is on the disk; a turn that cannot record sends nothing more."""
+    def _surely(self, work: Callable[[], Result], trouble: str) -> Result:
+        """Tried until the outbox can do it; meanwhile this turn sends nothing more."""
         is_first = True
         while True:
             try:
-                self._outbox.settle(lease, settlements, attempt, self._clock())
+                return work()
             except OutboxUnavailable as error:
                 if is_first:
-                    logger.error("What Meta answered cannot be recorded yet", extra={"reason": str(error)})
+                    logger.error(trouble, extra={"reason": str(error)})
                 is_first = False
                 if self._stopping.wait(RECORD_AGAIN_EVERY):
                     raise
-            else:
-                return

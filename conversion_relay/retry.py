@@ -4,6 +4,8 @@ Only Meta's own "this event is wrong" can kill an event. Silence, throttling, a 
 the dataset, not the event: they spend no attempt, and the event waits until it is too old to be worth anything.
 """
 
+from typing import Literal
+
 import msgspec
 
 from conversion_relay.graph import (
@@ -94,7 +96,10 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class Withhold(msgspec.Struct, frozen=True):
-    """Never sent, and forgotten: its visitor did not agree, which the operator asks for by now (RELAY_CONSENT)."""
+    """Never sent, and forgotten. `withheld`: its visitor did not agree, which the operator asks for by now
+    (RELAY_CONSENT); `withdrawn`: its visitor took it back."""
+
+    why: Literal["withheld", "withdrawn"] = "withheld"
 
 
 Verdict = Delivered | RetryAt | Isolate | Dead | Expired | Park | Hold | Withhold

@@ -222,6 +222,72 @@ def test_what_grew_too_old_while_it_waited_is_expired_unsent(outbox, clock, capl
     assert (states(outbox, "old"), states(outbox, "young")) == ({"expired": 1}, {"delivered": 1})
 
 
+def view(event_id: str) -> SealedEvent:
+    """A browser's, so that its visitor may take it back."""
+    return SealedEvent(
+        dataset="1",
+        event_name="ViewContent",
+        event_id=event_id,
+        event_time=int(NOW),
+        expires_at=int(NOW) + 600_000,
+        body=wire(event_id, "ViewContent"),
+    )
+
+
+def test_what_is_taken_back_or_erased_between_claim_and_call_is_not_sent(outbox, clock, monkeypatch):
+    outbox.put([view("a"), view("b"), view("c" * 64), view("d")], NOW)
+    claim = outbox.claim
+
+    def claim_and_hear(*arguments):
+        lease = claim(*arguments)
+        outbox.withdraw("1", ["b"], NOW)
+        outbox.erase(["c" * 64], NOW)
+        return lease
+
+    monkeypatch.setattr(outbox, "claim", claim_and_hear)
+    meta = Meta()
+    drain(delivery(outbox, meta, clock))
+    assert meta.calls == [["a", "d"]]
+    assert states(outbox, "a", "b", "d") == {"delivered": 2, "erased": 1}
+    book = outbox.counts()["1"]
+    assert (book.erased, book.leased, book.pending, book.imbalance) == (2, 0, 0, 0)
+
+
+def test_what_is_taken_back_during_a_call_that_fails_is_not_sent_again(outbox, clock):
+    outbox.put([view("a"), view("b")], NOW)
+
+    def withdrawn_meanwhile(ids):
+        outbox.withdraw("1", ["a"], NOW)
+        return Unreachable("deadline", sent=True)
+
+    meta = Meta(withdrawn_meanwhile)
+    running = delivery(outbox, meta, clock)
+    drain(running)
+    assert states(outbox, "a", "b") == {"erased": 1, "pending": 1}
+    meta.answer = taken
+    clock.now += 600
+    drain(running)
+    assert meta.calls == [["a", "b"], ["b"]] and states(outbox, "b") == {"delivered": 1}
+
+
+def test_while_the_outbox_cannot_be_read_nothing_is_sent(outbox, clock, monkeypatch, caplog):
+    outbox.put([view("a")], NOW)
+    revoked, looks = outbox.revoked, []
+    meta = Meta()
+
+    def revoked_at_the_third_look(events):
+        looks.append(len(meta.calls))
+        if len(looks) < 3:
+            raise OutboxUnavailable("it is opened anew")
+        return revoked(events)
+
+    monkeypatch.setattr(outbox, "revoked", revoked_at_the_third_look)
+    monkeypatch.setattr("conversion_relay.delivery.RECORD_AGAIN_EVERY", 0.0)
+    drain(delivery(outbox, meta, clock))
+    assert looks == [0, 0, 0] and meta.calls == [["a"]]
+    assert len([record for record in caplog.records if "Nothing is sent" in record.message]) == 1
+
+
 def test_what_waited_without_consent_is_forgotten_unsent_once_the_operator_asks_for_it(outbox, clock, caplog):
     granted = SealedEvent(
         dataset="1",

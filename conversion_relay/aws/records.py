@@ -60,6 +60,10 @@ class Records:
     def release(self, lease: Lease) -> None:
         """What has no verdict stays in the queue."""
 
+    def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
+        """What is in a queue cannot be taken back."""
+        return frozenset()
+
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         for event, verdict in settlements:
             self.verdicts[event.key] = verdict

@@ -36,7 +36,7 @@ class LeasedEvent(msgspec.Struct, frozen=True):
     intact: bool
     """False where the stored bytes no longer match their checksum; such bytes are never sent."""
     body: bytes
-    consent: Literal["granted"] | None = None
+    consent: Literal["granted", "withdrawn"] | None = None
     """What the visitor said; whether that is enough is asked again before it is sent."""
 
 
@@ -124,9 +124,12 @@ class Leases(Protocol):
     def release(self, lease: Lease) -> None:
         """What is left of the lease was not sent and waits again, for anybody; no attempt is counted."""
 
+    def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
+        """The keys of those that were erased or withdrawn since they were claimed: they are not to be sent."""
+
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         """Some or all of the lease's events get their verdict; LeaseLost and no change when the token is stale.
-        An event that was erased meanwhile stays erased."""
+        An event that was erased meanwhile stays erased; one that was withdrawn meanwhile does not wait again."""
 
     def waiting(self, now: float) -> dict[str, float]:
         """Datasets with something to send, and when the first of it is due (Unix seconds; 0 when it is due now).
@@ -162,8 +165,8 @@ class Outbox(Leases, Protocol):
         """Forget a person: every event that holds one of these SHA-256 digests; how many."""
 
     def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
-        """A visitor takes back what their browser sent: events with public names that are pending, not leased, end as
-        erased; how many."""
+        """A visitor takes back what their browser sent: events with public names that are pending or dead end as
+        erased; how many. So do those that are leased, unless Meta gets them first; they are not in the number."""
 
     def remember_visitor(self, key: str, visit: Visit, now: float) -> None:
         """Durable when it returns, for 7 days. What was remembered under this key first stays; only what was missing

@@ -8,7 +8,7 @@
 --                  │  released, owner died └───────────────────────────▶ expired│
 --                  └────────────────────────────────────────────────────────────┘
 --   erase: from any state to erased; held events are pending, until somebody replays them or they expire
---   withdraw: from pending to erased; settle Withhold: from leased to erased
+--   withdraw: from pending or dead to erased; from leased, unless Meta gets it first. settle Withhold: from leased
 --
 -- What an event is stays in `event`, what is sent in `body`, and whose turn it is in `queue`; so claiming a thousand
 -- events touches a few pages however many wait, and settling them gives the bodies' pages back whole.
@@ -33,7 +33,7 @@ CREATE TABLE event (
   settled_at  REAL,
   reason      TEXT,
   answer      INTEGER REFERENCES answer (id),
-  consent     TEXT,     -- 'granted' where the visitor said so
+  consent     TEXT,     -- 'granted' where the visitor said so, 'withdrawn' where it was taken back while leased
   UNIQUE (event_id, dataset, event_name)
 ) STRICT;
 

@@ -9,6 +9,7 @@ share one fsync. SQLite comes with APSW because releases up to 3.51.2 can corrup
 import contextlib
 import secrets
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -21,6 +22,7 @@ from conversion_relay.outbox import (
     Attempt,
     Counts,
     Lease,
+    LeasedEvent,
     Settlement,
     Sides,
     Story,
@@ -32,8 +34,10 @@ from conversion_relay.outbox import sqlite_ledger as ledger
 from conversion_relay.outbox import sqlite_operator as operator
 from conversion_relay.outbox import sqlite_rows as rows
 from conversion_relay.outbox.owner import Owner
+from conversion_relay.outbox.sqlite_books import make_dataset_id
 from conversion_relay.outbox.sqlite_database import Database
 from conversion_relay.outbox.sqlite_file import Damaged, Unusable
+from conversion_relay.outbox.sqlite_lanes import shift_lanes
 from conversion_relay.visit import Visit
 
 LEDGER_SECONDS = 8 * 86_400
@@ -107,6 +111,9 @@ class SqliteOutbox:
     def release(self, lease: Lease) -> None:
         self._take_back(lease.token, unsent=True)
 
+    def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
+        return rows.revoked(self._database.read, array("q", (event.key for event in events)))
+
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         groups = rows.by_verdict(settlements)
         self._database.submit(lambda db: rows.settle(db, lease.token, groups, attempt, now)).result()
@@ -172,7 +179,7 @@ class SqliteOutbox:
 
     def note_pixel(self, dataset: str, pairs: Sequence[tuple[str, str]], now: float) -> "Future[None]":
         def work(db: Any) -> None:
-            sqlite_sides.note_pixel(db, rows.make_dataset_id(db, dataset), pairs, now)
+            sqlite_sides.note_pixel(db, make_dataset_id(db, dataset), pairs, now)
 
         return self._database.submit(work, adds=True)
 
@@ -218,7 +225,7 @@ class SqliteOutbox:
     def _shift_lanes(self, dataset: int, now: float) -> int:
         """In steps, between which others may write."""
         shifted = 0
-        while n := self._database.submit(partial(rows.shift_lanes, dataset=dataset, now=now)).result():
+        while n := self._database.submit(partial(shift_lanes, dataset=dataset, now=now)).result():
             shifted += n
         return shifted
 

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, TypeVar
 import apsw
 
 from conversion_relay.errors import LeaseLost, OutboxUnavailable, SettingsError
-from conversion_relay.outbox import sqlite_rows as rows
 from conversion_relay.outbox.disk import Room
 from conversion_relay.outbox.salvage import is_ours, salvage
+from conversion_relay.outbox.sqlite_books import read
 from conversion_relay.outbox.sqlite_file import (
     DAMAGE,
     PAGE,
@@ -179,13 +179,13 @@ class Database:
     def _checkpoint(self) -> bool:
         """Copy the log into the file and cut it to nothing; whether that could be done now."""
         with contextlib.suppress(apsw.BusyError, apsw.FullError):
-            ((is_busy, _, _),) = rows.read(self.writer, "PRAGMA wal_checkpoint(TRUNCATE)")
+            ((is_busy, _, _),) = read(self.writer, "PRAGMA wal_checkpoint(TRUNCATE)")
             return not is_busy
         return False
 
     def _free_inside(self) -> int:
         with contextlib.suppress(apsw.Error):
-            ((pages,),) = rows.read(self.writer, "PRAGMA freelist_count")
+            ((pages,),) = read(self.writer, "PRAGMA freelist_count")
             return int(pages) * PAGE
         return 0
 

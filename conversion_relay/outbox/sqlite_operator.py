@@ -10,7 +10,8 @@ import apsw
 
 from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.outbox import sqlite_sides, sqlite_visitors
-from conversion_relay.outbox.sqlite_rows import BACKLOG, dataset_id, end, enqueue, move, read
+from conversion_relay.outbox.sqlite_books import dataset_id, move, read
+from conversion_relay.outbox.sqlite_lanes import BACKLOG, enqueue
 
 
 def replay(db: apsw.Connection, now: float, keys: Sequence[int]) -> int:
@@ -58,7 +59,7 @@ def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now:
             new_id = f"erased_{secrets.token_hex(8)}" if named else event_id
             if named:
                 sqlite_sides.forget(db, _array([key]))
-            db.execute(_ERASE, (now, new_id, key))
+            db.execute(_ERASE, (now, new_id, "erased", key))
             db.execute("DELETE FROM body WHERE key = ?", (key,))
             move(db, dataset, state, "erased", 1)
             erased += 1
@@ -77,7 +78,7 @@ DELETE FROM queue WHERE (dataset, lane, rank, key) IN (
     WHERE dataset = (SELECT dataset FROM event WHERE key = ?1) AND lane = 2 AND key = ?1
       AND (SELECT reason FROM event WHERE key = ?1) IS NOT NULL)
 """
-_ERASE = "UPDATE event SET state = 'erased', settled_at = ?, event_id = ?, reason = 'erased' WHERE key = ?"
+_ERASE = "UPDATE event SET state = 'erased', settled_at = ?, event_id = ?, reason = ? WHERE key = ?"
 HOLDS_DIGEST = """
 SELECT event.key FROM event LEFT JOIN body ON body.key = event.key
 WHERE event.key > ?1 AND event.key <= ?2 AND state != 'erased' AND (instr(body, ?3) OR instr(event_id, ?4))
@@ -85,12 +86,19 @@ WHERE event.key > ?1 AND event.key <= ?2 AND state != 'erased' AND (instr(body, 
 
 
 def withdraw(db: apsw.Connection, dataset_name: str, event_ids: Sequence[str], now: float) -> int:
-    """Those that are pending and that a browser may have sent; how many. Each is found by its id."""
+    """Of those that a browser may have sent: the pending and the dead, how many. Who holds a lease is told by a mark.
+    Each is found by its id."""
     dataset = dataset_id(db, dataset_name)
-    found = [key for event_id in event_ids for (key,) in read(db, _WITHDRAWABLE, (event_id, dataset))]
-    keys = array("q", (key for key in found if _unqueue(db, key)))
-    n = end(db, "erased", "withdrawn", 0, apsw.carray(keys), None, now) if keys else 0
-    move(db, dataset or 0, "pending", "erased", n)
+    n = 0
+    for event_id in event_ids:
+        for key, state in read(db, _WITHDRAWABLE, (event_id, dataset)):
+            if state == "waiting" and not _unqueue(db, key):
+                db.execute("UPDATE event SET consent = 'withdrawn' WHERE key = ?", (key,))
+                continue
+            db.execute(_ERASE, (now, event_id, "withdrawn", key))
+            db.execute("DELETE FROM body WHERE key = ?", (key,))
+            move(db, dataset or 0, "pending" if state == "waiting" else state, "erased", 1)
+            n += 1
     return n
 
 
@@ -101,7 +109,7 @@ def _unqueue(db: apsw.Connection, key: int) -> bool:
 
 
 _WITHDRAWABLE = f"""
-SELECT key FROM event WHERE event_id = ? AND dataset = ? AND state = 'waiting'
+SELECT key, state FROM event WHERE event_id = ? AND dataset = ? AND state IN ('waiting', 'dead')
 AND event_name IN ({", ".join(f"'{name}'" for name in sorted(PUBLIC_EVENT_NAMES))})
 """
 

@@ -11,22 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
-import msgspec
 
 from conversion_relay.errors import LeaseLost
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Settlement, sqlite_sides
+from conversion_relay.outbox.sqlite_books import add, dataset_id, make_dataset_id, move, read
+from conversion_relay.outbox.sqlite_lanes import BACKLOG, HELD, LATER, dequeue, enqueue
 from conversion_relay.outbox.sqlite_look import Read
 from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt, Withhold
-
-LIVE, BACKLOG, LATER, HELD = 0, 1, 2, 3
-FRESH_SECONDS = 30.0
-"""An event that waits longer leaves the live lane for the backlog."""
-MOST_MOVED = 2_000
-"""Events that one claim takes from lane to lane, so that no claim is slow because a million wait."""
-LONGEST_WAIT = 3_600.0
-"""Longer than any retry or pause; a time due beyond it was written under a clock that has been set back since."""
-MOST_KEY = 2**63 - 1
 
 
 def insert(db: apsw.Connection, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
@@ -41,8 +33,8 @@ def insert(db: apsw.Connection, events: Sequence[SealedEvent], now: float) -> li
     db.executemany("INSERT INTO body VALUES (?, ?, ?)", ((key, zlib.crc32(e.body), e.body) for key, e in new))
     db.executemany("INSERT INTO queue VALUES (?, 0, ?, ?)", ((ids[e.dataset], now, key) for key, e in new))
     for dataset, n in Counter(ids[event.dataset] for _, event in new).items():
-        _add(db, dataset, "accepted", n)
-        _add(db, dataset, "pending", n)
+        add(db, dataset, "accepted", n)
+        add(db, dataset, "pending", n)
     sqlite_sides.count_stored(db, Counter((ids[event.dataset], event.event_name) for _, event in new), first)
     return [Receipt(event.event_id, duplicate=i not in stored) for i, event in enumerate(events)]
 
@@ -53,29 +45,17 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting') ON CONFLICT DO NOTHING RETURNING key
 """
 
 
-def make_dataset_id(db: apsw.Connection, name: str) -> int:
-    found = read(db, "SELECT id FROM dataset WHERE name = ?", (name,))
-    if not found:
-        found = read(db, "INSERT INTO dataset (name) VALUES (?) RETURNING id", (name,))
-    return int(found[0][0])
-
-
 # -- leases ------------------------------------------------------------------------------------------------------------
 
 
 def claim(
     db: apsw.Connection, token: str, owner: str, dataset_name: str, now: float, until: float, limit: int
 ) -> "array[int]":
-    """The keys. Fresh events first; where others wait too, half of the places are theirs, by deadline.
-
-    `leased_events` reads the rows: work that need not be done by the one thread that writes."""
+    """The keys. `leased_events` reads the rows: work that need not be done by the one thread that writes."""
     dataset = dataset_id(db, dataset_name)
     if dataset is None:
         return array("q")
-    shift_lanes(db, dataset, now)
-    ((fresh,),) = read(db, _COUNT, (dataset, LIVE, limit))
-    waiting = _dequeue(db, dataset, BACKLOG, limit - min(fresh, limit // 2))
-    keys = _dequeue(db, dataset, LIVE, limit - len(waiting)) + waiting
+    keys = dequeue(db, dataset, limit, now)
     if keys:
         db.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?)", (token, owner, dataset, now, until, keys.tobytes()))
         move(db, dataset, "pending", "leased", len(keys))
@@ -102,66 +82,12 @@ WHERE coalesce(state, '') != 'erased'
 """
 
 
-_COUNT = "SELECT count(*) FROM (SELECT 1 FROM queue WHERE dataset = ? AND lane = ? LIMIT ?)"
+def revoked(read_rows: Read, keys: "array[int]") -> frozenset[int]:
+    """Those that were erased or withdrawn."""
+    return frozenset(key for (key,) in read_rows(_REVOKED, (apsw.carray(keys),))) if keys else frozenset()
 
 
-def _dequeue(db: apsw.Connection, dataset: int, lane: int, limit: int) -> "array[int]":
-    """The first of a lane, in one row: for every row of its own the writing thread would wait for its turn to run."""
-    ((listed, last_rank),) = read(db, _FIRST, (dataset, lane, limit))
-    keys = array("q", msgspec.json.decode(listed, type=list[int]))
-    if keys:
-        db.execute(_DEQUEUE, (dataset, lane, last_rank, keys[-1]))
-    return keys
-
-
-_FIRST = """
-SELECT json_group_array(key ORDER BY rank, key), max(rank)
-FROM (SELECT rank, key FROM queue WHERE dataset = ? AND lane = ? ORDER BY rank, key LIMIT ?)
-"""
-_DEQUEUE = "DELETE FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) <= (?, ?)"
-
-
-def shift_lanes(db: apsw.Connection, dataset: int, now: float) -> int:
-    """What is no longer fresh joins the backlog, and so does what has waited its time; how many."""
-    shifted = 0
-    shifts = (
-        (LIVE, -1e18, now - FRESH_SECONDS),
-        (LATER, -1e18, now),
-        (LATER, now + LONGEST_WAIT, 1e18),
-        (HELD, -1e18, now),
-    )
-    for lane, after, before in shifts:
-        start = (dataset, lane, after, MOST_KEY)
-        full = read(
-            db,
-            f"SELECT rank, key {_SPAN} ORDER BY rank, key LIMIT 1 OFFSET {MOST_MOVED - 1}",
-            (*start, before, MOST_KEY),
-        )
-        span = (*start, *(full[0] if full else (before, MOST_KEY)))
-        db.execute(_JOIN_BACKLOG, span)
-        if n := db.changes():
-            db.execute(f"DELETE {_SPAN}", span)
-            shifted += n
-    return shifted
-
-
-# Pairs are compared, so that a seek by both columns ends where it should: a million events may share one rank.
-_SPAN = "FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) > (?, ?) AND (rank, key) <= (?, ?)"
-_JOIN_BACKLOG = f"""
-INSERT INTO queue SELECT event.dataset, 1, coalesce(sent_at, expires_at), event.key
-FROM (SELECT key AS waiting {_SPAN}) JOIN event ON event.key = waiting
-"""
-
-
-def enqueue(db: apsw.Connection, lane: int, keys: Any, due_at: float | None = None) -> int:
-    """How many; an event that was erased meanwhile has no turn any more."""
-    db.execute(
-        "INSERT INTO queue SELECT dataset, ?1, CASE ?1 WHEN 0 THEN accepted_at WHEN 1 THEN"
-        " coalesce(sent_at, expires_at) WHEN 2 THEN ?2 ELSE expires_at END, key"
-        " FROM event WHERE key IN carray(?3) AND state = 'waiting'",
-        (lane, due_at, keys),
-    )
-    return db.changes()
+_REVOKED = "SELECT key FROM event WHERE key IN carray(?) AND (state != 'waiting' OR consent = 'withdrawn')"
 
 
 def extend(db: apsw.Connection, lease: Lease, until: float) -> None:
@@ -177,6 +103,7 @@ def take_back(db: apsw.Connection, token: str, *, unsent: bool = False) -> None:
         if not unsent:
             sql = "UPDATE event SET sent_at = coalesce(sent_at, ?) WHERE key IN carray(?) AND state = 'waiting'"
             db.execute(sql, (since, keys))
+        move(db, dataset, "leased", "erased", _drop_withdrawn(db, keys, since))
         move(db, dataset, "leased", "pending", enqueue(db, BACKLOG, keys))
         db.execute("DELETE FROM lease WHERE token = ?", (token,))
 
@@ -197,7 +124,10 @@ def settle(
         rest.difference_update(keys)
     answer = _keep_answer(db, attempt) if attempt else None
     for verdict, keys in groups.items():
-        state, n = _apply(db, verdict, apsw.carray(keys), answer, now)
+        settled = apsw.carray(keys)
+        if not isinstance(verdict, Delivered | Expired | Withhold):  # its body would stay
+            move(db, dataset, "leased", "erased", _drop_withdrawn(db, settled, now))
+        state, n = _apply(db, verdict, settled, answer, now)
         move(db, dataset, "leased", state, n)
     if rest:
         db.execute("UPDATE lease SET keys = ? WHERE token = ?", (array("q", sorted(rest)).tobytes(), token))
@@ -220,14 +150,14 @@ def _apply(db: apsw.Connection, verdict: FinalVerdict, keys: Any, answer: int | 
             return "dead", end(db, "dead", why, 1, keys, answer, now)
         case Expired():
             return "expired", end(db, "expired", "too_old", 0, keys, answer, now)
-        case Withhold():
-            return "erased", end(db, "erased", "withheld", 0, keys, answer, now)
+        case Withhold(why=why):
+            return "erased", end(db, "erased", why, 0, keys, answer, now)
         case RetryAt(at=due_at, why=why, sent=sent):
             return "pending", _again(db, due_at, why, 1, keys, answer, now if sent else None)
         case Park(why=why, sent=sent, aside=due_at):
             return "pending", _again(db, due_at, why, 0, keys, answer, now if sent else None)
         case Hold(why=why):
-            db.execute("UPDATE event SET reason = ? WHERE key IN carray(?)", (why, keys))
+            db.execute("UPDATE event SET reason = ? WHERE key IN carray(?) AND state = 'waiting'", (why, keys))
             return "pending", enqueue(db, HELD, keys)
 
 
@@ -244,6 +174,15 @@ def end(
     if state != "dead":
         db.execute("DELETE FROM body WHERE key IN carray(?)", (keys,))
     return ended
+
+
+def _drop_withdrawn(db: apsw.Connection, keys: Any, now: float) -> int:
+    """What its visitor took back while it was leased does not wait again; how many."""
+    found = array("q", (key for (key,) in read(db, _WITHDRAWN, (keys,))))
+    return end(db, "erased", "withdrawn", 0, apsw.carray(found), None, now) if found else 0
+
+
+_WITHDRAWN = "SELECT key FROM event WHERE key IN carray(?) AND state = 'waiting' AND consent = 'withdrawn'"
 
 
 def _again(
@@ -270,28 +209,3 @@ def _keep_answer(db: apsw.Connection, attempt: Attempt) -> int:
     sql = f"INSERT INTO answer ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     db.execute(sql, tuple(getattr(attempt, name) for name in names))
     return db.last_insert_rowid()
-
-
-# -- looking -----------------------------------------------------------------------------------------------------------
-
-
-def dataset_id(db: apsw.Connection, name: str) -> int | None:
-    found = read(db, "SELECT id FROM dataset WHERE name = ?", (name,))
-    return found[0][0] if found else None
-
-
-def read(db: apsw.Connection, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    return db.execute(sql, values).fetchall()
-
-
-def move(db: apsw.Connection, dataset: int, source: str, target: str, n: int) -> None:
-    if n and source != target:
-        _add(db, dataset, source, -n)
-        _add(db, dataset, target, n)
-
-
-def _add(db: apsw.Connection, dataset: int, state: str, n: int) -> None:
-    if n:
-        db.execute(
-            "INSERT INTO tally VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (dataset, state, n)
-        )

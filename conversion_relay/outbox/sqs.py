@@ -16,7 +16,7 @@ import msgspec
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox import Attempt, Counts, Lease, Settlement, Sides, Story
+from conversion_relay.outbox import Attempt, Counts, Lease, LeasedEvent, Settlement, Sides, Story
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
 from conversion_relay.visit import Visit
 
@@ -189,6 +189,9 @@ class SqsOutbox:
         raise _not_here("Lambda leases")
 
     def release(self, lease: Lease) -> None:
+        raise _not_here("Lambda leases")
+
+    def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
         raise _not_here("Lambda leases")
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:

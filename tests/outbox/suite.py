@@ -334,16 +334,52 @@ class OutboxSuite:
         assert (book.erased, book.imbalance) == (1, 0)
         assert outbox.put([sealed("a")], NOW) == [Receipt("a", duplicate=True)]
 
-    def test_what_is_leased_delivered_or_not_a_browsers_cannot_be_withdrawn(self, outbox):
+    def test_what_meta_has_or_no_browser_sent_cannot_be_withdrawn(self, outbox):
         outbox.put([sealed("gone")], NOW)
         settle_all(outbox, claim(outbox), Delivered())
-        outbox.put([sealed("leased")], NOW)
-        lease = claim(outbox)
         outbox.put([sealed("paid", name="Purchase")], NOW)
-        assert outbox.withdraw("1", ["gone", "leased", "paid"], NOW) == 0
+        assert outbox.withdraw("1", ["gone", "paid"], NOW) == 0
         assert outbox.withdraw("unknown", ["gone"], NOW) == 0
-        settle_all(outbox, lease, Delivered())
         assert [event.event_id for event in claim(outbox).events] == ["paid"]
+
+    @pytest.mark.parametrize(
+        ("verdict", "state"),
+        [
+            (Delivered(), "delivered"),
+            (Dead("meta_100"), "erased"),
+            (RetryAt(NOW + 60, "short_count"), "erased"),
+            (Park(NOW + 60, "unreachable"), "erased"),
+            (Hold("ambiguous_late"), "erased"),
+            (None, "erased"),
+        ],
+        ids=str,
+    )
+    def test_what_is_leased_is_withdrawn_unless_meta_gets_it_first(self, outbox, verdict, state):
+        outbox.put([sealed("a", body=b"canary"), sealed("b")], NOW)
+        lease = claim(outbox)
+        assert outbox.withdraw("1", ["a"], NOW) == 0
+        settle_all(outbox, lease, verdict) if verdict else outbox.release(lease)
+        (story,) = outbox.find("a")
+        assert (story.state, story.reason) == (state, "withdrawn" if state == "erased" else None)
+        book = outbox.counts()["1"]
+        assert (book.leased, book.erased, book.imbalance) == (0, int(state == "erased"), 0)
+        assert outbox.erase(["canary"], NOW) == 0, "its body is gone"
+
+    def test_a_worker_is_told_what_was_erased_or_withdrawn_since_its_claim(self, outbox):
+        outbox.put([sealed("a"), sealed("b", body=b"person"), sealed("c")], NOW)
+        lease = claim(outbox)
+        assert outbox.revoked(lease.events) == frozenset()
+        outbox.withdraw("1", ["a"], NOW)
+        outbox.erase(["person"], NOW)
+        assert outbox.revoked(lease.events) == {event.key for event in lease.events[:2]}
+        assert outbox.revoked(lease.events[2:]) == frozenset()
+
+    def test_a_dead_letter_is_withdrawn_and_cannot_be_replayed(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        settle_all(outbox, claim(outbox), Dead("meta_100"))
+        assert outbox.withdraw("1", ["a"], NOW) == 1
+        assert outbox.replay(NOW) == 0 and outbox.dead() == []
+        assert outbox.counts()["1"].imbalance == 0
 
     @pytest.mark.parametrize(
         "waits", [RetryAt(NOW + 60, "short_count"), Hold("ambiguous_late"), Park(NOW + 60, "x", aside=NOW + 90)]

@@ -18,7 +18,7 @@ from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox import STATES, Attempt, Lease, Sides, sqlite_database
 from conversion_relay.outbox.sqlite import SqliteOutbox
-from conversion_relay.outbox.sqlite_rows import LONGEST_WAIT
+from conversion_relay.outbox.sqlite_lanes import LONGEST_WAIT
 from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt, Withhold
 
 NOW = 1_795_435_200.0
@@ -42,6 +42,8 @@ class Kept(msgspec.Struct, eq=False):
     is_held: bool = False
     settled_at: float = 0.0
     has_body: bool = True
+    is_withdrawn: bool = False
+    """While it was leased: what becomes of it is up to Meta."""
 
     def can_go(self, now: float) -> bool:
         if self.is_held:
@@ -53,6 +55,7 @@ class Held(msgspec.Struct):
     """A lease as the model knows it."""
 
     lease: Lease
+    since: float
     until: float
     process: int
     rest: dict[int, Kept]
@@ -122,7 +125,7 @@ class OutboxMachine(RuleBasedStateMachine):
         rest = {event.key: self.events[dataset, event.event_id] for event in lease.events}
         for kept in rest.values():
             kept.state = "leased"
-        self.held[lease.token] = Held(lease, self.boot + LEASE, self.process, rest)
+        self.held[lease.token] = Held(lease, self.wall, self.boot + LEASE, self.process, rest)
         return lease.token
 
     @rule(token=leases, choice=st.data())
@@ -220,10 +223,20 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(dataset=st.sampled_from(DATASETS), ids=st.lists(st.integers(0, 30), min_size=1, max_size=8))
     def withdraw(self, dataset: str, ids: list[int]) -> None:
         asked = {f"e{n}" for n in ids}
-        theirs = [kept for kept in self._pending(dataset) if kept.event_id in asked]
-        assert self.outbox.withdraw(dataset, sorted(asked), self.wall) == len(theirs)
+        theirs = [kept for kept in self.events.values() if kept.dataset == dataset and kept.event_id in asked]
+        at_once = [kept for kept in theirs if kept.state in ("pending", "dead")]
         for kept in theirs:
-            kept.state, kept.settled_at, kept.has_body = "erased", self.wall, False
+            kept.is_withdrawn |= kept.state == "leased"
+        assert self.outbox.withdraw(dataset, sorted(asked), self.wall) == len(at_once)
+        for kept in at_once:
+            self._withdraw(kept, self.wall)
+
+    @rule(token=leases)
+    def ask_what_was_revoked(self, token: str) -> None:
+        held = self.held[token]
+        events = [event for event in held.lease.events if event.key in held.rest]
+        revoked = {key for key, kept in held.rest.items() if kept.is_withdrawn or kept.state == "erased"}
+        assert self.outbox.revoked(events) == revoked
 
     @rule(dataset=st.sampled_from(DATASETS), ids=st.lists(st.integers(0, 30), min_size=1, max_size=8))
     def note_pixel(self, dataset: str, ids: list[int]) -> None:
@@ -313,6 +326,9 @@ class OutboxMachine(RuleBasedStateMachine):
     def _apply(self, kept: Kept, verdict: FinalVerdict) -> None:
         if kept.state == "erased":
             return
+        if kept.is_withdrawn and not isinstance(verdict, Delivered | Expired | Withhold):
+            self._withdraw(kept, self.wall)
+            return
         kept.state, kept.due_at, kept.is_held, kept.settled_at = "pending", None, False, self.wall
         match verdict:
             case Delivered():
@@ -330,9 +346,14 @@ class OutboxMachine(RuleBasedStateMachine):
             case Park(aside=aside):
                 kept.due_at = aside
 
+    def _withdraw(self, kept: Kept, at: float) -> None:
+        kept.state, kept.settled_at, kept.has_body = "erased", at, False
+
     def _free(self, held: Held) -> None:
         for kept in held.rest.values():
-            if kept.state == "leased":
+            if kept.state == "leased" and kept.is_withdrawn:
+                self._withdraw(kept, held.since)
+            elif kept.state == "leased":
                 kept.state, kept.due_at, kept.is_held = "pending", None, False
         held.rest = {}
 

@@ -1,0 +1,35 @@
+"""The books of the SQLite outbox: how many events of each dataset are in each state. Whatever moves events moves these
+with them, in the same transaction."""
+
+from typing import Any
+
+import apsw
+
+
+def dataset_id(db: apsw.Connection, name: str) -> int | None:
+    found = read(db, "SELECT id FROM dataset WHERE name = ?", (name,))
+    return found[0][0] if found else None
+
+
+def read(db: apsw.Connection, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    return db.execute(sql, values).fetchall()
+
+
+def move(db: apsw.Connection, dataset: int, source: str, target: str, n: int) -> None:
+    if n and source != target:
+        add(db, dataset, source, -n)
+        add(db, dataset, target, n)
+
+
+def add(db: apsw.Connection, dataset: int, state: str, n: int) -> None:
+    if n:
+        db.execute(
+            "INSERT INTO tally VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (dataset, state, n)
+        )
+
+
+def make_dataset_id(db: apsw.Connection, name: str) -> int:
+    found = read(db, "SELECT id FROM dataset WHERE name = ?", (name,))
+    if not found:
+        found = read(db, "INSERT INTO dataset (name) VALUES (?) RETURNING id", (name,))
+    return int(found[0][0])
