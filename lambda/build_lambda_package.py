@@ -65,6 +65,8 @@ def _install(target: Path, arch: str, python: str) -> None:
         "urllib3/contrib/*",
         "urllib3/http2/connection.py",
         "aws_request_signer/requests.py",
+        "**/*.pyi",
+        "**/py.typed",
     ):
         for path in target.glob(unused):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
