@@ -13,8 +13,8 @@ import apsw
 
 from bench import browser, cold_start, drain, seal
 from conversion_relay.event import SealedEvent
-from conversion_relay.outbox.sqlite import SqliteOutbox
-from conversion_relay.retry import Delivered
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+from conversion_relay.outbox.verdict import Delivered
 
 EVENTS = 20_000
 BATCH = 1_000

@@ -23,11 +23,11 @@ import urllib3
 
 from bench.load import memory_mb, sealed_event
 from conversion_relay.cli.serve import spare_memory
-from conversion_relay.delivery import Delivery
-from conversion_relay.outbox.sqlite import SqliteOutbox
+from conversion_relay.delivery.transport import GraphTransport
+from conversion_relay.delivery.turn import Delivery
+from conversion_relay.delivery.worker import Worker
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.settings import Settings
-from conversion_relay.transport import GraphTransport
-from conversion_relay.worker import Worker
 
 LATENCY = 0.1
 BATCH = 1_000

@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from conversion_relay.event import SealedEvent
-from conversion_relay.intake import Policy, RequestFacts, Submission, accept
-from conversion_relay.reading import read_event
+from conversion_relay.intake.accept import Acceptance, Policy, Submission, accept
+from conversion_relay.intake.reading import read_event
+from conversion_relay.intake.request_facts import RequestFacts
 
 NOW = 1_795_435_200
 POLICY = Policy(dataset="1")
@@ -67,9 +67,9 @@ def _document(number: int) -> dict[str, Any]:
 
 
 def ours(raw: bytes) -> bytes:
-    sealed = accept(Submission(event=read_event(raw)), NOBODY, POLICY, now=NOW, entropy=bytes(10))
-    assert isinstance(sealed, SealedEvent), sealed
-    return sealed.body
+    accepted = accept(Submission(event=read_event(raw)), NOBODY, POLICY, now=NOW, entropy=bytes(10))
+    assert isinstance(accepted, Acceptance), accepted
+    return accepted.event.body
 
 
 _HASHED = ("email", "phone", "first_name", "last_name", "city", "state", "zip", "country")

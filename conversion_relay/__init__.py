@@ -23,8 +23,8 @@ if TYPE_CHECKING:
         SettingsError,
         SignatureError,
     )
-    from conversion_relay.event import Content, CustomData, Event, UserData
-    from conversion_relay.intake import Refused, RequestFacts
+    from conversion_relay.event import Content, CustomData, Event, Rejection, UserData
+    from conversion_relay.intake.request_facts import RequestFacts
     from conversion_relay.relay import Relay, Sent, Tracked
     from conversion_relay.settings import Settings
 
@@ -36,10 +36,10 @@ _HOME = {
     "Event": "event",
     "InvalidEvent": "errors",
     "OutboxUnavailable": "errors",
-    "Refused": "intake",
+    "Rejection": "event",
     "Relay": "relay",
     "RelayError": "errors",
-    "RequestFacts": "intake",
+    "RequestFacts": "intake.request_facts",
     "Sent": "relay",
     "Settings": "settings",
     "SettingsError": "errors",
@@ -53,7 +53,7 @@ __all__ = [
     "Event",
     "InvalidEvent",
     "OutboxUnavailable",
-    "Refused",
+    "Rejection",
     "Relay",
     "RelayError",
     "RequestFacts",

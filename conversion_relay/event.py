@@ -173,12 +173,16 @@ class SealedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds after which Meta would refuse it, with a margin."""
     body: bytes
     """Meta's JSON of this one event."""
-    dropped: tuple[str, ...] = ()
-    """Match keys that were left out, each with its reason; for the answer to the caller, never stored."""
     consent: Literal["granted"] | None = None
     """What the visitor said; kept beside the body, so that it is asked again before sending."""
-    pixel: bool = False
-    """The page's pixel got the same id; counted once the event is durable, not stored with it."""
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """Not taken at the door: nothing of it was kept. `message` names the rule and the remedy, never the value."""
+
+    reason: str
+    field: str
+    message: str
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from conversion_relay.batch import pack
 from conversion_relay.errors import InvalidEvent
-from conversion_relay.event import Event, Receipt, SealedEvent
+from conversion_relay.event import Event, Receipt, Rejection, SealedEvent
 from conversion_relay.event_id import without_email
-from conversion_relay.intake import WITHHELD, Refused, RequestFacts, Sender, Submission, accept
+from conversion_relay.intake.accept import WITHHELD, Acceptance, Sender, Submission, accept
+from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.intake.visit import keys_of, visit_of
+from conversion_relay.meta.batch import pack
 from conversion_relay.outbox import Outbox, open_outbox
 from conversion_relay.settings import Dataset, Settings
-from conversion_relay.visit import keys_of, visit_of
 
 if TYPE_CHECKING:
     # A Lambda function that only accepts must not pay for the client that sends.
     from concurrent.futures import Future
     from types import TracebackType
 
-    from conversion_relay.graph import Outcome
-    from conversion_relay.transport import Transport
+    from conversion_relay.delivery.transport import Transport
+    from conversion_relay.meta.graph import Outcome
 
 NO_FACTS = RequestFacts()
 
@@ -42,7 +43,7 @@ class Sent(msgspec.Struct, frozen=True):
 
     @property
     def accepted(self) -> bool:
-        from conversion_relay.graph import Accepted
+        from conversion_relay.meta.graph import Accepted
 
         return isinstance(self.outcome, Accepted)
 
@@ -77,12 +78,12 @@ class Relay:
 
     def track(self, event: Event, facts: RequestFacts = NO_FACTS, *, sender: Sender = "backend") -> Tracked:
         """Durable when it returns. Raises InvalidEvent (field, rule, remedy) and OutboxUnavailable."""
-        sealed = self.seal(event, facts, sender=sender)
-        if isinstance(sealed, Refused):
-            if sealed.reason in WITHHELD:
+        accepted = self.accept(event, facts, sender=sender)
+        if isinstance(accepted, Rejection):
+            if accepted.reason in WITHHELD:
                 return Tracked(None, "withheld")
-            raise InvalidEvent(sealed.reason, sealed.field, sealed.message)
-        (receipt,) = self.put([sealed])
+            raise InvalidEvent(accepted.reason, accepted.field, accepted.message)
+        (receipt,) = self.put([accepted.event])
         return Tracked(receipt.event_id, "duplicate" if receipt.duplicate else "accepted")
 
     def seal(
@@ -92,8 +93,20 @@ class Relay:
         *,
         sender: Sender = "backend",
         dataset: Dataset | None = None,
-    ) -> SealedEvent | Refused:
+    ) -> SealedEvent | Rejection:
         """The door by itself: hash and judge one event, keep nothing."""
+        accepted = self.accept(event, facts, sender=sender, dataset=dataset)
+        return accepted if isinstance(accepted, Rejection) else accepted.event
+
+    def accept(
+        self,
+        event: Event,
+        facts: RequestFacts = NO_FACTS,
+        *,
+        sender: Sender = "backend",
+        dataset: Dataset | None = None,
+    ) -> Acceptance | Rejection:
+        """`seal`, with what was left out on the way; for a door that tells its caller so."""
         policy = self.settings.policy(dataset or self.settings.datasets[0])
         submission = Submission(event=event, sender=sender)
         return accept(submission, facts, policy, now=self._clock(), entropy=os.urandom(10))
@@ -155,8 +168,8 @@ class Relay:
     def _send(
         self, batch: Sequence[SealedEvent], dataset: Dataset, deadline: float, test_event_code: str | None
     ) -> Sent:
-        from conversion_relay.exchange import post
-        from conversion_relay.transport import GraphTransport
+        from conversion_relay.delivery.exchange import post
+        from conversion_relay.delivery.transport import GraphTransport
 
         if self._transport is None:
             self._transport = GraphTransport()
@@ -183,8 +196,7 @@ class Relay:
 
 def _say(batch: Sequence[SealedEvent], outcome: "Outcome") -> None:
     """Nobody will try these again, so each gets its sentence now."""
-    from conversion_relay.graph import Accepted
-    from conversion_relay.graph import Refused as RefusedByMeta
+    from conversion_relay.meta.graph import Accepted, Refused
     from conversion_relay.telemetry import Sentences
 
     sentences = Sentences()
@@ -192,7 +204,7 @@ def _say(batch: Sequence[SealedEvent], outcome: "Outcome") -> None:
         match outcome:
             case Accepted():
                 sentences.sent(event.event_name, event.event_id)
-            case RefusedByMeta():
+            case Refused():
                 said = msgspec.to_builtins(outcome.said)
                 sentences.failed(event.event_name, event.event_id, why="refused", said=said)
             case _:

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from conversion_relay.consent import GpcPolicy, SilencePolicy
 from conversion_relay.errors import SettingsError
 from conversion_relay.event import PUBLIC_EVENT_NAMES
-from conversion_relay.intake import Policy
+from conversion_relay.intake.accept import Policy
+from conversion_relay.intake.consent import GpcPolicy, SilencePolicy
 
 REQUIRED = ("META_PIXEL_ID", "META_ACCESS_TOKEN")
 TOKEN_FILE = "META_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable

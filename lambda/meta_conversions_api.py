@@ -22,9 +22,9 @@ except ImportError:  # a checkout: the package lies beside this folder
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     import conversion_relay  # noqa: F401
 
-from conversion_relay import Event, InvalidEvent, OutboxUnavailable, Refused, Relay, Settings, SettingsError
+from conversion_relay import Event, InvalidEvent, OutboxUnavailable, Rejection, Relay, Settings, SettingsError
 from conversion_relay import event_id as event_ids
-from conversion_relay.reading import read_event
+from conversion_relay.intake.reading import read_event
 from conversion_relay.settings import REQUIRED
 from conversion_relay.telemetry import ERROR, configure_logging, logger
 
@@ -154,7 +154,7 @@ def _event(
     }
     given = {name: value for name, value in document.items() if value is not None}
     event = read_event(json.dumps(given, default=str).encode())
-    if isinstance(event, Refused):
+    if isinstance(event, Rejection):
         raise InvalidEvent(event.reason, event.field, event.message)
     return event
 
@@ -173,7 +173,7 @@ def _queue(event: Event) -> dict[str, Any]:
 def _send_now(event: Event) -> dict[str, Any]:
     relay = _relay()
     sealed = relay.seal(event)
-    if isinstance(sealed, Refused):
+    if isinstance(sealed, Rejection):
         raise InvalidEvent(sealed.reason, sealed.field, sealed.message)
     (sent,) = relay.send([sealed], deadline=DIRECT_SECONDS)
     result: dict[str, Any] = {"success": sent.accepted, "event_id": sealed.event_id}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from capi_param_builder import ParamBuilder
 from facebook_business.adobjects.serverside.normalize import Normalize
 
-from conversion_relay.customer_information import normalize
+from conversion_relay.meta.customer_information import normalize
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "differences.md"

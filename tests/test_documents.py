@@ -12,13 +12,13 @@ from click.testing import CliRunner
 
 from conversion_relay import cli
 from conversion_relay.collector.metrics import render
-from conversion_relay.delivery import Delivery
+from conversion_relay.delivery.pace import PaceNow
+from conversion_relay.delivery.transport import GraphTransport
+from conversion_relay.delivery.turn import Delivery
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox import Counts, Sides, open_outbox
-from conversion_relay.pace import PaceNow
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import ERROR, FAILED, SENT, Counters
-from conversion_relay.transport import GraphTransport
 from tests import differences
 from tests.processes import installation
 

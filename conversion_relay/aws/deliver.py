@@ -19,15 +19,15 @@ import msgspec
 from conversion_relay.aws.ledger import Key, Known, PurchaseLedger
 from conversion_relay.aws.records import Records, Waiting
 from conversion_relay.aws.token import TokenSource
-from conversion_relay.delivery import Delivery
+from conversion_relay.delivery.transport import GraphTransport, Transport
+from conversion_relay.delivery.turn import Delivery
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox import Attempt, LeasedEvent
 from conversion_relay.outbox.sqs import Kept, Message, SqsOutbox, encode
-from conversion_relay.retry import Dead, Delivered, Hold, Park, RetryAt
+from conversion_relay.outbox.verdict import Dead, Delivered, Hold, Park, RetryAt
 from conversion_relay.settings import Settings
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
 from conversion_relay.telemetry import configure_logging, logger
-from conversion_relay.transport import GraphTransport, Transport
 
 LEAST_SECONDS = 10.0
 """Left of the function's time when nothing more is begun."""

@@ -6,14 +6,14 @@ import msgspec
 
 from conversion_relay.aws.ledger import Key, Known
 from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Settlement
-from conversion_relay.retry import Delivered, FinalVerdict
+from conversion_relay.outbox.verdict import Delivered, Verdict
 
 
 class Waiting(msgspec.Struct, frozen=True):
     """Not tried this time: no time was left, the dataset is paused, or another invocation has it."""
 
 
-Fate = FinalVerdict | Waiting
+Fate = Verdict | Waiting
 
 
 class Records:
@@ -23,7 +23,7 @@ class Records:
         self.keys: dict[Key, int] = {}
         self._events: list[LeasedEvent] = []
         self._pending: dict[str, list[int]] = {}
-        self.verdicts: dict[int, FinalVerdict] = {}
+        self.verdicts: dict[int, Verdict] = {}
         self._attempts: dict[int, Attempt] = {}
 
     def add(self, key: Key, event: LeasedEvent, known: Known) -> None:

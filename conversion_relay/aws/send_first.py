@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from conversion_relay.aws.token import TokenSource
 from conversion_relay.errors import SettingsError
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.graph import Unauthorized
+from conversion_relay.meta.graph import Unauthorized
 from conversion_relay.outbox.sqs import SqsOutbox
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings

@@ -77,7 +77,7 @@ def export(file: BinaryIO) -> None:
 @click.option("--country", help="of the phone number, where it has no calling code")
 def erase(email: tuple[str, ...], phone: tuple[str, ...], external_id: tuple[str, ...], country: str | None) -> None:
     """Forget a person: every event that holds their hash loses it. A bare `-` reads the value from standard input."""
-    from conversion_relay.customer_information import normalize
+    from conversion_relay.meta.customer_information import normalize
 
     settings = Settings.from_env(required=())
     today = datetime.datetime.now(datetime.UTC).date()

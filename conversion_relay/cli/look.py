@@ -7,7 +7,7 @@ import click
 
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
 from conversion_relay.outbox import STATES, Sides, Story, open_outbox
-from conversion_relay.retry import HELD
+from conversion_relay.outbox.verdict import HELD
 from conversion_relay.settings import Settings
 
 

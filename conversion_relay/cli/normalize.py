@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from conversion_relay.cli.printing import print_json
-from conversion_relay.customer_information import normalize as normalize_value
+from conversion_relay.meta.customer_information import normalize as normalize_value
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):

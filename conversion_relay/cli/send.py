@@ -8,10 +8,9 @@ import click
 import msgspec
 
 from conversion_relay.cli.printing import print_json
-from conversion_relay.event import SealedEvent
-from conversion_relay.graph import Outcome
-from conversion_relay.intake import Refused
-from conversion_relay.reading import read_event, read_lines
+from conversion_relay.event import Rejection, SealedEvent
+from conversion_relay.intake.reading import read_event, read_lines
+from conversion_relay.meta.graph import Outcome
 from conversion_relay.relay import Relay, Sent
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import configure_logging
@@ -51,14 +50,14 @@ def send(file: str, direct: bool, test_code: str | None, as_json: bool) -> None:
 
 def _seal_all(relay: Relay, content: bytes) -> tuple[list[tuple[int, SealedEvent]], list[dict[str, Any]]]:
     raws = read_lines(content)
-    if isinstance(raws, Refused):
+    if isinstance(raws, Rejection):
         raise click.ClickException(f"{raws.field}: {raws.message}")
     sealed: list[tuple[int, SealedEvent]] = []
     refused: list[dict[str, Any]] = []
     for index, raw in enumerate(raws):
         event = read_event(raw)
-        verdict = event if isinstance(event, Refused) else relay.seal(event)
-        if isinstance(verdict, Refused):
+        verdict = event if isinstance(event, Rejection) else relay.seal(event)
+        if isinstance(verdict, Rejection):
             refused.append({"index": index, **msgspec.structs.asdict(verdict)})
         else:
             sealed.append((index, verdict))

@@ -11,15 +11,15 @@ from typing import Any
 
 import click
 
-from conversion_relay.delivery import Delivery
+from conversion_relay.delivery.transport import GraphTransport
+from conversion_relay.delivery.turn import Delivery
+from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox import open_outbox
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
 from conversion_relay.settings_watch import SettingsWatch
 from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger
-from conversion_relay.transport import GraphTransport
-from conversion_relay.worker import Worker
 
 M_ARENA_MAX = -8
 THREAD_STACK = 512 * 1024

@@ -9,10 +9,11 @@ import click
 import msgspec
 
 from conversion_relay.cli.printing import print_json
-from conversion_relay.examine import examine
-from conversion_relay.finding import Finding
-from conversion_relay.intake import Policy, Refused
-from conversion_relay.reading import read_lines
+from conversion_relay.event import Rejection
+from conversion_relay.intake.accept import Policy
+from conversion_relay.intake.examine import examine
+from conversion_relay.intake.reading import read_lines
+from conversion_relay.meta.finding import Finding
 from conversion_relay.settings import Settings
 
 
@@ -27,7 +28,7 @@ def validate(file: str, as_json: bool) -> None:
     settings = Settings.from_env(required=())
     policy = settings.policy(settings.datasets[0])
     documents = read_lines(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
-    if isinstance(documents, Refused):
+    if isinstance(documents, Rejection):
         raise click.ClickException(f"{documents.field}: {documents.message}")
     facts = [_examined(index, raw, policy) for index, raw in enumerate(documents)]
     found = [finding for fact in facts for finding in fact["findings"]]

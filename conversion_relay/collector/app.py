@@ -13,8 +13,8 @@ from conversion_relay.collector.metrics import render
 from conversion_relay.collector.openapi import document
 from conversion_relay.collector.visitors import VisitorsEndpoint
 from conversion_relay.dashboard import dashboard_routes
+from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.pace import PaceNow
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from conversion_relay.click_id import cookie_line, fbc_from_url, new_fbp
-from conversion_relay.collector.door import Knock
+from conversion_relay.collector.door import Admitted
 from conversion_relay.event import Event
-from conversion_relay.intake import RequestFacts
+from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.meta.click_id import cookie_line, fbc_from_url, new_fbp
 from conversion_relay.settings import Settings
 
 
@@ -31,10 +31,10 @@ class Site(msgspec.Struct, frozen=True):
 class BrowserIds:
     """The two ids of one request's visitor: those that the browser has, else new ones, where the visitor allows it."""
 
-    def __init__(self, knock: Knock, site: Site, now: float, number: int, *, needs_consent: bool) -> None:
+    def __init__(self, admitted: Admitted, site: Site, now: float, number: int, *, needs_consent: bool) -> None:
         """`number`: the random part of a new `_fbp`."""
-        self._facts, self._site, self._now, self._number = knock.facts, site, now, number
-        self._is_secure, self._needs_consent = knock.is_secure, needs_consent
+        self._facts, self._site, self._now, self._number = admitted.facts, site, now, number
+        self._is_secure, self._needs_consent = admitted.is_secure, needs_consent
         self._minted: dict[str, str] = {}
 
     def facts_for_event(self, event: Event) -> RequestFacts:
@@ -70,15 +70,15 @@ class BrowserIds:
         return tuple(cookie_line(*minted, domain=domain, is_secure=is_secure) for minted in self._minted.items())
 
 
-def browser_ids(knock: Knock, settings: Settings) -> BrowserIds | None:
+def browser_ids(admitted: Admitted, settings: Settings) -> BrowserIds | None:
     """None where no cookie is set: by the operator's word, for a backend, for a page of another site."""
-    if not settings.set_cookies or knock.sender != "browser":
+    if not settings.set_cookies or admitted.sender != "browser":
         return None
-    site = site_of(knock.host, knock.facts.origin or "")
+    site = site_of(admitted.host, admitted.facts.origin or "")
     if site is None:
         return None
     number, needs_consent = secrets.randbelow(2**31), settings.silence == "withhold"
-    return BrowserIds(knock, site, time.time(), number, needs_consent=needs_consent)
+    return BrowserIds(admitted, site, time.time(), number, needs_consent=needs_consent)
 
 
 @lru_cache(maxsize=1_000)

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from conversion_relay.collector.limits import TokenBuckets
-from conversion_relay.intake import RequestFacts, Sender
+from conversion_relay.intake.accept import Sender
+from conversion_relay.intake.request_facts import RequestFacts, is_trusted, request_facts
 from conversion_relay.relay import NO_FACTS, Relay
-from conversion_relay.request_facts import is_trusted, request_facts
 from conversion_relay.settings import Dataset
 from conversion_relay.telemetry import Counters
 
@@ -28,7 +28,7 @@ BODY_SECONDS = 10.0
 RETRY_AFTER = "5"
 
 
-class Knock(msgspec.Struct, frozen=True, kw_only=True):
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """A request that was let in."""
 
     sender: Sender
@@ -50,7 +50,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     cookies: tuple[str, ...] = ()
 
 
-class Problem(msgspec.Struct, frozen=True):
+class ErrorBody(msgspec.Struct, frozen=True):
     """The body of an answer to a request of which nothing could be read."""
 
     reason: str
@@ -64,7 +64,7 @@ class Stop(Exception):
     def __init__(self, status: int, reason: str, field: str, message: str, **headers: str) -> None:
         super().__init__(reason)
         self.status = status
-        self.problem = Problem(reason, field, message)
+        self.body = ErrorBody(reason, field, message)
         self.headers = headers
 
 
@@ -72,7 +72,7 @@ def not_durable(what: str) -> Stop:
     return Stop(503, "not_durable", "outbox", f"{what}; send it again", **{"retry-after": RETRY_AFTER})
 
 
-Handle = Callable[[Knock], Awaitable[Reply]]
+Handle = Callable[[Admitted], Awaitable[Reply]]
 
 
 class Door:
@@ -92,13 +92,13 @@ class Door:
                 reply = await handle(await self._let_in(scope, headers, receive))
                 status, body, more, cookies = reply.status, _encode(reply.answer), reply.headers, reply.cookies
         except Stop as stop:
-            status, body = stop.status, _encode(stop.problem)
-            more = {"x-relay-reason": stop.problem.reason, **stop.headers}
-            self._counters.add(f"relay_{route[1:]}_rejected_total", reason=stop.problem.reason)
+            status, body = stop.status, _encode(stop.body)
+            more = {"x-relay-reason": stop.body.reason, **stop.headers}
+            self._counters.add(f"relay_{route[1:]}_rejected_total", reason=stop.body.reason)
         self._counters.add("relay_intake_requests_total", route=route, code=str(status))
         await _respond(send, status, body, {**self._cors(headers), **more}, cookies)
 
-    async def _let_in(self, scope: dict[str, Any], headers: Mapping[str, str], receive: Receive) -> Knock:
+    async def _let_in(self, scope: dict[str, Any], headers: Mapping[str, str], receive: Receive) -> Admitted:
         if scope["method"] != "POST":
             raise Stop(405, "method_not_allowed", "method", "send it with POST", allow="POST, OPTIONS")
         peer = scope["client"][0] if scope.get("client") else None
@@ -106,7 +106,7 @@ class Door:
         sender, dataset = self._authorize(headers)
         if sender == "browser" and not self._buckets.take(facts.client_ip_address):
             raise Stop(429, "too_many", "client_ip_address", "too many events; wait a little", **{"retry-after": "1"})
-        return Knock(
+        return Admitted(
             sender=sender,
             dataset=dataset,
             facts=facts if sender == "browser" else NO_FACTS,

@@ -1,4 +1,4 @@
-"""How often a browser may knock: a token bucket per network, so that one visitor's script cannot fill the outbox."""
+"""How often a browser may admitted: a token bucket per network, so that one visitor's script cannot fill the outbox."""
 
 import ipaddress
 import time

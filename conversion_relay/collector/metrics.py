@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from conversion_relay import __version__
+from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.event import STANDARD_EVENT_NAMES
 from conversion_relay.outbox import STATES, Counts, Sides
-from conversion_relay.pace import PaceNow
 from conversion_relay.telemetry import Counters
 
 

@@ -6,17 +6,17 @@ from typing import Any
 import msgspec
 
 from conversion_relay import __version__
-from conversion_relay.collector.door import Problem
-from conversion_relay.collector.events import Answer
-from conversion_relay.collector.visitors import Remembered, Visitor, Withdrawal, Withdrawn
+from conversion_relay.collector.door import ErrorBody
+from conversion_relay.collector.events import EventsAnswer
+from conversion_relay.collector.visitors import Remembered, VisitorBody, Withdrawal, Withdrawn
 from conversion_relay.event import Event
-from conversion_relay.reading import MOST_EVENTS, MOST_REPORTED
+from conversion_relay.intake.reading import MOST_EVENTS, MOST_REPORTED
 
 
 @cache
 def document() -> dict[str, Any]:
     (event, answer, problem, *others), components = msgspec.json.schema_components(
-        [Event, Answer, Problem, Visitor, Remembered, Withdrawal, Withdrawn],
+        [Event, EventsAnswer, ErrorBody, VisitorBody, Remembered, Withdrawal, Withdrawn],
         ref_template="#/components/schemas/{name}",
     )
     visitor, remembered, withdrawal, withdrawn = others

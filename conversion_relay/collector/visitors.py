@@ -7,14 +7,14 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from conversion_relay.collector.browser_ids import browser_ids
-from conversion_relay.collector.door import Knock, Reply, Stop, not_durable
+from conversion_relay.collector.door import Admitted, Reply, Stop, not_durable
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event_id import holds_email
-from conversion_relay.intake import RequestFacts
-from conversion_relay.reading import wrong_shape
+from conversion_relay.intake.reading import wrong_shape
+from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.intake.visit import LONGEST_KEY
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
-from conversion_relay.visit import LONGEST_KEY
 
 MOST_WITHDRAWN = 100
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_KEY)]
@@ -22,7 +22,7 @@ BrowserId = Annotated[str, msgspec.Meta(max_length=1_000)]
 Shape = TypeVar("Shape")
 
 
-class Visitor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class VisitorBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The body of POST /visitors; of a browser, the request itself says what is missing."""
 
     key: Key
@@ -62,21 +62,21 @@ class VisitorsEndpoint:
     def __init__(self, relay: Relay, counters: Counters) -> None:
         self._relay, self._counters = relay, counters
 
-    async def post(self, knock: Knock) -> Reply:
-        visitor = _read(_visitor_decoder, knock.body)
+    async def post(self, admitted: Admitted) -> Reply:
+        visitor = _read(_visitor_decoder, admitted.body)
         if holds_email(visitor.key):
             raise Stop(
                 400, "holds_email", "key", "the key holds an e-mail address; send an order's or registration's id"
             )
-        ids = browser_ids(knock, self._relay.settings)
-        facts = knock.facts
+        ids = browser_ids(admitted, self._relay.settings)
+        facts = admitted.facts
         if ids is not None:
             said = (visitor.consent, visitor.gpc, visitor.event_source_url, visitor.fbp, visitor.fbc)
             facts = ids.facts_for(*said)
-        facts = _facts(visitor, facts, knock)
+        facts = _facts(visitor, facts, admitted)
         try:
             remembered = await asyncio.to_thread(
-                self._relay.remember, visitor.key, facts, visitor.consent, dataset=knock.dataset
+                self._relay.remember, visitor.key, facts, visitor.consent, dataset=admitted.dataset
             )
         except OutboxUnavailable:
             raise not_durable("the visitor could not be remembered") from None
@@ -84,19 +84,19 @@ class VisitorsEndpoint:
         cookies = ids.cookies() if ids and remembered else ()
         return Reply(status=202, answer=Remembered(visitor.key, remembered), cookies=cookies)
 
-    async def withdraw(self, knock: Knock) -> Reply:
-        asked = _read(_withdrawal_decoder, knock.body)
+    async def withdraw(self, admitted: Admitted) -> Reply:
+        asked = _read(_withdrawal_decoder, admitted.body)
         try:
-            n = await asyncio.to_thread(self._relay.withdraw, knock.dataset, asked.event_ids)
+            n = await asyncio.to_thread(self._relay.withdraw, admitted.dataset, asked.event_ids)
         except OutboxUnavailable:
             raise not_durable("nothing could be withdrawn now") from None
         self._counters.add("relay_events_withdrawn_total", n)
         return Reply(status=202, answer=Withdrawn(n))
 
 
-def _facts(visitor: Visitor, facts: RequestFacts, knock: Knock) -> RequestFacts:
+def _facts(visitor: VisitorBody, facts: RequestFacts, admitted: Admitted) -> RequestFacts:
     """What was said outranks what the request shows, but for a browser's address."""
-    address = facts.client_ip_address if knock.sender == "browser" else visitor.client_ip_address
+    address = facts.client_ip_address if admitted.sender == "browser" else visitor.client_ip_address
     return msgspec.structs.replace(
         facts,
         client_ip_address=address,
@@ -118,5 +118,5 @@ def _read(decoder: "msgspec.json.Decoder[Shape]", body: bytes) -> Shape:
         raise Stop(400, "unreadable", "body", "the body is not valid JSON in UTF-8") from None
 
 
-_visitor_decoder = msgspec.json.Decoder(Visitor)
+_visitor_decoder = msgspec.json.Decoder(VisitorBody)
 _withdrawal_decoder = msgspec.json.Decoder(Withdrawal)

@@ -15,9 +15,9 @@ from conversion_relay.course_site.checkout import Checkout
 from conversion_relay.course_site.courses import Course
 from conversion_relay.course_site.registrations import Registration
 from conversion_relay.course_site.site import CourseSite
-from conversion_relay.course_site.web import Answer, SiteRequest
+from conversion_relay.course_site.web import SiteAnswer, SiteRequest
 from conversion_relay.event_id import for_purchase, for_registration
-from conversion_relay.request_facts import request_facts
+from conversion_relay.intake.request_facts import request_facts
 
 PAGES = Path(__file__).parent / "pages"
 TRACKING_SCRIPT = [
@@ -139,10 +139,10 @@ class _Pages:
         return Response(html, status_code=status_code, media_type="text/html; charset=utf-8", headers=headers)
 
 
-async def _call(endpoint: Any, request: AnyRequest, site: CourseSite) -> Answer:
+async def _call(endpoint: Any, request: AnyRequest, site: CourseSite) -> SiteAnswer:
     """The endpoint works with files and waits for commits, so it runs beside the event loop."""
     site_request = _site_request(request, await request.body(), site)
-    answer: Answer = await asyncio.to_thread(endpoint, site_request)
+    answer: SiteAnswer = await asyncio.to_thread(endpoint, site_request)
     return answer
 
 
@@ -156,7 +156,7 @@ def _site_request(request: AnyRequest, body: bytes, site: CourseSite) -> SiteReq
     return SiteRequest(method=request.method, body=body, headers=headers, facts=facts, url=str(request.url))
 
 
-def _response(answer: Answer) -> Response[Any]:
+def _response(answer: SiteAnswer) -> Response[Any]:
     body = b"" if answer.status == 204 else msgspec.json.encode(answer.body)
     response = Response(body, status_code=answer.status, media_type="application/json", headers=answer.headers)
     for cookie in answer.cookies:
@@ -164,7 +164,7 @@ def _response(answer: Answer) -> Response[Any]:
     return response
 
 
-def _as_page(request: AnyRequest, answer: Answer, next_page: str) -> Response[Any]:
+def _as_page(request: AnyRequest, answer: SiteAnswer, next_page: str) -> Response[Any]:
     """A form sent without JavaScript goes on to a page instead of JSON."""
     is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     response = _response(answer)

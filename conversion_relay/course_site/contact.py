@@ -7,8 +7,8 @@ import msgspec
 from conversion_relay import Event, UserData
 from conversion_relay.course_site.mail import contact_message
 from conversion_relay.course_site.web import (
-    Answer,
-    Problem,
+    SiteAnswer,
+    SiteError,
     SiteRequest,
     read_form,
     required_email,
@@ -29,7 +29,7 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     """Read at the site's door."""
 
 
-def contact(site: "CourseSite", request: SiteRequest) -> Answer:
+def contact(site: "CourseSite", request: SiteRequest) -> SiteAnswer:
     form = read_form(request, _Form)
     name, email = required_text("name", form.name), required_email("email", form.email)
     text = required_text("message", form.message)
@@ -37,7 +37,7 @@ def contact(site: "CourseSite", request: SiteRequest) -> Answer:
     try:
         site.mail.send(contact_message(name, email, text, mobile))
     except (OSError, ValueError):
-        raise Problem(
+        raise SiteError(
             503, "mail_not_sent", "message", "the mail could not be sent just now; please try again"
         ) from None
     now = site.clock()
@@ -46,4 +46,4 @@ def contact(site: "CourseSite", request: SiteRequest) -> Answer:
     person = UserData(email=email, phone=mobile or None, first_name=first, last_name=last.strip() or None)
     event = Event(event_name="Contact", event_id=event_id, event_time=now, user_data=person, consent=request.consent)
     site.track(event, request.facts)
-    return Answer(200, {"message": "sent", "event_id": event_id})
+    return SiteAnswer(200, {"message": "sent", "event_id": event_id})

@@ -8,7 +8,7 @@ from conversion_relay import SettingsError
 from conversion_relay.aws.events import HttpRequest, NotHttp, read_request, write_answer
 from conversion_relay.course_site.site import CourseSite, Endpoint
 from conversion_relay.course_site.web import SiteRequest
-from conversion_relay.request_facts import request_facts
+from conversion_relay.intake.request_facts import request_facts
 from conversion_relay.telemetry import logger
 
 Handler = Callable[[Any, Any], dict[str, Any]]

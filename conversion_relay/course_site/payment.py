@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from conversion_relay import CustomData, Event, InvalidEvent, RequestFacts, SignatureError
 from conversion_relay.course_site.registration import person
 from conversion_relay.course_site.registrations import Registration
-from conversion_relay.course_site.web import Answer, Problem, SiteRequest, refused
+from conversion_relay.course_site.web import SiteAnswer, SiteError, SiteRequest, refused
 from conversion_relay.event_id import for_purchase
 from conversion_relay.payments import Ignored, Payment, Unpaid
 from conversion_relay.payments.stripe import HEADER, verify
@@ -17,39 +17,41 @@ MOST_BYTES = 262_144
 _SESSION = "data.object"
 
 
-def payment_webhook(site: "CourseSite", request: SiteRequest) -> Answer:
+def payment_webhook(site: "CourseSite", request: SiteRequest) -> SiteAnswer:
     """Answers 200 only when the Purchase is durable; redelivered as often as Stripe likes, it stays one."""
     if len(request.body) > MOST_BYTES:
-        raise Problem(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
+        raise SiteError(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
     try:
         notice = verify(request.body, request.headers, site.stripe_secrets, site.clock())
     except SignatureError as error:
-        raise Problem(400, error.reason, HEADER, str(error)) from None
+        raise SiteError(400, error.reason, HEADER, str(error)) from None
     except InvalidEvent as error:
         raise refused(error) from None
     match notice:
         case Ignored():
-            return Answer(200, {"message": "ignored"})
+            return SiteAnswer(200, {"message": "ignored"})
         case Unpaid():
-            raise Problem(400, "not_paid", f"{_SESSION}.payment_status", "this session is not paid; nothing was stored")
+            raise SiteError(
+                400, "not_paid", f"{_SESSION}.payment_status", "this session is not paid; nothing was stored"
+            )
         case Payment():
             return _paid(site, notice)
 
 
-def _paid(site: "CourseSite", payment: Payment) -> Answer:
+def _paid(site: "CourseSite", payment: Payment) -> SiteAnswer:
     if payment.reference is None:
         message = "the checkout was opened without a registration id"
-        raise Problem(400, "missing_field", f"{_SESSION}.client_reference_id", message)
+        raise SiteError(400, "missing_field", f"{_SESSION}.client_reference_id", message)
     registration = site.registrations.find(payment.reference)
     if registration is None:
         message = "no registration has this id"
-        raise Problem(404, "unknown_registration", f"{_SESSION}.client_reference_id", message)
+        raise SiteError(404, "unknown_registration", f"{_SESSION}.client_reference_id", message)
     # No facts of this request: it comes from Stripe's machine. The visitor's, where the checkout told them.
     visit = site.relay.facts_of(registration.registration_id) or RequestFacts()
     event_id = site.track(_event(site, registration, payment), visit)
     # Only now: a crash before this line is mended by the webhook's redelivery, which is a duplicate in the outbox.
     first = site.registrations.mark_paid(registration.registration_id, payment.paid_at)
-    return Answer(200, {"message": "paid" if first else "duplicate", "event_id": event_id})
+    return SiteAnswer(200, {"message": "paid" if first else "duplicate", "event_id": event_id})
 
 
 def _event(site: "CourseSite", registration: Registration, payment: Payment) -> Event:

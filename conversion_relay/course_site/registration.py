@@ -9,8 +9,8 @@ from conversion_relay.course_site.registrations import Registration
 from conversion_relay.course_site.web import (
     LONGEST_FIELD,
     MOST_FIELDS,
-    Answer,
-    Problem,
+    SiteAnswer,
+    SiteError,
     SiteRequest,
     read_object,
     required_email,
@@ -34,18 +34,18 @@ class _Form(msgspec.Struct):
 _READ = (*_Form.__struct_fields__, "visitor")
 
 
-def register(site: "CourseSite", request: SiteRequest) -> Answer:
+def register(site: "CourseSite", request: SiteRequest) -> SiteAnswer:
     """Stores the registration with the visit it came from, then tracks it. Registering again replaces an unpaid one."""
     registration = _read(site, request)
     course = _course(site, registration.course_id)
     if site.registrations.register(registration) == "already_paid":
         message = "this address has a paid registration for this course"
-        raise Problem(400, "email_already_registered", "email", message)
+        raise SiteError(400, "email_already_registered", "email", message)
     event_id = for_registration(registration.registration_id)
     # OutboxUnavailable passes through as a 503; the visitor tries again and the unpaid registration is replaced.
     site.track(_event(registration, course, event_id), request.facts)
     body = {"message": "registered", "registration_id": registration.registration_id, "event_id": event_id}
-    return Answer(200, body)
+    return SiteAnswer(200, body)
 
 
 def _event(registration: Registration, course: "Course", event_id: str) -> Event:
@@ -104,17 +104,17 @@ def _read(site: "CourseSite", request: SiteRequest) -> Registration:
 def _other_fields(document: dict[str, Any]) -> dict[str, str | int | float | bool]:
     others = {name: value for name, value in document.items() if name not in _READ and value is not None}
     if len(others) > MOST_FIELDS:
-        raise Problem(400, "too_many_fields", "body", f"at most {MOST_FIELDS} form fields")
+        raise SiteError(400, "too_many_fields", "body", f"at most {MOST_FIELDS} form fields")
     for name, value in others.items():
         if not isinstance(value, str | int | float | bool):
-            raise Problem(400, "wrong_type", name[:100], "a form field is text, a number, true or false")
+            raise SiteError(400, "wrong_type", name[:100], "a form field is text, a number, true or false")
         if len(str(value)) > LONGEST_FIELD or len(name) > 100:
-            raise Problem(400, "too_long", name[:100], f"at most {LONGEST_FIELD} characters")
+            raise SiteError(400, "too_long", name[:100], f"at most {LONGEST_FIELD} characters")
     return others
 
 
 def _course(site: "CourseSite", course_id: str) -> "Course":
     course = site.courses.get(course_id)
     if course is None:
-        raise Problem(400, "unknown_course", "course_id", f"one of {', '.join(site.courses)}")
+        raise SiteError(400, "unknown_course", "course_id", f"one of {', '.join(site.courses)}")
     return course

@@ -8,22 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from conversion_relay import Event, InvalidEvent, OutboxUnavailable, Relay, RequestFacts
-from conversion_relay.click_id import cookie_line, fbc_from_url, new_fbp
 from conversion_relay.course_site.courses import COURSES, Course
 from conversion_relay.course_site.mail import Mail
 from conversion_relay.course_site.registrations import Registrations
 from conversion_relay.course_site.visitor import read_visitor
 from conversion_relay.course_site.web import (
-    Answer,
-    Problem,
+    SiteAnswer,
+    SiteError,
     SiteRequest,
     check_origin,
     cors_headers,
     unavailable,
 )
+from conversion_relay.meta.click_id import cookie_line, fbc_from_url, new_fbp
 
 logger = logging.getLogger("conversion_relay.course_site")
-Endpoint = Callable[["CourseSite", SiteRequest], Answer]
+Endpoint = Callable[["CourseSite", SiteRequest], SiteAnswer]
 
 
 class CourseSite:
@@ -47,22 +47,22 @@ class CourseSite:
 
     # Each loads its endpoint when it is called: a Lambda function has one, and pays for it at every cold start.
 
-    def register(self, request: SiteRequest) -> Answer:
+    def register(self, request: SiteRequest) -> SiteAnswer:
         from conversion_relay.course_site.registration import register
 
         return self._respond(register, request)
 
-    def contact(self, request: SiteRequest) -> Answer:
+    def contact(self, request: SiteRequest) -> SiteAnswer:
         from conversion_relay.course_site.contact import contact
 
         return self._respond(contact, request)
 
-    def view_content(self, request: SiteRequest) -> Answer:
+    def view_content(self, request: SiteRequest) -> SiteAnswer:
         from conversion_relay.course_site.view_content import view_content
 
         return self._respond(view_content, request)
 
-    def payment_webhook(self, request: SiteRequest) -> Answer:
+    def payment_webhook(self, request: SiteRequest) -> SiteAnswer:
         """Called by the payment provider: no browser, no Origin to check, the signature decides."""
         from conversion_relay.course_site.payment import payment_webhook
 
@@ -90,17 +90,17 @@ class CourseSite:
         fbp = facts.fbp or new_fbp(now, secrets.randbelow(2**31))
         return msgspec.structs.replace(facts, fbp=fbp, fbc=fbc_from_url(facts.url, now, known=facts.fbc))
 
-    def _respond(self, endpoint: Endpoint, request: SiteRequest) -> Answer:
+    def _respond(self, endpoint: Endpoint, request: SiteRequest) -> SiteAnswer:
         cors = cors_headers(request, self._allowed_origins)
         if request.method == "OPTIONS":
-            return Answer(204, {}, {**cors, "Access-Control-Max-Age": "7200"})
+            return SiteAnswer(204, {}, {**cors, "Access-Control-Max-Age": "7200"})
         answer = self._answer(self._with_visit(endpoint), request)
         return msgspec.structs.replace(answer, headers={**answer.headers, **cors})
 
     def _with_visit(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint for an allowed page, with what that page knows of its visitor."""
 
-        def with_visit(site: "CourseSite", request: SiteRequest) -> Answer:
+        def with_visit(site: "CourseSite", request: SiteRequest) -> SiteAnswer:
             check_origin(request, self._allowed_origins)
             visitor = read_visitor(request)
             known = visitor.facts(request.facts)
@@ -112,13 +112,13 @@ class CourseSite:
 
         return with_visit
 
-    def _answer(self, endpoint: Endpoint, request: SiteRequest) -> Answer:
+    def _answer(self, endpoint: Endpoint, request: SiteRequest) -> SiteAnswer:
         try:
             if request.method != "POST":
-                raise Problem(405, "method_not_allowed", "method", "use POST")
+                raise SiteError(405, "method_not_allowed", "method", "use POST")
             return endpoint(self, request)
-        except Problem as problem:
-            return problem.answer()
+        except SiteError as error:
+            return error.answer()
         except OutboxUnavailable as error:
             return unavailable(error)
 

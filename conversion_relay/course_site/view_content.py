@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from conversion_relay import Event, InvalidEvent, UserData
-from conversion_relay.course_site.web import Answer, SiteRequest, read_form, refused, required_text
+from conversion_relay.course_site.web import SiteAnswer, SiteRequest, read_form, refused, required_text
 
 if TYPE_CHECKING:
     from conversion_relay.course_site.site import CourseSite
@@ -35,7 +35,7 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     """Whether the page's pixel got the same id."""
 
 
-def view_content(site: "CourseSite", request: SiteRequest) -> Answer:
+def view_content(site: "CourseSite", request: SiteRequest) -> SiteAnswer:
     """The script's own ids outrank the request's: it may post from another site, where cookies do not travel."""
     form = read_form(request, _Form)
     name = required_text("content_data.content_name", form.content_data.content_name)
@@ -61,4 +61,4 @@ def view_content(site: "CourseSite", request: SiteRequest) -> Answer:
         raise refused(error) from None
     if form.pixel and tracked.event_id:
         site.relay.note_pixel(site.relay.settings.datasets[0], [("ViewContent", tracked.event_id)])
-    return Answer(200, {"message": "tracked" if tracked.event_id else "withheld", "event_id": tracked.event_id})
+    return SiteAnswer(200, {"message": "tracked" if tracked.event_id else "withheld", "event_id": tracked.event_id})

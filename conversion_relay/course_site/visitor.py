@@ -8,10 +8,10 @@ from typing import Any, Literal
 import msgspec
 
 from conversion_relay import RequestFacts
-from conversion_relay.course_site.web import Problem, SiteRequest, read_object, shape
+from conversion_relay.course_site.web import SiteError, SiteRequest, read_object, shape
 
 
-class Visitor(msgspec.Struct, frozen=True):
+class PageVisit(msgspec.Struct, frozen=True):
     """As `MetaTracking.visitor()` gives it; a classic form sends it as JSON in a hidden field."""
 
     fbp: str | None = None
@@ -31,22 +31,22 @@ class Visitor(msgspec.Struct, frozen=True):
         )
 
 
-def read_visitor(request: SiteRequest) -> Visitor:
-    """Nothing for a body that cannot be read: its endpoint says so. Raises Problem for a visitor of a wrong shape."""
+def read_visitor(request: SiteRequest) -> PageVisit:
+    """Nothing for a body that cannot be read: its endpoint says so. Raises SiteError for a visitor of a wrong shape."""
     try:
         document = read_object(request)
-    except Problem:
-        return Visitor()
+    except SiteError:
+        return PageVisit()
     if "content_data" in document:
-        return shape({name: value for name, value in document.items() if name in ("consent", "gpc")}, Visitor)
+        return shape({name: value for name, value in document.items() if name in ("consent", "gpc")}, PageVisit)
     return _form_visitor(document.get("visitor"))
 
 
-def _form_visitor(given: Any) -> Visitor:
+def _form_visitor(given: Any) -> PageVisit:
     if given is None:
-        return Visitor()
+        return PageVisit()
     try:
-        return msgspec.convert(msgspec.json.decode(given) if isinstance(given, str) else given, Visitor)
+        return msgspec.convert(msgspec.json.decode(given) if isinstance(given, str) else given, PageVisit)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         message = "send what MetaTracking.visitor() gives, as an object or as its JSON"
-        raise Problem(400, "wrong_type", "visitor", message) from None
+        raise SiteError(400, "wrong_type", "visitor", message) from None

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from conversion_relay import InvalidEvent, OutboxUnavailable, RequestFacts
-from conversion_relay.reading import wrong_shape
+from conversion_relay.intake.reading import wrong_shape
 
 MOST_BYTES = 65_536
 MOST_FIELDS = 50
@@ -29,7 +29,7 @@ class SiteRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the visitor said, as the page tells it."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class SiteAnswer(msgspec.Struct, frozen=True):
     status: int
     body: dict[str, Any]
     headers: dict[str, str] = {}
@@ -37,36 +37,36 @@ class Answer(msgspec.Struct, frozen=True):
     """Set-Cookie values."""
 
 
-class Problem(Exception):
+class SiteError(Exception):
     """Ends the request with a 4xx; raised and caught inside this package."""
 
     def __init__(self, status: int, error: str, field: str, message: str) -> None:
         super().__init__(error)
         self.status, self.error, self.field, self.message = status, error, field, message
 
-    def answer(self) -> Answer:
+    def answer(self) -> SiteAnswer:
         body = {"error": self.error, "field": self.field, "message": self.message}
-        return Answer(self.status, body, {"X-Relay-Reason": self.error})
+        return SiteAnswer(self.status, body, {"X-Relay-Reason": self.error})
 
 
-def unavailable(_: OutboxUnavailable) -> Answer:
+def unavailable(_: OutboxUnavailable) -> SiteAnswer:
     """Nothing was kept; the same request may be sent again."""
     body = {"error": "not_durable", "message": "this could not be stored just now; please try again"}
-    return Answer(503, body, {"Retry-After": "5", "X-Relay-Reason": "not_durable"})
+    return SiteAnswer(503, body, {"Retry-After": "5", "X-Relay-Reason": "not_durable"})
 
 
-def refused(error: InvalidEvent) -> Problem:
-    return Problem(400, error.reason, error.field, error.message)
+def refused(error: InvalidEvent) -> SiteError:
+    return SiteError(400, error.reason, error.field, error.message)
 
 
 def read_form(request: SiteRequest, kind: type[Form]) -> Form:
-    """JSON (also as text/plain, from a beacon) or a classic form, as a Struct. Raises Problem that names the field."""
+    """JSON (also as text/plain, from a beacon) or a classic form, as a Struct. Raises SiteError naming the field."""
     return shape(read_object(request), kind)
 
 
 def read_object(request: SiteRequest) -> dict[str, Any]:
     if len(request.body) > MOST_BYTES:
-        raise Problem(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
+        raise SiteError(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
     is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     if is_form and request.body.lstrip()[:1] != b"{":
         fields = parse_qsl(request.body.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS)
@@ -74,9 +74,9 @@ def read_object(request: SiteRequest) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(request.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise Problem(400, "unreadable", "body", "the body is not valid JSON in UTF-8") from None
+        raise SiteError(400, "unreadable", "body", "the body is not valid JSON in UTF-8") from None
     if not isinstance(document, dict):
-        raise Problem(400, "wrong_type", "body", "send a JSON object")
+        raise SiteError(400, "wrong_type", "body", "send a JSON object")
     return document
 
 
@@ -86,16 +86,16 @@ def shape(document: dict[str, Any], kind: type[Form]) -> Form:
     except msgspec.ValidationError as error:
         found = wrong_shape(error)
         message = "this field is not known here" if found.reason == "unknown_field" else found.message
-        raise Problem(400, found.reason, found.field, message) from None
+        raise SiteError(400, found.reason, found.field, message) from None
 
 
 def required_text(field: str, value: str) -> str:
     """Trimmed; a blank is as good as missing."""
     text = value.strip()
     if not text:
-        raise Problem(400, "missing_field", field, "this field is required")
+        raise SiteError(400, "missing_field", field, "this field is required")
     if len(text) > LONGEST_FIELD:
-        raise Problem(400, "too_long", field, f"at most {LONGEST_FIELD} characters")
+        raise SiteError(400, "too_long", field, f"at most {LONGEST_FIELD} characters")
     return text
 
 
@@ -103,7 +103,7 @@ def required_email(field: str, value: str) -> str:
     """Good enough to answer to: one address with a dotted domain."""
     text = required_text(field, value)
     if not re.fullmatch(r"[^\s@<>,;\"()]+@[^\s@<>,;\"().]+(\.[^\s@<>,;\"().]+)+", text) or len(text) > 254:
-        raise Problem(400, "not_an_email", field, "write one e-mail address, such as name@example.com")
+        raise SiteError(400, "not_an_email", field, "write one e-mail address, such as name@example.com")
     return text
 
 
@@ -112,7 +112,7 @@ def check_origin(request: SiteRequest, allowed: frozenset[str]) -> None:
     origin = request.headers.get("origin")
     if origin is None or origin.lower() in allowed or is_same_origin(origin, request):
         return
-    raise Problem(403, "origin_not_allowed", "origin", "add this site's exact origin to RELAY_ALLOWED_ORIGINS")
+    raise SiteError(403, "origin_not_allowed", "origin", "add this site's exact origin to RELAY_ALLOWED_ORIGINS")
 
 
 def is_same_origin(origin: str, request: SiteRequest) -> bool:

@@ -21,7 +21,7 @@ from litestar.exceptions import NotAuthorizedException, NotFoundException, Permi
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
-from conversion_relay.pace import PaceNow
+from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.relay import Relay
 
 HERE = Path(__file__).parent

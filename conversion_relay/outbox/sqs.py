@@ -16,9 +16,9 @@ import msgspec
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox import Attempt, Counts, Lease, LeasedEvent, Settlement, Sides, Story
+from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox.protocol import Attempt, Counts, Lease, LeasedEvent, Settlement, Sides, Story
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
-from conversion_relay.visit import Visit
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

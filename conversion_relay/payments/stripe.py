@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from conversion_relay.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.errors import InvalidEvent, SignatureError
+from conversion_relay.intake.reading import wrong_shape
+from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.payments import Ignored, Payment, Unpaid
 from conversion_relay.payments.signature import TOLERANCE_SECONDS, is_signed
-from conversion_relay.reading import wrong_shape
 
 HEADER = "stripe-signature"
 COMPLETED = "checkout.session.completed"

@@ -8,10 +8,10 @@ import pytest
 
 from conversion_relay.aws.deliver import MOST_RECEIVES, TOKEN_WAIT, DeliveryFunction
 from conversion_relay.aws.records import Records
-from conversion_relay.graph import Unreachable
+from conversion_relay.delivery.transport import Response
+from conversion_relay.meta.graph import Unreachable
 from conversion_relay.outbox.sqs import Kept, encode
 from conversion_relay.signed_calls import AwsError
-from conversion_relay.transport import Response
 
 NOW = 1_795_435_200.0
 HOUR = 3_600

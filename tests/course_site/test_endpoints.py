@@ -13,7 +13,7 @@ from conversion_relay import Relay, RequestFacts, Settings
 from conversion_relay.course_site.mail import FileMail
 from conversion_relay.course_site.registrations import SqliteRegistrations
 from conversion_relay.course_site.site import CourseSite
-from conversion_relay.course_site.web import Answer, SiteRequest
+from conversion_relay.course_site.web import SiteAnswer, SiteRequest
 from conversion_relay.payments.stripe import sign
 
 NOW, SECRET = 1_795_435_200, "whsec_test"
@@ -44,7 +44,7 @@ def site(tmp_path):
         yield CourseSite(relay, registrations, FileMail(tmp_path / "mail"), stripe_secrets=[SECRET], clock=lambda: NOW)
 
 
-def post(endpoint, body, facts: RequestFacts = VISITOR, **headers) -> Answer:
+def post(endpoint, body, facts: RequestFacts = VISITOR, **headers) -> SiteAnswer:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = SiteRequest(
@@ -70,7 +70,9 @@ def count(site) -> int:
     return sum(book.accepted for book in site.relay.outbox.counts().values())
 
 
-def webhook(site, registration_id, header: str | None = None, kind="checkout.session.completed", **session) -> Answer:
+def webhook(
+    site, registration_id, header: str | None = None, kind="checkout.session.completed", **session
+) -> SiteAnswer:
     paid = {
         "id": "cs_1",
         "payment_status": "paid",

@@ -12,8 +12,8 @@ import apsw
 
 from bench import drain
 from bench.load import sealed_event
-from conversion_relay.outbox.sqlite import SqliteOutbox
-from conversion_relay.retry import Delivered
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+from conversion_relay.outbox.verdict import Delivered
 from tests.failures.load import Progress, Result, event
 from tests.processes import DATASET, Installation, call, installation, until
 

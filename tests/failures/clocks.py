@@ -11,12 +11,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from conversion_relay.delivery import Delivery
+from conversion_relay.delivery.transport import Response
+from conversion_relay.delivery.turn import Delivery
 from conversion_relay.event import SealedEvent
-from conversion_relay.graph import Request, Unreachable
-from conversion_relay.outbox.sqlite import SqliteOutbox
+from conversion_relay.meta.graph import Request, Unreachable
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.settings import Settings
-from conversion_relay.transport import Response
 from tests.failures.load import Load, Progress, Result, reckon
 from tests.processes import installation, until
 
@@ -225,7 +225,9 @@ def set_while_running(folder: Path, rounds: int, progress: Progress = lambda _: 
     place = folder / "offset"
     place.write_text("+0")
     with installation(folder) as here:
-        here.start(under=("env", *_faked(place)), planted=("--set", "conversion_relay.retry.LONGEST_OUTAGE_DELAY=2"))
+        here.start(
+            under=("env", *_faked(place)), planted=("--set", "conversion_relay.delivery.retry.LONGEST_OUTAGE_DELAY=2")
+        )
         acknowledged: set[str] = set()
         for n in range(rounds):
             with Load(here, gap=0.01, most=10, seed=n) as load:

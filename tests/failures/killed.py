@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from conversion_relay.outbox.sqlite import SqliteOutbox
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from tests.failures.launcher import POINTS
 from tests.failures.load import Load, Progress, Result, reckon
 from tests.outbox.test_sqlite_file import TestSchema
@@ -70,7 +70,7 @@ def _drive(here: Installation, point: str) -> None:
 def at_an_fsync(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
     """Right at an fsync, of which there are many: the log is copied into the file every few pages."""
     when = random.Random(folder.name)
-    short_log = ("--set", "conversion_relay.outbox.sqlite_file.MOST_LOG=65536")
+    short_log = ("--set", "conversion_relay.outbox.sqlite.file.MOST_LOG=65536")
     killed = 0
     with installation(folder) as here:
         with Load(here, most=40) as load:

@@ -17,22 +17,22 @@ from typing import Any
 
 import apsw
 
-from conversion_relay import cli, delivery
-from conversion_relay.isolation import Isolation
-from conversion_relay.outbox import sqlite_file, sqlite_ledger, sqlite_operator
-from conversion_relay.outbox import sqlite_rows as rows
+from conversion_relay import cli
+from conversion_relay.delivery import turn
+from conversion_relay.delivery.isolation import Isolation
+from conversion_relay.outbox.sqlite import file, ledger, operator, rows
 
 SQL = {"transaction-begun": "BEGIN IMMEDIATE", "before-commit": "COMMIT", "after-commit": "COMMIT"}
 FUNCTIONS: dict[str, tuple[Any, str]] = {
     "after-insert": (rows, "insert"),
     "after-claim": (rows, "claim"),
-    "before-send": (delivery, "post"),
-    "after-answer": (delivery, "post"),
+    "before-send": (turn, "post"),
+    "after-answer": (turn, "post"),
     "in-settle": (rows, "settle"),
     "in-split": (Isolation, "part"),
     "in-take-back": (rows, "take_back"),
-    "in-prune": (sqlite_ledger, "prune"),
-    "in-replay": (sqlite_operator, "replay"),
+    "in-prune": (ledger, "prune"),
+    "in-replay": (operator, "replay"),
 }
 POINTS = (*SQL, *FUNCTIONS)
 
@@ -88,7 +88,7 @@ def _plant_in_sql(sql: str, reach: Callable[[], None], *, after: bool) -> None:
         def __getattr__(self, name: str) -> Any:
             return Connection if name == "Connection" else getattr(apsw, name)
 
-    sqlite_file.apsw = Apsw()  # type: ignore[assignment]
+    file.apsw = Apsw()  # type: ignore[assignment]
 
 
 def _countdown(nth: int) -> Callable[[], None]:

@@ -39,7 +39,7 @@ def _senders(folder: Path) -> list[str]:
 
 def paused(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
     """A worker stands still for twice its lease with a batch in its hands; another one takes over, then it wakes."""
-    short_lease = ("--set", f"conversion_relay.delivery.LEASE_SECONDS={LEASE_SECONDS}")
+    short_lease = ("--set", f"conversion_relay.delivery.turn.LEASE_SECONDS={LEASE_SECONDS}")
     with installation(folder) as here:
         here.start("--no-worker")
         acknowledged: set[str] = set()

@@ -80,7 +80,7 @@ def one_hangs(folder: Path, rounds: int, progress: Progress = lambda _: None) ->
     healthy = [dataset for dataset in ids if dataset not in sick]
     with installation(folder) as here:
         _several(here, folder, ids)
-        here.start(planted=("--set", "conversion_relay.retry.PROBE_EVERY=3"))
+        here.start(planted=("--set", "conversion_relay.delivery.retry.PROBE_EVERY=3"))
         for dataset, mode in sick.items():
             here.misbehave(mode=mode, dataset=dataset, retry_after=2)
         posted: dict[str, set[str]] = {dataset: set() for dataset in ids}

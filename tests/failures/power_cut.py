@@ -15,7 +15,7 @@ from pathlib import Path
 
 import apsw
 
-from conversion_relay.outbox.sqlite import SqliteOutbox
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from tests.failures.load import Load, Progress, Result
 from tests.processes import installation
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from conversion_relay.outbox.sqlite import SqliteOutbox
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from tests.failures import disk
 from tests.failures.conditions import need_command, need_mount, need_root
 from tests.failures.load import event
@@ -85,7 +85,7 @@ def test_a_file_of_another_user_is_named_with_both_users(here):
             folder.chmod(0o755)
     code = (
         "import os, sys; import conversion_relay.cli.serve, conversion_relay.collector.server;"
-        " import conversion_relay.outbox.sqlite; from conversion_relay import cli;"
+        " import conversion_relay.outbox.sqlite.outbox; from conversion_relay import cli;"
         " os.setuid(65534); sys.argv = ['conversion-relay', 'serve']; cli.main()"
     )
     env = os.environ | here.env

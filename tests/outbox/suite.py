@@ -7,9 +7,9 @@ import pytest
 
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
+from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox import Attempt, Lease, Outbox, Sides
-from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt, Withhold
-from conversion_relay.visit import Visit
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
 
 NOW = 1_700_000_000.0
 DAY = 86_400.0
@@ -38,7 +38,7 @@ def sealed(
     )
 
 
-def settle_all(outbox: Outbox, lease: Lease, verdict: FinalVerdict, attempt: Attempt | None = None) -> None:
+def settle_all(outbox: Outbox, lease: Lease, verdict: Verdict, attempt: Attempt | None = None) -> None:
     outbox.settle(lease, [(event, verdict) for event in lease.events], attempt, NOW)
 
 

@@ -16,10 +16,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox import STATES, Attempt, Lease, Sides, sqlite_database
-from conversion_relay.outbox.sqlite import SqliteOutbox
-from conversion_relay.outbox.sqlite_lanes import LONGEST_WAIT
-from conversion_relay.retry import Dead, Delivered, Expired, FinalVerdict, Hold, Park, RetryAt, Withhold
+from conversion_relay.outbox import STATES, Attempt, Lease, Sides
+from conversion_relay.outbox.sqlite import database
+from conversion_relay.outbox.sqlite.lanes import LONGEST_WAIT
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
 
 NOW = 1_795_435_200.0
 DAY = 86_400.0
@@ -318,12 +319,12 @@ class OutboxMachine(RuleBasedStateMachine):
             if kept.can_go(self.wall):
                 kept.due_at, kept.is_held = None, False
 
-    def _verdicts(self) -> list[FinalVerdict]:
+    def _verdicts(self) -> list[Verdict]:
         waits = [RetryAt(self.wall + seconds, "short_count", sent=seconds > 5) for seconds in (0.0, 30.0, 3_000.0)]
         parks = [Park(self.wall + 60, "throttled"), Park(self.wall + 60, "code_1", aside=self.wall + 90)]
         return [Delivered(), Dead("meta_100"), Expired(), Withhold(), Hold("ambiguous_late"), *waits, *parks]
 
-    def _apply(self, kept: Kept, verdict: FinalVerdict) -> None:
+    def _apply(self, kept: Kept, verdict: Verdict) -> None:
         if kept.state == "erased":
             return
         if kept.is_withdrawn and not isinstance(verdict, Delivered | Expired | Withhold):
@@ -382,7 +383,7 @@ class OutboxMachine(RuleBasedStateMachine):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """A locked file is given up at once, so that a run of many steps takes seconds."""
-    monkeypatch.setattr(sqlite_database, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
 
 
 OutboxMachine.TestCase.settings = settings(

@@ -8,10 +8,10 @@ import apsw
 import pytest
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
+from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox import open_outbox
-from conversion_relay.outbox.sqlite import SqliteOutbox
-from conversion_relay.retry import Dead, Delivered
-from conversion_relay.visit import Visit
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.outbox.suite import NOW, OutboxSuite, claim, sealed, settle_all
 from tests.processes import until
 
@@ -95,7 +95,7 @@ class TestSqlite(OutboxSuite):
         neighbour.close()
 
     def test_a_visitor_whom_another_process_remembered_is_soon_looked_up(self, outbox, place, monkeypatch):
-        monkeypatch.setattr("conversion_relay.outbox.sqlite.LOOK_FOR_VISITORS_EVERY", 0.0)
+        monkeypatch.setattr("conversion_relay.outbox.sqlite.outbox.LOOK_FOR_VISITORS_EVERY", 0.0)
         assert outbox.has_visitors() is False
         neighbour = self.open(place)
         neighbour.remember_visitor("o", Visit(fbp="fb.1.1.1"), NOW)

@@ -12,11 +12,12 @@ import apsw
 import pytest
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
-from conversion_relay.outbox import Sides, disk, sqlite_file
-from conversion_relay.outbox.salvage import salvage
-from conversion_relay.outbox.sqlite import SqliteOutbox
-from conversion_relay.retry import Dead, Delivered
-from conversion_relay.visit import Visit
+from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox import Sides
+from conversion_relay.outbox.sqlite import disk, file
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+from conversion_relay.outbox.sqlite.salvage import salvage
+from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.outbox.suite import NOW, claim, sealed, settle_all
 from tests.processes import until
 
@@ -267,8 +268,8 @@ class TestSchema:
 
     @staticmethod
     def fail_to_migrate(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        text = sqlite_file._text
-        monkeypatch.setattr(sqlite_file, "_text", lambda name: text(name) + ("; nonsense" if "migrate" in name else ""))
+        text = file._text
+        monkeypatch.setattr(file, "_text", lambda name: text(name) + ("; nonsense" if "migrate" in name else ""))
         with pytest.raises(SettingsError):
             opened(path)
         monkeypatch.undo()
@@ -352,7 +353,7 @@ class TestSchema:
 
 
 def test_the_log_does_not_grow_with_what_passes_through(path, monkeypatch):
-    monkeypatch.setattr(sqlite_file, "MOST_LOG", 1_048_576)
+    monkeypatch.setattr(file, "MOST_LOG", 1_048_576)
     outbox = opened(path)
     for first in range(0, 30_000, 500):
         outbox.put([event(n) for n in range(first, first + 500)], NOW)
@@ -366,9 +367,9 @@ def test_an_erased_person_is_gone_from_the_file_and_the_log(path):
     outbox = opened(path)
     outbox.put([sealed("a", body=b'{"em":["%s"]}' % digest.encode()), sealed(f"contact_{digest}_1")], NOW)
     assert outbox.erase([digest], NOW) == 2
-    for file in path.parent.glob("outbox.db*"):
-        if file.is_file():
-            assert digest.encode() not in file.read_bytes(), file
+    for part in path.parent.glob("outbox.db*"):
+        if part.is_file():
+            assert digest.encode() not in part.read_bytes(), part
     outbox.close()
 
 

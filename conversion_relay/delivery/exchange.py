@@ -1,0 +1,43 @@
+"""One request to Meta, and what is kept of its answer."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from conversion_relay.delivery.transport import Response, Transport
+from conversion_relay.meta.batch import Sized
+from conversion_relay.meta.graph import Outcome, Said, build_request, read_response
+from conversion_relay.outbox import Attempt
+from conversion_relay.settings import Dataset, Settings
+
+
+def post(
+    transport: Transport,
+    settings: Settings,
+    dataset: Dataset,
+    batch: Sequence[Sized],
+    deadline: float,
+    clock: Callable[[], float],
+    *,
+    test_event_code: str | None = None,
+) -> Outcome:
+    """What it came to; `deadline` in seconds for all of it."""
+    request = build_request(
+        batch,
+        url=settings.graph_url,
+        version=settings.graph_version,
+        dataset=dataset.pixel_id,
+        token=dataset.access_token.reveal(),
+        test_event_code=test_event_code or dataset.test_event_code,
+    )
+    answer = transport.send(request, deadline)
+    if isinstance(answer, Response):
+        return read_response(answer.status, answer.headers, answer.body, len(batch), clock())
+    return answer
+
+
+def as_attempt(outcome: Outcome, now: float) -> Attempt:
+    """As the ledger keeps it."""
+    why = getattr(outcome, "why", None)
+    said: Said = outcome.said
+    return Attempt(at=now, outcome=type(outcome).__name__.lower(), why=why, **msgspec.structs.asdict(said))

@@ -1,0 +1,90 @@
+"""What a turn of delivery did, and how it is told: the three sentences, the counters, the alerts."""
+
+from typing import assert_never
+
+import msgspec
+
+from conversion_relay.outbox import Attempt
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
+from conversion_relay.telemetry import Counters, Sentences, logger
+
+_ALERTS = {
+    "unauthorized": "Meta refuses the access token; events wait, nothing is lost: set a new META_ACCESS_TOKEN",
+    "misconfigured": "Meta refuses this token for this dataset; events wait: check META_PIXEL_ID and permissions",
+    "all_refused": "Meta refuses every event of this dataset; events wait: see `conversion-relay dead list`",
+    "accounting_mismatch": "Meta's answers do not add up with what was sent; these events are sent again and again",
+}
+
+
+class Report(msgspec.Struct):
+    """What one turn did."""
+
+    dataset: str
+    claimed: int
+    calls: int = 0
+    delivered: int = 0
+    dead: int = 0
+    expired: int = 0
+    held: int = 0
+    withheld: int = 0
+    retried: int = 0
+    ambiguous: int = 0
+    ambiguous_late: int = 0
+    why: str | None = None
+
+    def note(
+        self,
+        verdict: Verdict,
+        event_name: str,
+        event_ids: list[str],
+        attempt: Attempt | None,
+        sentences: Sentences,
+    ) -> None:
+        """Count events of one name that came to the same, and say the sentence for each."""
+        n = len(event_ids)
+        match verdict:
+            case Delivered():
+                self.delivered += n
+                sentences.sent(event_name, *event_ids)
+            case Dead(why="corrupt"):
+                self.dead += n
+                sentences.error(event_name, *event_ids, why="corrupt")
+            case Dead(why=why):
+                self.dead += n
+                sentences.failed(event_name, *event_ids, why=why, said=_said(attempt) if attempt else {})
+            case Expired():
+                self.expired += n
+                sentences.failed(event_name, *event_ids, why="too_old")
+            case Hold(why=why):
+                self.held += n
+                sentences.error(event_name, *event_ids, why=why)
+            case Withhold():
+                self.withheld += n
+            case RetryAt(why=why) | Park(why=why):
+                self.retried += n
+                self.why = why
+            case _:
+                assert_never(verdict)
+
+    def tell(self, counters: Counters) -> None:
+        """One line per turn that left something to do, and the counters."""
+        for name in ("calls", "delivered", "dead", "expired", "held", "withheld", "retried"):
+            counters.add(f"relay_delivery_{name}_total", getattr(self, name), dataset=self.dataset)
+        for name in ("ambiguous", "ambiguous_late"):
+            counters.add(f"relay_{name}_total", getattr(self, name), dataset=self.dataset)
+        if self.withheld:
+            fields = {"dataset": self.dataset, "events": self.withheld}
+            logger.warning("Events were forgotten unsent, since their visitors did not agree", extra=fields)
+        if self.retried:
+            fields = {"dataset": self.dataset, "events": self.retried, "reason": self.why}
+            logger.warning("Events wait for another try", extra=fields)
+
+
+def alert(dataset: str, why: str) -> None:
+    """Somebody has to do something about it."""
+    logger.error(_ALERTS[why], extra={"dataset": dataset, "reason": why})
+
+
+def _said(attempt: Attempt) -> dict[str, object]:
+    fields = ("status", "code", "subcode", "title", "fbtrace_id")
+    return {name: value for name in fields if (value := getattr(attempt, name)) is not None}

@@ -1,0 +1,102 @@
+"""What we do about what Meta said: one pure decision per event.
+
+Only Meta's own "this event is wrong" can kill an event. Silence, throttling, a dead token and a wrong dataset stop
+the dataset, not the event: they spend no attempt, and the event waits until it is too old to be worth anything.
+"""
+
+import msgspec
+
+from conversion_relay.meta.graph import (
+    Accepted,
+    Ambiguous,
+    Misconfigured,
+    Outcome,
+    Refused,
+    Throttled,
+    Unauthorized,
+    Unreachable,
+)
+from conversion_relay.outbox.verdict import Dead, Delivered, Park, RetryAt, Verdict
+
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 300.0
+LONGEST_OUTAGE_DELAY = 30.0
+"""Seconds; while Meta is away one small request at a time asks for it, so it may ask more often than an event is
+retried: within half a minute of Meta's return events flow again."""
+FIRST_ASIDE = 5.0
+"""Seconds that an event which was sent alone, in vain, leaves to the others; twice as long each time that helped."""
+PROBE_EVERY = 60.0
+"""Seconds between two looks at a dataset whose token or permission is wrong."""
+UNCERTAIN_ATTEMPTS = 3
+"""A 4xx that carries no code is tried this often before it is taken for the event's fault."""
+AMBIGUOUS_ATTEMPTS = 3
+"""From the third answer on that does not add up, somebody should look; the event goes on being sent."""
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What the decision needs to know besides the outcome."""
+
+    attempts: int
+    """How often this event was sent before and answered; not counting throttles, outages and dead tokens."""
+    failures: int
+    """How often in a row this dataset could not be reached, this time included."""
+    setbacks: int = 0
+    """For an event that was sent alone in an outage: in how many outages it was, with events taken between them."""
+
+
+def decide(outcome: Outcome, facts: Facts, now: float, jitter: float) -> Verdict:
+    """One event's fate. `jitter` is a random number in [0, 1); `now` is Unix seconds.
+
+    >>> from conversion_relay.meta.graph import Said
+    >>> decide(Throttled(Said(code=4), after=30.0), Facts(attempts=0, failures=1), now=100.0, jitter=0.5)
+    Park(until=145.0, why='throttled', alert=False, sent=False, aside=None)
+    >>> decide(Unreachable("connect", sent=False), Facts(attempts=0, failures=3), now=100.0, jitter=0.5)
+    Park(until=102.0, why='connect', alert=False, sent=False, aside=None)
+    """
+    match outcome:
+        case Accepted():
+            return Delivered()
+        case Refused():
+            return _refused(outcome, facts, now, jitter)
+        case Throttled(after=after):
+            # never before Meta's own word, and not all workers at the same moment after it
+            return Park(now + after * (1 + jitter), "throttled")
+        case Unauthorized():
+            return Park(now + PROBE_EVERY, "unauthorized", alert=True)
+        case Misconfigured():
+            return Park(now + PROBE_EVERY, "misconfigured", alert=True)
+        case Unreachable(why=why, sent=sent):
+            until = now + backoff(facts.failures, jitter, LONGEST_OUTAGE_DELAY)
+            return Park(until, why, sent=sent, aside=_aside(facts.setbacks, until))
+        case Ambiguous(why=why):
+            again_and_again = facts.attempts + 1 >= AMBIGUOUS_ATTEMPTS
+            why = "accounting_mismatch" if again_and_again else why
+            return RetryAt(now + backoff(facts.attempts + 1, jitter), why, sent=True, alert=again_and_again)
+
+
+def backoff(failures: int, jitter: float, longest: float = LONGEST_DELAY) -> float:
+    """Seconds to wait after the n-th failure in a row: full jitter under 1, 2, 4 ... `longest`.
+
+    >>> [backoff(n, jitter=1.0) for n in (1, 2, 3, 9, 10, 5000)]
+    [1.0, 2.0, 4.0, 256.0, 300.0, 300.0]
+    """
+    ceiling = min(longest, FIRST_DELAY * 2.0 ** min(failures - 1, 20))
+    return ceiling * jitter
+
+
+def _aside(setbacks: int, until: float) -> float | None:
+    """An event that Meta stumbles over would be in every first batch after every outage, and hold up all others."""
+    return until + min(LONGEST_DELAY, FIRST_ASIDE * 2.0 ** (min(setbacks, 20) - 1)) if setbacks else None
+
+
+def _refused(refused: Refused, facts: Facts, now: float, jitter: float) -> Verdict:
+    if not refused.certain and facts.attempts + 1 < UNCERTAIN_ATTEMPTS:
+        return RetryAt(now + backoff(facts.attempts + 1, jitter), "unreadable_4xx")
+    return Dead(_why(refused))
+
+
+def _why(refused: Refused) -> str:
+    said = refused.said
+    if said.code is None:
+        return f"http_{said.status}"
+    return f"meta_{said.code}" if said.subcode is None else f"meta_{said.code}_{said.subcode}"

@@ -1,0 +1,147 @@
+"""Turning delivery: a dispatcher hands out turns to threads until it is told to stop, or until nothing is due."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from conversion_relay.delivery.report import Report
+from conversion_relay.delivery.turn import Delivery, Turn
+from conversion_relay.errors import LeaseLost, OutboxUnavailable
+from conversion_relay.outbox import Outbox
+from conversion_relay.telemetry import logger
+
+PRUNE_EVERY = 600.0
+POLL_SECONDS = 1.0
+"""Another process may have put something, and a clock may have been set."""
+REST_SECONDS = 1.0
+MOST_TURNS = 64
+"""Threads, started when they are needed: enough that a few dozen hanging datasets leave some for the others."""
+
+
+class Worker:
+    """Delivers in the background from `start` to `stop`; `drain` does it here and now."""
+
+    def __init__(self, delivery: Delivery, outbox: Outbox, *, every_second: Callable[[], None] = lambda: None) -> None:
+        """`every_second` is called about that often, for what has to be looked at from time to time."""
+        self._delivery, self._outbox, self._every_second = delivery, outbox, every_second
+        self._stopping = threading.Event()
+        self._signal = threading.Condition()
+        self._signals = 0
+        self._running = 0
+        self._rests_until = 0.0
+        self._trouble: str | None = None
+        self._reports: list[Report] | None = None
+        self._turns = ThreadPoolExecutor(MOST_TURNS, thread_name_prefix="delivery")
+        self._dispatcher = threading.Thread(target=self._run, daemon=True, name="delivery-dispatcher")
+        self._house = threading.Thread(target=self._keep_house, daemon=True, name="delivery-house")
+        outbox.on_put(self.wake)
+
+    def start(self) -> None:
+        self._dispatcher.start()
+        self._house.start()
+
+    def wake(self) -> None:
+        """Something was put, or a turn ended."""
+        with self._signal:
+            self._signals += 1
+            self._signal.notify()
+
+    def tell_to_stop(self) -> None:
+        """Nothing new is begun from here on; returns at once."""
+        self._stopping.set()
+        self._delivery.stop()
+        self.wake()
+
+    def stop(self, patience: float = 8.0) -> None:
+        """What is in flight is finished and settled."""
+        self.tell_to_stop()
+        ends_at = time.monotonic() + patience
+        with self._signal:
+            while self._running and time.monotonic() < ends_at:
+                self._signal.wait(max(0.0, ends_at - time.monotonic()))
+        if self._dispatcher.is_alive():
+            self._dispatcher.join(max(0.1, ends_at - time.monotonic()))
+        self._turns.shutdown(wait=False, cancel_futures=True)
+        self._delivery.flush()
+
+    def drain(self) -> list[Report]:
+        """Every event that is due now; returns when none is left, or when those that are left have to wait."""
+        self._reports = []
+        while not self._stopping.wait(max(0.0, self._rests_until - time.monotonic())):
+            seen = self._signals
+            if (turn := self._delivery.next_turn()) is not None:
+                self._begin(turn)
+                continue
+            with self._signal:
+                idle = not self._running
+                if not idle and self._signals == seen:
+                    self._signal.wait(POLL_SECONDS)
+            if idle and self._delivery.seconds_until_due(POLL_SECONDS) >= POLL_SECONDS:
+                break
+            if idle:
+                self._stopping.wait(self._delivery.seconds_until_due(POLL_SECONDS))
+        return self._reports
+
+    def _run(self) -> None:
+        """The dispatcher. Whatever a turn runs into, the next one gets its chance."""
+        while not self._stopping.wait(max(0.0, self._rests_until - time.monotonic())):
+            seen = self._signals
+            try:
+                turn = self._delivery.next_turn()
+                if turn is None:
+                    self._sleep(seen, self._delivery.seconds_until_due(POLL_SECONDS))
+                else:
+                    self._begin(turn)
+            except Exception as error:
+                self._rest(error)
+
+    def _rest(self, error: BaseException) -> None:
+        """Nothing is claimed for a moment; said once for each new reason."""
+        self._rests_until = time.monotonic() + REST_SECONDS
+        if isinstance(error, OutboxUnavailable):
+            if self._trouble != str(error):
+                logger.error("The outbox cannot record, so nothing is sent", extra={"reason": str(error)})
+            self._trouble = str(error)
+        else:
+            logger.error("A turn of the delivery worker failed; its events are sent again", exc_info=error)
+
+    def _begin(self, turn: Turn) -> None:
+        with self._signal:
+            self._running += 1
+        self._turns.submit(self._delivery.deliver, turn).add_done_callback(self._ended)
+
+    def _ended(self, turn: "Future[Report | None]") -> None:
+        with self._signal:
+            self._running -= 1
+            self._signals += 1
+            self._signal.notify_all()
+        match turn.exception():
+            case None:
+                self._trouble = None
+                if self._reports is not None and (report := turn.result()):
+                    self._reports.append(report)
+            case LeaseLost():
+                logger.warning("A lease ran out before it was settled; its events are sent again")
+            case error:
+                self._rest(error)
+
+    def _sleep(self, seen: int, seconds: float) -> None:
+        self._delivery.flush()
+        with self._signal:
+            if self._signals == seen and not self._stopping.is_set():
+                self._signal.wait(max(seconds, 0.005))
+
+    def _keep_house(self) -> None:
+        next_prune = 0.0
+        while not self._stopping.wait(1.0):
+            try:
+                self._every_second()
+                self._outbox.tidy(time.time())
+                if time.monotonic() >= next_prune:
+                    more = self._outbox.prune(time.time())
+                    next_prune = time.monotonic() + (1.0 if more else PRUNE_EVERY)
+            except OutboxUnavailable:
+                continue  # the dispatcher says so
+            except Exception:
+                logger.exception("The delivery worker's house-keeping failed; it goes on")

@@ -1,0 +1,242 @@
+"""The door: a submission comes in with a person in it, a sealed event goes out without one.
+
+After `accept` no code can see an e-mail address or a phone number: outbox, logs, dashboard and dead letters hold
+only what it returns. The steps: who may send this, consent, click ids, event id, normalise and hash, validate.
+"""
+
+import math
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any, Literal
+
+import msgspec
+
+from conversion_relay import event_id
+from conversion_relay.event import PUBLIC_EVENT_NAMES, Event, Rejection, SealedEvent
+from conversion_relay.intake import consent
+from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.intake.scrub import may_hold_personal_data, scrub_url, without_personal_data
+from conversion_relay.meta import click_id
+from conversion_relay.meta.customer_information import DroppedKey, match_keys
+from conversion_relay.meta.customer_information.network import normalize_client_ip_address
+from conversion_relay.meta.validate import CLOCK_SKEW, errors, expiry
+
+Sender = Literal["browser", "backend"]
+"""A browser may say what it saw; a backend (API key, verified webhook, own code) may also say what was earned."""
+
+DEEPEST = 32
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """An event and who brought it."""
+
+    event: Event
+    sender: Sender = "backend"
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator's choices that the door needs; part of `Settings`."""
+
+    dataset: str
+    default_country: str | None = None
+    variants: bool = False
+    gpc: consent.GpcPolicy = "limited_data_use"
+    silence: consent.SilencePolicy = "send"
+    public_event_names: frozenset[str] = PUBLIC_EVENT_NAMES
+
+
+class Acceptance(msgspec.Struct, frozen=True):
+    """The door's answer to an event it takes."""
+
+    event: SealedEvent
+    dropped: tuple[str, ...] = ()
+    """Match keys that were left out, each with its reason; told to the caller, never stored."""
+
+
+def accept(
+    submission: Submission, facts: RequestFacts, policy: Policy, *, now: float, entropy: bytes
+) -> Acceptance | Rejection:
+    """Seal one event. `now` in Unix seconds; `entropy`: 10 random bytes for an id, where the caller gave none."""
+    prepared = prepare(submission, facts, policy, now=now, entropy=entropy)
+    if isinstance(prepared, Rejection):
+        return prepared
+    granted = (submission.event.consent or facts.consent) == "granted"
+    return _seal(prepared, policy.dataset, now, granted=granted)
+
+
+Prepared = tuple[dict[str, Any], list[DroppedKey]]
+"""Meta's JSON of an event that is not judged yet, and the match keys that were left out of it."""
+
+
+def prepare(
+    submission: Submission, facts: RequestFacts, policy: Policy, *, now: float, entropy: bytes
+) -> Prepared | Rejection:
+    """`accept` up to the judgement: who may send it, consent, time, ids, hashing."""
+    event = submission.event
+    if submission.sender == "browser" and event.event_name not in policy.public_event_names:
+        return _REFUSED_NAME
+    decision = consent_decision(event, facts, policy)
+    if decision is consent.Decision.WITHHOLD:
+        return _WITHHELD if event.consent == "denied" or policy.silence != "withhold" else _SILENT
+    limited = decision is consent.Decision.LIMITED_DATA_USE
+    event_time = _event_time(event.event_time, now)
+    if event_time is None:
+        return _NOT_A_TIME
+    try:
+        wire: dict[str, Any] = msgspec.to_builtins(event)
+        person = wire.pop("user_data", {})
+        free_form = {name: wire[name] for name in _FREE_FORM if name in wire}
+        # Most events hold nothing to remove: one search tells.
+        encoded = _encoder.encode(free_form) if free_form else b""
+    except RecursionError:
+        return _TOO_DEEP
+    except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
+        return _NOT_JSON
+    if encoded.count(b"{") + encoded.count(b"[") > DEEPEST and _too_deep(free_form, DEEPEST + 1):
+        return _TOO_DEEP
+    if may_hold_personal_data(encoded):
+        wire |= without_personal_data(free_form)
+    _complete(wire, event, event_time, facts)
+    wire["event_id"] = _event_id(event, now, entropy)
+    if limited and "data_processing_options" not in wire:
+        wire |= {"data_processing_options": ["LDU"], "data_processing_options_country": 0}
+        wire["data_processing_options_state"] = 0
+    wire["user_data"], dropped = _match_keys(person, facts, policy, submission.sender, now)
+    return wire, dropped
+
+
+def consent_decision(event: Event, facts: RequestFacts, policy: Policy) -> consent.Decision:
+    """By what the event says, else what the visitor said before; the page's word on GPC counts like the header."""
+    said, gpc = event.consent or facts.consent, facts.gpc or bool(event.gpc)
+    if said is None and not gpc and policy.silence == "send":
+        return consent.Decision.SEND
+    return consent.decision(said, gpc=gpc, policy=policy.gpc, silence=policy.silence)
+
+
+def _seal(prepared: Prepared, dataset: str, now: float, *, granted: bool) -> Acceptance | Rejection:
+    wire, dropped = prepared
+    if found := errors(wire, now):
+        finding = found[0]
+        return Rejection(finding.code, finding.path, f"{finding.message}; {finding.fix}")
+    try:
+        body = _encoder.encode(wire)
+    except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
+        return _NOT_JSON
+    event = SealedEvent(
+        dataset=dataset,
+        event_name=wire["event_name"],
+        event_id=wire["event_id"],
+        event_time=wire["event_time"],
+        expires_at=expiry(wire["event_time"], wire["action_source"]),
+        body=body,
+        consent="granted" if granted else None,
+    )
+    return Acceptance(event, tuple(f"{field}: {reason}" for field, reason in dropped) if dropped else ())
+
+
+_OURS = ("consent", "gpc", "pixel")
+"""Members that are for us and not for Meta."""
+_FREE_FORM = ("custom_data", "app_data", "original_event_data", "attribution_data")
+
+
+def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts) -> None:
+    """What the caller left to us, in Meta's form; members that say nothing are left out."""
+    for name in _OURS:
+        wire.pop(name, None)
+    wire["event_time"] = event_time
+    wire["action_source"] = event.action_source
+    url, referrer = event.event_source_url, event.referrer_url
+    if event.action_source == "website":
+        url, referrer = url or facts.url, referrer or facts.referrer
+    if url or event.event_source_url is not None:
+        _set(wire, "event_source_url", scrub_url(url))
+    if referrer or event.referrer_url is not None:
+        _set(wire, "referrer_url", scrub_url(referrer))
+    custom_data = wire.get("custom_data")
+    if custom_data:
+        currency = custom_data.get("currency")
+        if isinstance(currency, str):
+            custom_data["currency"] = currency.strip().upper()
+    else:
+        wire.pop("custom_data", None)
+
+
+def _set(wire: dict[str, Any], name: str, value: str | None) -> None:
+    if value:
+        wire[name] = value
+    else:
+        wire.pop(name, None)
+
+
+def _match_keys(
+    given: dict[str, Any], facts: RequestFacts, policy: Policy, sender: Sender, now: float
+) -> tuple[dict[str, object], list[DroppedKey]]:
+    """Hashed keys as lists of digests, never-hashed ones as they are; the request fills what the caller left out."""
+    visitor = facts.client_ip_address
+    if visitor and (sender == "browser" or "client_ip_address" not in given) and _is_public(visitor):
+        # A browser does not choose its own address.
+        given["client_ip_address"] = visitor
+    if facts.client_user_agent and not given.get("client_user_agent"):
+        given["client_user_agent"] = facts.client_user_agent
+    if facts.fbp and not given.get("fbp"):
+        given["fbp"] = facts.fbp
+    if fbc := click_id.fbc_from_url(facts.url, now, known=given.get("fbc") or facts.fbc):
+        given["fbc"] = fbc
+    today = _day(int(now // 86_400))
+    return match_keys(given, default_country=policy.default_country, today=today, variants=policy.variants)
+
+
+def _event_id(event: Event, now: float, entropy: bytes) -> str:
+    if event.event_id is None:
+        return event_id.uuid7(now, entropy)
+    return event_id.without_email(event.event_id)
+
+
+def _event_time(given: float | None, now: float) -> int | None:
+    """Whole Unix seconds; milliseconds are recognised by their size, a clock that runs a little ahead is set right."""
+    if given is None:
+        return int(now)
+    if type(given) is int and 0 < given <= now:
+        return given
+    if not math.isfinite(given) or given <= 0 or given > 1e14:
+        return None
+    seconds = int(given / 1000) if given > 1e11 else int(given)
+    return int(now) if now < seconds <= now + CLOCK_SKEW else seconds
+
+
+def _too_deep(value: object, left: int) -> bool:
+    """What parses at any depth must also encode at any depth, here and at Meta."""
+    if isinstance(value, dict):
+        return left == 0 or any(_too_deep(member, left - 1) for member in value.values())
+    if isinstance(value, list):
+        return left == 0 or any(_too_deep(member, left - 1) for member in value)
+    return False
+
+
+def _is_public(address: str) -> bool:
+    return isinstance(normalize_client_ip_address(address), str)
+
+
+@lru_cache(maxsize=4)
+def _day(days_since_1970: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=days_since_1970)
+
+
+_encoder = msgspec.json.Encoder()
+_REFUSED_NAME = Rejection(
+    "needs_api_key",
+    "event_name",
+    "a browser may not send this event; send it from your server with an API key, or let a payment webhook send it",
+)
+_WITHHELD = Rejection("consent_denied", "consent", "the visitor declined; the event was not kept")
+_SILENT = Rejection(
+    "consent_missing",
+    "consent",
+    'the visitor has not agreed and RELAY_CONSENT is withhold; the event was not kept: send "consent": "granted" once'
+    " they do",
+)
+WITHHELD = frozenset({_WITHHELD.reason, _SILENT.reason})
+"""Reasons for not taking an event that are nobody's mistake."""
+_NOT_A_TIME = Rejection("not_a_time", "event_time", "event_time is in Unix seconds; send for example 1767225600")
+_TOO_DEEP = Rejection("too_deep", "custom_data", f"objects may be nested {DEEPEST} levels deep; send flat properties")
+_NOT_JSON = Rejection("unencodable", "custom_data", "a value has no JSON form; send 64-bit integers and valid Unicode")

@@ -1,0 +1,195 @@
+"""Everything that is wrong with a document that somebody means as an event: for `conversion-relay validate`.
+
+The door stops at the first reason to refuse and mends what it can. This tells all of it at once, and judges the
+document as it stands: what the relay would mend by itself is told too, since Meta would not.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_type_hints
+
+import msgspec
+
+from conversion_relay.event import Event, Rejection, UserData
+from conversion_relay.event_id import holds_email
+from conversion_relay.intake.accept import Policy, Submission, prepare
+from conversion_relay.intake.reading import printable_name, read_event, wrong_shape
+from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.intake.scrub import scrub_url
+from conversion_relay.meta.advice import advise
+from conversion_relay.meta.customer_information import READABLE_NAMES, DroppedKey
+from conversion_relay.meta.finding import PAGES, Finding, worst_first
+from conversion_relay.meta.validate import errors, money
+
+_SERVER_EVENT = f"{PAGES}/parameters/server-event"
+_CUSTOMER_INFORMATION = f"{PAGES}/parameters/customer-information-parameters"
+_MILLISECONDS_FROM = 1e11
+
+
+def examine(document: object, policy: Policy, now: float) -> list[Finding]:
+    """All findings, errors first; none of them shows a value. `now` in Unix seconds.
+
+    >>> document = {"event_name": "Lead", "event_time": 1700000000000, "user_data": {"mail": 1}}
+    >>> [(finding.code, finding.path) for finding in examine(document, Policy(dataset="1"), 1.7e9)][:3]
+    [('unknown_field', 'user_data.mail'), ('milliseconds', 'event_time'), ('too_broad', 'user_data')]
+    """
+    if not isinstance(document, dict):
+        return [_finding("wrong_type", "event", "an event is a JSON object", 'send {"event_name": ...}')]
+    findings = [*_shape(document), *_as_it_stands(document)]
+    findings += _as_sealed(_readable_part(document), policy, now)
+    # What is wrong as it stands is often wrong when sealed too; once is enough.
+    told: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        told.setdefault((finding.code, finding.path), finding)
+    return worst_first(told.values())
+
+
+def _shape(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Every unknown name and every wrong type; msgspec alone would stop at the first."""
+    if "event_name" not in document:
+        yield _finding("missing_field", "event_name", "this field is required", "say what happened, such as Purchase")
+    for _, refused in _wrong_members(document, Event, ""):
+        yield _finding(refused.reason, refused.field, refused.message, "see the page for the field's name and type")
+    user_data = document.get("user_data")
+    if isinstance(user_data, dict):
+        for _, refused in _wrong_members(user_data, UserData, "user_data"):
+            yield _finding(
+                refused.reason,
+                refused.field,
+                refused.message,
+                "use Meta's names (em, ph, ...) or the readable ones (email, phone, ...)",
+                _CUSTOMER_INFORMATION,
+            )
+
+
+def _wrong_members(
+    document: Mapping[str, Any], kind: type[msgspec.Struct], path: str
+) -> Iterator[tuple[str, Rejection]]:
+    """Each member's own name, and what is wrong with it."""
+    types = _TYPES[kind]
+    for name, value in document.items():
+        shown = printable_name(name)
+        where = f"{path}.{shown}" if path else shown
+        if name not in types:
+            message = "no such field here; properties of your own go into custom_data"
+            yield name, Rejection("unknown_field", where, message)
+        elif not (name == "user_data" and isinstance(value, dict)):
+            try:
+                msgspec.convert(value, types[name])
+            except msgspec.ValidationError as error:
+                yield name, wrong_shape(error, where)
+
+
+def _readable_part(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document without what has a wrong shape, so that the rest can be judged too."""
+    part = {"event_name": "Lead"} | _right_members(document, Event)
+    if isinstance(user_data := part.get("user_data"), dict):
+        part["user_data"] = _right_members(user_data, UserData)
+    return part
+
+
+def _right_members(document: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
+    wrong = {name for name, _ in _wrong_members(document, kind, "")}
+    return {name: value for name, value in document.items() if name not in wrong}
+
+
+def _as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """What Meta would refuse or take amiss, and the relay mends on the way."""
+    yield from _event_time(document.get("event_time"))
+    if isinstance(custom := document.get("custom_data"), dict):
+        yield from money(custom | {"currency": _in_capitals(custom.get("currency"))})
+    yield from _personal_data(document)
+    for name in ("event_source_url", "referrer_url"):
+        url = document.get(name)
+        if isinstance(url, str) and url and scrub_url(url) != url:
+            yield Finding(
+                "url_is_cut",
+                name,
+                "warning",
+                "its query, fragment or credentials may name a person or open an account",
+                "send it without; the relay keeps utm_* and fbclid alone",
+                _SERVER_EVENT,
+            )
+
+
+def _in_capitals(currency: object) -> object:
+    """Meta takes either case."""
+    return currency.upper() if isinstance(currency, str) else currency
+
+
+def _event_time(event_time: object) -> Iterator[Finding]:
+    if event_time is None:
+        message, fix = "Meta requires the time of the event", "the relay sets the moment it accepts the event"
+        yield _finding("missing_field", "event_time", message, fix, subcode=2804019)
+    elif isinstance(event_time, int | float) and not isinstance(event_time, bool):
+        if event_time >= _MILLISECONDS_FROM:
+            message, fix = "these are milliseconds, Meta reads seconds", "divide by 1000; the relay does it by itself"
+            yield _finding("milliseconds", "event_time", message, fix, subcode=2804019)
+        elif isinstance(event_time, float):
+            message, fix = "event_time is in whole seconds", "cut the fraction; the relay does it by itself"
+            yield _finding("not_whole", "event_time", message, fix, subcode=2804019)
+
+
+def _personal_data(document: Mapping[str, Any]) -> Iterator[Finding]:
+    for name in ("event_id", "custom_data", "app_data", "original_event_data", "attribution_data"):
+        if name in document and _holds_email(document[name]):
+            yield Finding(
+                "personal_data",
+                name,
+                "warning",
+                "an e-mail address would travel unhashed to Meta and into logs",
+                "send it as user_data.email; the relay removes it here",
+                _SERVER_EVENT,
+            )
+
+
+def _holds_email(value: Any) -> bool:
+    try:
+        return holds_email(msgspec.json.encode(value).decode())
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def _as_sealed(document: dict[str, Any], policy: Policy, now: float) -> Iterator[Finding]:
+    """The same judgement as the door's, over what would be sent."""
+    try:
+        event = read_event(msgspec.json.encode(document))
+    except (TypeError, ValueError, RecursionError):
+        event = Rejection("unencodable", "event", "a value has no JSON form; send valid Unicode and flat properties")
+    prepared = (
+        event
+        if isinstance(event, Rejection)
+        else prepare(Submission(event=event), RequestFacts(), policy, now=now, entropy=bytes(10))
+    )
+    if isinstance(prepared, Rejection):
+        yield _finding(prepared.reason, prepared.field, prepared.message, "see the message")
+        return
+    wire, dropped = prepared
+    yield from map(_dropped, dropped)
+    yield from errors(wire, now)
+    stated = wire if document.get("event_id") else {k: v for k, v in wire.items() if k != "event_id"}
+    yield from advise(stated)
+
+
+def _dropped(dropped: DroppedKey) -> Finding:
+    key = READABLE_NAMES.get(dropped.field.partition("[")[0], dropped.field.partition("[")[0])
+    refuses = key == "lead_id"
+    return Finding(
+        "dropped_value",
+        f"user_data.{dropped.field}",
+        "error" if refuses else "warning",
+        f"this value is not sent: {dropped.reason}",
+        "send what the page describes, or leave it out",
+        f"{_CUSTOMER_INFORMATION}#{key}",
+        2804036 if refuses else None,
+    )
+
+
+def _finding(
+    code: str, path: str, message: str, fix: str, link: str = _SERVER_EVENT, *, subcode: int | None = None
+) -> Finding:
+    return Finding(code, path, "error", message, fix, link, subcode)
+
+
+_TYPES: dict[type[msgspec.Struct], dict[str, Any]] = {
+    kind: get_type_hints(kind, include_extras=True) for kind in (Event, UserData)
+}

@@ -1,0 +1,149 @@
+"""From bytes to events: whose shape is wrong is told by field, one event at a time."""
+
+import re
+from typing import Annotated
+
+import msgspec
+
+from conversion_relay.event import Event, Rejection
+from conversion_relay.event_id import holds_email
+
+MOST_EVENTS = 1_000
+MOST_REPORTED = 100
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """What one request holds. Each event is undecoded, so that one bad event is refused by itself."""
+
+    events: list[msgspec.Raw]
+    pixel: tuple[tuple[str, str], ...] = ()
+    """(event name, event id) of what the page's pixel got by itself."""
+
+
+def read_body(body: bytes) -> Submitted | Rejection:
+    """One event, an array of them, or Meta's own {"data": [...]}, beside which a page may report to us what its pixel
+    sent: {"data": [], "pixel": [["ViewContent", "id"]]}.
+
+    >>> len(read_body(b'{"data": [{"event_name": "Lead"}, {"event_name": "Contact"}]}').events)
+    2
+    >>> read_body(b'{"data": [], "pixel": [["ViewContent", "a"]]}').pixel
+    (('ViewContent', 'a'),)
+    >>> read_body(b"[]").reason
+    'no_events'
+    """
+    pixel: tuple[tuple[str, str], ...] | None = None
+    start = body.lstrip()[:1]
+    try:
+        if start == b"[":
+            events = _list_decoder.decode(body)
+        elif start == b"{":
+            members = _members_decoder.decode(body)
+            if "data" not in members:
+                return Submitted([msgspec.Raw(body)])
+            if others := sorted(members.keys() - {"data", "pixel"}):
+                return Rejection("unknown_field", printable_name(others[0]), "beside data and pixel nothing is read")
+            if "pixel" in members:
+                reported = _reported(members["pixel"])
+                if isinstance(reported, Rejection):
+                    return reported
+                pixel = reported
+            events = _list_decoder.decode(members["data"])
+        else:
+            return _NOT_EVENTS
+    except msgspec.ValidationError:
+        return Rejection("wrong_type", "data", "data is an array of events")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Rejection("unreadable", "body", "the body is not valid JSON in UTF-8")
+    if not events and pixel is None:
+        return Rejection("no_events", "data", "send at least one event")
+    if len(events) > MOST_EVENTS:
+        return Rejection("too_many_events", "data", f"send at most {MOST_EVENTS} events in one request")
+    return Submitted(events, pixel or ())
+
+
+def _reported(raw: msgspec.Raw) -> tuple[tuple[str, str], ...] | Rejection:
+    """The pairs that can be counted; an id that names a person is left out."""
+    try:
+        pairs = _pixel_decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        return wrong_shape(error, "pixel")
+    return tuple(pair for pair in pairs if not any(map(holds_email, pair)))
+
+
+def read_events(body: bytes) -> list[msgspec.Raw] | Rejection:
+    """The events of a body that holds nothing else."""
+    submitted = read_body(body)
+    if isinstance(submitted, Submitted):
+        return submitted.events or Rejection("no_events", "data", "send at least one event")
+    return submitted
+
+
+def read_lines(body: bytes) -> list[msgspec.Raw] | Rejection:
+    """The same, or JSON lines: one event a line. Any number."""
+    lines = [line for line in body.splitlines() if line.strip()]
+    if len(lines) > 1 and all(_is_json(line) for line in lines):
+        return [msgspec.Raw(line) for line in lines]
+    if body.lstrip()[:1] == b"[":
+        try:
+            return _list_decoder.decode(body) or Rejection("no_events", "data", "send at least one event")
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return Rejection("unreadable", "body", "the file is not valid JSON in UTF-8")
+    return read_events(body)
+
+
+def read_event(raw: msgspec.Raw | bytes) -> Event | Rejection:
+    """One event, or what is wrong with its shape.
+
+    >>> read_event(b'{"user_data": {}}')
+    Rejection(reason='missing_field', field='event_name', message='this field is required')
+    >>> read_event(b'{"event_name": "Lead", "user_data": {"mail": "x"}}').field
+    'user_data.mail'
+    """
+    try:
+        return _event_decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        return wrong_shape(error)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Rejection("unreadable", "body", "the event is not valid JSON in UTF-8")
+
+
+def wrong_shape(error: msgspec.ValidationError, path: str = "") -> Rejection:
+    """msgspec's sentence as a reason, the field's path (below `path`), and a message without the value."""
+    sentence = str(error)
+    found = re.search(r" - at `\$\.?(.*)`$", sentence)
+    where = ".".join(part for part in (path, found[1] if found else "") if part)
+    for pattern, reason, message in _SHAPES:
+        if named := re.match(pattern, sentence):
+            name = printable_name(named[1])
+            return Rejection(reason, f"{where}.{name}" if where else name, message)
+    return Rejection("wrong_type", where or "body", printable_name(sentence.partition(" - at ")[0]))
+
+
+_SHAPES = (
+    (r"Object missing required field `(.*?)`", "missing_field", "this field is required"),
+    (r"Object contains unknown field `(.*?)`", "unknown_field", "no such field here; your own go into custom_data"),
+)
+
+
+def printable_name(text: str) -> str:
+    """A field's name came from outside: short, and nothing that could steer a terminal or name a person."""
+    clean = "".join(c for c in text if c.isprintable())[:100]
+    return "..." if "@" in clean else clean
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        _raw_decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return line.lstrip()[:1] == b"{"
+
+
+_event_decoder = msgspec.json.Decoder(Event)
+_list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+_pixel_decoder = msgspec.json.Decoder(Annotated[list[tuple[_Name, _Id]], msgspec.Meta(max_length=MOST_REPORTED)])
+_raw_decoder = msgspec.json.Decoder(msgspec.Raw)
+_NOT_EVENTS = Rejection("unreadable", "body", 'send JSON: an event, an array of events, or {"data": [...]}')

@@ -1,0 +1,87 @@
+"""`db` and the SDKs' parts of it (`doby`, `dobm`, `dobd`).
+
+"We accept the YYYYMMDD format accommodating a range of month, day and year combinations":
+https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters
+"""
+
+import datetime
+import re
+
+from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
+from conversion_relay.meta.customer_information.place import ascii_digits
+
+_NOT_A_DATE = Dropped("no date of birth in it")
+_ISO_DATE_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]\d{2}:?\d{2}.*", re.DOTALL)
+_LETTER = re.compile(r"[^\W\d_\u2e80-\u9fff\uac00-\ud7af]")  # a month's name; CJK writes its separators as letters
+_NUMBERS = re.compile(r"\d+", re.ASCII)
+
+
+def normalize_birth_date(text: str, today: datetime.date, *, day_first: bool = False) -> str | Dropped:
+    """A four-digit year; a number above 12 is the day; else month first, as Meta reads it (`day_first` to differ).
+
+    >>> today = datetime.date(2026, 11, 23)
+    >>> normalize_birth_date("2/16/1997", today), normalize_birth_date("31-12-1990", today)
+    ('19970216', '19901231')
+    >>> normalize_birth_date("2001-02-29", today)
+    Dropped(reason='no date of birth in it')
+    """
+    text = ascii_digits(clean(text))
+    if not text:
+        return EMPTY
+    if iso := _ISO_DATE_TIME.fullmatch(text):
+        text = iso[1]
+    if len(text) > 40 or _LETTER.search(text):
+        return _NOT_A_DATE
+    numbers = _NUMBERS.findall(text)
+    if len(numbers) == 1 and len(numbers[0]) == 8:
+        number = numbers[0]
+        return _date(number[:4], number[4:6], number[6:], today)
+    if len(numbers) != 3 or [len(n) == 4 for n in numbers].count(True) != 1 or any(len(n) > 4 for n in numbers):
+        return _NOT_A_DATE
+    year = next(n for n in numbers if len(n) == 4)
+    first, second = [n for n in numbers if len(n) != 4]
+    if int(first) > 12 or (day_first and numbers[0] != year and int(second) <= 12):
+        return _date(year, second, first, today)
+    return _date(year, first, second, today)
+
+
+def _date(year: str, month: str, day: str, today: datetime.date) -> str | Dropped:
+    try:
+        date = datetime.date(int(year), int(month), int(day))
+    except ValueError:
+        return _NOT_A_DATE
+    return date.strftime("%Y%m%d") if date.year >= 1900 and date <= today else _NOT_A_DATE
+
+
+def normalize_birth_day(text: str) -> str | Dropped:
+    """
+    >>> normalize_birth_day("2")
+    '02'
+    """
+    return _between(text, 1, 31, 2)
+
+
+def normalize_birth_month(text: str) -> str | Dropped:
+    """
+    >>> normalize_birth_month("7"), normalize_birth_month("13")
+    ('07', Dropped(reason='out of range'))
+    """
+    return _between(text, 1, 12, 2)
+
+
+def normalize_birth_year(text: str, today: datetime.date) -> str | Dropped:
+    """
+    >>> today = datetime.date(2026, 11, 23)
+    >>> normalize_birth_year("1997", today), normalize_birth_year("97", today)
+    ('1997', Dropped(reason='out of range'))
+    """
+    return _between(text, 1900, today.year, 4)
+
+
+def _between(text: str, low: int, high: int, width: int) -> str | Dropped:
+    number = ascii_digits(clean(text))
+    if not number:
+        return EMPTY
+    if not re.fullmatch(r"\d{1,4}", number, re.ASCII) or not low <= int(number) <= high:
+        return Dropped("out of range")
+    return number.zfill(width)

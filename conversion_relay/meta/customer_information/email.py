@@ -1,0 +1,31 @@
+"""`em`: "Trim any leading and trailing spaces. Convert all characters to lowercase."
+
+https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters#email
+"""
+
+import re
+
+from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
+
+_NOT_ONE = Dropped("not one e-mail address")
+# One plain address. Dots and plus tags stay: unlike Google, Meta does not fold them.
+_LOCAL = r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
+_LABEL = r"(?!-)[^\W_](?:[\w-]{0,61}[^\W_])?"
+_ADDRESS = re.compile(rf"{_LOCAL}@(?:{_LABEL}\.)+(?!\d+$)[^\W_](?:[\w-]{{0,61}}[^\W_])")
+
+
+def normalize_email(text: str) -> str | Dropped:
+    """
+    >>> normalize_email("  John_Smith@gmail.com ")
+    'john_smith@gmail.com'
+    >>> normalize_email("j.o.h.n+news@gmail.com")
+    'j.o.h.n+news@gmail.com'
+    >>> normalize_email("Joe <joe@example.com>")
+    Dropped(reason='not one e-mail address')
+    """
+    address = text.strip().lower()
+    if not address.isascii():
+        address = clean(clean(text).lower())
+    if not address:
+        return EMPTY
+    return address if len(address) <= 254 and _ADDRESS.fullmatch(address) else _NOT_ONE

@@ -1,0 +1,100 @@
+"""Ids: `external_id` (hashed), and those that are never hashed and never changed.
+
+https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/external-id
+https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fbp-and-fbc
+"""
+
+import re
+
+from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
+
+_SPACE = re.compile(r"\s+")
+_APPENDIX = r"(?:\.(?:[\w-]{8}|[\w-]{2}))?"  # eight characters now, two in older Parameter Builders
+_FBC = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[\w-]{{1,500}}{_APPENDIX}", re.ASCII)
+_FBP = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[\w-]{{1,64}}{_APPENDIX}", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+LONGEST = 1_024
+
+
+def normalize_external_id(text: str) -> str | Dropped:
+    """Lower case, no white space: what the pixel does before it hashes its own, so that both sides agree.
+
+    >>> normalize_external_id("User 42")
+    'user42'
+    """
+    kept = _SPACE.sub("", clean(text).lower())
+    return clean(kept) or EMPTY
+
+
+def normalize_fbc(text: str) -> str | Dropped:
+    """Verbatim or not at all: the click id's case carries meaning.
+
+    >>> normalize_fbc("fb.1.1554763741205.AbCdEf")
+    'fb.1.1554763741205.AbCdEf'
+    >>> normalize_fbc("fb.1.1554763741.AbC")
+    Dropped(reason='not fb.<index>.<milliseconds>.<click id>')
+    """
+    text = text.strip()
+    if not text:
+        return EMPTY
+    return text if _FBC.fullmatch(text) else Dropped("not fb.<index>.<milliseconds>.<click id>")
+
+
+def normalize_fbp(text: str) -> str | Dropped:
+    """
+    >>> normalize_fbp("fb.1.1596403881668.1116446470")
+    'fb.1.1596403881668.1116446470'
+    """
+    text = text.strip()
+    if not text:
+        return EMPTY
+    return text if _FBP.fullmatch(text) else Dropped("not fb.<index>.<milliseconds>.<number>")
+
+
+def normalize_lead_id(text: str) -> str | Dropped:
+    """15 to 17 digits; Meta refuses a whole batch for one bad lead id.
+
+    >>> normalize_lead_id("1234567890123456")
+    '1234567890123456'
+    """
+    text = text.strip()
+    if not text:
+        return EMPTY
+    return text if re.fullmatch(r"[1-9]\d{14,16}", text, re.ASCII) else Dropped("a lead id has 15 to 17 digits")
+
+
+def normalize_number(text: str) -> str | Dropped:
+    """`fb_login_id`: an app-scoped user id.
+
+    >>> normalize_number("1234567890"), normalize_number("joe")
+    ('1234567890', Dropped(reason='not a number'))
+    """
+    text = text.strip()
+    if not text:
+        return EMPTY
+    return text if re.fullmatch(r"[1-9]\d{0,18}", text, re.ASCII) else Dropped("not a number")
+
+
+def normalize_madid(text: str) -> str | Dropped:
+    """
+    >>> normalize_madid("38400000-8CF0-11BD-B23E-10B96E40000D")
+    '38400000-8cf0-11bd-b23e-10b96e40000d'
+    """
+    text = text.strip().lower()
+    if not text:
+        return EMPTY
+    if not _UUID.fullmatch(text):
+        return Dropped("a mobile advertiser id is a UUID")
+    return Dropped("the all-zero id means that tracking is off") if not text.strip("0-") else text
+
+
+def normalize_verbatim(text: str) -> str | Dropped:
+    """Ids that mean something to Meta only; passed on as they are.
+
+    >>> normalize_verbatim(" ARAkLkA8rmlFeiCktEJQ-QTwRiyYHAFDLMNDBH0CD3qpjd0HR4irJ6LEkR7JwFF4XvnO2E4Nx0 ")[:10]
+    'ARAkLkA8rm'
+    """
+    text = text.strip()
+    if not text:
+        return EMPTY
+    return text if len(text) <= LONGEST and text.isprintable() else Dropped("too long or not printable")

@@ -1,0 +1,54 @@
+"""`fn`, `ln`, `ge`, and the letters-only rule that names share with cities.
+
+"Using Roman alphabet a-z characters is recommended. Lowercase only with no punctuation. If using special characters,
+the text must be encoded in UTF-8 format."
+https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters
+"""
+
+import re
+import unicodedata
+
+from conversion_relay.meta.customer_information.hashing import EMPTY, PLACEHOLDER, Dropped, clean, is_placeholder
+
+_NO_LETTERS = Dropped("no letters in it")
+_NOT_ASCII_LETTERS = re.compile(r"[^a-z]+")
+_GENDERS = {
+    **dict.fromkeys(("m", "male", "man", "boy", "mr", "mister"), "m"),
+    **dict.fromkeys(("f", "female", "woman", "girl", "ms", "mrs", "miss"), "f"),
+}
+
+
+def normalize_name(text: str) -> str | Dropped:
+    """First and last names alike: the letters, in lower case, composed.
+
+    >>> normalize_name("Mary Jane"), normalize_name("Valéry"), normalize_name("O'Brien-Smith 3rd")
+    ('maryjane', 'valéry', 'obriensmithrd')
+    >>> normalize_name("---")
+    Dropped(reason='no letters in it')
+    """
+    lowered = clean(text).lower()
+    if not lowered:
+        return EMPTY
+    if is_placeholder(lowered):
+        return PLACEHOLDER
+    return letters(lowered) or _NO_LETTERS
+
+
+def letters(lowered: str) -> str:
+    """Only letters and the marks upon them, of any script; empty where there is no letter."""
+    if lowered.isascii():
+        return lowered if lowered.isalpha() else _NOT_ASCII_LETTERS.sub("", lowered)
+    kept = "".join(c for c in lowered if unicodedata.category(c)[0] in "LM")
+    kept = unicodedata.normalize("NFC", kept).lower()
+    first = next((at for at, c in enumerate(kept) if c.isalpha()), len(kept))
+    return kept[first:]
+
+
+def normalize_gender(text: str) -> str | Dropped:
+    """ "f" or "m"; Meta knows no other value, so anything else is left out.
+
+    >>> normalize_gender("Mr."), normalize_gender("Female"), normalize_gender("x")
+    ('m', 'f', Dropped(reason='Meta takes f or m only'))
+    """
+    lowered = clean(text).lower()
+    return _GENDERS.get(letters(lowered), Dropped("Meta takes f or m only")) if lowered else EMPTY

@@ -1,0 +1,75 @@
+"""`client_ip_address` and `client_user_agent`: sent as they are, never hashed.
+
+https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters
+"""
+
+import ipaddress
+import re
+from functools import lru_cache
+
+from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped
+
+_APPENDIX = re.compile(r"(.+)\.([\w-]{8})", re.ASCII)
+_CARRIER_GRADE_NAT = ipaddress.ip_network("100.64.0.0/10")
+_PRIVATE = [ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
+LONGEST_USER_AGENT = 2_048
+
+
+@lru_cache(maxsize=4_096)
+def normalize_client_ip_address(text: str) -> str | Dropped:
+    """A public address in the form it came; port, brackets and the IPv4-mapped form are taken off.
+
+    >>> normalize_client_ip_address("[2606:4700::1111]:443"), normalize_client_ip_address("::ffff:8.8.4.4")
+    ('2606:4700::1111', '8.8.4.4')
+    >>> normalize_client_ip_address("10.0.0.1")
+    Dropped(reason='not a public address')
+    """
+    text = text.strip()
+    if not text:
+        return EMPTY
+    if len(text) > 64:
+        return Dropped("not an IP address")
+    address, suffix = _without_port(text).partition("%")[0], ""  # a zone means something on one machine only
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        match = _APPENDIX.fullmatch(address)  # Meta's Parameter Builder appends eight characters
+        if not match:
+            return Dropped("not an IP address")
+        address, suffix = match[1], f".{match[2]}"
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return Dropped("not an IP address")
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+        address = str(parsed)
+    return address + suffix if _is_public(parsed) else Dropped("not a public address")
+
+
+@lru_cache(maxsize=4_096)
+def normalize_user_agent(text: str) -> str | Dropped:
+    """As the browser sent it.
+
+    >>> normalize_user_agent("Mozilla/5.0")
+    'Mozilla/5.0'
+    """
+    text = text.strip()
+    if not text:
+        return EMPTY
+    return text if len(text) <= LONGEST_USER_AGENT and text.isprintable() else Dropped("not a user agent")
+
+
+def _without_port(text: str) -> str:
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Not `is_global`: that also leaves out the documentation ranges, which Meta's own example is from."""
+    if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
+        return False
+    if isinstance(address, ipaddress.IPv4Address) and (address.is_reserved or address.packed[0] == 0):
+        return False
+    return address not in _CARRIER_GRADE_NAT and not any(address in network for network in _PRIVATE)

@@ -1,0 +1,132 @@
+"""`ph`: "Remove symbols, letters, and any leading zeros. Phone numbers must include a country code".
+
+https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters#phone
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
+from conversion_relay.meta.customer_information.place import ascii_digits
+from conversion_relay.meta.customer_information.tables.calling_codes import CALLING_CODES, TRUNK_PREFIXES
+
+_NOT_DIGITS = re.compile(r"[^0-9]+")
+_EXTENSION = re.compile(
+    r"\s*(?:;\s*ext\s*=|;|,|\bext(?:ension|n)?\b\.?:?|(?<=[\d\s)])x(?=[\s\d.])|#|\bdurchwahl\b)\s*[.:]?\s*\d{1,8}\s*$",
+    re.IGNORECASE,
+)
+_SHORTEST, _LONGEST = 7, 15  # E.164; the lower bound is the Node SDK's
+_LONGEST_NATIONAL = 10
+"""Up to here a plus may stand before a national number by mistake."""
+
+
+def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
+    """Digits with the country's calling code. `country` (alpha-2, lower case) is used for a national number only;
+    without it the digits go as they are.
+
+    >>> normalize_phone("(650)555-1212", "us"), normalize_phone("+44 (0)20 7946 0958")
+    ('16505551212', '442079460958')
+    >>> normalize_phone("12345")
+    Dropped(reason='a phone number has 7 to 15 digits')
+    """
+    if plain := _plainly_international(text):
+        return plain
+    folded = clean(text if text.isascii() else ascii_digits(unicodedata.normalize("NFKC", text)))
+    if not folded:
+        return EMPTY
+    number = _EXTENSION.sub("", folded)
+    international = number.lstrip(" (").lower().removeprefix("tel:").lstrip(" (").startswith(("+", "00"))
+    if international:
+        number = number.replace("(0)", "")
+    digits = _NOT_DIGITS.sub("", number)
+    if not international and country in ("us", "ca") and (whole := _north_american(digits)):
+        return whole
+    if country and digits and not (international and len(digits) > _LONGEST_NATIONAL):
+        digits = _with_calling_code(digits, country, international=international)
+    digits = digits.lstrip("0")
+    if not _SHORTEST <= len(digits) <= _LONGEST:
+        return Dropped("a phone number has 7 to 15 digits")
+    if len(set(digits)) == 1:
+        return Dropped("one digit repeated is nobody's number")
+    if country and not international and _with_calling_code(digits, country, international=False) != digits:
+        return Dropped("too short to tell a national number from an international one")
+    return digits
+
+
+_PLAIN = re.compile(r" *\+[1-9][0-9 .()-]*")
+_SEPARATORS = str.maketrans("", "", "+ .()-")
+
+
+def _plainly_international(text: str) -> str | None:
+    """A plus, digits and separators, and too long to be national: nothing has to be worked out."""
+    if "(0" in text or not _PLAIN.fullmatch(text):
+        return None
+    digits = text.translate(_SEPARATORS)
+    fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST
+    return digits if fits and digits != digits[0] * len(digits) else None
+
+
+def _north_american(digits: str) -> str | None:
+    """Most numbers of the two countries, without asking the library: https://nanpa.com/numbering"""
+    national = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
+    return f"1{national}" if len(national) == 10 and national[0] > "1" and national[3] > "1" else None
+
+
+def _with_calling_code(digits: str, country: str, *, international: bool) -> str:
+    """libphonenumber where it is installed (extra `phone`); else calling code and trunk prefix from a table."""
+    library = _phonenumbers()
+    if library is None:
+        return digits if international else _by_table(digits, country)
+    abroad = f"+{digits.lstrip('0')}"
+    if international and _is(library.is_possible_number, _parse(library, abroad, None)):
+        return digits
+    at_home = _parse(library, digits, country.upper())
+    whole = f"{at_home.country_code}{library.national_significant_number(at_home)}" if at_home is not None else digits
+    national = _is(library.is_valid_number, at_home)
+    if national and (country in _SAID_WITHOUT_TRUNK or TRUNK_PREFIXES.get(country, "0") != "0" or digits[0] == "0"):
+        return whole
+    if digits[0] != "0" and _is(library.is_valid_number, _parse(library, abroad, None)):
+        return digits
+    possible = not international and _is(library.is_possible_number, at_home)
+    return whole if national or possible else digits
+
+
+_SAID_WITHOUT_TRUNK = frozenset({"ar", "br", "cn", "in"})
+"""The trunk prefix is 0 and people leave it out; elsewhere a number without it is more likely an international one."""
+
+
+def _parse(library: Any, number: str, region: str | None) -> Any:
+    try:
+        return library.parse(number, region)
+    except library.NumberParseException:
+        return None
+
+
+def _is(kind: Callable[[Any], bool], number: Any) -> bool:
+    return number is not None and kind(number)
+
+
+def _by_table(digits: str, country: str) -> str:
+    code = CALLING_CODES.get(country)
+    if code is None:
+        return digits
+    if country in ("us", "ca") and digits.startswith("011"):
+        return digits[3:]
+    trunk = TRUNK_PREFIXES.get(country, "0")
+    if trunk and digits.startswith(trunk) and not digits.startswith(code):
+        return code + digits[len(trunk) :]
+    if digits.startswith(code) and len(digits) > len(code) + 8:
+        return digits
+    return code + digits
+
+
+@cache
+def _phonenumbers() -> Any:
+    try:
+        import phonenumbers
+    except ImportError:
+        return None
+    return phonenumbers

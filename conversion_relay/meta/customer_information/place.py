@@ -1,0 +1,144 @@
+"""`ct`, `st`, `zp`, `country`.
+
+https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from conversion_relay.meta.customer_information.hashing import EMPTY, PLACEHOLDER, Dropped, clean, is_placeholder
+from conversion_relay.meta.customer_information.name import letters, normalize_name
+from conversion_relay.meta.customer_information.tables.countries import ALPHA_2, ALPHA_3, NAMES
+from conversion_relay.meta.customer_information.tables.states import CANADA, UNITED_STATES
+
+_SUBDIVISION = re.compile(r"([a-z]{2})-([a-z]{2,3})")
+_ZIP_PLUS_FOUR = re.compile(r"\d{5}-\d{0,4}")
+_TOO_SHORT = Dropped("fewer than two characters")
+
+
+def normalize_city(text: str) -> str | Dropped:
+    """ "Lowercase only with no punctuation, no special characters, and no spaces"; letters of any script stay.
+
+    >>> normalize_city("New York"), normalize_city("St. Louis"), normalize_city("Zürich 8001")
+    ('newyork', 'stlouis', 'zürich')
+    """
+    return normalize_name(text)
+
+
+@lru_cache(maxsize=2048)
+def normalize_state(text: str, country: str | None = None) -> str | Dropped:
+    """ "Use the 2-character ANSI abbreviation code in lowercase"; outside the US the name, without punctuation.
+
+    Never cut to two letters: `New South Wales` is not Nebraska. `country`: alpha-2 in lower case.
+
+    >>> normalize_state("California"), normalize_state("Washington, D.C."), normalize_state("CA-ON")
+    ('ca', 'dc', 'on')
+    >>> normalize_state("Georgia", "ge"), normalize_state("New South Wales", "au")
+    ('georgia', 'newsouthwales')
+    """
+    lowered = clean(text).lower()
+    if not lowered:
+        return EMPTY
+    if is_placeholder(lowered):
+        return PLACEHOLDER
+    if code := _SUBDIVISION.fullmatch(lowered):
+        return code[2]
+    kept = letters(lowered)
+    if not kept:
+        return Dropped("no letters in it")
+    key = name_key(kept)
+    if country in (None, "us") and key in UNITED_STATES:
+        return UNITED_STATES[key]
+    if country in (None, "ca") and key in CANADA:
+        return CANADA[key]
+    return kept
+
+
+def normalize_zip(text: str, country: str | None = None) -> str | Dropped:
+    """ "Use lowercase with no spaces and no dash"; for the US only the first five digits.
+
+    >>> normalize_zip("94035-1234"), normalize_zip("M1 1AE", "gb"), normalize_zip("00-950", "pl")
+    ('94035', 'm11ae', '00950')
+    >>> normalize_zip("2134", "us")
+    '02134'
+    """
+    folded = clean(text if text.isascii() else unicodedata.normalize("NFKC", text)).lower()
+    if not folded:
+        return EMPTY
+    if is_placeholder(folded):
+        return PLACEHOLDER
+    kept = "".join(c for c in ascii_digits(folded) if c.isalnum())
+    kept = kept if kept.isascii() else unicodedata.normalize("NFC", kept)
+    if country == "us" or (country is None and _ZIP_PLUS_FOUR.fullmatch(folded)):
+        kept = _us_zip(kept)
+    return kept if len(kept) >= 2 else _TOO_SHORT
+
+
+def ascii_city(text: str) -> str | None:
+    """A city as Meta's Parameter Builder hashes it: letters and digits of ASCII alone, a letter first.
+
+    >>> ascii_city("São Paulo"), ascii_city("東京")
+    ('sopaulo', None)
+    """
+    kept = _NOT_ASCII_WORD.sub("", clean(text).lower())
+    return kept if kept[:1].isalpha() else None
+
+
+def cut_zip(text: str) -> str | None:
+    """A zip as Meta's libraries hash it in every country: up to the dash.
+
+    >>> cut_zip("01310-100"), cut_zip("94025")
+    ('01310', '94025')
+    """
+    kept = clean(text).lower().partition("-")[0].strip()
+    return kept if len(kept) >= 2 else None
+
+
+_NOT_ASCII_WORD = re.compile(r"[^a-z0-9]+")
+
+
+def _us_zip(kept: str) -> str:
+    if not kept.isdigit():
+        return kept
+    return kept[:5] if len(kept) >= 5 else kept.zfill(5) if len(kept) >= 3 else ""
+
+
+@lru_cache(maxsize=2048)
+def normalize_country(text: str) -> str | Dropped:
+    """ "Use the lowercase, 2-letter country codes in ISO 3166-1 alpha-2"; names and alpha-3 are looked up.
+
+    >>> normalize_country("United States"), normalize_country("UK"), normalize_country("Côte d’Ivoire")
+    ('us', 'gb', 'ci')
+    >>> normalize_country("Atlantis")
+    Dropped(reason='no country of ISO 3166-1')
+    """
+    lowered = clean(text).lower()
+    if not lowered:
+        return EMPTY
+    key = name_key(lowered)
+    if len(key) == 2 and key in ALPHA_2 and lowered.strip(". ").replace(".", "") == key:
+        return key
+    if key in ALPHA_3:
+        return ALPHA_3[key]
+    found = NAMES.get(key) or NAMES.get(key.removeprefix("the"))
+    return found or Dropped("no country of ISO 3166-1")
+
+
+def name_key(text: str) -> str:
+    """A name as the tables know it: letters only, no accents, folded.
+
+    >>> name_key("Côte d’Ivoire"), name_key("Île-de-France")
+    ('cotedivoire', 'iledefrance')
+    """
+    if text.isascii() and text.isalpha():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in decomposed if unicodedata.category(c)[0] == "L").casefold()
+
+
+def ascii_digits(text: str) -> str:
+    """Decimal digits of any script as 0-9."""
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)

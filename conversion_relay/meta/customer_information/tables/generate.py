@@ -1,0 +1,207 @@
+"""Writes the tables beside it: `python -m conversion_relay.meta.customer_information.tables.generate`.
+
+Sources: pycountry (ISO 3166, ISO 4217), Babel (CLDR names in English and in each country's official languages),
+libphonenumber (calling codes). Run after an update of these; a test shows that nothing differs.
+"""
+
+from pathlib import Path
+
+import babel
+import phonenumbers
+import pycountry
+from babel.languages import get_official_languages
+
+from conversion_relay.meta.customer_information.place import name_key
+
+HERE = Path(__file__).parent
+
+COMMON_NAMES = {
+    "ae": ["uae", "emirates"],
+    "bo": ["bolivia"],
+    "cd": ["drcongo", "congokinshasa", "zaire"],
+    "cg": ["congobrazzaville", "republicofthecongo"],
+    "ci": ["ivorycoast"],
+    "cv": ["capeverde"],
+    "cz": ["czechrepublic"],
+    "gb": [
+        *["uk", "greatbritain", "britain", "england", "scotland", "wales", "northernireland"],
+        *["grossbritannien", "grandebretagne", "granbretana", "granbretagna", "grabretanha", "grootbrittannie"],
+    ],
+    "hk": ["hongkong"],
+    "kp": ["northkorea"],
+    "kr": ["southkorea", "korea"],
+    "mk": ["macedonia", "fyrom"],
+    "mm": ["burma"],
+    "mo": ["macau"],
+    "nl": ["holland"],
+    "ps": ["palestine"],
+    "ru": ["russianfederation"],
+    "sz": ["swaziland"],
+    "tl": ["easttimor"],
+    "tr": ["turkey"],
+    "tw": ["taiwan"],
+    "us": ["usofa", "unitedstatesofamerica", "america"],
+    "va": ["vatican", "holysee"],
+}
+WIDELY_USED = ["en", "de", "fr", "es", "it", "pt", "nl"]
+"""Shops write other countries in their own language; the official languages of each come on top."""
+US_EXTRA = {"washingtondc": "dc", "districtofcolumbia": "dc", "usvirginislands": "vi", "washingtonstate": "wa"}
+CANADA_EXTRA = {"newfoundland": "nl"}
+# National prefixes that are not 0; from each country's numbering plan.
+TRUNKS = {"us": "1", "ca": "1", "ru": "8", "kz": "8", "by": "8", "tm": "8", "hu": "06", "lt": "8", "mn": "0"}
+NO_TRUNK = [
+    "it",
+    "es",
+    "pt",
+    "pl",
+    "cz",
+    "gr",
+    "dk",
+    "no",
+    "lu",
+    "mt",
+    "cy",
+    "lv",
+    "ee",
+    "is",
+    "hk",
+    "sg",
+    "qa",
+    "kw",
+    "om",
+    "bh",
+    "cr",
+    "pa",
+    "sv",
+    "gt",
+    "hn",
+    "ni",
+    "mo",
+]
+# Minor units that are not two digits: https://www.six-group.com/en/products-services/financial-information/data-standards.html
+EXPONENTS = {
+    **dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+    **dict.fromkeys(["CLF", "UYW"], 4),
+}
+NOT_MONEY = {"XAG", "XAU", "XBA", "XBB", "XBC", "XBD", "XDR", "XPD", "XPT", "XSU", "XTS", "XUA", "XXX"}
+
+
+def main() -> None:
+    for name, text in tables().items():
+        (HERE / name).write_text(text, "utf-8")
+
+
+def tables() -> dict[str, str]:
+    """File name -> content."""
+    return {
+        "countries.py": _countries(),
+        "states.py": _states(),
+        "calling_codes.py": _calling(),
+        "currencies.py": _money(),
+    }
+
+
+def _countries() -> str:
+    alpha_2 = sorted(country.alpha_2.lower() for country in pycountry.countries)
+    alpha_3 = {country.alpha_3.lower(): country.alpha_2.lower() for country in pycountry.countries}
+    names: dict[str, str] = {}
+    for country in pycountry.countries:
+        code = country.alpha_2.lower()
+        known = [country.name, getattr(country, "official_name", ""), getattr(country, "common_name", "")]
+        known += [country.name.partition(",")[0]] if code not in ("kp", "kr", "cd", "cg", "fm", "vg", "vi") else []
+        for text in [*known, *_cldr_names(country.alpha_2), *COMMON_NAMES.get(code, [])]:
+            key = name_key(text)
+            if len(key) > 2 or (key and not key.isascii()):
+                names.setdefault(key, code)
+    names |= {key: code for code, common in COMMON_NAMES.items() for key in common}
+    return (
+        _HEAD.format("Countries of ISO 3166-1: codes, and names as `place.name_key` folds them.")
+        + f"ALPHA_2 = frozenset({_wrapped(' '.join(alpha_2))}.split())\n"
+        + f"ALPHA_3 = {_mapping(alpha_3)}\n"
+        + f"NAMES = {_mapping(names)}\n"
+    )
+
+
+def _cldr_names(territory: str) -> list[str]:
+    found = []
+    for language in [*WIDELY_USED, *get_official_languages(territory, de_facto=True, regional=True)]:
+        try:
+            found.append(babel.Locale.parse(language).territories.get(territory, ""))
+        except (babel.UnknownLocaleError, ValueError):
+            continue
+    return [name for name in found if name]
+
+
+def _states() -> str:
+    states = {}
+    for country in ("US", "CA"):
+        subdivisions = pycountry.subdivisions.get(country_code=country)  # type: ignore[no-untyped-call]
+        states[country] = {name_key(s.name): s.code.partition("-")[2].lower() for s in subdivisions}
+    us = {k: v for k, v in states["US"].items() if v != "um"} | US_EXTRA
+    return (
+        _HEAD.format("States and provinces by name; outside the US and Canada Meta wants the name itself.")
+        + f"UNITED_STATES = {_mapping(us)}\nCANADA = {_mapping(states['CA'] | CANADA_EXTRA)}\n"
+    )
+
+
+def _calling() -> str:
+    codes = {
+        region.lower(): str(code)
+        for code, regions in sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items())
+        for region in regions
+        if region != "001"
+    }
+    trunks = TRUNKS | dict.fromkeys(NO_TRUNK, "")
+    return (
+        _HEAD.format("Calling codes, for a national number where libphonenumber is not installed.")
+        + f"CALLING_CODES = {_mapping(codes)}\nTRUNK_PREFIXES = {_mapping(trunks)}\n"
+    )
+
+
+def _money() -> str:
+    codes = {c.alpha_3: EXPONENTS.get(c.alpha_3, 2) for c in pycountry.currencies if c.alpha_3 not in NOT_MONEY}
+    rows = "".join(f'    "{code}": {n},\n' for code, n in sorted(codes.items()))
+    return _HEAD.format("ISO 4217: digits of each currency's minor unit.") + f"CURRENCY_EXPONENTS = {{\n{rows}}}\n"
+
+
+def _mapping(pairs: dict[str, str]) -> str:
+    rows = "".join(f'    "{key}": "{value}",\n' for key, value in sorted(pairs.items()))
+    return f"{{\n{rows}}}"
+
+
+def _wrapped(words: str) -> str:
+    lines, line = [], ""
+    for word in words.split():
+        if len(line) + len(word) > 96:
+            lines.append(line)
+            line = ""
+        line += word + " "
+    return "(\n" + "".join(f'    "{text}"\n' for text in [*lines, line.rstrip()]) + ")"
+
+
+_HEAD = '"""{}\n\nWritten by generate.py; change it there.\n"""\n\n'
+
+if __name__ == "__main__":
+    main()

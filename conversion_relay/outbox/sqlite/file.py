@@ -1,0 +1,209 @@
+"""The file under the SQLite outbox: opened with care, known again by its inode, and never trusted after a failed fsync.
+
+Every opening copies the write-ahead log into the database and empties it. After an fsync that failed, the kernel may
+show pages as clean that never reached the disk; frames written once more, into a log begun anew, cannot rest on those.
+"""
+
+import contextlib
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import apsw
+
+from conversion_relay.errors import SettingsError
+
+SCHEMA_VERSION = 3
+PAGE = 4096
+MOST_LOG = 16 * 1_048_576
+"""Bytes at which the log is copied into the database, and to which it is cut whenever it grew beyond."""
+LOG_SHARE = 0.01
+"""... of a small file system: copying needs about as much room once more, and both must fit into the reserve."""
+QUICK_TO_CHECK = 64 * 1_048_576
+"""Files up to this size are checked through and through whenever they are opened; it takes a tenth of a second."""
+DAMAGE = (apsw.CorruptError, apsw.NotADBError)
+Inode = tuple[int, int]
+
+
+class Damaged(Exception):
+    """The bytes in the file are not a sound database of ours."""
+
+
+class Unusable(Exception):
+    """The file cannot be used now; the text says why and what to do, and names no path but the file's own name."""
+
+
+def open_file(path: Path, *, thoroughly: bool = False) -> tuple[apsw.Connection, apsw.Connection]:
+    """(the writing connection, the reading one). Raises Unusable or Damaged; SettingsError for a newer schema."""
+    _touch(path)
+    log = _most_log(path)
+    try:
+        writer = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        writer.set_busy_timeout(2_000)
+        # fetchall: APSW runs a text of several statements only as far as its rows are read.
+        writer.execute(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
+            f"PRAGMA wal_autocheckpoint = {log // PAGE}; PRAGMA journal_size_limit = {log};"
+            "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY"
+        ).fetchall()
+        _migrate(writer)
+        with contextlib.suppress(apsw.FullError):  # to look, and to make room, no free disk is needed
+            writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a real commit: we can write, the log exists
+        _check(writer, path, thoroughly)
+        reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        reader.set_busy_timeout(2_000)
+        # Only the writer checkpoints: two connections that do are what the WAL-reset bug needed.
+        reader.execute("PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0").fetchall()
+    except DAMAGE as error:
+        raise Damaged(f"{path.name} is damaged, or no outbox: {error}") from None
+    except apsw.Error as error:
+        raise Unusable(explain(path, error)) from None
+    return writer, reader
+
+
+def _touch(path: Path) -> None:
+    """Created readable by its owner alone. Raises Unusable that says what is wrong with the place."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Unusable(f"{path.name} is not a file")
+    except FileNotFoundError:
+        raise Unusable(f"the folder for {path.name} does not exist: create it, or set another RELAY_OUTBOX") from None
+    except PermissionError:
+        raise Unusable(_whose(path)) from None
+    except OSError as error:
+        raise Unusable(f"{path.name} cannot be opened for writing: {error.strerror}") from None
+
+
+def _whose(path: Path) -> str:
+    try:
+        owner = f"belongs to user {(path if path.exists() else path.parent).stat().st_uid}"
+    except OSError:
+        owner = "is closed to this user"
+    return (
+        f"{path.name} cannot be opened for writing: Permission denied (it or its folder {owner},"
+        f" this process runs as user {os.geteuid()}): give it to this user, or start as its owner"
+    )
+
+
+def _most_log(path: Path) -> int:
+    disk = os.statvfs(path)
+    return max(64 * PAGE, min(MOST_LOG, int(disk.f_blocks * disk.f_frsize * LOG_SHARE)))
+
+
+def explain(path: Path, error: apsw.Error) -> str:
+    """An SQLite error as a line for the operator, with a remedy."""
+    match error:
+        case apsw.BusyError():
+            return f"{path.name} is locked by another process; it is tried again by itself"
+        case apsw.ReadOnlyError():
+            return f"{path.name} or its file system is read-only; make it writable, it is tried again by itself"
+        case apsw.FullError():
+            return f"the disk of {path.name} is full; free some space, it is tried again by itself"
+        case apsw.CantOpenError():
+            return f"{path.name} cannot be opened; check its folder and its owner"
+        case apsw.IOError():
+            return f"the disk under {path.name} fails to write or read ({error}); it is opened anew by itself"
+    return f"{path.name}: {error}"
+
+
+def _check(db: apsw.Connection, path: Path, thoroughly: bool) -> None:
+    if thoroughly or path.stat().st_size <= QUICK_TO_CHECK:
+        found = db.execute(f"PRAGMA {'integrity_check' if thoroughly else 'quick_check'}(1)").fetchall()
+        if found != [("ok",)]:
+            raise Damaged(f"{path.name} is damaged: {found}")
+
+
+def _migrate(db: apsw.Connection) -> None:
+    """To the present schema, whole or not at all: a kill in the middle leaves the old one."""
+    if db.execute("PRAGMA user_version").fetchall() == [(SCHEMA_VERSION,)]:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        ((version,),) = db.execute("PRAGMA user_version").fetchall()
+        if version == 0:
+            db.execute(_text("schema.sql")).fetchall()
+        elif version == 1:
+            db.execute(_text("migrate_1.sql").replace("-- SCHEMA", _text("schema.sql"))).fetchall()
+        elif version == 2:
+            _, _, added = _text("schema.sql").partition("-- Since schema 3")
+            db.execute(_text("migrate_2.sql").replace("-- SCHEMA", added)).fetchall()
+        elif version != SCHEMA_VERSION:
+            raise SettingsError(
+                f"RELAY_OUTBOX: the file is of schema {version}, this version reads {SCHEMA_VERSION}:"
+                " install the newer conversion-relay that wrote it"
+            )
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _text(name: str) -> str:
+    return resources.files("conversion_relay.outbox.sqlite").joinpath(name).read_text("utf-8")
+
+
+class Identity:
+    """Which file stood at the path when it was opened: what is committed into a deleted one is lost with us."""
+
+    def __init__(self, path: Path) -> None:
+        self._paths = [path, path.with_name(path.name + "-wal")]
+        self._inodes = [_inode(p) for p in self._paths]
+
+    def trouble(self) -> str | None:
+        """None while both files are the ones that were opened."""
+        for path, inode in zip(self._paths, self._inodes, strict=True):
+            found = _inode(path)
+            if found is None:
+                return f"{path.name} was deleted or moved away while in use"
+            if found != inode:
+                return f"another file stands where {path.name} was"
+        return None
+
+    @property
+    def is_missing(self) -> bool:
+        return _inode(self._paths[0]) is None
+
+
+def rescue(db: apsw.Connection, path: Path) -> str:
+    """A copy of what a deleted file held, which we still have open; a sentence that says where it is."""
+    copy = path.with_name(f"{path.name}.rescued-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    try:
+        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        target = apsw.Connection(str(copy))
+        with target.backup("main", db, "main") as backup:
+            backup.step()
+        target.close()
+    except (OSError, apsw.Error):
+        return "what it held could not be saved; put it back"
+    return f"what it held is in {copy.name}: move it to {path.name}, it is used again by itself"
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """One process at a time opens, checks and mends a file."""
+    try:
+        lock = os.open(path.with_name(path.name + "-opening"), os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError:
+        yield  # the folder takes no file; opening the database tells why, in better words
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _inode(path: Path) -> Inode | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

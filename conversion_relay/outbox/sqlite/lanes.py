@@ -1,0 +1,88 @@
+"""Whose turn it is: the lanes of the SQLite outbox, inside a transaction that the caller opened."""
+
+from array import array
+from typing import Any
+
+import apsw
+import msgspec
+
+from conversion_relay.outbox.sqlite.books import read
+
+LIVE, BACKLOG, LATER, HELD = 0, 1, 2, 3
+FRESH_SECONDS = 30.0
+"""An event that waits longer leaves the live lane for the backlog."""
+MOST_MOVED = 2_000
+"""Events that one claim takes from lane to lane, so that no claim is slow because a million wait."""
+LONGEST_WAIT = 3_600.0
+"""Longer than any retry or pause; a time due beyond it was written under a clock that has been set back since."""
+MOST_KEY = 2**63 - 1
+
+
+def dequeue(db: apsw.Connection, dataset: int, limit: int, now: float) -> "array[int]":
+    """The keys. Fresh events first; where others wait too, half of the places are theirs, by deadline."""
+    shift_lanes(db, dataset, now)
+    ((fresh,),) = read(db, _COUNT, (dataset, LIVE, limit))
+    waiting = _dequeue(db, dataset, BACKLOG, limit - min(fresh, limit // 2))
+    return _dequeue(db, dataset, LIVE, limit - len(waiting)) + waiting
+
+
+_COUNT = "SELECT count(*) FROM (SELECT 1 FROM queue WHERE dataset = ? AND lane = ? LIMIT ?)"
+
+
+def _dequeue(db: apsw.Connection, dataset: int, lane: int, limit: int) -> "array[int]":
+    """The first of a lane, in one row: for every row of its own the writing thread would wait for its turn to run."""
+    ((listed, last_rank),) = read(db, _FIRST, (dataset, lane, limit))
+    keys = array("q", msgspec.json.decode(listed, type=list[int]))
+    if keys:
+        db.execute(_DEQUEUE, (dataset, lane, last_rank, keys[-1]))
+    return keys
+
+
+_FIRST = """
+SELECT json_group_array(key ORDER BY rank, key), max(rank)
+FROM (SELECT rank, key FROM queue WHERE dataset = ? AND lane = ? ORDER BY rank, key LIMIT ?)
+"""
+_DEQUEUE = "DELETE FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) <= (?, ?)"
+
+
+def shift_lanes(db: apsw.Connection, dataset: int, now: float) -> int:
+    """What is no longer fresh joins the backlog, and so does what has waited its time; how many."""
+    shifted = 0
+    shifts = (
+        (LIVE, -1e18, now - FRESH_SECONDS),
+        (LATER, -1e18, now),
+        (LATER, now + LONGEST_WAIT, 1e18),
+        (HELD, -1e18, now),
+    )
+    for lane, after, before in shifts:
+        start = (dataset, lane, after, MOST_KEY)
+        full = read(
+            db,
+            f"SELECT rank, key {_SPAN} ORDER BY rank, key LIMIT 1 OFFSET {MOST_MOVED - 1}",
+            (*start, before, MOST_KEY),
+        )
+        span = (*start, *(full[0] if full else (before, MOST_KEY)))
+        db.execute(_JOIN_BACKLOG, span)
+        if n := db.changes():
+            db.execute(f"DELETE {_SPAN}", span)
+            shifted += n
+    return shifted
+
+
+# Pairs are compared, so that a seek by both columns ends where it should: a million events may share one rank.
+_SPAN = "FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) > (?, ?) AND (rank, key) <= (?, ?)"
+_JOIN_BACKLOG = f"""
+INSERT INTO queue SELECT event.dataset, 1, coalesce(sent_at, expires_at), event.key
+FROM (SELECT key AS waiting {_SPAN}) JOIN event ON event.key = waiting
+"""
+
+
+def enqueue(db: apsw.Connection, lane: int, keys: Any, due_at: float | None = None) -> int:
+    """How many; an event that was erased meanwhile has no turn any more."""
+    db.execute(
+        "INSERT INTO queue SELECT dataset, ?1, CASE ?1 WHEN 0 THEN accepted_at WHEN 1 THEN"
+        " coalesce(sent_at, expires_at) WHEN 2 THEN ?2 ELSE expires_at END, key"
+        " FROM event WHERE key IN carray(?3) AND state = 'waiting'",
+        (lane, due_at, keys),
+    )
+    return db.changes()

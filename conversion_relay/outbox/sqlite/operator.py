@@ -1,0 +1,125 @@
+"""What an operator's word does to the events of the SQLite outbox: replay, erase, withdraw. As `rows`, inside a
+transaction that the caller opened."""
+
+import secrets
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import apsw
+
+from conversion_relay.event import PUBLIC_EVENT_NAMES
+from conversion_relay.outbox.sqlite import sides, visits
+from conversion_relay.outbox.sqlite.books import dataset_id, move, read
+from conversion_relay.outbox.sqlite.lanes import BACKLOG, enqueue
+
+
+def replay(db: apsw.Connection, now: float, keys: Sequence[int]) -> int:
+    """Those of the keys that are dead or held and that Meta still takes; how many. No more is held against them."""
+    found = read(db, _REPLAYABLE, (_array(keys), now))
+    for key, dataset, state, answer in found:
+        if answer is not None:
+            db.execute("INSERT OR IGNORE INTO retried VALUES (?, ?)", (key, answer))
+        if state == "waiting":
+            db.execute(_UNQUEUE, (key,))
+        db.execute(_REVIVE, (key,))
+        move(db, dataset, "pending" if state == "waiting" else "dead", "pending", 1)
+    if found:
+        enqueue(db, BACKLOG, _array(row[0] for row in found))
+    return len(found)
+
+
+_HELD = (
+    "EXISTS (SELECT 1 FROM queue WHERE dataset = event.dataset AND lane = 3 AND rank = expires_at AND key = event.key)"
+)
+_REPLAYABLE = f"""
+SELECT event.key, dataset, state, answer FROM event JOIN body ON body.key = event.key
+WHERE event.key IN carray(?) AND expires_at > ? AND (state = 'dead' OR (state = 'waiting' AND {_HELD}))
+"""
+_REVIVE = (
+    "UPDATE event SET state = 'waiting', reason = NULL, attempts = 0, settled_at = NULL, sent_at = NULL WHERE key = ?"
+)
+HELD_KEYS = "SELECT key FROM queue WHERE dataset IN (SELECT id FROM dataset) AND lane = 3"
+DEAD_OR_HELD = f"""
+SELECT key, event_id FROM event WHERE state = 'dead' AND expires_at > ?
+UNION ALL SELECT key, event_id FROM event WHERE key IN ({HELD_KEYS})
+"""
+
+
+def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now: float) -> int:
+    """Forget these events; how many. The id stays, so that a late copy is still known, unless it holds a digest."""
+    erased = 0
+    visits.erase(db, [event_id for (event_id,) in read(db, _IDS, (_array(keys),))])
+    for key in keys:
+        for dataset, event_id, kept_state in read(db, _ERASABLE, (key,)):
+            state = kept_state
+            if state == "waiting":
+                state = "pending" if _unqueue(db, key) else "leased"
+            named = any(digest in event_id for digest in digests)
+            new_id = f"erased_{secrets.token_hex(8)}" if named else event_id
+            if named:
+                sides.forget(db, _array([key]))
+            db.execute(_ERASE, (now, new_id, "erased", key))
+            db.execute("DELETE FROM body WHERE key = ?", (key,))
+            move(db, dataset, state, "erased", 1)
+            erased += 1
+    return erased
+
+
+_IDS = "SELECT event_id FROM event WHERE key IN carray(?)"
+_ERASABLE = "SELECT dataset, event_id, state FROM event WHERE key = ? AND state != 'erased'"
+# Lane 2 can only be searched; an event without a reason never stood there.
+_UNQUEUE = """
+DELETE FROM queue WHERE (dataset, lane, rank, key) IN (
+  SELECT dataset, 0, accepted_at, key FROM event WHERE key = ?1
+  UNION ALL SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM event WHERE key = ?1
+  UNION ALL SELECT dataset, 3, expires_at, key FROM event WHERE key = ?1
+  UNION ALL SELECT dataset, 2, rank, key FROM queue
+    WHERE dataset = (SELECT dataset FROM event WHERE key = ?1) AND lane = 2 AND key = ?1
+      AND (SELECT reason FROM event WHERE key = ?1) IS NOT NULL)
+"""
+_ERASE = "UPDATE event SET state = 'erased', settled_at = ?, event_id = ?, reason = ? WHERE key = ?"
+HOLDS_DIGEST = """
+SELECT event.key FROM event LEFT JOIN body ON body.key = event.key
+WHERE event.key > ?1 AND event.key <= ?2 AND state != 'erased' AND (instr(body, ?3) OR instr(event_id, ?4))
+"""
+
+
+def withdraw(db: apsw.Connection, dataset_name: str, event_ids: Sequence[str], now: float) -> int:
+    """Of those that a browser may have sent: the pending and the dead, how many. Who holds a lease is told by a mark.
+    Each is found by its id."""
+    dataset = dataset_id(db, dataset_name)
+    n = 0
+    for event_id in event_ids:
+        for key, state in read(db, _WITHDRAWABLE, (event_id, dataset)):
+            if state == "waiting" and not _unqueue(db, key):
+                db.execute("UPDATE event SET consent = 'withdrawn' WHERE key = ?", (key,))
+                continue
+            db.execute(_ERASE, (now, event_id, "withdrawn", key))
+            db.execute("DELETE FROM body WHERE key = ?", (key,))
+            move(db, dataset or 0, "pending" if state == "waiting" else state, "erased", 1)
+            n += 1
+    return n
+
+
+def _unqueue(db: apsw.Connection, key: int) -> bool:
+    """Whether it waited; what is leased has no turn in the queue."""
+    db.execute(_UNQUEUE, (key,))
+    return db.changes() > 0
+
+
+_WITHDRAWABLE = f"""
+SELECT key, state FROM event WHERE event_id = ? AND dataset = ? AND state IN ('waiting', 'dead')
+AND event_name IN ({", ".join(f"'{name}'" for name in sorted(PUBLIC_EVENT_NAMES))})
+"""
+
+
+def forget_names(db: apsw.Connection, digests: Sequence[str]) -> None:
+    """The pixel's reports and the visitors' keys that hold a digest; a whole scan, of two small tables."""
+    for digest in digests:
+        db.execute("DELETE FROM pixel WHERE instr(event_id, ?)", (digest,))
+        db.execute("DELETE FROM visitor WHERE instr(key, ?)", (digest,))
+
+
+def _array(keys: Iterable[int]) -> Any:
+    return apsw.carray(array("q", keys))

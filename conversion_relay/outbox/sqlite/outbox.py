@@ -1,0 +1,239 @@
+"""The embedded outbox: one SQLite file, fsynced before anybody is told "accepted".
+
+WAL with synchronous=FULL: in simulated power cuts NORMAL lost every acknowledged event, FULL none. What makes FULL
+quick is group commit (`database.py`): everything that waits goes into one transaction, so a hundred requests
+share one fsync. SQLite comes with APSW because releases up to 3.51.2 can corrupt a WAL written by two connections
+(https://sqlite.org/wal.html#walresetbug) and Python's own is older.
+"""
+
+import contextlib
+import secrets
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from conversion_relay.errors import OutboxUnavailable, SettingsError
+from conversion_relay.event import Receipt, SealedEvent
+from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox.protocol import Attempt, Counts, Lease, LeasedEvent, Settlement, Sides, Story
+from conversion_relay.outbox.sqlite import ledger, look, operator, rows, sides, visits
+from conversion_relay.outbox.sqlite.books import make_dataset_id
+from conversion_relay.outbox.sqlite.database import Database
+from conversion_relay.outbox.sqlite.file import Damaged, Unusable
+from conversion_relay.outbox.sqlite.lanes import shift_lanes
+from conversion_relay.outbox.sqlite.owner import Owner
+
+LEDGER_SECONDS = 8 * 86_400
+"""A duplicate is known this long after its twin was settled: longer than Meta's own 48 h and any webhook's retries."""
+REPLAY_STEP, ERASE_STEP = 5_000, 20_000
+"""Events of one transaction."""
+LOOK_FOR_VISITORS_EVERY = 1.0
+
+
+class SqliteOutbox:
+    """Safe to use from several threads and several processes of one machine."""
+
+    survives_restart = True
+    shared_between_machines = False
+
+    def __init__(self, path: str, *, boot_clock: Callable[[], float] | None = None) -> None:
+        """`boot_clock`: seconds on a clock that nobody sets; leases are counted on it."""
+        self._boot_clock = boot_clock or _seconds_since_boot
+        self._wakers: list[Callable[[], None]] = []
+        self._refused_claims: set[str] = set()
+        """Tokens of claims that failed, so that a lease nobody knows of is not waited for."""
+        file = Path(path)
+        try:
+            self._database = Database(file)
+            self._owner = Owner(file)
+        except (Unusable, Damaged) as error:
+            raise SettingsError(f"RELAY_OUTBOX: {error}") from None
+        except OSError as error:
+            raise SettingsError(f"RELAY_OUTBOX: the folder of {file.name} is not writable: {error.strerror}") from None
+        self._has_visitors, self._looked_for_visitors_at = False, -LOOK_FOR_VISITORS_EVERY
+        with contextlib.suppress(OutboxUnavailable):  # it is looked for again
+            self._has_visitors = bool(self._database.read("SELECT 1 FROM visitor LIMIT 1"))
+
+    # -- putting ---------------------------------------------------------------------------------------------------
+
+    def put(self, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
+        return self.put_soon(events, now).result()
+
+    def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
+        future = self._database.submit(lambda db: rows.insert(db, events, now), adds=True)
+        future.add_done_callback(self._tell)
+        return future
+
+    def _tell(self, put: "Future[list[Receipt]]") -> None:
+        if not put.cancelled() and put.exception() is None and not all(receipt.duplicate for receipt in put.result()):
+            for wake in self._wakers:
+                wake()
+
+    def on_put(self, wake: Callable[[], None]) -> None:
+        self._wakers.append(wake)
+
+    # -- leasing ---------------------------------------------------------------------------------------------------
+
+    def claim(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
+        token, until = secrets.token_hex(8), self._boot_clock() + lease_seconds
+        work = partial(
+            rows.claim, token=token, owner=self._owner.name, dataset_name=dataset, now=now, until=until, limit=limit
+        )
+        try:
+            keys = self._database.submit(work).result()
+            events = rows.leased_events(self._database.read, keys) if keys else ()
+        except OutboxUnavailable:
+            self._refused_claims.add(token)  # its commit may be in the file all the same
+            raise
+        return Lease(token=token, dataset=dataset, events=events) if events else None
+
+    def extend(self, lease: Lease, lease_seconds: float) -> None:
+        until = self._boot_clock() + lease_seconds
+        self._database.submit(lambda db: rows.extend(db, lease, until)).result()
+
+    def release(self, lease: Lease) -> None:
+        self._take_back(lease.token, unsent=True)
+
+    def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
+        return rows.revoked(self._database.read, array("q", (event.key for event in events)))
+
+    def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
+        groups = rows.by_verdict(settlements)
+        self._database.submit(lambda db: rows.settle(db, lease.token, groups, attempt, now)).result()
+
+    def waiting(self, now: float) -> dict[str, float]:
+        refused = frozenset(self._refused_claims)
+        for token, owner, until in self._database.read("SELECT token, owner, until FROM lease"):
+            if token in refused:
+                self._take_back(token, unsent=True)
+            elif self._is_lost(owner, until):
+                self._take_back(token)
+        self._refused_claims -= refused
+        return look.waiting(self._database.read)
+
+    def _take_back(self, token: str, *, unsent: bool = False) -> None:
+        self._database.submit(partial(rows.take_back, token=token, unsent=unsent)).result()
+
+    def _is_lost(self, owner: str, until: float) -> bool:
+        """A process that is gone freed its lock, so nobody will settle what it leased."""
+        return until <= self._boot_clock() or (owner != self._owner.name and self._owner.is_gone(owner))
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, Counts]:
+        return look.counts(self._database.read)
+
+    def find(self, event_id: str) -> list[Story]:
+        return self._stories("WHERE event_id = ?", (event_id,))
+
+    def dead(self, limit: int = 100) -> list[Story]:
+        return self._stories("WHERE state = 'dead' ORDER BY settled_at DESC LIMIT ?", (limit,))
+
+    def held(self, limit: int = 100) -> list[Story]:
+        return self._stories(f"WHERE event.key IN ({operator.HELD_KEYS} LIMIT ?)", (limit,))
+
+    def recent(self, limit: int = 50) -> list[Story]:
+        """The newest events, for the dashboard."""
+        return self._stories("ORDER BY event.key DESC LIMIT ?", (limit,))
+
+    def _stories(self, where: str, values: tuple[Any, ...]) -> list[Story]:
+        return look.stories(self._database.read, where, values)
+
+    # -- the two sides of an event, and who was seen -----------------------------------------------------------------
+
+    def remember_visitor(self, key: str, visit: Visit, now: float) -> None:
+        work = partial(visits.remember, key=key, visit=visit, now=now)
+        self._database.submit(work, adds=True).result()
+        self._has_visitors = True
+
+    def visitor(self, key: str, now: float) -> Visit | None:
+        return visits.find(self._database.read, key, now)
+
+    def has_visitors(self) -> bool:
+        """Once there was one, they are looked up. The writing thread looks: an event loop asks, and must not wait."""
+        if not self._has_visitors and time.monotonic() - self._looked_for_visitors_at >= LOOK_FOR_VISITORS_EVERY:
+            self._looked_for_visitors_at = time.monotonic()
+            self._database.submit(visits.is_any).add_done_callback(self._note_visitors)
+        return self._has_visitors
+
+    def _note_visitors(self, look: "Future[bool]") -> None:
+        if not look.cancelled() and look.exception() is None and look.result():
+            self._has_visitors = True
+
+    def note_pixel(self, dataset: str, pairs: Sequence[tuple[str, str]], now: float) -> "Future[None]":
+        def work(db: Any) -> None:
+            sides.note_pixel(db, make_dataset_id(db, dataset), pairs, now)
+
+        return self._database.submit(work, adds=True)
+
+    def deduplication(self) -> dict[str, dict[str, Sides]]:
+        return sides.deduplication(self._database.read)
+
+    def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
+        ids = tuple(dict.fromkeys(event_ids))
+        return self._database.submit(lambda db: operator.withdraw(db, dataset, ids, now)).result()
+
+    # -- the operator's hand ---------------------------------------------------------------------------------------
+
+    def replay(self, now: float, event_ids: Sequence[str] | None = None) -> int:
+        dead = self._database.read(operator.DEAD_OR_HELD, (now,))
+        keys = [key for key, event_id in dead if event_ids is None or event_id in event_ids]
+        steps = [keys[first : first + REPLAY_STEP] for first in range(0, len(keys), REPLAY_STEP)]
+        replayed = sum(self._database.submit(partial(operator.replay, now=now, keys=step)).result() for step in steps)
+        if replayed:
+            for wake in self._wakers:
+                wake()
+        return replayed
+
+    def erase(self, digests: Sequence[str], now: float) -> int:
+        """A whole scan, in steps: it happens rarely, and an index over digests would be a list of persons."""
+        ((last,),) = self._database.read("SELECT coalesce(max(key), 0) FROM event")
+        erased = 0
+        for after in range(0, last, ERASE_STEP):
+            found: set[int] = set()
+            for digest in digests:
+                held = self._database.read(operator.HOLDS_DIGEST, (after, after + ERASE_STEP, digest.encode(), digest))
+                found.update(key for (key,) in held)
+            if found:
+                work = partial(operator.erase, keys=tuple(found), digests=digests, now=now)
+                erased += self._database.submit(work).result()
+        self._database.submit(partial(operator.forget_names, digests=digests)).result()
+        self._database.empty_log()
+        return erased
+
+    def tidy(self, now: float) -> int:
+        datasets = self._database.read("SELECT dataset FROM tally WHERE state = 'pending' AND n > 0")
+        return sum(self._shift_lanes(dataset, now) for (dataset,) in datasets)
+
+    def _shift_lanes(self, dataset: int, now: float) -> int:
+        """In steps, between which others may write."""
+        shifted = 0
+        while n := self._database.submit(partial(shift_lanes, dataset=dataset, now=now)).result():
+            shifted += n
+        return shifted
+
+    def prune(self, now: float) -> int:
+        self._database.lay_ballast()
+        dropped = 0
+        last: int | None = 0
+        while not dropped and last is not None:
+            keys, last = ledger.over(self._database.read, now, LEDGER_SECONDS, last)
+            if keys or last is None:
+                dropped = self._database.submit(partial(ledger.prune, keys=keys, now=now)).result()
+        return dropped
+
+    def probe(self) -> None:
+        self._database.probe()
+
+    def close(self) -> None:
+        """What was submitted is committed first; leased events are free for others at once."""
+        if self._database.close():
+            self._owner.release()
+
+
+def _seconds_since_boot() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -1,0 +1,53 @@
+"""Who was seen under which order's id, in the SQLite outbox: one row each, for seven days."""
+
+from collections.abc import Sequence
+
+import apsw
+import msgspec
+
+from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox.sqlite.look import Read
+
+VISITOR_SECONDS = 7 * 86_400
+"""As long as Meta takes an event after it happened."""
+PRUNED_AT_ONCE = 5_000
+
+
+def remember(db: apsw.Connection, key: str, visit: Visit, now: float) -> None:
+    """The time stays the first one's, so that nobody is kept longer by calling again."""
+    known = find(lambda sql, values: db.execute(sql, values).fetchall(), key, now)
+    if known is None:
+        db.execute("INSERT OR REPLACE INTO visitor VALUES (?, ?, ?)", (key, _encode(visit), now))
+    elif (filled := known.filled_from(visit)) != known:
+        db.execute("UPDATE visitor SET document = ? WHERE key = ?", (_encode(filled), key))
+
+
+def find(read: Read, key: str, now: float) -> Visit | None:
+    for (document,) in read(_FIND, (key, now - VISITOR_SECONDS)):
+        return msgspec.json.decode(document, type=Visit)
+    return None
+
+
+_FIND = "SELECT document FROM visitor WHERE key = ? AND seen_at >= ?"
+
+
+def is_any(db: apsw.Connection) -> bool:
+    return bool(db.execute("SELECT 1 FROM visitor LIMIT 1").fetchall())
+
+
+def prune(db: apsw.Connection, now: float) -> int:
+    """Some of those that are too old; how many."""
+    db.execute(_PRUNE, (now - VISITOR_SECONDS, PRUNED_AT_ONCE))
+    return db.changes()
+
+
+_PRUNE = "DELETE FROM visitor WHERE key IN (SELECT key FROM visitor WHERE seen_at < ? LIMIT ?)"
+
+
+def erase(db: apsw.Connection, event_ids: Sequence[str]) -> None:
+    """Who was remembered for these events."""
+    for event_id in event_ids:
+        db.execute("DELETE FROM visitor WHERE key = ?", (event_id.partition("_")[2],))
+
+
+_encode = msgspec.json.Encoder().encode

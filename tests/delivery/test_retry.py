@@ -1,0 +1,78 @@
+"""What we do about what Meta said."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversion_relay.delivery.retry import Facts, backoff, decide
+from conversion_relay.meta.graph import (
+    Accepted,
+    Ambiguous,
+    Misconfigured,
+    Refused,
+    Said,
+    Throttled,
+    Unauthorized,
+    Unreachable,
+)
+from conversion_relay.outbox.verdict import Dead, Delivered, Park, RetryAt
+
+SAID = Said(status=400, code=100, subcode=2804009)
+
+
+def verdict(outcome, *, attempts=0, failures=1, jitter=0.5):
+    return decide(outcome, Facts(attempts=attempts, failures=failures), 1000.0, jitter)
+
+
+def test_accepted_is_delivered():
+    assert verdict(Accepted(SAID)) == Delivered()
+
+
+def test_one_refused_event_is_dead_with_metas_code():
+    assert verdict(Refused(SAID)) == Dead("meta_100_2804009")
+
+
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_a_refusal_without_a_code_is_tried_three_times(attempts):
+    refused = Refused(Said(status=418), certain=False)
+    assert isinstance(verdict(refused, attempts=attempts), RetryAt)
+    assert verdict(refused, attempts=2) == Dead("http_418")
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Throttled(SAID, 60),
+        Unauthorized(SAID),
+        Misconfigured(SAID),
+        Unreachable("reset", sent=True),
+        Unreachable("dns", sent=False),
+    ],
+)
+@pytest.mark.parametrize("attempts", [0, 3, 500])
+def test_what_is_not_the_events_fault_stops_the_dataset_and_never_kills_the_event(outcome, attempts):
+    assert isinstance(verdict(outcome, attempts=attempts, failures=500), Park)
+
+
+def test_a_dead_token_and_a_wrong_dataset_call_for_somebody():
+    assert verdict(Unauthorized(SAID)) == Park(1060.0, "unauthorized", alert=True)
+    assert verdict(Misconfigured(SAID)).alert
+
+
+@pytest.mark.parametrize("attempts", [0, 10, 1000])
+def test_an_ambiguous_answer_is_sent_again_for_as_long_as_it_is_worth_it(attempts):
+    outcome = verdict(Ambiguous("short_count"), attempts=attempts)
+    assert isinstance(outcome, RetryAt) and 1000 < outcome.at <= 1300
+
+
+def test_a_throttle_is_not_cut_short():
+    assert verdict(Throttled(SAID, 60), jitter=0.0).until == 1060
+
+
+@given(st.integers(1, 10**9), st.floats(0, 1, exclude_max=True))
+def test_backoff_stays_between_now_and_five_minutes(failures, jitter):
+    assert 0 <= backoff(failures, jitter) < 300
+
+
+def test_jitter_spreads_the_whole_way():
+    assert backoff(5, 0.0) == 0 and backoff(5, 0.999) > 15

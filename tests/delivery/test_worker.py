@@ -1,0 +1,157 @@
+"""The dispatcher and its threads, on a real outbox and a Meta that a test holds up or lets go."""
+
+import threading
+import time
+
+import pytest
+
+from conversion_relay.delivery.turn import Delivery
+from conversion_relay.delivery.worker import Worker
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox import open_outbox
+from conversion_relay.settings import Settings
+from tests.delivery.test_turn import SETTINGS, TWO, Meta, numbered, put, states, taken
+from tests.processes import until
+
+
+@pytest.fixture
+def outbox(tmp_path):
+    outbox = open_outbox(f"sqlite:///{tmp_path}/outbox.db")
+    yield outbox
+    outbox.close()
+
+
+@pytest.fixture
+def working(outbox):
+    """Starts a worker with a Meta and settings; stops it at the end."""
+    workers = []
+
+    def start(meta: Meta, settings: Settings = SETTINGS, **how) -> Worker:
+        worker = Worker(Delivery(outbox, meta, settings), outbox, **how)
+        worker.start()
+        workers.append(worker)
+        return worker
+
+    yield start
+    for worker in workers:
+        worker.stop()
+
+
+def put_now(outbox, *ids: str, dataset: str = "1") -> None:
+    put(outbox, *ids, dataset=dataset, expires_in=time.time())
+
+
+def test_what_is_put_is_sent_without_waiting_for_the_next_look(outbox, working):
+    meta = Meta()
+    working(meta)
+    put_now(outbox, "a")
+    until(lambda: meta.calls == [["a"]], 5)
+
+
+def test_a_dataset_that_hangs_takes_no_turn_from_another(outbox, working, tmp_path):
+    config = tmp_path / "relay.toml"
+    config.write_text("".join(f"[[dataset]]\n{TWO.format(i)}" for i in (1, 2)))
+    let_go = threading.Event()
+
+    class HalfHung(Meta):
+        def send(self, request, deadline):
+            if "/1/" in request.url:
+                let_go.wait(20)
+            return super().send(request, deadline)
+
+    working(HalfHung(), Settings.from_env({"RELAY_CONFIG": str(config)}))
+    put_now(outbox, *numbered(5_000), dataset="1")
+    for n in range(10):
+        put_now(outbox, f"b{n}", dataset="2")
+        until(lambda n=n: states(outbox, f"b{n}") == {"delivered": 1}, 5)
+    assert outbox.counts()["1"].delivered == 0
+    let_go.set()
+    until(lambda: outbox.counts()["1"].delivered == 5_000)
+
+
+def test_calls_of_one_dataset_run_at_the_same_time_up_to_the_limit(outbox, working):
+    put_now(outbox, *numbered(20_000))
+    lock, now, most = threading.Lock(), [0], [0]
+    several = threading.Event()
+
+    def answer(ids):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        if most[0] >= 4:
+            several.set()
+        several.wait(1.0)
+        with lock:
+            now[0] -= 1
+        return taken(ids)
+
+    settings = Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x", "RELAY_MOST_CALLS": "4"})
+    working(Meta(answer), settings)
+    until(lambda: outbox.counts()["1"].delivered == 20_000)
+    assert most[0] == 4
+
+
+def test_told_to_stop_it_finishes_the_call_in_flight_and_begins_no_other(outbox, working):
+    in_flight, let_go = threading.Event(), threading.Event()
+
+    def answer(ids):
+        in_flight.set()
+        let_go.wait(10)
+        return taken(ids)
+
+    meta = Meta(answer)
+    worker = working(meta)
+    put_now(outbox, "a")
+    assert in_flight.wait(5)
+    worker.tell_to_stop()
+    put_now(outbox, "b")
+    let_go.set()
+    worker.stop()
+    assert (states(outbox, "a"), states(outbox, "b")) == ({"delivered": 1}, {"pending": 1})
+    assert outbox.counts()["1"].leased == 0
+
+
+def test_an_outbox_in_trouble_is_told_once_and_sending_goes_on_when_it_is_over(outbox, working, monkeypatch, caplog):
+    waiting, troubled = outbox.waiting, threading.Event()
+    troubled.set()
+    looks = []
+
+    def look(now):
+        looks.append(now)
+        if troubled.is_set():
+            raise OutboxUnavailable("the disk is full")
+        return waiting(now)
+
+    monkeypatch.setattr(outbox, "waiting", look)
+    meta = Meta()
+    working(meta)
+    put_now(outbox, "a")
+    until(lambda: len(looks) >= 3, 10)
+    troubled.clear()
+    until(lambda: meta.calls == [["a"]], 10)
+    assert len([r for r in caplog.records if "nothing is sent" in r.message]) == 1
+
+
+def test_a_turn_that_fails_is_told_and_the_next_one_gets_its_chance(outbox, working, caplog):
+    def answer(ids):
+        if "bad" in ids:
+            raise ZeroDivisionError
+        return taken(ids)
+
+    working(Meta(answer))
+    put_now(outbox, "bad")
+    until(lambda: any("A turn of the delivery worker failed" in r.message for r in caplog.records), 10)
+    put_now(outbox, "good")
+    until(lambda: states(outbox, "good") == {"delivered": 1}, 10)
+
+
+def test_house_is_kept_every_second(outbox, working):
+    looked = threading.Event()
+    working(Meta(), every_second=looked.set)
+    assert looked.wait(10)
+
+
+def test_draining_returns_when_nothing_is_left_that_could_go_now(outbox):
+    put_now(outbox, *numbered(2_500))
+    reports = Worker(Delivery(outbox, Meta(), SETTINGS), outbox).drain()
+    assert sum(report.delivered for report in reports) == 2_500

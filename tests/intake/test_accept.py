@@ -1,0 +1,223 @@
+"""The door: what leaves it is Meta's JSON without the person, or a refusal that names the field."""
+
+import json
+
+import msgspec
+import pytest
+
+from conversion_relay.event import Event, Rejection, SealedEvent, UserData
+from conversion_relay.intake.accept import Acceptance, Policy, Submission, accept
+from conversion_relay.intake.reading import read_event
+from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.intake.scrub import scrub_url
+
+NOW = 1_795_435_200.0
+POLICY = Policy(dataset="1232612085335834", default_country="us")
+VISITOR = RequestFacts(
+    client_ip_address="8.8.4.4",
+    client_user_agent="Mozilla/5.0 (X11; Linux x86_64)",
+    fbp="fb.1.1596403881668.1116446470",
+    url="https://shop.example/course?utm_source=fb&email=joe%40example.com",
+)
+PERSON = UserData(
+    email="Canary.Person@Example.org", phone="(650) 555-1212", first_name="Canaria", last_name="Personsson"
+)
+
+
+def seal(event: Event, facts: RequestFacts = VISITOR, policy: Policy = POLICY, sender="backend"):
+    answer = accept(Submission(event=event, sender=sender), facts, policy, now=NOW, entropy=bytes(10))
+    return answer.event if isinstance(answer, Acceptance) else answer
+
+
+def wire(event: Event, **how) -> dict:
+    sealed = seal(event, **how)
+    assert isinstance(sealed, SealedEvent), sealed
+    return json.loads(sealed.body)
+
+
+def test_the_four_events_have_metas_shape():
+    for name, custom in (
+        ("CompleteRegistration", {"status": True}),
+        ("Contact", None),
+        ("Purchase", {"value": 299.99, "currency": "usd"}),
+        ("ViewContent", {"content_name": "Watercolour"}),
+    ):
+        sent = wire(Event(event_name=name, user_data=PERSON, custom_data=custom))
+        assert sent["event_name"] == name and sent["event_time"] == int(NOW) and sent["action_source"] == "website"
+        assert sent["event_source_url"] == "https://shop.example/course?utm_source=fb"
+        assert sent["user_data"]["client_user_agent"] == VISITOR.client_user_agent
+        assert sent["user_data"]["client_ip_address"] == "8.8.4.4"
+        assert sent["user_data"]["fbp"] == VISITOR.fbp
+        assert len(sent["user_data"]["em"][0]) == 64
+        assert sent["event_id"]
+
+
+def test_nothing_of_the_person_is_in_the_sealed_event():
+    everywhere = Event(
+        event_name="Lead",
+        event_id="lead_canary.person@example.org_1",
+        event_source_url="https://shop.example/thanks/canary.person@example.org?email=canary.person%40example.org",
+        referrer_url="https://shop.example/?e=canary.person@example.org",
+        user_data=PERSON,
+        custom_data={"note": "from canary.person@example.org", "nested": {"canary.person@example.org": 1, "x": [1]}},
+    )
+    sealed = seal(everywhere)
+    text = repr(sealed).lower()
+    for canary in ("canary", "personsson", "6505551212", "555-1212"):
+        assert canary not in text
+    assert json.loads(sealed.body)["custom_data"] == {"nested": {"x": [1]}}
+
+
+def test_money_is_sent_as_given_and_the_currency_in_capitals():
+    custom = wire(Event(event_name="Purchase", user_data=PERSON, custom_data={"value": 12000, "currency": " jpy "}))
+    assert custom["custom_data"] == {"value": 12000, "currency": "JPY"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, int(NOW)),
+        (NOW - 60, int(NOW) - 60),
+        ((NOW - 60) * 1000, int(NOW) - 60),
+        (NOW + 200, int(NOW)),
+    ],
+    ids=["absent", "seconds", "milliseconds", "a clock ahead"],
+)
+def test_event_time_is_whole_seconds_not_in_the_future(given, expected):
+    assert wire(Event(event_name="Lead", user_data=PERSON, event_time=given))["event_time"] == expected
+
+
+def refusal(**fields) -> Rejection:
+    sender = fields.pop("sender", "backend")
+    facts = fields.pop("facts", VISITOR)
+    refused = seal(Event(**({"event_name": "Lead", "user_data": PERSON} | fields)), facts=facts, sender=sender)
+    assert isinstance(refused, Rejection), refused
+    return refused
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "field"),
+    [
+        ({"event_name": "Purchase", "sender": "browser"}, "needs_api_key", "event_name"),
+        ({"consent": "denied"}, "consent_denied", "consent"),
+        ({"event_time": float("nan")}, "not_a_time", "event_time"),
+        ({"event_time": -5}, "not_a_time", "event_time"),
+        ({"event_time": NOW - 8 * 86_400}, "event_time_too_old", "event_time"),
+        ({"event_time": NOW + 86_400}, "event_time_in_the_future", "event_time"),
+        ({"event_name": "Purchase"}, "missing_field", "custom_data.value"),
+        ({"event_name": "Purchase", "custom_data": {"value": 1}}, "missing_field", "custom_data.currency"),
+        ({"custom_data": {"value": "1,00"}}, "not_an_amount", "custom_data.value"),
+        ({"custom_data": {"value": True}}, "not_an_amount", "custom_data.value"),
+        ({"custom_data": {"value": -1}}, "not_an_amount", "custom_data.value"),
+        ({"custom_data": {"currency": "EURO"}}, "not_a_currency", "custom_data.currency"),
+        ({"custom_data": {"contents": [{"quantity": 1}]}}, "wrong_type", "custom_data.contents"),
+        ({"event_id": "a\nb"}, "not_printable", "event_id"),
+        ({"event_name": "joe@example.com signed up"}, "personal_data", "event_name"),
+        (
+            {"user_data": UserData(gender="f"), "facts": RequestFacts(client_user_agent="Mozilla/5.0")},
+            "too_broad",
+            "user_data",
+        ),
+        ({"custom_data": {"n": "\ud800"}}, "unencodable", "custom_data"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_meta_would_refuse_is_refused_at_the_door(fields, reason, field):
+    refused = refusal(**fields)
+    assert (refused.reason, refused.field) == (reason, field)
+    assert refused.message
+
+
+def test_too_deep_an_object_is_refused_and_does_not_exhaust_the_stack():
+    deep: dict = {}
+    for _ in range(500):
+        deep = {"a": deep}
+    assert refusal(custom_data=deep).reason == "too_deep"
+
+
+def test_a_browser_does_not_choose_its_own_address_and_a_backend_does():
+    claimed = Event(event_name="Lead", user_data=UserData(client_ip_address="1.1.1.1", email="a@example.com"))
+    assert wire(claimed, sender="browser")["user_data"]["client_ip_address"] == "8.8.4.4"
+    assert wire(claimed)["user_data"]["client_ip_address"] == "1.1.1.1"
+
+
+def test_a_new_click_in_the_url_replaces_the_cookies_and_the_same_click_keeps_them_verbatim():
+    cookie = "fb.1.1554763741205.OldClick.AQICAQMC"
+    event = Event(event_name="Lead", user_data=PERSON)
+
+    def fbc(url: str) -> str:
+        return wire(event, facts=RequestFacts(fbc=cookie, url=url))["user_data"]["fbc"]
+
+    assert fbc("https://shop.example/?fbclid=OldClick") == cookie
+    assert fbc("https://shop.example/?fbclid=NewClick") == f"fb.1.{int(NOW * 1000)}.NewClick"
+    assert fbc("https://shop.example/?fbclid=bad%20click") == cookie
+
+
+def test_a_browser_that_asks_not_to_be_tracked_gets_limited_data_use():
+    sent = wire(Event(event_name="Lead", user_data=PERSON), facts=RequestFacts(gpc=True))
+    assert (sent["data_processing_options"], sent["data_processing_options_country"]) == (["LDU"], 0)
+
+
+def test_an_url_that_is_none_is_left_out():
+    for url in ("javascript:alert(1)", "/relative", "http://", "https://[bad", "https://shop.example/\x00"):
+        assert scrub_url(url) is None
+    assert scrub_url("https://u:p@shop.example:8443/a#frag") == "https://shop.example:8443/a"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"{}", "event_name"),
+        (b'{"event_name": ""}', "event_name"),
+        (b'{"event_name": 5}', "event_name"),
+        (b'{"event_name": "Lead", "evnt_id": "x"}', "evnt_id"),
+        (b'{"event_name": "Lead", "user_data": []}', "user_data"),
+        (b'{"event_name": "Lead", "user_data": {"mail": "x"}}', "user_data.mail"),
+        (b'{"event_name": "Lead", "user_data": {"em": [["x"]]}}', "user_data.em[0]"),
+        (b'{"event_name": "Lead", "event_time": "yesterday"}', "event_time"),
+        (b'{"event_name": "Lead", "action_source": "web"}', "action_source"),
+        (b'{"event_name": "Lead", "a@example.com": 1}', "..."),
+        (b"[" * 100_000, "body"),
+        (b'{"event_name": "\xff"}', "body"),
+    ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
+)
+def test_a_wrong_shape_is_told_by_field_and_never_by_value(body, field):
+    refused = read_event(body)
+    assert isinstance(refused, Rejection) and refused.field == field
+    assert "yesterday" not in refused.message and "@" not in refused.message
+
+
+def test_what_becomes_of_a_silent_visitor_is_the_operators_word():
+    silent, granted = (
+        Event(event_name="Lead", user_data=PERSON),
+        Event(event_name="Lead", user_data=PERSON, consent="granted"),
+    )
+    limit, withhold = (msgspec.structs.replace(POLICY, silence=word) for word in ("limited_data_use", "withhold"))
+    assert "data_processing_options" not in wire(silent)
+    assert wire(silent, policy=limit)["data_processing_options"] == ["LDU"]
+    assert "data_processing_options" not in wire(granted, policy=limit)
+    refused = seal(silent, policy=withhold)
+    assert isinstance(refused, Rejection) and (refused.reason, refused.field) == ("consent_missing", "consent")
+    assert seal(granted, policy=withhold).consent == "granted" and seal(silent).consent is None
+
+
+def test_what_the_visitor_said_before_counts_unless_the_event_says_otherwise():
+    withhold = msgspec.structs.replace(POLICY, silence="withhold")
+    before = RequestFacts(consent="granted")
+    assert seal(Event(event_name="Lead", user_data=PERSON), facts=before, policy=withhold).consent == "granted"
+    denied = seal(Event(event_name="Lead", user_data=PERSON, consent="denied"), facts=before, policy=withhold)
+    assert isinstance(denied, Rejection) and denied.reason == "consent_denied"
+
+
+@pytest.mark.parametrize("said", [None, "granted"])
+def test_the_pages_word_on_gpc_counts_like_the_header(said):
+    event = Event(event_name="Lead", user_data=PERSON, gpc=True, consent=said)
+    assert wire(event)["data_processing_options"] == ["LDU"]
+    assert isinstance(seal(event, policy=msgspec.structs.replace(POLICY, gpc="withhold")), Rejection)
+    assert "data_processing_options" not in wire(event, policy=msgspec.structs.replace(POLICY, gpc="ignore"))
+
+
+def test_what_is_for_the_relay_alone_never_reaches_meta():
+    event = Event(event_name="Lead", user_data=PERSON, gpc=False, pixel=True, consent="granted")
+    assert wire(event).keys() & {"gpc", "pixel", "consent"} == set()

@@ -1,0 +1,50 @@
+"""Meta's worked examples and the cases its own libraries are tested with, through the Python API and the command."""
+
+import datetime
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from conversion_relay.cli.normalize import normalize as normalize_command
+from conversion_relay.meta.customer_information import match_keys, normalize
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "customer_information.json").read_text("utf-8"))
+TODAY = datetime.date(2026, 11, 23)
+
+
+def named(vector: dict) -> str:
+    return f"{vector['field']}-{vector['input']!r}"
+
+
+def context(vector: dict) -> dict[str, str]:
+    return vector.get("context") or {}
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=named)
+def test_a_value_becomes_what_metas_page_says(vector):
+    result = normalize(vector["field"], vector["input"], today=TODAY, **context(vector))
+    assert (result.normalized, result.sha256) == (vector["normalized"], vector["sha256"])
+    assert (result.dropped is not None) == vector["reject"]
+
+
+def test_the_command_says_the_same_line_by_line():
+    lines = [json.dumps({"field": v["field"], "value": v["input"], **context(v)}) for v in VECTORS]
+    done = CliRunner().invoke(normalize_command, input="\n".join(lines))
+    assert done.exit_code == 0
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(a["normalized"], a["sha256"], a["dropped"] is not None) for a in answers] == [
+        (v["normalized"], v["sha256"], v["reject"]) for v in VECTORS
+    ]
+
+
+@pytest.mark.parametrize("vector", [v for v in VECTORS if v["sha256"]], ids=named)
+def test_an_event_carries_the_digest_and_nothing_else(vector):
+    given = {vector["field"]: vector["input"]}
+    known = context(vector)
+    if "country" in known:
+        given["country"] = known["country"]
+    keys, dropped = match_keys(given, default_country=known.get("default_country"), today=TODAY)
+    assert vector["sha256"] in keys[next(iter(keys))]
+    assert dropped == []
