@@ -1,7 +1,15 @@
-"""The facade a Python program uses: `Relay.from_env().track(Event(...))`."""
+"""The facade a Python program uses: `Relay.from_env().track(Event(...))`.
+
+One Relay serves all threads of a process: outbox and client are opened once, by whoever needs them first, under a lock.
+It also survives a fork (gunicorn --preload, multiprocessing). A fork copies locks and connections, and only the one
+thread that forked: a lock that another thread held stays locked in the child, and a client's threads are gone. So the
+child gets a new lock, and a client of its own. The outbox looks after itself (`outbox/sqlite/database.py`).
+"""
 
 import os
+import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -59,10 +67,14 @@ class Relay:
         transport: "Transport | None" = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """A `transport` that is given is the caller's to renew after a fork; `close` closes it all the same."""
         self.settings = settings
         self._outbox = outbox
         self._transport = transport
+        self._owns_transport = transport is None
         self._clock = clock
+        self._opening = threading.Lock()
+        _all_relays.add(self)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Relay":
@@ -73,7 +85,9 @@ class Relay:
     def outbox(self) -> Outbox:
         """Opened when first needed, so that a program that only sends directly makes no file."""
         if self._outbox is None:
-            self._outbox = open_outbox(self.settings.outbox)
+            with self._opening:
+                if self._outbox is None:
+                    self._outbox = open_outbox(self.settings.outbox)
         return self._outbox
 
     def track(self, event: Event, facts: RequestFacts = NO_FACTS, *, sender: Sender = "backend") -> Tracked:
@@ -169,17 +183,29 @@ class Relay:
         self, batch: Sequence[SealedEvent], dataset: Dataset, deadline: float, test_event_code: str | None
     ) -> Sent:
         from conversion_relay.delivery.exchange import post
-        from conversion_relay.delivery.transport import GraphTransport
 
-        if self._transport is None:
-            self._transport = GraphTransport()
         outcome = post(
-            self._transport, self.settings, dataset, batch, deadline, self._clock, test_event_code=test_event_code
+            self._client(), self.settings, dataset, batch, deadline, self._clock, test_event_code=test_event_code
         )
         _say(batch, outcome)
         return Sent(tuple(event.event_id for event in batch), outcome)
 
+    def _client(self) -> "Transport":
+        with self._opening:
+            if self._transport is None:
+                from conversion_relay.delivery.transport import GraphTransport
+
+                self._transport = GraphTransport()
+            return self._transport
+
+    def after_fork(self) -> None:
+        """Called by itself in the child of a fork."""
+        self._opening = threading.Lock()
+        if self._owns_transport:
+            self._transport = None
+
     def close(self) -> None:
+        """Let go of outbox and connections. What was tracked stays durable; tracking more raises OutboxUnavailable."""
         if self._outbox is not None:
             self._outbox.close()
         if self._transport is not None:
@@ -192,6 +218,17 @@ class Relay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
     ) -> None:
         self.close()
+
+
+_all_relays: "weakref.WeakSet[Relay]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for relay in list(_all_relays):
+        relay.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _say(batch: Sequence[SealedEvent], outcome: "Outcome") -> None:
