@@ -45,7 +45,7 @@ class Meta:
     """Stands where the transport stands; takes a tenth of a second to answer."""
 
     def __init__(self, clocks: Clocks) -> None:
-        self._clocks = clocks
+        self.world = clocks
         self.answer: Callable[[int], Response | Unreachable] = taken
         self.calls: list[tuple[float, list[str]]] = []
         self.taken: dict[str, float] = {}
@@ -56,11 +56,11 @@ class Meta:
         ids = [found["event_id"] for found in events]
         for found in events:
             self.copies.setdefault(found["event_id"], set()).add(json.dumps(found))
-        self._clocks.advance(LATENCY)
-        self.calls.append((self._clocks.steady, ids))
+        self.world.advance(LATENCY)
+        self.calls.append((self.world.steady, ids))
         answer = self.answer(len(ids))
         if isinstance(answer, Response) and answer.status == 200:
-            self.taken.update(dict.fromkeys(ids, self._clocks.wall))
+            self.taken.update(dict.fromkeys(ids, self.world.wall))
         return answer
 
     def close(self) -> None:
@@ -91,16 +91,16 @@ class Shop:
     """A site with a few events a minute, whose relay is restarted and killed now and then."""
 
     def __init__(self, folder: Path, per_minute: int = 20) -> None:
-        self._folder, self._per_minute = folder, per_minute
+        self.folder, self.per_minute = folder, per_minute
         self.clocks = Clocks()
         self.meta = Meta(self.clocks)
         self.put_at: dict[str, float] = {}
-        self._lives = 0
-        self._next_put = START
-        self._open()
+        self.lives = 0
+        self.next_put = START
+        self.open()
 
-    def _open(self) -> None:
-        path = self._folder / f"life-{self._lives}.db"
+    def open(self) -> None:
+        path = self.folder / f"life-{self.lives}.db"
         self.outbox = SqliteOutbox(str(path), boot_clock=lambda: self.clocks.steady)
         settings = Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAAcanary"})
         self.delivery = Delivery(
@@ -114,9 +114,9 @@ class Shop:
 
     def restart(self, *, kill: bool) -> None:
         """Killed: the next life begins with what was on the disk, and with another process's lock."""
-        old = self._folder / f"life-{self._lives}.db"
-        self._lives += 1
-        new = self._folder / f"life-{self._lives}.db"
+        old = self.folder / f"life-{self.lives}.db"
+        self.lives += 1
+        new = self.folder / f"life-{self.lives}.db"
         if not kill:
             self.outbox.close()
         for suffix in ("", "-wal"):
@@ -124,13 +124,13 @@ class Shop:
                 shutil.copyfile(file, new.with_name(new.name + suffix))
         if kill:
             self.outbox.close()
-        self._open()
+        self.open()
 
     def live(self, hours: float) -> None:
         ends_at = self.clocks.steady + hours * HOUR
         house = self.clocks.steady
         while self.clocks.steady < ends_at:
-            self._put()
+            self.put_one()
             if self.clocks.steady >= house:
                 self.outbox.tidy(self.clocks.wall)
                 self.outbox.prune(self.clocks.wall)
@@ -140,11 +140,11 @@ class Shop:
             else:
                 self.clocks.advance(max(0.01, self.delivery.seconds_until_due(PUT_EVERY)))
 
-    def _put(self) -> None:
-        waiting = int((self.clocks.wall - self._next_put) * self._per_minute / 60)
+    def put_one(self) -> None:
+        waiting = int((self.clocks.wall - self.next_put) * self.per_minute / 60)
         if waiting <= 0:
             return
-        self._next_put = self.clocks.wall
+        self.next_put = self.clocks.wall
         at = int(self.clocks.wall)
         events = []
         for n in range(len(self.put_at), len(self.put_at) + waiting):

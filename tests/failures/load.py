@@ -50,40 +50,40 @@ class Load:
         poison: bool = False,
     ) -> None:
         """`most`: events in one post. `poison`: one event in fifty has an id with that word in it."""
-        self._here, self._gap, self._most, self._poison = here, gap, most, poison
+        self.here, self.gap, self.most, self.poison = here, gap, most, poison
         self.acknowledged: set[str] = set()
         self.statuses: dict[int, int] = {}
-        self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(seed, n), daemon=True) for n in range(clients)]
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(seed, n), daemon=True) for n in range(clients)]
 
     def __enter__(self) -> "Load":
-        for thread in self._threads:
+        for thread in self.threads:
             thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
+        self.stopping.set()
+        for thread in self.threads:
             thread.join()
 
-    def _run(self, seed: int, client: int) -> None:
+    def run(self, seed: int, client: int) -> None:
         chance = random.Random(f"{seed}-{client}")
         number = 0
-        while not self._stopping.is_set():
-            numbers = range(number, number + chance.randint(1, self._most))
+        while not self.stopping.is_set():
+            numbers = range(number, number + chance.randint(1, self.most))
             number = numbers.stop
-            events = [event(f"{seed}-{client}-{n}{self._mark(n)}") for n in numbers]
-            while not self._stopping.is_set():
-                status, answer = self._here.post(events)
+            events = [event(f"{seed}-{client}-{n}{self.mark(n)}") for n in numbers]
+            while not self.stopping.is_set():
+                status, answer = self.here.post(events)
                 self.statuses[status] = self.statuses.get(status, 0) + 1
                 if status == 202:
                     self.acknowledged.update(receipt["event_id"] for receipt in answer["accepted"])
                     break
-                self._stopping.wait(0.02)
-            self._stopping.wait(self._gap)
+                self.stopping.wait(0.02)
+            self.stopping.wait(self.gap)
 
-    def _mark(self, number: int) -> str:
-        return "-poison" if self._poison and number % 50 == 13 else ""
+    def mark(self, number: int) -> str:
+        return "-poison" if self.poison and number % 50 == 13 else ""
 
 
 def event(event_id: str, name: str = "Lead", at: float | None = None) -> dict[str, Any]:

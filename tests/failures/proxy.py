@@ -24,54 +24,54 @@ class Proxy:
     """Listens on a port of its own; `mode` can be changed at any time and holds for new connections."""
 
     def __init__(self, upstream: int) -> None:
-        self._upstream = upstream
+        self.upstream = upstream
         self.mode = PASS
         self.connections = 0
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._door.getsockname()[1])
-        self._open: set[socket.socket] = set()
-        threading.Thread(target=self._accept, args=(self._door,), daemon=True).start()
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self.door.getsockname()[1])
+        self.open: set[socket.socket] = set()
+        threading.Thread(target=self.accept_all, args=(self.door,), daemon=True).start()
 
     def change(self, mode: str) -> None:
         """Connections that stand are dropped, so that the next request meets the new mode."""
         self.mode = mode
-        self._drop()
+        self.drop()
 
-    def _drop(self) -> None:
-        for connection in list(self._open):
+    def drop(self) -> None:
+        for connection in list(self.open):
             _reset(connection)
 
     def shut(self) -> None:
         """From now on connections are refused."""
         # A thread in accept() would keep the port alive.
         with contextlib.suppress(OSError):
-            self._door.shutdown(socket.SHUT_RDWR)
-        self._door.close()
-        self._drop()
+            self.door.shutdown(socket.SHUT_RDWR)
+        self.door.close()
+        self.drop()
 
     def reopen(self) -> None:
-        self._door = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._accept, args=(self._door,), daemon=True).start()
+        self.door = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self.accept_all, args=(self.door,), daemon=True).start()
 
-    def _accept(self, door: socket.socket) -> None:
+    def accept_all(self, door: socket.socket) -> None:
         while True:
             try:
                 client, _ = door.accept()
             except OSError:
                 return
             self.connections += 1
-            self._open.add(client)
-            threading.Thread(target=self._serve, args=(client, self.mode), daemon=True).start()
+            self.open.add(client)
+            threading.Thread(target=self.serve, args=(client, self.mode), daemon=True).start()
 
-    def _serve(self, client: socket.socket, mode: str) -> None:
+    def serve(self, client: socket.socket, mode: str) -> None:
         try:
             with contextlib.suppress(OSError, ValueError):  # ValueError: closed by `change` while we waited
-                self._relay(client, mode)
+                self.relay(client, mode)
         finally:
-            self._open.discard(client)
+            self.open.discard(client)
             client.close()
 
-    def _relay(self, client: socket.socket, mode: str) -> None:
+    def relay(self, client: socket.socket, mode: str) -> None:
         if mode == "reset before":
             _reset(client)
             return
@@ -85,7 +85,7 @@ class Proxy:
             while client.recv(65_536):
                 pass
             return
-        with socket.create_connection(("127.0.0.1", self._upstream)) as meta:
+        with socket.create_connection(("127.0.0.1", self.upstream)) as meta:
             meta.sendall(first)
             _pump(client, meta, mode)
 

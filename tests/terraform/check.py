@@ -43,13 +43,13 @@ def main() -> None:
 
 class Terraform:
     def __init__(self, folder: Path, aws: StandIn, meta_url: str) -> None:
-        self._aws, self._meta_url, self._folder = aws, meta_url, folder / "tf"
-        shutil.copytree(ROOT / "tf", self._folder, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
+        self.standin, self.meta_url, self.folder = aws, meta_url, folder / "tf"
+        shutil.copytree(ROOT / "tf", self.folder, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
         (folder / "lambda").mkdir()
         shutil.copytree(ROOT / "lambda/dist", folder / "lambda/dist")
-        (self._folder / "zz_override.tf").write_text(OVERRIDE)
+        (self.folder / "zz_override.tf").write_text(OVERRIDE)
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        self._settings = {
+        self.settings = {
             "meta_access_token": TOKEN,
             "stripe_webhook_secret": STRIPE_SECRET,
             "graph_api_url": meta_url,
@@ -60,7 +60,7 @@ class Terraform:
             "mail_to": "team@courses.example",
             "allowed_origins": ["https://courses.example"],
         }
-        self._env = {
+        self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "TF_CLI_CONFIG_FILE": str(_configuration(folder)),
@@ -78,17 +78,17 @@ class Terraform:
         self.run("init", "-input=false", "-lockfile=readonly")
         self.run("validate")
         self.run("test")
-        (self._folder / "terraform.tfvars.json").write_text(json.dumps(self._settings))
-        self._env["AWS_ENDPOINT_URL"] = self._aws.url
+        (self.folder / "terraform.tfvars.json").write_text(json.dumps(self.settings))
+        self.env["AWS_ENDPOINT_URL"] = self.standin.url
         self.run("apply", "-input=false", "-auto-approve", "-parallelism=30", seconds=400)
-        assert TOKEN not in (self._folder / "terraform.tfstate").read_text(), "the token is in the state"
-        assert STRIPE_SECRET not in (self._folder / "terraform.tfstate").read_text(), "Stripe's secret is in the state"
+        assert TOKEN not in (self.folder / "terraform.tfstate").read_text(), "the token is in the state"
+        assert STRIPE_SECRET not in (self.folder / "terraform.tfstate").read_text(), "Stripe's secret is in the state"
         self.run("plan", "-input=false", "-detailed-exitcode")
         # Verifying an address is a person's part: SES sends a mail to it.
-        self._aws.client("sesv2").create_email_identity(EmailIdentity="courses.example")
-        with self._aws.iam():
+        self.standin.client("sesv2").create_email_identity(EmailIdentity="courses.example")
+        with self.standin.iam():
             self.four_events()
-        mistakes = roles.wrong(self._aws)
+        mistakes = roles.wrong(self.standin)
         assert not mistakes, mistakes
         print(f"{len(roles.MAY)} roles, {len(roles.ACTIONS)} actions: each role does only its job")
         self.run("destroy", "-input=false", "-auto-approve", "-parallelism=30", seconds=200)
@@ -97,7 +97,7 @@ class Terraform:
         started = time.monotonic()
         command = ["terraform", *arguments, *([] if arguments[0] in ("fmt",) else ["-no-color"])]
         done = subprocess.run(
-            command, cwd=self._folder, env=self._env, capture_output=True, text=True, timeout=seconds, check=False
+            command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=seconds, check=False
         )
         print(f"terraform {arguments[0]:9} {time.monotonic() - started:6.1f} s", flush=True)
         if done.returncode:
@@ -108,31 +108,31 @@ class Terraform:
         """A page view, a message, a registration and its payment, as visitors and Stripe send them."""
         page = {"content_data": {"content_name": "Course Overview", "content_category": "education"}}
         person = {"name": "Canary Person", "email": "canary.person@example.com"}
-        self._post("/view-content", page)
-        self._post("/contact", person | {"message": "hello"})
-        registration_id = self._post("/register", person | {"course_id": "kintsugi"})["registration_id"]
+        self.post("/view-content", page)
+        self.post("/contact", person | {"message": "hello"})
+        registration_id = self.post("/register", person | {"course_id": "kintsugi"})["registration_id"]
         body, signature = paid(registration_id)
-        self._post("/payment-webhook", body, Stripe_Signature=signature)
-        until(lambda: len(self._arrived()) == 4, 60)
-        names = {event["event_name"] for event in self._arrived()}
+        self.post("/payment-webhook", body, Stripe_Signature=signature)
+        until(lambda: len(self.arrived()) == 4, 60)
+        names = {event["event_name"] for event in self.arrived()}
         assert names == {"ViewContent", "Contact", "CompleteRegistration", "Purchase"}, names
         # A function says so when Meta has answered; the event is at Meta before.
-        until(lambda: all(f"Meta Conversions API {name} event sent successfully" in self._logs() for name in names))
+        until(lambda: all(f"Meta Conversions API {name} event sent successfully" in self.all_logs() for name in names))
         for canary in ("canary.person", "Canary Person", TOKEN, STRIPE_SECRET):
-            assert canary not in self._logs(), canary
+            assert canary not in self.all_logs(), canary
         print("four requests, four events")
 
-    def _post(self, path: str, body: Any, **headers: str) -> dict[str, Any]:
+    def post(self, path: str, body: Any, **headers: str) -> dict[str, Any]:
         headers |= {"user_agent": "Mozilla/5.0", "content_type": "application/json"}
-        status, answer = call("POST", self._aws.http_url + path, body, **headers)
+        status, answer = call("POST", self.standin.http_url + path, body, **headers)
         assert status == 200, (path, status, answer)
         return answer
 
-    def _logs(self) -> str:
-        return "\n".join(line for lines in self._aws.logs.values() for line in lines)
+    def all_logs(self) -> str:
+        return "\n".join(line for lines in self.standin.logs.values() for line in lines)
 
-    def _arrived(self) -> list[dict[str, Any]]:
-        with urllib.request.urlopen(f"{self._meta_url}/_emulator/events") as answer:
+    def arrived(self) -> list[dict[str, Any]]:
+        with urllib.request.urlopen(f"{self.meta_url}/_emulator/events") as answer:
             return [row["event"] for row in json.load(answer)["events"]]
 
 
