@@ -1,6 +1,7 @@
 """A function's first answer: CPU from process start, peak memory, zip; beside the ways that others do it.
 
-Each under the real runtime client, all with bytecode, in turns; AWS and Meta are a server here that says yes at once.
+Each under the real runtime client, all with bytecode, in turns. A local server that accepts everything at once stands
+in for AWS and Meta.
 """
 
 import hashlib
@@ -122,7 +123,7 @@ def packed(module: str, source: str, *packages: str) -> bytes:
         subprocess.run([*command, *packages], check=True)
         Path(folder, f"{module}.py").write_text(source)
         compiled = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-f", folder]
-        # Not checked: facebook-business holds a file that is no Python.
+        # Errors are ignored: facebook-business holds a file that is no Python.
         subprocess.run(compiled, check=False, stdout=subprocess.DEVNULL)
         shutil.rmtree(Path(folder, "bin"), ignore_errors=True)
         target = io.BytesIO()
@@ -145,7 +146,7 @@ class Answers(ThreadingHTTPServer):
 
 
 class Yes(BaseHTTPRequestHandler):
-    """SQS's and Meta's answer to whatever is sent."""
+    """Accepts whatever is sent, as SQS and Meta would."""
 
     protocol_version = "HTTP/1.1"
 

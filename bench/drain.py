@@ -73,7 +73,7 @@ def measure(events: int, calls: int) -> Drained:
 
 
 def _slope(samples: list[tuple[float, float]]) -> float:
-    """MB per minute, by least squares, once the first third has warmed up; 0 when it was over too soon to tell: a page
+    """MB per minute, by least squares, once the first third has warmed up; 0 when the run was too short to tell: a page
     more or less is 10 MB a minute in the first seconds."""
     warm = samples[len(samples) // 3 :]
     if len(warm) < 40:

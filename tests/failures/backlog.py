@@ -1,4 +1,4 @@
-"""A large backlog: how long a claim takes, how soon the relay stands, and whether fresh events still pass at once."""
+"""A large backlog: how long a claim takes, how soon the relay has started, whether fresh events still pass at once."""
 
 import contextlib
 import multiprocessing
@@ -54,7 +54,7 @@ def quick_to_claim(folder: Path, events: int, progress: Progress = lambda _: Non
 
 
 def _claim_and_settle(path: Path, rounds: int) -> tuple[list[float], int]:
-    """The seconds that claims of a full batch took, shortest first; and SQLite's steps for one claim and its settle."""
+    """Seconds of each claim of a full batch, shortest first; and SQLite's steps for one of them."""
     outbox = SqliteOutbox(str(path))
     with _counted_steps(outbox) as steps:
         _claim_a_batch(outbox)
@@ -74,7 +74,7 @@ def _claim_a_batch(outbox: SqliteOutbox) -> float:
 
 @contextlib.contextmanager
 def _counted_steps(outbox: SqliteOutbox) -> Iterator[list[int]]:
-    """The steps of every statement that ends meanwhile: they say what grows, on a machine that is busy, too."""
+    """Steps of SQLite's virtual machine: they grow with the work, however busy the machine is."""
     steps: list[int] = []
 
     def note(ended: dict[str, Any]) -> None:
@@ -110,15 +110,15 @@ def fresh_events_pass(folder: Path, events: int, progress: Progress = lambda _: 
 
 
 def _is_delivered(here: Installation, event_id: str) -> bool:
-    """As the dashboard tells it; the stand-in would have to show a hundred thousand others too."""
+    """Asked at the dashboard, since the stand-in would have to list a hundred thousand other events."""
     status, stories = call("GET", f"{here.url}/dashboard/event?id={event_id}")
     return status == 200 and stories[0]["state"] == "delivered"
 
 
 def drained(_: Path, events: int, progress: Progress = lambda _: None, calls: int = 4) -> Result:
-    """An hour's backlog, when Meta is back: as quick as a bare loop that posts the rows, nearly, and memory flat."""
+    """An hour's backlog drains nearly as fast as a bare loop that posts the same rows, and memory stays flat."""
     progress(f"{events:,} events with {calls} calls in flight")
-    # In a process of its own: what went before leaves holes in the memory of this one.
+    # In a process of its own, since earlier parts fragmented the memory of this one.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         found = pool.submit(drain.measure, events, calls).result()
     note = (

@@ -31,7 +31,7 @@ PURCHASES = 5
 
 
 class Clocks:
-    """`wall` may be set; `steady` only goes on."""
+    """The two clocks of a machine: `wall` may be set to any time, `steady` never goes back."""
 
     def __init__(self) -> None:
         self.wall, self.steady = START, 5_000.0
@@ -42,7 +42,7 @@ class Clocks:
 
 
 class Meta:
-    """Stands where the transport stands; takes a tenth of a second to answer."""
+    """Stands in for the transport; an answer takes a tenth of a second."""
 
     def __init__(self, clocks: Clocks) -> None:
         self.world = clocks
@@ -113,7 +113,7 @@ class Shop:
         )
 
     def restart(self, *, kill: bool) -> None:
-        """Killed: the next life begins with what was on the disk, and with another process's lock."""
+        """Kills the relay and starts it again on the same file, as another process."""
         old = self.folder / f"life-{self.lives}.db"
         self.lives += 1
         new = self.folder / f"life-{self.lives}.db"
@@ -164,7 +164,7 @@ class Shop:
         self.outbox.put(events, self.clocks.wall)
 
     def slowest_since(self, at: float) -> float:
-        """Of the events put since then: the longest that one took to Meta."""
+        """Seconds that the slowest event put since then took to reach Meta."""
         return max(self.meta.taken[i] - put_at for i, put_at in self.put_at.items() if put_at >= at)
 
 
@@ -214,7 +214,7 @@ def _three_days(shop: Shop, progress: Progress) -> Result:
 
 
 def _by_deadline(shop: Shop, back: float, calls: list[tuple[float, list[str]]]) -> bool:
-    """Of what had waited, each batch's last is no later than the next one's first."""
+    """Batches of the backlog left in the order of their deadlines."""
     batches = [[shop.put_at[i] for i in ids if shop.put_at[i] < back - 60] for _, ids in calls]
     spans = [(min(batch), max(batch)) for batch in batches if len(batch) > 1]
     return all(earlier[1] <= later[0] + 120 for earlier, later in itertools.pairwise(spans))

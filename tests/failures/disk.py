@@ -1,4 +1,4 @@
-"""A disk that is full, fails, is slow, locked or not ours: real files, real kernels' errors by strace and tmpfs."""
+"""A disk that is full, fails, is slow, locked or not ours: real files, and errors of the kernel by strace and tmpfs."""
 
 import contextlib
 import os
@@ -90,7 +90,7 @@ def failing_fsync(folder: Path, rounds: int, progress: Progress = lambda _: None
 
 
 def one_failing_fsync(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
-    """One fsync among many fails, and the machine loses its process soon after."""
+    """One fsync among many fails, and the process is killed soon after."""
     with installation(folder) as here:
         with Load(here, most=10) as load:
             for n in range(rounds):
@@ -128,7 +128,7 @@ def slow_fsync(folder: Path, rounds: int, progress: Progress = lambda _: None) -
 
 
 def locked(folder: Path, rounds: int, progress: Progress = lambda _: None, seconds: float = 5.0) -> Result:
-    """Another process holds the write lock: 503 in good time, and by itself again afterwards."""
+    """Another process holds the write lock: 503 within two seconds, and the relay recovers without help."""
     with installation(folder) as here:
         here.start()
         with Load(here, gap=0.01, most=5) as load:

@@ -56,10 +56,10 @@ def at_every_point(folder: Path, rounds: int, progress: Progress = lambda _: Non
 
 
 def _drive(here: Installation, point: str) -> None:
-    """Points off the beaten path need somebody to take it."""
+    """Replays and prunes, so that the points in those verbs are passed, too."""
     assert here.relay is not None
     if point == "in-replay":
-        # The command line replays; it is the one that dies.
+        # The command line does the replay, so it is the process that dies.
         here.relay.end()
         here.start()
         until(lambda: here.books().get("dead"), seconds=30)
@@ -68,7 +68,7 @@ def _drive(here: Installation, point: str) -> None:
 
 
 def at_an_fsync(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
-    """Right at an fsync, of which there are many: the log is copied into the file every few pages."""
+    """Kills at an fsync. The log is copied into the file every few pages, so that there are many of them."""
     when = random.Random(folder.name)
     short_log = ("--set", "conversion_relay.outbox.sqlite.file.MOST_LOG=65536")
     killed = 0

@@ -32,12 +32,12 @@ class Result(msgspec.Struct):
     note: str = ""
 
     def unless(self, trouble: str) -> "Result":
-        """The same, or with the trouble for its verdict."""
+        """The same row; `trouble` is its verdict where there is any."""
         return msgspec.structs.replace(self, verdict=trouble) if trouble else self
 
 
 class Load:
-    """Clients that post to a relay which comes and goes. `gap`: seconds between two posts; 0 is flat out."""
+    """Clients that post to a relay which comes and goes. `gap`: seconds between two posts; 0 means without a pause."""
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ MEGABYTES = 96
 
 
 def power_cut(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
-    """Half of the rounds under paced posts, half flat out; Meta hangs up now and then, so that settles are cut too."""
+    """Half of the rounds with pauses between posts, half without; Meta hangs up at times, so that settles are cut."""
     when = random.Random(folder.name)
     lost = corrupt = acknowledged = 0
     for gap in (0.02, 0.0):

@@ -130,7 +130,7 @@ def _do(fault: Fault, nth: int, size: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     try:
         result = fault.inject(folder, size, show)
-    except Exception as error:  # what could not even be judged is a row of the table, and the next fault follows
+    except Exception as error:  # a fault that could not be judged is a row of the table, and the next one follows
         (folder / "trouble.txt").write_text(traceback.format_exc())
         result = Result(fault.name, 0, 0, 0, 0, f"not judged: {type(error).__name__}: {error}"[:120])
     if result.verdict == "kept":
