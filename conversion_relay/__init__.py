@@ -10,32 +10,44 @@
 ...             custom_data=CustomData(value=299.99, currency="USD").to_wire(),
 ...         )
 ...     )
+
+A customer imports from here, from `conversion_relay.aws` and from `conversion_relay.payments`, and from nowhere else:
+these names stay. Each is loaded when it is first asked for, so that a program pays only for what it uses.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conversion_relay.errors import (
-        InvalidEvent,
-        OutboxUnavailable,
-        RelayError,
-        SettingsError,
-        SignatureError,
-    )
+    from conversion_relay.errors import InvalidEvent, OutboxUnavailable, RelayError, SettingsError, SignatureError
     from conversion_relay.event import Content, CustomData, Event, Rejection, UserData
-    from conversion_relay.intake.request_facts import RequestFacts
+    from conversion_relay.event_id import for_contact, for_purchase, for_registration, without_email
+    from conversion_relay.intake.browser import (
+        PREFLIGHT_SECONDS,
+        BrowserIds,
+        CookieSite,
+        cors_headers,
+        is_own_page,
+        listed_origin,
+        shared_site,
+    )
+    from conversion_relay.intake.reading import read_event, wrong_shape
+    from conversion_relay.intake.request_facts import RequestFacts, request_facts
     from conversion_relay.relay import Relay, Sent, Tracked
     from conversion_relay.settings import Settings
+    from conversion_relay.telemetry import configure_logging
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "BrowserIds": "intake.browser",
     "Content": "event",
+    "CookieSite": "intake.browser",
     "CustomData": "event",
     "Event": "event",
     "InvalidEvent": "errors",
     "OutboxUnavailable": "errors",
+    "PREFLIGHT_SECONDS": "intake.browser",
     "Rejection": "event",
     "Relay": "relay",
     "RelayError": "errors",
@@ -46,9 +58,24 @@ _HOME = {
     "SignatureError": "errors",
     "Tracked": "relay",
     "UserData": "event",
+    "configure_logging": "telemetry",
+    "cors_headers": "intake.browser",
+    "for_contact": "event_id",
+    "for_purchase": "event_id",
+    "for_registration": "event_id",
+    "is_own_page": "intake.browser",
+    "listed_origin": "intake.browser",
+    "read_event": "intake.reading",
+    "request_facts": "intake.request_facts",
+    "shared_site": "intake.browser",
+    "without_email": "event_id",
+    "wrong_shape": "intake.reading",
 }
 __all__ = [
+    "PREFLIGHT_SECONDS",
+    "BrowserIds",
     "Content",
+    "CookieSite",
     "CustomData",
     "Event",
     "InvalidEvent",
@@ -63,6 +90,18 @@ __all__ = [
     "SignatureError",
     "Tracked",
     "UserData",
+    "configure_logging",
+    "cors_headers",
+    "for_contact",
+    "for_purchase",
+    "for_registration",
+    "is_own_page",
+    "listed_origin",
+    "read_event",
+    "request_facts",
+    "shared_site",
+    "without_email",
+    "wrong_shape",
 ]
 
 

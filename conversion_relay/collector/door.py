@@ -1,4 +1,4 @@
-"""What every route that takes something in shares: who may send, from which page, how often, how much.
+"""What the routes that take something in have in common: who may send, from which page, how often, how much.
 
 Plain ASGI without a framework: one request costs what its events cost.
 """
@@ -12,6 +12,7 @@ import msgspec
 
 from conversion_relay.collector.limits import TokenBuckets
 from conversion_relay.intake.accept import Sender
+from conversion_relay.intake.browser import PREFLIGHT_SECONDS, cors_headers, listed_origin
 from conversion_relay.intake.request_facts import RequestFacts, is_trusted, request_facts
 from conversion_relay.relay import NO_FACTS, Relay
 from conversion_relay.settings import Dataset
@@ -58,8 +59,8 @@ class ErrorBody(msgspec.Struct, frozen=True):
     message: str
 
 
-class Stop(Exception):
-    """Ends the request with this answer; raised by a route and caught by the door."""
+class HttpError(Exception):
+    """Ends the request with this status and reason; raised by a route, answered by the door."""
 
     def __init__(self, status: int, reason: str, field: str, message: str, **headers: str) -> None:
         super().__init__(reason)
@@ -68,8 +69,8 @@ class Stop(Exception):
         self.headers = headers
 
 
-def not_durable(what: str) -> Stop:
-    return Stop(503, "not_durable", "outbox", f"{what}; send it again", **{"retry-after": RETRY_AFTER})
+def not_durable(what: str) -> HttpError:
+    return HttpError(503, "not_durable", "outbox", f"{what}; send it again", **{"retry-after": RETRY_AFTER})
 
 
 Handle = Callable[[Admitted], Awaitable[Reply]]
@@ -87,25 +88,27 @@ class Door:
         cookies: tuple[str, ...] = ()
         try:
             if scope["method"] == "OPTIONS":
-                status, body, more = 204, b"", {"access-control-max-age": "7200"}
+                status, body, more = 204, b"", {"access-control-max-age": PREFLIGHT_SECONDS}
             else:
                 reply = await handle(await self._let_in(scope, headers, receive))
                 status, body, more, cookies = reply.status, _encode(reply.answer), reply.headers, reply.cookies
-        except Stop as stop:
-            status, body = stop.status, _encode(stop.body)
-            more = {"x-relay-reason": stop.body.reason, **stop.headers}
-            self._counters.add(f"relay_{route[1:]}_rejected_total", reason=stop.body.reason)
+        except HttpError as error:
+            status, body = error.status, _encode(error.body)
+            more = {"x-relay-reason": error.body.reason, **error.headers}
+            self._counters.add(f"relay_{route[1:]}_rejected_total", reason=error.body.reason)
         self._counters.add("relay_intake_requests_total", route=route, code=str(status))
         await _respond(send, status, body, {**self._cors(headers), **more}, cookies)
 
     async def _let_in(self, scope: dict[str, Any], headers: Mapping[str, str], receive: Receive) -> Admitted:
         if scope["method"] != "POST":
-            raise Stop(405, "method_not_allowed", "method", "send it with POST", allow="POST, OPTIONS")
+            raise HttpError(405, "method_not_allowed", "method", "send it with POST", allow="POST, OPTIONS")
         peer = scope["client"][0] if scope.get("client") else None
         facts = request_facts(headers, peer, self._settings.trusted_proxies)
         sender, dataset = self._authorize(headers)
         if sender == "browser" and not self._buckets.take(facts.client_ip_address):
-            raise Stop(429, "too_many", "client_ip_address", "too many events; wait a little", **{"retry-after": "1"})
+            raise HttpError(
+                429, "too_many", "client_ip_address", "too many events; wait a little", **{"retry-after": "1"}
+            )
         return Admitted(
             sender=sender,
             dataset=dataset,
@@ -129,35 +132,32 @@ class Door:
                 for known in dataset.api_keys:
                     if scheme.lower() == "bearer" and _same(known.reveal(), key.strip()):
                         return "backend", dataset
-            raise Stop(401, "unauthorized", "authorization", "unknown API key; RELAY_API_KEYS lists the known ones")
-        origin = headers.get("origin", "")
-        if not origin:
+            raise HttpError(
+                401, "unauthorized", "authorization", "unknown API key; RELAY_API_KEYS lists the known ones"
+            )
+        if not headers.get("origin"):
             message = "send Authorization: Bearer <api key> (RELAY_API_KEYS), or call from an allowed origin"
-            raise Stop(401, "unauthorized", "authorization", message, **{"www-authenticate": "Bearer"})
-        allowed = self._by_origin.get(origin.lower())
+            raise HttpError(401, "unauthorized", "authorization", message, **{"www-authenticate": "Bearer"})
+        allowed = listed_origin(headers["origin"], self._by_origin)
         if allowed is None:
-            raise Stop(403, "origin_not_allowed", "origin", "add this site's exact origin to RELAY_ALLOWED_ORIGINS")
-        return "browser", allowed
+            raise HttpError(
+                403, "origin_not_allowed", "origin", "add this site's exact origin to RELAY_ALLOWED_ORIGINS"
+            )
+        return "browser", self._by_origin[allowed]
 
     def _cors(self, headers: Mapping[str, str]) -> dict[str, str]:
-        origin = headers.get("origin", "")
-        if origin.lower() not in self._by_origin:
-            return {"vary": "origin"}
-        # Without it a browser keeps no cookie of an answer to a page's script.
-        credentials = {"access-control-allow-credentials": "true"} if self._settings.set_cookies else {}
-        return {
-            "access-control-allow-origin": origin,
-            "access-control-allow-headers": "authorization, content-type",
-            "access-control-allow-methods": "POST, OPTIONS",
-            "access-control-expose-headers": "x-relay-reason",
-            **credentials,
-            "vary": "origin",
-        }
+        # Without credentials a browser keeps no cookie of an answer to a page's script.
+        return cors_headers(
+            headers.get("origin"),
+            self._by_origin,
+            request_headers="authorization, content-type",
+            credentials=self._settings.set_cookies,
+        )
 
 
 async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Stop(415, "unsupported_encoding", "content-encoding", "send the body uncompressed")
+        raise HttpError(415, "unsupported_encoding", "content-encoding", "send the body uncompressed")
     length = headers.get("content-length", "0")
     if not length.isdecimal() or len(length) > 12 or int(length) > MOST_DRAINED:
         raise _too_large()
@@ -169,7 +169,7 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Stop(400, "cut_off", "body", "the connection closed before the body was complete")
+                    raise HttpError(400, "cut_off", "body", "the connection closed before the body was complete")
                 more = message.get("more_body", False)
                 size += len(message.get("body", b""))
                 if size <= MOST_BYTES:
@@ -178,14 +178,14 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
                     break
     except TimeoutError:
         late = f"the body did not arrive within {BODY_SECONDS:.0f} seconds"
-        raise Stop(408, "too_slow", "body", late, connection="close") from None
+        raise HttpError(408, "too_slow", "body", late, connection="close") from None
     if size > MOST_BYTES:
         raise _too_large()
     return b"".join(parts)
 
 
-def _too_large() -> Stop:
-    return Stop(413, "too_large", "body", f"send at most {MOST_BYTES} bytes in one request", connection="close")
+def _too_large() -> HttpError:
+    return HttpError(413, "too_large", "body", f"send at most {MOST_BYTES} bytes in one request", connection="close")
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
@@ -200,7 +200,7 @@ def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
 
 async def _respond(send: Send, status: int, body: bytes, headers: Mapping[str, str], cookies: tuple[str, ...]) -> None:
     pairs = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    pairs += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    pairs += [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
     pairs += [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from conversion_relay.collector.browser_ids import BrowserIds, browser_ids
-from conversion_relay.collector.door import Admitted, Reply, Stop, not_durable
+from conversion_relay.collector.browser_ids import browser_ids
+from conversion_relay.collector.door import Admitted, HttpError, Reply, not_durable
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import STANDARD_EVENT_NAMES, Event, Rejection
 from conversion_relay.intake.accept import Acceptance
+from conversion_relay.intake.browser import BrowserIds
 from conversion_relay.intake.reading import read_body, read_event
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.relay import NO_FACTS, Relay
@@ -60,7 +61,7 @@ class EventsEndpoint:
         submitted = read_body(admitted.body)
         if isinstance(submitted, Rejection):
             status = 413 if submitted.reason == "too_many_events" else 400
-            raise Stop(status, submitted.reason, submitted.field, submitted.message)
+            raise HttpError(status, submitted.reason, submitted.field, submitted.message)
         ids = browser_ids(admitted, self._relay.settings)
         taken: list[_Taken] = []
         refused: list[RefusedRow] = []

@@ -1,4 +1,4 @@
-"""How often a browser may admitted: a token bucket per network, so that one visitor's script cannot fill the outbox."""
+"""Limits how many requests browsers send: a token bucket per network, so that no visitor's script fills the outbox."""
 
 import ipaddress
 import time

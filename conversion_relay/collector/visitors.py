@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from conversion_relay.collector.browser_ids import browser_ids
-from conversion_relay.collector.door import Admitted, Reply, Stop, not_durable
+from conversion_relay.collector.door import Admitted, HttpError, Reply, not_durable
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event_id import holds_email
 from conversion_relay.intake.reading import wrong_shape
@@ -65,7 +65,7 @@ class VisitorsEndpoint:
     async def post(self, admitted: Admitted) -> Reply:
         visitor = _read(_visitor_decoder, admitted.body)
         if holds_email(visitor.key):
-            raise Stop(
+            raise HttpError(
                 400, "holds_email", "key", "the key holds an e-mail address; send an order's or registration's id"
             )
         ids = browser_ids(admitted, self._relay.settings)
@@ -113,9 +113,9 @@ def _read(decoder: "msgspec.json.Decoder[Shape]", body: bytes) -> Shape:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         refused = wrong_shape(error)
-        raise Stop(400, refused.reason, refused.field, refused.message) from None
+        raise HttpError(400, refused.reason, refused.field, refused.message) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise Stop(400, "unreadable", "body", "the body is not valid JSON in UTF-8") from None
+        raise HttpError(400, "unreadable", "body", "the body is not valid JSON in UTF-8") from None
 
 
 _visitor_decoder = msgspec.json.Decoder(VisitorBody)

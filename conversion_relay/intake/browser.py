@@ -1,0 +1,179 @@
+"""A browser at a door: which pages may call it, and the two ids that Meta knows the browser by.
+
+Every door that a browser talks to needs the same three answers, so they are decided here once:
+
+- **Whose page is this?** A browser names the page's origin in every request to another site and cannot be made to lie
+  about it; a program can. So the allow-list protects visitors from other people's pages, not the door from programs.
+  Origins are compared exactly: a suffix or a wildcard would let `shop.example.evil.example` in.
+- **May the page read the answer?** Only an allowed origin is repeated in the CORS headers. `Vary: Origin` is always
+  there, or a cache would hand one page's answer to another.
+- **Which browser is it?** Meta matches nobody by a user agent alone. A visitor without `_fbp` gets one as Meta's own
+  tag would make it, and a click on an ad (`fbclid`) becomes an `_fbc`. Neither is made for a visitor who declined, who
+  sends Global Privacy Control, or who was not asked where the operator asks first (RELAY_CONSENT=withhold). What the
+  page's script says about the ids is believed, and then no cookie is set for it: the script has set its own.
+
+A cookie is set for the whole registrable domain where the door can tell it (`shared_site`), else for the door's own
+host. For a page of another site none is set: it would be a third party's cookie, which browsers drop.
+
+Nothing here reads a clock or makes a random number: both are arguments. Which suffixes are public (`co.uk`) is a large
+table, so the lookup is an argument too.
+"""
+
+import ipaddress
+from collections.abc import Callable, Container
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from conversion_relay.event import Event
+from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.meta.click_id import cookie_line, fbc_from_url, new_fbp
+
+PREFLIGHT_SECONDS = "7200"
+"""How long a browser may remember the answer to its preflight; Chrome allows no more than two hours."""
+
+
+def listed_origin(origin: str | None, allowed: Container[str]) -> str | None:
+    """The origin as the allow-list (in lower case) spells it; None where it is not on the list.
+
+    >>> listed_origin("https://SHOP.example", {"https://shop.example"})
+    'https://shop.example'
+    >>> listed_origin("https://shop.example.evil.example", {"https://shop.example"}) is None
+    True
+    """
+    # Outside ASCII, lower() makes a "k" of the Kelvin sign. Browsers send ASCII.
+    known = origin.lower() if origin and origin.isascii() else ""
+    return known if known and known in allowed else None
+
+
+def is_own_page(origin: str, host: str) -> bool:
+    """Whether the page was served by the very host that it calls. `host`: the request's Host header.
+
+    >>> is_own_page("https://shop.example", "shop.example"), is_own_page("null", ""), is_own_page("http://[::1", "x")
+    (True, False, False)
+    """
+    try:
+        netloc = urlsplit(origin).netloc
+    except ValueError:
+        return False
+    return bool(netloc) and netloc.lower() == host.lower()
+
+
+def cors_headers(
+    origin: str | None, allowed: Container[str], *, request_headers: str = "content-type", credentials: bool = False
+) -> dict[str, str]:
+    """What lets an allowed page read the answer. `request_headers`: what it may send beside the plain ones.
+    `credentials`: the answer may set cookies, which a browser otherwise drops for a script of another origin.
+
+    >>> cors_headers("https://evil.example", {"https://shop.example"})
+    {'Vary': 'Origin'}
+    """
+    if origin is None or listed_origin(origin, allowed) is None:
+        return {"Vary": "Origin"}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Methods": "POST, OPTIONS",
+        "Access-Control-Allow-Headers": request_headers,
+        "Access-Control-Expose-Headers": "X-Relay-Reason",
+        **({"Access-Control-Allow-Credentials": "true"} if credentials else {}),
+        "Vary": "Origin",
+    }
+
+
+class CookieSite(msgspec.Struct, frozen=True):
+    """Where a cookie is kept: `domain` None is this very host. `index` is Meta's subdomain index (`example.com`: 1)."""
+
+    domain: str | None = None
+    index: int = 1
+
+
+class BrowserIds:
+    """`_fbp` and `_fbc` of one request's visitor: those that the browser has, else new ones, where the visitor allows
+    it. Several events of one request share what was made for the first."""
+
+    def __init__(
+        self,
+        facts: RequestFacts,
+        site: CookieSite,
+        now: float,
+        number: int,
+        *,
+        is_secure: bool,
+        silence: Literal["send", "limited_data_use", "withhold"],
+    ) -> None:
+        """`number`: the random part of a new `_fbp`, below 2**31. `is_secure`: the browser came by https.
+        `silence`: the setting RELAY_CONSENT."""
+        self._facts, self._site, self._now, self._number = facts, site, now, number
+        self._is_secure, self._needs_consent = is_secure, silence == "withhold"
+        self._minted: dict[str, str] = {}
+
+    def facts_for_event(self, event: Event) -> RequestFacts:
+        """The request's facts with the ids that belong to this event."""
+        person = event.user_data
+        return self.facts_for(event.consent, event.gpc, event.event_source_url, person.fbp, person.fbc)
+
+    def facts_for(
+        self,
+        consent: Literal["granted", "denied"] | None,
+        gpc: bool | None = None,
+        url: str | None = None,
+        fbp: str | None = None,
+        fbc: str | None = None,
+    ) -> RequestFacts:
+        """The request's facts with the ids; the arguments are what the page's script says."""
+        facts, url = self._facts, url or self._facts.url
+        if gpc or facts.gpc or consent == "denied" or (self._needs_consent and consent != "granted"):
+            return facts
+        if not fbp and not facts.fbp:
+            new = new_fbp(self._now, self._number, subdomain_index=self._site.index)
+            facts = msgspec.structs.replace(facts, fbp=self._minted.setdefault("_fbp", new))
+        if not fbc:
+            known = self._minted.get("_fbc") or facts.fbc
+            clicked = fbc_from_url(url, self._now, known=known, subdomain_index=self._site.index)
+            if clicked and clicked != facts.fbc:
+                self._minted["_fbc"] = clicked
+            facts = msgspec.structs.replace(facts, fbc=clicked, url=url)
+        return facts
+
+    def cookies(self) -> tuple[str, ...]:
+        """What was made here, as values of `Set-Cookie`."""
+        domain, is_secure = self._site.domain, self._is_secure
+        return tuple(cookie_line(*minted, domain=domain, is_secure=is_secure) for minted in self._minted.items())
+
+
+def shared_site(host: str, origin: str, registrable: Callable[[str], str | None]) -> CookieSite | None:
+    """The site that a door and the page share; None where they share none. `host`: the door's Host header.
+    `registrable`: the registrable domain of a host name (`shop.co.uk` of `www.shop.co.uk`), None where it has none.
+
+    >>> last_two = lambda host: ".".join(host.split(".")[-2:]) if "." in host else None
+    >>> shared_site("relay.shop.example", "https://www.shop.example", last_two)
+    CookieSite(domain='shop.example', index=1)
+    >>> shared_site("localhost:8000", "http://localhost:8000", last_two)
+    CookieSite(domain=None, index=0)
+    >>> shared_site("relay.example", "https://shop.example", last_two) is None
+    True
+    """
+    here, page = _hostname(f"//{host}"), _hostname(origin)
+    if not here or not page:
+        return None
+    shared = None if _is_address(here) else registrable(here)
+    if shared is None:
+        return CookieSite(None, 0) if here == page else None
+    same = not _is_address(page) and registrable(page) == shared
+    return CookieSite(shared, shared.count(".")) if same else None
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
