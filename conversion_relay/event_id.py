@@ -31,17 +31,15 @@ def for_purchase(registration_or_order_id: str) -> str:
     return f"purchase_{registration_or_order_id}"
 
 
-def for_contact(email: str, timestamp: int, *, literal: bool = False) -> str:
+def for_contact(email: str, timestamp: int) -> str:
     """`contact_{email}_{timestamp}`, the e-mail standing as its SHA-256.
 
-    An address in clear would travel to Meta unhashed and into every log on the way. `literal` keeps the seed's
-    form for a site whose pixel already sends it.
+    An address in clear would travel to Meta unhashed and into every log on the way.
 
     >>> for_contact(" Test@Example.com ", 1692345678)
     'contact_973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b_1692345678'
     """
-    who = email if literal else _digest(email)
-    return f"contact_{who}_{timestamp}"
+    return f"contact_{_digest(email)}_{timestamp}"
 
 
 def uuid7(now: float, entropy: bytes) -> str:

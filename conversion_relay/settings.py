@@ -72,7 +72,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Not sent again by themselves once Meta may have had them for longer than it de-duplicates."""
     most_calls: int = 8
     """Requests to Meta in flight at once, for each dataset."""
-    contact_id_literal: bool = False
     variants: bool = False
     log_format: LogFormat = "auto"
 
@@ -107,7 +106,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             most_calls=int(
                 _matching("RELAY_MOST_CALLS", env.get("RELAY_MOST_CALLS", "8"), r"[1-9]|[1-5]\d|6[0-4]", "1 to 64")
             ),
-            contact_id_literal=_boolean("RELAY_CONTACT_ID_LITERAL", env.get("RELAY_CONTACT_ID_LITERAL", "")),
             variants=_boolean("RELAY_VARIANTS", env.get("RELAY_VARIANTS", "")),
             log_format=_one_of("RELAY_LOG_FORMAT", env.get("RELAY_LOG_FORMAT") or "auto", get_args(LogFormat)),
         )

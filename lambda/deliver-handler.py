@@ -4,7 +4,7 @@ from functools import cache
 
 import meta_conversions_api
 
-from conversion_relay.aws.deliver import DeliveryFunction
+from conversion_relay.aws import DeliveryFunction
 
 _delivery = cache(DeliveryFunction)
 

@@ -2,8 +2,13 @@
 
 import meta_conversions_api  # finds the package in a checkout, too
 
-from conversion_relay.course_site.door import door
-from conversion_relay.course_site.on_aws import open_site
+from conversion_relay.course_site.on_aws import the_site
+from conversion_relay.course_site.on_lambda import answer, is_test_document
 from conversion_relay.course_site.site import CourseSite
 
-lambda_handler = door(CourseSite.register, open_site, meta_conversions_api.lambda_handler)
+
+def lambda_handler(event, context=None):
+    """An HTTP request; or, from the test console, one event that is tracked at once."""
+    if is_test_document(event):
+        return meta_conversions_api.lambda_handler(event, context)
+    return answer(event, CourseSite.register, the_site)

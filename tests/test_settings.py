@@ -44,7 +44,7 @@ def test_no_secret_is_in_the_repr():
         ("RELAY_DEFAULT_COUNTRY", "Germany"),
         ("RELAY_GPC", "maybe"),
         ("RELAY_LOG_FORMAT", "xml"),
-        ("RELAY_CONTACT_ID_LITERAL", "perhaps"),
+        ("RELAY_VARIANTS", "perhaps"),
         ("RELAY_CONFIG", "/no/such/file.toml"),
     ],
 )

@@ -36,7 +36,7 @@ class NotHttp(Exception):
         self.reason = reason
 
 
-def read_request(event: object) -> HttpRequest:
+def http_request(event: object) -> HttpRequest:
     """Raises NotHttp for everything that is none of the four."""
     if not isinstance(event, dict):
         raise NotHttp("the event is not an object")
@@ -133,7 +133,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def write_answer(
+def http_answer(
     kind: Kind, status: int, body: Mapping[str, Any], headers: Mapping[str, str], cookies: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """In the shape that the caller expects."""

@@ -61,18 +61,19 @@ class _Demo:
         from conversion_relay.course_site.app import create_app
         from conversion_relay.course_site.mail import FileMail
         from conversion_relay.course_site.registrations import SqliteRegistrations
+        from conversion_relay.course_site.shop import Shop
         from conversion_relay.course_site.site import CourseSite
 
         self._service, self._collector_paths = Service(settings), PATHS
         webhook_secrets = [secret.reveal() for secret in settings.webhook_secrets["stripe"]]
-        site = CourseSite(
+        shop = Shop(
             self._service.relay,
             SqliteRegistrations(folder / "course-site" / "registrations.db"),
             FileMail(folder / "course-site" / "mail"),
             stripe_secrets=webhook_secrets,
         )
         self._site = create_app(
-            site,
+            CourseSite(shop),
             pixel_id=settings.datasets[0].pixel_id,
             emulator_url=emulator_url,
             webhook_secret=webhook_secrets[0],

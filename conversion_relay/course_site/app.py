@@ -1,6 +1,7 @@
 """The site in the demo: the four endpoints, and pages that a person can click through."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,15 @@ import msgspec
 from litestar import Litestar, Request, Response, get, post, route
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
+from litestar.response.base import ASGIResponse
 from litestar.static_files import create_static_files_router
 
+from conversion_relay import for_purchase, for_registration, request_facts
 from conversion_relay.course_site.checkout import Checkout
 from conversion_relay.course_site.courses import Course
-from conversion_relay.course_site.registrations import Registration
+from conversion_relay.course_site.shop import Registration, Shop
 from conversion_relay.course_site.site import CourseSite
 from conversion_relay.course_site.web import SiteAnswer, SiteRequest
-from conversion_relay.event_id import for_purchase, for_registration
-from conversion_relay.intake.request_facts import request_facts
 
 PAGES = Path(__file__).parent / "pages"
 TRACKING_SCRIPT = [
@@ -30,14 +31,14 @@ AnyRequest = Request[Any, Any, State]
 
 def create_app(site: CourseSite, *, pixel_id: str, emulator_url: str, webhook_secret: str) -> Litestar:
     """`emulator_url` stands for connect.facebook.net on these pages; `webhook_secret` for Stripe's own."""
-    pages = _Pages(site, pixel_id, emulator_url)
+    shop, pages = site.shop, _Pages(pixel_id, emulator_url)
 
     def not_found(_: AnyRequest, __: Exception) -> Response[str]:
         return pages.render("not_found.html", status_code=404)
 
     static = create_static_files_router(path="/static", directories=[PAGES / "static"])
     return Litestar(
-        route_handlers=[*_endpoints(site), *_shop(site, pages), *_payment(site, pages, webhook_secret), static],
+        route_handlers=[*_endpoints(site), *_courses(shop, pages), *_payment(shop, pages, webhook_secret), static],
         exception_handlers={NotFoundException: not_found},
         openapi_config=None,
         logging_config=None,
@@ -49,33 +50,33 @@ def _endpoints(site: CourseSite) -> list[Any]:
     """What the pages' scripts, the forms and Stripe post to."""
 
     @route("/register", http_method=["POST", "OPTIONS"])
-    async def register(request: AnyRequest) -> Response[Any]:
-        answer = await _call(site.register, request, site)
-        return _as_page(request, answer, f"/checkout/{answer.body.get('registration_id')}")
+    async def register(request: AnyRequest) -> ASGIResponse:
+        answer = await _call(site.register, request, site.shop)
+        return _response(request, answer, next_page=f"/checkout/{answer.body.get('registration_id')}")
 
     @route("/contact", http_method=["POST", "OPTIONS"])
-    async def contact(request: AnyRequest) -> Response[Any]:
-        return _as_page(request, await _call(site.contact, request, site), "/contact?sent=1")
+    async def contact(request: AnyRequest) -> ASGIResponse:
+        return _response(request, await _call(site.contact, request, site.shop), next_page="/contact?sent=1")
 
     @route("/view-content", http_method=["POST", "OPTIONS"])
-    async def view_content(request: AnyRequest) -> Response[Any]:
-        return _response(await _call(site.view_content, request, site))
+    async def view_content(request: AnyRequest) -> ASGIResponse:
+        return _response(request, await _call(site.view_content, request, site.shop))
 
     @post("/payment-webhook")
-    async def payment_webhook(request: AnyRequest) -> Response[Any]:
-        return _response(await _call(site.payment_webhook, request, site))
+    async def payment_webhook(request: AnyRequest) -> ASGIResponse:
+        return _response(request, await _call(site.payment_webhook, request, site.shop))
 
     return [register, contact, view_content, payment_webhook]
 
 
-def _shop(site: CourseSite, pages: "_Pages") -> list[Any]:
+def _courses(shop: Shop, pages: "_Pages") -> list[Any]:
     @get("/", sync_to_thread=False)
     def home() -> Response[str]:
-        return pages.render("home.html", courses=site.courses.values())
+        return pages.render("home.html", courses=shop.courses.values())
 
     @get("/courses/{course_id:str}", sync_to_thread=False)
     def course_page(course_id: str) -> Response[str]:
-        return pages.render("course.html", course=_course(site, course_id))
+        return pages.render("course.html", course=_course(shop, course_id))
 
     @get("/contact", sync_to_thread=False)
     def contact_page(request: AnyRequest) -> Response[str]:
@@ -88,30 +89,30 @@ def _shop(site: CourseSite, pages: "_Pages") -> list[Any]:
     return [home, course_page, contact_page, tracking_script]
 
 
-def _payment(site: CourseSite, pages: "_Pages", webhook_secret: str) -> list[Any]:
+def _payment(shop: Shop, pages: "_Pages", webhook_secret: str) -> list[Any]:
     """Stripe Checkout's part, and the way back to the shop."""
-    checkout = Checkout(site, webhook_secret)
+    checkout = Checkout(shop, webhook_secret)
 
     @get("/checkout/{registration_id:str}", sync_to_thread=True)
     def checkout_page(registration_id: str) -> Response[str]:
-        registration = _registration(site, registration_id)
-        return pages.render("checkout.html", registration=registration, course=_course(site, registration.course_id))
+        registration = _registration(shop, registration_id)
+        return pages.render("checkout.html", registration=registration, course=_course(shop, registration.course_id))
 
     @post("/checkout/{registration_id:str}/pay")
     async def pay(request: AnyRequest, registration_id: str) -> Response[Any]:
         """What Stripe does when the card was charged: its webhook first, then the customer back to the shop."""
-        registration = await asyncio.to_thread(_registration, site, registration_id)
+        registration = await asyncio.to_thread(_registration, shop, registration_id)
         answer = await asyncio.to_thread(checkout.deliver_webhook, registration, _here(request))
         again = "?again=1" if answer == "duplicate" else ""
         return Response(None, status_code=303, headers={"Location": f"/thanks/{registration_id}{again}"})
 
     @get("/thanks/{registration_id:str}", sync_to_thread=True)
     def thanks(request: AnyRequest, registration_id: str) -> Response[str]:
-        registration = _registration(site, registration_id)
+        registration = _registration(shop, registration_id)
         return pages.render(
             "thanks.html",
             registration=registration,
-            course=_course(site, registration.course_id),
+            course=_course(shop, registration.course_id),
             ids=[for_registration(registration_id), for_purchase(registration_id)],
             again="again" in request.query_params,
         )
@@ -120,7 +121,7 @@ def _payment(site: CourseSite, pages: "_Pages", webhook_secret: str) -> list[Any
 
 
 class _Pages:
-    def __init__(self, site: CourseSite, pixel_id: str, emulator_url: str) -> None:
+    def __init__(self, pixel_id: str, emulator_url: str) -> None:
         self._environment = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True)
         self._environment.globals |= {"pixel_id": pixel_id, "emulator_url": emulator_url}
         self._policy = (
@@ -139,39 +140,33 @@ class _Pages:
         return Response(html, status_code=status_code, media_type="text/html; charset=utf-8", headers=headers)
 
 
-async def _call(endpoint: Any, request: AnyRequest, site: CourseSite) -> SiteAnswer:
+async def _call(endpoint: Callable[[SiteRequest], SiteAnswer], request: AnyRequest, shop: Shop) -> SiteAnswer:
     """The endpoint works with files and waits for commits, so it runs beside the event loop."""
-    site_request = _site_request(request, await request.body(), site)
-    answer: SiteAnswer = await asyncio.to_thread(endpoint, site_request)
-    return answer
+    return await asyncio.to_thread(endpoint, _site_request(request, await request.body(), shop))
 
 
-def _site_request(request: AnyRequest, body: bytes, site: CourseSite) -> SiteRequest:
+def _site_request(request: AnyRequest, body: bytes, shop: Shop) -> SiteRequest:
     headers: dict[str, str] = {}
     for name, value in request.headers.multi_items():
         separator = "; " if name == "cookie" else ", "
         headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
     peer = request.client.host if request.client else None
-    facts = request_facts(headers, peer, site.relay.settings.trusted_proxies)
-    return SiteRequest(method=request.method, body=body, headers=headers, facts=facts, url=str(request.url))
+    facts = request_facts(headers, peer, shop.relay.settings.trusted_proxies)
+    # Not `request.url`: Litestar parses the Host header for it, and raises for one that no browser would send.
+    query = request.scope["query_string"].decode("latin-1")
+    url = f"{request.scope['scheme']}://{headers.get('host', '')}{request.scope['path']}{f'?{query}' if query else ''}"
+    return SiteRequest(method=request.method, body=body, headers=headers, facts=facts, url=url)
 
 
-def _response(answer: SiteAnswer) -> Response[Any]:
-    body = b"" if answer.status == 204 else msgspec.json.encode(answer.body)
-    response = Response(body, status_code=answer.status, media_type="application/json", headers=answer.headers)
-    for cookie in answer.cookies:
-        response.headers["Set-Cookie"] = cookie
-    return response
-
-
-def _as_page(request: AnyRequest, answer: SiteAnswer, next_page: str) -> Response[Any]:
-    """A form sent without JavaScript goes on to a page instead of JSON."""
+def _response(request: AnyRequest, answer: SiteAnswer, *, next_page: str | None = None) -> ASGIResponse:
+    """JSON; or the way to `next_page` for a form that was sent without JavaScript."""
     is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
-    response = _response(answer)
-    if is_form and answer.status == 200:
-        headers = {"Location": next_page, **response.headers}
-        return Response(None, status_code=303, headers=headers)
-    return response
+    # A list, because a response has one Set-Cookie header for each cookie.
+    headers = [*answer.headers.items(), *(("Set-Cookie", cookie) for cookie in answer.cookies)]
+    if next_page and is_form and answer.status == 200:
+        return ASGIResponse(status_code=303, headers=[*headers, ("Location", next_page)])
+    body = b"" if answer.status == 204 else msgspec.json.encode(answer.body)
+    return ASGIResponse(body=body, status_code=answer.status, headers=headers)
 
 
 def _here(request: AnyRequest) -> str:
@@ -179,15 +174,15 @@ def _here(request: AnyRequest) -> str:
     return f"http://{host}:{port}"
 
 
-def _course(site: CourseSite, course_id: str) -> Course:
-    course = site.courses.get(course_id)
+def _course(shop: Shop, course_id: str) -> Course:
+    course = shop.courses.get(course_id)
     if course is None:
         raise NotFoundException("no such course")
     return course
 
 
-def _registration(site: CourseSite, registration_id: str) -> Registration:
-    registration = site.registrations.find(registration_id)
+def _registration(shop: Shop, registration_id: str) -> Registration:
+    registration = shop.registrations.find(registration_id)
     if registration is None:
         raise NotFoundException("no such registration")
     return registration

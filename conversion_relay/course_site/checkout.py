@@ -1,17 +1,17 @@
 """The demo's stand-in for Stripe Checkout: no card is charged, but the webhook is signed and posted as Stripe does."""
 
 import hashlib
+import hmac
+from decimal import Decimal
 
 import msgspec
 
-from conversion_relay.course_site.registrations import Registration
-from conversion_relay.course_site.site import CourseSite
-from conversion_relay.payments.stripe import minor_unit, sign
+from conversion_relay.course_site.shop import Registration, Shop
 
 
 class Checkout:
-    def __init__(self, site: CourseSite, webhook_secret: str) -> None:
-        self._site, self._secret = site, webhook_secret
+    def __init__(self, shop: Shop, webhook_secret: str) -> None:
+        self._shop, self._secret = shop, webhook_secret
 
     def deliver_webhook(self, registration: Registration, base_url: str) -> str:
         """POST the event to the site's own endpoint; its message ("paid" or "duplicate"). The same registration gives
@@ -20,7 +20,7 @@ class Checkout:
 
         body = self.event(registration)
         headers = {
-            "Stripe-Signature": sign(body, self._secret, self._site.clock()),
+            "Stripe-Signature": sign(body, self._secret, self._shop.clock()),
             "Content-Type": "application/json",
         }
         answer = urllib3.request("POST", f"{base_url}/payment-webhook", body=body, headers=headers, timeout=10.0)
@@ -29,13 +29,13 @@ class Checkout:
 
     def event(self, registration: Registration) -> bytes:
         """https://docs.stripe.com/api/events/types#event_types-checkout.session.completed"""
-        course = self._site.courses[registration.course_id]
+        course = self._shop.courses[registration.course_id]
         name = hashlib.sha256(registration.registration_id.encode()).hexdigest()[:24]
         session = {
             "id": f"cs_test_{name}",
             "object": "checkout.session",
             "client_reference_id": registration.registration_id,
-            "amount_total": int(course.price.scaleb(minor_unit(course.currency) or 0)),
+            "amount_total": minor_units(course.price),
             "currency": course.currency.lower(),
             "payment_status": "paid",
             "status": "complete",
@@ -50,8 +50,27 @@ class Checkout:
             "id": f"evt_{name}",
             "object": "event",
             "type": "checkout.session.completed",
-            "created": int(registration.paid_at or self._site.clock()),
+            "created": int(registration.paid_at or self._shop.clock()),
             "livemode": False,
             "data": {"object": session},
         }
         return msgspec.json.encode(event)
+
+
+def sign(body: bytes, secret: str, now: float) -> str:
+    """The Stripe-Signature header that Stripe would send with this body at this time (Unix seconds).
+
+    https://docs.stripe.com/webhooks#verify-manually
+    """
+    timestamp = str(int(now))
+    digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={digest}"
+
+
+def minor_units(price: Decimal) -> int:
+    """A course's price in its currency's smallest unit; the price is written with all of the currency's digits.
+
+    >>> minor_units(Decimal("299.99")), minor_units(Decimal("149.00")), minor_units(Decimal("12000"))
+    (29999, 14900, 12000)
+    """
+    return int(price.scaleb(-int(price.as_tuple().exponent)))

@@ -5,9 +5,8 @@ from typing import Any, Literal
 import msgspec
 
 from conversion_relay import OutboxUnavailable
-from conversion_relay.course_site.registrations import Registration
-from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
-from conversion_relay.telemetry import logger
+from conversion_relay.aws import AwsCalls, AwsError, AwsUnreachable
+from conversion_relay.course_site.shop import Registration, logger
 
 
 class DynamoRegistrations:

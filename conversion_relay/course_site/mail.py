@@ -1,17 +1,12 @@
-"""How a contact form's mail leaves: the port, and a folder of .eml files for the demo. SES is the other one, on AWS."""
+"""What the contact form's mail says, and the demo's way to send it: a folder of .eml files. `ses.py` is AWS's way."""
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
-
-
-class Mail(Protocol):
-    def send(self, message: "EmailMessage") -> None:
-        """Raises OSError when it could not be handed over."""
 
 
 class FileMail:

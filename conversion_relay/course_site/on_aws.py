@@ -3,18 +3,17 @@
 import os
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cache
 
 import msgspec
 
-from conversion_relay import Relay, Settings, SettingsError
-from conversion_relay.aws.send_first import SendFirst
-from conversion_relay.aws.token import read_secret
+from conversion_relay import Relay, Settings, SettingsError, configure_logging
+from conversion_relay.aws import AwsCalls, SendFirst, read_secret
 from conversion_relay.course_site.courses import COURSES, Course
 from conversion_relay.course_site.dynamodb import DynamoRegistrations
 from conversion_relay.course_site.ses import SesMail
+from conversion_relay.course_site.shop import Shop
 from conversion_relay.course_site.site import CourseSite
-from conversion_relay.signed_calls import AwsCalls
-from conversion_relay.telemetry import configure_logging
 
 
 def open_site(environ: Mapping[str, str] = os.environ) -> CourseSite:
@@ -27,17 +26,24 @@ def open_site(environ: Mapping[str, str] = os.environ) -> CourseSite:
     if arn := environ.get("STRIPE_WEBHOOK_SECRET_ARN"):
         stripe_secrets += [part.strip() for part in read_secret(calls, arn).split(",") if part.strip()]
     configure_logging(settings.log_format, [*settings.secrets(), *stripe_secrets])
-    return CourseSite(
+    shop = Shop(
         Relay(settings, outbox=outbox),
         DynamoRegistrations(calls, environ.get("REGISTRATIONS_TABLE", "")),
         SesMail(calls, environ.get("MAIL_FROM", ""), environ.get("MAIL_TO", "")),
         stripe_secrets=stripe_secrets,
         courses=read_courses(environ.get("COURSES", "")),
     )
+    return CourseSite(shop)
+
+
+@cache
+def the_site() -> CourseSite:
+    """The site of this process: opened by the first request, kept for those that follow."""
+    return open_site()
 
 
 class AnyCourse(Mapping[str, Course]):
-    """Where no courses are told, every id is one: the site knows its courses, the function need not."""
+    """Every id names a course. For a deployment without COURSES: its pages know the courses, its functions need not."""
 
     def __getitem__(self, course_id: str) -> Course:
         return Course(

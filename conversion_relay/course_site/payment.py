@@ -1,30 +1,23 @@
 """POST /payment-webhook: Stripe says that somebody paid; the Purchase gets the visit that the webhook cannot know."""
 
-from typing import TYPE_CHECKING
-
-from conversion_relay import CustomData, Event, InvalidEvent, RequestFacts, SignatureError
+from conversion_relay import CustomData, Event, InvalidEvent, RequestFacts, SignatureError, for_purchase
 from conversion_relay.course_site.registration import person
-from conversion_relay.course_site.registrations import Registration
+from conversion_relay.course_site.shop import Registration, Shop
 from conversion_relay.course_site.web import SiteAnswer, SiteError, SiteRequest, refused
-from conversion_relay.event_id import for_purchase
-from conversion_relay.payments import Ignored, Payment, Unpaid
-from conversion_relay.payments.stripe import HEADER, verify
-
-if TYPE_CHECKING:
-    from conversion_relay.course_site.site import CourseSite
+from conversion_relay.payments import Ignored, Payment, Unpaid, verify
 
 MOST_BYTES = 262_144
 _SESSION = "data.object"
 
 
-def payment_webhook(site: "CourseSite", request: SiteRequest) -> SiteAnswer:
+def payment_webhook(shop: Shop, request: SiteRequest) -> SiteAnswer:
     """Answers 200 only when the Purchase is durable; redelivered as often as Stripe likes, it stays one."""
     if len(request.body) > MOST_BYTES:
         raise SiteError(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
     try:
-        notice = verify(request.body, request.headers, site.stripe_secrets, site.clock())
+        notice = verify("stripe", request.body, request.headers, shop.stripe_secrets, shop.clock())
     except SignatureError as error:
-        raise SiteError(400, error.reason, HEADER, str(error)) from None
+        raise SiteError(400, error.reason, error.field, str(error)) from None
     except InvalidEvent as error:
         raise refused(error) from None
     match notice:
@@ -35,27 +28,27 @@ def payment_webhook(site: "CourseSite", request: SiteRequest) -> SiteAnswer:
                 400, "not_paid", f"{_SESSION}.payment_status", "this session is not paid; nothing was stored"
             )
         case Payment():
-            return _paid(site, notice)
+            return _paid(shop, notice)
 
 
-def _paid(site: "CourseSite", payment: Payment) -> SiteAnswer:
+def _paid(shop: Shop, payment: Payment) -> SiteAnswer:
     if payment.reference is None:
         message = "the checkout was opened without a registration id"
         raise SiteError(400, "missing_field", f"{_SESSION}.client_reference_id", message)
-    registration = site.registrations.find(payment.reference)
+    registration = shop.registrations.find(payment.reference)
     if registration is None:
         message = "no registration has this id"
         raise SiteError(404, "unknown_registration", f"{_SESSION}.client_reference_id", message)
     # No facts of this request: it comes from Stripe's machine. The visitor's, where the checkout told them.
-    visit = site.relay.facts_of(registration.registration_id) or RequestFacts()
-    event_id = site.track(_event(site, registration, payment), visit)
+    visit = shop.relay.facts_of(registration.registration_id) or RequestFacts()
+    event_id = shop.track(_event(shop, registration, payment), visit)
     # Only now: a crash before this line is mended by the webhook's redelivery, which is a duplicate in the outbox.
-    first = site.registrations.mark_paid(registration.registration_id, payment.paid_at)
+    first = shop.registrations.mark_paid(registration.registration_id, payment.paid_at)
     return SiteAnswer(200, {"message": "paid" if first else "duplicate", "event_id": event_id})
 
 
-def _event(site: "CourseSite", registration: Registration, payment: Payment) -> Event:
-    course = site.courses.get(registration.course_id)
+def _event(shop: Shop, registration: Registration, payment: Payment) -> Event:
+    course = shop.courses.get(registration.course_id)
     return Event(
         event_name="Purchase",
         event_id=for_purchase(registration.registration_id),

@@ -1,11 +1,12 @@
 """POST /register: a place in a course, and the CompleteRegistration that says so."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from conversion_relay import CustomData, Event, UserData
-from conversion_relay.course_site.registrations import Registration
+from conversion_relay import CustomData, Event, UserData, for_registration
+from conversion_relay.course_site.courses import Course
+from conversion_relay.course_site.shop import Registration, Shop
 from conversion_relay.course_site.web import (
     LONGEST_FIELD,
     MOST_FIELDS,
@@ -17,11 +18,6 @@ from conversion_relay.course_site.web import (
     required_text,
     shape,
 )
-from conversion_relay.event_id import for_registration
-
-if TYPE_CHECKING:
-    from conversion_relay.course_site.courses import Course
-    from conversion_relay.course_site.site import CourseSite
 
 
 class _Form(msgspec.Struct):
@@ -34,21 +30,21 @@ class _Form(msgspec.Struct):
 _READ = (*_Form.__struct_fields__, "visitor")
 
 
-def register(site: "CourseSite", request: SiteRequest) -> SiteAnswer:
+def register(shop: Shop, request: SiteRequest) -> SiteAnswer:
     """Stores the registration with the visit it came from, then tracks it. Registering again replaces an unpaid one."""
-    registration = _read(site, request)
-    course = _course(site, registration.course_id)
-    if site.registrations.register(registration) == "already_paid":
+    registration = _read(shop, request)
+    course = _course(shop, registration.course_id)
+    if shop.registrations.register(registration) == "already_paid":
         message = "this address has a paid registration for this course"
         raise SiteError(400, "email_already_registered", "email", message)
     event_id = for_registration(registration.registration_id)
     # OutboxUnavailable passes through as a 503; the visitor tries again and the unpaid registration is replaced.
-    site.track(_event(registration, course, event_id), request.facts)
+    shop.track(_event(registration, course, event_id), request.facts)
     body = {"message": "registered", "registration_id": registration.registration_id, "event_id": event_id}
     return SiteAnswer(200, body)
 
 
-def _event(registration: Registration, course: "Course", event_id: str) -> Event:
+def _event(registration: Registration, course: Course, event_id: str) -> Event:
     return Event(
         event_name="CompleteRegistration",
         event_id=event_id,
@@ -80,17 +76,17 @@ def person(registration: Registration) -> UserData:
     )
 
 
-def _read(site: "CourseSite", request: SiteRequest) -> Registration:
+def _read(shop: Shop, request: SiteRequest) -> Registration:
     document = read_object(request)
     form = shape({name: document[name] for name in _Form.__struct_fields__ if name in document}, _Form)
     facts = request.facts
     return Registration(
-        registration_id=site.new_id(),
+        registration_id=shop.new_id(),
         course_id=required_text("course_id", form.course_id),
         email=required_email("email", form.email),
         name=required_text("name", form.name),
         phone=str(form.phone).strip() or None if form.phone is not None else None,
-        registered_at=site.clock(),
+        registered_at=shop.clock(),
         client_ip_address=facts.client_ip_address,
         client_user_agent=facts.client_user_agent,
         fbp=facts.fbp,
@@ -113,8 +109,8 @@ def _other_fields(document: dict[str, Any]) -> dict[str, str | int | float | boo
     return others
 
 
-def _course(site: "CourseSite", course_id: str) -> "Course":
-    course = site.courses.get(course_id)
+def _course(shop: Shop, course_id: str) -> Course:
+    course = shop.courses.get(course_id)
     if course is None:
-        raise SiteError(400, "unknown_course", "course_id", f"one of {', '.join(site.courses)}")
+        raise SiteError(400, "unknown_course", "course_id", f"one of {', '.join(shop.courses)}")
     return course

@@ -1,49 +1,15 @@
-"""Who registered for what, and from where: the port, and the SQLite behind it. DynamoDB is the other one, on AWS.
+"""Who registered for what, in SQLite. `dynamodb.py` is the other store, on AWS.
 
 This is the site's own customer file, so it holds names and addresses; the relay's outbox never does.
 """
 
 import threading
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
-
-class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One person's place in one course, with the visit it came from: the payment's webhook knows no browser."""
-
-    registration_id: str
-    course_id: str
-    email: str
-    name: str
-    phone: str | None = None
-    registered_at: float
-    client_ip_address: str | None = None
-    client_user_agent: str | None = None
-    fbp: str | None = None
-    fbc: str | None = None
-    url: str | None = None
-    consent: Literal["granted", "denied"] | None = None
-    fields: dict[str, str | int | float | bool] = {}
-    """What else the form asked."""
-    paid_at: int | None = None
-
-    def __repr__(self) -> str:
-        return f"Registration({self.registration_id})"
-
-
-class Registrations(Protocol):
-    """One registration per course and e-mail address; every verb is one conditional write or one read."""
-
-    def register(self, registration: Registration) -> Literal["stored", "already_paid"]:
-        """Stores it, or replaces an unpaid one of the same course and address."""
-
-    def find(self, registration_id: str) -> Registration | None:
-        """By any id given out for this course and address; the registration of now, under the id asked for."""
-
-    def mark_paid(self, registration_id: str, paid_at: int) -> bool:
-        """False when it was marked before, or is not there."""
+from conversion_relay.course_site.shop import Registration
 
 
 class SqliteRegistrations:

@@ -3,8 +3,8 @@
 import base64
 from typing import TYPE_CHECKING
 
-from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
-from conversion_relay.telemetry import logger
+from conversion_relay.aws import AwsCalls, AwsError, AwsUnreachable
+from conversion_relay.course_site.shop import logger
 
 if TYPE_CHECKING:
     from email.message import EmailMessage

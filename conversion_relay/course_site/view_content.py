@@ -1,14 +1,12 @@
 """POST /view-content: what the page's script saw."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
 from conversion_relay import Event, InvalidEvent, UserData
+from conversion_relay.course_site.shop import Shop
 from conversion_relay.course_site.web import SiteAnswer, SiteRequest, read_form, refused, required_text
-
-if TYPE_CHECKING:
-    from conversion_relay.course_site.site import CourseSite
 
 
 class _UserData(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,7 +33,7 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     """Whether the page's pixel got the same id."""
 
 
-def view_content(site: "CourseSite", request: SiteRequest) -> SiteAnswer:
+def view_content(shop: Shop, request: SiteRequest) -> SiteAnswer:
     """The script's own ids outrank the request's: it may post from another site, where cookies do not travel."""
     form = read_form(request, _Form)
     name = required_text("content_data.content_name", form.content_data.content_name)
@@ -56,9 +54,9 @@ def view_content(site: "CourseSite", request: SiteRequest) -> SiteAnswer:
         custom_data={key: value for key, value in content.items() if value},
     )
     try:
-        tracked = site.relay.track(event, facts, sender="browser")
+        tracked = shop.relay.track(event, facts, sender="browser")
     except InvalidEvent as error:
         raise refused(error) from None
     if form.pixel and tracked.event_id:
-        site.relay.note_pixel(site.relay.settings.datasets[0], [("ViewContent", tracked.event_id)])
+        shop.relay.note_pixel(shop.relay.settings.datasets[0], [("ViewContent", tracked.event_id)])
     return SiteAnswer(200, {"message": "tracked" if tracked.event_id else "withheld", "event_id": tracked.event_id})

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 
-from conversion_relay import InvalidEvent, OutboxUnavailable, RequestFacts
-from conversion_relay.intake.reading import wrong_shape
+from conversion_relay import InvalidEvent, OutboxUnavailable, RequestFacts, is_own_page, listed_origin, wrong_shape
 
 MOST_BYTES = 65_536
 MOST_FIELDS = 50
@@ -69,8 +68,7 @@ def read_object(request: SiteRequest) -> dict[str, Any]:
         raise SiteError(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
     is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     if is_form and request.body.lstrip()[:1] != b"{":
-        fields = parse_qsl(request.body.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS)
-        return {name: value for name, value in fields if value}
+        return _form_fields(request.body.decode("utf-8", "replace"))
     try:
         document = msgspec.json.decode(request.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -78,6 +76,14 @@ def read_object(request: SiteRequest) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise SiteError(400, "wrong_type", "body", "send a JSON object")
     return document
+
+
+def _form_fields(text: str) -> dict[str, Any]:
+    try:
+        fields = parse_qsl(text, max_num_fields=MOST_FIELDS)
+    except ValueError:  # the only one: https://docs.python.org/3/library/urllib.parse.html#urllib.parse.parse_qsl
+        raise SiteError(400, "too_many_fields", "body", f"at most {MOST_FIELDS} form fields") from None
+    return {name: value for name, value in fields if value}
 
 
 def shape(document: dict[str, Any], kind: type[Form]) -> Form:
@@ -110,24 +116,6 @@ def required_email(field: str, value: str) -> str:
 def check_origin(request: SiteRequest, allowed: frozenset[str]) -> None:
     """A page of another site must be on the allow-list; no Origin means no browser."""
     origin = request.headers.get("origin")
-    if origin is None or origin.lower() in allowed or is_same_origin(origin, request):
+    if origin is None or listed_origin(origin, allowed) or is_own_page(origin, request.headers.get("host", "")):
         return
     raise SiteError(403, "origin_not_allowed", "origin", "add this site's exact origin to RELAY_ALLOWED_ORIGINS")
-
-
-def is_same_origin(origin: str, request: SiteRequest) -> bool:
-    parts = urlsplit(origin)
-    return bool(parts.netloc) and parts.netloc.lower() == request.headers.get("host", "").lower()
-
-
-def cors_headers(request: SiteRequest, allowed: frozenset[str]) -> dict[str, str]:
-    origin = request.headers.get("origin", "")
-    if origin.lower() not in allowed:
-        return {"Vary": "Origin"}
-    return {
-        "Access-Control-Allow-Origin": origin,
-        "Access-Control-Allow-Methods": "POST, OPTIONS",
-        "Access-Control-Allow-Headers": "content-type",
-        "Access-Control-Expose-Headers": "X-Relay-Reason",
-        "Vary": "Origin",
-    }

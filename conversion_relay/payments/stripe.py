@@ -13,7 +13,7 @@ import msgspec
 from conversion_relay.errors import InvalidEvent, SignatureError
 from conversion_relay.intake.reading import wrong_shape
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
-from conversion_relay.payments import Ignored, Payment, Unpaid
+from conversion_relay.payments.payment import Ignored, Payment, Unpaid
 from conversion_relay.payments.signature import TOLERANCE_SECONDS, is_signed
 
 HEADER = "stripe-signature"
@@ -74,16 +74,6 @@ def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now:
     if session.payment_status != "paid":
         return Unpaid(session.payment_status)
     return _payment(event, session, now)
-
-
-def sign(body: bytes, secret: str, now: float) -> str:
-    """The header that Stripe would send with this body; the demo's pay button is a customer of it."""
-    import hashlib
-    import hmac
-
-    timestamp = str(int(now))
-    digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    return f"t={timestamp},v1={digest}"
 
 
 def minor_unit(currency: str) -> int | None:

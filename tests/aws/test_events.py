@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversion_relay.aws.events import NotHttp, read_request, write_answer
+from conversion_relay.aws.events import NotHttp, http_answer, http_request
 
 BODY = b'{"a": "\xc3\xa9"}'
 VERSION_2 = {
@@ -47,7 +47,7 @@ SHAPES = {"http": VERSION_2, "rest": VERSION_1, "alb": LOAD_BALANCER, "alb_multi
 @pytest.mark.parametrize("is_base64", [False, True])
 def test_all_shapes_say_the_same(kind, is_base64):
     body = base64.b64encode(BODY).decode() if is_base64 else BODY.decode()
-    request = read_request(SHAPES[kind] | {"body": body, "isBase64Encoded": is_base64})
+    request = http_request(SHAPES[kind] | {"body": body, "isBase64Encoded": is_base64})
     assert (request.kind, request.method, request.path) == (kind, "POST", "/contact")
     assert request.body == BODY, "a signature is over these very bytes"
     assert request.peer == "198.51.100.7", "not what the visitor wrote into a header"
@@ -57,16 +57,16 @@ def test_all_shapes_say_the_same(kind, is_base64):
 
 
 def test_repeated_headers_are_joined():
-    assert read_request(VERSION_1).headers["x-twice"] == "1, 2"
+    assert http_request(VERSION_1).headers["x-twice"] == "1, 2"
 
 
 def test_a_body_may_be_missing_or_null():
-    assert read_request(VERSION_2).body == read_request(VERSION_1 | {"body": None}).body == b""
+    assert http_request(VERSION_2).body == http_request(VERSION_1 | {"body": None}).body == b""
 
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_every_caller_gets_the_shape_it_knows(kind):
-    answer = write_answer(kind, 200, {"message": "sent"}, {"Vary": "Origin"}, ("_fbp=1; Path=/", "_fbc=2; Path=/"))
+    answer = http_answer(kind, 200, {"message": "sent"}, {"Vary": "Origin"}, ("_fbp=1; Path=/", "_fbc=2; Path=/"))
     assert answer["statusCode"] == 200 and json.loads(answer["body"]) == {"message": "sent"}
     match kind:
         case "http":
@@ -75,7 +75,7 @@ def test_every_caller_gets_the_shape_it_knows(kind):
             assert answer["headers"]["Set-Cookie"] == "_fbp=1; Path=/" and "multiValueHeaders" not in answer
         case _:
             assert answer["multiValueHeaders"]["Set-Cookie"] == ["_fbp=1; Path=/", "_fbc=2; Path=/"]
-    assert write_answer(kind, 204, {}, {})["body"] == ""
+    assert http_answer(kind, 204, {}, {})["body"] == ""
 
 
 JSON = st.recursive(
@@ -103,7 +103,7 @@ JSON = st.recursive(
 )
 def test_whatever_comes_is_a_request_or_named(event):
     try:
-        request = read_request(event)
+        request = http_request(event)
     except NotHttp:
         return
     assert isinstance(request.body, bytes)

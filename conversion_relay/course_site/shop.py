@@ -1,0 +1,94 @@
+"""What the endpoints work with: the ports to the shop's own data, and the relay behind one verb, `track`.
+
+The endpoints import this file, `site.py` imports the endpoints, and nothing imports `site.py` but the doors. A store or
+a mailer of another kind implements a port and is given to `Shop`; no endpoint changes.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
+
+from conversion_relay import Event, InvalidEvent, Relay, RequestFacts
+from conversion_relay.course_site.courses import COURSES, Course
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+logger = logging.getLogger("conversion_relay.course_site")
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One person's place in one course, with the visit it came from: the payment's webhook knows no browser."""
+
+    registration_id: str
+    course_id: str
+    email: str
+    name: str
+    phone: str | None = None
+    registered_at: float
+    client_ip_address: str | None = None
+    client_user_agent: str | None = None
+    fbp: str | None = None
+    fbc: str | None = None
+    url: str | None = None
+    consent: Literal["granted", "denied"] | None = None
+    fields: dict[str, str | int | float | bool] = {}
+    """What else the form asked."""
+    paid_at: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Registration({self.registration_id})"
+
+
+class Registrations(Protocol):
+    """One registration per course and e-mail address; every verb is one conditional write or one read."""
+
+    def register(self, registration: Registration) -> Literal["stored", "already_paid"]:
+        """Stores it, or replaces an unpaid one of the same course and address."""
+
+    def find(self, registration_id: str) -> Registration | None:
+        """By any id that was given out for this course and address: the newest registration, under the id asked for."""
+
+    def mark_paid(self, registration_id: str, paid_at: int) -> bool:
+        """False when it was marked before, or is not there."""
+
+
+class Mail(Protocol):
+    """How the contact form's mail leaves."""
+
+    def send(self, message: "EmailMessage") -> None:
+        """Raises OSError when it could not be handed over."""
+
+
+class Shop:
+    """The ports, the courses, and the secrets of Stripe. `clock` (Unix seconds) and `new_id` are arguments so that a
+    test can hold them still."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        registrations: Registrations,
+        mail: Mail,
+        *,
+        stripe_secrets: Sequence[str],
+        courses: Mapping[str, Course] = COURSES,
+        clock: Callable[[], float] = time.time,
+        new_id: Callable[[], str] = lambda: secrets.token_hex(12),
+    ) -> None:
+        self.relay, self.registrations, self.mail = relay, registrations, mail
+        self.stripe_secrets, self.courses = stripe_secrets, courses
+        self.clock, self.new_id = clock, new_id
+
+    def track(self, event: Event, facts: RequestFacts) -> str | None:
+        """Durable when it returns; the id that Meta will get. None when the visitor declined, or when the event cannot
+        be sent: that is no reason to turn a customer away. Raises OutboxUnavailable."""
+        try:
+            return self.relay.track(event, facts).event_id
+        except InvalidEvent as error:
+            fields = {"event": event.event_name, "reason": error.reason, "field": error.field}
+            logger.warning("An event of the site was not accepted", extra=fields)
+            return None
