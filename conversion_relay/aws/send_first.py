@@ -1,10 +1,16 @@
 """`delivery_mode = "direct"`: an event is sent while the visitor waits, within 1.5 seconds, and queued when that fails.
 
 The way of the first version of this site, for whoever wants Meta's answer in the function's own log.
+
+A warm function answers thousands of requests, so the connection to Meta is opened once and kept: an exchange runs in a
+thread of its own, and a transport for each event would leave a thread and a socket behind each time. The token may
+change while the process lives; the transport does not know it, so a new token needs no new transport.
 """
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from conversion_relay.aws.token import TokenSource
 from conversion_relay.errors import SettingsError
@@ -15,6 +21,9 @@ from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
 from conversion_relay.telemetry import logger
+
+if TYPE_CHECKING:
+    from conversion_relay.delivery.transport import Transport
 
 SECONDS = 1.5
 LEDGERED = "Purchase"
@@ -28,6 +37,8 @@ class SendFirst(SqsOutbox):
         super().__init__(settings.outbox, calls)
         self._settings = settings
         self._token = TokenSource(environ, calls, time.time)
+        self._opening = threading.Lock()
+        self._transport: Transport | None = None
 
     def put(self, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
         taken = self._send_now([event for event in events if event.event_name != LEDGERED])
@@ -35,16 +46,34 @@ class SendFirst(SqsOutbox):
             super().put(rest, now)
         return [Receipt(event.event_id, duplicate=False) for event in events]
 
+    def close(self) -> None:
+        """The next event would open another connection."""
+        with self._opening:
+            transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+        super().close()
+
     def _send_now(self, events: Sequence[SealedEvent]) -> set[str]:
         """Ids of what Meta took."""
         if not events:
             return set()
         try:
-            relay = Relay(self._token.into(self._settings))
+            settings = self._token.into(self._settings)
         except (SettingsError, AwsError, AwsUnreachable) as error:
             logger.error("The access token cannot be read; the event is queued", extra={"reason": str(error)})
             return set()
-        sent = relay.send(events, deadline=SECONDS)
+        # Not closed here: it has nothing of its own to close, the transport is ours.
+        sent = Relay(settings, transport=self._open_transport()).send(events, deadline=SECONDS)
         if any(isinstance(answer.outcome, Unauthorized) for answer in sent):
             self._token.forget()
         return {event_id for answer in sent if answer.accepted for event_id in answer.event_ids}
+
+    def _open_transport(self) -> "Transport":
+        """Opened by the first event: a cold start that answers a preflight needs no HTTP client."""
+        from conversion_relay.delivery.transport import GraphTransport
+
+        with self._opening:
+            if self._transport is None:
+                self._transport = GraphTransport()
+            return self._transport
