@@ -1,7 +1,9 @@
 """Which purchases Meta has: a table, because payment providers repeat a webhook for days and Meta forgets after two.
 
-A purchase is claimed for a minute, sent, and marked after Meta's 200. A crash in between frees it when the minute is
-over; a mark before sending would lose it.
+A purchase is claimed for 90 seconds, sent, and marked after Meta's 200. A crash in between frees it when the claim has
+run out; a mark before sending would lose it. Two invocations with copies of one purchase: the second finds the claim
+and leaves the purchase in the queue. What Meta may have without having said so is marked too (`maybe_since`), so that a
+later invocation can tell whether Meta still recognises the repetition.
 """
 
 import hashlib
@@ -10,6 +12,8 @@ from typing import Literal
 
 from conversion_relay.signed_calls import AwsCalls, AwsError
 
+LEDGERED = "Purchase"
+"""The events that are looked up here."""
 CLAIM_SECONDS = 90
 KEEP_SECONDS = 90 * 86_400
 Known = Literal["ours", "sent", "elsewhere"]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from conversion_relay.aws.ledger import LEDGERED
 from conversion_relay.aws.token import TokenSource
 from conversion_relay.errors import SettingsError
 from conversion_relay.event import Receipt, SealedEvent
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from conversion_relay.delivery.transport import Transport
 
 SECONDS = 1.5
-LEDGERED = "Purchase"
-"""Only the delivery function looks up which purchases Meta has."""
 
 
 class SendFirst(SqsOutbox):
@@ -41,6 +40,7 @@ class SendFirst(SqsOutbox):
         self._transport: Transport | None = None
 
     def put(self, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
+        # Purchases are not tried: only the delivery function looks up which of them Meta has.
         taken = self._send_now([event for event in events if event.event_name != LEDGERED])
         if rest := [event for event in events if event.event_id not in taken]:
             super().put(rest, now)

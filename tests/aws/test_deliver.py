@@ -6,12 +6,11 @@ import zlib
 import msgspec
 import pytest
 
-from conversion_relay.aws.deliver import MOST_RECEIVES, TOKEN_WAIT, DeliveryFunction
-from conversion_relay.aws.records import Records
+from conversion_relay.aws import AwsError, DeliveryFunction
+from conversion_relay.aws.finish import MOST_RECEIVES, TOKEN_WAIT
 from conversion_relay.delivery.transport import Response
 from conversion_relay.meta.graph import Unreachable
 from conversion_relay.outbox.sqs import Kept, encode
-from conversion_relay.signed_calls import AwsError
 
 NOW = 1_795_435_200.0
 HOUR = 3_600
@@ -113,8 +112,19 @@ def aws():
     return Aws()
 
 
-def function(aws, answer, now=lambda: NOW) -> DeliveryFunction:
-    return DeliveryFunction(ENVIRONMENT, calls=aws, transport=Meta(answer), clock=now, jitter=lambda: 1.0)
+class Function:
+    """The delivery function, and the Meta that it sends to."""
+
+    def __init__(self, aws, answer, now) -> None:
+        self.meta = Meta(answer)
+        self.delivery = DeliveryFunction(ENVIRONMENT, calls=aws, transport=self.meta, clock=now, jitter=lambda: 1.0)
+
+    def handle(self, event, context=None) -> dict:
+        return self.delivery.handle(event, context)
+
+
+def function(aws, answer, now=lambda: NOW) -> Function:
+    return Function(aws, answer, now)
 
 
 def failures(answer: dict) -> list[str]:
@@ -125,7 +135,7 @@ def test_a_batch_is_one_request_and_every_message_is_done(aws):
     delivery = function(aws, taken)
     records = [record(kept(f"e{n}"), number=n) for n in range(400)]
     assert failures(delivery.handle({"Records": records})) == []
-    assert [len(call) for call in delivery._transport.calls] == [400]
+    assert [len(call) for call in delivery.meta.calls] == [400]
 
 
 def test_the_guilty_event_is_buried_with_metas_reason_and_the_others_are_delivered(aws):
@@ -148,7 +158,7 @@ def test_what_nobody_agreed_to_is_done_and_not_sent_once_consent_is_asked_for(aw
     running = function(aws, taken)
     agreed = msgspec.structs.replace(kept("agreed"), consent="granted")
     assert failures(running.handle({"Records": [record(kept("silent"), agreed)]})) == []
-    assert running._transport.calls == [["agreed"]] and aws.sent == []
+    assert running.meta.calls == [["agreed"]] and aws.sent == []
 
 
 def test_a_message_from_before_consent_was_kept_can_still_be_read(aws):
@@ -156,7 +166,7 @@ def test_a_message_from_before_consent_was_kept_can_still_be_read(aws):
     del body["events"][0]["consent"]
     running = function(aws, taken)
     assert failures(running.handle({"Records": [record(body=json.dumps(body))]})) == []
-    assert running._transport.calls == [["old"]]
+    assert running.meta.calls == [["old"]]
 
 
 @pytest.mark.parametrize(("receives", "seconds"), [(1, 30), (2, 60), (5, 480), (8, 3_600), (39, 3_600)])
@@ -204,7 +214,7 @@ def test_what_is_done_of_a_message_is_not_sent_again(aws):
 def test_what_grew_too_old_is_not_sent(aws):
     delivery = function(aws, taken)
     assert failures(delivery.handle({"Records": [record(kept("old", expires_in=-1))]})) == []
-    assert delivery._transport.calls == []
+    assert delivery.meta.calls == []
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '{"dataset": 1}', "\u2028"])
@@ -217,7 +227,7 @@ def test_bytes_that_changed_on_the_way_are_not_sent(aws):
     changed = record(kept("a"))
     changed["body"] = changed["body"].replace("0000", "0001", 1)
     delivery = function(aws, taken)
-    assert failures(delivery.handle({"Records": [changed]})) == [] and delivery._transport.calls == []
+    assert failures(delivery.handle({"Records": [changed]})) == [] and delivery.meta.calls == []
     assert aws.dead()[0]["MessageAttributes"]["reason"]["StringValue"] == "corrupt"
 
 
@@ -228,15 +238,19 @@ def test_a_purchase_that_meta_has_is_not_sent_again_however_late(aws):
     delivery.handle({"Records": [record(purchase), record(purchase, number=2)]})
     clock[0] += 72 * HOUR
     assert failures(delivery.handle({"Records": [record(purchase)]})) == []
-    assert delivery._transport.calls == [["p"]]
+    assert delivery.meta.calls == [["p"]]
 
 
 def test_a_purchase_that_another_invocation_sends_waits_for_it(aws):
-    first, second = function(aws, lambda ids: Unreachable("reset", sent=True)), function(aws, taken)
-    purchase = kept("p", "Purchase")
-    first._take(Records(), _read(purchase))
-    assert failures(second.handle({"Records": [record(purchase)]})) == ["m1"]
-    assert second._transport.calls == []
+    second, purchase, meanwhile = function(aws, taken), kept("p", "Purchase"), []
+
+    def answer(ids):
+        meanwhile.append(failures(second.handle({"Records": [record(purchase, number=2)]})))
+        return taken(ids)
+
+    first = function(aws, answer)
+    assert failures(first.handle({"Records": [record(purchase)]})) == []
+    assert meanwhile == [["m2"]] and second.meta.calls == []
 
 
 def test_a_purchase_that_meta_may_have_for_two_days_is_left_to_a_person(aws):
@@ -247,7 +261,7 @@ def test_a_purchase_that_meta_may_have_for_two_days_is_left_to_a_person(aws):
     clock[0] += 49 * HOUR
     assert failures(delivery.handle({"Records": [record(purchase)]})) == []
     assert aws.dead()[0]["MessageAttributes"]["reason"]["StringValue"] == "ambiguous_late"
-    assert len(delivery._transport.calls) == 1
+    assert len(delivery.meta.calls) == 1
 
 
 def test_little_time_left_is_no_time_to_begin(aws):
@@ -258,10 +272,4 @@ def test_little_time_left_is_no_time_to_begin(aws):
     delivery = function(aws, taken)
     records = [record(kept(f"e{n}"), number=n) for n in range(20)]
     done = 20 - len(failures(delivery.handle({"Records": records}, Context())))
-    assert done == sum(map(len, delivery._transport.calls))
-
-
-def _read(purchase: Kept):
-    from conversion_relay.aws import deliver
-
-    return deliver._read(record(purchase))
+    assert done == sum(map(len, delivery.meta.calls))

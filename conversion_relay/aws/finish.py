@@ -1,0 +1,144 @@
+"""What becomes of the messages of one invocation, after delivery said what became of their events.
+
+Lambda deletes a message whose function reports it as done; the others are seen again. What could go wrong: a message
+holds several events, and some of them may be delivered while others wait. Seen again whole, it would send the delivered
+ones twice; reported as done, it would lose the others. And the queue buries a message by itself that was received 50
+times, even if its events only waited for Meta to come back.
+
+So each message is finished in this order, and only what is safe elsewhere is let go:
+1. The ledger learns which purchases Meta has, and which it may have.
+2. What Meta refused for good goes to the dead letters, each with Meta's reason.
+3. What waits stays in its message, hidden for longer each time; where others of the message ended, or the message was
+   received often, it goes on as a message of its own, whose count begins anew.
+When a step fails, the message is seen again and every step is taken again: a second mark changes nothing, a second dead
+letter or message carries the same event ids, and the ledger and Meta drop the repetition.
+"""
+
+from collections.abc import Callable, Sequence
+
+from conversion_relay.aws.ledger import LEDGERED, Key, PurchaseLedger
+from conversion_relay.aws.received import Received
+from conversion_relay.aws.records import Records, Waiting
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox import Attempt
+from conversion_relay.outbox.sqs import Kept, Message, SqsOutbox, encode
+from conversion_relay.outbox.verdict import Dead, Delivered, Hold, Park, RetryAt
+from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
+from conversion_relay.telemetry import logger
+
+FIRST_WAIT, LONGEST_WAIT = 30, 3_600
+"""Seconds until a message is seen again, doubling with each time that it was received."""
+TOKEN_WAIT = 900
+"""The same while the token is dead."""
+MOST_RECEIVES = 40
+"""The queue itself buries what was received 50 times; before that a message that only waits is written anew."""
+
+
+class Finisher:
+    """Has the last word on each message. `clock` in Unix seconds; `jitter` between 0 and 1."""
+
+    def __init__(
+        self,
+        queue: SqsOutbox,
+        calls: AwsCalls,
+        ledger: PurchaseLedger | None,
+        *,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+    ) -> None:
+        self._queue, self._calls, self._ledger = queue, calls, ledger
+        self._clock, self._jitter = clock, jitter
+
+    def finish(self, record: Received, outbox: Records) -> bool:
+        """Whether the message may go; whatever must outlive it is in a queue by then."""
+        message = record.message
+        assert message is not None
+        now = self._clock()
+        fates = [(kept, outbox.fate((message.dataset, kept.event_name, kept.event_id))) for kept in message.events]
+        try:
+            self._remember(message.dataset, fates, now)
+            self._bury(message, fates, outbox, record)
+            waiting = [(kept, fate) for kept, fate in fates if isinstance(fate, Waiting | Park | RetryAt)]
+            if not waiting:
+                return True
+            wait = self._wait(record, [fate for _, fate in waiting])
+            if len(waiting) == len(fates) and record.receives < MOST_RECEIVES:
+                self.hide([record], wait)
+                return False
+            # What ended must not be sent again, and nothing that waits may die of being counted: it goes on as a
+            # message of its own.
+            rest = encode(message.dataset, message.accepted_at, [kept for kept, _ in waiting])
+            self._queue.send(self._queue.queue_url, [({}, rest)], delay=min(wait, 900))
+        except (OutboxUnavailable, AwsError, AwsUnreachable) as error:
+            logger.error("What Meta answered cannot be recorded yet", extra={"reason": str(error)})
+            return False
+        return True
+
+    def _remember(self, dataset: str, fates: Sequence[tuple[Kept, object]], now: float) -> None:
+        if self._ledger is None:
+            return
+        by_fate: dict[str, list[Key]] = {"sent": [], "maybe": [], "free": []}
+        for kept, fate in fates:
+            if kept.event_name != LEDGERED:
+                continue
+            key = (dataset, kept.event_name, kept.event_id)
+            if isinstance(fate, Delivered):
+                by_fate["sent"].append(key)
+            elif isinstance(fate, RetryAt | Park):
+                by_fate["maybe" if fate.sent else "free"].append(key)
+        self._ledger.mark_sent(by_fate["sent"], now)
+        self._ledger.mark_maybe(by_fate["maybe"], now)
+        self._ledger.let_go(by_fate["free"], now)
+
+    def _bury(self, message: Message, fates: Sequence[tuple[Kept, object]], outbox: Records, record: Received) -> None:
+        letters = []
+        for kept, fate in fates:
+            if isinstance(fate, Dead | Hold):
+                answer = outbox.answer((message.dataset, kept.event_name, kept.event_id))
+                body = encode(message.dataset, message.accepted_at, [kept])
+                letters.append((_reason(fate, answer, record), body))
+        self._queue.send(self._queue.dead_url, letters)
+
+    def put_away(self, record: Received) -> bool:
+        """Whether it is out of the way: a message that is none of ours goes to the dead letters as it is."""
+        if record.message is not None:
+            return True
+        try:
+            self._queue.send(self._queue.dead_url, [({"reason": "unreadable"}, record.body)])
+        except OutboxUnavailable as error:
+            logger.error("A message that cannot be read cannot be put away either", extra={"reason": str(error)})
+            return False
+        logger.error("A message of the queue cannot be read", extra={"message_id": record.message_id})
+        return True
+
+    def _wait(self, record: Received, fates: Sequence[object]) -> int:
+        if any(isinstance(fate, Park) and fate.why == "unauthorized" for fate in fates):
+            return TOKEN_WAIT
+        ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(record.receives - 1, 10))
+        return int(ceiling * (0.75 + 0.25 * self._jitter()))
+
+    def hide(self, records: Sequence[Received], seconds: int) -> None:
+        """Out of sight for so long; where that fails the queue's own visibility timeout does."""
+        for first in range(0, len(records), 10):
+            entries = [
+                {"Id": str(n), "ReceiptHandle": record.receipt, "VisibilityTimeout": seconds}
+                for n, record in enumerate(records[first : first + 10])
+            ]
+            asked = {"QueueUrl": self._queue.queue_url, "Entries": entries}
+            try:
+                self._calls.call("sqs", "AmazonSQS.ChangeMessageVisibilityBatch", asked)
+            except (AwsError, AwsUnreachable) as error:
+                logger.warning("Messages come back sooner than they should", extra={"reason": str(error)})
+
+
+def _reason(fate: Dead | Hold, answer: Attempt | None, record: Received) -> dict[str, str]:
+    """Attributes of a dead letter. Nothing of them names a person."""
+    said = {
+        "reason": fate.why,
+        "meta_code": answer and answer.code,
+        "subcode": answer and answer.subcode,
+        "title": answer and answer.title,
+        "fbtrace_id": answer and answer.fbtrace_id,
+        "first_seen": record.first_seen,
+    }
+    return {name: str(value) for name, value in said.items() if value}
