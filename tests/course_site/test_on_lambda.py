@@ -1,0 +1,111 @@
+"""A function over one route: every event is answered in its caller's shape, and no answer and no log tells too much."""
+
+import json
+
+import pytest
+
+from conversion_relay import SettingsError
+from conversion_relay.aws import AwsUnreachable
+from conversion_relay.course_site.on_aws import open_site
+from conversion_relay.course_site.on_lambda import answer, is_test_document
+from conversion_relay.course_site.site import CourseSite
+from tests.course_site.shop import EMAIL, FORM, count, stored
+
+HTTP = {
+    "version": "2.0",
+    "rawPath": "/register",
+    "headers": {"host": "api.example", "user-agent": "Mozilla/5.0", "referer": "https://courses.example/?fbclid=AbC"},
+    "requestContext": {"http": {"method": "POST", "sourceIp": "8.8.4.4"}},
+    "body": json.dumps(FORM),
+}
+LOAD_BALANCER = {
+    "httpMethod": "POST",
+    "path": "/register",
+    "headers": {"host": "api.example", "x-forwarded-for": "6.6.6.6, 8.8.4.4", "user-agent": "Mozilla/5.0"},
+    "requestContext": {"elb": {}},
+    "body": json.dumps(FORM),
+}
+SQS = {"META_PIXEL_ID": "1", "RELAY_OUTBOX": "sqs://sqs.us-east-1.amazonaws.com/1/events", "RELAY_LOG_FORMAT": "json"}
+
+
+@pytest.mark.parametrize(
+    ("event", "is_document"),
+    [
+        ({"event_type": "Purchase"}, True),
+        ({"event_type": None}, True),
+        (HTTP, False),
+        (HTTP | {"event_type": "Purchase"}, False),
+        ({}, False),
+        (None, False),
+        ("event_type", False),
+        (["event_type"], False),
+    ],
+)
+def test_a_document_of_the_test_console_is_no_http_request(event, is_document):
+    assert is_test_document(event) is is_document
+
+
+@pytest.mark.parametrize("event", [HTTP, LOAD_BALANCER], ids=["http api", "load balancer"])
+def test_a_request_is_answered_and_its_visitor_is_who_aws_saw(site, event):
+    said = answer(event, CourseSite.register, lambda: site)
+    assert said["statusCode"] == 200
+    (sealed,) = stored(site).values()
+    assert sealed["user_data"]["client_ip_address"] == "8.8.4.4"
+    assert sealed["event_id"] == json.loads(said["body"])["event_id"]
+
+
+def test_cookies_are_set_in_the_callers_shape(site):
+    said = answer(HTTP, CourseSite.register, lambda: site)
+    assert sorted(cookie.partition("=")[0] for cookie in said["cookies"]) == ["_fbc", "_fbp"]
+    assert all("; Secure" in cookie for cookie in said["cookies"])
+
+
+@pytest.mark.parametrize("event", [None, 7, "x", [], {}, {"requestContext": 1}, HTTP | {"body": 5}])
+def test_what_is_no_request_is_a_400_before_the_site_is_opened(event):
+    def never() -> CourseSite:
+        raise AssertionError("the site was opened")
+
+    said = answer(event, CourseSite.contact, never)
+    assert said["statusCode"] == 400 and json.loads(said["body"])["field"] == "event"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (SettingsError("Missing required environment variables: META_PIXEL_ID"), "META_PIXEL_ID"),
+        (AwsUnreachable(f"secret of {EMAIL}"), "AwsUnreachable"),
+        (RuntimeError(EMAIL), "RuntimeError"),
+    ],
+)
+def test_an_error_of_ours_is_a_500_that_can_be_tried_again_and_quotes_nobody(caplog, error, reason):
+    def fails() -> CourseSite:
+        raise error
+
+    said = answer(HTTP, CourseSite.register, fails)
+    assert (said["statusCode"], said["headers"]["Retry-After"]) == (500, "5")
+    logged = " ".join(str(record.__dict__) for record in caplog.records)
+    assert reason in logged and EMAIL not in logged + json.dumps(said)
+
+
+@pytest.mark.parametrize("mode", ["", "queue", "direct"])
+def test_a_site_is_opened_from_the_environment_alone(mode):
+    site = open_site(SQS | {"DELIVERY_MODE": mode, "STRIPE_WEBHOOK_SECRET": "whsec_a,whsec_b", "COURSES": ""})
+    assert list(site.shop.stripe_secrets) == ["whsec_a", "whsec_b"]
+    assert site.shop.relay.settings.datasets[0].pixel_id == "1"
+    preflight = {"requestContext": {"http": {"method": "OPTIONS"}}, "headers": {}}
+    assert answer(preflight, CourseSite.register, lambda: site)["statusCode"] == 204
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [({"META_PIXEL_ID": ""}, "META_PIXEL_ID"), ({"COURSES": "{"}, "COURSES"), ({"RELAY_GPC": "perhaps"}, "RELAY_GPC")],
+)
+def test_a_wrong_environment_is_named(environment, named):
+    with pytest.raises(SettingsError, match=named):
+        open_site(SQS | environment)
+
+
+def test_a_method_that_no_route_has_is_a_405(site):
+    context = {"http": {"method": "GET", "sourceIp": "8.8.4.4"}}
+    assert answer(HTTP | {"requestContext": context}, CourseSite.register, lambda: site)["statusCode"] == 405
+    assert count(site) == 0
