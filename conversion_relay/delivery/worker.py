@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from conversion_relay.delivery.report import Report
 from conversion_relay.delivery.turn import Delivery, Turn
-from conversion_relay.errors import LeaseLost, OutboxUnavailable
+from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import Outbox
 from conversion_relay.telemetry import logger
 
@@ -121,8 +121,6 @@ class Worker:
                 self._trouble = None
                 if self._reports is not None and (report := turn.result()):
                     self._reports.append(report)
-            case LeaseLost():
-                logger.warning("A lease ran out before it was settled; its events are sent again")
             case error:
                 self._rest(error)
 
