@@ -1,6 +1,7 @@
 """The collector as one ASGI application."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,7 +27,7 @@ PATHS = ("/events", "/visitors", "/withdraw", "/livez", "/readyz", "/metrics", "
 def create_app(
     relay: Relay, *, counters: Counters | None = None, paces: Callable[[], dict[str, PaceNow]] = dict
 ) -> Asgi:
-    """`paces` tells how delivery is doing where it runs in the same process."""
+    """`counters`: of this process, for /metrics. `paces`: how delivery is doing, where it runs in this process."""
     counters = counters or Counters()
     door = Door(relay, counters, TokenBuckets())
     visitors = VisitorsEndpoint(relay, counters)
@@ -65,7 +66,7 @@ def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNo
     async def metrics() -> str:
         counts = await asyncio.to_thread(relay.outbox.counts)
         sides = await asyncio.to_thread(relay.outbox.deduplication)
-        return render(counters, counts, paces(), sides)
+        return render(counters, counts, paces(), sides, time.time())
 
     @get("/openapi.json", sync_to_thread=False)
     def openapi() -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The counters and the books in Prometheus' text format."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -20,10 +19,11 @@ def render(
     books: Mapping[str, Counts],
     paces: Mapping[str, PaceNow],
     sides: Mapping[str, Mapping[str, Sides]],
+    now: float,
 ) -> str:
-    """`sides`: by dataset and event name."""
+    """`books` and `paces` by dataset, `sides` by dataset and event name; `now` in Unix seconds, for the ages."""
     registry = CollectorRegistry()
-    registry.register(_Reading([*_counters(counters), *_books(books), *_paces(paces), _sides(sides), _build()]))
+    registry.register(_Reading([*_counters(counters), *_books(books, now), *_paces(paces), _sides(sides), _build()]))
     return generate_latest(registry).decode()
 
 
@@ -46,13 +46,12 @@ def _counters(counters: Counters) -> Iterator[Metric]:
     yield from families.values()
 
 
-def _books(books: Mapping[str, Counts]) -> Iterator[Metric]:
+def _books(books: Mapping[str, Counts], now: float) -> Iterator[Metric]:
     events = GaugeMetricFamily("relay_queue_events", "Events by state", labels=["dataset", "state"])
     accepted = CounterMetricFamily("relay_accepted", "Events made durable", labels=["dataset"])
     imbalance = GaugeMetricFamily("relay_ledger_imbalance", "accepted minus the sum of states: 0", labels=["dataset"])
     age = GaugeMetricFamily("relay_oldest_pending_age_seconds", "Age of the oldest waiting event", labels=["dataset"])
     expiry = GaugeMetricFamily("relay_nearest_expiry_seconds", "Until the next event is too old", labels=["dataset"])
-    now = time.time()
     for dataset, book in books.items():
         for state in STATES:
             events.add_metric([dataset, state], getattr(book, state))

@@ -11,6 +11,7 @@ from conversion_relay.emulator.app import create_app
 from conversion_relay.emulator.server import Server
 from tests.aws.deployment import STRIPE_SECRET, deploy
 from tests.aws.standin import StandIn, standin
+from tests.payments.signing import stripe_header
 from tests.processes import call, until
 
 
@@ -69,7 +70,7 @@ class Deployment:
 
 
 def signed(registration_id: str, **session: object):
-    """A webhook as Stripe signs it, by Stripe's own library."""
+    """A webhook as Stripe signs it; Stripe's own library takes it."""
     document = {
         "id": "evt_1",
         "object": "event",
@@ -87,9 +88,10 @@ def signed(registration_id: str, **session: object):
             }
         },
     }
-    payload, at = json.dumps(document), int(time.time())
-    signature = stripe.WebhookSignature._compute_signature(f"{at}.{payload}", STRIPE_SECRET)
-    return payload.encode(), f"t={at},v1={signature}"
+    payload, at = json.dumps(document).encode(), int(time.time())
+    signature = stripe_header(payload, STRIPE_SECRET, at)
+    stripe.WebhookSignature.verify_header(payload.decode(), signature, STRIPE_SECRET, tolerance=60)
+    return payload, signature
 
 
 @pytest.fixture(scope="module")

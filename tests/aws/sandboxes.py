@@ -57,21 +57,21 @@ class Sandbox:
 
     def __init__(self, function: Function, log: Callable[[str], None]) -> None:
         self.function = function
-        self._next: queue.SimpleQueue[_Invocation] = queue.SimpleQueue()
-        self._open: dict[str, _Invocation] = {}
-        self._server = _RuntimeServer(("127.0.0.1", 0), self._api())
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
+        self.next: queue.SimpleQueue[_Invocation] = queue.SimpleQueue()
+        self.open: dict[str, _Invocation] = {}
+        self.server = _RuntimeServer(("127.0.0.1", 0), self.api())
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.folder = tempfile.TemporaryDirectory(prefix="sandbox-")
         with zipfile.ZipFile(io.BytesIO(function.code)) as code:
-            code.extractall(self._folder.name)
-        self._process = self._start()
-        threading.Thread(target=self._read, args=(log,), daemon=True).start()
+            code.extractall(self.folder.name)
+        self.process = self.start()
+        threading.Thread(target=self.read, args=(log,), daemon=True).start()
 
     def invoke(self, payload: Any) -> Any:
         """The function's answer; {"errorType", "errorMessage"} when it raised, hung or died."""
         invocation = _Invocation(payload, self.function.timeout)
-        self._open[invocation.id] = invocation
-        self._next.put(invocation)
+        self.open[invocation.id] = invocation
+        self.next.put(invocation)
         if not invocation.done.wait(self.function.timeout):
             self.end()
             return {"errorType": "Timeout", "errorMessage": "the function did not answer in time"}
@@ -79,25 +79,25 @@ class Sandbox:
 
     def cpu_seconds(self) -> float:
         """Of the process since its start, user and system."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def most_memory(self) -> int:
         """Bytes."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
     def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._server.shutdown()
-        self._server.server_close()
-        self._folder.cleanup()
+        self.process.kill()
+        self.process.wait()
+        self.server.shutdown()
+        self.server.server_close()
+        self.folder.cleanup()
 
-    def _start(self) -> "subprocess.Popen[str]":
+    def start(self) -> "subprocess.Popen[str]":
         """Nothing of this project is importable but what the zip holds; botocore is Lambda's own."""
         site = next(path for path in sys.path if path.endswith("site-packages"))
-        runtime = Path(self._folder.name, ".runtime")
+        runtime = Path(self.folder.name, ".runtime")
         runtime.mkdir()
         for part in LAMBDAS_OWN:
             if (source := Path(site, part)).exists():
@@ -106,39 +106,39 @@ class Sandbox:
             (runtime / file.name).symlink_to(file)
         env = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": f"{self._folder.name}:{runtime}",
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}",
+            "PYTHONPATH": f"{self.folder.name}:{runtime}",
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_port}",
             "AWS_LAMBDA_FUNCTION_NAME": self.function.name,
-            "LAMBDA_TASK_ROOT": self._folder.name,
+            "LAMBDA_TASK_ROOT": self.folder.name,
             "TZ": ":UTC",
             **self.function.environment,
         }
         return subprocess.Popen(
             [sys.executable, "-S", "-m", "awslambdaric", self.function.handler],
-            cwd=self._folder.name,
+            cwd=self.folder.name,
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def _read(self, log: Callable[[str], None]) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+    def read(self, log: Callable[[str], None]) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
             log(line.rstrip("\n"))
-        for invocation in self._open.values():
+        for invocation in self.open.values():
             if not invocation.done.is_set():
                 invocation.answer = {"errorType": "Runtime.ExitError", "errorMessage": "the process ended"}
                 invocation.done.set()
 
-    def _api(self) -> type[BaseHTTPRequestHandler]:
+    def api(self) -> type[BaseHTTPRequestHandler]:
         sandbox = self
 
         class RuntimeApi(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                invocation = sandbox._next.get()
+                invocation = sandbox.next.get()
                 self.send_response(200)
                 self.send_header("Lambda-Runtime-Aws-Request-Id", invocation.id)
                 self.send_header("Lambda-Runtime-Deadline-Ms", str(int(invocation.deadline * 1000)))
@@ -153,11 +153,11 @@ class Sandbox:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 parts = self.path.removeprefix(PREFIX).split("/")
-                if parts[0] == "invocation" and (invocation := sandbox._open.get(parts[1])):
+                if parts[0] == "invocation" and (invocation := sandbox.open.get(parts[1])):
                     invocation.answer = json.loads(body or b"null")
                     invocation.done.set()
                 elif parts[0] == "init":
-                    for waiting in sandbox._open.values():
+                    for waiting in sandbox.open.values():
                         waiting.answer = json.loads(body or b"null")
                         waiting.done.set()
                 self.send_response(202)
@@ -174,18 +174,18 @@ class Sandboxes:
     """Several for each function, started when all are busy; never more than `most`."""
 
     def __init__(self, look_up: Callable[[str], Function], log: Callable[[str, str], None], most: int = 4) -> None:
-        self._look_up, self._log, self._most = look_up, log, most
-        self._idle: dict[str, queue.LifoQueue[Sandbox]] = {}
-        self._all: list[Sandbox] = []
-        self._lock = threading.Lock()
+        self.look_up, self.log, self.most = look_up, log, most
+        self.idle: dict[str, queue.LifoQueue[Sandbox]] = {}
+        self.all: list[Sandbox] = []
+        self.lock = threading.Lock()
 
     def invoke(self, name: str, payload: Any) -> Any:
-        with self._lock:
-            idle = self._idle.setdefault(name, queue.LifoQueue())
-            mine = [sandbox for sandbox in self._all if sandbox.function.name == name]
-            if idle.empty() and len(mine) < self._most:
-                new = Sandbox(self._look_up(name), lambda line: self._log(name, line))
-                self._all.append(new)
+        with self.lock:
+            idle = self.idle.setdefault(name, queue.LifoQueue())
+            mine = [sandbox for sandbox in self.all if sandbox.function.name == name]
+            if idle.empty() and len(mine) < self.most:
+                new = Sandbox(self.look_up(name), lambda line: self.log(name, line))
+                self.all.append(new)
                 idle.put(new)
         sandbox = idle.get()
         try:
@@ -195,7 +195,7 @@ class Sandboxes:
 
     def forget(self) -> None:
         """End them all, so that the next call starts with today's code and settings."""
-        with self._lock:
-            for sandbox in self._all:
+        with self.lock:
+            for sandbox in self.all:
                 sandbox.end()
-            self._all, self._idle = [], {}
+            self.all, self.idle = [], {}

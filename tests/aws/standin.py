@@ -29,25 +29,25 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 
 
 class StandIn:
-    def __init__(self) -> None:
+    def _init__(self) -> None:
         _patch()
         name_resources()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        self._moto.start()
-        host, port = self._moto.get_host_and_port()
+        self.moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        self.moto.start()
+        host, port = self.moto.get_host_and_port()
         self.url = f"http://{host}:{port}"
-        self.sandboxes = Sandboxes(self._function, self._log)
+        self.sandboxes = Sandboxes(self.function, self.log)
         self.logs: dict[str, list[str]] = {}
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._api())
-        self._http.daemon_threads = True
-        self.http_url = f"http://127.0.0.1:{self._http.server_port}"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-        self._stopping = threading.Event()
-        self._deliveries: list[threading.Thread] = []
-        self._receiving = threading.Lock()
-        self._poller = threading.Thread(target=self._poll, daemon=True)
-        self._poller.start()
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), self.api())
+        self.http.daemon_threads = True
+        self.http_url = f"http://127.0.0.1:{self.http.server_port}"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.stopping = threading.Event()
+        self.deliveries: list[threading.Thread] = []
+        self.receiving = threading.Lock()
+        self.poller = threading.Thread(target=self.poll, daemon=True)
+        self.poller.start()
         self.keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
     def client(self, service: str, **credentials: str) -> Any:
@@ -55,35 +55,35 @@ class StandIn:
         return boto3.client(service, endpoint_url=self.url, region_name=REGION, **given)
 
     def end(self) -> None:
-        self._stopping.set()
-        self._poller.join()
+        self.stopping.set()
+        self.poller.join()
         self.sandboxes.forget()
-        self._http.shutdown()
-        self._moto.stop()
+        self.http.shutdown()
+        self.moto.stop()
         for name in ("lambda", "sqs", "dynamodb", "apigatewayv2", "iam", "logs", "secretsmanager", "ssm", "sesv2"):
             get_backend(name).reset()
 
     @contextlib.contextmanager
     def iam(self) -> Iterator[None]:
         """Signatures and policies count."""
-        self._enforce_after("0")
+        self.enforce_after("0")
         try:
             yield
         finally:
-            self._enforce_after("inf")
+            self.enforce_after("inf")
 
-    def _enforce_after(self, requests: str) -> None:
+    def enforce_after(self, requests: str) -> None:
         target, kind = f"{self.url}/moto-api/reset-auth", {"Content-Type": "text/plain"}
         urllib.request.urlopen(urllib.request.Request(target, requests.encode(), kind, method="POST")).close()
 
     # -- functions -----------------------------------------------------------------------------------------------------
 
-    def _function(self, name: str) -> Function:
+    def function(self, name: str) -> Function:
         found = get_backend("lambda")[ACCOUNT][REGION].get_function(name)
         environment = {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": self.url, **(found.environment_vars or {})}
-        return Function(name, found.handler, found.code_bytes, environment | self._keys_of(found.role), found.timeout)
+        return Function(name, found.handler, found.code_bytes, environment | self.keys_of(found.role), found.timeout)
 
-    def _keys_of(self, role: str) -> dict[str, str]:
+    def keys_of(self, role: str) -> dict[str, str]:
         """Credentials of the function's role, as Lambda gives them."""
         told = get_backend("sts")[ACCOUNT]["aws"].assume_role(REGION, "function", role, "", 3600, "")
         return {
@@ -92,19 +92,19 @@ class StandIn:
             "AWS_SESSION_TOKEN": told.session_token,
         }
 
-    def _log(self, name: str, line: str) -> None:
+    def log(self, name: str, line: str) -> None:
         self.logs.setdefault(name, []).append(line)
 
     # -- the queue -----------------------------------------------------------------------------------------------------
 
-    def _poll(self) -> None:
-        while not self._stopping.wait(0.05):
+    def poll(self) -> None:
+        while not self.stopping.wait(0.05):
             for mapping in list(get_backend("lambda")[ACCOUNT][REGION].list_event_source_mappings("", "") or ()):
                 if str(mapping.enabled) != "False":
-                    with self._receiving:
-                        self._invoke_with(mapping)
+                    with self.receiving:
+                        self.invoke_with(mapping)
 
-    def _invoke_with(self, mapping: Any) -> None:
+    def invoke_with(self, mapping: Any) -> None:
         """At most `batch_size` messages; those that the function does not name as failed are deleted."""
         backend = get_backend("sqs")[ACCOUNT][REGION]
         name = mapping.event_source_arn.rpartition(":")[2]
@@ -120,29 +120,29 @@ class StandIn:
         if not received:
             return
         records = [_record(message, mapping.event_source_arn) for message in received]
-        self._deliveries = [thread for thread in self._deliveries if thread.is_alive()]
-        self._deliveries.append(
-            threading.Thread(target=self._finish, args=(mapping, name, received, records), daemon=True)
+        self.deliveries = [thread for thread in self.deliveries if thread.is_alive()]
+        self.deliveries.append(
+            threading.Thread(target=self.finish, args=(mapping, name, received, records), daemon=True)
         )
-        self._deliveries[-1].start()
+        self.deliveries[-1].start()
 
     def let_minutes_pass(self, queue: str) -> None:
         """What was put out of sight is seen again, but for what a function has in hand: that would be sent twice."""
-        with self._receiving:
-            for delivery in self._deliveries:
+        with self.receiving:
+            for delivery in self.deliveries:
                 delivery.join()
-            for message in self._messages(queue):
+            for message in self.messages(queue):
                 message.change_visibility(0)
 
     def were_all_received(self, queue: str) -> bool:
         """Every message that waits was in a function's hands, at least once."""
-        with self._receiving:
-            return all(message.approximate_receive_count for message in self._messages(queue))
+        with self.receiving:
+            return all(message.approximate_receive_count for message in self.messages(queue))
 
-    def _messages(self, queue: str) -> list[Any]:
+    def messages(self, queue: str) -> list[Any]:
         return list(get_backend("sqs")[ACCOUNT][REGION].queues[queue]._messages)
 
-    def _finish(self, mapping: Any, name: str, received: list[Any], records: list[dict[str, Any]]) -> None:
+    def finish(self, mapping: Any, name: str, received: list[Any], records: list[dict[str, Any]]) -> None:
         answer = self.sandboxes.invoke(mapping.function_arn.split(":function:")[1].split(":")[0], {"Records": records})
         if not isinstance(answer, dict) or "errorType" in answer:
             return
@@ -153,7 +153,7 @@ class StandIn:
 
     # -- the HTTP API --------------------------------------------------------------------------------------------------
 
-    def _api(self) -> type[BaseHTTPRequestHandler]:
+    def api(self) -> type[BaseHTTPRequestHandler]:
         aws = self
 
         class HttpApi(BaseHTTPRequestHandler):
@@ -161,7 +161,7 @@ class StandIn:
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, headers, text = aws._route(self.command, self.path, list(self.headers.items()), body)
+                status, headers, text = aws.route(self.command, self.path, list(self.headers.items()), body)
                 data = text.encode()
                 self.send_response(status)
                 for name, value in (*headers, ("Content-Length", str(len(data)))):
@@ -176,7 +176,7 @@ class StandIn:
 
         return HttpApi
 
-    def _route(
+    def route(
         self, method: str, target: str, headers: list[tuple[str, str]], body: bytes
     ) -> tuple[int, list[tuple[str, str]], str]:
         """As an HTTP API with payload 2.0 calls: https://docs.aws.amazon.com/apigateway/latest/developerguide"""

@@ -45,10 +45,10 @@ class Aws:
             case "GetItem":
                 return {"Item": self.purchases[body["Key"]["purchase"]["S"]]}
             case "UpdateItem":
-                return self._update(body)
+                return self.update(body)
         return {}
 
-    def _update(self, body):
+    def update(self, body):
         item = self.purchases.setdefault(body["Key"]["purchase"]["S"], {})
         values = body["ExpressionAttributeValues"]
         if "ConditionExpression" in body:

@@ -1,0 +1,94 @@
+"""How many requests browsers may send: by network, with bursts, and with a bound on what is remembered."""
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversion_relay.collector.limits import MOST_NETWORKS, TokenBuckets
+
+VISITOR = "198.51.100.7"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_a_burst_is_let_in_and_what_follows_comes_at_the_rate(clock):
+    buckets = TokenBuckets(rate=2, burst=5, clock=clock)
+    assert [buckets.take(VISITOR) for _ in range(7)] == [True] * 5 + [False] * 2
+    clock.now += 0.5
+    assert [buckets.take(VISITOR) for _ in range(2)] == [True, False]
+    clock.now += 1
+    assert [buckets.take(VISITOR) for _ in range(3)] == [True, True, False]
+
+
+def test_who_is_refused_loses_nothing_by_asking(clock):
+    buckets = TokenBuckets(rate=1, burst=1, clock=clock)
+    buckets.take(VISITOR)
+    for _ in range(9):
+        clock.now += 0.1
+        assert buckets.take(VISITOR) is False
+    clock.now += 0.11
+    assert buckets.take(VISITOR) is True
+
+
+def test_silence_saves_up_no_more_than_a_burst(clock):
+    buckets = TokenBuckets(rate=100, burst=3, clock=clock)
+    buckets.take(VISITOR)
+    clock.now += 86_400
+    assert [buckets.take(VISITOR) for _ in range(4)] == [True] * 3 + [False]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_shared"),
+    [
+        ("198.51.100.7", "198.51.100.200", True),
+        ("198.51.100.7", "198.51.101.7", False),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("198.51.100.7", "2001:db8::1", False),
+    ],
+)
+def test_a_network_shares_its_tokens(clock, one, other, is_shared):
+    buckets = TokenBuckets(rate=1, burst=1, clock=clock)
+    assert buckets.take(one) is True
+    assert buckets.take(other) is not is_shared
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", None, "", "unknown", "198.51.100.999"])
+def test_loopback_and_what_is_no_address_are_not_limited(clock, address):
+    buckets = TokenBuckets(rate=1, burst=1, clock=clock)
+    assert all(buckets.take(address) for _ in range(10))
+
+
+def test_a_flood_from_everywhere_does_not_fill_the_memory_and_the_newest_is_still_limited(clock):
+    """The network that was not heard for longest is forgotten first."""
+    buckets = TokenBuckets(rate=1, burst=1, clock=clock)
+    buckets.take("1.0.0.1")
+    first = int(ipaddress.ip_address("2.0.0.0"))
+    for n in range(MOST_NETWORKS):
+        buckets.take(str(ipaddress.ip_address(first + 256 * n)))
+    assert buckets.take(str(ipaddress.ip_address(first + 256 * n))) is False
+    assert buckets.take("1.0.0.1") is True, "forgotten, so it has its burst again"
+
+
+@given(steps=st.lists(st.floats(0, 5), min_size=1, max_size=60), rate=st.floats(0.1, 10), burst=st.integers(1, 20))
+def test_never_more_than_the_burst_and_what_the_rate_gave_since(steps, rate, burst):
+    clock = Clock()
+    began, let_in = clock.now, 0
+    buckets = TokenBuckets(rate=rate, burst=burst, clock=clock)
+    for step in steps:
+        clock.now += step
+        let_in += buckets.take(VISITOR)
+    assert let_in <= burst + rate * (clock.now - began) + 1e-6
