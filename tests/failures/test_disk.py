@@ -11,7 +11,7 @@ from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from tests.failures import disk
 from tests.failures.conditions import need_command, need_mount, need_root
 from tests.failures.load import event
-from tests.outbox.test_sqlite_file import PAGE, overwrite, pages_of
+from tests.outbox.sqlite.files import PAGE, overwrite, pages_of
 from tests.processes import installation, until
 
 SETTINGS_EXIT = 78

@@ -17,7 +17,6 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox import STATES, Attempt, Lease, Sides
-from conversion_relay.outbox.sqlite import database
 from conversion_relay.outbox.sqlite.lanes import LONGEST_WAIT
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
@@ -383,7 +382,7 @@ class OutboxMachine(RuleBasedStateMachine):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """A locked file is given up at once, so that a run of many steps takes seconds."""
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("conversion_relay.outbox.sqlite.writer.BUSY_SECONDS", 0.05)
 
 
 OutboxMachine.TestCase.settings = settings(

@@ -25,7 +25,6 @@ class Room:
         self._folder = database.parent
         self._ballast = database.with_name(database.name + "-ballast")
         self._free = self._total = 0
-        self.lay()
 
     def is_short(self, free_inside: Callable[[], int]) -> bool:
         """Less is free than the reserve that settling may need. `free_inside`: bytes that the database itself has to

@@ -16,6 +16,7 @@ from pathlib import Path
 import apsw
 
 from conversion_relay.errors import SettingsError
+from conversion_relay.outbox.sqlite.fork import LOCKS
 
 SCHEMA_VERSION = 3
 PAGE = 4096
@@ -112,6 +113,22 @@ def explain(path: Path, error: apsw.Error) -> str:
     return f"{path.name}: {error}"
 
 
+OF_ONE_ROW = (
+    apsw.ConstraintError,
+    apsw.MismatchError,
+    apsw.TooBigError,
+    apsw.RangeError,
+    apsw.BindingsError,
+    apsw.MisuseError,
+)
+"""Errors of SQLite that are about what somebody wanted to write, not about the file."""
+
+
+def concerns_file(error: Exception) -> bool:
+    """Whether the file is to be opened anew after this error, because it may be what is wrong."""
+    return isinstance(error, (apsw.Error, Unusable, Damaged)) and not isinstance(error, OF_ONE_ROW)
+
+
 def _check(db: apsw.Connection, path: Path, thoroughly: bool) -> None:
     if thoroughly or path.stat().st_size <= QUICK_TO_CHECK:
         found = db.execute(f"PRAGMA {'integrity_check' if thoroughly else 'quick_check'}(1)").fetchall()
@@ -127,12 +144,12 @@ def _migrate(db: apsw.Connection) -> None:
     try:
         ((version,),) = db.execute("PRAGMA user_version").fetchall()
         if version == 0:
-            db.execute(_text("schema.sql")).fetchall()
+            db.execute(sql_text("schema.sql")).fetchall()
         elif version == 1:
-            db.execute(_text("migrate_1.sql").replace("-- SCHEMA", _text("schema.sql"))).fetchall()
+            db.execute(sql_text("migrate_1.sql").replace("-- SCHEMA", sql_text("schema.sql"))).fetchall()
         elif version == 2:
-            _, _, added = _text("schema.sql").partition("-- Since schema 3")
-            db.execute(_text("migrate_2.sql").replace("-- SCHEMA", added)).fetchall()
+            _, _, added = sql_text("schema.sql").partition("-- Since schema 3")
+            db.execute(sql_text("migrate_2.sql").replace("-- SCHEMA", added)).fetchall()
         elif version != SCHEMA_VERSION:
             raise SettingsError(
                 f"RELAY_OUTBOX: the file is of schema {version}, this version reads {SCHEMA_VERSION}:"
@@ -146,7 +163,8 @@ def _migrate(db: apsw.Connection) -> None:
         raise
 
 
-def _text(name: str) -> str:
+def sql_text(name: str) -> str:
+    """One of the .sql files beside this module."""
     return resources.files("conversion_relay.outbox.sqlite").joinpath(name).read_text("utf-8")
 
 
@@ -194,10 +212,12 @@ def alone(path: Path) -> Iterator[None]:
     except OSError:
         yield  # the folder takes no file; opening the database tells why, in better words
         return
+    LOCKS.add(lock)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
+        LOCKS.discard(lock)
         os.close(lock)
 
 

@@ -25,7 +25,6 @@ from conversion_relay.outbox.sqlite.books import make_dataset_id
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.file import Damaged, Unusable
 from conversion_relay.outbox.sqlite.lanes import shift_lanes
-from conversion_relay.outbox.sqlite.owner import Owner
 
 LEDGER_SECONDS = 8 * 86_400
 """A duplicate is known this long after its twin was settled: longer than Meta's own 48 h and any webhook's retries."""
@@ -43,13 +42,11 @@ class SqliteOutbox:
     def __init__(self, path: str, *, boot_clock: Callable[[], float] | None = None) -> None:
         """`boot_clock`: seconds on a clock that nobody sets; leases are counted on it."""
         self._boot_clock = boot_clock or _seconds_since_boot
-        self._wakers: list[Callable[[], None]] = []
         self._refused_claims: set[str] = set()
         """Tokens of claims that failed, so that a lease nobody knows of is not waited for."""
         file = Path(path)
         try:
             self._database = Database(file)
-            self._owner = Owner(file)
         except (Unusable, Damaged) as error:
             raise SettingsError(f"RELAY_OUTBOX: {error}") from None
         except OSError as error:
@@ -70,19 +67,18 @@ class SqliteOutbox:
 
     def _tell(self, put: "Future[list[Receipt]]") -> None:
         if not put.cancelled() and put.exception() is None and not all(receipt.duplicate for receipt in put.result()):
-            for wake in self._wakers:
+            for wake in self._database.wakers:
                 wake()
 
     def on_put(self, wake: Callable[[], None]) -> None:
-        self._wakers.append(wake)
+        self._database.wakers.append(wake)
 
     # -- leasing ---------------------------------------------------------------------------------------------------
 
     def claim(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
         token, until = secrets.token_hex(8), self._boot_clock() + lease_seconds
-        work = partial(
-            rows.claim, token=token, owner=self._owner.name, dataset_name=dataset, now=now, until=until, limit=limit
-        )
+        owner = self._database.owner.name
+        work = partial(rows.claim, token=token, owner=owner, dataset_name=dataset, now=now, until=until, limit=limit)
         try:
             keys = self._database.submit(work).result()
             events = rows.leased_events(self._database.read, keys) if keys else ()
@@ -120,7 +116,8 @@ class SqliteOutbox:
 
     def _is_lost(self, owner: str, until: float) -> bool:
         """A process that is gone freed its lock, so nobody will settle what it leased."""
-        return until <= self._boot_clock() or (owner != self._owner.name and self._owner.is_gone(owner))
+        us = self._database.owner
+        return until <= self._boot_clock() or (owner != us.name and us.is_gone(owner))
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
@@ -185,7 +182,7 @@ class SqliteOutbox:
         steps = [keys[first : first + REPLAY_STEP] for first in range(0, len(keys), REPLAY_STEP)]
         replayed = sum(self._database.submit(partial(operator.replay, now=now, keys=step)).result() for step in steps)
         if replayed:
-            for wake in self._wakers:
+            for wake in self._database.wakers:
                 wake()
         return replayed
 
@@ -231,8 +228,7 @@ class SqliteOutbox:
 
     def close(self) -> None:
         """What was submitted is committed first; leased events are free for others at once."""
-        if self._database.close():
-            self._owner.release()
+        self._database.close()
 
 
 def _seconds_since_boot() -> float:

@@ -9,6 +9,8 @@ import os
 import secrets
 from pathlib import Path
 
+from conversion_relay.outbox.sqlite.fork import LOCKS
+
 
 class Owner:
     """This process's own lock beside the database, and a look at the others'."""
@@ -26,6 +28,7 @@ class Owner:
             file = os.open(self._folder / name, os.O_CREAT | os.O_RDWR, 0o600)
             fcntl.flock(file, fcntl.LOCK_EX)
             if (self._folder / name).exists():
+                LOCKS.add(file)
                 return name, file
             os.close(file)  # another process swept it away in the moment before the lock
 
@@ -51,4 +54,5 @@ class Owner:
     def release(self) -> None:
         with contextlib.suppress(OSError):
             (self._folder / self.name).unlink()
+        LOCKS.discard(self._file)
         os.close(self._file)

@@ -1,36 +1,59 @@
-"""A damaged outbox file is set aside, never deleted, and what can still be read of it goes on in a new one.
+"""A damaged outbox file is replaced by a sound one with all that can still be read; it is kept under another name.
 
-Rows are read by key, past the pages that cannot be read. An event whose row is gone but whose body is whole is known
-from the body; one whose body is gone ends as a dead letter with the reason `corrupt`. Nothing is sent that its checksum
-does not vouch for.
+What could go wrong. The process may be killed at any moment, and the next start must not open an empty outbox, nor lose
+the log, nor read an old log into a new file: SQLite finds a log by its name alone, so a `-wal` that stayed beside a
+replaced file would be copied into it. Another process may have the damaged file open and go on acknowledging events.
+
+The rule: build beside, then replace, and leave a note until all is done. In this order, each step on the disk before
+the next begins (P is the outbox file, A is its new name, `P.damaged-TIME`):
+
+    1  write the note P-salvage, which holds the name A
+    2  rename P-wal to A-wal and P-shm to A-shm
+    3  copy what can be read of P and A-wal into P-salvaging; close it, so that it has no log of its own
+    4  rename P-salvaging to P-salvaged: from here on the new file is whole
+    5  link P to A as well (or copy it, where the file system knows no links), rename P-wal and P-shm once more
+    6  rename P-salvaged to P, which replaces the damaged file in one step
+    7  delete the note
+
+Whoever opens the file looks for the note first (`finish_salvage`) and goes on: from step 5 when P-salvaged exists,
+from step 7 when A exists and P-salvaged does not, and otherwise again from step 2; what was half built is deleted. So
+after a kill the next start finds the damaged file or the new one, never an empty one.
+
+Why the log moves first: every process checks after each commit that the log is where it was (`file.Identity`), and only
+then answers its callers. From step 2 on another process acknowledges nothing any more; it waits to open the file
+again (`file.alone`) until the salvage is over. What it acknowledged before is in the log that step 3 reads. The log
+without its file is no danger: SQLite ignores a log of another name.
+
+Rejected: renaming the damaged file first and building in its place (a kill in between left an empty outbox);
+`VACUUM INTO` and SQLite's recovery extension (they stop at wrongly typed rows or know nothing of our checksums).
 """
 
 import contextlib
 import os
 import shutil
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import apsw
 import msgspec
 
 from conversion_relay.outbox.sqlite.file import PAGE, open_file
+from conversion_relay.outbox.sqlite.readable import Copied, copy
 
 FAMILY = ("", "-wal", "-shm")
 HEADER = 100
-LONGEST_KEY = 2**44
 OURS = (b"CREATE TABLE event", b"fbtrace_id")
 
 
 class Salvaged(msgspec.Struct, frozen=True):
-    """`aside` is the damaged file's new name; `damaged` events ended as dead letters."""
+    """`aside`: the damaged file's new name. `events` are in the new file, `damaged` of them as dead letters; `skipped`
+    rows made no sense and are in the damaged file only."""
 
     aside: str
     events: int
     damaged: int
+    skipped: int
 
 
 def is_ours(path: Path) -> bool:
@@ -41,60 +64,136 @@ def is_ours(path: Path) -> bool:
 
 
 def salvage(path: Path) -> Salvaged:
-    """Moves the damaged file aside and puts a sound one in its place."""
-    aside = _set_aside(path)
-    fresh = path.with_name(path.name + "-salvaging")
-    for suffix in FAMILY:
-        fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
-    writer, reader = open_file(fresh)
-    reader.close()
+    """Puts a sound file in the place of the damaged one. After apsw.Error, OSError or Unusable the next call, or
+    `finish_salvage`, goes on from where it stopped."""
+    finish_salvage(path)
+    aside = _free_name(path)
+    _write_note(path, aside)
+    copied = _carry_out(path, aside)
+    return Salvaged(aside.name, copied.events, copied.damaged, copied.skipped)
+
+
+def finish_salvage(path: Path) -> str | None:
+    """The rest of a salvage that was interrupted; the name under which the damaged file is kept, None if there was no
+    such salvage. To be called before the file is opened."""
     try:
-        events, damaged = _copy(_open_damaged(aside, fresh), writer, time.time())
-        writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    finally:
-        writer.close()
-    fresh.rename(path)
-    _sync(path.parent)
-    return Salvaged(aside.name, events, damaged)
+        aside = path.with_name(_beside(path, "-salvage").read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    _carry_out(path, aside)
+    return aside.name
 
 
-def _set_aside(path: Path) -> Path:
+def set_aside(path: Path) -> list[str]:
+    """Names of the files beside the outbox that hold events but are not the outbox: damaged ones, copies of deleted
+    ones, and what an interrupted salvage left."""
+    starts = tuple(path.name + mark for mark in (".damaged-", ".rescued-", "-salvaging", "-salvaged"))
+    return sorted(found.name for found in path.parent.iterdir() if found.name.startswith(starts))
+
+
+def _free_name(path: Path) -> Path:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
-    n = 1
-    while aside.exists():
-        aside, n = path.with_name(f"{path.name}.damaged-{stamp}-{n}"), n + 1
-    for suffix in FAMILY:
-        kept = path.with_name(path.name + suffix)
-        if kept.exists():
-            kept.rename(aside.with_name(aside.name + suffix))
+    aside, n = _beside(path, f".damaged-{stamp}"), 1
+    while any(_beside(aside, suffix).exists() for suffix in FAMILY):
+        aside, n = _beside(path, f".damaged-{stamp}-{n}"), n + 1
     return aside
 
 
-def _open_damaged(aside: Path, fresh: Path) -> apsw.Connection:
+def _write_note(path: Path, aside: Path) -> None:
+    """Whole or not at all."""
+    draft = _beside(path, "-salvage.new")
+    with _written(draft) as file:
+        os.write(file, aside.name.encode())
+    draft.rename(_beside(path, "-salvage"))
+    _sync(path.parent)
+
+
+def _carry_out(path: Path, aside: Path) -> Copied:
+    """Steps 2 to 7, or those of them that are not done yet."""
+    whole = _beside(path, "-salvaged")
+    copied = Copied()
+    if not whole.exists() and not aside.exists() and path.exists():
+        _move_log(path, aside)
+        copied = _build(path, aside, whole)
+    if whole.exists():
+        if path.exists():
+            _keep(path, aside)
+        _move_log(path, aside)
+        whole.rename(path)
+        _sync(path.parent)
+    _beside(path, "-salvage").unlink()
+    _sync(path.parent)
+    return copied
+
+
+def _move_log(path: Path, aside: Path) -> None:
+    for suffix in FAMILY[1:]:
+        source, target = _beside(path, suffix), _beside(aside, suffix)
+        while target.exists():  # a stranger opened the damaged file after its log was moved
+            target = _beside(target, "-again")
+        if source.exists():
+            source.rename(target)
+    _sync(path.parent)
+
+
+def _keep(path: Path, aside: Path) -> None:
+    """The damaged file under its new name too, so that replacing it deletes nothing."""
+    if aside.exists():
+        return
+    try:
+        os.link(path, aside)
+    except OSError:
+        draft = _beside(aside, ".new")
+        _copy_file(path, draft)
+        draft.rename(aside)
+    _sync(path.parent)
+
+
+def _build(path: Path, aside: Path, whole: Path) -> Copied:
+    fresh = _beside(path, "-salvaging")
+    _delete_family(fresh)
+    writer, reader = open_file(fresh)
+    reader.close()
+    try:
+        copied = copy(_open_damaged(path, aside, fresh), writer, time.time())
+        writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        writer.close()
+    _sync(fresh)
+    fresh.rename(whole)
+    _sync(path.parent)
+    return copied
+
+
+def _open_damaged(path: Path, aside: Path, fresh: Path) -> apsw.Connection:
     """A connection to a copy, since reading a log writes; with a new first page where the old one is unreadable."""
-    copy = aside.with_name(aside.name + ".reading")
-    for suffix in ("", "-wal"):
-        if (source := aside.with_name(aside.name + suffix)).exists():
-            shutil.copyfile(source, copy.with_name(copy.name + suffix))
-    first_page = _first_page(fresh, copy.stat().st_size // PAGE)
-    for repair in (b"", first_page[:HEADER], first_page):
-        with copy.open("r+b") as file:
-            file.write(repair)
-        try:
-            db = apsw.Connection(str(copy), flags=apsw.SQLITE_OPEN_READWRITE)
-            # writable_schema also lets a file be read that is shorter than its header says.
-            db.execute("PRAGMA writable_schema = ON; PRAGMA synchronous = OFF").fetchall()
-            if db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'body'").fetchall() != [(1,)]:
-                continue
-        except apsw.Error:
-            continue
-        for suffix in FAMILY:  # the connection holds them open; they go with it
-            copy.with_name(copy.name + suffix).unlink(missing_ok=True)
-        return db
-    for suffix in FAMILY:
-        copy.with_name(copy.name + suffix).unlink(missing_ok=True)
-    return apsw.Connection(":memory:")
+    reading = _beside(aside, ".reading")
+    _delete_family(reading)
+    try:
+        _copy_file(path, reading)
+        if (log := _beside(aside, "-wal")).exists():
+            _copy_file(log, _beside(reading, "-wal"))
+        first_page = _first_page(fresh, reading.stat().st_size // PAGE)
+        for repair in (b"", first_page[:HEADER], first_page):
+            with reading.open("r+b") as file:
+                file.write(repair)
+            if (db := _opened(reading)) is not None:
+                return db
+        return apsw.Connection(":memory:")
+    finally:
+        _delete_family(reading)  # a connection holds them open; they go with it
+
+
+def _opened(reading: Path) -> apsw.Connection | None:
+    """None where not even the schema can be read."""
+    try:
+        db = apsw.Connection(str(reading), flags=apsw.SQLITE_OPEN_READWRITE)
+        # writable_schema also lets a file be read that is shorter than its header says.
+        db.execute("PRAGMA writable_schema = ON; PRAGMA synchronous = OFF").fetchall()
+        found = db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'body'").fetchall()
+    except apsw.Error:
+        return None
+    return db if found == [(1,)] else None
 
 
 def _first_page(fresh: Path, pages: int) -> bytes:
@@ -106,151 +205,34 @@ def _first_page(fresh: Path, pages: int) -> bytes:
     return bytes(page)
 
 
-def _copy(old: apsw.Connection, new: apsw.Connection, now: float) -> tuple[int, int]:
-    """(events saved, of those ended as damaged)."""
-    new.execute("BEGIN IMMEDIATE")
-    datasets = dict(_rows(old, "dataset", "id", "name"))
-    new.executemany("INSERT INTO dataset VALUES (?, ?)", datasets.items())
-    bodies = _keep_bodies(old, new)
-    keys = _keep_events(old, new, datasets)
-    _rebuild(new, (key for key in bodies if key not in keys), datasets, now)
-    _keep_visits_and_sides(old, new)
-    _keep(old, new, "answer", "id", "at", "outcome", "why", "status", "code", "subcode", "title", "fbtrace_id")
-    new.execute(_BURY, (now,))
-    damaged = new.changes()
-    new.execute(_REQUEUE).fetchall()
-    new.execute("COMMIT")
-    old.close()
-    ((events,),) = new.execute("SELECT count(*) FROM event").fetchall()
-    return int(events or 0), damaged
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
 
 
-def _keep_bodies(old: apsw.Connection, new: apsw.Connection) -> set[int]:
-    kept = set()
-    for row in _rows(old, "body", "key", "checksum", "body"):
-        key, checksum, body = row
-        if isinstance(body, bytes) and zlib.crc32(body) == checksum:
-            new.execute("INSERT OR IGNORE INTO body VALUES (?, ?, ?)", row)
-            kept.add(key)
-    return kept
+def _delete_family(path: Path) -> None:
+    for suffix in FAMILY:
+        _beside(path, suffix).unlink(missing_ok=True)
 
 
-def _keep_events(old: apsw.Connection, new: apsw.Connection, datasets: dict[int, str]) -> set[int]:
-    kept = set()
-    # A file of schema 2 knew no consent, and a column that is not there would look like damage.
-    columns = _EVENT if _has_consent(old) else _EVENT[:-1]
-    for row in _rows(old, "event", "key", *columns):
-        try:
-            new.execute(_INSERT_EVENT, (*row, *(None for _ in _EVENT[len(columns) :])))
-            kept.add(row[0])
-        except (apsw.ConstraintError, apsw.MismatchError):
-            continue  # a row of nonsense; its body, where that is whole, tells the event once more
-    return kept
+def _copy_file(source: Path, target: Path) -> None:
+    """Readable by its owner alone, as the source is: it names browsers."""
+    with source.open("rb") as kept, _written(target) as file, open(file, "wb", closefd=False) as copied:
+        shutil.copyfileobj(kept, copied, 1_048_576)
 
 
-def _has_consent(old: apsw.Connection) -> bool:
-    return any(name == "consent" for _, name, *_ in old.execute("PRAGMA table_info(event)"))
-
-
-def _keep_visits_and_sides(old: apsw.Connection, new: apsw.Connection) -> None:
-    """As far as they can be read in one go: losing some costs match quality or a figure, no event."""
-    for table, marks in (("visitor", "?, ?, ?"), ("pixel", "?, ?, ?, ?"), ("meter", "?, ?, ?, ?")):
-        with contextlib.suppress(apsw.Error):
-            for row in old.execute(f"SELECT * FROM {table}"):
-                new.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)
-
-
-def _rebuild(new: apsw.Connection, keys: Iterator[int], datasets: dict[int, str], now: float) -> None:
-    """Events whose row is lost, from the JSON that was to be sent; only where their dataset is beyond doubt."""
-    if len(datasets) != 1:
-        return
-    (dataset,) = datasets
-    for key in list(keys):
-        (body,) = new.execute("SELECT body FROM body WHERE key = ?", (key,)).fetchone() or (b"{}",)
-        event = msgspec.json.decode(body)
-        name, event_id, at = event.get("event_name"), event.get("event_id"), event.get("event_time")
-        if isinstance(name, str) and isinstance(event_id, str) and isinstance(at, int):
-            expires_at = at + 7 * 86_400 - 300
-            row = (key, dataset, name, event_id, at, expires_at, now, "waiting", 0, now, None, None, None, None)
-            new.execute(_INSERT_EVENT, row)
-
-
-def _keep(old: apsw.Connection, new: apsw.Connection, table: str, *columns: str) -> None:
-    marks = ", ".join("?" * len(columns))
-    for row in _rows(old, table, *columns):
-        new.execute(f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})", row)
-
-
-_EVENT = (
-    "dataset",
-    "event_name",
-    "event_id",
-    "event_time",
-    "expires_at",
-    "accepted_at",
-    "state",
-    "attempts",
-    "sent_at",
-    "settled_at",
-    "reason",
-    "answer",
-    "consent",
-)
-_INSERT_EVENT = f"INSERT OR IGNORE INTO event (key, {', '.join(_EVENT)}) VALUES ({', '.join('?' * 14)})"
-_BURY = """
-UPDATE event SET state = 'dead', reason = 'corrupt', settled_at = ?
-WHERE state = 'waiting' AND key NOT IN (SELECT key FROM body)
-"""
-_REQUEUE = """
-DELETE FROM body WHERE key NOT IN (SELECT key FROM event WHERE state IN ('waiting', 'dead'));
-INSERT OR IGNORE INTO dataset (id, name) SELECT DISTINCT dataset, 'unknown-' || dataset FROM event;
-INSERT INTO queue SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM event WHERE state = 'waiting';
-INSERT INTO tally SELECT dataset, iif(state = 'waiting', 'pending', state), count(*) FROM event GROUP BY 1, 2;
-INSERT INTO tally SELECT dataset, 'accepted', count(*) FROM event GROUP BY 1
-"""
-
-
-def _rows(db: apsw.Connection, table: str, key: str, *columns: str) -> Iterator[tuple[Any, ...]]:
-    """All rows that can be read, by key; damage is stepped over."""
-    sql = f"SELECT {', '.join((key, *columns))} FROM {table} NOT INDEXED WHERE {key} >= ? ORDER BY {key}"
-    start: int | None = 0
-    while start is not None:
-        try:
-            for row in db.execute(sql, (start,)):
-                yield row
-                start = row[0] + 1
-            return
-        except apsw.Error:
-            start = _past_damage(lambda at: _readable(db, sql, at), start)
-
-
-def _past_damage(readable: Callable[[int], bool], damaged: int) -> int | None:
-    """The next key from which on something can be read: doubling steps over the damage, halving finds its edge."""
-    step = 1
-    while not readable(damaged + step):
-        step *= 2
-        if step > LONGEST_KEY:
-            return None
-    low, high = damaged + step // 2 + 1, damaged + step
-    while low < high:
-        middle = (low + high) // 2
-        if readable(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return high
-
-
-def _readable(db: apsw.Connection, sql: str, at: int) -> bool:
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[int]:
+    """A new file's descriptor; on the disk afterwards."""
+    file = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     try:
-        db.execute(f"{sql} LIMIT 1", (at,)).fetchall()
-    except apsw.Error:
-        return False
-    return True
+        yield file
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

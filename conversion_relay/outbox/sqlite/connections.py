@@ -1,0 +1,89 @@
+"""The two connections to one outbox file: one writes, one reads."""
+
+import contextlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from conversion_relay.outbox.sqlite import fork
+from conversion_relay.outbox.sqlite.file import Damaged, Identity, Unusable, alone, explain, open_file
+from conversion_relay.outbox.sqlite.salvage import finish_salvage, is_ours, salvage
+from conversion_relay.telemetry import logger
+
+
+class Connections:
+    """`writer` belongs to one thread; `read` may be called from any. Closed until `open` is called."""
+
+    writer: apsw.Connection
+    reader: apsw.Connection
+
+    def __init__(self, path: Path, identity: Identity | None = None) -> None:
+        """`identity`: of the file that stood there when it was open before."""
+        self.path = path
+        self.identity = identity
+        self.is_open = False
+        self.lock = threading.Lock()
+        """Held by whoever reads, opens or closes."""
+
+    def open(self, *, thoroughly: bool = False) -> None:
+        """Anew, if it is open. A damaged file is set aside first. Raises Unusable; Damaged for somebody else's file;
+        SettingsError for a newer schema."""
+        with self.lock:
+            self._close()
+            with alone(self.path):
+                finish_salvage(self.path)
+                try:
+                    self.writer, self.reader = open_file(self.path, thoroughly=thoroughly)
+                except Damaged:
+                    if not is_ours(self.path):
+                        raise
+                    self._replace_damaged()
+                    self.writer, self.reader = open_file(self.path)
+            self.identity = Identity(self.path)
+            self.is_open = True
+
+    def _replace_damaged(self) -> None:
+        try:
+            saved = salvage(self.path)
+        except (apsw.Error, OSError) as error:
+            why = explain(self.path, error) if isinstance(error, apsw.Error) else error.strerror
+            raise Unusable(f"{self.path.name} is damaged, and what can be read cannot be saved: {why}") from None
+        logger.error(
+            _SET_ASIDE,
+            extra={"aside": saved.aside, "events": saved.events, "damaged": saved.damaged, "skipped": saved.skipped},
+        )
+
+    def trouble(self) -> str | None:
+        """None while the files at the path are the ones that were opened."""
+        return self.identity.trouble() if self.identity else None
+
+    def is_missing(self) -> bool:
+        """It was open once, and now there is no file. To open it again would make an empty one."""
+        return self.identity is not None and self.identity.is_missing
+
+    def read(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]] | None:
+        """None while it is closed. Raises apsw.Error."""
+        with self.lock:
+            return self.reader.execute(sql, values).fetchall() if self.is_open else None
+
+    def close(self) -> None:
+        with self.lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            for db in (self.writer, self.reader):
+                with contextlib.suppress(apsw.Error):
+                    db.close()
+
+    def abandon(self) -> None:
+        """In the child of a fork: neither use these connections nor close them, ever."""
+        if self.is_open:
+            fork.never_free(self.writer)
+            fork.never_free(self.reader)
+
+
+_SET_ASIDE = "The outbox file was damaged; it was set aside, and what could be read of it goes on in a new one"

@@ -1,0 +1,53 @@
+"""Room on the disk: the reserve, and the ballast that is given up for settling."""
+
+import stat
+
+import apsw
+import pytest
+
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox.sqlite import disk
+from conversion_relay.outbox.sqlite.database import Database
+from conversion_relay.outbox.verdict import Delivered
+from tests.outbox.sqlite.files import event, opened
+from tests.outbox.suite import NOW, claim, sealed, settle_all
+
+
+class TestSpace:
+    def test_below_the_soft_limit_nothing_new_is_taken_and_what_is_there_is_settled(self, path, monkeypatch):
+        outbox = opened(path)
+        outbox.put([sealed("a")], NOW)
+        monkeypatch.setattr(disk, "RESERVE_SHARE", 1.1)
+        monkeypatch.setattr(disk, "MOST_RESERVE", 1 << 62)
+        with pytest.raises(OutboxUnavailable, match="nearly full"):
+            outbox.put([sealed("b")], NOW)
+        with pytest.raises(OutboxUnavailable, match="nearly full"):
+            outbox.probe()
+        settle_all(outbox, claim(outbox), Delivered())
+        monkeypatch.undo()
+        outbox.put([sealed("b")], NOW)
+        assert outbox.counts()["1"].delivered == 1
+        outbox.close()
+
+    def test_the_ballast_is_laid_given_up_for_a_settle_and_laid_again(self, path):
+        outbox = opened(path)
+        ballast = path.with_name("outbox.db-ballast")
+        assert ballast.stat().st_blocks * 512 >= 1_048_576
+        assert stat.S_IMODE(ballast.stat().st_mode) == 0o600
+        outbox.put([event(n) for n in range(500)], NOW)
+        lease = claim(outbox, limit=500)
+        full = iter([True])
+
+        def work(db: apsw.Connection) -> int:
+            if next(full, False):
+                raise apsw.FullError("planted")
+            return 1
+
+        database = Database(path)
+        assert database.submit(work).result() == 1
+        database.close()
+        assert not ballast.exists()
+        settle_all(outbox, lease, Delivered())
+        outbox.prune(NOW)
+        assert ballast.exists()
+        outbox.close()
