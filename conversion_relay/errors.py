@@ -6,6 +6,7 @@ RelayError
 ├── SignatureError      a webhook is not from who it says; carries a reason safe to log
 ├── LeaseLost           another worker holds these events now; what this one did is void
 └── OutboxUnavailable   nothing was made durable: answer 503 and let the sender try again
+    └── UnsupportedByOutbox   this kind of outbox has no such verb: answer 501, trying again does not help
 """
 
 
@@ -42,3 +43,7 @@ class LeaseLost(RelayError):
 
 class OutboxUnavailable(RelayError):
     """The outbox could not commit (disk full, locked, closing). Nothing was stored."""
+
+
+class UnsupportedByOutbox(OutboxUnavailable):
+    """This kind of outbox cannot do it; the message says what to do instead."""

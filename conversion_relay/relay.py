@@ -22,7 +22,7 @@ from conversion_relay.intake.accept import WITHHELD, Acceptance, Sender, Submiss
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.visit import keys_of, visit_of
 from conversion_relay.meta.batch import pack
-from conversion_relay.outbox import Outbox, open_outbox
+from conversion_relay.outbox import Meter, Operator, Outbox, Visits, open_outbox, unsupported
 from conversion_relay.settings import Dataset, Settings
 
 if TYPE_CHECKING:
@@ -137,13 +137,23 @@ class Relay:
         later. False when the visitor's choice forbids it. Raises OutboxUnavailable when it cannot be made durable."""
         policy = self.settings.policy(dataset or self.settings.datasets[0])
         visit = visit_of(facts, consent, policy, self._clock())
-        if visit is not None:
-            self.outbox.remember_visitor(key, visit, self._clock())
-        return visit is not None
+        if visit is None:
+            return False
+        outbox = self.outbox
+        if not isinstance(outbox, Visits):
+            raise unsupported(outbox, "remember_visitor")
+        outbox.remember_visitor(key, visit, self._clock())
+        return True
+
+    def has_visitors(self) -> bool:
+        """Whether `facts_of` may know anybody; costs nothing, so an event loop may ask."""
+        outbox = self.outbox
+        return isinstance(outbox, Visits) and outbox.has_visitors()
 
     def facts_of(self, key: str) -> RequestFacts | None:
         """The visit that was remembered under this key, for `track`."""
-        visit = self.outbox.visitor(key, self._clock())
+        outbox = self.outbox
+        visit = outbox.visitor(key, self._clock()) if isinstance(outbox, Visits) else None
         return visit.facts() if visit else None
 
     def facts_for(self, event: Event) -> RequestFacts:
@@ -162,12 +172,23 @@ class Relay:
         return self.outbox.put_soon(events, self._clock())
 
     def note_pixel(self, dataset: Dataset, pairs: Sequence[tuple[str, str]]) -> "Future[None]":
-        """The page's pixel got these (event name, event id); counted when the future is done."""
-        return self.outbox.note_pixel(dataset.pixel_id, pairs, self._clock())
+        """The page's pixel got these (event name, event id); counted when the future is done, where it is counted."""
+        outbox = self.outbox
+        if isinstance(outbox, Meter):
+            return outbox.note_pixel(dataset.pixel_id, pairs, self._clock())
+        from concurrent.futures import Future
+
+        nothing: Future[None] = Future()
+        nothing.set_result(None)
+        return nothing
 
     def withdraw(self, dataset: Dataset, event_ids: Sequence[str]) -> int:
-        """A visitor takes back what their browser sent and Meta does not have yet; how many events."""
-        return self.outbox.withdraw(dataset.pixel_id, [without_email(i) for i in event_ids], self._clock())
+        """A visitor takes back what their browser sent and Meta does not have yet; how many events. Raises
+        UnsupportedByOutbox where the store cannot take anything back."""
+        outbox = self.outbox
+        if not isinstance(outbox, Operator):
+            raise unsupported(outbox, "withdraw")
+        return outbox.withdraw(dataset.pixel_id, [without_email(i) for i in event_ids], self._clock())
 
     def send(
         self, events: Sequence[SealedEvent], *, deadline: float = 5.0, test_event_code: str | None = None

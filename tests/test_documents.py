@@ -16,7 +16,7 @@ from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.event import SealedEvent
-from conversion_relay.outbox import Counts, Sides, open_outbox
+from conversion_relay.outbox import Counts, SideCounts, open_outbox
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import ERROR, FAILED, SENT, Counters
 from tests import differences
@@ -98,7 +98,7 @@ def test_the_metrics_to_watch_and_the_sentences_are_the_real_ones(tmp_path):
     Delivery(outbox, GraphTransport(), settings, counters=counters).step()  # too old: nothing is sent
     outbox.close()
     books = {"1": Counts(pending=1, oldest_pending_at=1, nearest_expiry_at=1)}
-    shown = render(counters, books, {"1": PaceNow(0.0, None, 0, 2)}, {"1": {"Lead": Sides(both=1)}})
+    shown = render(counters, books, {"1": PaceNow(0.0, None, 0, 2)}, {"1": {"Lead": SideCounts(both=1)}}, 1.0)
     for metric in re.findall(r"`(relay_[a-z_]+)", text):
         assert f"{metric}{{" in shown, metric
     for sentence in (SENT, FAILED, ERROR):

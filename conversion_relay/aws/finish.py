@@ -21,7 +21,8 @@ from conversion_relay.aws.received import Received
 from conversion_relay.aws.records import Records, Waiting
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import Attempt
-from conversion_relay.outbox.sqs import Kept, Message, SqsOutbox, encode
+from conversion_relay.outbox.sqs import SqsOutbox
+from conversion_relay.outbox.sqs_message import Kept, Message, encode
 from conversion_relay.outbox.verdict import Dead, Delivered, Hold, Park, RetryAt
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
 from conversion_relay.telemetry import logger

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from conversion_relay.outbox import LeasedEvent
-from conversion_relay.outbox.sqs import Kept, Message
+from conversion_relay.outbox.sqs_message import Kept, Message
 
 
 class Received(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import click
 
 from conversion_relay.cli.printing import ago, print_json, print_table
-from conversion_relay.outbox import Outbox, open_outbox
+from conversion_relay.outbox import DeadLetters, Operator, open_outbox, unsupported
 from conversion_relay.settings import Settings
 
 
@@ -24,7 +24,8 @@ def dead() -> None:
 def list_(as_json: bool) -> None:
     """What waits for a person's hand, with Meta's reason; held events first. Exit 1 when there are any."""
     with _opened() as outbox:
-        stories = outbox.held(1_000) + outbox.dead(1_000)
+        held = outbox.held(1_000) if isinstance(outbox, Operator) else []
+        stories = held + outbox.dead(1_000)
     now = time.time()
     if as_json:
         print_json(stories)
@@ -92,16 +93,17 @@ def erase(email: tuple[str, ...], phone: tuple[str, ...], external_id: tuple[str
     if not digests:
         raise click.UsageError("name at least one of --email, --phone, --external-id")
     with _opened(settings) as outbox:
+        if not isinstance(outbox, Operator):
+            raise unsupported(outbox, "erase")
         n = outbox.erase(digests, time.time())
     click.echo(f"{n} events erased")
     raise SystemExit(0 if n else 1)
 
 
 @contextlib.contextmanager
-def _opened(settings: Settings | None = None) -> Iterator[Outbox]:
+def _opened(settings: Settings | None = None) -> Iterator[DeadLetters]:
     """The configured outbox for the time of one command."""
-    outbox = open_outbox((settings or Settings.from_env(required=())).outbox)
-    try:
+    with contextlib.closing(open_outbox((settings or Settings.from_env(required=())).outbox)) as outbox:
+        if not isinstance(outbox, DeadLetters):
+            raise unsupported(outbox, "dead")
         yield outbox
-    finally:
-        outbox.close()

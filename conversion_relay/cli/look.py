@@ -1,12 +1,13 @@
 """`status` and `explain`: what became of the events."""
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 
 import click
 
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
-from conversion_relay.outbox import STATES, Sides, Story, open_outbox
+from conversion_relay.outbox import STATES, DeadLetters, Meter, Operator, SideCounts, Story, open_outbox, unsupported
 from conversion_relay.outbox.verdict import HELD
 from conversion_relay.settings import Settings
 
@@ -15,11 +16,11 @@ from conversion_relay.settings import Settings
 @click.option("--json", "as_json", is_flag=True)
 def status(as_json: bool) -> None:
     """Counts by state and age. Exit 1 when the books do not balance."""
-    outbox = open_outbox(Settings.from_env(required=()).outbox)
-    try:
-        books, sides = outbox.counts(), outbox.deduplication()
-    finally:
-        outbox.close()
+    with contextlib.closing(open_outbox(Settings.from_env(required=()).outbox)) as outbox:
+        if not isinstance(outbox, DeadLetters):
+            raise unsupported(outbox, "counts")
+        books = outbox.counts()
+        sides = outbox.deduplication() if isinstance(outbox, Meter) else {}
     now = time.time()
     facts = [
         {
@@ -49,13 +50,13 @@ def status(as_json: bool) -> None:
     raise SystemExit(1 if any(fact["imbalance"] for fact in facts) else 0)
 
 
-def _deduplication(datasets: Sequence[Mapping[str, Sides]]) -> list[list[str]]:
+def _deduplication(datasets: Sequence[Mapping[str, SideCounts]]) -> list[list[str]]:
     """A line for each event name of which the pixel sent something."""
     reported = {name for sides in datasets for name, found in sides.items() if found.both or found.browser_only}
-    return [[f"{name} by", *(_by(sides.get(name, Sides())) for sides in datasets)] for name in sorted(reported)]
+    return [[f"{name} by", *(_by(sides.get(name, SideCounts())) for sides in datasets)] for name in sorted(reported)]
 
 
-def _by(sides: Sides) -> str:
+def _by(sides: SideCounts) -> str:
     return f"both {sides.both}, server only {sides.server_only}, pixel only {sides.browser_only}"
 
 
@@ -64,11 +65,10 @@ def _by(sides: Sides) -> str:
 @click.option("--json", "as_json", is_flag=True)
 def explain(event_id: str, as_json: bool) -> None:
     """The life of one event. Exit 1 when no event has this id."""
-    outbox = open_outbox(Settings.from_env(required=()).outbox)
-    try:
+    with contextlib.closing(open_outbox(Settings.from_env(required=()).outbox)) as outbox:
+        if not isinstance(outbox, Operator):
+            raise unsupported(outbox, "find")
         stories = outbox.find(event_id)
-    finally:
-        outbox.close()
     if as_json:
         print_json(stories)
     elif not stories:

@@ -15,7 +15,7 @@ from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import SettingsError
-from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox import Leases, open_outbox, unsupported
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
 from conversion_relay.settings_watch import SettingsWatch
@@ -50,6 +50,8 @@ def deliver(once: bool) -> None:
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
     outbox, transport = open_outbox(settings.outbox), GraphTransport(connections=settings.most_calls)
+    if not isinstance(outbox, Leases):
+        raise unsupported(outbox, "waiting")
     delivery = Delivery(outbox, transport, settings)
     worker = Worker(delivery, outbox, every_second=SettingsWatch(delivery.use))
     try:
@@ -87,17 +89,18 @@ class Service:
     """The collector with its worker, started and stopped by the ASGI server's lifespan."""
 
     def __init__(self, settings: Settings, *, deliver: bool = True) -> None:
-        from conversion_relay.collector import create_app
+        from conversion_relay.collector.app import create_app, no_paces
 
         self.counters, self.sentences = Counters(), Sentences()
         self.relay = Relay(settings)
         self._transport = GraphTransport(connections=settings.most_calls)
-        self.delivery = Delivery(
-            self.relay.outbox, self._transport, settings, counters=self.counters, sentences=self.sentences
-        )
-        watch = SettingsWatch(self.delivery.use)
-        self._worker = Worker(self.delivery, self.relay.outbox, every_second=watch) if deliver else None
-        self.collector = create_app(self.relay, counters=self.counters, paces=self.delivery.paces)
+        self._worker: Worker | None = None
+        outbox, paces = self.relay.outbox, no_paces
+        if isinstance(outbox, Leases):
+            delivery = Delivery(outbox, self._transport, settings, counters=self.counters, sentences=self.sentences)
+            watch, paces = SettingsWatch(delivery.use), delivery.paces
+            self._worker = Worker(delivery, outbox, every_second=watch) if deliver else None
+        self.collector = create_app(self.relay, counters=self.counters, paces=paces)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -135,7 +138,19 @@ def create_service() -> Service:
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
     logger.info("Accepting events", extra={"outbox": settings.outbox.partition(":")[0]})
-    return Service(settings, deliver=not os.environ.get("RELAY_NO_WORKER"))
+    service = Service(settings, deliver=not os.environ.get("RELAY_NO_WORKER"))
+    _say_what_is_missing(service)
+    return service
+
+
+def _say_what_is_missing(service: Service) -> None:
+    """Before the first request runs into it."""
+    from conversion_relay.collector.app import not_carried
+
+    outbox = service.relay.outbox
+    missing = not_carried(outbox) + ([] if isinstance(outbox, Leases) else ["delivery"])
+    if missing:
+        logger.warning("The outbox of this kind cannot carry: %s", ", ".join(missing))
 
 
 def spare_memory() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from litestar import Litestar, MediaType, Response, get
 
-from conversion_relay.collector.door import Door, Handle, Receive, Send
+from conversion_relay.collector.door import Admitted, Door, Handle, HttpError, Receive, Reply, Send
 from conversion_relay.collector.events import EventsEndpoint
 from conversion_relay.collector.limits import TokenBuckets
 from conversion_relay.collector.metrics import render
@@ -16,16 +16,33 @@ from conversion_relay.collector.visitors import VisitorsEndpoint
 from conversion_relay.dashboard import dashboard_routes
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox import DeadLetters, Meter, Operator, Queue, Visits, unsupported
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 
 Asgi = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 PATHS = ("/events", "/visitors", "/withdraw", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboard")
 """What is the collector's where it shares a port with a site."""
+NEEDS: tuple[tuple[str, type, str], ...] = (
+    ("/visitors", Visits, "remember_visitor"),
+    ("/withdraw", Operator, "withdraw"),
+    ("/dashboard/event", Operator, "find"),
+)
+"""Routes that not every outbox can carry: what it must be, and the verb that the route is about."""
+
+
+def not_carried(outbox: Queue) -> list[str]:
+    """Routes that this outbox cannot carry; they answer 501 with the reason."""
+    return [route for route, part, _ in NEEDS if not isinstance(outbox, part)]
+
+
+def no_paces() -> dict[str, PaceNow]:
+    """Delivery runs elsewhere."""
+    return {}
 
 
 def create_app(
-    relay: Relay, *, counters: Counters | None = None, paces: Callable[[], dict[str, PaceNow]] = dict
+    relay: Relay, *, counters: Counters | None = None, paces: Callable[[], dict[str, PaceNow]] = no_paces
 ) -> Asgi:
     """`counters`: of this process, for /metrics. `paces`: how delivery is doing, where it runs in this process."""
     counters = counters or Counters()
@@ -36,6 +53,7 @@ def create_app(
         "/visitors": visitors.post,
         "/withdraw": visitors.withdraw,
     }
+    posts |= {route: _refuse(relay.outbox, route) for route in not_carried(relay.outbox) if route in posts}
     rest = _rest(relay, counters, paces)
 
     async def collector(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -64,9 +82,7 @@ def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNo
 
     @get("/metrics", media_type=MediaType.TEXT)
     async def metrics() -> str:
-        counts = await asyncio.to_thread(relay.outbox.counts)
-        sides = await asyncio.to_thread(relay.outbox.deduplication)
-        return render(counters, counts, paces(), sides, time.time())
+        return await asyncio.to_thread(_metrics, relay.outbox, counters, paces())
 
     @get("/openapi.json", sync_to_thread=False)
     def openapi() -> dict[str, Any]:
@@ -77,3 +93,20 @@ def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNo
         openapi_config=None,
         logging_config=None,
     )
+
+
+def _metrics(outbox: Queue, counters: Counters, paces: dict[str, PaceNow]) -> str:
+    counts = outbox.counts() if isinstance(outbox, DeadLetters) else {}
+    sides = outbox.deduplication() if isinstance(outbox, Meter) else {}
+    return render(counters, counts, paces, sides, time.time())
+
+
+def _refuse(outbox: Queue, route: str) -> Handle:
+    """Answers for a route that this outbox cannot carry."""
+    (verb,) = (verb for path, _, verb in NEEDS if path == route)
+    why = str(unsupported(outbox, verb))
+
+    async def refuse(admitted: Admitted) -> Reply:
+        raise HttpError(501, "not_supported", "outbox", why)
+
+    return refuse

@@ -103,7 +103,7 @@ class EventsEndpoint:
         if person.fbp and person.fbc and person.client_ip_address:
             return NO_FACTS
         try:
-            if not self._relay.outbox.has_visitors():
+            if not self._relay.has_visitors():
                 return NO_FACTS
             return await asyncio.to_thread(self._relay.facts_for, event)
         except OutboxUnavailable:

@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from conversion_relay import __version__
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.event import STANDARD_EVENT_NAMES
-from conversion_relay.outbox import STATES, Counts, Sides
+from conversion_relay.outbox import STATES, Counts, SideCounts
 from conversion_relay.telemetry import Counters
 
 
@@ -18,7 +18,7 @@ def render(
     counters: Counters,
     books: Mapping[str, Counts],
     paces: Mapping[str, PaceNow],
-    sides: Mapping[str, Mapping[str, Sides]],
+    sides: Mapping[str, Mapping[str, SideCounts]],
     now: float,
 ) -> str:
     """`books` and `paces` by dataset, `sides` by dataset and event name; `now` in Unix seconds, for the ages."""
@@ -75,7 +75,7 @@ def _paces(paces: Mapping[str, PaceNow]) -> Iterator[Metric]:
     yield from (parked, in_flight, limit)
 
 
-def _sides(sides: Mapping[str, Mapping[str, Sides]]) -> Metric:
+def _sides(sides: Mapping[str, Mapping[str, SideCounts]]) -> Metric:
     """Of all datasets together; names of somebody's own are one row, so that nobody can make up a thousand."""
     family = GaugeMetricFamily(
         "relay_deduplication_events", "Events by who sent them to Meta", labels=["event", "side"]

@@ -29,8 +29,8 @@ def document() -> dict[str, Any]:
         },
         "paths": {
             "/events": {"post": _post_events(event, answer, problem)},
-            "/visitors": {"post": _post(_VISITORS, visitor, remembered, problem)},
-            "/withdraw": {"post": _post(_WITHDRAW, withdrawal, withdrawn, problem)},
+            "/visitors": {"post": _post(_VISITORS, visitor, remembered, problem, _NOT_EVERYWHERE)},
+            "/withdraw": {"post": _post(_WITHDRAW, withdrawal, withdrawn, problem, _NOT_EVERYWHERE)},
             "/livez": {"get": _plain("The process answers.")},
             "/readyz": {"get": _plain("An event could be made durable now.", unready=True)},
             "/metrics": {"get": _plain("Prometheus' text format.")},
@@ -73,7 +73,11 @@ _WITHDRAW = (
 
 
 def _post(
-    texts: tuple[str, str, str], body: dict[str, Any], answer: dict[str, Any], problem: dict[str, Any]
+    texts: tuple[str, str, str],
+    body: dict[str, Any],
+    answer: dict[str, Any],
+    problem: dict[str, Any],
+    more_problems: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """`texts`: summary, description, and what a 202 says."""
     summary, description, accepted = texts
@@ -87,7 +91,7 @@ def _post(
         },
         "responses": {
             "202": _response(accepted, answer),
-            **{status: _response(text, problem) for status, text in _PROBLEMS.items()},
+            **{status: _response(text, problem) for status, text in (_PROBLEMS | (more_problems or {})).items()},
         },
     }
 
@@ -103,6 +107,7 @@ _PROBLEMS = {
     "429": "Too many requests.",
     "503": "It cannot be made durable now; send it again after Retry-After.",
 }
+_NOT_EVERYWHERE = {"501": "The kind of outbox here cannot do it; the message says what to do instead."}
 
 
 def _response(text: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
 from conversion_relay.delivery.pace import PaceNow
+from conversion_relay.outbox import DeadLetters, Operator, unsupported
 from conversion_relay.relay import Relay
 
 HERE = Path(__file__).parent
@@ -58,7 +59,10 @@ def dashboard_routes(relay: Relay, paces: Callable[[], Mapping[str, PaceNow]]) -
 
     @get("/dashboard/event", guards=[only_operators])
     async def event(request: Request[Any, Any, Any]) -> Response[bytes]:
-        stories = await asyncio.to_thread(relay.outbox.find, request.query_params.get("id", ""))
+        outbox = relay.outbox
+        if not isinstance(outbox, Operator):
+            return _not_carried(str(unsupported(outbox, "find")))
+        stories = await asyncio.to_thread(outbox.find, request.query_params.get("id", ""))
         if not stories:
             raise NotFoundException("no event has this id")
         return _json(stories)
@@ -69,7 +73,9 @@ def dashboard_routes(relay: Relay, paces: Callable[[], Mapping[str, PaceNow]]) -
 
 
 def _overview(relay: Relay, paces: Mapping[str, PaceNow]) -> dict[str, Any]:
-    books = relay.outbox.counts()
+    outbox = relay.outbox
+    books = outbox.counts() if isinstance(outbox, DeadLetters) else {}
+    held, recent = (outbox.held(50), outbox.recent(50)) if isinstance(outbox, Operator) else ([], [])
     now = time.time()
     return {
         "now": now,
@@ -83,9 +89,16 @@ def _overview(relay: Relay, paces: Mapping[str, PaceNow]) -> dict[str, Any]:
             }
             for dataset, book in books.items()
         ],
-        "recent": relay.outbox.recent(50),
-        "dead": relay.outbox.held(50) + relay.outbox.dead(50),
+        "recent": recent,
+        "dead": held + (outbox.dead(50) if isinstance(outbox, DeadLetters) else []),
     }
+
+
+def _not_carried(why: str) -> Response[bytes]:
+    """This kind of outbox cannot show it."""
+    answer = _json({"reason": "not_supported", "field": "outbox", "message": why})
+    answer.status_code, answer.headers["X-Relay-Reason"] = 501, "not_supported"
+    return answer
 
 
 def _json(value: object) -> Response[bytes]:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from conversion_relay.delivery.report import Report
 from conversion_relay.delivery.turn import Delivery, Turn
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.outbox import Outbox
+from conversion_relay.outbox import Housekeeping, Queue
 from conversion_relay.telemetry import logger
 
 PRUNE_EVERY = 600.0
@@ -22,9 +22,10 @@ MOST_TURNS = 64
 class Worker:
     """Delivers in the background from `start` to `stop`; `drain` does it here and now."""
 
-    def __init__(self, delivery: Delivery, outbox: Outbox, *, every_second: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, delivery: Delivery, outbox: Queue, *, every_second: Callable[[], None] = lambda: None) -> None:
         """`every_second` is called about that often, for what has to be looked at from time to time."""
-        self._delivery, self._outbox, self._every_second = delivery, outbox, every_second
+        self._delivery, self._every_second = delivery, every_second
+        self._store = outbox if isinstance(outbox, Housekeeping) else None
         self._stopping = threading.Event()
         self._signal = threading.Condition()
         self._signals = 0
@@ -135,9 +136,11 @@ class Worker:
         while not self._stopping.wait(1.0):
             try:
                 self._every_second()
-                self._outbox.tidy(time.time())
+                if self._store is None:
+                    continue
+                self._store.tidy(time.time())
                 if time.monotonic() >= next_prune:
-                    more = self._outbox.prune(time.time())
+                    more = self._store.prune(time.time())
                     next_prune = time.monotonic() + (1.0 if more else PRUNE_EVERY)
             except OutboxUnavailable:
                 continue  # the dispatcher says so

@@ -1,4 +1,10 @@
-"""outbox"""
+"""The outbox: where accepted events wait, durable, until delivery has settled them.
+
+In come sealed events: bytes that name no person but by digest. Out go leases of them to delivery, and stories about
+them to operators. `protocol.py` says what a store promises, and what could go wrong; `verdict.py` has the words in
+which a lease is settled; each store has a package or file of its own (`sqlite/`, `sqs.py`). This room knows no HTTP
+and nothing of Meta: what an answer of Meta's means, and when an event is sent again, is decided in `delivery/`.
+"""
 
 from urllib.parse import urlsplit
 
@@ -7,35 +13,53 @@ from conversion_relay.outbox.protocol import (
     STATES,
     Attempt,
     Counts,
+    DeadLetters,
+    Housekeeping,
     Lease,
     LeasedEvent,
     Leases,
+    Limited,
+    Meter,
+    Operator,
     Outbox,
+    Queue,
     Settlement,
-    Sides,
+    SideCounts,
     State,
     Story,
+    Visits,
+    unsupported,
 )
 
 __all__ = [
     "STATES",
     "Attempt",
     "Counts",
+    "DeadLetters",
+    "Housekeeping",
     "Lease",
     "LeasedEvent",
     "Leases",
+    "Limited",
+    "Meter",
+    "Operator",
     "Outbox",
+    "Queue",
     "Settlement",
-    "Sides",
+    "SideCounts",
     "State",
     "Story",
+    "Visits",
     "open_outbox",
+    "unsupported",
 ]
 
 
 def open_outbox(url: str) -> Outbox:
-    """`sqlite:///relative.db`, `sqlite:////absolute.db`, `sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE`. Raises
-    SettingsError for anything else."""
+    """The store that RELAY_OUTBOX names; every one of them is a Queue, the rest is asked for with `isinstance`.
+
+    `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE[?dead=QUEUE]`.
+    Raises SettingsError for anything else, and for a file that cannot be opened."""
     scheme = urlsplit(url).scheme
     if scheme == "sqlite" and url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         from conversion_relay.outbox.sqlite.outbox import SqliteOutbox

@@ -10,7 +10,7 @@ from conversion_relay.aws import AwsError, DeliveryFunction
 from conversion_relay.aws.finish import MOST_RECEIVES, TOKEN_WAIT
 from conversion_relay.delivery.transport import Response
 from conversion_relay.meta.graph import Unreachable
-from conversion_relay.outbox.sqs import Kept, encode
+from conversion_relay.outbox.sqs_message import Kept, encode
 
 NOW = 1_795_435_200.0
 HOUR = 3_600

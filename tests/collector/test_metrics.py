@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from conversion_relay.collector.metrics import render
 from conversion_relay.delivery.pace import PaceNow
-from conversion_relay.outbox import STATES, Counts, Sides
+from conversion_relay.outbox import STATES, Counts, SideCounts
 from conversion_relay.telemetry import Counters
 
 NOW, DATASET = 1_795_435_200.0, "1232612085335834"
@@ -89,8 +89,8 @@ def test_calls_in_flight_and_their_limit():
 def test_names_of_somebodys_own_are_one_row_over_all_datasets():
     """Whoever may send could else make up a thousand rows."""
     sides = {
-        "1": {"Lead": Sides(both=1), "Own one": Sides(browser_only=2), "Own two": Sides(browser_only=3)},
-        "2": {"Lead": Sides(both=10, server_only=5)},
+        "1": {"Lead": SideCounts(both=1), "Own one": SideCounts(browser_only=2), "Own two": SideCounts(browser_only=3)},
+        "2": {"Lead": SideCounts(both=10, server_only=5)},
     }
     found = figures(sides=sides)
     assert found["relay_deduplication_events", of(event="Lead", side="both")] == 11

@@ -10,7 +10,7 @@ import msgspec
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from tests.failures.launcher import POINTS
 from tests.failures.load import Load, Progress, Result, reckon
-from tests.outbox.test_sqlite_file import TestSchema
+from tests.outbox.sqlite.old_schemas import write_schema_1
 from tests.processes import Installation, Process, installation, until
 
 RARE = ("in-split", "in-take-back", "in-prune", "in-replay")
@@ -93,7 +93,7 @@ def _killed_at_fsync(nth: int) -> tuple[str, ...]:
 def _migrated_again(folder: Path, n: int, nth: int) -> None:
     """A file of the first schema, killed while it becomes one of the present: all four events are there, once."""
     old = folder / f"old-{n}.db"
-    TestSchema.write_schema_1(old)
+    write_schema_1(old)
     env = {"RELAY_OUTBOX": f"sqlite:///{old}"}
     Process("status", log=folder / "migration.log", env=env, under=_killed_at_fsync(nth)).popen.wait(60)
     outbox = SqliteOutbox(str(old))

@@ -8,7 +8,7 @@ import pytest
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox import Attempt, Lease, Outbox, Sides
+from conversion_relay.outbox import Attempt, Lease, Outbox, SideCounts
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
 
 NOW = 1_700_000_000.0
@@ -427,7 +427,7 @@ class OutboxSuite:
     # -- the two sides of an event -------------------------------------------------------------------------------------
 
     def sides(self, outbox: Outbox, name: str = "Lead", dataset: str = "1") -> tuple[int, int, int]:
-        found = outbox.deduplication().get(dataset, {}).get(name, Sides())
+        found = outbox.deduplication().get(dataset, {}).get(name, SideCounts())
         return found.both, found.server_only, found.browser_only
 
     def test_the_meter_moves_whichever_side_comes_first(self, outbox):

@@ -16,7 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox import STATES, Attempt, Lease, Sides
+from conversion_relay.outbox import STATES, Attempt, Lease, SideCounts
 from conversion_relay.outbox.sqlite.lanes import LONGEST_WAIT
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
@@ -288,7 +288,7 @@ class OutboxMachine(RuleBasedStateMachine):
         sides = self.outbox.deduplication()
         for dataset in DATASETS:
             stored = sum(kept.dataset == dataset for kept in (*self.events.values(), *self.forgotten))
-            meter = sides.get(dataset, {}).get("Lead", Sides())
+            meter = sides.get(dataset, {}).get("Lead", SideCounts())
             assert meter.both + meter.server_only == stored and min(meter.both, meter.server_only) >= 0
 
     # -- the model -----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from conversion_relay.outbox.protocol import LONGEST_WAIT
 from conversion_relay.outbox.sqlite.books import read
 
 LIVE, BACKLOG, LATER, HELD = 0, 1, 2, 3
@@ -13,8 +14,6 @@ FRESH_SECONDS = 30.0
 """An event that waits longer leaves the live lane for the backlog."""
 MOST_MOVED = 2_000
 """Events that one claim takes from lane to lane, so that no claim is slow because a million wait."""
-LONGEST_WAIT = 3_600.0
-"""Longer than any retry or pause; a time due beyond it was written under a clock that has been set back since."""
 MOST_KEY = 2**63 - 1
 
 

@@ -41,8 +41,11 @@ _REVIVE = (
 )
 HELD_KEYS = "SELECT key FROM queue WHERE dataset IN (SELECT id FROM dataset) AND lane = 3"
 DEAD_OR_HELD = f"""
-SELECT key, event_id FROM event WHERE state = 'dead' AND expires_at > ?
-UNION ALL SELECT key, event_id FROM event WHERE key IN ({HELD_KEYS})
+SELECT key FROM event WHERE state = 'dead' AND expires_at > ?
+UNION ALL SELECT key FROM event WHERE key IN ({HELD_KEYS})
+"""
+DEAD_OR_HELD_OF = f"""
+SELECT key FROM event WHERE event_id IN carray(?2) AND ((state = 'dead' AND expires_at > ?1) OR {_HELD})
 """
 
 

@@ -16,10 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import apsw
+
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox.protocol import Attempt, Counts, Lease, LeasedEvent, Settlement, Sides, Story
+from conversion_relay.outbox.protocol import Attempt, Counts, Lease, LeasedEvent, Settlement, SideCounts, Story
 from conversion_relay.outbox.sqlite import ledger, look, operator, rows, sides, visits
 from conversion_relay.outbox.sqlite.books import make_dataset_id
 from conversion_relay.outbox.sqlite.database import Database
@@ -30,14 +32,13 @@ LEDGER_SECONDS = 8 * 86_400
 """A duplicate is known this long after its twin was settled: longer than Meta's own 48 h and any webhook's retries."""
 REPLAY_STEP, ERASE_STEP = 5_000, 20_000
 """Events of one transaction."""
+IDS_AT_ONCE = 1_000
+"""Event ids that one query looks up."""
 LOOK_FOR_VISITORS_EVERY = 1.0
 
 
 class SqliteOutbox:
     """Safe to use from several threads and several processes of one machine."""
-
-    survives_restart = True
-    shared_between_machines = False
 
     def __init__(self, path: str, *, boot_clock: Callable[[], float] | None = None) -> None:
         """`boot_clock`: seconds on a clock that nobody sets; leases are counted on it."""
@@ -167,7 +168,7 @@ class SqliteOutbox:
 
         return self._database.submit(work, adds=True)
 
-    def deduplication(self) -> dict[str, dict[str, Sides]]:
+    def deduplication(self) -> dict[str, dict[str, SideCounts]]:
         return sides.deduplication(self._database.read)
 
     def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
@@ -177,14 +178,24 @@ class SqliteOutbox:
     # -- the operator's hand ---------------------------------------------------------------------------------------
 
     def replay(self, now: float, event_ids: Sequence[str] | None = None) -> int:
-        dead = self._database.read(operator.DEAD_OR_HELD, (now,))
-        keys = [key for key, event_id in dead if event_ids is None or event_id in event_ids]
+        keys = self._replayable(now, event_ids)
         steps = [keys[first : first + REPLAY_STEP] for first in range(0, len(keys), REPLAY_STEP)]
         replayed = sum(self._database.submit(partial(operator.replay, now=now, keys=step)).result() for step in steps)
         if replayed:
             for wake in self._database.wakers:
                 wake()
         return replayed
+
+    def _replayable(self, now: float, event_ids: Sequence[str] | None) -> list[int]:
+        """Keys. Named ids are looked up by their index: the dead letters may be a million, and the ids ten."""
+        if event_ids is None:
+            return [key for (key,) in self._database.read(operator.DEAD_OR_HELD, (now,))]
+        ids = tuple(dict.fromkeys(event_ids))
+        keys: list[int] = []
+        for first in range(0, len(ids), IDS_AT_ONCE):
+            named = apsw.carray(ids[first : first + IDS_AT_ONCE])
+            keys += [key for (key,) in self._database.read(operator.DEAD_OR_HELD_OF, (now, named))]
+        return keys
 
     def erase(self, digests: Sequence[str], now: float) -> int:
         """A whole scan, in steps: it happens rarely, and an index over digests would be a list of persons."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 
-from conversion_relay.outbox.protocol import Sides
+from conversion_relay.outbox.protocol import SideCounts
 from conversion_relay.outbox.sqlite.look import Read
 
 MOST_NAMES = 200
@@ -81,11 +81,11 @@ DELETE FROM pixel WHERE (event_id, dataset, event_name) IN (
 """
 
 
-def deduplication(read: Read) -> dict[str, dict[str, Sides]]:
+def deduplication(read: Read) -> dict[str, dict[str, SideCounts]]:
     found: dict[str, dict[str, dict[str, int]]] = {}
     for dataset, name, side, n in read(_METER):
         found.setdefault(dataset, {}).setdefault(name, {})[side] = n
-    return {dataset: {name: Sides(**sides) for name, sides in names.items()} for dataset, names in found.items()}
+    return {dataset: {name: SideCounts(**sides) for name, sides in names.items()} for dataset, names in found.items()}
 
 
 _METER = "SELECT name, event_name, side, n FROM meter JOIN dataset ON id = dataset ORDER BY 1, 2"

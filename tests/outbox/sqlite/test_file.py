@@ -7,7 +7,7 @@ import pytest
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox import Sides
+from conversion_relay.outbox import SideCounts
 from conversion_relay.outbox.sqlite import file
 from conversion_relay.outbox.verdict import Delivered
 from tests.outbox.sqlite.files import event, opened
@@ -48,9 +48,9 @@ class TestSchema:
     def test_a_file_of_schema_2_goes_on_and_its_events_are_counted_as_the_servers(self, path, index):
         write_schema_2(path, index)
         outbox = opened(path)
-        assert outbox.deduplication() == {"1": {"Lead": Sides(server_only=2)}}
+        assert outbox.deduplication() == {"1": {"Lead": SideCounts(server_only=2)}}
         outbox.note_pixel("1", [("Lead", "w")], NOW).result()
-        assert outbox.deduplication() == {"1": {"Lead": Sides(both=1, server_only=1)}}
+        assert outbox.deduplication() == {"1": {"Lead": SideCounts(both=1, server_only=1)}}
         assert [(e.event_id, e.consent) for e in claim(outbox).events] == [("w", None)]
         outbox.remember_visitor("o", Visit(fbp="fb.1.1.1"), NOW)
         assert outbox.counts()["1"].imbalance == 0

@@ -7,7 +7,7 @@ import pytest
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox import Sides
+from conversion_relay.outbox import SideCounts
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.sqlite.salvage import salvage
 from tests.outbox.sqlite.files import EVENTS, PAGE, drained, event, filled, opened, overwrite, pages_of
@@ -82,9 +82,9 @@ def test_a_salvaged_file_still_knows_visitors_consent_and_the_pixels_reports(pat
     salvage(path)
     again = opened(path)
     assert again.visitor("o", NOW) == Visit(fbp="fb.1.1.1")
-    assert again.deduplication() == {"1": {"Lead": Sides(both=1, browser_only=1)}}
+    assert again.deduplication() == {"1": {"Lead": SideCounts(both=1, browser_only=1)}}
     again.note_pixel("1", [("Lead", "a")], NOW).result()
-    assert again.deduplication() == {"1": {"Lead": Sides(both=1, browser_only=1)}}
+    assert again.deduplication() == {"1": {"Lead": SideCounts(both=1, browser_only=1)}}
     assert claim(again).events[0].consent == "granted"
     again.close()
 
