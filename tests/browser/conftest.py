@@ -1,9 +1,12 @@
 """One browser for the tests; every name leads to this machine."""
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests.browser.chromium import chromium_path
+from tests.browser.site import Site
+from tests.browser.tab import watched
+from tests.processes import Installation, installation
 
 SWITCHES = [
     "--no-sandbox",
@@ -20,3 +23,39 @@ def browser():
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=SWITCHES)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory):
+    site = Site()
+    with installation(tmp_path_factory.mktemp("relay")) as here:
+        here.env |= {"RELAY_ALLOWED_ORIGINS": site.origins, "RELAY_TRUSTED_PROXIES": "127.0.0.1/32"}
+        here.site = site
+        here.start()
+        yield here
+    site.close()
+
+
+@pytest.fixture
+def site(relay: Installation) -> Site:
+    site: Site = relay.site
+    site.attributes, site.has_pixel, site.is_proxy = "", True, False
+    site.endpoint, site.meta = relay.url, relay.meta
+    if not relay.is_running():
+        relay.start()
+    relay.misbehave(mode="none")
+    return site
+
+
+@pytest.fixture
+def context(browser: Browser, site: Site):
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, relay: Installation, site: Site):
+    page = watched(context, relay, site)
+    yield page
+    assert page.problems == []

@@ -29,9 +29,9 @@ class Site:
         self.has_pixel = True
         self.is_proxy = False
         """The collector lies behind this site's own address, as behind a reverse proxy."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), self.handler())
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def url(self, path: str = "/", host: str = HOSTS[0]) -> str:
         return f"http://{host}:{self.port}{path}"
@@ -41,8 +41,8 @@ class Site:
         return ",".join(f"http://{host}:{self.port}" for host in HOSTS)
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.server.shutdown()
+        self.server.server_close()
 
     def page(self) -> str:
         pixel = f'<script src="/pixel.js" data-pixel="{DATASET}" data-endpoint="{self.meta}/tr"></script>'
@@ -59,7 +59,7 @@ class Site:
             " base-uri 'none'; form-action 'self'"
         )
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def handler(self) -> type[BaseHTTPRequestHandler]:
         site = self
 
         class Handler(BaseHTTPRequestHandler):

@@ -1,0 +1,134 @@
+"""What the script does before, after and without the visitor's consent."""
+
+import json
+import time
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.tab import cookies, from_server, rows, stored, track
+from tests.processes import until
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+def test_before_consent_nothing_is_sent_or_kept_and_then_everything_with_its_time(page, context, relay, site):
+    site.attributes = 'data-consent="required" data-auto-page-views'
+    page.goto(site.url("/?fbclid=IwAR-required"))
+    at = time.time()
+    event_id = track(page, "Lead")
+    page.evaluate("history.pushState({}, '', '/elsewhere')")
+    page.wait_for_load_state("networkidle")
+    until(lambda: time.time() > at + 2, every=0.2)
+    assert (page.sent, cookies(context), stored(page)) == ([], {}, 0)
+    page.evaluate("MetaTracking.consent('granted')")
+    event = from_server(relay, event_id)
+    assert abs(event["event_time"] - at) <= 1
+    assert event["event_source_url"] == site.url("/?fbclid=IwAR-required")
+    assert event["user_data"]["fbc"] == cookies(context)["_fbc"]["value"]
+    assert event["user_data"]["fbc"].endswith(".IwAR-required")
+
+
+def test_a_refusal_forgets_what_was_held(page, context, relay, site):
+    site.attributes = 'data-consent="required"'
+    page.goto(site.url())
+    track(page, "Lead")
+    page.evaluate("MetaTracking.consent('denied')")
+    assert track(page, "Contact") is None
+    page.wait_for_load_state("networkidle")
+    page.goto(site.url("/next"))
+    assert (page.sent, cookies(context), stored(page)) == ([], {}, 0)
+    page.evaluate("MetaTracking.consent('denied')")
+    assert track(page, "Lead") is None and "no consent" in page.evaluate("MetaTracking.debug").pop()
+
+
+def test_a_refusal_withdraws_what_meta_has_not_got_yet(page, context, relay, site):
+    relay.misbehave(mode="down")
+    page.goto(site.url())
+    event_id = track(page, "Lead")
+    until(lambda: relay.command("explain", event_id).returncode == 0)
+    page.evaluate("MetaTracking.consent('denied')")
+    until(lambda: b"erased" in relay.command("explain", event_id, "--json").stdout)
+    assert (cookies(context), stored(page)) == ({}, 0)
+    relay.misbehave(mode="none")
+    page.evaluate("MetaTracking.consent('granted')")
+    from_server(relay, track(page, "Search"))
+    assert [row["source"] for row in rows(relay, event_id)] == ["browser"]
+
+
+TCF = """
+    window.hear = [];
+    window.__tcfapi = (command, version, listener) => { if (command === 'addEventListener') hear.push(listener) };
+"""
+
+
+def tcf(page: Page, status: str, *purposes: int, applies: bool = True) -> None:
+    data = {"gdprApplies": applies, "eventStatus": status, "purpose": {"consents": dict.fromkeys(purposes, True)}}
+    page.evaluate("data => hear.forEach(listener => listener(data, true))", data)
+
+
+def test_iab_tcf_decides(page, context, relay, site):
+    page.add_init_script(TCF)
+    page.goto(site.url())
+    event_id = track(page, "Lead")
+    tcf(page, "cmpuishown")
+    page.wait_for_load_state("networkidle")
+    assert (page.sent, cookies(context), stored(page)) == ([], {}, 0)
+    tcf(page, "useractioncomplete", 1, 2, 3, 4, 7, 9)
+    from_server(relay, event_id)
+    page.goto(site.url("/next"))
+    count = len(page.sent)
+    track(page, "Lead")
+    tcf(page, "tcloaded", 2, 7)
+    page.wait_for_load_state("networkidle")
+    assert len(page.sent) == count and track(page, "Contact") is None
+
+
+def test_where_the_gdpr_does_not_apply_nobody_has_to_ask(page, relay, site):
+    page.add_init_script(TCF)
+    page.goto(site.url())
+    event_id = track(page, "Lead")
+    tcf(page, "tcloaded", applies=False)
+    from_server(relay, event_id)
+
+
+GTAG = "window.dataLayer = []; window.gtag = function () { dataLayer.push(arguments) };"
+DENIED = {"ad_storage": "denied", "ad_user_data": "denied", "ad_personalization": "denied"}
+
+
+def gtag(page: Page, kind: str, answer: str) -> None:
+    values = json.dumps(dict.fromkeys(DENIED, answer))
+    page.evaluate(f"gtag('consent', '{kind}', {values})")
+
+
+@pytest.mark.parametrize("default", ["before", "after"])
+def test_google_consent_mode_decides(page, context, relay, site, default):
+    page.add_init_script(GTAG + (f"gtag('consent', 'default', {json.dumps(DENIED)})" if default == "before" else ""))
+    site.attributes = "" if default == "before" else 'data-consent="required"'
+    page.goto(site.url())
+    if default == "after":
+        gtag(page, "default", "denied")
+    held = track(page, "Lead")
+    page.wait_for_load_state("networkidle")
+    assert (page.sent, cookies(context), stored(page)) == ([], {}, 0)
+    gtag(page, "update", "granted")
+    from_server(relay, held)
+    gtag(page, "update", "denied")
+    assert track(page, "Contact") is None and cookies(context) == {}
+
+
+def test_global_privacy_control(page, context, relay, site):
+    page.add_init_script("Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {value: true})")
+    site.is_proxy = True  # limited data use needs a visitor's address
+    page.goto(site.url("/?fbclid=IwAR-gpc"))
+    event = from_server(relay, track(page, "Lead"))
+    assert event["data_processing_options"] == ["LDU"]
+    assert "fbp" not in event["user_data"] and (cookies(context), stored(page)) == ({}, 0)
+    site.attributes = 'data-consent="required"'
+    page.goto(site.url("/next"))
+    count = len(page.sent)
+    assert track(page, "Contact") is None
+    page.wait_for_load_state("networkidle")
+    assert len(page.sent) == count
+    page.evaluate("MetaTracking.consent('granted')")
+    assert from_server(relay, track(page, "Contact"))["user_data"]["fbp"]
