@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -190,7 +190,7 @@ def _token(text: str) -> Secret:
 
 
 def _graph_url(url: str) -> str:
-    parts = urlsplit(url)
+    parts = _parts("META_GRAPH_URL", url)
     loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
     if not (parts.scheme == "https" or (parts.scheme == "http" and loopback)) or not parts.hostname:
         raise SettingsError("META_GRAPH_URL: https only (http for 127.0.0.1, ::1 and localhost)")
@@ -200,10 +200,19 @@ def _graph_url(url: str) -> str:
 
 
 def _origin(origin: str) -> str:
-    parts = urlsplit(origin)
+    parts = _parts("RELAY_ALLOWED_ORIGINS", origin)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
         raise SettingsError("RELAY_ALLOWED_ORIGINS: exact origins such as https://shop.example, no path, no wildcard")
     return origin.rstrip("/").lower()
+
+
+def _parts(name: str, url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for one that is no number
+    except ValueError:
+        raise SettingsError(f"{name}: expected a URL such as https://shop.example") from None
+    return parts
 
 
 def _networks(text: str) -> tuple[Network, ...]:

@@ -45,6 +45,9 @@ def test_no_secret_is_in_the_repr():
         ("RELAY_GPC", "maybe"),
         ("RELAY_LOG_FORMAT", "xml"),
         ("RELAY_VARIANTS", "perhaps"),
+        ("RELAY_ALLOWED_ORIGINS", "http://[::1"),
+        ("META_GRAPH_URL", "https://[::1"),
+        ("META_GRAPH_URL", "https://graph.example:x"),
         ("RELAY_CONFIG", "/no/such/file.toml"),
     ],
 )

@@ -29,7 +29,7 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 
 
 class StandIn:
-    def _init__(self) -> None:
+    def __init__(self) -> None:
         _patch()
         name_resources()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
