@@ -12,13 +12,14 @@ from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox import open_outbox
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.verdict import Dead, Delivered
-from tests.outbox.suite import NOW, OutboxSuite, claim, sealed, settle_all
+from tests.outbox.backends import SqliteBackend
+from tests.outbox.suite import NOW, claim, sealed, settle_all
+from tests.outbox.suite.everything import EverySuite
 from tests.processes import until
 
 
-class TestSqlite(OutboxSuite):
-    def open(self, place: Path) -> SqliteOutbox:
-        return SqliteOutbox(str(place / "outbox.db"), boot_clock=self.boot_clock)
+class TestSqlite(SqliteBackend, EverySuite):
+    """What is promised of every store, and what only a file can show."""
 
     def test_every_commit_is_fsynced(self, outbox):
         assert outbox._database.writer.execute("PRAGMA synchronous").fetchone() == (2,)

@@ -1,0 +1,84 @@
+"""The visits and the meter of the memory outbox: what they keep, and their verbs."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox import SideCounts
+
+DAY = 86_400.0
+MOST_NAMES = 200
+Name = tuple[str, str, str]
+"""Dataset, event name, event id."""
+
+
+class MemorySides:
+    def __init__(self) -> None:
+        self.visits: dict[str, tuple[float, Visit]] = {}
+        self.pixel: dict[Name, float] = {}
+        self.ledger: dict[Name, Any] = {}
+        self.meter: dict[str, dict[str, dict[str, int]]] = {}
+
+    def count(self, name: Name, **moved: int) -> None:
+        sides = self.meter.setdefault(name[0], {}).setdefault(name[1], {})
+        for side, n in moved.items():
+            sides[side] = sides.get(side, 0) + n
+
+    def count_stored(self, name: Name) -> None:
+        met = name in self.pixel
+        self.count(name, **({"both": 1, "browser_only": -1} if met else {"server_only": 1}))
+
+    def count_reported(self, name: Name, now: float) -> None:
+        names = self.meter.setdefault(name[0], {})
+        if name in self.pixel or (name[1] not in names and len(names) >= MOST_NAMES):
+            return
+        self.pixel[name] = now
+        self.count(name, **({"both": 1, "server_only": -1} if name in self.ledger else {"browser_only": 1}))
+
+    def prune_sides(self, now: float) -> int:
+        visits = [key for key, (seen_at, _) in self.visits.items() if seen_at < now - 7 * DAY]
+        pixel = [name for name, at in self.pixel.items() if at < now - 8 * DAY and name not in self.ledger]
+        for key in visits:
+            del self.visits[key]
+        for name in pixel:
+            del self.pixel[name]
+        return len(visits) + len(pixel)
+
+    def forget_visit(self, event_id: str) -> None:
+        self.visits.pop(event_id.partition("_")[2], None)
+
+    def forget_names(self, digests: Sequence[str]) -> None:
+        for digest in digests:
+            self.visits = {key: visit for key, visit in self.visits.items() if digest not in key}
+            self.pixel = {name: at for name, at in self.pixel.items() if digest not in name[2]}
+
+
+class SidesVerbs:
+    store: Any
+
+    def remember_visitor(self, key: str, visit: Visit, now: float) -> None:
+        with self.store.lock:
+            known = self.visitor(key, now)
+            seen_at = self.store.visits[key][0] if known else now
+            self.store.visits[key] = (seen_at, known.filled_from(visit) if known else visit)
+
+    def visitor(self, key: str, now: float) -> Visit | None:
+        seen_at, visit = self.store.visits.get(key, (0.0, None))
+        return visit if seen_at >= now - 7 * DAY else None
+
+    def has_visitors(self) -> bool:
+        return bool(self.store.visits)
+
+    def note_pixel(self, dataset: str, pairs: Sequence[tuple[str, str]], now: float) -> "Future[None]":
+        with self.store.lock:
+            for name, event_id in pairs:
+                self.store.count_reported((dataset, name, event_id), now)
+        future: Future[None] = Future()
+        future.set_result(None)
+        return future
+
+    def deduplication(self) -> dict[str, dict[str, SideCounts]]:
+        with self.store.lock:
+            meter = self.store.meter.items()
+            return {d: {name: SideCounts(**sides) for name, sides in names.items()} for d, names in meter if names}

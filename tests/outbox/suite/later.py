@@ -1,0 +1,140 @@
+"""Leasing over time: leases that run out, clocks that are set, and what waits until it is due. For stores with an
+operator's verbs."""
+
+import threading
+
+import pytest
+
+from conversion_relay.errors import LeaseLost
+from conversion_relay.outbox.verdict import Dead, Delivered, Hold, Park, RetryAt
+from tests.outbox.suite.backend import NOW, REFUSED, Backend, claim, sealed, settle_all
+
+
+class LaterSuite(Backend):
+    def test_many_claimers_at_once_get_each_event_once(self, outbox):
+        outbox.put([sealed(str(n)) for n in range(500)], NOW)
+        seen: list[str] = []
+
+        def work() -> None:
+            while lease := outbox.claim("1", 7, 60, NOW):
+                seen.extend(event.event_id for event in lease.events)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert len(seen) == 500 == len(set(seen))
+
+    def test_a_lease_that_ran_out_is_claimed_again_and_its_owner_can_settle_nothing(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        stale = claim(outbox)
+        self.pass_time(61)
+        assert outbox.waiting(NOW) == {"1": 0.0}
+        fresh = claim(outbox)
+        with pytest.raises(LeaseLost):
+            settle_all(outbox, stale, Dead("late"))
+        settle_all(outbox, fresh, Delivered())
+        assert outbox.find("a")[0].state == "delivered"
+
+    def test_an_extended_lease_is_kept(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        lease = claim(outbox)
+        self.pass_time(50)
+        outbox.extend(lease, 600)
+        self.pass_time(500)
+        assert outbox.waiting(NOW) == {}
+        settle_all(outbox, lease, Delivered())
+
+    def test_a_wall_clock_that_is_set_neither_ends_a_lease_nor_makes_it_last(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        lease = claim(outbox)
+        assert outbox.waiting(NOW + 8 * 86_400) == {}
+        settle_all(outbox, lease, RetryAt(NOW + 60, "short_count"))
+        assert outbox.claim("1", 1, 60, NOW) is None
+        assert claim(outbox, now=NOW - 8 * 86_400).events[0].event_id == "a", (
+            "due 8 days from now: the clock was set back"
+        )
+
+    def test_a_retry_waits_until_it_is_due_and_counts_the_attempt(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        settle_all(outbox, claim(outbox), RetryAt(NOW + 30, "short_count"), REFUSED)
+        assert outbox.claim("1", 10, 60, NOW + 29) is None
+        assert claim(outbox, now=NOW + 30).events[0].attempts == 1
+
+    def test_a_parked_event_waits_for_its_dataset_alone_and_no_attempt_is_counted(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        settle_all(outbox, claim(outbox), Park(NOW + 60, "throttled"))
+        assert outbox.waiting(NOW) == {"1": 0.0}
+        assert claim(outbox).events[0].attempts == 0
+
+    def test_a_released_lease_waits_again_as_if_nothing_had_been_sent(self, outbox):
+        outbox.put([sealed("a"), sealed("b")], NOW)
+        lease = claim(outbox)
+        outbox.settle(lease, [(lease.events[0], Delivered())], None, NOW)
+        outbox.release(lease)
+        again = claim(outbox)
+        assert [(event.event_id, event.attempts, event.sent_at) for event in again.events] == [("b", 0, None)]
+        assert outbox.counts()["1"].imbalance == 0
+
+    def test_what_a_lost_lease_held_may_have_been_sent(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        claim(outbox)
+        self.pass_time(61)
+        outbox.waiting(NOW)
+        assert claim(outbox, now=NOW + 61).events[0].sent_at == NOW
+
+    def test_since_when_meta_may_have_it_is_remembered_and_it_goes_first(self, outbox):
+        outbox.put([sealed("lost"), sealed("lost too")], NOW)
+        settle_all(outbox, claim(outbox), Park(NOW + 60, "read_timeout", sent=True))
+        outbox.put([sealed("b", expires_in=1_000)], NOW + 10)
+        lease = claim(outbox, now=NOW + 3_000)
+        assert [event.event_id for event in lease.events] == ["lost", "lost too", "b"]
+        settle_all(outbox, lease, Park(NOW + 3_060, "read_timeout", sent=True))
+        assert claim(outbox, now=NOW + 4_000).events[0].sent_at == NOW
+
+    def test_a_held_event_waits_for_a_person_or_for_its_deadline(self, outbox):
+        outbox.put([sealed("a", expires_in=1_000), sealed("b", expires_in=1_000)], NOW)
+        settle_all(outbox, claim(outbox), Hold("ambiguous_late"))
+        assert {story.event_id for story in outbox.held()} == {"a", "b"}
+        assert outbox.claim("1", 10, 60, NOW + 900) is None and outbox.counts()["1"].pending == 2
+        assert outbox.replay(NOW + 900, ["a"]) == 1
+        assert [event.event_id for event in claim(outbox, now=NOW + 900).events] == ["a"]
+        assert [event.event_id for event in claim(outbox, now=NOW + 1_001).events] == ["b"]
+        assert outbox.counts()["1"].imbalance == 0
+
+    def test_fresh_events_come_first_and_half_the_places_are_the_backlogs_by_deadline(self, outbox):
+        outbox.put([sealed(f"late-{n}", expires_in=1_000 - n) for n in range(10)], NOW)
+        later = NOW + 600
+        outbox.put([sealed(f"fresh-{n}") for n in range(10)], later)
+        ids = [event.event_id for event in claim(outbox, limit=8, now=later).events]
+        assert ids == [*(f"fresh-{n}" for n in range(4)), *(f"late-{n}" for n in (9, 8, 7, 6))]
+        ids = [event.event_id for event in claim(outbox, limit=8, now=later).events]
+        assert ids == [*(f"fresh-{n}" for n in range(4, 8)), *(f"late-{n}" for n in (5, 4, 3, 2))]
+        ids = [event.event_id for event in claim(outbox, limit=8, now=later).events]
+        assert ids == ["fresh-8", "fresh-9", "late-1", "late-0"]
+
+    def test_a_second_outbox_of_the_same_store_sees_the_first_ones_events_and_respects_its_lease(self, outbox, place):
+        outbox.put([sealed("a"), sealed("b")], NOW)
+        neighbour = self.open(place)
+        mine, theirs = claim(outbox, limit=1), claim(neighbour)
+        assert len(theirs.events) == 1
+        assert neighbour.waiting(NOW) == outbox.waiting(NOW) == {}
+        settle_all(outbox, mine, Delivered())
+        settle_all(neighbour, theirs, Delivered())
+        assert outbox.counts() == neighbour.counts()
+        neighbour.close()
+
+    def test_what_a_closed_outbox_had_leased_is_free_for_others(self, outbox, place):
+        neighbour = self.open(place)
+        outbox.put([sealed("a")], NOW)
+        claim(outbox)
+        outbox.close()
+        assert neighbour.waiting(NOW) == {"1": 0.0}
+        assert claim(neighbour).events[0].sent_at == NOW, "nobody said that it was not sent"
+        neighbour.close()
+
+    def test_waiting_says_when_the_first_event_of_a_dataset_is_due(self, outbox):
+        outbox.put([sealed("a"), sealed("b"), sealed("c", dataset="2")], NOW)
+        lease = claim(outbox)
+        outbox.settle(lease, [(lease.events[0], RetryAt(NOW + 60, "short_count"))], None, NOW)
+        outbox.settle(lease, [(lease.events[1], RetryAt(NOW + 30, "short_count"))], None, NOW)
+        assert outbox.waiting(NOW) == {"1": NOW + 30, "2": 0.0}

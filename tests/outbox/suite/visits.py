@@ -1,0 +1,40 @@
+"""Who was seen under an order's id."""
+
+from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox import Visits
+from tests.outbox.suite.backend import DAY, NOW, Backend, sealed
+
+
+class VisitsSuite(Backend):
+    def test_it_remembers_visits(self, outbox):
+        assert isinstance(outbox, Visits)
+
+    def test_a_visitor_is_known_for_seven_days_and_after_opening_again(self, outbox, place):
+        visit = Visit(client_ip_address="8.8.4.4", fbp="fb.1.1.1", url="https://shop.example/", consent="granted")
+        assert outbox.has_visitors() is False and outbox.visitor("order-1", NOW) is None
+        outbox.remember_visitor("order-1", visit, NOW)
+        assert outbox.has_visitors() and outbox.visitor("order-2", NOW) is None
+        outbox.close()
+        again = self.open(place)
+        assert again.has_visitors() and again.visitor("order-1", NOW + 6 * DAY) == visit
+        assert again.visitor("order-1", NOW + 8 * DAY) is None
+        again.prune(NOW + 8 * DAY)
+        assert again.visitor("order-1", NOW) is None, "it was dropped"
+        again.close()
+
+    def test_what_was_remembered_first_stays_and_only_what_was_missing_is_filled_in(self, outbox):
+        outbox.remember_visitor("o", Visit(client_ip_address="8.8.4.4", fbp="fb.1.1.1"), NOW)
+        outbox.remember_visitor("o", Visit(client_ip_address="9.9.9.9", fbp="fb.1.2.2", fbc="fb.1.1.AbC"), NOW + DAY)
+        assert outbox.visitor("o", NOW + DAY) == Visit(client_ip_address="8.8.4.4", fbp="fb.1.1.1", fbc="fb.1.1.AbC")
+        assert outbox.visitor("o", NOW + 7.5 * DAY) is None, "calling again keeps nobody longer"
+        outbox.remember_visitor("o", Visit(fbp="fb.1.3.3"), NOW + 8 * DAY)
+        assert outbox.visitor("o", NOW + 8 * DAY) == Visit(fbp="fb.1.3.3")
+
+    def test_an_erased_persons_visit_and_reports_are_gone_too(self, outbox):
+        digest = "ab" * 32
+        outbox.put([sealed("purchase_1", body=digest.encode())], NOW)
+        outbox.remember_visitor("1", Visit(fbp="fb.1.1.1"), NOW)
+        outbox.remember_visitor(digest, Visit(fbp="fb.1.1.1"), NOW)
+        outbox.note_pixel("1", [("Contact", f"contact_{digest}_1")], NOW).result()
+        outbox.erase([digest], NOW)
+        assert outbox.visitor("1", NOW) is None and outbox.visitor(digest, NOW) is None
