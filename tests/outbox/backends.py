@@ -1,5 +1,7 @@
 """The stores that the suite and the model are run against, with the test's hooks on each."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -29,6 +31,21 @@ class SqliteBackend(Backend):
 
     def pass_time(self, seconds: float) -> None:
         self.clock.seconds += seconds
+
+    def files(self, place: Path) -> list[Path]:
+        """What a killed process leaves behind, the database first."""
+        return [file for suffix in ("", "-wal") if (file := place / f"outbox.db{suffix}").exists()]
+
+    @contextlib.contextmanager
+    def full_disk(self, outbox: SqliteOutbox) -> Iterator[None]:
+        """The file cannot grow."""
+        writer = outbox._database.writer
+        ((pages,),) = writer.execute("PRAGMA page_count").fetchall()
+        writer.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+        try:
+            yield
+        finally:
+            writer.execute("PRAGMA max_page_count = 1000000000").fetchall()
 
 
 class MemoryBackend(Backend):
