@@ -3,7 +3,7 @@
 One Relay serves all threads of a process: outbox and client are opened once, by whoever needs them first, under a lock.
 It also survives a fork (gunicorn --preload, multiprocessing). A fork copies locks and connections, and only the one
 thread that forked: a lock that another thread held stays locked in the child, and a client's threads are gone. So the
-child gets a new lock, and a client of its own. The outbox looks after itself (`outbox/sqlite/database.py`).
+child gets a new lock, and a client of its own. The outbox looks after itself (`outbox/sqlite/fork.py`).
 """
 
 import os
