@@ -7,8 +7,8 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/cu
 import datetime
 import re
 
+from conversion_relay.meta.customer_information.folding import ascii_digits
 from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
-from conversion_relay.meta.customer_information.place import ascii_digits
 
 _NOT_A_DATE = Dropped("no date of birth in it")
 _ISO_DATE_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]\d{2}:?\d{2}.*", re.DOTALL)
@@ -16,8 +16,8 @@ _LETTER = re.compile(r"[^\W\d_\u2e80-\u9fff\uac00-\ud7af]")  # a month's name; C
 _NUMBERS = re.compile(r"\d+", re.ASCII)
 
 
-def normalize_birth_date(text: str, today: datetime.date, *, day_first: bool = False) -> str | Dropped:
-    """A four-digit year; a number above 12 is the day; else month first, as Meta reads it (`day_first` to differ).
+def normalize_birth_date(text: str, today: datetime.date) -> str | Dropped:
+    """A four-digit year; a number above 12 is the day; else month first, as Meta reads it.
 
     >>> today = datetime.date(2026, 11, 23)
     >>> normalize_birth_date("2/16/1997", today), normalize_birth_date("31-12-1990", today)
@@ -40,7 +40,7 @@ def normalize_birth_date(text: str, today: datetime.date, *, day_first: bool = F
         return _NOT_A_DATE
     year = next(n for n in numbers if len(n) == 4)
     first, second = [n for n in numbers if len(n) != 4]
-    if int(first) > 12 or (day_first and numbers[0] != year and int(second) <= 12):
+    if int(first) > 12:
         return _date(year, second, first, today)
     return _date(year, first, second, today)
 

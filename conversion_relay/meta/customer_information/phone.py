@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from conversion_relay.meta.customer_information.folding import ascii_digits
 from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
-from conversion_relay.meta.customer_information.place import ascii_digits
 from conversion_relay.meta.customer_information.tables.calling_codes import CALLING_CODES, TRUNK_PREFIXES
 
 _NOT_DIGITS = re.compile(r"[^0-9]+")

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from conversion_relay.meta.customer_information.folding import ascii_digits, name_key
 from conversion_relay.meta.customer_information.hashing import EMPTY, PLACEHOLDER, Dropped, clean, is_placeholder
 from conversion_relay.meta.customer_information.name import letters, normalize_name
 from conversion_relay.meta.customer_information.tables.countries import ALPHA_2, ALPHA_3, NAMES
@@ -123,22 +124,3 @@ def normalize_country(text: str) -> str | Dropped:
         return ALPHA_3[key]
     found = NAMES.get(key) or NAMES.get(key.removeprefix("the"))
     return found or Dropped("no country of ISO 3166-1")
-
-
-def name_key(text: str) -> str:
-    """A name as the tables know it: letters only, no accents, folded.
-
-    >>> name_key("Côte d’Ivoire"), name_key("Île-de-France")
-    ('cotedivoire', 'iledefrance')
-    """
-    if text.isascii() and text.isalpha():
-        return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in decomposed if unicodedata.category(c)[0] == "L").casefold()
-
-
-def ascii_digits(text: str) -> str:
-    """Decimal digits of any script as 0-9."""
-    if text.isascii():
-        return text
-    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)

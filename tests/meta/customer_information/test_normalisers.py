@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversion_relay.meta.customer_information import HASHED_KEYS, PLAIN_KEYS, match_keys, normalize
-from conversion_relay.meta.customer_information.place import ascii_digits
+from conversion_relay.meta.customer_information.folding import ascii_digits
 from conversion_relay.meta.customer_information.tables import generate
 
 TODAY = datetime.date(2026, 11, 23)

@@ -1,4 +1,4 @@
-"""Countries of ISO 3166-1: codes, and names as `place.name_key` folds them.
+"""Countries of ISO 3166-1: codes, and names as `folding.name_key` folds them.
 
 Written by generate.py; change it there.
 """

@@ -11,7 +11,7 @@ import phonenumbers
 import pycountry
 from babel.languages import get_official_languages
 
-from conversion_relay.meta.customer_information.place import name_key
+from conversion_relay.meta.customer_information.folding import name_key
 
 HERE = Path(__file__).parent
 
@@ -137,7 +137,7 @@ def _countries() -> str:
                 names.setdefault(key, code)
     names |= {key: code for code, common in COMMON_NAMES.items() for key in common}
     return (
-        _HEAD.format("Countries of ISO 3166-1: codes, and names as `place.name_key` folds them.")
+        _HEAD.format("Countries of ISO 3166-1: codes, and names as `folding.name_key` folds them.")
         + f"ALPHA_2 = frozenset({_wrapped(' '.join(alpha_2))}.split())\n"
         + f"ALPHA_3 = {_mapping(alpha_3)}\n"
         + f"NAMES = {_mapping(names)}\n"

@@ -1,0 +1,155 @@
+"""A whole `user_data`: from what a caller wrote to what Meta reads, and what is dropped on the way.
+
+What could go wrong, and the rule against it:
+- A key comes by both of its names (`email` and `em`), or in a list: all values of one key end in one list of digests,
+  in the order they were first seen, each once.
+- A national phone number, a state or a zip cannot be read without its country: the event's own country is read first
+  and used for the others; the operator's default country stands in where the event names none.
+- The same cities and first names come again and again: their digests are remembered, in memory only, for a day and a
+  country. Only keys whose values many people share are remembered, so that the memory is no list of persons.
+"""
+
+import datetime
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from conversion_relay.meta.customer_information.hashing import Dropped, already_hashed, digest
+from conversion_relay.meta.customer_information.keys import (
+    NEVER_HASHED,
+    READABLE_NAMES,
+    SENT_AS_NUMBER,
+    Context,
+    as_text,
+    known_country,
+    normalize_and_hash,
+)
+from conversion_relay.meta.customer_information.place import ascii_city, cut_zip
+
+
+class DroppedKey(NamedTuple):
+    """A value that is not sent; `field` as the caller named it, never the value."""
+
+    field: str
+    reason: str
+
+
+def match_keys(
+    user_data: Mapping[str, object],
+    *,
+    default_country: str | None = None,
+    today: datetime.date,
+    variants: bool = False,
+) -> tuple[dict[str, object], list[DroppedKey]]:
+    """Meta's `user_data`: hashed keys as lists of digests in first-seen order, the others as they are.
+
+    Keys by either name, values single or in lists, plain or hashed. What says nothing (None, "", []) is absent.
+    `variants` adds a second digest where Meta's own page script would hash a city or a zip differently.
+    """
+    wire: dict[str, object] = {}
+    dropped: list[DroppedKey] = []
+    country = _event_country(user_data["country"]) if "country" in user_data else None
+    context, memory = _context(country or known_country(default_country), today)
+    for field, given in user_data.items():
+        key = READABLE_NAMES.get(field, field)
+        if type(given) is not str or not given or key in wire:
+            _take_several(wire, dropped, field, given, context)
+            continue
+        known = memory.get(key)
+        if known is not None and (digest_known := known.get(given)) is not None:
+            wire[key] = [digest_known]
+            continue
+        plain = NEVER_HASHED.get(key)
+        result = plain(given) if plain is not None else _digest(key, given, context)
+        if isinstance(result, Dropped):
+            dropped.append(DroppedKey(field, result.reason))
+        elif plain is not None:
+            wire[key] = int(result) if key in SENT_AS_NUMBER else result
+        else:
+            wire[key] = [result]
+            if known is not None:
+                _remember(known, given, result)
+    if variants:
+        _add_variants(wire, user_data)
+    return wire, dropped
+
+
+def _add_variants(wire: dict[str, object], user_data: Mapping[str, object]) -> None:
+    """Meta's page script writes cities in ASCII and cuts every zip at its dash; a digest of that form may match too."""
+    for field, given in user_data.items():
+        key = READABLE_NAMES.get(field, field)
+        digests = wire.get(key)
+        if key not in _VARIANTS or not isinstance(digests, list):
+            continue
+        for _, value in _several(field, given):
+            variant = _VARIANTS[key](value) if isinstance(value, str) and already_hashed(value) is None else None
+            if variant and (hashed := digest(variant)) not in digests:
+                digests.append(hashed)
+
+
+_VARIANTS = {"ct": ascii_city, "zp": cut_zip}
+
+
+def _take_several(
+    wire: dict[str, object], dropped: list[DroppedKey], field: str, given: object, context: Context
+) -> None:
+    """The general way: lists, numbers, and a key that comes by both of its names."""
+    key = READABLE_NAMES.get(field, field)
+    for name, value in _several(field, given):
+        text = as_text(value)
+        if isinstance(text, Dropped):
+            result: str | Dropped = text
+        elif key in NEVER_HASHED:
+            result = NEVER_HASHED[key](text)
+        else:
+            result = _digest(key, text, context)
+        if isinstance(result, Dropped):
+            dropped.append(DroppedKey(name, result.reason))
+        elif key in NEVER_HASHED:
+            wire[key] = int(result) if key in SENT_AS_NUMBER else result
+        else:
+            digests = wire.setdefault(key, [])
+            assert isinstance(digests, list)
+            if result not in digests:
+                digests.append(result)
+
+
+_SHARED_BY_MANY = ("fn", "ln", "ct", "st", "zp", "country", "ge")
+"""Keys whose values repeat from person to person; what they come to is remembered, per country, in memory alone."""
+_MOST_REMEMBERED = 1_024
+
+
+@lru_cache(maxsize=16)
+def _context(country: str | None, today: datetime.date) -> tuple[Context, dict[str, dict[str, str]]]:
+    """The context of a country and a day, with the digests that are remembered for it: key -> text -> digest."""
+    return Context(country, today), {key: {} for key in _SHARED_BY_MANY}
+
+
+def _remember(known: dict[str, str], text: str, digest_known: str) -> None:
+    if len(known) >= _MOST_REMEMBERED:
+        known.clear()
+    known[text] = digest_known
+
+
+def _digest(key: str, text: str, context: Context) -> str | Dropped:
+    result = normalize_and_hash(key, text, context)
+    return result if isinstance(result, Dropped) else result[1]
+
+
+def _several(field: str, given: object) -> Iterator[tuple[str, object]]:
+    if not isinstance(given, list | tuple):
+        if given not in (None, ""):
+            yield field, given
+        return
+    for index, value in enumerate(given):
+        if value not in (None, ""):
+            yield f"{field}[{index}]", value
+
+
+def _event_country(given: object) -> str | None:
+    if isinstance(given, str):
+        return known_country(given)
+    for _, value in _several("country", given):
+        if isinstance(value, str) and (found := known_country(value)):
+            return found
+    return None
