@@ -1,10 +1,12 @@
 """The records of one invocation as the outbox that `Delivery` turns over; nothing here outlives the invocation."""
 
+import itertools
 from collections.abc import Sequence
 
 import msgspec
 
 from conversion_relay.aws.ledger import Key, Known
+from conversion_relay.errors import LeaseLost
 from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Settlement
 from conversion_relay.outbox.verdict import Delivered, Verdict
 
@@ -17,12 +19,17 @@ Fate = Verdict | Waiting
 
 
 class Records:
-    """Only the verbs that `Delivery` uses. Copies of an event share its fate."""
+    """Leases, and no other part of an outbox: messages come and go by Lambda's hand. Copies of an event share its fate.
+
+    Not safe to use from several threads: one invocation turns its delivery in one."""
 
     def __init__(self) -> None:
         self.keys: dict[Key, int] = {}
         self._events: list[LeasedEvent] = []
         self._pending: dict[str, list[int]] = {}
+        self._held: dict[str, set[int]] = {}
+        """By the token of a lease."""
+        self._tokens = itertools.count(1)
         self.verdicts: dict[int, Verdict] = {}
         self._attempts: dict[int, Attempt] = {}
 
@@ -43,7 +50,7 @@ class Records:
         """What Meta said last about this event."""
         return self._attempts.get(self.keys[key])
 
-    # -- the verbs -----------------------------------------------------------------------------------------------------
+    # -- the verbs of Leases -------------------------------------------------------------------------------------------
 
     def waiting(self, now: float) -> dict[str, float]:
         return {dataset: 0.0 for dataset, numbers in self._pending.items() if numbers}
@@ -51,21 +58,34 @@ class Records:
     def claim(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
         numbers = self._pending.get(dataset, [])
         claimed, self._pending[dataset] = numbers[:limit], numbers[limit:]
-        events = tuple(self._events[number] for number in claimed)
-        return Lease(token="", dataset=dataset, events=events) if events else None
+        if not claimed:
+            return None
+        token = str(next(self._tokens))
+        self._held[token] = set(claimed)
+        return Lease(token=token, dataset=dataset, events=tuple(self._events[number] for number in claimed))
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
-        """Lambda's visibility timeout is six times the function's own."""
+        """It lasts as long as the invocation: the queue's visibility timeout is six times the function's own."""
+        if lease.token not in self._held:
+            raise LeaseLost("nothing of this lease is left")
 
     def release(self, lease: Lease) -> None:
-        """What has no verdict stays in the queue."""
+        """What has no verdict is not tried again by this invocation, which is stopping, and stays in the queue."""
+        self._pending.setdefault(lease.dataset, []).extend(sorted(self._held.pop(lease.token, ())))
 
     def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
         """What is in a queue cannot be taken back."""
         return frozenset()
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
+        held = self._held.get(lease.token, set())
+        settled = {event.key for event, _ in settlements}
+        if not settled <= held:
+            raise LeaseLost("these events are not this lease's any more; nothing was settled")
         for event, verdict in settlements:
             self.verdicts[event.key] = verdict
             if attempt is not None:
                 self._attempts[event.key] = attempt
+        held -= settled
+        if not held:
+            self._held.pop(lease.token, None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conversion_relay.event import SealedEvent
-from conversion_relay.outbox import Attempt, Lease, Leases
+from conversion_relay.outbox import Attempt, Lease, Leases, Queue
 from conversion_relay.outbox.verdict import Dead, Verdict
 
 NOW = 1_700_000_000.0
@@ -82,4 +82,5 @@ class Backend:
     def outbox(self, place: Path) -> Iterator[Any]:
         outbox = self.open(place)
         yield outbox
-        outbox.close()
+        if isinstance(outbox, Queue):
+            outbox.close()
