@@ -217,5 +217,5 @@ def test_the_url_names_both_queues(url, dead):
     "url", ["sqs://", "sqs:///1/events", "sqs://sqs.eu-west-1.amazonaws.com/events", "sqs://host/"]
 )
 def test_a_url_without_account_or_queue_is_refused_with_the_form_to_use(url):
-    with pytest.raises(SettingsError, match="sqs://sqs.REGION"):
+    with pytest.raises(SettingsError, match=r"sqs://sqs\.REGION"):
         open_outbox(url)
