@@ -283,7 +283,7 @@ class Limited(Protocol):
     """A store without some of these parts can say what to do instead."""
 
     kind: str
-    """As in the scheme of its URL."""
+    """With its article: "an sqs:// outbox"."""
     instead: Mapping[str, str]
     """By the name of a verb that it does not have: why not, and what to do instead, in one sentence."""
 
@@ -291,5 +291,5 @@ class Limited(Protocol):
 def unsupported(outbox: object, verb: str) -> UnsupportedByOutbox:
     """What to raise when this store has no such verb."""
     if isinstance(outbox, Limited) and verb in outbox.instead:
-        return UnsupportedByOutbox(f"not with an {outbox.kind}:// outbox: {outbox.instead[verb]}")
+        return UnsupportedByOutbox(f"not with {outbox.kind}: {outbox.instead[verb]}")
     return UnsupportedByOutbox(f"this outbox cannot {verb}; a sqlite:/// outbox can")

@@ -34,7 +34,7 @@ INSTEAD = {
 class SqsOutbox:
     """`sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE[?dead=QUEUE]`; safe to use from several threads."""
 
-    kind = "sqs"
+    kind = "an sqs:// outbox"
     instead = INSTEAD
 
     def __init__(self, url: str, calls: AwsCalls | None = None) -> None:
