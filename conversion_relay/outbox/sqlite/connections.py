@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class Connections:
         with self.lock:
             self._close()
             with alone(self.path):
-                finish_salvage(self.path)
+                self._finish_salvage()
                 try:
                     self.writer, self.reader = open_file(self.path, thoroughly=thoroughly)
                 except Damaged:
@@ -44,16 +45,27 @@ class Connections:
             self.identity = Identity(self.path)
             self.is_open = True
 
+    def _finish_salvage(self) -> None:
+        with self._saving():
+            aside = finish_salvage(self.path)
+        if aside:
+            logger.error(_FINISHED, extra={"aside": aside})
+
     def _replace_damaged(self) -> None:
-        try:
+        with self._saving():
             saved = salvage(self.path)
-        except (apsw.Error, OSError) as error:
-            why = explain(self.path, error) if isinstance(error, apsw.Error) else error.strerror
-            raise Unusable(f"{self.path.name} is damaged, and what can be read cannot be saved: {why}") from None
         logger.error(
             _SET_ASIDE,
             extra={"aside": saved.aside, "events": saved.events, "damaged": saved.damaged, "skipped": saved.skipped},
         )
+
+    @contextlib.contextmanager
+    def _saving(self) -> Iterator[None]:
+        try:
+            yield
+        except (apsw.Error, OSError) as error:
+            why = explain(self.path, error) if isinstance(error, apsw.Error) else error.strerror
+            raise Unusable(f"{self.path.name} is damaged, and what can be read cannot be saved: {why}") from None
 
     def trouble(self) -> str | None:
         """None while the files at the path are the ones that were opened."""
@@ -86,4 +98,7 @@ class Connections:
             fork.never_free(self.reader)
 
 
+_FINISHED = (
+    "The salvage of a damaged outbox file was interrupted; it is finished now, and the damaged file is set aside"
+)
 _SET_ASIDE = "The outbox file was damaged; it was set aside, and what could be read of it goes on in a new one"

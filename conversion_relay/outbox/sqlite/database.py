@@ -35,7 +35,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         """Raises Unusable, Damaged, SettingsError or OSError for a file that cannot be used from the start."""
-        self._path = path
+        self.path = path
         self._room = Room(path)
         self._begin()
         fork.follow(self)
@@ -45,7 +45,7 @@ class Database:
         self._writer.start()
 
     def _begin(self, identity: Identity | None = None) -> None:
-        self._file = Connections(self._path, identity)
+        self._file = Connections(self.path, identity)
         self._writer = Writer(self._file, self._room)
         self._owner = None
         self._owning = threading.Lock()
@@ -67,9 +67,9 @@ class Database:
         with self._owning:
             if self._owner is None:
                 try:
-                    self._owner = Owner(self._path)
+                    self._owner = Owner(self.path)
                 except OSError as error:
-                    place = f"the folder of {self._path.name}"
+                    place = f"the folder of {self.path.name}"
                     raise OutboxUnavailable(f"{place} is not writable: {error.strerror}") from None
             return self._owner
 
@@ -87,7 +87,7 @@ class Database:
             except apsw.Error as error:
                 if isinstance(error, DAMAGE):
                     self.submit(partial(_raise, error))  # the writer opens the file anew
-                raise OutboxUnavailable(explain(self._path, error)) from None
+                raise OutboxUnavailable(explain(self.path, error)) from None
             if rows is not None:
                 return rows
             self.submit(_nothing).result()  # it was closed for a fork, and the writer opens it

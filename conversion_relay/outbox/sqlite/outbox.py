@@ -27,6 +27,7 @@ from conversion_relay.outbox.sqlite.books import make_dataset_id
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.file import Damaged, Unusable
 from conversion_relay.outbox.sqlite.lanes import shift_lanes
+from conversion_relay.outbox.sqlite.salvage import set_aside
 
 LEDGER_SECONDS = 8 * 86_400
 """A duplicate is known this long after its twin was settled: longer than Meta's own 48 h and any webhook's retries."""
@@ -212,6 +213,10 @@ class SqliteOutbox:
         self._database.submit(partial(operator.forget_names, digests=digests)).result()
         self._database.empty_log()
         return erased
+
+    def set_aside(self) -> list[str]:
+        """Names of the files beside the outbox that `erase` cannot reach: damaged ones, and copies of deleted ones."""
+        return set_aside(self._database.path)
 
     def tidy(self, now: float) -> int:
         datasets = self._database.read("SELECT dataset FROM tally WHERE state = 'pending' AND n > 0")

@@ -1,18 +1,25 @@
 """A damaged file: nothing is lost that can be read, nothing wrong is sent, and the operator is told."""
 
+import errno
 import os
+import stat
+import subprocess
+import sys
 import threading
 
+import apsw
 import pytest
 
-from conversion_relay.errors import SettingsError
+from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox import SideCounts
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
-from conversion_relay.outbox.sqlite.salvage import salvage
-from tests.outbox.sqlite.files import EVENTS, PAGE, drained, event, filled, opened, overwrite, pages_of
+from conversion_relay.outbox.sqlite.salvage import finish_salvage, salvage
+from tests.outbox.sqlite import killing
+from tests.outbox.sqlite.files import EVENTS, PAGE, drained, event, filled, opened, or_none, overwrite, pages_of
 from tests.outbox.sqlite.old_schemas import write_schema_2
 from tests.outbox.suite import NOW, claim, sealed
+from tests.processes import until
 
 
 class TestDamage:
@@ -107,3 +114,102 @@ def test_two_processes_that_find_damage_salvage_it_once(path):
     assert len(list(path.parent.glob("outbox.db.damaged-*Z"))) == 1
     assert len(found) == 2 and found[0].counts() == found[1].counts()
     [outbox.close() for outbox in found]
+
+
+@pytest.mark.parametrize("kind", killing.DAMAGE)
+def test_a_start_that_is_killed_at_any_step_of_a_salvage_loses_nothing(tmp_path, kind):
+    command = [sys.executable, "-m", "tests.outbox.sqlite.killing", str(tmp_path), kind]
+    done = subprocess.run(command, capture_output=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert int(done.stdout) > 30, "so many steps there are"
+
+
+class TestASalvageThatIsInterrupted:
+    @pytest.fixture
+    def broken(self, path):
+        filled(path, 500)
+        overwrite(path, pages_of(path, "body")[2], b"\xff" * 600)
+        return path
+
+    def test_by_an_error_goes_on_when_the_file_is_opened_again(self, broken, monkeypatch, caplog):
+        with monkeypatch.context() as bad:
+            bad.setattr("conversion_relay.outbox.sqlite.salvage.copy", full)
+            with pytest.raises(SettingsError, match=r"cannot be saved: the disk of outbox\.db is full"):
+                opened(broken)
+        assert broken.exists(), "the damaged file stays where it was"
+        outbox = opened(broken)
+        assert outbox.counts()["1"].accepted == 500
+        (told,) = [record for record in caplog.records if "interrupted" in record.message]
+        assert broken.with_name(told.aside).exists()
+        outbox.close()
+
+    def test_by_a_disk_that_takes_no_file_says_what_is_wrong(self, broken, monkeypatch):
+        with monkeypatch.context() as bad:
+            bad.setattr("shutil.copyfileobj", no_space)
+            with pytest.raises(SettingsError, match="cannot be saved: No space left"):
+                opened(broken)
+        outbox = opened(broken)
+        assert outbox.counts()["1"].accepted == 500
+        outbox.close()
+
+    def test_goes_by_copies_where_the_file_system_knows_no_links(self, broken, monkeypatch):
+        monkeypatch.setattr("os.link", no_space)
+        outbox = opened(broken)
+        (aside,) = broken.parent.glob("outbox.db.damaged-*Z")
+        assert b"\xff" * 600 in aside.read_bytes() and not aside.samefile(broken)
+        assert outbox.counts()["1"].accepted == 500
+        outbox.close()
+
+    def test_of_a_file_that_was_taken_away_meanwhile_is_given_up(self, broken, monkeypatch):
+        with monkeypatch.context() as bad:
+            bad.setattr("conversion_relay.outbox.sqlite.salvage.copy", full)
+            with pytest.raises(SettingsError):
+                opened(broken)
+        broken.unlink()
+        outbox = opened(broken)
+        assert outbox.counts() == {}
+        outbox.close()
+        assert finish_salvage(broken) is None
+
+
+def full(*_):
+    raise apsw.FullError("database or disk is full")
+
+
+def no_space(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_no_copy_that_is_made_can_be_read_by_others(path):
+    filled(path, 500)
+    overwrite(path, pages_of(path, "body")[2], b"\xff" * 600)
+    opened(path).close()
+    for part in path.parent.glob("outbox.db*"):
+        assert part.is_dir() or stat.S_IMODE(part.stat().st_mode) == 0o600, part
+
+
+def test_another_process_that_has_the_damaged_file_open_acknowledges_nothing_into_it(path):
+    neighbour = opened(path)
+    neighbour.put([sealed("a")], NOW)
+    salvage(path)
+    with pytest.raises(OutboxUnavailable, match=r"deleted or moved away|another file stands"):
+        neighbour.put([sealed("b")], NOW)
+    until(lambda: or_none(lambda: neighbour.put([sealed("c")], NOW)))
+    neighbour.close()
+    again = opened(path)
+    assert {e.event_id for e in claim(again).events} >= {"a", "c"}
+    again.close()
+
+
+def test_what_is_set_aside_is_named(path):
+    assert opened(path).set_aside() == []
+    salvage(path)
+    salvage(path)
+    path.with_name("outbox.db.rescued-20260101T000000Z").write_bytes(b"")
+    path.with_name("other.db.damaged-20260101T000000Z").write_bytes(b"")
+    outbox = opened(path)
+    named = outbox.set_aside()
+    outbox.close()
+    assert "outbox.db.rescued-20260101T000000Z" in named and not any("other" in name for name in named)
+    assert len([name for name in named if name.startswith("outbox.db.damaged-")]) >= 2
+    assert all(path.with_name(name).exists() for name in named)
