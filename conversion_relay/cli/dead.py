@@ -11,6 +11,7 @@ import click
 
 from conversion_relay.cli.printing import ago, print_json, print_table
 from conversion_relay.outbox import DeadLetters, Operator, open_outbox, unsupported
+from conversion_relay.outbox.protocol import SetsAside
 from conversion_relay.settings import Settings
 
 
@@ -76,8 +77,12 @@ def export(file: BinaryIO) -> None:
 @click.option("--phone", multiple=True)
 @click.option("--external-id", multiple=True)
 @click.option("--country", help="of the phone number, where it has no calling code")
-def erase(email: tuple[str, ...], phone: tuple[str, ...], external_id: tuple[str, ...], country: str | None) -> None:
-    """Forget a person: every event that holds their hash loses it. A bare `-` reads the value from standard input."""
+@click.option("--json", "as_json", is_flag=True)
+def erase(
+    email: tuple[str, ...], phone: tuple[str, ...], external_id: tuple[str, ...], country: str | None, as_json: bool
+) -> None:
+    """Forget a person: every event that holds their hash loses it. A bare `-` reads the value from standard input.
+    Exit 1 when there was none. Exit 3 when files that were set aside may hold the person too; delete these."""
     from conversion_relay.meta.customer_information import normalize
 
     settings = Settings.from_env(required=())
@@ -96,8 +101,14 @@ def erase(email: tuple[str, ...], phone: tuple[str, ...], external_id: tuple[str
         if not isinstance(outbox, Operator):
             raise unsupported(outbox, "erase")
         n = outbox.erase(digests, time.time())
-    click.echo(f"{n} events erased")
-    raise SystemExit(0 if n else 1)
+        aside = outbox.set_aside() if isinstance(outbox, SetsAside) else []
+    if as_json:
+        print_json({"erased": n, "set_aside": aside})
+    else:
+        click.echo(f"{n} events erased")
+    if aside:
+        click.echo(f"not searched, and may hold this person: {', '.join(aside)}; delete these files", err=True)
+    raise SystemExit(0 if n and not aside else 1)
 
 
 @contextlib.contextmanager

@@ -288,6 +288,14 @@ class Limited(Protocol):
     """By the name of a verb that it does not have: why not, and what to do instead, in one sentence."""
 
 
+@runtime_checkable
+class SetsAside(Protocol):
+    """A store that keeps files beside the outbox which hold events."""
+
+    def set_aside(self) -> list[str]:
+        """Names of the files that `erase` cannot reach: damaged ones, and copies of deleted ones."""
+
+
 def unsupported(outbox: object, verb: str) -> UnsupportedByOutbox:
     """What to raise when this store has no such verb."""
     if isinstance(outbox, Limited) and verb in outbox.instead:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.outbox.sqlite import writer
 from conversion_relay.outbox.verdict import Delivered
 from tests.outbox.backends import MemoryBackend, SqliteBackend
 from tests.outbox.expected import DAY
@@ -81,7 +80,7 @@ class SqliteMachine(OutboxMachine):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """A locked file is given up at once, so that a run of many steps takes seconds."""
-    monkeypatch.setattr(writer, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("conversion_relay.outbox.sqlite.group.BUSY_SECONDS", 0.05)
 
 
 MemoryMachine.TestCase.settings = SqliteMachine.TestCase.settings = RUNS

@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 
 from conversion_relay.outbox.sqlite import fork
-from conversion_relay.outbox.sqlite.file import Damaged, Identity, Unusable, alone, explain, open_file
+from conversion_relay.outbox.sqlite.file import Check, Damaged, Identity, Unusable, alone, explain, open_file
 from conversion_relay.outbox.sqlite.salvage import finish_salvage, is_ours, salvage
 from conversion_relay.telemetry import logger
 
@@ -28,7 +28,7 @@ class Connections:
         self.lock = threading.Lock()
         """Held by whoever reads, opens or closes."""
 
-    def open(self, *, thoroughly: bool = False) -> None:
+    def open(self, check: Check = "quick") -> None:
         """Anew, if it is open. A damaged file is set aside first. Raises Unusable; Damaged for somebody else's file;
         SettingsError for a newer schema."""
         with self.lock:
@@ -36,7 +36,7 @@ class Connections:
             with alone(self.path):
                 self._finish_salvage()
                 try:
-                    self.writer, self.reader = open_file(self.path, thoroughly=thoroughly)
+                    self.writer, self.reader = open_file(self.path, check)
                 except Damaged:
                     if not is_ours(self.path):
                         raise

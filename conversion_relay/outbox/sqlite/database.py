@@ -1,7 +1,7 @@
 """One SQLite file as the outbox uses it: jobs are written by one thread, rows are read by any.
 
-`writer.py` tells how jobs are committed and what happens after trouble, `connections.py` how the file is opened and
-replaced, `fork.py` what happens when the process forks. This module puts them together.
+`group.py` tells how jobs are committed, `writer.py` what happens after trouble, `connections.py` how the file is
+opened and replaced, `fork.py` what happens when the process forks. This module puts them together.
 
 Everything that belongs to one process is made in `_begin`: the connections, the writing thread with its queue and
 locks, the owner's lock, and whom to wake. The child of a fork runs `_begin` once more and shares none of it with its
@@ -22,8 +22,9 @@ from conversion_relay.outbox.sqlite import fork
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
 from conversion_relay.outbox.sqlite.file import DAMAGE, SCHEMA_VERSION, Identity, explain
+from conversion_relay.outbox.sqlite.group import Result, Work
 from conversion_relay.outbox.sqlite.owner import Owner
-from conversion_relay.outbox.sqlite.writer import CLOSED, Result, Work, Writer
+from conversion_relay.outbox.sqlite.writer import CLOSED, Writer
 
 IN_USE_AT_FORK = "the outbox was in use while this process was forked from another one; open it anew in this process"
 

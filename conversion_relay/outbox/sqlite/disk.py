@@ -1,8 +1,22 @@
-"""Room on the disk: refuse at the door while there is still enough to finish what was begun.
+"""Room on the disk: refuse new events while there is still enough to finish what was begun.
 
-On a full disk SQLite can neither UPDATE nor DELETE, so a worker could not even record that Meta took an event. Two
-reserves prevent that: below the soft limit nothing new is accepted, and a file of ballast is there to be given up when
-even settling needs room.
+What could go wrong. On a full disk SQLite can neither UPDATE nor DELETE, since both write to the log first. A worker
+could then not record that Meta took an event, and would send it again. And a backlog could never drain, because
+making room needs room.
+
+The rule: two reserves.
+1. Below the soft limit (5 % of the disk, at most 256 MB) nothing new is accepted: the caller hears 503 and keeps the
+   event. What is stored is delivered, and each delivered event gives pages back. The free pages inside the file count,
+   but only half: the log needs the disk itself.
+2. When even settling finds the disk full, because somebody else filled it, a file of ballast (2 %, at most 64 MB) is
+   deleted, and the jobs are done one at a time with the log emptied between them. The ballast is laid again when there
+   is ample room.
+
+Why statvfs before each commit: it costs two microseconds, and a quick writer fills a small disk within a second. The
+ballast is allocated with posix_fallocate, since a sparse file would give nothing back.
+
+Rejected: a limit in bytes for the backlog (the disk has one); `PRAGMA max_page_count` (it does not count the log);
+reserving pages inside the database (the log cannot use them).
 """
 
 import contextlib

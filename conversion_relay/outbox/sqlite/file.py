@@ -1,7 +1,26 @@
-"""The file under the SQLite outbox: opened with care, known again by its inode, and never trusted after a failed fsync.
+"""The file under the SQLite outbox: how it is opened and checked, and how it is known again.
 
-Every opening copies the write-ahead log into the database and empties it. After an fsync that failed, the kernel may
-show pages as clean that never reached the disk; frames written once more, into a log begun anew, cannot rest on those.
+What could go wrong. When an fsync fails, the kernel may drop the pages and show them as clean. The next fsync then
+succeeds, and a commit that rests on the lost pages is acknowledged and gone after a power cut
+(https://wiki.postgresql.org/wiki/Fsync_Errors). A bad disk returns wrong pages. Somebody deletes the file, or puts a
+backup in its place, while we have it open: SQLite goes on writing into the old inode, which vanishes with the process.
+Two processes find the same damage and both replace the file.
+
+The rules.
+1. After any error of the file it is closed and opened again before anything else is promised (`writer.py`). Each
+   opening copies the log into the database, syncs it, and cuts the log to nothing; so new frames go into a log that
+   begins anew, and rest on no page of the old one. An opening that succeeds has made a real commit of its own.
+2. A file up to QUICK_TO_CHECK is checked at each opening, a larger one when damage was met. Not after a fork, where we
+   closed it ourselves a moment ago.
+3. After each commit, and before it is acknowledged, the inodes at the path are compared with those that were opened
+   (`Identity`). It costs two calls of stat, about 3 microseconds.
+4. One process at a time opens, checks and mends (`alone`), by a lock on a file of its own: a lock on the database
+   itself would be dropped whenever any descriptor of it is closed in this process.
+5. Only the writing connection copies the log: two connections that do were what SQLite's WAL-reset bug needed.
+6. A schema is brought up to date in one transaction; a kill in the middle leaves the old one.
+
+Rejected: to repeat the failed fsync (see above); to end the process (ADR 7); inotify instead of stat, since it reports
+late and not on every file system.
 """
 
 import contextlib
@@ -12,6 +31,7 @@ import time
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import apsw
 
@@ -25,9 +45,10 @@ MOST_LOG = 16 * 1_048_576
 LOG_SHARE = 0.01
 """... of a small file system: copying needs about as much room once more, and both must fit into the reserve."""
 QUICK_TO_CHECK = 64 * 1_048_576
-"""Files up to this size are checked through and through whenever they are opened; it takes a tenth of a second."""
+"""Files up to this size are checked whenever they are opened, which takes some tenths of a second."""
 DAMAGE = (apsw.CorruptError, apsw.NotADBError)
 Inode = tuple[int, int]
+Check = Literal["none", "quick", "full"]
 
 
 class Damaged(Exception):
@@ -38,7 +59,7 @@ class Unusable(Exception):
     """The file cannot be used now; the text says why and what to do, and names no path but the file's own name."""
 
 
-def open_file(path: Path, *, thoroughly: bool = False) -> tuple[apsw.Connection, apsw.Connection]:
+def open_file(path: Path, check: Check = "quick") -> tuple[apsw.Connection, apsw.Connection]:
     """(the writing connection, the reading one). Raises Unusable or Damaged; SettingsError for a newer schema."""
     _touch(path)
     log = _most_log(path)
@@ -55,7 +76,7 @@ def open_file(path: Path, *, thoroughly: bool = False) -> tuple[apsw.Connection,
         with contextlib.suppress(apsw.FullError):  # to look, and to make room, no free disk is needed
             writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a real commit: we can write, the log exists
-        _check(writer, path, thoroughly)
+        _check(writer, path, check)
         reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         reader.set_busy_timeout(2_000)
         # Only the writer checkpoints: two connections that do are what the WAL-reset bug needed.
@@ -129,9 +150,9 @@ def concerns_file(error: Exception) -> bool:
     return isinstance(error, (apsw.Error, Unusable, Damaged)) and not isinstance(error, OF_ONE_ROW)
 
 
-def _check(db: apsw.Connection, path: Path, thoroughly: bool) -> None:
-    if thoroughly or path.stat().st_size <= QUICK_TO_CHECK:
-        found = db.execute(f"PRAGMA {'integrity_check' if thoroughly else 'quick_check'}(1)").fetchall()
+def _check(db: apsw.Connection, path: Path, check: Check) -> None:
+    if check == "full" or (check == "quick" and path.stat().st_size <= QUICK_TO_CHECK):
+        found = db.execute(f"PRAGMA {'integrity_check' if check == 'full' else 'quick_check'}(1)").fetchall()
         if found != [("ok",)]:
             raise Damaged(f"{path.name} is damaged: {found}")
 

@@ -1,4 +1,31 @@
-"""Whose turn it is: the lanes of the SQLite outbox, inside a transaction that the caller opened."""
+"""Which events are claimed next. All functions work inside a transaction that the caller opened.
+
+What could go wrong. After an outage a million events wait. First in, first out would send a visitor's order of this
+minute hours later, when it is worth little to an ad. Last in, first out would let the oldest events reach Meta's
+limit of seven days, and they would be lost. And a query that sorts a million rows, or an index over state and time on
+the wide table, makes each claim slower the more there is to do.
+
+The rule: `queue` holds one narrow row for each waiting event, and the row's lane says what it waits for.
+
+    lane 0  live     accepted in the last 30 s; by the time of acceptance
+    lane 1  backlog  older, or tried before; by deadline, but first those that Meta may have already, by the time sent
+    lane 2  later    waits until a time, after an error or while its dataset is parked aside; by that time
+    lane 3  held     waits for a person's word; by deadline, at which it expires
+
+A claim takes live events first; where the backlog waits too, half of the places are the backlog's. So what is fresh
+is at Meta within seconds, and the backlog is done at no less than half of the speed, nearest deadline first. Each
+claim and each `tidy` moves at most MOST_MOVED events to the lane where they belong by now. The primary key (dataset,
+lane, rank, key) is the order, so the first thousand of a lane are read and deleted from the head of a B-tree; that
+costs the same at a thousand and at ten million.
+
+Two details:
+- Ranges compare the pair (rank, key): a million events may have one rank, and a range by rank alone would take them
+  all.
+- The clock may have been set back. What is due in more than LONGEST_WAIT was written under another clock, and is due
+  now.
+
+Rejected: priorities as numbers (nobody knows which); weighted fair queueing (half is easy to explain and to test).
+"""
 
 from array import array
 from typing import Any

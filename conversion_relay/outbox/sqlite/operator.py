@@ -1,5 +1,27 @@
-"""What an operator's word does to the events of the SQLite outbox: replay, erase, withdraw. As `rows`, inside a
-transaction that the caller opened."""
+"""Replay, erase, withdraw. All functions work inside a transaction that the caller opened.
+
+What could go wrong. A person asks to be forgotten, or a visitor takes back a consent, while the event is in any
+state: waiting in a lane, leased by a worker that is about to send it, dead, or delivered long ago. An event that
+comes back after the erasure would be sent all the same; one that is deleted would be unknown, and a late copy of it
+would be accepted as new. What was deleted may still stand in the log, or in free pages of the file.
+
+The rules.
+1. `erase` and `withdraw` end an event as `erased`. Its body, which is all that names a browser, is deleted. Its row
+   stays until the ledger drops it, so that a late copy is a duplicate. An id that holds a digest itself is replaced.
+2. What a worker holds is not taken from it. `erase` changes the state, `withdraw` writes a mark (`consent`); the worker
+   asks `revoked` before each call to Meta, and neither settling nor taking back a lease lets such an event wait again
+   (ADR 10).
+3. `erase` looks at every event, in steps between which others may write: an index over digests would be a list of
+   persons. `secure_delete` overwrites what is deleted, and the log is emptied before `erase` returns. Files that were
+   set aside (`salvage.py`) are not searched; they are named.
+4. `withdraw` reaches only what a browser may have sent (public event names), found by id: a page must not take back an
+   order.
+5. `replay` gives dead and held events a new life with no attempts counted, as long as Meta takes them; what Meta said
+   before is kept in `retried`.
+
+Rejected: deleting the event's row (see above); waiting until a leased event comes back (a worker may hold it for
+minutes).
+"""
 
 import secrets
 from array import array

@@ -1,6 +1,21 @@
-"""Who holds a lease, told by a file lock: the kernel frees it the moment its process dies.
+"""Whether the process that holds a lease is still alive, told by a file lock.
 
-Without it, events leased by a killed worker would lie until their lease ran out.
+What could go wrong. A worker is killed while it holds a thousand events. Until the lease runs out nobody sends them; a
+lease that is short instead is lost whenever Meta answers slowly, and its events are sent twice.
+
+The rule. Each process holds a lock (flock) on a file of its own in `…-owners` and writes the file's name into its
+leases. The kernel frees the lock at the moment the process dies, however it dies. Whoever can take the lock of
+another owner knows that it is dead, deletes the file and takes its leases back at once. A process that stands still,
+but lives, keeps its lock; against that there is the end of the lease.
+
+Two details:
+- A new file is visible before it is locked, and another process may just be sweeping it away. So after the lock the
+  name is looked at again, and if it is gone another one is taken.
+- A child of a fork inherits the descriptor, and with it the lock: its parent's would outlive the parent. The child
+  closes it, which frees nothing while the parent holds it too, and takes a lock of its own (`fork.py`).
+
+Rejected: process ids (they come again, and mean nothing in another container); a heartbeat in the database (a write
+every second, and its lateness is no proof); POSIX locks by fcntl (dropped when any descriptor of the file is closed).
 """
 
 import contextlib

@@ -1,7 +1,26 @@
-"""Whether Meta got an event from both sides: the pixel's reports, and a meter that moves in the same transactions.
+"""The de-duplication meter: which events Meta got from the server, from the page's pixel, or from both.
 
-A row of `pixel` whose event is in the ledger was counted as `both`, any other as `browser_only`; so neither a repeated
-report nor a duplicate is counted twice, and the two are dropped together.
+What could go wrong. Meta counts an event once only if server and pixel send the same id, and nobody notices when they
+do not. The report of a page may come before the event, after it, twice, or without one; the event may come twice,
+too. Counting in memory loses all that at a restart; counting by a query reads the whole ledger.
+
+The rule: a table of counts (`meter`) moves in the same transactions as the events and the reports. Each event is in
+exactly one of three cells:
+
+    event stored, no report known      server_only + 1
+    event stored, report known         both + 1, browser_only - 1
+    report new, no event known         browser_only + 1
+    report new, event known            both + 1, server_only - 1
+
+A report is a row of `pixel`; a second one conflicts and counts nothing, and so does a duplicate event, which is not
+stored. So a row of `pixel` whose event is in the ledger was counted as `both`, any other as `browser_only`. The two
+are dropped together: a report whose event is still known stays as long as the event, or it could be counted again.
+
+Anybody can write a page's report, so a dataset has at most MOST_NAMES event names here, and no cell goes below zero
+after a salvage that lost reports.
+
+Rejected: asking Meta (its figures come a day later, and only for the last 48 hours); a counter without rows (a report
+that is repeated would count twice).
 """
 
 from collections import Counter

@@ -1,68 +1,46 @@
-"""The thread that writes: group commit, and the file opened again after any trouble.
+"""The thread that writes, and how it opens the file again after any trouble.
 
-What could go wrong. An fsync costs between 0.1 and 20 ms. If every event had its own, a busy shop would wait for the
-disk; if there were none, a power cut would lose events that were answered with 202. And an fsync that fails does not
-fail twice: the kernel may mark the unwritten pages as clean, so the next fsync succeeds although the data is gone
-(https://wiki.postgresql.org/wiki/Fsync_Errors).
+What could go wrong. An fsync that fails does not fail twice, and the data may be gone (`file.py`). A caller whose
+future is never completed waits for ever. An error that nobody thought of ends the thread, and every caller from then
+on waits.
 
 The rules.
-1. *Group commit.* Callers hand in jobs and get futures. One thread takes everything that waits (at most GROUP jobs),
-   runs it in one transaction, commits, and only then completes the futures. The slower the disk, the larger the groups.
-2. *Each submitted future is answered.* A job is put into the queue under the same lock under which the queue is closed,
-   so none can arrive behind the last one that the thread sees. Should the thread itself end, what waits is refused, and
-   so is what comes later.
-3. *A job that fails, fails alone.* LeaseLost is raised before anything is written, so it is simply the job's answer.
-   For any other error that does not concern the file (a constraint, a TypeError) the whole transaction is rolled back
-   and run a second time with a savepoint for each job. So a job must be repeatable: it changes nothing but the
-   database. Savepoints from the start were rejected: each page that a job changes would be copied first, in every
-   transaction, for an error that almost never happens.
-4. *After any error of the file it is opened anew before anything else is promised.* Opening copies the log into the
-   database and empties it, so that nothing rests on pages that an fsync did not bring to the disk (`file.py`). Until
-   that succeeds every caller hears at once what the trouble is (OutboxUnavailable), and it is tried every half second.
-   No error while opening ends the thread.
-5. *A full disk refuses what adds, not what settles* (`disk.py`). A locked file refuses the group after two seconds, and
-   is not opened anew.
+1. *Each submitted future is answered.* A job is put into the queue under the same lock under which the queue is
+   closed, so none can arrive behind the last one that the thread sees. Should the thread itself end, what waits is
+   refused, and so is what comes later.
+2. *After any error of the file it is opened anew before anything else is promised.* Until that succeeds every caller
+   hears at once what the trouble is (OutboxUnavailable), and it is tried again every half second. No error while
+   opening ends the thread.
+3. *A deleted file is not begun anew.* What it held is copied while the connections still hold it, and it is used again
+   when it is put back.
+4. *The thread stands still while the process forks* (`fork.py`): what was submitted is committed, and the file is
+   closed.
 
-Rejected: a connection for each caller (SQLite has one writer at a time anyway, and each commit would have its own
-fsync); ending the process on EIO, since not everybody has a supervisor (ADR 7).
+Rejected: ending the process on an I/O error, since not everybody has a supervisor (ADR 7); opening the file again in
+the caller's thread (callers would wait for each other, and an event loop must not wait at all).
 """
 
 import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import apsw
 
-from conversion_relay.errors import LeaseLost, OutboxUnavailable, SettingsError
-from conversion_relay.outbox.sqlite.books import read
+from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
-from conversion_relay.outbox.sqlite.file import DAMAGE, PAGE, Damaged, Unusable, concerns_file, explain, rescue
+from conversion_relay.outbox.sqlite.file import DAMAGE, Damaged, Unusable, explain, rescue
+from conversion_relay.outbox.sqlite.group import Groups, Job, Result, Work, refuse
 from conversion_relay.telemetry import logger
 
-BUSY_SECONDS = 2.0
-"""A caller waits at most this long for a file that another process holds locked."""
 REOPEN_EVERY = 0.5
 GROUP = 512
 """Jobs in one transaction at most, so that the first of them is not kept waiting for the last."""
-SHORT_OF_SPACE = "the disk is nearly full; nothing new is accepted until there is room, what is stored is delivered"
 CLOSED = "the outbox is closed"
 ENDED = "the thread that writes has ended; start the process again"
-Result = TypeVar("Result")
-Work = Callable[[apsw.Connection], Result]
-Answer = tuple[Any, Exception | None]
-
-
-class Job(NamedTuple):
-    work: Work[Any]
-    future: "Future[Any]"
-    adds: bool
-    """It makes the file larger, so it is what a full disk refuses first."""
-    since: float
 
 
 class Writer:
@@ -74,7 +52,7 @@ class Writer:
     def __init__(self, file: Connections, room: Room) -> None:
         self.file = file
         self.empties_log = False
-        self._room = room
+        self._groups = Groups(file, room)
         self._queue: queue.SimpleQueue[Job | threading.Event | None] = queue.SimpleQueue()
         # Re-entrant, for a signal handler that submits or forks while its thread is in here.
         self._entry = threading.RLock()
@@ -164,7 +142,7 @@ class Writer:
             with self._entry:
                 self._trouble = ended
                 self._refuse_waiting(ended)
-            _refuse([job for job in self._in_hand if not job.future.done()], ended)
+            refuse([job for job in self._in_hand if not job.future.done()], ended)
             self.file.close()
 
     def _take_group(self) -> None:
@@ -177,9 +155,10 @@ class Writer:
         self._in_hand = jobs
         try:
             if jobs:
-                self._commit(jobs)
-            if self.empties_log:
-                self.empties_log = not self._checkpoint()
+                self._open()
+                self._groups.commit(jobs)
+            if self.empties_log and self.file.is_open:
+                self.empties_log = not self._groups.checkpoint()
         except Exception as error:
             self._give_up(error, jobs)
         if self._trouble:
@@ -191,89 +170,13 @@ class Writer:
             self.file.close()
             closed.set()
 
-    def _commit(self, jobs: list[Job]) -> None:
-        """Every job gets its answer here: after the commit, or with the reason why there was none."""
-        if not self.file.is_open:
-            self._open()
-        if self._room.is_short(self._free_inside):
-            jobs = _refuse_additions(jobs)
-        try:
-            self._transaction(jobs)
-        except apsw.FullError:
-            self._roll_back()
-            self._commit_on_a_full_disk(_refuse_additions(jobs))
-        except apsw.BusyError as error:
-            self._roll_back()
-            _refuse(jobs, explain(self.file.path, error))
-
     def _open(self) -> None:
-        """After a fork: it was closed in good order, and must be where it was."""
+        """It is closed after a fork. It was closed in good order, and must be where it was."""
+        if self.file.is_open:
+            return
         if self.file.is_missing():
             raise Unusable(f"{self.file.path.name} was deleted or moved away while in use")
-        self.file.open()
-
-    def _commit_on_a_full_disk(self, jobs: list[Job]) -> None:
-        """What only settles may use the ballast, and the log's place, one after the other: else full stays full."""
-        self._room.release()
-        for job in jobs:
-            self._checkpoint()
-            try:
-                self._transaction([job])
-            except (apsw.FullError, apsw.BusyError) as error:
-                self._roll_back()
-                _refuse([job], explain(self.file.path, error))
-
-    def _transaction(self, jobs: list[Job]) -> None:
-        if not jobs:
-            return
-        waited = time.monotonic() - jobs[0].since
-        self.file.writer.set_busy_timeout(int(1000 * max(0.05, BUSY_SECONDS - waited)))
-        answers = self._attempt(jobs, apart=False) or self._attempt(jobs, apart=True) or []
-        if trouble := self.file.trouble():
-            raise Unusable(trouble)
-        for job, (result, failure) in zip(jobs, answers, strict=True):
-            if failure is not None:
-                job.future.set_exception(failure)
-            else:
-                job.future.set_result(result)
-
-    def _attempt(self, jobs: list[Job], *, apart: bool) -> list[Answer] | None:
-        """Committed answers; None when all was taken back because of one job. `apart`: a savepoint for each."""
-        db = self.file.writer
-        answers: list[Answer] = []
-        db.execute("BEGIN IMMEDIATE")
-        for job in jobs:
-            try:
-                answers.append((_work_apart(job, db) if apart else job.work(db), None))
-            except LeaseLost as error:  # nothing was written
-                answers.append((None, error))
-            except Exception as error:
-                if concerns_file(error):
-                    raise
-                if not apart:
-                    db.execute("ROLLBACK")
-                    return None
-                answers.append((None, error))
-        db.execute("COMMIT")
-        return answers
-
-    def _checkpoint(self) -> bool:
-        """Copy the log into the file and cut it to nothing; whether that could be done now."""
-        with contextlib.suppress(apsw.BusyError, apsw.FullError):
-            ((is_busy, _, _),) = read(self.file.writer, "PRAGMA wal_checkpoint(TRUNCATE)")
-            return not is_busy
-        return False
-
-    def _free_inside(self) -> int:
-        with contextlib.suppress(apsw.Error):
-            ((pages,),) = read(self.file.writer, "PRAGMA freelist_count")
-            return int(pages) * PAGE
-        return 0
-
-    def _roll_back(self) -> None:
-        with contextlib.suppress(apsw.Error):
-            if self.file.writer.in_transaction:
-                self.file.writer.execute("ROLLBACK")
+        self.file.open("none")
 
     # -- trouble -------------------------------------------------------------------------------------------------------
 
@@ -282,7 +185,7 @@ class Writer:
         self._trouble = self._describe(error)
         self._is_damaged = isinstance(error, DAMAGE)
         logger.error("The outbox cannot record", extra={"reason": self._trouble})
-        _refuse([job for job in jobs if not job.future.done()], self._trouble)
+        refuse([job for job in jobs if not job.future.done()], self._trouble)
 
     def _describe(self, error: Exception) -> str:
         match error:
@@ -315,7 +218,7 @@ class Writer:
 
     def _is_open_anew(self) -> bool:
         try:
-            self.file.open(thoroughly=self._is_damaged)
+            self.file.open("full" if self._is_damaged else "quick")
         except Exception as error:  # whatever it is: without this thread nothing is ever recorded again
             self._trouble = self._describe(error)
             return False
@@ -328,26 +231,3 @@ class Writer:
                 word.set()  # whoever asked looks whether the file is closed
             elif word is not None and word.future.set_running_or_notify_cancel():
                 word.future.set_exception(OutboxUnavailable(why))
-
-
-def _work_apart(job: Job, db: apsw.Connection) -> Any:
-    """With its own writes taken back when it fails."""
-    db.execute("SAVEPOINT job")
-    try:
-        result = job.work(db)
-    except Exception as error:
-        if not concerns_file(error):
-            db.execute("ROLLBACK TO job; RELEASE job").fetchall()
-        raise
-    db.execute("RELEASE job")
-    return result
-
-
-def _refuse_additions(jobs: list[Job]) -> list[Job]:
-    _refuse([job for job in jobs if job.adds], SHORT_OF_SPACE)
-    return [job for job in jobs if not job.adds]
-
-
-def _refuse(jobs: list[Job], why: str) -> None:
-    for job in jobs:
-        job.future.set_exception(OutboxUnavailable(why))
