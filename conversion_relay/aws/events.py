@@ -1,4 +1,6 @@
-"""What calls a Lambda function, as one shape: HTTP API, REST API, Function URL, load balancer, test console.
+"""An HTTP request in one shape, whoever called the function: HTTP API, REST API, Function URL or load balancer.
+
+Each writes headers, cookies, the body and the peer's address differently, and reads its answer differently:
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html (2.0 and 1.0)
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
@@ -23,7 +25,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     headers: dict[str, str]
     peer: str | None
-    """Who connected: told by AWS itself, not by a header that anybody can write."""
+    """The address that connected, as AWS saw it; not a header, which anybody can write."""
     url: str
     body: bytes
 
@@ -37,7 +39,7 @@ class NotHttp(Exception):
 
 
 def http_request(event: object) -> HttpRequest:
-    """Raises NotHttp for everything that is none of the four."""
+    """The request in a Lambda event. Raises NotHttp for everything else."""
     if not isinstance(event, dict):
         raise NotHttp("the event is not an object")
     context = event.get("requestContext")
@@ -136,7 +138,7 @@ def _text(value: object) -> str:
 def http_answer(
     kind: Kind, status: int, body: Mapping[str, Any], headers: Mapping[str, str], cookies: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """In the shape that the caller expects."""
+    """An answer in the shape that this kind of caller reads. `cookies`: values of Set-Cookie."""
     text = "" if status == 204 else json.dumps(body)
     fields = {"Content-Type": "application/json", "Cache-Control": "no-store", **headers}
     answer: dict[str, Any] = {"statusCode": status, "body": text, "isBase64Encoded": False}

@@ -101,7 +101,7 @@ class Finisher:
         self._queue.send(self._queue.dead_url, letters)
 
     def put_away(self, record: Received) -> bool:
-        """Whether it is out of the way: a message that is none of ours goes to the dead letters as it is."""
+        """Whether a message is out of the way: one that the relay did not write goes to the dead letters as it is."""
         if record.message is not None:
             return True
         try:

@@ -11,7 +11,7 @@ from conversion_relay.outbox.sqs_message import Kept, Message
 
 
 class Received(msgspec.Struct, frozen=True):
-    """`message` is None where the body is none of ours."""
+    """`message` is None where the body is not one that the relay wrote."""
 
     message_id: str
     receipt: str

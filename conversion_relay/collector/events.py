@@ -1,4 +1,4 @@
-"""POST /events: read, judge, make durable, answer. Nothing is answered 202 before it is fsynced."""
+"""POST /events: read, accept, make durable, answer. No event is answered 202 before it was fsynced."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ class EventsAnswer(msgspec.Struct, frozen=True):
 
 
 class _Taken(NamedTuple):
-    """An event of the request that the door took."""
+    """An accepted event of the request."""
 
     place: int
     """In the request, from 0."""
@@ -98,7 +98,7 @@ class EventsEndpoint:
         return _Taken(index, acceptance, bool(event.pixel))
 
     async def _remembered(self, event: Event) -> RequestFacts:
-        """What is known of the visitor whose order a backend reports."""
+        """What is remembered of the visitor whose order a backend reports."""
         person = event.user_data
         if person.fbp and person.fbc and person.client_ip_address:
             return NO_FACTS
@@ -126,7 +126,7 @@ class EventsEndpoint:
         return accepted
 
     def _note_pixel(self, admitted: Admitted, taken: Sequence[_Taken], reported: Sequence[tuple[str, str]]) -> None:
-        """A figure, so nobody waits for it, and that it could not be counted fails no request."""
+        """Nobody waits for this count, and a request does not fail because it could not be counted."""
         events = [one.acceptance.event for one in taken if one.pixel]
         pairs = [*((event.event_name, event.event_id) for event in events), *reported]
         if pairs:

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 of the collector, from the very Structs that decode and answer."""
+"""OpenAPI 3.1 of the collector, generated from the Structs that decode requests and encode answers."""
 
 from functools import cache
 from typing import Any

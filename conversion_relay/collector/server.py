@@ -18,17 +18,17 @@ HEAD_SECONDS = 10.0
 """From the connection, or from a request's first byte, to the end of its headers."""
 GRACE_SECONDS = 4
 """For requests that are being answered; with what delivery has in flight it stays below ten seconds."""
-_told_to_stop: list[Callable[[], None]] = []
+_before_stopping: list[Callable[[], None]] = []
 
 
 def on_told_to_stop(begin: Callable[[], None]) -> None:
-    """`begin` is called when the process is told to stop, before requests are waited for."""
-    _told_to_stop.append(begin)
+    """`begin` is called as soon as the process gets SIGTERM or SIGINT, while open requests are still being answered."""
+    _before_stopping.append(begin)
 
 
 def run(app: Any, *, host: str, port: int, workers: int = 1, factory: bool = False) -> None:
     """Until SIGTERM or SIGINT."""
-    # uvicorn shuts down gracefully and then raises the signal again: being told to stop is no failure.
+    # uvicorn shuts down gracefully and then raises the signal again: a signal to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = uvicorn.Config(
         app,
@@ -56,10 +56,10 @@ def run(app: Any, *, host: str, port: int, workers: int = 1, factory: bool = Fal
 
 
 class _Server(uvicorn.Server):
-    """Begins to stop delivery as soon as it is told, not only after the last request."""
+    """Delivery begins to stop at the signal, not only after the last request."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        for begin in _told_to_stop:
+        for begin in _before_stopping:
             begin()
         super().handle_exit(sig, frame)
 

@@ -62,7 +62,7 @@ def read_courses(text: str) -> Mapping[str, Course]:
     if not text:
         return AnyCourse()
     try:
-        told = msgspec.json.decode(text, type=dict[str, dict[str, str]])
+        given = msgspec.json.decode(text, type=dict[str, dict[str, str]])
     except msgspec.MsgspecError:
         raise SettingsError('COURSES: expected {"id": {"title": "...", "category": "..."}}') from None
     some = next(iter(COURSES.values()))
@@ -70,5 +70,5 @@ def read_courses(text: str) -> Mapping[str, Course]:
         course_id: msgspec.structs.replace(
             some, id=course_id, title=course.get("title", course_id), category=course.get("category", "course")
         )
-        for course_id, course in told.items()
+        for course_id, course in given.items()
     }

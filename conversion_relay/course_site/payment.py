@@ -39,7 +39,7 @@ def _paid(shop: Shop, payment: Payment) -> SiteAnswer:
     if registration is None:
         message = "no registration has this id"
         raise SiteError(404, "unknown_registration", f"{_SESSION}.client_reference_id", message)
-    # No facts of this request: it comes from Stripe's machine. The visitor's, where the checkout told them.
+    # This request comes from Stripe's machine, so its facts are nobody's. The visitor's were remembered at checkout.
     visit = shop.relay.facts_of(registration.registration_id) or RequestFacts()
     event_id = shop.track(_event(shop, registration, payment), visit)
     # Only now: a crash before this line is mended by the webhook's redelivery, which is a duplicate in the outbox.

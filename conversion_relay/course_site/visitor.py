@@ -1,6 +1,6 @@
 """What the page's script says of the visit: `visitor` in a form, members of a page view.
 
-It outranks the request, whose cookies do not travel to another site and whose Referer may be cut to an origin.
+It outranks the request: cookies do not travel to another site, and a browser may cut the Referer to an origin.
 """
 
 from typing import Any, Literal
@@ -32,7 +32,10 @@ class PageVisit(msgspec.Struct, frozen=True):
 
 
 def read_visitor(request: SiteRequest) -> PageVisit:
-    """Nothing for a body that cannot be read: its endpoint says so. Raises SiteError for a visitor of a wrong shape."""
+    """An empty visit where the body cannot be read: the endpoint refuses that body itself.
+
+    Raises SiteError for a visitor of a wrong shape.
+    """
     try:
         document = read_object(request)
     except SiteError:

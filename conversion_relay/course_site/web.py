@@ -1,4 +1,4 @@
-"""A request and an answer, whatever the door; and how a body is read without believing any of it."""
+"""A request and an answer of the site, whatever the door; and how a body is read, with a limit on every size."""
 
 import re
 from collections.abc import Mapping
@@ -12,6 +12,9 @@ from conversion_relay import InvalidEvent, OutboxUnavailable, RequestFacts, is_o
 MOST_BYTES = 65_536
 MOST_FIELDS = 50
 LONGEST_FIELD = 5_000
+# Without what RFC 5322 gives a meaning in a list of addresses: Python's parser of headers raises over a lone "[".
+_NOT_IN_A_LABEL = r"\s@<>,;:\\\[\]\"()."
+_ADDRESS = re.compile(rf"(?:[^{_NOT_IN_A_LABEL}]|\.)+@[^{_NOT_IN_A_LABEL}]+(?:\.[^{_NOT_IN_A_LABEL}]+)+")
 Form = TypeVar("Form", bound=msgspec.Struct)
 
 
@@ -37,7 +40,7 @@ class SiteAnswer(msgspec.Struct, frozen=True):
 
 
 class SiteError(Exception):
-    """Ends the request with a 4xx; raised and caught inside this package."""
+    """Ends the request with this status and reason; raised by an endpoint, answered in `site.py`."""
 
     def __init__(self, status: int, error: str, field: str, message: str) -> None:
         super().__init__(error)
@@ -96,7 +99,7 @@ def shape(document: dict[str, Any], kind: type[Form]) -> Form:
 
 
 def required_text(field: str, value: str) -> str:
-    """Trimmed; a blank is as good as missing."""
+    """Trimmed. A blank field is a missing one."""
     text = value.strip()
     if not text:
         raise SiteError(400, "missing_field", field, "this field is required")
@@ -106,15 +109,15 @@ def required_text(field: str, value: str) -> str:
 
 
 def required_email(field: str, value: str) -> str:
-    """Good enough to answer to: one address with a dotted domain."""
+    """One address with a dotted domain, which is what a mail can be answered to."""
     text = required_text(field, value)
-    if not re.fullmatch(r"[^\s@<>,;\"()]+@[^\s@<>,;\"().]+(\.[^\s@<>,;\"().]+)+", text) or len(text) > 254:
+    if not _ADDRESS.fullmatch(text) or len(text) > 254:
         raise SiteError(400, "not_an_email", field, "write one e-mail address, such as name@example.com")
     return text
 
 
 def check_origin(request: SiteRequest, allowed: frozenset[str]) -> None:
-    """A page of another site must be on the allow-list; no Origin means no browser."""
+    """Raises SiteError for a page of another site that is not on the allow-list. Without an Origin it is no browser."""
     origin = request.headers.get("origin")
     if origin is None or listed_origin(origin, allowed) or is_own_page(origin, request.headers.get("host", "")):
         return

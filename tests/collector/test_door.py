@@ -1,6 +1,5 @@
 """The door by itself: who is let in with what, and that whatever a header holds is answered."""
 
-import asyncio
 import json
 
 import pytest
@@ -12,6 +11,7 @@ from conversion_relay import Relay, Settings
 from conversion_relay.collector.door import Admitted, Door, HttpError, Reply
 from conversion_relay.collector.limits import TokenBuckets
 from conversion_relay.telemetry import Counters
+from tests.asgi import run
 
 CONFIG = """
 RELAY_TRUSTED_PROXIES = "10.0.0.0/8"
@@ -66,7 +66,7 @@ class Visit:
         async def send(message: dict) -> None:
             sent.append(message)
 
-        asyncio.run(self.door.serve(scope, receive, send, self.handle))
+        run(self.door.serve(scope, receive, send, self.handle))
         return Answer(sent)
 
 
@@ -171,7 +171,7 @@ def test_every_cookie_has_a_header_of_its_own(visit):
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/events", "headers": [(b"origin", b"https://shop.example")]}
-    asyncio.run(visit.door.serve(scope, receive, send, visit.handle))
+    run(visit.door.serve(scope, receive, send, visit.handle))
     assert [value for name, value in sent[0]["headers"] if name == b"set-cookie"] == [b"_fbp=1", b"_fbc=2"]
     assert all(name == name.lower() for name, _ in sent[0]["headers"]), "ASGI wants names in lower case"
 

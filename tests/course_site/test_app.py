@@ -1,12 +1,12 @@
 """The demo's site over HTTP: what a browser gets that the endpoints themselves do not decide."""
 
-import asyncio
 import json
 from urllib.parse import urlencode
 
 import pytest
 
 from conversion_relay.course_site.app import create_app
+from tests.asgi import run
 from tests.course_site.shop import FORM, SECRET
 
 CLASSIC = "application/x-www-form-urlencoded"
@@ -53,7 +53,7 @@ def demo(site):
         async def send(message: dict) -> None:
             sent.append(message)
 
-        asyncio.run(app(scope, receive, send))
+        run(app(scope, receive, send))
         return Reply(sent)
 
     return call

@@ -130,7 +130,8 @@ def test_an_address_that_can_be_answered_is_taken(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["canary", "a@b", "a@", "@b.example", "a b@c.example", "a@b..example", "a@b.example.", "a@b.example, c@d.example",
+    ["canary", "a@b", "a@", "a@[b.example", "a:b@c.example",
+     "a\\b@c.example", "@b.example", "a b@c.example", "a@b..example", "a@b.example.", "a@b.example, c@d.example",
      "<a@b.example>", "a@b.example\r\nBcc: c@d.example", "a@b@c.example", '"a"@b.example', f"{'x' * 250}@b.example"],
 )  # fmt: skip
 def test_what_is_no_single_address_is_told(text):

@@ -1,0 +1,12 @@
+"""Calls an ASGI application without a server."""
+
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+
+def run(call: Coroutine[Any, Any, None]) -> None:
+    """In a thread of its own: Playwright leaves a running loop in the one that runs the browser's tests."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, call).result()
