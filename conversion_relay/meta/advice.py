@@ -1,4 +1,8 @@
-"""What Meta takes and makes little of: warnings and hints. None of it refuses an event."""
+"""What Meta takes and makes little of: warnings and hints. None of it refuses an event.
+
+A warning is about something that costs matches or money; a hint is about something that is often meant differently.
+`conversion-relay validate` shows them. The door does not: it would have to tell them for every event.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

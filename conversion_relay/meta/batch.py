@@ -1,7 +1,7 @@
 """How many events go to Meta in one request, and how a refused request is halved.
 
 "You can send up to 1,000 events in data": https://developers.facebook.com/docs/marketing-api/conversions-api/using-the-api
-The limit in bytes is not documented; 1 MiB is our own.
+Meta documents no limit in bytes; 1 MiB is our own, so that one request stays small enough to repeat.
 """
 
 from collections.abc import Sequence

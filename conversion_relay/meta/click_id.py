@@ -1,7 +1,18 @@
 """Meta's two browser ids: `_fbp` (which browser) and `_fbc` (which click on an ad).
 
-Their case carries meaning and Meta compares them byte by byte, so they are read and kept verbatim, never rebuilt:
 https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fbp-and-fbc
+
+Both are cookies of the form fb.<subdomain index>.<Unix milliseconds>.<payload>; the payload of `_fbc` is the `fbclid`
+that Meta appends to the URL of an ad. What could go wrong:
+- Case. Meta compares the ids byte by byte, and click ids are case-sensitive. A lower-cased id matches nobody, and no
+  error tells of it. So an id that exists is kept verbatim and never taken apart and put together again.
+- The time. Segment 3 says when the click was first seen, in milliseconds. Rebuilding the id of a known click would
+  move that time. So a URL that brings the click of the cookie keeps the cookie; only another click makes a new id.
+- A fifth segment. Meta's Parameter Builder appends one (8 characters now, 2 before). The click id is the fourth
+  segment, not "the string after the last dot" as the page says.
+- Text that is no click id: anyone can write a URL. Only letters, digits, "-" and "_" are taken, at most 500 of them,
+  as Meta's own page script does.
+Rejected: Meta's capi-param-builder. It writes its appendix into URLs and takes any four segments for an id.
 """
 
 from urllib.parse import parse_qsl, urlsplit
@@ -12,10 +23,10 @@ COOKIE_SECONDS = 90 * 86_400
 
 
 def fbc_from_url(url: str | None, now: float, *, known: str | None = None, subdomain_index: int = 1) -> str | None:
-    """The `fbc` of a visit: the cookie's, unless the URL brings a different click.
+    """The `fbc` of a visit: `known` (the cookie's), unless the URL brings a different click.
 
-    `subdomain_index`: of the domain that the cookie is set for, `example.com` is 1; a server that stores no cookie says
-    1 too. Segment 3 is milliseconds.
+    `now` in Unix seconds. `subdomain_index`: how many dots the cookie's domain has, 1 for `example.com`; a server that
+    sets no cookie says 1 too.
 
     >>> fbc_from_url("https://shop.example/?fbclid=IwAR2F4-dbP0", 1596403881.668)
     'fb.1.1596403881668.IwAR2F4-dbP0'
@@ -40,8 +51,9 @@ def new_fbp(now: float, random_number: int, *, subdomain_index: int = 1) -> str:
 
 
 def cookie_line(name: str, value: str, *, domain: str | None = None, is_secure: bool) -> str:
-    """Of `Set-Cookie`, for one of the two; without a domain for this very host. Not HttpOnly: the pixel reads and owns
-    them.
+    """The value of a `Set-Cookie` header for one of the two ids; without `domain` it holds for this host alone.
+
+    Not HttpOnly: the pixel reads these cookies and writes them itself.
 
     >>> cookie_line("_fbp", "fb.1.1596403881668.1116446470", is_secure=True)
     '_fbp=fb.1.1596403881668.1116446470; Max-Age=7776000; Path=/; SameSite=Lax; Secure'

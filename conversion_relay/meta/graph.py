@@ -3,8 +3,19 @@
 https://developers.facebook.com/docs/marketing-api/conversions-api/using-the-api
 https://developers.facebook.com/docs/graph-api/guides/error-handling
 
-Meta answers a throttle, a dead token and a bad event alike with HTTP 400 and type OAuthException, in the reader's
-language; so outcomes are told apart by (code, subcode), then `is_transient`, then status, never by text.
+How outcomes are told apart. Meta answers a throttle, a dead token and a bad event alike: HTTP 400, type
+OAuthException, and a sentence in the language of the token's owner. What follows differs as much as it can: a throttle
+waits, a dead token stops the whole dataset, a bad event is given up. So `read_response` asks in this order:
+
+1. `code` and `error_subcode`, which Meta documents and never translates. The groups stand below as constants.
+2. `is_transient`, for codes that stand in no group: true means that it was Meta's trouble.
+3. The HTTP status, where the body holds no error that can be read (a proxy's HTML page, an empty body).
+Text is never compared. It is kept, cut to a title, for a person to read.
+
+Two mistakes would be worse than all others, and the rules lean away from them:
+- To count as delivered what was not. A 200 is `Accepted` only if `events_received` is exactly what was sent. Any other
+  200 is `Ambiguous`: sent again, and Meta drops the copy by its event id.
+- To give up a good event. A 4xx without a code is `Refused(certain=False)`, which is tried again before it counts.
 """
 
 import re
@@ -15,18 +26,22 @@ import msgspec
 
 from conversion_relay.meta.batch import Sized
 
+# https://developers.facebook.com/docs/graph-api/overview/rate-limiting#error-codes
 THROTTLE_CODES = frozenset({4, 17, 32, 341, 613, *range(80000, 80015)})
+# https://developers.facebook.com/docs/graph-api/guides/error-handling#errorcodes
 TOKEN_CODES = frozenset({102, 104, 190})
 PERMISSION_CODES = frozenset({3, 10, 294, *range(200, 300)})
 GATEWAY_LOST_IT = (502, 504)
-"""A gateway had no answer from what stands behind it, which may have taken the events."""
+"""A gateway got no answer from the server behind it; that server may have taken the events."""
 TRANSIENT_CODES = frozenset({1, 2, 21009})
 NOT_THIS_DATASET = frozenset({(100, 33), (803, None)})
+"""The dataset does not exist, or this token may not write to it."""
 POLICY_BLOCK = 368
+"""Meta blocks the account for a violation of its policies; a person must act."""
 NEAR_LIMIT = 80.0
-"""Percent of a limit used, from which on we slow down: 3 seconds of rest for each percent above it."""
+"""Percent of a limit. Above it we rest after each request, 3 seconds for each percent."""
 LONGEST_PAUSE = 900.0
-"""Seconds; whatever a header says, we look again within a quarter of an hour."""
+"""Seconds. A header may ask for more; we try again after a quarter of an hour all the same."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -41,7 +56,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What Meta said, as it is kept for `explain`: nothing of it can name a person or hold a token."""
+    """What Meta said, as it is kept for `explain`. None of these members can name a person or hold a token."""
 
     status: int | None = None
     code: int | None = None
@@ -51,13 +66,15 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
+    """Meta took every event of the request."""
+
     said: Said
     pause: float = 0.0
-    """Seconds to leave Meta alone, because its usage headers say that a limit is near."""
+    """Seconds to send nothing, because Meta's usage headers say that a limit is near."""
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Something in the batch is wrong; `index` tells which event, where Meta gives a JSON path."""
+    """Something in the batch is wrong. `index`: which event, where Meta gives a JSON path; else None."""
 
     said: Said
     index: int | None = None
@@ -66,22 +83,31 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Throttled(msgspec.Struct, frozen=True):
+    """Too many calls."""
+
     said: Said
     after: float
     """Seconds that Meta asks us to wait."""
 
 
 class Unauthorized(msgspec.Struct, frozen=True):
+    """The token is missing, wrong or expired: nothing of this dataset can be sent until a person renews it."""
+
     said: Said
 
 
 class Misconfigured(msgspec.Struct, frozen=True):
+    """The token is good, but not for this dataset, permission or URL: a person must change the configuration."""
+
     said: Said
 
 
 class Unreachable(msgspec.Struct, frozen=True):
-    """Meta was not there, or not itself. `sent`: the request may have been taken all the same, unlike one that was
-    answered with an error."""
+    """No answer about the events: no connection, a timeout, or an error on Meta's side.
+
+    `sent`: whether Meta may have taken the events all the same. An error that Meta itself answered with says that it
+    did not.
+    """
 
     why: str
     sent: bool
@@ -89,7 +115,7 @@ class Unreachable(msgspec.Struct, frozen=True):
 
 
 class Ambiguous(msgspec.Struct, frozen=True):
-    """Meta may have taken the events and did not say so; they are sent again, byte for byte."""
+    """A 200 that does not say that all events were taken. They are sent again, byte for byte."""
 
     why: str
     said: Said = Said()
@@ -107,9 +133,9 @@ def build_request(
     token: str,
     test_event_code: str | None = None,
 ) -> Request:
-    """One POST of sealed events; their bytes are joined, not encoded again.
+    """One POST of sealed events. Their bytes are joined, not encoded again, so every attempt sends the same bytes.
 
-    The token travels in a header: in the query it would be written into every proxy's access log.
+    The token travels in a header; in the query every proxy on the way would write it into its access log.
     """
     tail = b"]"
     if test_event_code:
@@ -122,7 +148,10 @@ def build_request(
 
 
 def read_response(status: int, headers: Mapping[str, str], body: bytes, sent: int, now: float) -> Outcome:
-    """What Meta said to a request of `sent` events. `headers` with lower-case names, `now` in Unix seconds."""
+    """What Meta said to a request of `sent` events. Total: any status, headers and bytes give an outcome.
+
+    `headers` have lower-case names; `now` in Unix seconds, to read a Retry-After that is a date.
+    """
     answer = _parse(body)
     error = answer.get("error")
     if isinstance(error, dict):
@@ -176,14 +205,16 @@ def _read_error(status: int, headers: Mapping[str, str], error: Mapping[str, Any
     return Refused(said, index=_index(error), certain=code is not None)
 
 
+# https://developers.facebook.com/docs/graph-api/overview/rate-limiting
 def _pause(headers: Mapping[str, str], now: float) -> float:
-    """Seconds to stay away: Retry-After, or the minutes in X-Business-Use-Case-Usage; 60 where neither tells."""
+    """Seconds to wait after a throttle: the longer of Retry-After and X-Business-Use-Case-Usage; 60 without both."""
     asked = max(_retry_after(headers.get("retry-after", ""), now), _minutes_to_regain_access(headers) * 60)
     return min(asked, LONGEST_PAUSE) if asked > 0 else 60.0
 
 
+# https://developers.facebook.com/docs/graph-api/overview/rate-limiting#headers
 def _rest(headers: Mapping[str, str]) -> float:
-    """https://developers.facebook.com/docs/graph-api/overview/rate-limiting: from 80 % of a limit on we slow down."""
+    """Seconds to rest after a success: none below NEAR_LIMIT of every limit that the headers tell of."""
     if not _USAGE_HEADERS.keys() & headers.keys():
         return 0.0
     regain = _minutes_to_regain_access(headers) * 60
@@ -246,5 +277,5 @@ def _integer(value: object) -> int | None:
 
 
 def _text(value: object) -> str | None:
-    """A line of Meta's, short and printable; Meta quotes no customer information, and we keep no more than a title."""
+    """One line of Meta's text, short and printable: it is shown in terminals, logs and pages."""
     return "".join(c for c in value[:200] if c.isprintable()) if isinstance(value, str) else None

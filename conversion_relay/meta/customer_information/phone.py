@@ -1,6 +1,16 @@
-"""`ph`: "Remove symbols, letters, and any leading zeros. Phone numbers must include a country code".
+"""`ph`, a phone number: what it becomes before it is hashed, and where it is dropped.
 
+"Remove symbols, letters, and any leading zeros. Phone numbers must include a country code":
 https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters#phone
+
+What could go wrong: a digest of a number without its calling code matches nobody, and one with a guessed calling code
+may match somebody else. The rule: a number that says that it is international (+ or 00) is taken at its word. A
+national number gets the calling code of the event's country, else of RELAY_DEFAULT_COUNTRY; without either its digits
+go as they are. What cannot be told apart is dropped: see each `return Dropped(...)` of `normalize_phone`.
+
+The common cases (a plus and enough digits; ten digits in the US or Canada) are decided without a library. The others
+ask libphonenumber where it is installed (extra `phone`), else a table of calling codes and trunk prefixes. Not
+required always: it is 3 MB, and most shops know their customers' numbers with a plus.
 """
 
 import re
@@ -20,12 +30,13 @@ _EXTENSION = re.compile(
 )
 _SHORTEST, _LONGEST = 7, 15  # E.164; the lower bound is the Node SDK's
 _LONGEST_NATIONAL = 10
-"""Up to here a plus may stand before a national number by mistake."""
+"""People write a plus before a national number by mistake; with more digits than this it cannot be national."""
 
 
 def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
-    """Digits with the country's calling code. `country` (alpha-2, lower case) is used for a national number only;
-    without it the digits go as they are.
+    """The number's digits with its calling code, or Dropped with the reason why this number is not sent.
+
+    `country` (alpha-2, lower case) is used for a national number only; without it the digits go as they are.
 
     >>> normalize_phone("(650)555-1212", "us"), normalize_phone("+44 (0)20 7946 0958")
     ('16505551212', '442079460958')
@@ -61,7 +72,7 @@ _SEPARATORS = str.maketrans("", "", "+ .()-")
 
 
 def _plainly_international(text: str) -> str | None:
-    """A plus, digits and separators, and too long to be national: nothing has to be worked out."""
+    """The digits of a number that is surely international: a plus, separators, too long to be national; else None."""
     if "(0" in text or not _PLAIN.fullmatch(text):
         return None
     digits = text.translate(_SEPARATORS)
@@ -69,8 +80,9 @@ def _plainly_international(text: str) -> str | None:
     return digits if fits and digits != digits[0] * len(digits) else None
 
 
+# Area code and exchange begin with 2 to 9: https://nanpa.com/numbering
 def _north_american(digits: str) -> str | None:
-    """Most numbers of the two countries, without asking the library: https://nanpa.com/numbering"""
+    """Most numbers of the US and Canada, decided without the library, which costs 100 times as much."""
     national = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
     return f"1{national}" if len(national) == 10 and national[0] > "1" and national[3] > "1" else None
 
@@ -95,7 +107,7 @@ def _with_calling_code(digits: str, country: str, *, international: bool) -> str
 
 
 _SAID_WITHOUT_TRUNK = frozenset({"ar", "br", "cn", "in"})
-"""The trunk prefix is 0 and people leave it out; elsewhere a number without it is more likely an international one."""
+"""Countries where people leave out the trunk prefix 0. Elsewhere a number without it is more likely international."""
 
 
 def _parse(library: Any, number: str, region: str | None) -> Any:
