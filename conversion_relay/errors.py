@@ -1,10 +1,12 @@
-"""What the caller got wrong. Everything else - Meta's answers, the network, a refused event - is a value.
+"""The exceptions of this package: a caller's mistake, or something that only the caller can decide about.
+
+What Meta answers, what the network does and what the door refuses are values, never exceptions.
 
 RelayError
 ├── InvalidEvent        the event cannot be sent; carries the field, the rule and the remedy
 ├── SettingsError       a setting is missing or malformed; names the variable, never its value
 ├── SignatureError      a webhook is not from who it says; carries a reason safe to log
-├── LeaseLost           another worker holds these events now; what this one did is void
+├── LeaseLost           the lease ran out and another worker has these events; nothing was settled
 └── OutboxUnavailable   nothing was made durable: answer 503 and let the sender try again
     └── UnsupportedByOutbox   this kind of outbox has no such verb: answer 501, trying again does not help
 """
@@ -15,7 +17,7 @@ class RelayError(Exception):
 
 
 class InvalidEvent(RelayError):
-    """The event cannot be accepted as it is."""
+    """The event cannot be accepted as it is; `reason`, `field` and `message` as in `event.Rejection`."""
 
     def __init__(self, reason: str, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -29,7 +31,7 @@ class SettingsError(RelayError):
 
 
 class SignatureError(RelayError):
-    """The webhook's signature does not vouch for its body."""
+    """The webhook's signature does not fit its body, its time or our secret: answer 400 and do nothing."""
 
     def __init__(self, reason: str, field: str, message: str) -> None:
         super().__init__(message)
@@ -38,11 +40,11 @@ class SignatureError(RelayError):
 
 
 class LeaseLost(RelayError):
-    """The lease ran out and was given to somebody else; nothing was settled."""
+    """The lease ran out and another worker has these events; nothing was settled. Claim anew."""
 
 
 class OutboxUnavailable(RelayError):
-    """The outbox could not commit (disk full, locked, closing). Nothing was stored."""
+    """The outbox could not commit (disk full, locked, closing). Nothing was stored: let the sender try again."""
 
 
 class UnsupportedByOutbox(OutboxUnavailable):

@@ -1,4 +1,4 @@
-"""The words of the trade: an event as a caller writes it, and as it is kept after the person has left it.
+"""The words that every room uses: an event as a caller writes it (`Event`), and as it is kept (`SealedEvent`).
 
 Field names are Meta's, from the pages "Server Event Parameters", "Customer Information Parameters" and
 "Standard Parameters": https://developers.facebook.com/docs/marketing-api/conversions-api/parameters
@@ -14,7 +14,7 @@ type_of_text = str | int | list[str | int]
 PUBLIC_EVENT_NAMES = frozenset(
     {"PageView", "ViewContent", "Search", "Contact", "Lead", "AddToCart", "InitiateCheckout"}
 )
-"""What a browser may send without a key: nothing here says that money moved or an account exists."""
+"""What a browser may send without a key. No name here says that money moved or that an account exists."""
 
 STANDARD_EVENT_NAMES = PUBLIC_EVENT_NAMES | {
     "AddPaymentInfo",
@@ -44,7 +44,7 @@ ActionSource = Literal[
 
 
 class UserData(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Who did it, plain or already hashed; single values or lists. Lives only until `intake` hashes it."""
+    """Who did it: plain or hashed, single values or lists. It lives only until `intake` has hashed it."""
 
     email: type_of_text | None = None
     phone: type_of_text | None = None
@@ -88,7 +88,7 @@ class UserData(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
     fi: type_of_text | None = None
 
     def __repr__(self) -> str:
-        """Names of the keys that are there; a traceback or a log line must not show a person."""
+        """Only the names of the keys that are given, because a traceback or a log line must not show a person."""
         return f"UserData({', '.join(present(self))})"
 
 
@@ -106,7 +106,7 @@ class Content(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class CustomData(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What it was worth. `value` is in the currency's major unit (299.99, not 29999); currency is ISO 4217."""
+    """What the event was worth. `value` is in the currency's major unit (299.99, not 29999); currency is ISO 4217."""
 
     value: float | None = None
     currency: str | None = None
@@ -131,7 +131,11 @@ class CustomData(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A server event as a caller writes it; what is missing and can be known is filled in by `intake`."""
+    """A server event as a caller writes it. `intake` fills in what is missing and can be known.
+
+    >>> msgspec.json.decode(b'{"event_name": "Lead", "user_data": {"email": "joe@example.com"}}', type=Event).user_data
+    UserData(email)
+    """
 
     event_name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     user_data: UserData = msgspec.field(default_factory=UserData)
@@ -163,22 +167,25 @@ class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
 
 
 class SealedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event after the door: hashed, final, byte for byte what Meta will get on every attempt."""
+    """An event after the door: hashed and final. Every attempt sends the same bytes."""
 
     dataset: str
     event_name: str
     event_id: str
     event_time: int
     expires_at: int
-    """Unix seconds after which Meta would refuse it, with a margin."""
+    """Unix seconds after which it is not sent any more, an hour before Meta would refuse it."""
     body: bytes
     """Meta's JSON of this one event."""
     consent: Literal["granted"] | None = None
-    """What the visitor said; kept beside the body, so that it is asked again before sending."""
+    """What the visitor said; kept beside the body, so that consent can be decided again before sending."""
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """Not taken at the door: nothing of it was kept. `message` names the rule and the remedy, never the value."""
+    """The door did not take an event, and nothing of it was kept.
+
+    `reason`: a stable word for programs. `field`: where. `message`: the rule and the remedy, never the value.
+    """
 
     reason: str
     field: str
@@ -186,7 +193,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What became of one event that was put: it is durable now, or it already was."""
+    """What became of one event that was put: it is durable now, or (`duplicate`) it was before."""
 
     event_id: str
     duplicate: bool = False

@@ -1,8 +1,10 @@
-"""The ids that browser and server share, in one place.
+"""Event ids: how they are made, in one place, because browser and server must make the same ones.
 
-Meta drops the second of two events with the same dataset, name and id within 48 hours, so a retried request,
-a redelivered webhook and the pixel's copy must all carry the same string:
+Meta drops the second of two events with the same dataset, name and id within 48 hours:
 https://developers.facebook.com/docs/marketing-api/conversions-api/deduplicate-pixel-and-server-events
+So a repeated request, a webhook that is delivered twice and the pixel's copy must all carry one string. An id goes to
+Meta in clear and into every log on the way, so it must not hold an e-mail address; where it would, the SHA-256 of the
+address stands in its place.
 """
 
 import hashlib
@@ -16,7 +18,8 @@ _EMAIL = re.compile(
 
 
 def for_registration(registration_id: str) -> str:
-    """
+    """The id of a CompleteRegistration.
+
     >>> for_registration("abc123")
     'registration_abc123'
     """
@@ -24,7 +27,8 @@ def for_registration(registration_id: str) -> str:
 
 
 def for_purchase(registration_or_order_id: str) -> str:
-    """
+    """The id of a Purchase: the registration's or order's own id, so that a webhook delivered twice gives one event.
+
     >>> for_purchase("abc123")
     'purchase_abc123'
     """
@@ -57,7 +61,7 @@ def uuid7(now: float, entropy: bytes) -> str:
 
 
 def without_email(event_id: str) -> str:
-    """An id minted elsewhere with an e-mail address in it: the address becomes its SHA-256.
+    """An id that somebody else made, with each e-mail address in it replaced by its SHA-256.
 
     >>> without_email("contact_test@example.com_1692345678")
     'contact_973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b_1692345678'
@@ -68,7 +72,8 @@ def without_email(event_id: str) -> str:
 
 
 def holds_email(text: str) -> bool:
-    """
+    """Whether an e-mail address stands anywhere in the text, also with its @ as %40.
+
     >>> holds_email("https://shop.example/thanks/joe%40example.com"), holds_email("price @ 3.50")
     (True, False)
     """

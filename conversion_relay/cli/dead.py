@@ -82,7 +82,7 @@ def erase(
     email: tuple[str, ...], phone: tuple[str, ...], external_id: tuple[str, ...], country: str | None, as_json: bool
 ) -> None:
     """Forget a person: every event that holds their hash loses it. A bare `-` reads the value from standard input.
-    Exit 1 when there was none. Exit 3 when files that were set aside may hold the person too; delete these."""
+    Exit 1 when there was none, and when files that were set aside may hold the person too: delete these."""
     from conversion_relay.meta.customer_information import normalize
 
     settings = Settings.from_env(required=())

@@ -1,7 +1,21 @@
 """The door: a submission comes in with a person in it, a sealed event goes out without one.
 
 After `accept` no code can see an e-mail address or a phone number: outbox, logs, dashboard and dead letters hold
-only what it returns. The steps: who may send this, consent, click ids, event id, normalise and hash, validate.
+only what it returns. The steps, and why they stand in this order:
+
+1. Who may send this. A browser needs no key, so it may not say that money moved. First, because it costs nothing and
+   the answer must not depend on what else is in the event.
+2. Consent. Before anything of the person is looked at: of a visitor who declined not even a finding is made.
+3. The time, since click ids, birth dates and validation need to know when. What is no time is refused here.
+4. Free objects and URLs are scrubbed of e-mail addresses, before anything can quote them.
+5. The event id: the caller's own, with an e-mail address in it replaced by its digest; else a new UUID.
+6. Match keys: the request fills in what the caller left out (address, user agent, click), then all are normalised and
+   hashed. Here the person ends; a value that cannot be used is dropped with a reason and never costs the event.
+7. Validation, last: it judges the finished JSON, the same that will be sent (`meta/validate.py`).
+
+`prepare` is steps 1 to 6, so that `examine` can judge a document by the same steps and list every finding.
+Rejected: to hash in the outbox or at sending (the file would hold persons), and to validate first (a rule could then
+judge another text than the one that is sent).
 """
 
 import math
@@ -22,7 +36,7 @@ from conversion_relay.meta.customer_information.network import normalize_client_
 from conversion_relay.meta.validate import CLOCK_SKEW, errors, expiry
 
 Sender = Literal["browser", "backend"]
-"""A browser may say what it saw; a backend (API key, verified webhook, own code) may also say what was earned."""
+"""A browser may say what was seen. A backend (API key, verified webhook, own code) may also say what was paid."""
 
 DEEPEST = 32
 
@@ -35,7 +49,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """The operator's choices that the door needs; part of `Settings`."""
+    """The operator's choices that the door needs; `Settings.policy` makes it for one dataset."""
 
     dataset: str
     default_country: str | None = None
@@ -50,13 +64,22 @@ class Acceptance(msgspec.Struct, frozen=True):
 
     event: SealedEvent
     dropped: tuple[str, ...] = ()
-    """Match keys that were left out, each with its reason; told to the caller, never stored."""
+    """Match keys that were left out, as "field: reason"; told to the caller, never stored."""
 
 
 def accept(
     submission: Submission, facts: RequestFacts, policy: Policy, *, now: float, entropy: bytes
 ) -> Acceptance | Rejection:
-    """Seal one event. `now` in Unix seconds; `entropy`: 10 random bytes for an id, where the caller gave none."""
+    """Seal one event, or say why not. Raises nothing.
+
+    `now` in Unix seconds; `entropy`: 10 random bytes for the event id, used where the caller gave none.
+
+    >>> from conversion_relay.event import UserData
+    >>> event = Event(event_name="Lead", event_id="lead-1", user_data=UserData(email="joe@example.com"))
+    >>> answer = accept(Submission(event=event), RequestFacts(), Policy(dataset="1"), now=1.7e9, entropy=bytes(10))
+    >>> answer.event.event_id, b"joe" in answer.event.body
+    ('lead-1', False)
+    """
     prepared = prepare(submission, facts, policy, now=now, entropy=entropy)
     if isinstance(prepared, Rejection):
         return prepared
@@ -71,7 +94,7 @@ Prepared = tuple[dict[str, Any], list[DroppedKey]]
 def prepare(
     submission: Submission, facts: RequestFacts, policy: Policy, *, now: float, entropy: bytes
 ) -> Prepared | Rejection:
-    """`accept` up to the judgement: who may send it, consent, time, ids, hashing."""
+    """Steps 1 to 6 of the module's docstring: everything but the judgement."""
     event = submission.event
     if submission.sender == "browser" and event.event_name not in policy.public_event_names:
         return _REFUSED_NAME
@@ -86,7 +109,7 @@ def prepare(
         wire: dict[str, Any] = msgspec.to_builtins(event)
         person = wire.pop("user_data", {})
         free_form = {name: wire[name] for name in _FREE_FORM if name in wire}
-        # Most events hold nothing to remove: one search tells.
+        # Most events hold nothing to remove. One search over the encoded bytes tells, and a walk is saved.
         encoded = _encoder.encode(free_form) if free_form else b""
     except RecursionError:
         return _TOO_DEEP
@@ -106,7 +129,7 @@ def prepare(
 
 
 def consent_decision(event: Event, facts: RequestFacts, policy: Policy) -> consent.Decision:
-    """By what the event says, else what the visitor said before; the page's word on GPC counts like the header."""
+    """The event's own word counts, else what the visitor said before. GPC counts as a header and as a member."""
     said, gpc = event.consent or facts.consent, facts.gpc or bool(event.gpc)
     if said is None and not gpc and policy.silence == "send":
         return consent.Decision.SEND
@@ -135,12 +158,12 @@ def _seal(prepared: Prepared, dataset: str, now: float, *, granted: bool) -> Acc
 
 
 _OURS = ("consent", "gpc", "pixel")
-"""Members that are for us and not for Meta."""
+"""Members of an event that are for the relay and never sent to Meta."""
 _FREE_FORM = ("custom_data", "app_data", "original_event_data", "attribution_data")
 
 
 def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts) -> None:
-    """What the caller left to us, in Meta's form; members that say nothing are left out."""
+    """Fills in time, URL and referrer; brings them and the currency into Meta's form; leaves out empty members."""
     for name in _OURS:
         wire.pop(name, None)
     wire["event_time"] = event_time
@@ -171,10 +194,10 @@ def _set(wire: dict[str, Any], name: str, value: str | None) -> None:
 def _match_keys(
     given: dict[str, Any], facts: RequestFacts, policy: Policy, sender: Sender, now: float
 ) -> tuple[dict[str, object], list[DroppedKey]]:
-    """Hashed keys as lists of digests, never-hashed ones as they are; the request fills what the caller left out."""
+    """Step 6: the request fills in what the caller left out, then every key is normalised and hashed."""
     visitor = facts.client_ip_address
     if visitor and (sender == "browser" or "client_ip_address" not in given) and _is_public(visitor):
-        # A browser does not choose its own address.
+        # What a browser claims about its own address is not believed; a backend passes its visitor's address on.
         given["client_ip_address"] = visitor
     if facts.client_user_agent and not given.get("client_user_agent"):
         given["client_user_agent"] = facts.client_user_agent
@@ -193,7 +216,10 @@ def _event_id(event: Event, now: float, entropy: bytes) -> str:
 
 
 def _event_time(given: float | None, now: float) -> int | None:
-    """Whole Unix seconds; milliseconds are recognised by their size, a clock that runs a little ahead is set right."""
+    """Whole Unix seconds, or None for what is no time.
+
+    Above 1e11 (the year 5138 in seconds) it can only be milliseconds. A time at most CLOCK_SKEW ahead becomes now.
+    """
     if given is None:
         return int(now)
     if type(given) is int and 0 < given <= now:
@@ -205,7 +231,7 @@ def _event_time(given: float | None, now: float) -> int | None:
 
 
 def _too_deep(value: object, left: int) -> bool:
-    """What parses at any depth must also encode at any depth, here and at Meta."""
+    """Whether objects or lists are nested deeper than `left`: parsers and encoders, ours and Meta's, have a limit."""
     if isinstance(value, dict):
         return left == 0 or any(_too_deep(member, left - 1) for member in value.values())
     if isinstance(value, list):
@@ -236,7 +262,7 @@ _SILENT = Rejection(
     " they do",
 )
 WITHHELD = frozenset({_WITHHELD.reason, _SILENT.reason})
-"""Reasons for not taking an event that are nobody's mistake."""
+"""Rejections that are nobody's mistake: the visitor decided. Doors answer them without an error."""
 _NOT_A_TIME = Rejection("not_a_time", "event_time", "event_time is in Unix seconds; send for example 1767225600")
 _TOO_DEEP = Rejection("too_deep", "custom_data", f"objects may be nested {DEEPEST} levels deep; send flat properties")
 _NOT_JSON = Rejection("unencodable", "custom_data", "a value has no JSON form; send 64-bit integers and valid Unicode")

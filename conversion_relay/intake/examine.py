@@ -1,7 +1,9 @@
 """Everything that is wrong with a document that somebody means as an event: for `conversion-relay validate`.
 
-The door stops at the first reason to refuse and mends what it can. This tells all of it at once, and judges the
-document as it stands: what the relay would mend by itself is told too, since Meta would not.
+The door stops at the first reason to refuse, and mends what it can. `examine` lists everything at once, in two views:
+the document as it stands (`_as_it_stands`: what the relay would mend and Meta would not take), and the event that the
+door would make of it (`_as_sealed`: the same judgement as the door's). A member with a wrong shape is told and then
+left out, so that the rest can still be judged.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,7 +38,7 @@ def examine(document: object, policy: Policy, now: float) -> list[Finding]:
         return [_finding("wrong_type", "event", "an event is a JSON object", 'send {"event_name": ...}')]
     findings = [*_shape(document), *_as_it_stands(document)]
     findings += _as_sealed(_readable_part(document), policy, now)
-    # What is wrong as it stands is often wrong when sealed too; once is enough.
+    # What is wrong as it stands is often wrong when sealed, too. The first is kept: it knows the caller's own names.
     told: dict[tuple[str, str], Finding] = {}
     for finding in findings:
         told.setdefault((finding.code, finding.path), finding)

@@ -1,4 +1,9 @@
-"""From bytes to events: whose shape is wrong is told by field, one event at a time."""
+"""From bytes to events. What has a wrong shape is refused by field, and each event by itself.
+
+A body is decoded in two steps: first its outline (an event, an array, Meta's {"data": [...]}), with each event left as
+undecoded bytes; then each event alone. So one bad event among a thousand costs the others nothing. A `Rejection`
+names the field and the rule; a name that came from outside is cut and cleaned before it is shown (`printable_name`).
+"""
 
 import re
 from typing import Annotated
@@ -13,16 +18,17 @@ MOST_REPORTED = 100
 
 
 class Submitted(msgspec.Struct, frozen=True):
-    """What one request holds. Each event is undecoded, so that one bad event is refused by itself."""
+    """What one request holds; the events are not decoded yet."""
 
     events: list[msgspec.Raw]
     pixel: tuple[tuple[str, str], ...] = ()
-    """(event name, event id) of what the page's pixel got by itself."""
+    """(event name, event id) of events that the page's pixel sent without us; they are only counted."""
 
 
 def read_body(body: bytes) -> Submitted | Rejection:
-    """One event, an array of them, or Meta's own {"data": [...]}, beside which a page may report to us what its pixel
-    sent: {"data": [], "pixel": [["ViewContent", "id"]]}.
+    """One event, an array of events, or Meta's own {"data": [...]}.
+
+    Beside `data` a page may report what its pixel sent by itself: {"data": [], "pixel": [["ViewContent", "id"]]}.
 
     >>> len(read_body(b'{"data": [{"event_name": "Lead"}, {"event_name": "Contact"}]}').events)
     2
@@ -62,7 +68,7 @@ def read_body(body: bytes) -> Submitted | Rejection:
 
 
 def _reported(raw: msgspec.Raw) -> tuple[tuple[str, str], ...] | Rejection:
-    """The pairs that can be counted; an id that names a person is left out."""
+    """The pairs that can be counted; one that holds an e-mail address is left out."""
     try:
         pairs = _pixel_decoder.decode(raw)
     except msgspec.ValidationError as error:
@@ -71,7 +77,7 @@ def _reported(raw: msgspec.Raw) -> tuple[tuple[str, str], ...] | Rejection:
 
 
 def read_events(body: bytes) -> list[msgspec.Raw] | Rejection:
-    """The events of a body that holds nothing else."""
+    """The events of a body in which no pixel report is expected."""
     submitted = read_body(body)
     if isinstance(submitted, Submitted):
         return submitted.events or Rejection("no_events", "data", "send at least one event")
@@ -79,7 +85,7 @@ def read_events(body: bytes) -> list[msgspec.Raw] | Rejection:
 
 
 def read_lines(body: bytes) -> list[msgspec.Raw] | Rejection:
-    """The same, or JSON lines: one event a line. Any number."""
+    """The same for a file, which may also be JSON lines (one event a line) and hold any number of events."""
     lines = [line for line in body.splitlines() if line.strip()]
     if len(lines) > 1 and all(_is_json(line) for line in lines):
         return [msgspec.Raw(line) for line in lines]
@@ -126,7 +132,7 @@ _SHAPES = (
 
 
 def printable_name(text: str) -> str:
-    """A field's name came from outside: short, and nothing that could steer a terminal or name a person."""
+    """A name from outside, fit to be shown: at most 100 printable characters, and "..." if it holds an @."""
     clean = "".join(c for c in text if c.isprintable())[:100]
     return "..." if "@" in clean else clean
 

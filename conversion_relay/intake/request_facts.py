@@ -1,7 +1,20 @@
 """From any framework's request to `RequestFacts`: whose address, which browser, which click.
 
-X-Forwarded-For is written by whoever sends it, so it is read from the right: each address that belongs to a trusted
-proxy vouches for the one before it, and the first that does not is the visitor's.
+Whose address is the subtle part. Behind a proxy the socket's peer is the proxy, and the visitor's address stands in
+X-Forwarded-For, to which every proxy appends the address that it was called from:
+
+    X-Forwarded-For: 6.6.6.6, 198.51.100.7, 10.0.0.9        peer: 10.0.0.5
+                     claimed  visitor       our proxies (RELAY_TRUSTED_PROXIES = 10.0.0.0/8)
+
+What could go wrong: the visitor may send the header too. Then its left part is whatever they wrote, and a reader who
+takes the leftmost entry believes it: events get a false address, and rate limits are evaded.
+
+The rule: read from the right. The peer is a fact. If the peer is a trusted proxy, the rightmost entry is what that
+proxy saw, so it is believed; if that is a trusted proxy too, the one before it is believed, and so on. The first
+address that is no trusted proxy is the visitor's. Without trusted proxies the header is never read.
+
+Rejected: "trust N hops" (a second way into the network makes it wrong without a sign), and the Forwarded header of
+RFC 7239 (few proxies write it, and two headers could disagree).
 """
 
 import ipaddress
@@ -14,7 +27,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a door knows about the visitor's own request, whatever the framework."""
+    """What a door knows about the visitor's own request, whatever the framework. None: not known."""
 
     client_ip_address: str | None = None
     client_user_agent: str | None = None
@@ -25,7 +38,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
     origin: str | None = None
     gpc: bool = False
     consent: Literal["granted"] | None = None
-    """What the visitor said at another time, for an event that says nothing about it."""
+    """What the visitor said at an earlier visit; counts where the event itself says nothing."""
 
 
 def request_facts(
@@ -35,8 +48,10 @@ def request_facts(
     *,
     url: str | None = None,
 ) -> RequestFacts:
-    """`headers` with lower-case names (repeated ones joined by a comma, cookies by a semicolon); `peer` the socket's
-    address; `url` the page, where the door knows better than the Referer.
+    """Reads one request. Total: odd headers give None.
+
+    `headers`: lower-case names; repeated headers joined by a comma, cookies by a semicolon. `peer`: the socket's
+    address. `url`: the page, where the door knows it; else the Referer, which for an event is the page.
 
     >>> facts = request_facts({"user-agent": "Mozilla/5.0", "cookie": "_fbp=fb.1.1596403881668.1116446470",
     ...                        "referer": "https://shop.example/course"}, "198.51.100.7")
@@ -56,7 +71,7 @@ def request_facts(
 
 
 def client_address(peer: str | None, forwarded_for: str, trusted_proxies: Sequence[Network]) -> str | None:
-    """The visitor's address as far as it can be believed.
+    """The visitor's address as far as it can be believed; the theory stands at the top of this module.
 
     >>> proxies = [ipaddress.ip_network("10.0.0.0/8")]
     >>> client_address("10.0.0.5", "6.6.6.6, 198.51.100.7, 10.0.0.9", proxies)
@@ -88,7 +103,10 @@ def _without_port(hop: str) -> str:
 
 
 def _cookies(header: str) -> dict[str, str]:
-    """As browsers send them, whatever other cookies a site sets: the first of a name is the one of the longest path."""
+    """Cookies by name. Of two with one name the first counts: browsers send the one with the longest path first.
+
+    Not `http.cookies`: it gives up at the first cookie that it cannot read, whoever set it.
+    """
     found: dict[str, str] = {}
     for pair in header.split(";") if "_fb" in header else ():
         name, _, value = pair.partition("=")

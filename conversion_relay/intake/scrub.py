@@ -1,4 +1,15 @@
-"""Personal data where none belongs: in URLs, and in what a caller writes freely."""
+"""Takes personal data out of where none belongs: URLs, and objects that a caller fills freely.
+
+What could go wrong: a page's URL often holds a person or a key to their account (`?email=`, `?reset_token=`,
+user:password@, /thanks/joe@example.com). It would travel to Meta in clear and into every log on the way.
+
+The rule for a URL is a list of what may stay, not of what must go, because nobody can list the names under which sites
+put a person into a query: scheme, host, path, and the query members in QUERY_KEYS. Fragment and credentials go. A
+path has no names to choose by, so a segment of it that holds an e-mail address becomes "-".
+
+Free objects (`custom_data` and its like) have names that only their site knows, so here it is the other way round:
+everything stays except e-mail addresses, in values and in names.
+"""
 
 import re
 from typing import Any
@@ -6,12 +17,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from conversion_relay import event_id
 
+# fbclid makes the click id; utm_* are campaign names: https://support.google.com/analytics/answer/10917952
 QUERY_KEYS = frozenset({"fbclid", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id"})
-"""What of a URL's query leaves: everything else may name a person or open their account."""
+"""Members of a URL's query that are sent; every other one may name a person or open their account."""
 
 
 def scrub_url(url: str | None) -> str | None:
-    """The URL without fragment, credentials and query members off the allow-list; None where none can be read.
+    """The URL without fragment, credentials and members of its query that are not in QUERY_KEYS; None if it is none.
 
     >>> scrub_url("https://u:p@shop.example/thanks?email=joe%40example.com&utm_source=fb&fbclid=AbC#top")
     'https://shop.example/thanks?utm_source=fb&fbclid=AbC'
@@ -35,7 +47,7 @@ def scrub_url(url: str | None) -> str | None:
     return urlunsplit((parts.scheme, host, path, _query(parts.query), ""))
 
 
-# Nothing in it to remove: most pages' addresses.
+# The addresses of most pages: nothing in them can be removed, so they need not be parsed. No "%", no "@", no "?".
 _PLAIN_URL = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 
 
@@ -45,7 +57,7 @@ def _query(query: str) -> str:
 
 
 def without_personal_data(value: Any) -> Any:
-    """The value without e-mail addresses, in texts or in names, and without what says nothing."""
+    """The value without texts and members that hold an e-mail address, and without nulls; None for such a text."""
     if isinstance(value, str):
         return None if event_id.holds_email(value) else value
     if isinstance(value, dict):
@@ -57,7 +69,7 @@ def without_personal_data(value: Any) -> Any:
 
 
 def may_hold_personal_data(encoded: bytes) -> bool:
-    """Whether JSON may hold what `without_personal_data` removes: one search, since most holds nothing."""
+    """Whether this JSON could hold anything that `without_personal_data` removes; false alarms cost a walk, no more."""
     return _TO_REMOVE.search(encoded) is not None
 
 

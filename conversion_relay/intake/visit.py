@@ -1,6 +1,13 @@
-"""A visit, remembered under the id of an order: the webhook that reports the payment knows neither browser nor click.
+"""A visit, remembered under the id of an order, for the webhook that reports the payment later.
 
-What is kept names no person: address, user agent, Meta's two browser ids, and the page without what its query may tell.
+The webhook comes from the payment provider's machine: it knows neither the visitor's browser nor the click that brought
+them, and without these Meta matches few purchases. So what the visitor's own request tells is kept for seven days.
+
+What could go wrong, and the rule against it:
+- A person is kept. Only address, user agent, Meta's two browser ids and the scrubbed page are; each must look like what
+  Meta would take, else it is left out. Nothing is kept of a visitor who declined.
+- A stranger who learns an order's id sends a visit of their own. Of another browser only what is missing is taken.
+- The click is older than the visit. The `fbc` is built now, because its third segment says when the click was seen.
 """
 
 from collections.abc import Callable
@@ -22,7 +29,7 @@ LONGEST_KEY = 256
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the outbox keeps for seven days. `consent` and `gpc` are what the visitor said, for the event to come."""
+    """What the outbox keeps. `consent` and `gpc` are what the visitor said; they count for the event to come."""
 
     client_ip_address: str | None = None
     client_user_agent: str | None = None
@@ -33,8 +40,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gpc: bool = False
 
     def filled_from(self, later: "Visit") -> "Visit":
-        """With what a later call knows. The same browser may have come by a newer click, which counts; of another one
-        only what was missing is taken, so that a stranger who learns an order's id overwrites nothing.
+        """This visit together with a later one for the same order.
+
+        The same browser (same `fbp`): the later one counts, it may have come by a newer click. Any other: only what is
+        missing here is taken.
 
         >>> visit = Visit(fbp="fb.1.1.1").filled_from(Visit(fbp="fb.1.2.2", url="https://shop.example/"))
         >>> visit.fbp, visit.url
@@ -61,7 +70,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def visit_of(
     facts: RequestFacts, said: Literal["granted", "denied"] | None, policy: Policy, now: float
 ) -> Visit | None:
-    """What may be remembered of a visitor; None where nothing may."""
+    """What may be remembered of this visitor; None where consent or policy forbid it. `now` in Unix seconds."""
     decision = consent.decision(said, gpc=facts.gpc, policy=policy.gpc, silence=policy.silence)
     if said == "denied" or decision is consent.Decision.WITHHOLD:
         return None
@@ -78,13 +87,13 @@ def visit_of(
 
 
 def _sound(text: str | None, normalize: Callable[[str], str | Dropped]) -> str | None:
-    """What Meta would take; anything else could be somebody's address, and would be dropped later anyway."""
+    """The text in the form that Meta takes, else None: what has another form could be anything, even an address."""
     normal = normalize(text) if text and not holds_email(text) else None
     return normal if isinstance(normal, str) else None
 
 
 def keys_of(order_id: object, event_id: str | None) -> list[str]:
-    """Under what a visit for this event may be remembered: the order, and what the event id names after its kind.
+    """The keys under which a visit for this event may be kept: the order's id, and the event id without its prefix.
 
     >>> keys_of(1001, "purchase_abc_1"), keys_of(None, "018a07a9-baa4"), keys_of("abc", "purchase_abc")
     (['1001', 'abc_1'], [], ['abc'])
