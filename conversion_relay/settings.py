@@ -1,6 +1,20 @@
-"""Every setting, read once: environment first, then the TOML file named by RELAY_CONFIG.
+"""Every setting, read once at start into one frozen `Settings`.
 
-A secret never shows in a repr, an error or a log: what is wrong is named, not quoted.
+Precedence, from strong to weak:
+1. META_ACCESS_TOKEN_FILE: the token in this file, because a token that is renewed while we run can only come by file.
+2. The environment.
+3. The TOML file that RELAY_CONFIG names. Its top-level keys are the variables' own names.
+4. The default in `Settings`.
+With [[dataset]] tables in the file, the META_ names, origins and API keys of each dataset come from its table alone:
+a variable of the environment could not say which of them it is for.
+
+Secrets. A token in an error message or a log is a leaked token, and a start that fails is what people paste into
+chats. So every secret is a `Secret`, which does not print itself, and an error names the setting, the rule and an
+example, never the value, whatever the setting. `Settings.secrets` hands the texts to the log filter alone, as the last
+net (`telemetry.NoSecrets`).
+
+Mistakes end the start with exit code 78: what is missing is named all at once, what is malformed is named one by one.
+Rejected: a settings library. It would quote the value in its message, and be loaded by every Lambda function.
 """
 
 import ipaddress
@@ -25,7 +39,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Secret:
-    """A text that does not print itself."""
+    """A text that shows neither in a repr nor in a traceback; `reveal` where it is used.
+
+    >>> Secret("EAAtoken")
+    Secret(***)
+    """
 
     __slots__ = ("_text",)
 
@@ -43,7 +61,7 @@ class Secret:
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
-    """One pixel (dataset) at Meta, and who may send to it."""
+    """One dataset (pixel) at Meta, and who may send to it: pages by origin, backends by API key."""
 
     pixel_id: str
     access_token: Secret
@@ -53,7 +71,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the operator decides. The first dataset is the default one."""
+    """Everything that the operator decides. Events that name no dataset go to the first one."""
 
     datasets: tuple[Dataset, ...]
     graph_url: str = "https://graph.facebook.com"
@@ -65,11 +83,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secrets: dict[str, tuple[Secret, ...]] = {}
     gpc: GpcPolicy = "limited_data_use"
     silence: SilencePolicy = "send"
-    """For events whose visitor said nothing about consent (RELAY_CONSENT)."""
+    """What becomes of an event whose visitor said nothing about consent (RELAY_CONSENT)."""
     set_cookies: bool = False
     public_event_names: frozenset[str] = PUBLIC_EVENT_NAMES
     held_event_names: frozenset[str] = frozenset({"Purchase"})
-    """Not sent again by themselves once Meta may have had them for longer than it de-duplicates."""
+    """Event names that are held for a person, once Meta may have had the event for longer than it de-duplicates."""
     most_calls: int = 8
     """Requests to Meta in flight at once, for each dataset."""
     variants: bool = False
@@ -77,7 +95,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, required: tuple[str, ...] = REQUIRED) -> "Settings":
-        """Raises SettingsError that names every missing variable at once, or the first malformed one."""
+        """Reads `environ` (by default the process's own) and the files that it names.
+
+        `required`: the variables that must be there; a command that sends nothing needs none. Raises SettingsError
+        with every missing variable, or with the first malformed one.
+        """
         environ = os.environ if environ is None else environ
         env = {**_from_toml(environ), **environ}
         if env.get(TOKEN_FILE):
@@ -112,14 +134,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def files() -> list[Path]:
-        """Where settings stand that may change while we run."""
+        """The files whose settings may change while we run, for `SettingsWatch`."""
         return [Path(name) for variable in ("RELAY_CONFIG", TOKEN_FILE) if (name := os.environ.get(variable))]
 
     def dataset(self, pixel_id: str) -> Dataset | None:
-        """The dataset of that id, or None: events of a dataset that is no longer configured stay where they are."""
+        """The dataset of that id; None for one that is not configured (any more), whose events then wait."""
         return next((d for d in self.datasets if d.pixel_id == pixel_id), None)
 
     def policy(self, dataset: Dataset) -> Policy:
+        """What the door (`intake.accept`) needs to know for one dataset."""
         return Policy(
             dataset=dataset.pixel_id,
             default_country=self.default_country,
@@ -130,7 +153,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def secrets(self) -> list[str]:
-        """All secret texts, for the log filter and for nothing else."""
+        """All secrets in clear, for the log filter (`telemetry.NoSecrets`) and for nothing else."""
         found = [self.admin_password, *(s for group in self.webhook_secrets.values() for s in group)]
         for dataset in self.datasets:
             found += [dataset.access_token, *dataset.api_keys]
@@ -138,7 +161,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _from_toml(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Top-level keys are the variables' own names; each [[dataset]] table holds the META_ and origin keys of one."""
+    """The file's settings by variable name, with its [[dataset]] tables under "_datasets"."""
     name = environ.get("RELAY_CONFIG")
     if not name:
         return {}
@@ -157,7 +180,7 @@ def _from_toml(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _token_in(file: str) -> str:
-    """One that is renewed while we run stands in a file; it outranks the variable."""
+    """The token that stands in this file."""
     try:
         return Path(file).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -1,6 +1,16 @@
-"""A token that was renewed is used without a restart: the files it may stand in are looked at, and SIGHUP asks for it.
+"""A renewed token is used without a restart.
 
-Only what delivery uses is taken over; addresses, origins and API keys need a restart.
+Meta's tokens expire or are revoked, and a platform that rotates secrets replaces a file. Until the new token is used
+nothing can be sent, so the worker must find it by itself:
+- Once a second the files that settings come from are looked at. A file counts as changed when its modification time,
+  size or inode differ: a secret that is replaced by rename may keep time and size, but never the inode.
+- SIGHUP asks for the same at once. The handler only sets a flag; files are read in the worker's own loop.
+- Settings that cannot be used leave the old ones in place, and an error line says which setting is wrong. A file that
+  is read while it is half written is such a case: its next change is seen a second later.
+
+Only what delivery uses is taken over. Addresses, origins and API keys need a restart, since doors hold on to them.
+Rejected: inotify. Its watch is on one file, and a secret that is replaced by rename, or by a symbolic link that moves
+(Kubernetes), is another file.
 """
 
 import signal
@@ -16,14 +26,14 @@ Stamp = tuple[int, int, int]
 
 
 class SettingsWatch:
-    """Called every second; hands over new settings when a file changed or SIGHUP came."""
+    """Call it every second: hands new settings to `use` when a file changed or SIGHUP came."""
 
     def __init__(self, use: Callable[[Settings], None]) -> None:
         self._use = use
         self._told = threading.Event()
         self._stamps = [_stamp(path) for path in Settings.files()]
         if threading.current_thread() is threading.main_thread():
-            # Without a handler SIGHUP would end the process.
+            # Without a handler SIGHUP would end the process. Only the main thread may set one.
             signal.signal(signal.SIGHUP, lambda *_: self._told.set())
 
     def __call__(self) -> None:

@@ -1,6 +1,19 @@
-"""What the operator reads: log sentences and counters. No e-mail, phone, name, address or token passes through here.
+"""What the operator reads: log sentences and counters.
 
-The three sentences are fixed; alarms and metric filters of sites in production match on them.
+The three sentences (SENT, FAILED, ERROR) are fixed, to the letter: alarms and metric filters of sites in production
+match on them. Each is about one event, and which one is said depends on what can still happen:
+- SENT: Meta took it.
+- FAILED: it will not be sent any more (Meta refused it, or it grew too old).
+- ERROR: it could not be put to Meta now; it will be tried again.
+
+Thinning. A backlog of a million events would write a million lines, and the one failure among them would not be found.
+Above LINES_PER_SECOND, for each level, the rest of the second is summed up: one line per sentence, with a `count`. By
+level, so that successes never use up the lines of failures. `flush` writes the last second's sums at the end.
+
+The last net. No caller logs a person or a token; each logs event ids, codes and counts. `NoSecrets` stands under every
+handler all the same, because libraries log too, and a traceback shows arguments: it strikes out every configured secret
+and whatever looks like an e-mail address, in message, members and traceback. It is a net and no licence: it cannot
+know a phone number or a name.
 """
 
 import json
@@ -18,11 +31,11 @@ SENT = "Meta Conversions API {} event sent successfully"
 FAILED = "Failed to send Meta Conversions API {} event"
 ERROR = "Error sending Meta Conversions API {} event"
 LINES_PER_SECOND = 100
-"""Above this, by level, the sentences are summed up: one line per sentence and second with a count."""
+"""For each level; what is more in a second is summed up."""
 
 
 class Counters:
-    """Numbers that only grow, by name and labels; /metrics and EMF read them."""
+    """Numbers that only grow, by name and labels. Any thread may add; /metrics and CloudWatch's EMF read them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,7 +51,7 @@ class Counters:
 
 
 class Sentences:
-    """One sentence per event outcome, thinned out when there are too many to read."""
+    """Says what became of each event, thinned when there are too many to read. Any thread may call it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -50,15 +63,15 @@ class Sentences:
         self._say(logging.INFO, SENT.format(event_name), event_ids, {})
 
     def failed(self, event_name: str, *event_ids: str, why: str, said: Mapping[str, object] | None = None) -> None:
-        """Meta does not want it, or it grew too old: it will not be sent any more."""
+        """It will not be sent any more: Meta refused it, or it grew too old. `said`: what Meta said."""
         self._say(logging.WARNING, FAILED.format(event_name), event_ids, {"reason": why, **(said or {})})
 
     def error(self, event_name: str, *event_ids: str, why: str) -> None:
-        """It could not be put to Meta at all."""
+        """It could not be put to Meta now; it will be tried again."""
         self._say(logging.ERROR, ERROR.format(event_name), event_ids, {"reason": why})
 
     def flush(self) -> None:
-        """Write the sums of the seconds that are over."""
+        """Writes the sums that are still held back; for the end of a run."""
         with self._lock:
             self._write_held()
 
@@ -83,7 +96,10 @@ class Sentences:
 
 
 class NoSecrets(logging.Filter):
-    """The last net under every handler: known secrets and e-mail addresses are struck out of whatever is logged."""
+    """The last net: strikes known secrets and e-mail addresses out of everything that a record holds.
+
+    Secrets shorter than six characters are left alone: they would blank out parts of ordinary words.
+    """
 
     _EMAIL = re.compile(r"[^\s\"'<>(),;:=&?/]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
 
@@ -108,7 +124,7 @@ class NoSecrets(logging.Filter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object per line, in UTC; a line break in a value stays inside its string."""
+    """One JSON object per line, in UTC. A line break in a value is escaped, so no value can forge a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -123,7 +139,7 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """For a person at a terminal."""
+    """For a person at a terminal, in local time. Characters that could steer the terminal are left out."""
 
     def format(self, record: logging.LogRecord) -> str:
         extra = " ".join(f"{k}={v}" for k, v in record.__dict__.items() if k not in _RECORD_FIELDS)
@@ -142,7 +158,10 @@ _RECORD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {
 
 
 def configure_logging(log_format: str, secrets: Iterable[str]) -> None:
-    """Everything this process logs, its libraries included, goes to stderr through the same net."""
+    """Sends everything that this process logs, its libraries included, to stderr through `NoSecrets`.
+
+    `log_format`: "json", "text", or "auto" (text at a terminal, else JSON).
+    """
     handler = logging.StreamHandler(sys.stderr)
     as_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     handler.setFormatter(TextLines() if as_text else JsonLines())

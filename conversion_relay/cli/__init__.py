@@ -1,4 +1,12 @@
-"""The command line: `conversion-relay VERB`. Exit 0 ok, 1 findings or failures, 2 usage, 78 settings."""
+"""The command line: `conversion-relay VERB`, one module for each verb or two that belong together.
+
+In come arguments, environment and standard input; out come text for people, or JSON with --json, and an exit code:
+0 ok, 1 findings or failures, 2 wrong usage, 78 wrong settings (EX_CONFIG). A verb decides nothing by itself: it opens
+what it needs (relay, outbox, stand-in), calls it and prints. Nothing imports this room.
+
+A verb's module is loaded when the verb is used: `--help` and `normalize` must not wait for a web server's packages.
+What is printed goes through `printing.py`, which lets no control character reach the terminal.
+"""
 
 import sys
 from importlib import import_module
@@ -11,7 +19,7 @@ from conversion_relay.errors import RelayError, SettingsError
 EXIT_SETTINGS = 78
 _SERVER_EXTRA = frozenset({"litestar", "uvicorn", "jinja2", "prometheus_client", "multipart"})
 
-# verb -> the module that holds it; loaded when the verb is used, so that `--help` costs nothing
+# verb -> the module that holds it
 _HOME = {
     "demo": "demo",
     "serve": "serve",
@@ -28,7 +36,7 @@ _HOME = {
 
 
 class _Verbs(click.Group):
-    """Commands loaded by name."""
+    """Loads a verb's module when the verb is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_HOME)
@@ -47,7 +55,7 @@ def verbs() -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """The console script: runs a verb and turns what it raises into a sentence and an exit code."""
     try:
         verbs(standalone_mode=False)
     except click.ClickException as error:

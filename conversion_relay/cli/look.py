@@ -51,7 +51,7 @@ def status(as_json: bool) -> None:
 
 
 def _deduplication(datasets: Sequence[Mapping[str, SideCounts]]) -> list[list[str]]:
-    """A line for each event name of which the pixel sent something."""
+    """One row for each event name that a pixel sent: how many came from both sides, how many from one."""
     reported = {name for sides in datasets for name, found in sides.items() if found.both or found.browser_only}
     return [[f"{name} by", *(_by(sides.get(name, SideCounts())) for sides in datasets)] for name in sorted(reported)]
 

@@ -1,4 +1,4 @@
-"""`normalize`: what becomes of a value before it is hashed, line by line."""
+"""`normalize`: what becomes of a value before it is hashed, line by line. Shows why a phone number is dropped."""
 
 import datetime
 import sys

@@ -9,6 +9,7 @@ import msgspec
 
 
 def print_json(value: object) -> None:
+    """One line of JSON, for programs."""
     click.echo(msgspec.json.encode(value).decode())
 
 
@@ -41,7 +42,11 @@ def ago(seconds: float | None) -> str:
 
 
 def clock(at: float) -> str:
-    """UTC, to the second."""
+    """Unix seconds as a date and time in UTC.
+
+    >>> clock(1_700_000_000.9)
+    '2023-11-14 22:13:20Z'
+    """
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at))
 
 

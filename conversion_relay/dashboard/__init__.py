@@ -1,7 +1,14 @@
 """What became of every event, for a person: counts by state, recent events, dead letters, one event's story.
 
-No external host, a strict content security policy, and every text set as text. Without RELAY_ADMIN_PASSWORD it
-answers this machine alone; with it, HTTP Basic (any user name).
+In come an opened `Relay` and a look at each dataset's pace; out come routes that the collector serves under /dashboard.
+It reads and changes nothing. It may not know a person: the outbox holds none, and bodies are not shown.
+
+Who may look. With RELAY_ADMIN_PASSWORD: who knows it (HTTP Basic, any user name). Without: this machine alone. "This
+machine" takes three signs, because a page on the web can point its own host name at 127.0.0.1 (DNS rebinding) and a
+proxy on this machine makes every visitor look local: the peer is a loopback address, the Host header is a name of this
+machine, and no X-Forwarded-For came along.
+What is shown came from outside, so it is set as text by the page's script, under a content security policy that loads
+nothing from elsewhere and runs no inline script.
 """
 
 import asyncio
@@ -39,6 +46,7 @@ _HEADERS = {
 
 
 def dashboard_routes(relay: Relay, paces: Callable[[], Mapping[str, PaceNow]]) -> list[Any]:
+    """Litestar handlers. `paces`: how fast each dataset is sent now, by dataset id."""
     password = relay.settings.admin_password.reveal()
 
     def only_operators(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
@@ -115,7 +123,7 @@ def _knows(password: str, authorization: str) -> bool:
 
 
 def _is_local(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
-    """From this machine and by a name of this machine: a page elsewhere can point its own name at 127.0.0.1."""
+    """Whether the request comes from this machine, by a name of this machine, and through no proxy."""
     peer = connection.client.host if connection.client else ""
     host = connection.headers.get("host", "").rpartition(":")[0].strip("[]") or connection.headers.get("host", "")
     try:

@@ -1,6 +1,10 @@
-"""How the stand-in misbehaves, and for how long.
+"""How the stand-in misbehaves, and for how long: what POST /_emulator/misbehave asks for.
 
-A fault with `times` is used up, in the order in which faults were asked for; one without stands until it is replaced.
+Three kinds of faults:
+- One with `times` is queued and used up, in the order asked for.
+- One without `times` stands for its dataset (or for all) until another replaces it.
+- "poison" refuses every batch that holds one of some events, without saying which, as Meta does for some errors. It
+  stands until the faults are cleared with mode "none".
 """
 
 import random

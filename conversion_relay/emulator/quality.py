@@ -8,7 +8,7 @@ from typing import Any
 
 from conversion_relay.emulator.store import Arrived, Store
 
-# Meta publishes no formula for the score; this is a sum of weights by its help page's order of keys.
+# Meta publishes no formula for the score. These weights follow the order of keys on its help page, no more.
 _WEIGHTS = {
     "em": 2.5,
     "fbc": 2.0,

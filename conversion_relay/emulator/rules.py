@@ -2,8 +2,14 @@
 
 "If any event you send in a batch is invalid, we reject the entire batch":
 https://developers.facebook.com/docs/marketing-api/conversions-api/using-the-api
-Pure: the time is an argument. Titles and messages are as recorded from Meta; where no recorded answer is known the
-error is marked `inferred`.
+
+These rules look like those of `conversion_relay/meta/validate.py`, and that is meant: they are written a second time,
+from the same pages, so that each side can find the other's mistakes. Do not import one from the other. Where they may
+differ: the relay may refuse more than Meta (a currency that no country uses), never less. With `strict` the stand-in
+also enforces what the pages call required and the API lets pass.
+
+Titles and messages are as recorded from Meta; where no answer was recorded the error is marked `inferred`.
+Pure: the time is an argument.
 """
 
 import math
@@ -41,7 +47,7 @@ BROAD = (
 
 
 class GraphError(msgspec.Struct, frozen=True):
-    """An error as Meta words it; `body` puts it into the envelope."""
+    """An error as Meta words it; `body` is the JSON that it is answered with."""
 
     code: int
     subcode: int | None = None
@@ -124,7 +130,7 @@ def judge(events: Sequence[Any], now: float, *, strict: bool = False) -> GraphEr
 
 
 def _errors(index: int, event: Any, now: float, strict: bool) -> Iterator[GraphError]:
-    """One event's reasons to be refused, in the order in which they are looked at."""
+    """One event's reasons to be refused, in the order in which Meta is assumed to look."""
     if not isinstance(event, dict):
         yield parameter_error(index, "0", "must be an object", inferred=True)
         return

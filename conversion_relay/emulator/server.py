@@ -1,4 +1,4 @@
-"""Runs the stand-in, with access to the socket under a request: some misbehaviour is below HTTP."""
+"""Runs the stand-in under uvicorn, with each request's socket at hand: hanging up and resetting are below HTTP."""
 
 import asyncio
 import socket
