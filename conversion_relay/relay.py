@@ -57,7 +57,9 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Relay:
-    """Accepts events into the outbox. Delivery is somebody else's work: `serve`, `deliver`, or a Lambda function."""
+    """Accepts events into the outbox. `serve`, `deliver` or a Lambda function delivers them.
+
+    Over 150 lines: one method for each thing that a program may ask for, a few lines each."""
 
     def __init__(
         self,

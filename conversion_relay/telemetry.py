@@ -4,7 +4,7 @@ The three sentences (SENT, FAILED, ERROR) are fixed, to the letter: alarms and m
 match on them. Each is about one event, and which one is said depends on what can still happen:
 - SENT: Meta took it.
 - FAILED: it will not be sent any more (Meta refused it, or it grew too old).
-- ERROR: it could not be put to Meta now; it will be tried again.
+- ERROR: it could not be put to Meta (an outage, a dead token, a damaged row). What is intact is tried again.
 
 Thinning. A backlog of a million events would write a million lines, and the one failure among them would not be found.
 Above LINES_PER_SECOND, for each level, the rest of the second is summed up: one line per sentence, with a `count`. By
@@ -67,7 +67,7 @@ class Sentences:
         self._say(logging.WARNING, FAILED.format(event_name), event_ids, {"reason": why, **(said or {})})
 
     def error(self, event_name: str, *event_ids: str, why: str) -> None:
-        """It could not be put to Meta now; it will be tried again."""
+        """It could not be put to Meta; what is intact is tried again."""
         self._say(logging.ERROR, ERROR.format(event_name), event_ids, {"reason": why})
 
     def flush(self) -> None:

@@ -47,7 +47,9 @@ def create_app(
 
 
 class Emulator:
-    """The ASGI callable; its state is what the controls show."""
+    """The ASGI callable; its state is what the controls show.
+
+    Over 150 lines: one method for each address of the stand-in, over one state."""
 
     def __init__(
         self,

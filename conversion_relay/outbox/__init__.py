@@ -9,6 +9,7 @@ and nothing of Meta: what an answer of Meta's means, and when an event is sent a
 from urllib.parse import urlsplit
 
 from conversion_relay.errors import SettingsError
+from conversion_relay.outbox.limited import Limited, unsupported
 from conversion_relay.outbox.protocol import (
     STATES,
     Attempt,
@@ -18,7 +19,6 @@ from conversion_relay.outbox.protocol import (
     Lease,
     LeasedEvent,
     Leases,
-    Limited,
     Meter,
     Operator,
     Outbox,
@@ -28,7 +28,6 @@ from conversion_relay.outbox.protocol import (
     State,
     Story,
     Visits,
-    unsupported,
 )
 
 __all__ = [

@@ -37,12 +37,11 @@ that a worker's own clock measures (two machines, two clocks), a lease for each 
 request to Meta).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
-from conversion_relay.errors import UnsupportedByOutbox
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.verdict import Verdict
@@ -279,25 +278,8 @@ class Housekeeping(Protocol):
 
 
 @runtime_checkable
-class Limited(Protocol):
-    """A store without some of these parts can say what to do instead."""
-
-    kind: str
-    """With its article: "an sqs:// outbox"."""
-    instead: Mapping[str, str]
-    """By the name of a verb that it does not have: why not, and what to do instead, in one sentence."""
-
-
-@runtime_checkable
 class SetsAside(Protocol):
     """A store that keeps files beside the outbox which hold events."""
 
     def set_aside(self) -> list[str]:
         """Names of the files that `erase` cannot reach: damaged ones, and copies of deleted ones."""
-
-
-def unsupported(outbox: object, verb: str) -> UnsupportedByOutbox:
-    """What to raise when this store has no such verb."""
-    if isinstance(outbox, Limited) and verb in outbox.instead:
-        return UnsupportedByOutbox(f"not with {outbox.kind}: {outbox.instead[verb]}")
-    return UnsupportedByOutbox(f"this outbox cannot {verb}; a sqlite:/// outbox can")

@@ -39,7 +39,9 @@ LOOK_FOR_VISITORS_EVERY = 1.0
 
 
 class SqliteOutbox:
-    """Safe to use from several threads and several processes of one machine."""
+    """Safe to use from several threads and several processes of one machine.
+
+    Over 150 lines: one method for each verb of the protocols, a few lines each; the work is in the other files here."""
 
     def __init__(self, path: str, *, boot_clock: Callable[[], float] | None = None) -> None:
         """`boot_clock`: seconds on a clock that nobody sets; leases are counted on it."""

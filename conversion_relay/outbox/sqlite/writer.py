@@ -44,8 +44,8 @@ ENDED = "the thread that writes has ended; start the process again"
 
 
 class Writer:
-    """One thread and its queue. Longer than most classes here, since the thread's states are one story: it commits,
-    it opens the file again after trouble, it stands still while the process forks, it ends.
+    """One thread and its queue. Over 150 lines, since the thread's states are one story: it commits, it opens the
+    file again after trouble, it stands still while the process forks, it ends.
 
     The queue holds jobs; an Event asks for the file to be closed (`stand_still`); None only wakes the thread up."""
 

@@ -1,0 +1,49 @@
+"""Requests to the stand-in, in each of Meta's documented forms, and what arrived there."""
+
+import json
+import time
+from urllib.parse import urlencode
+
+from tests.processes import call
+
+TOKEN, DATASET = "EAAcanary", "1232612085335834"
+
+
+def event(**more) -> dict:
+    return {
+        "event_name": "Lead",
+        "event_time": int(time.time()),
+        "action_source": "website",
+        "event_id": "e1",
+        "event_source_url": "https://shop.example/",
+        "user_data": {"em": ["0" * 64], "client_user_agent": "Mozilla/5.0"},
+    } | more
+
+
+def multipart(fields: dict[str, str]) -> tuple[bytes, str]:
+    parts = [f'--b0undary\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields.items()]
+    return "".join([*parts, "--b0undary--\r\n"]).encode(), "multipart/form-data; boundary=b0undary"
+
+
+def send(meta: str, events, *, encoding="json", token_in="header", token=TOKEN, dataset=DATASET, version="v26.0"):
+    """One request as one of Meta's documented forms."""
+    fields = {"data": events if encoding == "json" else json.dumps(events)}
+    headers = {}
+    query = ""
+    if token_in == "header":
+        headers["Authorization"] = f"Bearer {token}"
+    elif token_in == "body":
+        fields["access_token"] = token
+    elif token_in == "query":
+        query = f"?access_token={token}"
+    if encoding == "json":
+        body, kind = json.dumps(fields).encode(), "application/json"
+    elif encoding == "urlencoded":
+        body, kind = urlencode(fields).encode(), "application/x-www-form-urlencoded"
+    else:
+        body, kind = multipart(fields)
+    return call("POST", f"{meta}/{version}/{dataset}/events{query}", body, Content_Type=kind, **headers)
+
+
+def arrived(meta: str) -> list[dict]:
+    return call("GET", f"{meta}/_emulator/events")[1]["events"]

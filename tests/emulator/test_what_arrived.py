@@ -1,0 +1,91 @@
+"""What the stand-in shows of what arrived: counted once, pointed out, and the quality of a dataset."""
+
+import time
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.emulator.requests import DATASET, TOKEN, arrived, event, send
+from tests.processes import call
+
+
+def test_server_and_browser_with_one_id_are_counted_once(meta):
+    pixel = urlencode({"id": DATASET, "ev": "Lead", "eid": "e1", "dl": "https://shop.example/"})
+    assert call("GET", f"{meta}/tr?{pixel}")[0] == 200
+    send(meta, [event(), event(event_id="e2"), event(event_name="Contact")])
+    rows = arrived(meta)
+    assert [(r["source"], r["event"]["event_name"], r["event"]["event_id"], r["duplicate"]) for r in rows] == [
+        ("browser", "Lead", "e1", False),
+        ("server", "Lead", "e1", True),
+        ("server", "Lead", "e2", False),
+        ("server", "Contact", "e1", False),
+    ]
+    assert call("GET", f"{meta}/_emulator/state")[1]["unique"] == 3
+
+
+def test_plain_contact_data_is_taken_and_pointed_out(meta):
+    assert send(meta, [event(user_data={"em": "joe@example.com"})])[0] == 200
+    assert any("em is not a SHA-256" in line for line in arrived(meta)[0]["diagnostics"])
+
+
+DIAGNOSED = [
+    ({"user_data": {"ph": "+16505551212"}}, "ph is not a SHA-256 digest"),
+    ({"user_data": {"em": ["0" * 64], "client_ip_address": "10.0.0.1"}}, "private address"),
+    ({"user_data": {"em": ["0" * 64], "fbc": "fb.1.1554763741.AbCd"}}, "fbc has seconds"),
+    (
+        {"user_data": {"em": ["0" * 64], "fbc": "fb.1.1554763741205.abcdefghijklmnopqrstuvwxyz"}},
+        "fbc looks lower-cased",
+    ),
+    ({"event_id": None}, "event_id is missing"),
+]
+
+
+@pytest.mark.parametrize(("odd", "said"), DIAGNOSED, ids=[said for _, said in DIAGNOSED])
+def test_what_meta_takes_and_frowns_upon_is_a_diagnostic_and_no_error(meta, odd, said):
+    assert send(meta, [event(**odd)])[0] == 200
+    assert any(said in line for line in arrived(meta)[0]["diagnostics"])
+
+
+def test_a_time_a_little_in_the_future_is_taken_and_pointed_out(meta):
+    assert send(meta, [event(event_time=int(time.time()) + 300)])[0] == 200
+    assert any("lies in the future" in line for line in arrived(meta)[0]["diagnostics"])
+
+
+def test_without_ids_a_browser_event_and_a_later_server_event_of_one_browser_are_counted_once(meta):
+    fbp = "fb.1.1596403881668.1116446470"
+    pixel = urlencode({"id": DATASET, "ev": "Lead", "fbp": fbp, "dl": "https://shop.example/"})
+    server_side = event(event_id=None, user_data={"fbp": fbp, "client_user_agent": "Mozilla/5.0"})
+    call("GET", f"{meta}/tr?{pixel}")
+    send(meta, [server_side])
+    assert [row["duplicate"] for row in arrived(meta)] == [False, True]
+    call("POST", f"{meta}/_emulator/reset")
+    send(meta, [server_side])
+    call("GET", f"{meta}/tr?{pixel}")
+    send(meta, [event(event_name="Contact", event_id=None), event(event_name="Contact", event_id=None)])
+    assert [row["duplicate"] for row in arrived(meta)] == [False] * 4, "browser first only; never two of one side"
+
+
+def test_dataset_quality_is_computed_from_what_arrived(meta):
+    send(meta, [event(event_id="a"), event(event_id="b", user_data={"em": ["0" * 64], "fbp": "fb.1.1596403881668.1"})])
+    call("GET", f"{meta}/tr?" + urlencode({"id": DATASET, "ev": "Lead", "eid": "a"}))
+    status, answer = call("GET", f"{meta}/v25.0/dataset_quality?dataset_id={DATASET}&access_token={TOKEN}")
+    (lead,) = answer["web"]
+    keys = {
+        row["identifier"]: row["coverage"]["percentage"] for row in lead["event_match_quality"]["match_key_feedback"]
+    }
+    assert status == 200 and lead["event_name"] == "Lead" and 0 <= lead["event_match_quality"]["composite_score"] <= 10
+    assert keys == {"email": 100.0, "user_agent": 50.0, "fbp": 50.0}
+    dedupe = {
+        row["dedupe_key"]: row["server_events_with_dedupe_key"]["percentage"] for row in lead["dedupe_key_feedback"]
+    }
+    assert dedupe == {"event_id": 100.0, "external_id": 0.0, "fbp": 50.0}
+
+
+def test_browser_and_server_that_name_different_addresses_are_pointed_out(meta):
+    pixel = urlencode({"id": DATASET, "ev": "Lead", "eid": "e1"})
+    call("GET", f"{meta}/tr?{pixel}", X_Forwarded_For="8.8.4.4")
+    same = {"em": ["0" * 64], "client_ip_address": "8.8.4.4"}
+    send(meta, [event(user_data=same)])
+    send(meta, [event(user_data=same | {"client_ip_address": "1.1.1.1"})])
+    told = [any("different IP addresses" in line for line in row["diagnostics"]) for row in arrived(meta)]
+    assert told == [False, False, True]
