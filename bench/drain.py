@@ -96,7 +96,7 @@ def _ours(path: Path, url: str, calls: int, events: int) -> tuple[float, list[tu
     settings = Settings.from_env(
         {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x", "META_GRAPH_URL": url, "RELAY_MOST_CALLS": str(calls)}
     )
-    outbox, transport = SqliteOutbox(str(path)), GraphTransport(connections=calls)
+    outbox, transport = SqliteOutbox(str(path)), GraphTransport()
     worker = Worker(Delivery(outbox, transport, settings), outbox)
     drained = threading.Event()
     samples = [(time.perf_counter(), memory_mb())]

@@ -1,25 +1,23 @@
 """Calls to AWS: one signed POST, one bounded answer, over a connection that is kept.
 
-A boto3 client costs 0.3 to 1.0 s of CPU when a function starts, botocore's signer alone 0.1, urllib3 half of that. So
-the functions call the few actions they need by their documented JSON protocols, and nothing loads a service model.
-A small library signs; a test compares it with botocore's signer (docs/adr/0009).
+A boto3 client costs 0.3 to 1.0 s of CPU when a function starts, botocore's signer alone 0.1. So the functions call the
+few actions they need by their documented JSON protocols, and nothing loads a service model. A small library signs; a
+test compares it with botocore's signer (docs/adr/0009). How a call is bounded: `http_client.py`.
 """
 
 import hashlib
 import json
 import os
-import queue
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 import msgspec
 
-if TYPE_CHECKING:
-    from http.client import HTTPConnection, HTTPMessage
+from conversion_relay.http_client import HttpClient, NoAnswer
 
-CONNECT_SECONDS, READ_SECONDS = 1.0, 4.0
+SECONDS = 5.0
+"""Of one try."""
 TRIES = 3
 MOST_BYTES = 16 * 1_048_576
 """Of an answer; ten messages of SQS are a sixteenth of it."""
@@ -67,7 +65,7 @@ class AwsCalls:
     def __init__(self, environ: Mapping[str, str] = os.environ, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._environ, self._pause = environ, pause
         self.region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        self._idle: dict[tuple[str, str], queue.LifoQueue[HTTPConnection]] = {}
+        self._client = HttpClient()
 
     def call(self, service: str, target: str, body: Mapping[str, Any], *, version: str = "1.0") -> dict[str, Any]:
         """An action of the AWS JSON protocol, such as ("sqs", "AmazonSQS.SendMessage", {...})."""
@@ -93,43 +91,14 @@ class AwsCalls:
         raise AssertionError("unreachable")
 
     def _try(self, service: str, path: str, data: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        from http.client import HTTPException
-
         url = self._endpoint(service) + path
-        signed = self._signed(service, url, data, headers)
-        parts = urlsplit(url)
-        idle = self._idle.setdefault((parts.scheme, parts.netloc), queue.LifoQueue())
-        try:
-            connection = self._connection(parts.scheme, parts.netloc, idle)
-            connection.request("POST", parts.path, data, signed)
-            answer = connection.getresponse()
-            body = answer.read(MOST_BYTES)
-        except (HTTPException, OSError):
-            raise AwsUnreachable(f"{service} did not answer") from None
-        if answer.isclosed():
-            idle.put(connection)
-        else:
-            connection.close()
-        said = _parse(body)
+        answer = self._client.post(url, self._signed(service, url, data, headers), data, SECONDS, MOST_BYTES)
+        if isinstance(answer, NoAnswer):
+            raise AwsUnreachable(f"{service} did not answer")
+        said = _parse(answer.body)
         if answer.status == 200:
             return said
         raise AwsError(_code(said, answer.headers), answer.status, _reasons(said))
-
-    def _connection(self, scheme: str, host: str, idle: "queue.LifoQueue[HTTPConnection]") -> "HTTPConnection":
-        """One that was used before, while its other end is still there; else a new one."""
-        from http.client import HTTPConnection, HTTPSConnection
-        from select import select
-
-        while not idle.empty():
-            known = idle.get()
-            if known.sock is not None and not select([known.sock], [], [], 0)[0]:
-                return known
-            known.close()
-        kind = HTTPSConnection if scheme == "https" else HTTPConnection
-        connection = kind(host, timeout=CONNECT_SECONDS)
-        connection.connect()
-        connection.sock.settimeout(READ_SECONDS)
-        return connection
 
     def _endpoint(self, service: str) -> str:
         host = "email" if service == "ses" else service
@@ -165,7 +134,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _code(said: Mapping[str, Any], headers: "HTTPMessage") -> str:
+def _code(said: Mapping[str, Any], headers: Mapping[str, str]) -> str:
     """`com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException` and its cousins, without the namespace."""
     code = headers.get("x-amzn-query-error", "").partition(";")[0] or said.get("__type") or said.get("code")
     return str(code or headers.get("x-amzn-errortype") or "Unknown").rpartition("#")[2].partition(":")[0]

@@ -62,8 +62,6 @@ def _install(target: Path, arch: str, python: str) -> None:
         shutil.rmtree(extra, ignore_errors=True)
     for unused in (
         "phonenumbers/shortdata/region_*",
-        "urllib3/contrib/*",
-        "urllib3/http2/connection.py",
         "aws_request_signer/requests.py",
         "**/*.pyi",
         "**/py.typed",
@@ -135,7 +133,7 @@ def _check(arch: str, python: str) -> None:
         print(f"not checked: this machine cannot run {arch} with python{python}")
         return
     call = (
-        "import importlib, sys; sys.path.insert(0, '.'); import urllib3, phonenumbers;"
+        "import importlib, sys; sys.path.insert(0, '.'); import phonenumbers;"
         " answer = importlib.import_module(sys.argv[1]).lambda_handler({'event_type': 'x'});"
         " sys.exit(answer.get('field') != 'event_type')"
     )

@@ -49,7 +49,7 @@ def deliver(once: bool) -> None:
     spare_memory()
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
-    outbox, transport = open_outbox(settings.outbox), GraphTransport(connections=settings.most_calls)
+    outbox, transport = open_outbox(settings.outbox), GraphTransport()
     if not isinstance(outbox, Leases):
         raise unsupported(outbox, "waiting")
     delivery = Delivery(outbox, transport, settings)
@@ -93,7 +93,7 @@ class Service:
 
         self.counters, self.sentences = Counters(), Sentences()
         self.relay = Relay(settings)
-        self._transport = GraphTransport(connections=settings.most_calls)
+        self._transport = GraphTransport()
         self._worker: Worker | None = None
         outbox, paces = self.relay.outbox, no_paces
         if isinstance(outbox, Leases):

@@ -32,7 +32,6 @@ def test_a_package_holds_what_runs_and_nothing_else():
         "meta_conversions_api.py",
         "msgspec",
         "phonenumbers",
-        "urllib3",
         "view-content-handler.py",
     }
     assert not [name for name in names if "emulator" in name or "sqlite" in name or "dashboard" in name]

@@ -1,0 +1,291 @@
+"""One HTTP client, for Meta and for AWS: one POST, one bounded answer, within one total deadline.
+
+What could go wrong. A socket's timeout bounds each read, not the call: a server that drips one byte a second holds a
+call for ever. A DNS lookup knows no timeout at all. A body may be endless. A kept connection may have been closed by
+its other end. After a failure the caller must know whether the request left: if it did, Meta may have taken the events.
+
+The rules.
+1. *Total deadline.* The exchange runs in a thread of its own, while the caller waits for the deadline and no longer.
+   Then the socket is shut down under the thread, which wakes it from any read. A thread that hangs in a lookup is left
+   behind; when it comes back it finds its exchange aborted and sends nothing.
+2. *Nothing is raised.* Whatever the network does is a `NoAnswer` with a short name, and `sent`: true from the moment
+   that the first byte of the request may have left.
+3. *Bounded reading.* At most `most_bytes` of a body; a longer one is cut off, and its connection is not kept. A body
+   that ends before its announced length is no answer.
+4. *A kept connection is looked at before it is used.* Whatever can be read from an idle connection is its end.
+5. *Redirects are not followed.* A token goes to the host that the caller named, nowhere else. Bodies are not
+   decompressed: the request asks for none that are, and a bomb stays small.
+
+Built on `http.client` (docs/adr/0012): urllib3 needs private overrides to tell which socket carries a call, and its
+import costs a function's cold start more than all of this. Nothing of a host, path or header is in an error's text.
+"""
+
+import os
+import queue
+import select
+import socket
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+if TYPE_CHECKING:
+    import ssl
+    from http.client import HTTPConnection, HTTPResponse
+
+CONNECT_SECONDS = 1.5
+MOST_BYTES = 1_048_576
+MOST_IDLE = 64
+"""Connections kept for one host."""
+Host = tuple[str, str]
+"""Scheme and network location."""
+
+
+class Response(msgspec.Struct, frozen=True):
+    """What came back. Header names in lower case, repeated ones joined by a comma."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NoAnswer(msgspec.Struct, frozen=True):
+    """Nobody answered, or not in time. `sent`: the request may have been read all the same."""
+
+    why: str
+    sent: bool
+
+
+class HttpClient:
+    """Keeps connections open between calls. Safe to use from several threads; the child of a fork begins anew."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._runners: queue.SimpleQueue[_Runner] = queue.SimpleQueue()
+        self._connections = _Connections()
+
+    def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, deadline: float, most_bytes: int = MOST_BYTES
+    ) -> Response | NoAnswer:
+        """At most `deadline` seconds, come what may. `url`: http or https, with host and path."""
+        if self._process != os.getpid():
+            self._begin()  # threads and connections stayed with the parent
+        exchange = _Exchange(self._connections, url, headers, body, deadline, most_bytes)
+        try:
+            runner = self._runner()
+        except RuntimeError:  # the system gives us no more threads
+            return NoAnswer("no_thread", sent=False)
+        runner.work.put(exchange)
+        if exchange.done.wait(deadline):
+            self._runners.put(runner)
+            return exchange.result
+        exchange.abort()
+        runner.work.put(None)
+        return NoAnswer("deadline", sent=exchange.sent)
+
+    def _runner(self) -> "_Runner":
+        try:
+            return self._runners.get_nowait()
+        except queue.Empty:
+            return _Runner()
+
+    def close(self) -> None:
+        """Idle connections and threads end; a call under way ends by itself."""
+        self._connections.close()
+        while not self._runners.empty():
+            self._runners.get().work.put(None)
+
+
+class _Runner:
+    """A thread that carries out exchanges; left behind when one of them outlives its deadline."""
+
+    def __init__(self) -> None:
+        self.work: queue.SimpleQueue[_Exchange | None] = queue.SimpleQueue()
+        threading.Thread(target=self._run, daemon=True, name="http-exchange").start()
+
+    def _run(self) -> None:
+        while (exchange := self.work.get()) is not None:
+            exchange.run()
+
+
+class _Exchange:
+    """One request on its way."""
+
+    def __init__(
+        self,
+        connections: "_Connections",
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: float,
+        most_bytes: int,
+    ) -> None:
+        self._connections, self._url, self._headers, self._body = connections, url, headers, body
+        self._deadline, self._most_bytes = deadline, most_bytes
+        self.result: Response | NoAnswer = NoAnswer("deadline", sent=False)
+        self.done = threading.Event()
+        self.sent = False
+        self._aborted = False
+        self._socket: socket.socket | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self._post()
+        except Exception as error:  # whatever the network makes a parser raise must not end the caller
+            self.result = NoAnswer(_name(error), sent=self.sent)
+        finally:
+            self._socket = None
+            self.done.set()
+
+    def _post(self) -> Response:
+        parts = urlsplit(self._url)
+        host = (parts.scheme, parts.netloc)
+        connection = self._connections.take(host, min(CONNECT_SECONDS, self._deadline))
+        try:
+            self._socket = connection.sock
+            if self._aborted:
+                raise TimeoutError
+            # The total deadline ends a read; the socket's own only catches what shutting it down could not wake.
+            connection.sock.settimeout(self._deadline + 1)
+            self.sent = True
+            target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+            connection.request("POST", target, self._body, dict(self._headers))
+            answer = connection.getresponse()
+            body = _read(answer, self._most_bytes)
+        except BaseException:
+            connection.close()
+            raise
+        if answer.isclosed() and not self._aborted:
+            self._connections.keep(host, connection)
+        else:
+            connection.close()  # there is more than we care to read
+        return Response(answer.status, _joined(answer), body)
+
+    def abort(self) -> None:
+        """Wake the thread that hangs in a read; one still in a lookup finds itself aborted when it has connected."""
+        self._aborted = True
+        stuck = self._socket
+        if stuck is not None:
+            try:
+                stuck.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # it closed by itself meanwhile
+
+
+def _read(answer: "HTTPResponse", most_bytes: int) -> bytes:
+    from http.client import IncompleteRead
+
+    body = answer.read(most_bytes)
+    if answer.length and len(body) < most_bytes:  # http.client says nothing of a body that ends too soon
+        raise IncompleteRead(body, answer.length)
+    return body
+
+
+def _joined(answer: "HTTPResponse") -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in answer.getheaders():
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
+
+
+class _Connections:
+    """Idle ones, by host."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Host, queue.LifoQueue[HTTPConnection]] = {}
+        self._tls: ssl.SSLContext | None = None
+        self._lock = threading.Lock()
+
+    def take(self, host: Host, connect_seconds: float) -> "HTTPConnection":
+        """One that was used before, while its other end is still there; else a new one, connected."""
+        idle = self._of(host)
+        while True:
+            try:
+                known = idle.get_nowait()
+            except queue.Empty:
+                return self._connected(host, connect_seconds)
+            if known.sock is not None and not _has_something(known.sock):
+                return known
+            known.close()
+
+    def keep(self, host: Host, connection: "HTTPConnection") -> None:
+        if connection.sock is None:
+            return  # the answer said that it would be closed
+        try:
+            self._of(host).put_nowait(connection)
+        except queue.Full:
+            connection.close()
+
+    def close(self) -> None:
+        for idle in self._idle.values():
+            while not idle.empty():
+                idle.get().close()
+
+    def _of(self, host: Host) -> "queue.LifoQueue[HTTPConnection]":
+        with self._lock:
+            return self._idle.setdefault(host, queue.LifoQueue(MOST_IDLE))
+
+    def _connected(self, host: Host, seconds: float) -> "HTTPConnection":
+        from http.client import HTTPConnection, HTTPSConnection
+
+        scheme, netloc = host
+        if scheme == "https":
+            connection: HTTPConnection = HTTPSConnection(netloc, timeout=seconds, context=self._context())
+        else:
+            connection = HTTPConnection(netloc, timeout=seconds)
+        try:
+            connection.connect()
+        except TimeoutError:
+            raise _ConnectTimeout from None
+        return connection
+
+    def _context(self) -> "ssl.SSLContext":
+        """Made once: reading the system's certificates takes longer than a handshake."""
+        import ssl
+
+        with self._lock:
+            if self._tls is None:
+                self._tls = ssl.create_default_context()
+                self._tls.set_alpn_protocols(["http/1.1"])
+            return self._tls
+
+
+def _has_something(idle: socket.socket) -> bool:
+    """Also where the process has more descriptors than select() can name."""
+    try:
+        poll = select.poll()
+        poll.register(idle, select.POLLIN)
+        return bool(poll.poll(0))
+    except (OSError, ValueError):
+        return True
+
+
+class _ConnectTimeout(Exception):
+    """Nobody took the connection in time."""
+
+
+def _name(error: BaseException) -> str:
+    """A short name of what went wrong; never the text, which may hold hosts, paths and headers."""
+    for kind in type(error).__mro__:
+        if kind.__name__ in _NAMES:
+            return _NAMES[kind.__name__]
+    return "network"
+
+
+_NAMES = {
+    "_ConnectTimeout": "connect_timeout",
+    "gaierror": "dns",
+    "TimeoutError": "read_timeout",
+    "SSLError": "tls",
+    "ConnectionRefusedError": "refused",
+    "RemoteDisconnected": "closed",
+    "ConnectionResetError": "reset",
+    "BrokenPipeError": "reset",
+    "IncompleteRead": "cut_off",
+}
