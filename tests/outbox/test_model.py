@@ -1,13 +1,10 @@
 """Each outbox against the model of `machine.py`. A file can suffer more: a full disk, a lock, a kill."""
 
-import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import apsw
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -15,7 +12,7 @@ from hypothesis.stateful import rule
 
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox.verdict import Delivered
-from tests.outbox.backends import MemoryBackend, SqliteBackend
+from tests.outbox.backends import MemoryBackend, SqliteBackend, locked
 from tests.outbox.expected import DAY
 from tests.outbox.machine import DATASETS, PERSONS, OutboxMachine
 
@@ -38,7 +35,7 @@ class SqliteMachine(OutboxMachine):
     def put_on_a_full_disk(self, dataset: str, n: int, person: str) -> None:
         """Taken whole or refused whole; and what was stored before is settled as ever, once there is room."""
         event = self.sealed(dataset, f"e{n}", self.wall + DAY, person, padding=200_000)
-        with self.backend.full_disk(self.outbox):
+        with self.backend.full_disk(self.place):
             try:
                 self.outbox.put([event], self.wall)
             except OutboxUnavailable:
@@ -51,7 +48,7 @@ class SqliteMachine(OutboxMachine):
         if not held.rest:
             return
         events = [event for event in held.lease.events if event.key in held.rest]
-        with self.locked(), pytest.raises(OutboxUnavailable):
+        with locked(self.place / "outbox.db"), pytest.raises(OutboxUnavailable):
             self.outbox.settle(held.lease, [(event, Delivered()) for event in events], None, self.wall)
 
     @rule()
@@ -64,17 +61,6 @@ class SqliteMachine(OutboxMachine):
         shutil.rmtree(dead)
         self.process += 1
         self.outbox = self.backend.open(self.place)
-
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        other = apsw.Connection(str(self.backend.files(self.place)[0]))
-        other.set_busy_timeout(5_000)  # a commit just made may still be checkpointing
-        other.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        finally:
-            other.execute("ROLLBACK")
-            other.close()
 
 
 @pytest.fixture(autouse=True)

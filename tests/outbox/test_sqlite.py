@@ -10,9 +10,11 @@ import pytest
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox.sqlite.database import Database
+from conversion_relay.outbox.sqlite.file import open_file
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.verdict import Dead, Delivered
-from tests.outbox.backends import SqliteBackend
+from tests.outbox.backends import SqliteBackend, connections, locked
 from tests.outbox.suite import NOW, claim, sealed, settle_all
 from tests.outbox.suite.everything import EverySuite
 from tests.processes import until
@@ -21,21 +23,23 @@ from tests.processes import until
 class TestSqlite(SqliteBackend, EverySuite):
     """What is promised of every store, and what only a file can show."""
 
-    def test_every_commit_is_fsynced(self, outbox):
-        assert outbox._database.writer.execute("PRAGMA synchronous").fetchone() == (2,)
-        assert outbox._database.writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    def test_every_commit_is_fsynced(self, place):
+        writer, _ = open_file(place / "outbox.db")
+        assert writer.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
-    def test_what_is_deleted_is_overwritten_and_readers_cannot_write(self, outbox):
-        assert outbox._database.writer.execute("PRAGMA secure_delete").fetchone() == (1,)
-        assert outbox._database.reader.execute("PRAGMA query_only").fetchone() == (1,)
-        assert outbox._database.reader.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+    def test_what_is_deleted_is_overwritten_and_readers_cannot_write(self, place):
+        writer, reader = open_file(place / "outbox.db")
+        assert writer.execute("PRAGMA secure_delete").fetchone() == (1,)
+        assert reader.execute("PRAGMA query_only").fetchone() == (1,)
+        assert reader.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
 
-    def test_puts_that_wait_together_share_a_commit(self, outbox):
+    def test_puts_that_wait_together_share_a_commit(self, outbox, place):
         commits = []
-        outbox._database.writer.set_commit_hook(lambda: bool(commits.append(1)))
-        blocker = outbox._database.submit(lambda db: db.execute("SELECT 1"))
-        puts = [outbox.put_soon([sealed(str(n))], NOW) for n in range(200)]
-        assert blocker.result() is not None
+        for db in connections(place / "outbox.db"):
+            db.set_commit_hook(lambda: bool(commits.append(1)))
+        with locked(place / "outbox.db"):
+            puts = [outbox.put_soon([sealed(str(n))], NOW) for n in range(200)]
         assert all(put.result()[0].duplicate is False for put in puts)
         assert len(commits) < 100
 
@@ -45,7 +49,7 @@ class TestSqlite(SqliteBackend, EverySuite):
     def test_a_delivered_event_leaves_no_user_data_behind(self, outbox, place):
         outbox.put([sealed("a", body=b'{"client_ip_address":"198.51.100.77"}')], NOW)
         settle_all(outbox, claim(outbox), Delivered())
-        outbox._database.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        apsw.Connection(str(place / "outbox.db")).execute("PRAGMA wal_checkpoint(TRUNCATE)")
         assert b"198.51.100.77" not in (place / "outbox.db").read_bytes()
 
     def test_a_dead_letter_keeps_its_body_for_replay(self, outbox):
@@ -73,13 +77,13 @@ class TestSqlite(SqliteBackend, EverySuite):
     def test_a_claim_whose_commit_came_out_badly_holds_nothing_up(self, outbox, monkeypatch):
         """Its lease may be in the file all the same, and nobody knows its token."""
         outbox.put([sealed("a")], NOW)
-        submit = outbox._database.submit
+        submit = Database.submit
 
-        def committed_but_not_told(work, *, adds=False):
-            submit(work, adds=adds).result()
+        def committed_but_not_told(self, work, *, adds=False):
+            submit(self, work, adds=adds).result()
             raise OutboxUnavailable("fsync")
 
-        monkeypatch.setattr(outbox._database, "submit", committed_but_not_told)
+        monkeypatch.setattr(Database, "submit", committed_but_not_told)
         with pytest.raises(OutboxUnavailable):
             claim(outbox)
         monkeypatch.undo()
@@ -103,20 +107,15 @@ class TestSqlite(SqliteBackend, EverySuite):
         neighbour.close()
 
     def test_what_a_locked_file_cannot_take_is_told_and_not_stored(self, outbox, place):
-        other = apsw.Connection(str(place / "outbox.db"))
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(OutboxUnavailable):
+        with locked(place / "outbox.db"), pytest.raises(OutboxUnavailable):
             outbox.put([sealed("a")], NOW)
-        other.execute("ROLLBACK")
         assert outbox.put([sealed("a")], NOW)[0].duplicate is False
 
-    def test_a_full_disk_refuses_the_put_and_recovers_by_itself(self, outbox):
-        (pages,) = outbox._database.writer.execute("PRAGMA page_count").fetchone()
-        outbox._database.writer.execute(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(OutboxUnavailable):
-            outbox.put([sealed(str(n), body=b"x" * 4000) for n in range(50)], NOW)
-        assert outbox.counts() == {}
-        outbox._database.writer.execute("PRAGMA max_page_count = 1000000")
+    def test_a_full_disk_refuses_the_put_and_recovers_by_itself(self, outbox, place):
+        with self.full_disk(place):
+            with pytest.raises(OutboxUnavailable):
+                outbox.put([sealed(str(n), body=b"x" * 4000) for n in range(50)], NOW)
+            assert outbox.counts() == {}
         outbox.put([sealed("a")], NOW)
         assert outbox.counts()["1"].accepted == 1
 
