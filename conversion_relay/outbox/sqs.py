@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox.protocol import Counts, Story
+from conversion_relay.outbox.protocol import Counts, DeadLetters, Queue, Story
 from conversion_relay.outbox.sqs_message import encode, messages, read_message, stories_of
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
 
@@ -179,3 +179,7 @@ def _groups(entries: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         groups[-1].append(entry)
         size += cost
     return groups
+
+
+PARTS: tuple[type[Queue], type[DeadLetters]] = (SqsOutbox, SqsOutbox)
+"""mypy holds the class to the signatures of these; at run time nobody needs it."""

@@ -21,7 +21,21 @@ import apsw
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox.protocol import Attempt, Counts, Lease, LeasedEvent, Settlement, SideCounts, Story
+from conversion_relay.outbox.protocol import (
+    Attempt,
+    Counts,
+    Housekeeping,
+    Lease,
+    LeasedEvent,
+    Leases,
+    Meter,
+    Operator,
+    Queue,
+    Settlement,
+    SideCounts,
+    Story,
+    Visits,
+)
 from conversion_relay.outbox.sqlite import ledger, look, operator, rows, sides, visits
 from conversion_relay.outbox.sqlite.books import make_dataset_id
 from conversion_relay.outbox.sqlite.database import Database
@@ -39,9 +53,9 @@ LOOK_FOR_VISITORS_EVERY = 1.0
 
 
 class SqliteOutbox:
-    """Safe to use from several threads and several processes of one machine.
+    """Every part of an outbox; safe to use from several threads and several processes of one machine.
 
-    Over 150 lines: one method for each verb of the protocols, a few lines each; the work is in the other files here."""
+    Longer than 150 lines, since it has each verb of the protocols; what a verb does is in the modules beside it."""
 
     def __init__(self, path: str, *, boot_clock: Callable[[], float] | None = None) -> None:
         """`boot_clock`: seconds on a clock that nobody sets; leases are counted on it."""
@@ -250,4 +264,10 @@ class SqliteOutbox:
 
 
 def _seconds_since_boot() -> float:
+    """Goes on while the machine is suspended, which `time.monotonic` does not: a lease from before has run out then."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+PARTS: tuple[type[Queue], type[Leases], type[Operator], type[Visits], type[Meter], type[Housekeeping]]
+PARTS = (SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox)
+"""mypy holds the class to the signatures of these; at run time nobody needs it."""
