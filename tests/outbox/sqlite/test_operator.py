@@ -1,0 +1,117 @@
+"""Erase, withdraw and replay, from each state that an event can be in; the books agree afterwards."""
+
+from array import array
+
+import apsw
+import pytest
+
+from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox.sqlite import operator, rows, sides, visits
+from conversion_relay.outbox.sqlite.books import make_dataset_id, read
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt
+from tests.outbox.suite import NOW, REFUSED, sealed
+
+DIGEST = "ab" * 32
+PUT_INTO: dict[str, object] = {
+    "live": None,
+    "leased": None,
+    "backlog": Park(NOW, "token"),
+    "later": RetryAt(NOW + 60, "limit", sent=False),
+    "held": Hold("late"),
+    "dead": Dead("refused"),
+    "delivered": Delivered(),
+    "expired": Expired(),
+}
+
+
+def put_into(db: apsw.Connection, state: str, name: str = "Lead", event_id: str = "a") -> None:
+    rows.insert(db, [sealed(event_id, name=name)], NOW)
+    if state == "live":
+        return
+    keys = rows.claim(db, "token", "us", "1", NOW, NOW + 60, 1)
+    if state != "leased":
+        rows.settle(db, "token", {PUT_INTO[state]: keys}, REFUSED, NOW)  # type: ignore[dict-item]
+
+
+def book(db: apsw.Connection) -> dict[str, int]:
+    """The states as they are counted, without zeros; they are as many as were accepted."""
+    found = {state: n for state, n in read(db, "SELECT state, n FROM tally") if n}
+    assert found.pop("accepted") == sum(found.values())
+    return found
+
+
+def body(db: apsw.Connection) -> bool:
+    return bool(read(db, "SELECT 1 FROM body"))
+
+
+def waits(db: apsw.Connection) -> bool:
+    return bool(read(db, "SELECT 1 FROM queue"))
+
+
+@pytest.mark.parametrize("state", PUT_INTO)
+def test_an_erased_event_leaves_nothing_but_its_id_whatever_it_was(db, state):
+    put_into(db, state)
+    assert operator.erase(db, [1], [DIGEST], NOW) == 1
+    assert book(db) == {"erased": 1}
+    assert not body(db) and not waits(db)
+    assert rows.insert(db, [sealed("a")], NOW)[0].duplicate, "a late copy is known"
+    assert operator.erase(db, [1], [DIGEST], NOW) == 0
+
+
+@pytest.mark.parametrize("state", PUT_INTO)
+def test_what_can_be_withdrawn(db, state):
+    put_into(db, state)
+    n = operator.withdraw(db, "1", ["a", "unknown"], NOW)
+    if state in ("delivered", "expired"):
+        assert (n, book(db)) == (0, {state: 1})
+    elif state == "leased":
+        assert (n, book(db)) == (0, {"leased": 1})
+        assert rows.revoked(lambda sql, values: read(db, sql, values), array("q", [1])) == {1}
+        rows.take_back(db, "token")
+        assert book(db) == {"erased": 1} and not waits(db) and not body(db)
+    else:
+        assert (n, book(db)) == (1, {"erased": 1})
+        assert not body(db) and not waits(db)
+
+
+@pytest.mark.parametrize("name", ["MyOwnEvent", "Refund", "lead"])
+def test_a_page_cannot_take_back_what_a_browser_does_not_send(db, name):
+    put_into(db, "live", name)
+    assert operator.withdraw(db, "1", ["a"], NOW) == 0
+    assert operator.withdraw(db, "no such dataset", ["a"], NOW) == 0
+    assert book(db) == {"pending": 1}
+
+
+@pytest.mark.parametrize("state", PUT_INTO)
+def test_what_can_be_replayed(db, state):
+    put_into(db, state)
+    before = book(db)
+    n = operator.replay(db, NOW, [1, 99])
+    if state in ("dead", "held"):
+        assert (n, book(db)) == (1, {"pending": 1})
+        assert read(db, "SELECT attempts, reason, sent_at FROM event") == [(0, None, None)]
+        assert len(rows.claim(db, "again", "us", "1", NOW, NOW + 60, 10)) == 1
+        assert read(db, "SELECT count(*) FROM retried") == [(1 if state == "dead" else 0,)]
+    else:
+        assert (n, book(db)) == (0, before)
+
+
+@pytest.mark.parametrize("state", ["dead", "held"])
+def test_what_meta_takes_no_more_is_not_replayed(db, state):
+    put_into(db, state)
+    assert operator.replay(db, NOW + 600_000, [1]) == 0
+    assert operator.replay(db, NOW + 599_999, [1]) == 1
+
+
+def test_an_id_that_holds_the_digest_is_replaced_and_its_report_and_visitor_go(db):
+    event_id = f"contact_{DIGEST}"
+    put_into(db, "live", event_id=event_id)
+    sides.note_pixel(
+        db, make_dataset_id(db, "1"), [("Lead", event_id), ("Lead", f"other_{DIGEST}"), ("Lead", "b")], NOW
+    )
+    visits.remember(db, DIGEST, Visit(fbp="fb.1.1.1"), NOW)
+    visits.remember(db, f"order-{DIGEST}", Visit(fbp="fb.1.1.1"), NOW)
+    operator.erase(db, [1], [DIGEST], NOW)
+    operator.forget_names(db, [DIGEST])
+    left = "".join(str(row) for table in ("event", "pixel", "visitor") for row in read(db, f"SELECT * FROM {table}"))
+    assert DIGEST not in left and "erased_" in left and "'b'" in left
