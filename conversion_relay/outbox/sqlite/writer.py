@@ -171,7 +171,9 @@ class Writer:
             closed.set()
 
     def _open(self) -> None:
-        """It is closed after a fork. It was closed in good order, and must be where it was."""
+        """Where it is closed after a fork: in good order, so it must be where it was and needs no check."""
+        if self._trouble:  # the outbox was closed while the file was in trouble; this job came in between
+            raise Unusable(self._trouble)
         if self.file.is_open:
             return
         if self.file.is_missing():
@@ -199,7 +201,7 @@ class Writer:
 
     def _open_again(self) -> None:
         """Until the file is sound again. Meanwhile every caller hears at once what the trouble is."""
-        with contextlib.suppress(Exception):  # what cannot be saved is still in the hands of who deleted it
+        with contextlib.suppress(Exception):  # the copy is a help; without it the trouble is told all the same
             self._save_deleted()
         while self._trouble:
             self._refuse_waiting(self._trouble)
