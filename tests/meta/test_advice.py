@@ -1,0 +1,112 @@
+"""What Meta takes and makes little of is told by severity, field and page, and refuses nothing."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversion_relay.event import STANDARD_EVENT_NAMES
+from conversion_relay.meta.advice import advise
+from conversion_relay.meta.validate import errors
+
+NOW = 1_795_435_200
+SHA = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"
+BEST = {
+    "event_name": "Purchase",
+    "event_time": NOW,
+    "event_id": "purchase_1",
+    "action_source": "website",
+    "event_source_url": "https://shop.example/thanks",
+    "user_data": {"em": [SHA], "client_user_agent": "Mozilla/5.0", "client_ip_address": "8.8.4.4"},
+    "custom_data": {"value": 12.5, "currency": "EUR", "contents": [{"id": "a", "quantity": 1}]},
+}
+NO_ADDRESS = {"em": [SHA], "client_user_agent": "Mozilla/5.0"}
+LDU = {"data_processing_options": ["LDU"]}
+
+
+def told(event: dict) -> list[tuple[str, str, str]]:
+    return [(finding.severity, finding.code, finding.path) for finding in advise(event)]
+
+
+def without(*names: str) -> dict:
+    return {name: value for name, value in BEST.items() if name not in names}
+
+
+def custom(**more) -> dict:
+    return BEST | {"custom_data": BEST["custom_data"] | more}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        BEST,
+        BEST | {"event_name": "Töpfern"},
+        BEST | {"action_source": "physical_store", "user_data": {"em": [SHA]}},
+        without("event_source_url") | {"action_source": "email"},
+        custom(contents=None, content_ids=["a"]),
+        custom(content_type="product_group"),
+        BEST | LDU,
+        BEST | LDU | {"user_data": NO_ADDRESS, "data_processing_options_state": 1000},
+        BEST | {"opt_out": False},
+    ],
+    ids=str,
+)
+def test_there_is_nothing_to_say_about_an_event_that_is_as_good_as_it_can_be(event):
+    assert told(event) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (without("event_source_url"), ("warning", "missing_field", "event_source_url")),
+        (BEST | {"user_data": {"em": [SHA]}}, ("warning", "missing_field", "user_data.client_user_agent")),
+        (without("event_id"), ("hint", "missing_field", "event_id")),
+        (BEST | {"event_id": ""}, ("hint", "missing_field", "event_id")),
+        (BEST | {"event_name": "addtocart"}, ("warning", "event_name_case", "event_name")),
+        (custom(value="12.50"), ("hint", "text_amount", "custom_data.value")),
+        (custom(value=0), ("warning", "worth_nothing", "custom_data.value")),
+        (custom(value=0.0), ("warning", "worth_nothing", "custom_data.value")),
+        (custom(contents=[]), ("hint", "missing_field", "custom_data.contents")),
+        (custom(content_type="hotel"), ("hint", "unusual_content_type", "custom_data.content_type")),
+        (custom(**{"my own": 1}), ("hint", "property_name", "custom_data")),
+        (custom(**{"my\u3000own": 1}), ("hint", "property_name", "custom_data")),
+        (BEST | {"opt_out": True}, ("hint", "opt_out_is_no_consent", "opt_out")),
+        (BEST | LDU | {"user_data": NO_ADDRESS}, ("warning", "cannot_be_placed", "data_processing_options_state")),
+    ],
+    ids=str,
+)
+def test_one_weakness_is_one_finding(event, expected):
+    assert told(event) == [expected]
+    assert errors(event, NOW) == [], "Meta takes it all the same"
+
+
+@pytest.mark.parametrize("name", sorted(STANDARD_EVENT_NAMES))
+def test_a_standard_name_in_any_other_case_is_pointed_at_the_right_one(name):
+    for wrong in {name.lower(), name.upper(), name[0].lower() + name[1:]} - {name}:
+        (finding,) = (f for f in advise(BEST | {"event_name": wrong}) if f.code == "event_name_case")
+        assert finding.fix == f"send {name}"
+    assert not [f for f in advise(BEST | {"event_name": name}) if f.code == "event_name_case"]
+
+
+def test_a_value_of_nothing_is_a_fault_of_purchases_alone():
+    assert told(custom(value=0) | {"event_name": "Lead"}) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    custom_data=st.dictionaries(st.sampled_from(["value", "content_type", "contents", "my own", "x"]), JSON),
+    name=st.sampled_from(["Purchase", "purchase", "Lead", "自分の"]),
+    opt_out=JSON,
+)
+def test_advice_never_raises_never_refuses_and_never_quotes(custom_data, name, opt_out):
+    canary = "Qx7canaryQx7"
+    event = BEST | {"event_name": name, "custom_data": custom_data | {"note": canary, canary: 1}, "opt_out": opt_out}
+    findings = list(advise(event))
+    assert {finding.severity for finding in findings} <= {"warning", "hint"}
+    assert canary not in repr(findings)
+    assert all(f.fix and f.link.startswith("https://developers.facebook.com/docs/") for f in findings)

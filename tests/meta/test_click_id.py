@@ -1,0 +1,122 @@
+"""Which browser and which click: verbatim, never re-cased, and as Meta's own Parameter Builder finds them."""
+
+from http.cookies import SimpleCookie
+from urllib.parse import quote, urlencode
+
+import pytest
+from capi_param_builder import ParamBuilder
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from conversion_relay.meta.click_id import (
+    COOKIE_SECONDS,
+    LONGEST_CLICK_ID,
+    click_of,
+    cookie_line,
+    fbc_from_url,
+    new_fbp,
+)
+from conversion_relay.meta.customer_information.identifier import normalize_fbc, normalize_fbp
+
+NOW = 1_596_403_881.668
+KNOWN = "fb.1.1554763741205.IwAR2F4-dbP0"
+CLICKS = st.text("abcXYZ019-_", min_size=1, max_size=80)
+TIMES = st.floats(1e9, 4e9)
+
+
+@pytest.mark.parametrize(
+    ("url", "known", "expected"),
+    [
+        ("https://shop.example/?fbclid=AbC", None, "fb.1.1596403881668.AbC"),
+        ("https://shop.example/?utm_source=fb&fbclid=AbC&x=1#top", None, "fb.1.1596403881668.AbC"),
+        ("/relative?fbclid=AbC", None, "fb.1.1596403881668.AbC"),
+        ("https://shop.example/?fbclid=AbC&fbclid=DeF", None, "fb.1.1596403881668.DeF"),
+        ("https://bücher.example/kurse/töpfern?fbclid=AbC", None, "fb.1.1596403881668.AbC"),
+        ("https://shop.example/?fbclid=IwAR2F4-dbP0", KNOWN, KNOWN),
+        ("https://shop.example/?fbclid=IwAR2F4-dbP0", f"{KNOWN}.AQICAQMC", f"{KNOWN}.AQICAQMC"),
+        ("https://shop.example/?fbclid=iwar2f4-dbp0", KNOWN, "fb.1.1596403881668.iwar2f4-dbp0"),
+        ("https://shop.example/", KNOWN, KNOWN),
+        ("", KNOWN, KNOWN),
+        (None, KNOWN, KNOWN),
+        (None, None, None),
+        ("https://shop.example/?fbclid=", None, None),
+        ("https://shop.example/?fbclid=a.b", None, None),
+        ("https://shop.example/?fbclid=a%20b", None, None),
+        ("https://shop.example/?fbclid=%C3%A4", None, None),
+        ("https://shop.example/?fbclid=%D9%A1%D9%A2", None, None),
+        ("https://shop.example/?fbclid=<script>", KNOWN, KNOWN),
+        ("https://shop.example/?fbclid=joe%40example.com", KNOWN, KNOWN),
+        ("https://shop.example/#?fbclid=AbC", None, None),
+        ("https://shop.example/fbclid=AbC", None, None),
+        ("https://shop.example/?xfbclid=AbC", None, None),
+        ("https://[::1?fbclid=AbC", KNOWN, KNOWN),
+    ],
+)
+def test_a_click_in_the_url_makes_an_id_unless_it_is_the_one_that_is_known(url, known, expected):
+    assert fbc_from_url(url, NOW, known=known) == expected
+
+
+def test_a_click_id_has_at_most_500_characters():
+    longest = "x" * LONGEST_CLICK_ID
+    assert fbc_from_url(f"https://a.example/?fbclid={longest}", NOW) == f"fb.1.1596403881668.{longest}"
+    assert fbc_from_url(f"https://a.example/?fbclid={longest}x", NOW) is None
+
+
+@given(url=st.text(max_size=80), known=st.none() | st.text(max_size=40), now=TIMES)
+def test_any_text_at_all_is_a_url_or_none(url, known, now):
+    answer = fbc_from_url(f"https://a.example/?fbclid={url}", now, known=known)
+    assert answer == known or normalize_fbc(answer) == answer
+
+
+@given(click=CLICKS, now=TIMES, index=st.integers(0, 4))
+def test_what_is_built_is_what_meta_takes_and_the_click_is_in_it_letter_by_letter(click, now, index):
+    assume(click.strip("-_"))
+    fbc = fbc_from_url("https://a.example/?" + urlencode({"fbclid": click}), now, subdomain_index=index)
+    assert normalize_fbc(fbc) == fbc
+    assert click_of(fbc) == click
+    assert fbc.split(".")[1:3] == [str(index), str(int(now * 1000))]
+    assert fbc_from_url(f"https://a.example/?fbclid={quote(click)}", now + 60, known=fbc) == fbc, "the time stands"
+
+
+@given(click=CLICKS, known=st.none() | CLICKS)
+def test_metas_own_parameter_builder_finds_the_same_click(click, known):
+    assume(click.strip("-_") and (known is None or known.strip("-_")))
+    cookies = {"_fbc": f"fb.1.1554763741205.{known}"} if known else {}
+    builder = ParamBuilder(["shop.example"])
+    builder.process_request("shop.example", {"fbclid": [click]}, cookies)
+    theirs = builder.get_fbc()
+    ours = fbc_from_url(f"https://shop.example/?fbclid={click}", NOW, known=cookies.get("_fbc"))
+    assert click_of(theirs) == click_of(ours) == click
+    assert (ours == cookies.get("_fbc")) == (known == click), "only another click makes another id"
+
+
+@given(now=TIMES, number=st.integers(0, 2**31 - 1), index=st.integers(0, 4))
+def test_a_browser_id_is_what_meta_takes(now, number, index):
+    fbp = new_fbp(now, number, subdomain_index=index)
+    assert normalize_fbp(fbp) == fbp
+    assert fbp == f"fb.{index}.{int(now * 1000)}.{number}"
+
+
+@pytest.mark.parametrize(
+    ("fbc", "click"),
+    [
+        (None, None),
+        ("", None),
+        ("fb.1.2", None),
+        ("fb.1.2.A", "A"),
+        ("fb.1.2.A.AQICAQMC", "A"),
+        ("fb.1.2.A.B.C", None),
+        ("....", ""),
+    ],
+)
+def test_the_click_is_the_fourth_segment_and_never_the_appendix(fbc, click):
+    assert click_of(fbc) == click
+
+
+@pytest.mark.parametrize("domain", [None, "shop.example", "shop.co.uk"])
+@pytest.mark.parametrize("is_secure", [True, False])
+def test_the_cookie_is_one_that_the_pixel_can_read_and_that_lasts_90_days(domain, is_secure):
+    (cookie,) = SimpleCookie(cookie_line("_fbc", KNOWN, domain=domain, is_secure=is_secure)).values()
+    assert (cookie.key, cookie.value, cookie["path"], cookie["samesite"]) == ("_fbc", KNOWN, "/", "Lax")
+    assert int(cookie["max-age"]) == COOKIE_SECONDS == 7_776_000
+    assert cookie["domain"] == (domain or "") and bool(cookie["secure"]) == is_secure and not cookie["httponly"]
