@@ -119,7 +119,7 @@ def wrong_shape(error: msgspec.ValidationError, path: str = "") -> Rejection:
     found = re.search(r" - at `\$\.?(.*)`$", sentence)
     where = ".".join(part for part in (path, found[1] if found else "") if part)
     for pattern, reason, message in _SHAPES:
-        if named := re.match(pattern, sentence):
+        if named := re.match(pattern, sentence, re.DOTALL):
             name = printable_name(named[1])
             return Rejection(reason, f"{where}.{name}" if where else name, message)
     return Rejection("wrong_type", where or "body", printable_name(sentence.partition(" - at ")[0]))
@@ -132,9 +132,9 @@ _SHAPES = (
 
 
 def printable_name(text: str) -> str:
-    """A name from outside, fit to be shown: at most 100 printable characters, and "..." if it holds an @."""
+    """A name from outside, fit to be shown: at most 100 printable characters, "..." if it holds an @ or none."""
     clean = "".join(c for c in text if c.isprintable())[:100]
-    return "..." if "@" in clean else clean
+    return "..." if "@" in clean or not clean else clean
 
 
 def _is_json(line: bytes) -> bool:

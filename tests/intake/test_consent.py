@@ -1,0 +1,71 @@
+"""Consent: every combination of word, signal and policy, against the sentences of the documents written out."""
+
+from itertools import product
+
+import msgspec
+import pytest
+
+from conversion_relay.event import Event
+from conversion_relay.intake.accept import Policy, consent_decision
+from conversion_relay.intake.consent import Decision, decision
+from conversion_relay.intake.request_facts import RequestFacts
+
+SEND, LIMIT, WITHHOLD = Decision.SEND, Decision.LIMITED_DATA_USE, Decision.WITHHOLD
+STRICT = {SEND: 0, LIMIT: 1, WITHHOLD: 2}
+WORDS = (None, "granted", "denied")
+GPC = ("limited_data_use", "withhold", "ignore")
+SILENCE = ("send", "limited_data_use", "withhold")
+ALL = list(product(WORDS, (False, True), GPC, SILENCE))
+
+# (word, gpc, silence) -> decision where RELAY_GPC is limited_data_use, withhold, ignore
+TABLE = {
+    (None, False, "send"): (SEND, SEND, SEND),
+    (None, False, "limited_data_use"): (LIMIT, LIMIT, LIMIT),
+    (None, False, "withhold"): (WITHHOLD, WITHHOLD, WITHHOLD),
+    (None, True, "send"): (LIMIT, WITHHOLD, SEND),
+    (None, True, "limited_data_use"): (LIMIT, WITHHOLD, LIMIT),
+    (None, True, "withhold"): (WITHHOLD, WITHHOLD, WITHHOLD),
+    ("granted", False, "send"): (SEND, SEND, SEND),
+    ("granted", False, "limited_data_use"): (SEND, SEND, SEND),
+    ("granted", False, "withhold"): (SEND, SEND, SEND),
+    ("granted", True, "send"): (LIMIT, WITHHOLD, SEND),
+    ("granted", True, "limited_data_use"): (LIMIT, WITHHOLD, SEND),
+    ("granted", True, "withhold"): (LIMIT, WITHHOLD, SEND),
+}
+
+
+@pytest.mark.parametrize(("word", "gpc", "policy", "silence"), ALL)
+def test_every_combination_is_decided_as_the_table_says(word, gpc, policy, silence):
+    if word == "denied":
+        expected = WITHHOLD
+    else:
+        expected = TABLE[word, gpc, silence][GPC.index(policy)]
+    assert decision(word, gpc=gpc, policy=policy, silence=silence) is expected
+
+
+def test_a_signal_never_makes_it_freer_and_a_yes_never_stricter():
+    for word, gpc, policy, silence in ALL:
+        decided = STRICT[decision(word, gpc=gpc, policy=policy, silence=silence)]
+        assert STRICT[decision(word, gpc=True, policy=policy, silence=silence)] >= decided or gpc
+        assert STRICT[decision("denied", gpc=gpc, policy=policy, silence=silence)] >= decided
+        if word is None:
+            assert STRICT[decision("granted", gpc=gpc, policy=policy, silence=silence)] <= decided
+
+
+@pytest.mark.parametrize(("said", "before"), product(WORDS, (None, "granted")))
+@pytest.mark.parametrize(("header", "member"), product((False, True), (None, False, True)))
+def test_the_door_asks_the_event_first_then_the_visit_and_hears_the_signal_from_either(said, before, header, member):
+    event = Event(event_name="Lead", consent=said, gpc=member)
+    facts = RequestFacts(consent=before, gpc=header)
+    for policy, silence in product(GPC, SILENCE):
+        door = Policy(dataset="1", gpc=policy, silence=silence)
+        expected = decision(said or before, gpc=bool(header or member), policy=policy, silence=silence)
+        assert consent_decision(event, facts, door) is expected
+
+
+@pytest.mark.parametrize("word", ["granted", "denied"])
+def test_a_member_of_an_event_says_one_of_two_words(word):
+    assert msgspec.json.decode(b'{"event_name":"Lead","consent":"%s"}' % word.encode(), type=Event).consent == word
+    for other in (b'"yes"', b"true", b'"Granted"', b"1", b"[]"):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(b'{"event_name":"Lead","consent":%s}' % other, type=Event)

@@ -1,0 +1,160 @@
+"""From bytes to events: any bytes give events or a sentence about a field; a bad event costs the others nothing."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversion_relay.event import Event, Rejection
+from conversion_relay.intake.reading import (
+    MOST_EVENTS,
+    MOST_REPORTED,
+    Submitted,
+    printable_name,
+    read_body,
+    read_event,
+    read_events,
+    read_lines,
+)
+
+LEAD = b'{"event_name":"Lead"}'
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+MEMBERS = st.sampled_from([*sorted(Event.__struct_fields__), "data", "pixel", "évènement"])
+
+
+def texts(events) -> list[bytes]:
+    return [bytes(raw) for raw in events]
+
+
+@pytest.mark.parametrize(
+    ("body", "events"),
+    [
+        (LEAD, [LEAD]),
+        (b" \r\n" + LEAD + b"\n", [b" \r\n" + LEAD + b"\n"]),
+        (b"[" + LEAD + b"]", [LEAD]),
+        (b"[" + LEAD + b",1,null]", [LEAD, b"1", b"null"]),
+        (b'{"data":[' + LEAD + b"]}", [LEAD]),
+        (b'{"data":[],"pixel":[["Lead","a"]]}', []),
+        (b'{"pixel":[],"data":[' + LEAD + b"]}", [LEAD]),
+        ('{"event_name":"\u2028Töpfern"}'.encode(), ['{"event_name":"\u2028Töpfern"}'.encode()]),
+    ],
+)
+def test_one_event_an_array_and_metas_own_form_are_the_same_to_us(body, events):
+    assert texts(read_body(body).events) == events
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "field"),
+    [
+        (b"", "unreadable", "body"),
+        (b"  ", "unreadable", "body"),
+        (b"null", "unreadable", "body"),
+        (b'"Lead"', "unreadable", "body"),
+        (b"event_name=Lead", "unreadable", "body"),
+        (b"\xef\xbb\xbf" + LEAD, "unreadable", "body"),
+        (b"[" + LEAD, "unreadable", "body"),
+        (b"[" + LEAD + b",]", "unreadable", "body"),
+        (b"[]", "no_events", "data"),
+        (b'{"data":[]}', "no_events", "data"),
+        (b'{"data":{}}', "wrong_type", "data"),
+        (b'{"data":null}', "wrong_type", "data"),
+        (b'{"data":[],"b":1,"access_token":"EAA"}', "unknown_field", "access_token"),
+        (b'{"data":[],"pixel":{}}', "wrong_type", "pixel"),
+        (b'{"data":[],"pixel":[["Lead"]]}', "wrong_type", "pixel.[0]"),
+        (b'{"data":[],"pixel":[["","a"]]}', "wrong_type", "pixel.[0][0]"),
+        (b'{"data":[],"pixel":[["Lead",5]]}', "wrong_type", "pixel.[0][1]"),
+        (b"[" + b"[" * 100_000, "unreadable", "body"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, bytes) else value,
+)
+def test_a_body_that_holds_no_events_is_refused_with_a_field(body, reason, field):
+    refused = read_body(body)
+    assert isinstance(refused, Rejection) and (refused.reason, refused.field) == (reason, field)
+    assert "EAA" not in refused.message
+
+
+def test_a_thousand_events_are_taken_and_one_more_is_not():
+    most = b"[" + b",".join([LEAD] * MOST_EVENTS) + b"]"
+    assert len(read_body(most).events) == MOST_EVENTS
+    refused = read_body(most[:-1] + b"," + LEAD + b"]")
+    assert (refused.reason, refused.field) == ("too_many_events", "data")
+
+
+def test_what_the_pixel_sent_is_counted_up_to_a_hundred_and_without_persons():
+    pairs = [["Lead", str(n)] for n in range(MOST_REPORTED)]
+    assert len(read_body(json.dumps({"data": [], "pixel": pairs}).encode()).pixel) == MOST_REPORTED
+    refused = read_body(json.dumps({"data": [], "pixel": [*pairs, ["Lead", "x"]]}).encode())
+    assert (refused.reason, refused.field) == ("wrong_type", "pixel")
+    named = [["Lead", "joe@example.com"], ["joe%40example.com", "a"], ["Lead", "b"]]
+    assert read_body(json.dumps({"data": [], "pixel": named}).encode()).pixel == (("Lead", "b"),)
+
+
+@given(body=st.one_of(st.binary(max_size=60), JSON.map(lambda value: json.dumps(value).encode())))
+def test_any_bytes_at_all_give_events_or_a_sentence(body):
+    for read in (read_body, read_events, read_lines, read_event):
+        answer = read(body)
+        if isinstance(answer, Rejection):
+            assert answer.reason and answer.field and answer.message
+        else:
+            assert isinstance(answer, Submitted | list | Event)
+
+
+@given(members=st.dictionaries(MEMBERS, JSON, max_size=6))
+def test_an_event_is_refused_by_the_name_of_a_member_that_it_has_or_needs(members):
+    answer = read_event(json.dumps(members).encode())
+    if isinstance(answer, Rejection):
+        first = answer.field.partition(".")[0].partition("[")[0]
+        assert first in {*members, "event_name", "body"} or first == printable_name(first)
+    else:
+        assert answer.event_name == members["event_name"]
+
+
+@given(events=st.lists(st.dictionaries(MEMBERS, JSON, max_size=4), min_size=1, max_size=4))
+def test_each_event_of_an_array_is_judged_as_if_it_had_come_alone(events):
+    together = read_body(json.dumps(events).encode())
+    alone = [read_event(json.dumps(event).encode()) for event in events]
+    assert repr([read_event(raw) for raw in together.events]) == repr(alone)
+
+
+@pytest.mark.parametrize("name", ["", "\x00", "\u202e\n", "joe@example.com", "@"])
+def test_a_name_that_cannot_be_shown_is_told_all_the_same(name):
+    refused = read_event(msgspec.json.encode({"event_name": "Lead", name: 1}))
+    assert (refused.reason, refused.field) == ("unknown_field", "...")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n \n"])
+def test_a_file_may_be_json_lines_of_any_number(end):
+    lines = [b'{"event_name":"Lead","event_id":"%d"}' % n for n in range(MOST_EVENTS + 2)]
+    assert texts(read_lines(end.join(lines) + end)) == lines
+    assert len(read_lines(b"[" + b",".join(lines) + b"]")) == MOST_EVENTS + 2
+
+
+def test_a_file_of_one_event_over_several_lines_is_one_event():
+    pretty = json.dumps({"event_name": "Lead", "user_data": {"email": "a@example.com"}}, indent=2).encode()
+    assert [read_event(raw).event_name for raw in read_lines(pretty)] == ["Lead"]
+    (line,) = read_lines('{"event_name":"a\u2028b\u0085c"}'.encode())
+    assert read_event(line).event_name == "a\u2028b\u0085c", "what ends a line in Unicode ends none in JSON lines"
+
+
+@pytest.mark.parametrize("body", [b"", b"\n\n", b"[]", b"1\n2\n", b"[1", b'{"data":[],"pixel":[]}'])
+def test_a_file_without_events_is_told(body):
+    assert isinstance(read_lines(body), Rejection)
+
+
+@given(name=st.text(max_size=300))
+def test_a_name_from_outside_is_short_and_steers_no_terminal_and_names_nobody(name):
+    shown = printable_name(name)
+    assert 0 < len(shown) <= 100 and shown.isprintable() and "@" not in shown
+
+
+@given(name=st.text("abcäöü_-.", min_size=1, max_size=30))
+def test_an_ordinary_name_is_shown_as_it_is(name):
+    assert printable_name(name) == name
+    refused = read_event(msgspec.json.encode({"event_name": "Lead", f"x{name}": 1}))
+    assert (refused.reason, refused.field) == ("unknown_field", f"x{name}")

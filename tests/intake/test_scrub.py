@@ -1,0 +1,141 @@
+"""Nobody's address travels in a URL or a free object, and what is needed stays."""
+
+import json
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversion_relay.event_id import holds_email
+from conversion_relay.intake.scrub import QUERY_KEYS, may_hold_personal_data, scrub_url, without_personal_data
+
+EMAIL = "canary.person@example.org"
+
+
+@pytest.mark.parametrize(
+    ("url", "scrubbed"),
+    [
+        ("https://shop.example/", "https://shop.example/"),
+        ("https://shop.example", "https://shop.example"),
+        ("  https://shop.example/a  ", "https://shop.example/a"),
+        ("https://shop.example:8443/a/b.html", "https://shop.example:8443/a/b.html"),
+        ("https://user:secret@shop.example/a", "https://shop.example/a"),
+        ("https://a@b@shop.example/a", "https://shop.example/a"),
+        ("https://shop.example/a?reset_token=s3cret#s3cret", "https://shop.example/a"),
+        (
+            "https://shop.example/a?utm_source=fb&session=1&fbclid=AbC",
+            "https://shop.example/a?utm_source=fb&fbclid=AbC",
+        ),
+        ("https://shop.example/?UTM_SOURCE=fb", "https://shop.example/"),
+        (f"https://shop.example/?utm_term={EMAIL}&utm_id=7", "https://shop.example/?utm_id=7"),
+        ("https://shop.example/?utm_term=joe%40example.com", "https://shop.example/"),
+        (f"https://shop.example/thanks/{EMAIL}/2", "https://shop.example/thanks/-/2"),
+        ("https://shop.example/thanks/joe%40example.com", "https://shop.example/thanks/-"),
+        ("https://bücher.example/töpfern?q=1", "https://bücher.example/töpfern"),
+        ("https://[2606:4700::1111]/a?x=1", "https://[2606:4700::1111]/a"),
+        ("android-app://com.shop/http/a?x=1", "android-app://com.shop/http/a"),
+        ("HTTPS://shop.example/a?x=1", "https://shop.example/a"),
+        ("http://localhost:8000/a", "http://localhost:8000/a"),
+    ],
+)
+def test_of_a_url_leaves_what_says_where_and_which_campaign(url, scrubbed):
+    assert scrub_url(url) == scrubbed
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "",
+        "   ",
+        "shop.example/a",
+        "//shop.example/a",
+        "/a",
+        "about:blank",
+        "javascript:alert(1)//https://shop.example",
+        "data:text/html,x",
+        "file:///etc/passwd",
+        f"mailto:{EMAIL}",
+        "ftp://shop.example/",
+        "https://",
+        "https:///a",
+        "https://user@/a",
+        "https://[::1",
+        "https://shop.example/\x00",
+    ],
+)
+def test_what_is_no_page_is_no_url(url):
+    assert scrub_url(url) is None
+
+
+PARTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
+
+
+@given(
+    user=st.sampled_from(["", f"{quote(EMAIL)}:pw@", "joe@"]),
+    path=st.lists(st.one_of(PARTS.map(quote), st.sampled_from([EMAIL, quote(EMAIL)])), max_size=3),
+    query=st.lists(
+        st.tuples(st.one_of(st.sampled_from(sorted(QUERY_KEYS)), PARTS), PARTS | st.just(EMAIL)), max_size=5
+    ),
+    fragment=st.sampled_from(["", "top", EMAIL]),
+)
+def test_no_part_of_a_url_carries_an_address_out_and_scrubbing_again_changes_nothing(user, path, query, fragment):
+    url = f"https://{user}shop.example/{'/'.join(path)}?{urlencode(query)}#{fragment}"
+    scrubbed = scrub_url(url)
+    assert scrubbed is not None and "canary" not in scrubbed and not holds_email(scrubbed)
+    assert scrub_url(scrubbed) == scrubbed
+    parts = urlsplit(scrubbed)
+    assert (parts.netloc, parts.fragment) == ("shop.example", "")
+    assert {name for name, _ in parse_qsl(parts.query)} <= QUERY_KEYS
+
+
+@given(values=st.dictionaries(st.sampled_from(sorted(QUERY_KEYS)), st.text("aZ09 äß+&=%/?", min_size=1, max_size=8)))
+def test_campaign_names_of_any_letters_arrive_as_they_were_meant(values):
+    scrubbed = scrub_url("https://shop.example/?" + urlencode({"q": "x"} | values))
+    assert dict(parse_qsl(urlsplit(scrubbed).query)) == values
+
+
+@given(text=st.text(max_size=60))
+def test_any_text_is_a_url_without_an_address_or_none(text):
+    for url in (text, f"https://{text}", f"https://shop.example/{text}"):
+        scrubbed = scrub_url(url)
+        assert scrubbed is None or urlsplit(scrubbed).scheme in ("http", "https", "android-app", "ios-app")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from([EMAIL, "price @ 3", "a%40b.de"]),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8) | st.just(EMAIL), inner, max_size=4)
+    ),
+    max_leaves=15,
+)
+
+
+@given(value=JSON)
+def test_a_free_object_loses_its_addresses_wherever_they_stand(value):
+    kept = without_personal_data(value)
+    assert not holds_email(json.dumps(kept))
+    assert without_personal_data(kept) == kept
+
+
+@given(value=JSON)
+def test_the_quick_look_never_misses_what_the_walk_would_remove(value):
+    encoded = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    assert may_hold_personal_data(encoded) or without_personal_data(value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ({"a": 1, "b": None, "c": False, "d": ""}, {"a": 1, "c": False, "d": ""}),
+        ({"note": EMAIL, "sku": "A-1"}, {"sku": "A-1"}),
+        ({EMAIL: 1}, {}),
+        ([EMAIL, "a", [EMAIL], {"x": EMAIL}, None, 0], ["a", [], {}, 0]),
+        ({"deep": {"er": [{"who": EMAIL, "n": 1}]}}, {"deep": {"er": [{"n": 1}]}}),
+        (EMAIL, None),
+        (7, 7),
+    ],
+)
+def test_the_rest_stays_as_it_was(value, kept):
+    assert without_personal_data(value) == kept

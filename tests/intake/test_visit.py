@@ -1,0 +1,141 @@
+"""A visit is remembered without a person in it, and a stranger overwrites nothing."""
+
+from itertools import product
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversion_relay.intake.accept import Policy
+from conversion_relay.intake.consent import Decision, decision
+from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.intake.visit import LONGEST_KEY, Visit, keys_of, visit_of
+
+NOW = 1_795_435_200.0
+POLICY = Policy(dataset="1")
+FBP, FBC = "fb.1.1596403881668.1116446470", "fb.1.1554763741205.OldClick"
+FACTS = RequestFacts(
+    client_ip_address="8.8.4.4",
+    client_user_agent="Mozilla/5.0",
+    fbp=FBP,
+    fbc=FBC,
+    url="https://shop.example/course?email=joe%40example.com&utm_source=fb",
+)
+
+
+def facts(**more) -> RequestFacts:
+    return msgspec.structs.replace(FACTS, **more)
+
+
+def test_a_visit_keeps_what_helps_to_match_and_no_person():
+    assert visit_of(FACTS, None, POLICY, NOW) == Visit(
+        client_ip_address="8.8.4.4",
+        client_user_agent="Mozilla/5.0",
+        fbp=FBP,
+        fbc=FBC,
+        url="https://shop.example/course?utm_source=fb",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("client_ip_address", "10.0.0.1"),
+        ("client_ip_address", "joe@example.com"),
+        ("client_user_agent", "a\nb"),
+        ("client_user_agent", "bot (joe@example.com)"),
+        ("client_user_agent", "x" * 3_000),
+        ("fbp", "fb.1"),
+        ("fbp", "joe@example.com"),
+        ("fbc", "fb.1.1554763741.seconds"),
+        ("fbc", "fb.1.1554763741205.joe@example.com"),
+        ("url", "javascript:alert(1)"),
+    ],
+)
+def test_what_meta_would_not_take_is_not_remembered(name, value):
+    assert getattr(visit_of(facts(**{name: value}), None, POLICY, NOW), name) is None
+
+
+def test_the_click_gets_the_time_of_the_visit_and_not_of_the_payment():
+    clicked = visit_of(facts(url="https://shop.example/?fbclid=NewClick"), None, POLICY, NOW)
+    assert clicked.fbc == f"fb.1.{int(NOW * 1000)}.NewClick"
+    assert clicked.url == "https://shop.example/?fbclid=NewClick"
+    again = visit_of(facts(url="https://shop.example/?fbclid=OldClick"), None, POLICY, NOW)
+    assert again.fbc == FBC
+
+
+@pytest.mark.parametrize(("said", "gpc"), product([None, "granted", "denied"], [False, True]))
+@pytest.mark.parametrize("policy", ["limited_data_use", "withhold", "ignore"])
+@pytest.mark.parametrize("silence", ["send", "limited_data_use", "withhold"])
+def test_nothing_is_remembered_of_whose_event_would_be_withheld(said, gpc, policy, silence):
+    door = Policy(dataset="1", gpc=policy, silence=silence)
+    visit = visit_of(facts(gpc=gpc), said, door, NOW)
+    withheld = decision(said, gpc=gpc, policy=policy, silence=silence) is Decision.WITHHOLD
+    assert (visit is None) == withheld
+    if visit is not None:
+        assert (visit.consent, visit.gpc) == (said, gpc), "the event to come is decided by the same words"
+
+
+VISITS = st.builds(
+    Visit,
+    client_ip_address=st.sampled_from([None, "8.8.4.4", "1.1.1.1"]),
+    client_user_agent=st.sampled_from([None, "A", "B"]),
+    fbp=st.sampled_from([None, "fb.1.1.1", "fb.1.2.2"]),
+    fbc=st.sampled_from([None, "fb.1.1.A", "fb.1.2.B"]),
+    url=st.sampled_from([None, "https://a.example/", "https://b.example/"]),
+    consent=st.sampled_from([None, "granted"]),
+    gpc=st.booleans(),
+)
+
+
+def members(visit: Visit) -> dict:
+    return msgspec.structs.asdict(visit)
+
+
+@given(first=VISITS, later=VISITS)
+def test_two_visits_together_know_what_either_knew_and_nothing_else(first, later):
+    both = members(first.filled_from(later))
+    for name, value in both.items():
+        known = (members(first)[name], members(later)[name])
+        assert value in known and (bool(value) or not any(known))
+
+
+@given(first=VISITS, later=VISITS)
+def test_of_another_browser_only_what_was_missing_is_taken(first, later):
+    both = members(first.filled_from(later))
+    is_same = first.fbp is not None and first.fbp == later.fbp
+    for name, value in members(later if is_same else first).items():
+        assert not value or both[name] == value
+
+
+@given(visit=VISITS)
+def test_a_visit_is_kept_and_read_back_and_heard_as_the_visitors_own_request(visit):
+    assert msgspec.json.decode(msgspec.json.encode(visit), type=Visit) == visit
+    heard = visit.facts()
+    for name, value in members(visit).items():
+        assert getattr(heard, name) == value
+    assert visit.filled_from(visit) == visit == Visit().filled_from(visit)
+
+
+@pytest.mark.parametrize(
+    ("order_id", "event_id", "keys"),
+    [
+        ("abc", None, ["abc"]),
+        (1001, None, ["1001"]),
+        (None, "purchase_abc", ["abc"]),
+        (None, "purchase_a_b_c", ["a_b_c"]),
+        ("abc", "purchase_abc", ["abc"]),
+        ("abc", "purchase_def", ["abc", "def"]),
+        ("", "", []),
+        (0, "purchase_", []),
+        (1.5, None, []),
+        ([1], "no-underscore", []),
+        (None, "_x", ["x"]),
+        ("注文-1", None, ["注文-1"]),
+        ("x" * LONGEST_KEY, None, ["x" * LONGEST_KEY]),
+        ("x" * (LONGEST_KEY + 1), None, []),
+    ],
+)
+def test_a_visit_is_found_by_the_order_and_by_what_the_event_id_names(order_id, event_id, keys):
+    assert keys_of(order_id, event_id) == keys
