@@ -1,0 +1,77 @@
+"""What a verb prints: no value from outside steers a terminal, and columns stand under each other."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conversion_relay.cli.printing import ago, clock, print_json, print_table
+from conversion_relay.outbox import Counts
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (0, "0 s"),
+        (0.99, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (3_599, "59 min"),
+        (3_600, "1 h"),
+        (172_799, "47 h"),
+        (172_800, "2 d"),
+        (30 * 86_400, "30 d"),
+    ],
+)
+def test_an_age_is_told_in_its_largest_whole_unit(seconds, text):
+    assert ago(seconds) == text
+
+
+@given(seconds=st.floats(0, 1e9))
+def test_an_age_is_never_told_longer_than_it_is(seconds):
+    number, unit = ago(seconds).split()
+    size = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}[unit]
+    assert int(number) * size <= seconds < (int(number) + 1) * size
+
+
+@given(at=st.integers(0, 4_000_000_000))
+def test_a_clock_is_utc_to_the_second(at):
+    assert datetime.strptime(clock(at), "%Y-%m-%d %H:%M:%SZ").replace(tzinfo=UTC).timestamp() == at
+
+
+def test_json_is_one_line_whatever_is_in_it(capsys):
+    print_json({"books": Counts(accepted=1, pending=1), "text": "two\nlines\x1b[31m", "when": None})
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1 and "\x1b" not in out
+    assert json.loads(out)["text"] == "two\nlines\x1b[31m"
+
+
+def test_columns_stand_under_each_other_and_numbers_to_the_right(capsys):
+    print_table(["event", "n"], [["Lead", 7], ["CompleteRegistration", 12_345], [None, 0]])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [["event", "n"], ["Lead", "7"], ["CompleteRegistration", "12345"], ["0"]]
+    assert len({len(line.rstrip()) for line in lines}) == 1, "the last digits stand in one column"
+
+
+def test_a_table_without_rows_is_its_headings(capsys):
+    print_table(["event", "why"], [])
+    assert capsys.readouterr().out.split() == ["event", "why"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cell=st.text(max_size=40))
+def test_no_cell_steers_the_terminal_or_is_read_as_markup(capsys, cell):
+    print_table(["id", "why"], [[cell, "end"]])
+    out = capsys.readouterr().out
+    assert all(c == "\n" or c.isprintable() for c in out)
+    shown = "".join(c for c in cell if c.isprintable())
+    assert shown.strip() in out, "brackets are text and no style"
+
+
+def test_a_long_id_is_not_cut_where_nobody_looks_at_a_terminal(capsys):
+    event_id = "purchase_" + "x" * 300
+    print_table(["id", "why"], [[event_id, "too_old"]])
+    assert event_id in capsys.readouterr().out
