@@ -52,8 +52,8 @@ def test_a_signal_never_makes_it_freer_and_a_yes_never_stricter():
             assert STRICT[decision("granted", gpc=gpc, policy=policy, silence=silence)] <= decided
 
 
-@pytest.mark.parametrize(("said", "before"), product(WORDS, (None, "granted")))
-@pytest.mark.parametrize(("header", "member"), product((False, True), (None, False, True)))
+@pytest.mark.parametrize(("said", "before"), list(product(WORDS, (None, "granted"))))
+@pytest.mark.parametrize(("header", "member"), list(product((False, True), (None, False, True))))
 def test_the_door_asks_the_event_first_then_the_visit_and_hears_the_signal_from_either(said, before, header, member):
     event = Event(event_name="Lead", consent=said, gpc=member)
     facts = RequestFacts(consent=before, gpc=header)

@@ -65,7 +65,7 @@ def test_the_click_gets_the_time_of_the_visit_and_not_of_the_payment():
     assert again.fbc == FBC
 
 
-@pytest.mark.parametrize(("said", "gpc"), product([None, "granted", "denied"], [False, True]))
+@pytest.mark.parametrize(("said", "gpc"), list(product([None, "granted", "denied"], [False, True])))
 @pytest.mark.parametrize("policy", ["limited_data_use", "withhold", "ignore"])
 @pytest.mark.parametrize("silence", ["send", "limited_data_use", "withhold"])
 def test_nothing_is_remembered_of_whose_event_would_be_withheld(said, gpc, policy, silence):

@@ -7,7 +7,7 @@ import apsw
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, given, settings
 
-from conversion_relay.outbox import Sides
+from conversion_relay.outbox import SideCounts
 from conversion_relay.outbox.sqlite import ledger, rows, sides
 from conversion_relay.outbox.sqlite.books import make_dataset_id, read
 from conversion_relay.outbox.sqlite.sides import MOST_NAMES, PIXEL_SECONDS
@@ -17,19 +17,19 @@ PAIRS = st.tuples(st.sampled_from(["Lead", "Purchase"]), st.sampled_from(["a", "
 COMES = st.tuples(st.sampled_from(["event", "report"]), st.sampled_from(["1", "2"]), st.lists(PAIRS, max_size=4))
 
 
-def told(db: apsw.Connection) -> dict[str, dict[str, Sides]]:
+def told(db: apsw.Connection) -> dict[str, dict[str, SideCounts]]:
     return sides.deduplication(partial(read, db))
 
 
-def by_hand(events: set[tuple[str, ...]], reports: set[tuple[str, ...]]) -> dict[str, dict[str, Sides]]:
+def by_hand(events: set[tuple[str, ...]], reports: set[tuple[str, ...]]) -> dict[str, dict[str, SideCounts]]:
     cells = {
         "both": Counter(key[:2] for key in events & reports),
         "server_only": Counter(key[:2] for key in events - reports),
         "browser_only": Counter(key[:2] for key in reports - events),
     }
-    found: dict[str, dict[str, Sides]] = {}
+    found: dict[str, dict[str, SideCounts]] = {}
     for dataset, name in {key[:2] for key in events | reports}:
-        found.setdefault(dataset, {})[name] = Sides(**{side: n[dataset, name] for side, n in cells.items()})
+        found.setdefault(dataset, {})[name] = SideCounts(**{side: n[dataset, name] for side, n in cells.items()})
     return found
 
 
@@ -58,7 +58,7 @@ def test_a_page_cannot_bring_up_names_without_end(db):
     sides.note_pixel(db, dataset, [("Name0", "b"), ("Another", "b")], NOW)
     assert told(db)["1"]["Name0"].browser_only == 2 and "Another" not in told(db)["1"]
     rows.insert(db, [sealed("b", name="Another")], NOW)
-    assert told(db)["1"]["Another"] == Sides(server_only=1), "an event of our own is counted all the same"
+    assert told(db)["1"]["Another"] == SideCounts(server_only=1), "an event of our own is counted all the same"
 
 
 def test_an_old_report_goes_unless_its_event_is_still_known(db):
@@ -88,4 +88,4 @@ def test_no_cell_goes_below_zero_when_counts_were_lost(db):
     rows.insert(db, [sealed("a")], NOW)
     db.execute("DELETE FROM meter")
     sides.note_pixel(db, dataset, [("Lead", "a")], NOW)
-    assert told(db) == {"1": {"Lead": Sides(both=1)}}
+    assert told(db) == {"1": {"Lead": SideCounts(both=1)}}
