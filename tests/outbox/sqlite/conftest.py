@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.file import open_file
 
 
@@ -18,3 +19,10 @@ def db(path):
     yield writer
     writer.close()
     reader.close()
+
+
+@pytest.fixture
+def database(path):
+    database = Database(path)
+    yield database
+    database.close()
