@@ -81,6 +81,18 @@ def test_the_tours_purchase_is_refused_as_it_says(tmp_path):
     assert status == 422 and answer["refused"][0]["field"] == "custom_data.value"
 
 
+def test_the_glossary_is_sorted_and_each_word_lives_in_a_file_that_says_it():
+    rows = re.findall(
+        r"^\| \*\*(.+?)\*\* \| (.+) \| `(.+?)` \|$", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE
+    )
+    words = [word for word, _, _ in rows]
+    assert len(words) > 40 and words == sorted(set(words))
+    for word, _, file in rows:
+        text = (ROOT / "conversion_relay" / file).read_text().lower()
+        stem = word.removesuffix("d").removesuffix("e")
+        assert any(form in text for form in (stem, stem.replace(" ", "_"), stem.replace(" ", ""))), (word, file)
+
+
 def test_every_setting_of_the_table_is_read_and_every_one_that_is_read_is_in_the_table():
     source = (ROOT / "conversion_relay/settings.py").read_text()
     read = set(re.findall(r'"((?:META|RELAY)_[A-Z_]+)"', source)) - {"RELAY_CONFIG"}

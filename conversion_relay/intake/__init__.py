@@ -11,6 +11,7 @@ consent.py        may this event leave?
 accept.py         the door itself, step by step
 scrub.py          e-mail addresses and unknown query members taken out of URLs and free text
 visit.py          what is remembered of a visitor for the webhook that comes later
+browser.py        which pages may call a door, and the two ids that Meta knows a browser by
 examine.py        everything that is wrong with a document, for `conversion-relay validate`
 
 The names are not handed on here: a Lambda function that needs one of these modules must not load all of them.
