@@ -7,9 +7,8 @@ import pytest
 from conversion_relay.delivery import Delivery
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import SealedEvent
-from conversion_relay.outbox import open_outbox
 from conversion_relay.telemetry import Counters
-from tests.delivery.test_turn import NOW, SETTINGS, Clock, Meta, drain, error, numbered, put, states, taken
+from tests.delivery.standins import NOW, SETTINGS, Clock, Meta, drain, error, numbered, put, states, taken
 
 
 class Losing:
@@ -26,13 +25,6 @@ class Losing:
         if self.settled > 1:
             raise self.lost
         self.outbox.settle(*settlement)
-
-
-@pytest.fixture
-def outbox(tmp_path):
-    outbox = open_outbox(f"sqlite:///{tmp_path}/outbox.db")
-    yield outbox
-    outbox.close()
 
 
 def put_in_two_requests(outbox) -> list[str]:

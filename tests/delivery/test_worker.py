@@ -8,17 +8,9 @@ import pytest
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.outbox import open_outbox
 from conversion_relay.settings import Settings
-from tests.delivery.test_turn import SETTINGS, TWO, Meta, numbered, put, states, taken
+from tests.delivery.standins import SETTINGS, TWO, Meta, numbered, put, states, taken
 from tests.processes import until
-
-
-@pytest.fixture
-def outbox(tmp_path):
-    outbox = open_outbox(f"sqlite:///{tmp_path}/outbox.db")
-    yield outbox
-    outbox.close()
 
 
 @pytest.fixture

@@ -1,0 +1,82 @@
+"""Turns while Meta is away: nothing is lost, few requests ask, and one event cannot hold up the others."""
+
+from conversion_relay.delivery import Delivery
+from conversion_relay.delivery.transport import Response
+from conversion_relay.meta.graph import Unreachable
+from tests.delivery.standins import SETTINGS, Meta, delivery, drain, error, numbered, put, states, taken
+
+
+def test_silence_stops_the_dataset_and_loses_nothing(outbox, clock):
+    put(outbox, *numbered(10))
+    meta = Meta(lambda _: Unreachable("connect", sent=False))
+    running = delivery(outbox, meta, clock)
+    for _ in range(30):
+        drain(running)
+        clock.now += 301
+    assert states(outbox, *numbered(10)) == {"pending": 10}
+    meta.answer = taken
+    drain(running)
+    assert states(outbox, *numbered(10)) == {"delivered": 10}
+
+
+def test_every_attempt_sends_the_same_bytes(outbox, clock):
+    put(outbox, "a")
+    answers = iter([Unreachable("reset", sent=True), error(2, status=500), Response(200, {}, b'{"events_rec')])
+    meta = Meta(lambda ids: next(answers, None) or taken(ids))
+    running = delivery(outbox, meta, clock)
+    for _ in range(8):
+        drain(running)
+        clock.now += 301
+    assert len(meta.calls) == 4 and len(set(meta.bodies)) == 1
+    assert states(outbox, "a") == {"delivered": 1}
+
+
+def test_retries_are_spread_by_chance(outbox, clock):
+    put(outbox, "a")
+    chances = iter([0.25, 0.75])
+    running = Delivery(
+        outbox,
+        Meta(lambda _: Unreachable("reset", sent=False)),
+        SETTINGS,
+        clock=clock,
+        steady_clock=clock,
+        jitter=lambda: next(chances),
+    )
+    drain(running)
+    assert running.paces()["1"].parked_seconds == 0.25
+    clock.now += 1
+    drain(running)
+    assert running.paces()["1"].parked_seconds == 1.5
+
+
+def test_in_an_outage_one_event_at_a_time_asks_whether_meta_is_back(outbox, clock):
+    put(outbox, *numbered(3_000))
+    meta = Meta(lambda _: Unreachable("deadline", sent=True))
+    running = delivery(outbox, meta, clock)
+    for _ in range(10):
+        drain(running)
+        clock.now += 31
+    assert [len(call) for call in meta.calls] == [1_000, 1_000, 1_000, 1, 1, 1, 1, 1, 1, 1]
+    meta.answer = taken
+    drain(running)
+    assert [len(call) for call in meta.calls[10:]] == [1, 4, 16, 64, 256, 1_000, 1_000, 659]
+
+
+def test_an_event_that_makes_meta_fail_is_soon_alone_and_holds_up_nobody(outbox, clock):
+    """Asked with this event in it, Meta answers 500, every time; nobody said that it was this one."""
+    put(outbox, *numbered(500), "stumbling block", *numbered(1_500, "f"), expires_in=500_000)
+    meta = Meta(lambda ids: error(1, status=500) if "stumbling block" in ids else taken(ids))
+    running = delivery(outbox, meta, clock)
+    began = clock.now
+    while outbox.counts()["1"].delivered < 2_000:
+        drain(running)
+        clock.now += 1
+    assert clock.now - began < 300 and len(meta.calls) < 100
+    calls = len(meta.calls)
+    for n in range(60):
+        put(outbox, f"later{n}", expires_in=500_000)
+        while states(outbox, f"later{n}") != {"delivered": 1}:
+            drain(running)
+            clock.now += 1
+    assert clock.now - began < 1_500 and len(meta.calls) - calls < 200
+    assert states(outbox, "stumbling block") == {"pending": 1}
