@@ -8,6 +8,7 @@ import pytest
 from tests import rooms
 
 FILES = sorted(path for path in rooms.PACKAGE.rglob("*.py") if "tables" not in path.parts)
+TESTS = sorted(path for path in (rooms.ROOT / "tests").rglob("*.py") if "node_modules" not in path.parts)
 MOST_LINES, MOST_CLASS_LINES, MOST_IN_THE_ROOT = 300, 150, 12
 
 
@@ -24,6 +25,11 @@ def test_the_page_names_every_room():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(rooms.PACKAGE)))
 def test_a_file_can_be_read_in_one_sitting(path: Path):
     assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
+
+
+def test_so_can_each_test():
+    long = {path.name: n for path in TESTS if (n := len(path.read_text("utf-8").splitlines())) > MOST_LINES}
+    assert long == {}
 
 
 def test_the_root_of_the_package_is_short():

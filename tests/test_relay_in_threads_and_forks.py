@@ -1,0 +1,85 @@
+"""One Relay in several threads, and in the child of a fork."""
+
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from conversion_relay import Event, Relay, Tracked
+from conversion_relay import relay as relay_module
+from conversion_relay.outbox import open_outbox
+from tests.test_relay import LEAD, PERSON, Meta, environ, events_of
+
+__all__ = ["environ"]
+
+
+def test_eight_threads_that_ask_at_once_share_one_outbox(environ, monkeypatch):
+    opened = []
+    together = threading.Barrier(8)
+    everybody = threading.Event()
+
+    def open_slowly(url):
+        opened.append(url)
+        everybody.wait(0.2)  # as long as it takes for all others to see that none is there yet
+        return open_outbox(url)
+
+    monkeypatch.setattr(relay_module, "open_outbox", open_slowly)
+    relay = Relay.from_env(environ)
+
+    def track(n: int) -> Tracked:
+        together.wait()
+        return relay.track(Event(event_name="Lead", event_id=f"lead-{n}", user_data=PERSON))
+
+    with ThreadPoolExecutor(8) as threads:
+        tracked = list(threads.map(track, range(8)))
+    assert {one.state for one in tracked} == {"accepted"}
+    assert len(opened) == 1
+    relay.close()
+
+
+def test_a_child_is_not_held_up_by_a_thread_that_stayed_with_its_parent(environ, monkeypatch):
+    """A fork copies the lock that a thread holds, and not the thread."""
+    relay = Relay.from_env(environ)
+    parent, is_opening, may_go_on = os.getpid(), threading.Event(), threading.Event()
+
+    def open_slowly(url):
+        if os.getpid() == parent:
+            is_opening.set()
+            may_go_on.wait()
+        return open_outbox(url)
+
+    monkeypatch.setattr(relay_module, "open_outbox", open_slowly)
+    opener = threading.Thread(target=relay.track, args=(LEAD,))
+    opener.start()
+    is_opening.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # ends the child that hangs
+        tracked = relay.track(Event(event_name="Lead", event_id="lead-2", user_data=PERSON))
+        os._exit(0 if tracked.state == "accepted" else 1)
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    may_go_on.set()
+    opener.join()
+    assert ended == 0, "the child hung"
+    assert sorted(events_of(relay)) == ["lead-1", "lead-2"]
+    relay.close()
+
+
+def test_what_a_child_sends_after_a_fork_goes_over_its_own_connections(environ, monkeypatch):
+    made = []
+
+    class Transport(Meta):
+        def __init__(self, **_) -> None:
+            super().__init__()
+            made.append(os.getpid())
+
+    monkeypatch.setattr("conversion_relay.delivery.transport.GraphTransport", Transport)
+    relay = Relay.from_env(environ)
+    relay.send([relay.seal(LEAD)])
+    child = os.fork()
+    if child == 0:
+        relay.send([relay.seal(LEAD)])
+        os._exit(0 if made[1:] == [os.getpid()] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    relay.send([relay.seal(LEAD)])
+    assert made == [os.getpid()]
