@@ -55,8 +55,10 @@ class SqliteMachine(OutboxMachine):
     def the_process_is_killed(self) -> None:
         """The next one finds what was on the disk at that moment."""
         dead, self.place = self.place, Path(tempfile.mkdtemp())
-        for file in self.backend.files(dead):
-            shutil.copyfile(file, self.place / file.name)
+        # Locked, or a checkpoint between the two copies would empty the log that the first one needs.
+        with locked(dead / "outbox.db"):
+            for file in self.backend.files(dead):
+                shutil.copyfile(file, self.place / file.name)
         self.outbox.close()
         shutil.rmtree(dead)
         self.process += 1
