@@ -115,3 +115,15 @@ def test_the_metrics_to_watch_and_the_sentences_are_the_real_ones(tmp_path):
         assert f"{metric}{{" in shown, metric
     for sentence in (SENT, FAILED, ERROR):
         assert sentence.format("{EventName}") in text
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/rooms.md"])
+def test_the_line_that_decides_stands_in_the_file_that_the_page_names(page):
+    """A table's row names a file in code marks, then a name in it; several of them in one row."""
+    rows = [row for row in (ROOT / page).read_text().splitlines() if row.startswith("|") and ".py`" in row]
+    named = [pair for row in rows for pair in re.findall(r"`([\w/]+\.py)`(?:: (?:the table )?| \| )`([\w.]+)`", row)]
+    assert len(named) >= 6
+    for file, name in named:
+        text = (ROOT / "conversion_relay" / file).read_text()
+        for part in name.split("."):
+            assert re.search(rf"^\s*(async def|def|class) {part}\b|^{part}\b", text, re.MULTILINE), (file, name)
