@@ -223,7 +223,7 @@ class Relay:
             return self._transport
 
     def after_fork(self) -> None:
-        """Called by itself in the child of a fork."""
+        """Runs in the child of a fork, by the hook at the end of this module. Nobody else needs to call it."""
         self._opening = threading.Lock()
         if self._owns_transport:
             self._transport = None
