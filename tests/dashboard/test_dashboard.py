@@ -1,6 +1,5 @@
 """Who may look at the dashboard, what it sends along, and that no person and no secret is in it."""
 
-import asyncio
 import base64
 import json
 import re
@@ -15,6 +14,7 @@ from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.event import Event, UserData
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
+from tests import asgi
 
 PASSWORD, TOKEN, EMAIL = "a-password-canary", "EAAcanary", "canary.person@example.org"
 PATHS = ["/dashboard", "/dashboard/data", "/dashboard/event?id=lead-1"]
@@ -42,7 +42,7 @@ class Looked:
             "client": (peer, 50_000),
             "server": ("127.0.0.1", 8000),
         }
-        asyncio.run(app(scope, self.receive, self.send))
+        asgi.run(app(scope, self.receive, self.send))
 
     async def receive(self) -> dict:
         return {"type": "http.request", "body": b"", "more_body": False}
