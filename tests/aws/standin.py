@@ -8,7 +8,6 @@ does, an HTTP API that is served.
 
 import base64
 import contextlib
-import json
 import logging
 import threading
 import urllib.request
@@ -17,11 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
-from moto.awslambda.models import LambdaFunction
 from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
-from moto.sqs.models import Queue
 
+from tests.aws.as_aws_does import patch_moto
 from tests.aws.permissions import name_resources
 from tests.aws.sandboxes import Function, Sandboxes
 
@@ -30,7 +28,7 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 
 class StandIn:
     def __init__(self) -> None:
-        _patch()
+        patch_moto()
         name_resources()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -242,51 +240,6 @@ def _record(message: Any, arn: str) -> dict[str, Any]:
         "eventSourceARN": arn,
         "awsRegion": REGION,
     }
-
-
-def _patch() -> None:
-    """What moto drops or shows otherwise than AWS does, so that a second plan has nothing to change."""
-    if getattr(Queue, "is_patched", False):
-        return
-    Queue.is_patched = True
-    attributes, keep = Queue.attributes.fget, LambdaFunction.__init__
-    show, change = LambdaFunction.get_configuration, LambdaFunction.update_configuration
-
-    def add_message(self: Any, message: Any) -> None:
-        """moto would invoke the function once for every message, in a container."""
-        with self._messages_lock:
-            self._messages.append(message)
-            self._messages_lock.notify_all()
-
-    def all_attributes(self: Any) -> dict[str, Any]:
-        found = {name: value for name, value in attributes(self).items() if value is not None}
-        if "RedrivePolicy" in found:
-            found["RedrivePolicy"] = json.dumps(self.redrive_policy, separators=(",", ":"))
-        return found
-
-    def create(self: Any, *arguments: Any, **named: Any) -> None:
-        keep(self, *arguments, **named)
-        spec = named.get("spec") or next(one for one in arguments if isinstance(one, dict))
-        self.logging_config = spec.get("LoggingConfig")
-
-    def update(self: Any, config_updates: dict[str, Any]) -> dict[str, Any]:
-        self.logging_config = config_updates.get("LoggingConfig", self.logging_config)
-        change(self, config_updates)
-        return self.get_configuration()
-
-    def configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
-        return show(self, on_create) | ({"LoggingConfig": self.logging_config} if self.logging_config else {})
-
-    def pending_groups(self: Any) -> set[str]:
-        """moto walks a set that its other threads change meanwhile."""
-        return {message.group_id for message in list(self._pending_messages) if message.group_id is not None}
-
-    Queue.add_message, Queue.attributes = add_message, property(all_attributes)
-    Queue.pending_message_groups = property(pending_groups)
-    Queue.redrive_allow_policy = None
-    Queue.BASE_ATTRIBUTES = [*Queue.BASE_ATTRIBUTES, "RedriveAllowPolicy"]
-    LambdaFunction.__init__, LambdaFunction.get_configuration = create, configuration
-    LambdaFunction.update_configuration = update
 
 
 @contextlib.contextmanager
