@@ -1,4 +1,10 @@
-"""What is settled without a call: damaged, too old, not agreed to, taken back, at Meta for longer than it remembers."""
+"""What is settled without a call to Meta, although it was accepted once.
+
+An event may wait for days, and the world changes meanwhile: its bytes were damaged, it grew too old, the operator now
+asks for consent, its visitor took it back, or Meta may have had it for longer than it remembers. So each event is
+looked at once more before it is sent. One that Meta may count twice is held if it is a Purchase (RELAY_HOLD_LATE), and
+else sent and counted.
+"""
 
 from conversion_relay.outbox import LeasedEvent
 from conversion_relay.outbox.verdict import HELD, Dead, Expired, Hold, Verdict, Withhold

@@ -1,7 +1,21 @@
-"""Finding the one event that spoils it for the others: those our own rules suspect go apart, else halves of halves.
+"""Finding the bad event in a refused batch: first by our own rules, then by halving.
 
-Meta refuses whole requests and mostly does not say which event it was. One bad event of 1,000 costs at most 21 calls:
-when one half was accepted the other is known to hold it, and is halved again without asking.
+What could go wrong: Meta refuses a whole request for one bad event, and mostly does not say which. If the batch died,
+a thousand good events would die with it; if it were sent again as it is, it would be refused for ever.
+
+The rules:
+1. Where Meta names the event by its place in the request, only that one is judged (`sitting.py`).
+2. *Suspects go apart.* If our own rules find events that Meta would refuse for the reason it gave, these are sent apart
+   from the others. They are not given up: Meta judges them, we only guess.
+3. *Halves.* Otherwise the batch is sent in two halves, and a refused half in halves again, until one event is alone.
+4. *Twins.* When the first half was accepted, the second one must hold the bad event. It is "guilty": it is halved again
+   without a call to ask. So one bad event of 1,000 costs at most 21 calls.
+5. *Memory.* Which half an event belongs to is remembered, so that an outage in between does not begin anew: `pack`
+   puts together what was in one half. In memory only, and bounded. After a restart the halving begins again, and no
+   event is judged twice by that.
+
+Rejected: sending refused batches event by event (a thousand calls); asking our own rules alone (Meta knows reasons that
+we do not); a table for the halves (a write for each call, for something that a restart may forget).
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,9 +34,9 @@ class Batch(msgspec.Struct):
 
     events: list[LeasedEvent]
     twin: "Batch | None" = None
-    """The second half of what this is the first half of."""
+    """The other half of the same split."""
     is_guilty: bool = False
-    """The first half was accepted, so what Meta refused is in here."""
+    """Its twin was accepted, so that the refused event must be in here."""
 
 
 class Isolation:
@@ -34,8 +48,8 @@ class Isolation:
         self._setbacks: dict[int, tuple[int, int]] = {}
 
     def setbacks(self, event: LeasedEvent, outage: int) -> int:
-        """In how many outages this event was sent alone, this one included. Where Meta took others between them, it
-        may be this event that makes Meta fail."""
+        """In how many outages this event was sent alone, this one included. From the second on it may be this event
+        that makes Meta fail, since Meta took others in between."""
         known, last = self._setbacks.get(event.key, (0, 0))
         if outage != last:
             if len(self._setbacks) > MOST_REMEMBERED:

@@ -1,7 +1,27 @@
 """How fast each dataset may be sent to: a few calls at once, more while Meta answers well, one at a time when not.
 
-Each dataset has a pace of its own, so that one which hangs or is throttled holds up nobody else. Kept in memory: a
-restart may well look again. Times are seconds on a clock that nobody sets, so a changed wall clock parks nobody.
+What could go wrong, and the rule that prevents it:
+
+- *One dataset hangs, and its calls take every thread.* Each dataset has a pace of its own. The one that was served
+  longest ago is admitted next, and none gets more turns than its own limit.
+- *Too few calls: a backlog never drains. Too many: Meta throttles, or answers slower and slower.* Nobody tells us the
+  right number, so it is found as TCP finds its window: the limit doubles with each round of answers until the first
+  trouble, then grows by one for each round, and is halved by a throttle, a failure or a slow answer. What was in
+  flight together counts as one failure.
+- *An outage leaves a thousand events in doubt after every try.* Silence after a request means that Meta may have the
+  events. After three failures in a row one event asks whether Meta is back. Requests then grow fourfold as they are
+  taken, so that an event which makes Meta fail is soon alone.
+- *A call waits for its claim.* A claim takes milliseconds of the one thread that writes. For every four calls in flight
+  one more turn may claim ahead and wait in `begin`; after ten seconds its events go back, since a lease is no place to
+  wait in.
+- *A trickle of events becomes one call for each.* Between two claims of a dataset that had less than a full batch there
+  is a tenth of a second.
+- *A dead token is hammered.* `park` pauses the dataset; `unpark` ends the pause when a new token comes.
+
+Rejected: one limit for all datasets (the slowest decides for all); a token bucket with a rate from the settings (Meta's
+limits depend on the dataset and change); a circuit breaker that is open or closed (it cannot say "one event"). The
+state is in memory: after a restart it is right to look again. Times are seconds on a clock that nobody sets, so that a
+changed wall clock parks nobody.
 """
 
 import threading
@@ -28,7 +48,7 @@ REFUSED_PROBE_EVENTS = 10
 TURNS_A_CLAIM_AHEAD = 4
 """For so many calls in flight one more turn may claim its events, so that they are at hand when a call ends."""
 AHEAD_SECONDS = 10.0
-"""What was claimed ahead goes back then: a lease is no place to wait in."""
+"""How long a turn that claimed ahead waits for its call; then its events go back."""
 LINGER_SECONDS = 0.1
 """Between two claims of a dataset that has less than a full batch, so that a trickle is not a call an event."""
 
@@ -66,7 +86,9 @@ class PaceNow(msgspec.Struct, frozen=True):
 
 
 class Paces:
-    """Every dataset's pace. Safe to use from several threads."""
+    """Every dataset's pace. Safe to use from several threads.
+
+    Over 150 lines with its comments: all that reads or changes a pace stands under its one lock."""
 
     def __init__(self, clock: Callable[[], float], most_calls: int) -> None:
         """At most `most_calls` in flight for one dataset: 8 with 1,000 events and 0.6 s each are 13,000 events/s."""
@@ -168,7 +190,7 @@ class Paces:
             pace.limit = min(float(self._most_calls), pace.limit + (1.0 if pace.is_warming_up else 1.0 / pace.limit))
 
     def outages(self, name: str) -> int:
-        """A number for the outage that this dataset is in; 0 when it is in none."""
+        """Which outage this is, counted from 1 for each dataset; 0 when Meta answers."""
         with self._lock:
             pace = self._pace(name)
             return pace.recoveries + 1 if pace.failures >= OUTAGE_FAILURES else 0

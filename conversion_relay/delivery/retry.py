@@ -1,7 +1,18 @@
-"""What we do about what Meta said: one pure decision per event.
+"""What we do about what Meta said: one pure decision for each event.
 
-Only Meta's own "this event is wrong" can kill an event. Silence, throttling, a dead token and a wrong dataset stop
-the dataset, not the event: they spend no attempt, and the event waits until it is too old to be worth anything.
+What could go wrong, and the rule that prevents it:
+
+- *An event dies of somebody else's trouble.* Only Meta's own "this event is wrong" can kill an event. Silence, a
+  throttle, a dead token and a wrong dataset stop the dataset (`Park`). They spend no attempt, and the event waits until
+  Meta would not take it any more.
+- *A proxy's error page kills an event.* A 4xx without a code of Meta's is tried three times before it is believed.
+- *All workers come back at the same moment.* Every delay is drawn at random between 0 and 1, 2, 4 ... seconds ("full
+  jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). `jitter` is an argument, so that
+  a decision can be tested in a table. Meta's own Retry-After is never undercut.
+- *One event makes Meta fail, and stands in the first batch after every outage.* An event that was sent alone in
+  vain, in more than one outage, lets others go first for a while (`Park.aside`).
+
+Rejected: a number of attempts after which an event is given up (an outage of a day would spend them all).
 """
 
 import msgspec
@@ -24,7 +35,7 @@ LONGEST_OUTAGE_DELAY = 30.0
 """Seconds; while Meta is away one small request at a time asks for it, so it may ask more often than an event is
 retried: within half a minute of Meta's return events flow again."""
 FIRST_ASIDE = 5.0
-"""Seconds that an event which was sent alone, in vain, leaves to the others; twice as long each time that helped."""
+"""Seconds before an event that failed alone is tried again; doubles with each outage."""
 PROBE_EVERY = 60.0
 """Seconds between two looks at a dataset whose token or permission is wrong."""
 UNCERTAIN_ATTEMPTS = 3

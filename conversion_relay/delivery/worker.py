@@ -1,4 +1,20 @@
-"""Turning delivery: a dispatcher hands out turns to threads until it is told to stop, or until nothing is due."""
+"""Runs delivery: a dispatcher begins turns in threads until it is told to stop, or until nothing is due.
+
+One thread, the dispatcher, asks `Delivery.next_turn` and hands each turn to a pool. A turn waits for Meta nearly all of
+its time, so threads are enough, and the core stays synchronous: Lambda and the command line use the same code. The pool
+is large (64), so that a few dozen hanging datasets leave threads for the others; how many calls one dataset may have is
+decided in `pace.py`.
+
+The dispatcher sleeps on a condition. `wake` (something was put, a turn ended) counts a signal. The count is read before
+the look for work and compared before the sleep, so a signal in between is not lost. Every second it looks all the same,
+since another process may have put something, and a clock may have been set.
+
+A turn that raises ends alone: nothing is claimed for a second, the reason is logged once, and the lease runs out.
+House-keeping has a thread of its own, so that pruning never delays a claim.
+
+Rejected: asyncio (a second copy of outbox and transport), a thread for each dataset (a thousand datasets), polling
+alone (a second of delay for every event).
+"""
 
 import threading
 import time

@@ -1,4 +1,8 @@
-"""The words in which a lease is settled: what becomes of one event."""
+"""The words in which a lease is settled: what becomes of one event.
+
+`delivery/` decides which one, an outbox writes it down. Whatever names a time means Unix seconds; `why` is a short
+reason for operators, without anything of a person's.
+"""
 
 from typing import Literal
 
@@ -6,7 +10,7 @@ import msgspec
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    pass
+    """Meta has it. Its body is dropped."""
 
 
 class RetryAt(msgspec.Struct, frozen=True):
@@ -20,11 +24,13 @@ class RetryAt(msgspec.Struct, frozen=True):
 
 
 class Dead(msgspec.Struct, frozen=True):
+    """Meta refused this very event for good. Its body is kept, so that a person can replay it."""
+
     why: str
 
 
 class Expired(msgspec.Struct, frozen=True):
-    pass
+    """It grew too old for Meta while it waited."""
 
 
 class Park(msgspec.Struct, frozen=True):
@@ -42,17 +48,18 @@ class Park(msgspec.Struct, frozen=True):
 
 
 HELD = "ambiguous_late"
+"""The reason of a held event."""
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """Not sent again by itself: Meta may have it since so long that it would be counted twice. Waits for a person."""
+    """Not sent again by itself: Meta may have had it for 48 hours, and would count it twice. A person decides."""
 
     why: str
 
 
 class Withhold(msgspec.Struct, frozen=True):
-    """Never sent, and forgotten. `withheld`: its visitor did not agree, which the operator asks for by now
-    (RELAY_CONSENT); `withdrawn`: its visitor took it back."""
+    """Never sent, and forgotten. `withheld`: its visitor did not agree, and the operator asks for that (RELAY_CONSENT).
+    `withdrawn`: its visitor took it back."""
 
     why: Literal["withheld", "withdrawn"] = "withheld"
 
