@@ -172,7 +172,8 @@ class _Exchange:
         stuck = self._socket
         if stuck is not None:
             try:
-                stuck.shutdown(socket.SHUT_RDWR)
+                # Not SSLSocket's own: it takes the encryption away first, and the other thread may still be sending.
+                socket.socket.shutdown(stuck, socket.SHUT_RDWR)
             except OSError:
                 return  # it closed by itself meanwhile
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from conversion_relay.outbox import LeasedEvent
-from conversion_relay.outbox.sqs_message import Kept, Message
+from conversion_relay.outbox.sqs_message import Kept, Message, message_decoder
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -25,7 +25,7 @@ def received(record: Mapping[str, Any]) -> Received:
     attributes = record.get("attributes", {})
     body = str(record.get("body", ""))
     try:
-        message = msgspec.json.decode(body, type=Message)
+        message = message_decoder.decode(body)
     except msgspec.MsgspecError:
         message = None
     return Received(

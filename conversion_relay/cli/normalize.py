@@ -25,7 +25,7 @@ def normalize() -> None:
         if not line.strip():
             continue
         try:
-            asked = msgspec.json.decode(line, type=_Line)
+            asked = _line_decoder.decode(line)
             result = normalize_value(
                 asked.field,
                 asked.value,
@@ -38,3 +38,6 @@ def normalize() -> None:
         except KeyError as error:
             raise click.ClickException(f"line {number}: {error.args[0]}") from None
         print_json({"normalized": result.normalized, "sha256": result.sha256, "dropped": result.dropped})
+
+
+_line_decoder = msgspec.json.Decoder(_Line)

@@ -47,3 +47,6 @@ def contact(shop: Shop, request: SiteRequest) -> SiteAnswer:
     event = Event(event_name="Contact", event_id=event_id, event_time=now, user_data=person, consent=request.consent)
     tracked = shop.track(event, request.facts)
     return SiteAnswer(200, {"message": "sent", "event_id": tracked or without_email(event_id)})
+
+
+msgspec.json.Decoder(_Form)  # described at import, see `shape`

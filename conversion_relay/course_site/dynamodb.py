@@ -6,7 +6,7 @@ import msgspec
 
 from conversion_relay import OutboxUnavailable
 from conversion_relay.aws import AwsCalls, AwsError, AwsUnreachable
-from conversion_relay.course_site.shop import Registration, logger
+from conversion_relay.course_site.shop import Registration, logger, registration_decoder
 
 
 class DynamoRegistrations:
@@ -43,7 +43,7 @@ class DynamoRegistrations:
         item = self._read("GetItem", {"TableName": self._table, "Key": key, "ConsistentRead": True}).get("Item")
         if not item:
             return None
-        registration = msgspec.json.decode(item["document"]["S"], type=Registration)
+        registration = registration_decoder.decode(item["document"]["S"])
         paid_at = int(item["paid_at"]["N"]) if "paid_at" in item else None
         return msgspec.structs.replace(registration, registration_id=registration_id, paid_at=paid_at)
 

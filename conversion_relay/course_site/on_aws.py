@@ -62,7 +62,7 @@ def read_courses(text: str) -> Mapping[str, Course]:
     if not text:
         return AnyCourse()
     try:
-        given = msgspec.json.decode(text, type=dict[str, dict[str, str]])
+        given = _courses_decoder.decode(text)
     except msgspec.MsgspecError:
         raise SettingsError('COURSES: expected {"id": {"title": "...", "category": "..."}}') from None
     some = next(iter(COURSES.values()))
@@ -72,3 +72,6 @@ def read_courses(text: str) -> Mapping[str, Course]:
         )
         for course_id, course in given.items()
     }
+
+
+_courses_decoder = msgspec.json.Decoder(dict[str, dict[str, str]])

@@ -114,3 +114,6 @@ def _course(shop: Shop, course_id: str) -> Course:
     if course is None:
         raise SiteError(400, "unknown_course", "course_id", f"one of {', '.join(shop.courses)}")
     return course
+
+
+msgspec.json.Decoder(_Form)  # described at import, see `shape`

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from conversion_relay.course_site.shop import Registration
+from conversion_relay.course_site.shop import Registration, registration_decoder
 
 
 class SqliteRegistrations:
@@ -57,7 +57,7 @@ class SqliteRegistrations:
             ).fetchone()
         if row is None:
             return None
-        registration = msgspec.json.decode(row[0], type=Registration)
+        registration = registration_decoder.decode(row[0])
         return msgspec.structs.replace(registration, registration_id=registration_id, paid_at=row[1])
 
     def mark_paid(self, registration_id: str, paid_at: int) -> bool:

@@ -92,3 +92,6 @@ class Shop:
             fields = {"event": event.event_name, "reason": error.reason, "field": error.field}
             logger.warning("An event of the site was not accepted", extra=fields)
             return None
+
+
+registration_decoder = msgspec.json.Decoder(Registration)

@@ -60,3 +60,6 @@ def view_content(shop: Shop, request: SiteRequest) -> SiteAnswer:
     if form.pixel and tracked.event_id:
         shop.relay.note_pixel(shop.relay.settings.datasets[0], [("ViewContent", tracked.event_id)])
     return SiteAnswer(200, {"message": "tracked" if tracked.event_id else "withheld", "event_id": tracked.event_id})
+
+
+msgspec.json.Decoder(_Form)  # described at import, see `shape`

@@ -53,3 +53,6 @@ def _form_visitor(given: Any) -> PageVisit:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         message = "send what MetaTracking.visitor() gives, as an object or as its JSON"
         raise SiteError(400, "wrong_type", "visitor", message) from None
+
+
+msgspec.json.Decoder(PageVisit)  # described at import, see `shape`

@@ -90,6 +90,8 @@ def _form_fields(text: str) -> dict[str, Any]:
 
 
 def shape(document: dict[str, Any], kind: type[Form]) -> Form:
+    """The document as a Struct. `kind` must have been described to msgspec when its module was imported, by making a
+    decoder of it: two threads that use a Struct for the first time at the same moment crash CPython (msgspec 0.22)."""
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:

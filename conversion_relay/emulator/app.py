@@ -228,7 +228,7 @@ class Emulator:
 
     def _misbehave(self, body: bytes) -> Answer:
         try:
-            asked = msgspec.json.decode(body or b"{}", type=Misbehave)
+            asked = _misbehave_decoder.decode(body or b"{}")
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return answers.json(400, {"error": {"message": str(error)}})
         if problem := asked.problem():
@@ -293,3 +293,6 @@ def _pairs(answer: Answer) -> list[tuple[bytes, bytes]]:
 async def _respond(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.start", "status": answer.status, "headers": _pairs(answer)})
     await send({"type": "http.response.body", "body": answer.body})
+
+
+_misbehave_decoder = msgspec.json.Decoder(Misbehave)

@@ -70,7 +70,7 @@ def encode(dataset: str, accepted_at: float, events: Sequence[Kept]) -> str:
 def read_message(message: dict[str, Any]) -> Message | None:
     """Of a message as ReceiveMessage gives it; None where it is none of ours."""
     try:
-        return msgspec.json.decode(message["Body"], type=Message)
+        return message_decoder.decode(message["Body"])
     except msgspec.MsgspecError:
         return None
 
@@ -109,3 +109,6 @@ def stories_of(message: dict[str, Any]) -> list[Story]:
         )
         for event in letter.events
     ]
+
+
+message_decoder = msgspec.json.Decoder(Message)

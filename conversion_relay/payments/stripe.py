@@ -67,10 +67,10 @@ def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now:
     no sense. A session that is not paid is `Unpaid`, an event about something else `Ignored`.
     """
     _check_signature(body, headers.get(HEADER), secrets, now)
-    event: _Event = _decode(body, _Event, "")
+    event: _Event = _decode(body, _event_decoder, "")
     if event.type not in (COMPLETED, PAID_LATER):
         return Ignored(event.type)
-    session: _Session = _decode(bytes(event.data.object), _Session, "data.object")
+    session: _Session = _decode(bytes(event.data.object), _session_decoder, "data.object")
     if session.payment_status != "paid":
         return Unpaid(session.payment_status)
     return _payment(event, session, now)
@@ -127,11 +127,14 @@ def _payment(event: _Event, session: _Session, now: float) -> Payment:
     )
 
 
-def _decode(body: bytes, kind: Any, path: str) -> Any:
+def _decode(body: bytes, decoder: "msgspec.json.Decoder[Any]", path: str) -> Any:
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         found = wrong_shape(error, path)
         raise InvalidEvent(found.reason, found.field, found.message) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise InvalidEvent("unreadable", path or "body", "the body is not valid JSON in UTF-8") from None
+
+
+_event_decoder, _session_decoder = msgspec.json.Decoder(_Event), msgspec.json.Decoder(_Session)

@@ -58,7 +58,7 @@ _COUNT = "SELECT count(*) FROM (SELECT 1 FROM queue WHERE dataset = ? AND lane =
 def _dequeue(db: apsw.Connection, dataset: int, lane: int, limit: int) -> "array[int]":
     """The first of a lane, in one row: for every row of its own the writing thread would wait for its turn to run."""
     ((listed, last_rank),) = read(db, _FIRST, (dataset, lane, limit))
-    keys = array("q", msgspec.json.decode(listed, type=list[int]))
+    keys = array("q", _keys_decoder.decode(listed))
     if keys:
         db.execute(_DEQUEUE, (dataset, lane, last_rank, keys[-1]))
     return keys
@@ -112,3 +112,6 @@ def enqueue(db: apsw.Connection, lane: int, keys: Any, due_at: float | None = No
         (lane, due_at, keys),
     )
     return db.changes()
+
+
+_keys_decoder = msgspec.json.Decoder(list[int])

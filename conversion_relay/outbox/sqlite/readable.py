@@ -14,9 +14,9 @@ from typing import Any
 import apsw
 import msgspec
 
-from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.sqlite.books import read
 from conversion_relay.outbox.sqlite.file import OF_ONE_ROW
+from conversion_relay.outbox.sqlite.visits import visit_decoder
 
 LONGEST_KEY = 2**44
 UNFIT = (*OF_ONE_ROW, TypeError, ValueError, OverflowError)
@@ -96,7 +96,7 @@ class _Copying:
         for key in sorted(keys):
             ((body,),) = read(self._new, "SELECT body FROM body WHERE key = ?", (key,))
             try:
-                event = msgspec.json.decode(body, type=_Body)
+                event = _body_decoder.decode(body)
             except (msgspec.MsgspecError, ValueError, RecursionError):
                 event = None
             if event is None or len(datasets) != 1:
@@ -138,7 +138,7 @@ class _Body(msgspec.Struct):
 
 def _is_visit(document: Any) -> bool:
     try:
-        msgspec.json.decode(document, type=Visit)
+        visit_decoder.decode(document)
     except (msgspec.MsgspecError, TypeError, ValueError):
         return False
     return True
@@ -214,3 +214,6 @@ def _readable(db: apsw.Connection, sql: str, at: int) -> bool:
     except _UNREADABLE:
         return False
     return True
+
+
+_body_decoder = msgspec.json.Decoder(_Body)

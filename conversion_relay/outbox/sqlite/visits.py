@@ -24,7 +24,7 @@ def remember(db: apsw.Connection, key: str, visit: Visit, now: float) -> None:
 
 def find(read: Read, key: str, now: float) -> Visit | None:
     for (document,) in read(_FIND, (key, now - VISITOR_SECONDS)):
-        return msgspec.json.decode(document, type=Visit)
+        return visit_decoder.decode(document)
     return None
 
 
@@ -51,3 +51,6 @@ def erase(db: apsw.Connection, event_ids: Sequence[str]) -> None:
 
 
 _encode = msgspec.json.Encoder().encode
+
+
+visit_decoder = msgspec.json.Decoder(Visit)

@@ -1,0 +1,45 @@
+"""Two threads that use a Struct for the first time at the same moment crash CPython (msgspec 0.22): none may."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from tests import rooms
+
+FILES = sorted(path for path in rooms.PACKAGE.rglob("*.py") if "tables" not in path.parts)
+BURST = """
+import gc, sys, threading
+gc.set_threshold(50, 2, 2)
+sys.setswitchinterval(1e-6)
+from conversion_relay.payments import stripe
+from tests.payments.signing import stripe_header
+
+body = b'{"type": "checkout.session.completed", "data": {"object": {"payment_status": "unpaid"}}}'
+headers = {"stripe-signature": stripe_header(body, "secret", 100)}
+together = threading.Barrier(8)
+
+
+def notice():
+    together.wait()
+    stripe.verify(body, headers, ["secret"], 100.0)
+
+
+threads = [threading.Thread(target=notice) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(rooms.PACKAGE)))
+def test_no_type_is_described_while_a_request_is_read(path):
+    """`msgspec.json.decode(..., type=X)` describes X at its first call, a decoder at import."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "msgspec.json.decode":
+            assert "type" not in {keyword.arg for keyword in node.keywords}, node.lineno
+
+
+def test_a_burst_of_first_webhooks_is_survived():
+    for _ in range(5):
+        subprocess.run([sys.executable, "-c", BURST], cwd=rooms.ROOT, check=True, timeout=60)
