@@ -84,4 +84,4 @@ def _between(text: str, low: int, high: int, width: int) -> str | Dropped:
         return EMPTY
     if not re.fullmatch(r"\d{1,4}", number, re.ASCII) or not low <= int(number) <= high:
         return Dropped("out of range")
-    return number.zfill(width)
+    return f"{int(number):0{width}}"

@@ -89,7 +89,7 @@ def _north_american(digits: str) -> str | None:
 
 def _with_calling_code(digits: str, country: str, *, international: bool) -> str:
     """libphonenumber where it is installed (extra `phone`); else calling code and trunk prefix from a table."""
-    library = _phonenumbers()
+    library = libphonenumber()
     if library is None:
         return digits if international else _by_table(digits, country)
     abroad = f"+{digits.lstrip('0')}"
@@ -136,7 +136,8 @@ def _by_table(digits: str, country: str) -> str:
 
 
 @cache
-def _phonenumbers() -> Any:
+def libphonenumber() -> Any:
+    """The library `phonenumbers`, or None where the extra `phone` is not installed."""
     try:
         import phonenumbers
     except ImportError:

@@ -117,6 +117,8 @@ def normalize_country(text: str) -> str | Dropped:
     lowered = clean(text).lower()
     if not lowered:
         return EMPTY
+    if not lowered.isascii():
+        lowered = unicodedata.normalize("NFKC", lowered)  # full-width letters: ＤＥ
     key = name_key(lowered)
     if len(key) == 2 and key in ALPHA_2 and lowered.strip(". ").replace(".", "") == key:
         return key

@@ -1,0 +1,146 @@
+"""Phone numbers as people type them, with and without a country; also without libphonenumber."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversion_relay.meta.customer_information import phone
+from conversion_relay.meta.customer_information.hashing import Dropped
+from conversion_relay.meta.customer_information.phone import normalize_phone
+
+TOO_SHORT_OR_LONG = Dropped("a phone number has 7 to 15 digits")
+REPEATED = Dropped("one digit repeated is nobody's number")
+
+INTERNATIONAL = [
+    ("+16505551212", "16505551212"),
+    ("+1 (650) 555-1212", "16505551212"),
+    ("+1.650.555.1212", "16505551212"),
+    ("+1/650/555/1212", "16505551212"),
+    ("001 650 555 1212", "16505551212"),
+    ("(+1) 650 555 1212", "16505551212"),
+    ("tel:+1-650-555-1212", "16505551212"),
+    ("TEL: +1 650 555 1212", "16505551212"),
+    ("+44 (0) 20 7946 0958", "442079460958"),
+    ("+44 20 7946 0958 x12", "442079460958"),
+    ("+44 20 7946 0958 ext 12", "442079460958"),
+    ("+44 20 7946 0958;ext=12", "442079460958"),
+    ("+44 20 7946 0958 extension: 12", "442079460958"),
+    ("+44 20 7946 0958 #12", "442079460958"),
+    ("+49 30 1234567 Durchwahl 89", "49301234567"),
+    ("+49\u2011170\u20111234567", "491701234567"),
+    ("+49 170 123 45 67", "491701234567"),
+    ("\u202a+49 170 1234567\u202c", "491701234567"),
+    ("＋４９　１７０　１２３４５６７", "491701234567"),
+    ("+۹۸ ۲۱ ۱۲۳۴ ۵۶۷۸", "982112345678"),
+    ("+९१ ९८७६५ ४३२१०", "919876543210"),
+    ("+299 123456", "299123456"),
+    ("+683 4002", "6834002"),
+    ("+123456789012345", "123456789012345"),
+]
+
+
+@pytest.mark.parametrize("country", [None, "de", "us", "jp"])
+@pytest.mark.parametrize(("text", "digits"), [row for row in INTERNATIONAL if len(row[1]) > 10])
+def test_an_international_number_is_the_same_from_any_country(text, digits, country):
+    assert normalize_phone(text, country) == digits
+
+
+@pytest.mark.parametrize(("text", "digits"), INTERNATIONAL)
+def test_an_international_number_is_its_digits(text, digits):
+    assert normalize_phone(text) == digits
+
+
+NATIONAL = [
+    ("0170 1234567", "de", "491701234567"),
+    ("030/1234567", "de", "49301234567"),
+    ("(030) 123 45-67", "de", "49301234567"),
+    ("06 12 34 56 78", "fr", "33612345678"),
+    ("020 7946 0958", "gb", "442079460958"),
+    ("0664 1234567", "at", "436641234567"),
+    ("079 123 45 67", "ch", "41791234567"),
+    ("06 1234 5678", "nl", "31612345678"),
+    ("0412 345 678", "au", "61412345678"),
+    ("090-1234-5678", "jp", "819012345678"),
+    ("010-1234-5678", "kr", "821012345678"),
+    ("312 345 6789", "it", "393123456789"),
+    ("612 34 56 78", "es", "34612345678"),
+    ("512 345 678", "pl", "48512345678"),
+    ("8 912 345-67-89", "ru", "79123456789"),
+    ("06 20 123 4567", "hu", "36201234567"),
+    ("9876543210", "in", "919876543210"),
+    ("11 91234-5678", "br", "5511912345678"),
+    ("13812345678", "cn", "8613812345678"),
+    ("6505551212", "us", "16505551212"),
+    ("1 650 555 1212", "us", "16505551212"),
+    ("(416) 555-0123 x4", "ca", "14165550123"),
+    ("011 49 170 1234567", "us", "491701234567"),
+]
+
+
+@pytest.mark.parametrize(("text", "country", "digits"), NATIONAL)
+def test_a_national_number_gets_the_calling_code_of_the_events_country(text, country, digits):
+    assert normalize_phone(text, country) == digits
+
+
+@pytest.mark.parametrize(("text", "country", "digits"), NATIONAL)
+def test_a_number_that_is_whole_is_not_given_its_calling_code_again(text, country, digits):
+    assert normalize_phone(digits, country) == digits
+    assert normalize_phone(f"+{digits}", country) == digits
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [("0170 1234567", "1701234567"), ("650 555 1212", "6505551212"), ("491701234567", "491701234567")],
+)
+def test_without_a_country_the_digits_go_without_their_leading_zeros(text, digits):
+    assert normalize_phone(text) == digits
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "reason"),
+    [
+        ("123456", None, TOO_SHORT_OR_LONG),
+        ("+123456", None, TOO_SHORT_OR_LONG),
+        ("0000123456", None, TOO_SHORT_OR_LONG),
+        ("+1234567890123456", None, TOO_SHORT_OR_LONG),
+        ("+1 650 555 1212 / +1 650 555 1213", None, TOO_SHORT_OR_LONG),
+        ("call me", None, TOO_SHORT_OR_LONG),
+        ("mary@example.com", "us", TOO_SHORT_OR_LONG),
+        ("110", "de", TOO_SHORT_OR_LONG),
+        ("911", "us", TOO_SHORT_OR_LONG),
+        ("📞", None, TOO_SHORT_OR_LONG),
+        ("+", "de", TOO_SHORT_OR_LONG),
+        ("()", None, TOO_SHORT_OR_LONG),
+        ("n/a", None, TOO_SHORT_OR_LONG),
+        ("1111111111", None, REPEATED),
+        ("+99999999999", None, REPEATED),
+        ("00 777 777 777", None, REPEATED),
+        ("", None, Dropped("empty")),
+        (" \u200b\u200e", "de", Dropped("empty")),
+    ],
+)
+def test_what_can_be_no_number_is_dropped_with_the_reason(text, country, reason):
+    assert normalize_phone(text, country) == reason
+
+
+# The table drops a number that is dialled out of the USA with 011.
+NATIONAL_WITHOUT_LIBRARY = [row for row in NATIONAL if not row[0].startswith("011")]
+
+
+@pytest.fixture
+def no_library(monkeypatch):
+    """As where the extra `phone` is not installed."""
+    monkeypatch.setattr(phone, "libphonenumber", lambda: None)
+
+
+@pytest.mark.parametrize(("text", "country", "digits"), NATIONAL_WITHOUT_LIBRARY)
+@pytest.mark.usefixtures("no_library")
+def test_the_table_alone_gives_the_same_calling_code(text, country, digits):
+    assert normalize_phone(text, country) == digits
+
+
+@given(st.text(max_size=40), st.sampled_from([None, "us", "de", "it", "br", "zz"]))
+def test_any_text_is_digits_of_a_length_that_can_be_dialled_or_dropped(text, country):
+    result = normalize_phone(text, country)
+    if not isinstance(result, Dropped):
+        assert result.isascii() and result.isdigit() and 7 <= len(result) <= 15 and result[0] != "0"
