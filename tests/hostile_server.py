@@ -40,17 +40,24 @@ def serving(answer: Callable[[socket.socket], None]):
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """Headers and body of one request."""
+    """Headers and body of one request. Raises ConnectionError once the client has closed."""
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        data += received(connection)
     head, _, body = data.partition(b"\r\n\r\n")
     length = next(
         int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
     )
     while len(body) < length:
-        body += connection.recv(65536)
+        body += received(connection)
     return head + b"\r\n\r\n" + body
+
+
+def received(connection: socket.socket) -> bytes:
+    """Nothing is the end of a connection; a loop that went on reading would occupy a core for ever."""
+    if not (data := connection.recv(65536)):
+        raise ConnectionError("the client closed the connection")
+    return data
 
 
 def reset(connection: socket.socket) -> None:
