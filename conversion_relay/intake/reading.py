@@ -6,11 +6,11 @@ names the field and the rule; a name that came from outside is cut and cleaned b
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 
-from conversion_relay.event import Event, Rejection
+from conversion_relay.event import ActionSource, Event, Rejection
 from conversion_relay.event_id import holds_email
 
 MOST_EVENTS = 1_000
@@ -122,6 +122,9 @@ def wrong_shape(error: msgspec.ValidationError, path: str = "") -> Rejection:
         if named := re.match(pattern, sentence, re.DOTALL):
             name = printable_name(named[1])
             return Rejection(reason, f"{where}.{name}" if where else name, message)
+    if sentence.startswith("Invalid enum value"):
+        # The one sentence of msgspec's that quotes the value.
+        return Rejection("wrong_type", where or "body", _CHOICES.get(where.rpartition(".")[2], _NO_CHOICE))
     return Rejection("wrong_type", where or "body", printable_name(sentence.partition(" - at ")[0]))
 
 
@@ -129,6 +132,12 @@ _SHAPES = (
     (r"Object missing required field `(.*?)`", "missing_field", "this field is required"),
     (r"Object contains unknown field `(.*?)`", "unknown_field", "no such field here; your own go into custom_data"),
 )
+
+_CHOICES = {
+    "action_source": f"send one of {', '.join(get_args(ActionSource))}",
+    "consent": "send one of granted, denied",
+}
+_NO_CHOICE = "this field takes certain values only, and this is none of them; see the page for the field"
 
 
 def printable_name(text: str) -> str:

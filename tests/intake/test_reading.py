@@ -122,6 +122,24 @@ def test_each_event_of_an_array_is_judged_as_if_it_had_come_alone(events):
     assert repr([read_event(raw) for raw in together.events]) == repr(alone)
 
 
+@pytest.mark.parametrize("value", ["650-555-1212", "Joe Doe", "", "\x1b[31m", "x" * 500])
+@pytest.mark.parametrize(("field", "choice"), [("consent", "granted, denied"), ("action_source", "website, ")])
+def test_a_value_that_is_none_of_the_fields_is_answered_with_those_and_not_repeated(field, choice, value):
+    refused = read_event(json.dumps({"event_name": "Lead", field: value}).encode())
+    assert isinstance(refused, Rejection)
+    assert (refused.reason, refused.field) == ("wrong_type", field)
+    assert choice in refused.message
+    assert not value or value not in refused.message
+
+
+@given(
+    member=MEMBERS, wrong=st.sampled_from(["canary7131", ["canary7131"], {"a": "canary7131"}, "canary7131@a.example"])
+)
+def test_no_refusal_shows_a_value(member, wrong):
+    body = json.dumps({"event_name": "Lead", member: wrong}).encode()
+    assert "canary7131" not in "".join(repr(a) for a in (read_body(body), read_event(body)) if isinstance(a, Rejection))
+
+
 @pytest.mark.parametrize("name", ["", "\x00", "\u202e\n", "joe@example.com", "@"])
 def test_a_name_that_cannot_be_shown_is_told_all_the_same(name):
     refused = read_event(msgspec.json.encode({"event_name": "Lead", name: 1}))
