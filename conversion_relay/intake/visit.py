@@ -98,6 +98,8 @@ def keys_of(order_id: object, event_id: str | None) -> list[str]:
     >>> keys_of(1001, "purchase_abc_1"), keys_of(None, "018a07a9-baa4"), keys_of("abc", "purchase_abc")
     (['1001', 'abc_1'], [], ['abc'])
     """
-    keys = [str(order_id)] if isinstance(order_id, str | int) and order_id else []
+    # True is an int to Python; as a key, every order that says so would share one visit.
+    is_id = isinstance(order_id, str | int) and not isinstance(order_id, bool)
+    keys = [str(order_id)] if is_id and order_id else []
     keys.append(event_id.partition("_")[2] if event_id else "")
     return [key for key in dict.fromkeys(keys) if key and len(key) <= LONGEST_KEY]

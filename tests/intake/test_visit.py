@@ -129,6 +129,8 @@ def test_a_visit_is_kept_and_read_back_and_heard_as_the_visitors_own_request(vis
         ("abc", "purchase_def", ["abc", "def"]),
         ("", "", []),
         (0, "purchase_", []),
+        (True, None, []),
+        (True, "purchase_abc", ["abc"]),
         (1.5, None, []),
         ([1], "no-underscore", []),
         (None, "_x", ["x"]),
