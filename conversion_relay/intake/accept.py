@@ -100,7 +100,8 @@ def prepare(
         return _REFUSED_NAME
     decision = consent_decision(event, facts, policy)
     if decision is consent.Decision.WITHHOLD:
-        return _WITHHELD if event.consent == "denied" or policy.silence != "withhold" else _SILENT
+        is_silent = (event.consent or facts.consent) is None
+        return _SILENT if is_silent and policy.silence == "withhold" else _WITHHELD
     limited = decision is consent.Decision.LIMITED_DATA_USE
     event_time = _event_time(event.event_time, now)
     if event_time is None:

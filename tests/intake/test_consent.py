@@ -5,8 +5,8 @@ from itertools import product
 import msgspec
 import pytest
 
-from conversion_relay.event import Event
-from conversion_relay.intake.accept import Policy, consent_decision
+from conversion_relay.event import Event, Rejection, UserData
+from conversion_relay.intake.accept import WITHHELD, Acceptance, Policy, Submission, accept, consent_decision
 from conversion_relay.intake.consent import Decision, decision
 from conversion_relay.intake.request_facts import RequestFacts
 
@@ -69,3 +69,39 @@ def test_a_member_of_an_event_says_one_of_two_words(word):
     for other in (b'"yes"', b"true", b'"Granted"', b"1", b"[]"):
         with pytest.raises(msgspec.ValidationError):
             msgspec.json.decode(b'{"event_name":"Lead","consent":%s}' % other, type=Event)
+
+
+def answer(word: str | None, gpc: bool, policy: str, silence: str, *, is_known_before: bool) -> Acceptance | Rejection:
+    """What the door answers, where the event says it or (all but a "denied") the request and an earlier visit do."""
+    earlier = is_known_before and word != "denied"
+    facts = RequestFacts(consent=word if earlier else None, gpc=gpc and is_known_before)
+    event = Event(
+        event_name="Lead",
+        user_data=UserData(email="joe@example.com"),
+        consent=None if earlier else word,
+        gpc=None if is_known_before else gpc,
+    )
+    door = Policy(dataset="1", gpc=policy, silence=silence)
+    return accept(Submission(event=event, sender="browser"), facts, door, now=1.7e9, entropy=bytes(10))
+
+
+@pytest.mark.parametrize("is_known_before", [False, True])
+@pytest.mark.parametrize(("word", "gpc", "policy", "silence"), ALL)
+def test_what_leaves_the_door_is_what_was_decided(word, gpc, policy, silence, is_known_before):
+    expected = decision(word, gpc=gpc, policy=policy, silence=silence)
+    answered = answer(word, gpc, policy, silence, is_known_before=is_known_before)
+    if expected is WITHHOLD:
+        assert isinstance(answered, Rejection) and answered.reason in WITHHELD
+    else:
+        assert isinstance(answered, Acceptance)
+        options = msgspec.json.decode(answered.event.body).get("data_processing_options")
+        assert options == (["LDU"] if expected is LIMIT else None)
+        assert answered.event.consent == word, "asked again before sending"
+
+
+@pytest.mark.parametrize("is_known_before", [False, True])
+@pytest.mark.parametrize(("word", "gpc", "policy"), list(product(WORDS, (False, True), GPC)))
+def test_only_who_said_nothing_is_answered_that_they_have_not_agreed(word, gpc, policy, is_known_before):
+    answered = answer(word, gpc, policy, "withhold", is_known_before=is_known_before)
+    if isinstance(answered, Rejection):
+        assert (answered.reason == "consent_missing") == (word is None)
