@@ -81,4 +81,5 @@ def holds_email(text: str) -> bool:
 
 
 def _digest(email: str) -> str:
-    return hashlib.sha256(email.strip().lower().encode()).hexdigest()
+    # Half of a surrogate pair has no UTF-8, and an odd text must not end its caller's request with an exception.
+    return hashlib.sha256(email.strip().lower().encode(errors="replace")).hexdigest()

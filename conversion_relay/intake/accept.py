@@ -18,7 +18,6 @@ Rejected: to hash in the outbox or at sending (the file would hold persons), and
 judge another text than the one that is sent).
 """
 
-import math
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Literal
@@ -225,7 +224,8 @@ def _event_time(given: float | None, now: float) -> int | None:
         return int(now)
     if type(given) is int and 0 < given <= now:
         return given
-    if not math.isfinite(given) or given <= 0 or given > 1e14:
+    # Written so that NaN is refused too. math.isfinite would raise for an integer that no float can hold.
+    if not 0 < given <= 1e14:
         return None
     seconds = int(given / 1000) if given > 1e11 else int(given)
     return int(now) if now < seconds <= now + CLOCK_SKEW else seconds

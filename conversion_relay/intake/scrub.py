@@ -34,21 +34,26 @@ def scrub_url(url: str | None) -> str | None:
         return None
     if _PLAIN_URL.fullmatch(url):
         return url
+    if _HALF_PAIR.search(url):
+        return None
     try:
         parts = urlsplit(url.strip())
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return None
-    if parts.scheme not in ("http", "https", "android-app", "ios-app") or not host:
+    if parts.scheme not in ("http", "https", "android-app", "ios-app") or not host.strip():
         return None
     path = parts.path
     if event_id.holds_email(path):
         path = "/".join("-" if event_id.holds_email(segment) else segment for segment in path.split("/"))
-    return urlunsplit((parts.scheme, host, path, _query(parts.query), ""))
+    # White space that stood before a query or a fragment would be at the end now.
+    return urlunsplit((parts.scheme, host, path, _query(parts.query), "")).strip()
 
 
 # The addresses of most pages: nothing in them can be removed, so they need not be parsed. No "%", no "@", no "?".
 _PLAIN_URL = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
+# Half of a surrogate pair has no UTF-8, so it can be in no address, and nothing could encode it.
+_HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 
 
 def _query(query: str) -> str:

@@ -4,6 +4,8 @@ import json
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conversion_relay.event import Event, Rejection, SealedEvent, UserData
 from conversion_relay.intake.accept import Acceptance, Policy, Submission, accept
@@ -102,6 +104,7 @@ def refusal(**fields) -> Rejection:
         ({"consent": "denied"}, "consent_denied", "consent"),
         ({"event_time": float("nan")}, "not_a_time", "event_time"),
         ({"event_time": -5}, "not_a_time", "event_time"),
+        ({"event_time": 10**400}, "not_a_time", "event_time"),
         ({"event_time": NOW - 8 * 86_400}, "event_time_too_old", "event_time"),
         ({"event_time": NOW + 86_400}, "event_time_in_the_future", "event_time"),
         ({"event_name": "Purchase"}, "missing_field", "custom_data.value"),
@@ -221,3 +224,46 @@ def test_the_pages_word_on_gpc_counts_like_the_header(said):
 def test_what_is_for_the_relay_alone_never_reaches_meta():
     event = Event(event_name="Lead", user_data=PERSON, gpc=False, pixel=True, consent="granted")
     assert wire(event).keys() & {"gpc", "pixel", "consent"} == set()
+
+
+# Half of a surrogate pair is a str to Python and has no UTF-8.
+LETTERS = st.sampled_from("aZ0@.%40:/?=& ü\ud800\udfff\x00") | st.characters()
+ODD = st.none() | st.text(LETTERS, max_size=12)
+URLS = st.text(LETTERS, max_size=8).map("https://shop.example/?utm_source={}".format) | ODD
+IDS = st.text(LETTERS, max_size=8).map("contact_{}@example.com_1".format) | ODD
+FREE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(LETTERS, max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(LETTERS, max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    event=st.builds(
+        Event,
+        event_name=st.sampled_from(["Lead", "Purchase", "my own", "\ud800"]),
+        user_data=st.builds(UserData, email=st.just("joe@example.com") | ODD, phone=ODD, zip=ODD, fbc=ODD, madid=ODD),
+        event_id=IDS,
+        event_source_url=URLS,
+        referrer_url=URLS,
+        event_time=st.sampled_from([None, NOW, NOW * 1000, -1, float("nan"), 10**400]),
+        custom_data=st.none() | st.dictionaries(st.sampled_from(["value", "currency", "contents", "own"]), FREE),
+        messaging_channel=ODD,
+    ),
+    facts=st.builds(RequestFacts, client_ip_address=ODD, client_user_agent=ODD, fbp=ODD, url=URLS, referrer=URLS),
+)
+def test_whatever_a_program_hands_in_is_sealed_or_refused_and_raises_nothing(event, facts):
+    answered = accept(Submission(event=event), facts, POLICY, now=NOW, entropy=bytes(10))
+    if isinstance(answered, Acceptance):
+        assert json.loads(answered.event.body)["event_id"] == answered.event.event_id
+    else:
+        assert answered.reason and answered.field and answered.message
+
+
+def test_half_a_surrogate_pair_costs_the_url_and_not_the_event():
+    url = "https://shop.example/?utm_source=\ud800"
+    assert scrub_url(url) is None
+    sent = wire(
+        Event(event_name="Lead", user_data=PERSON, event_id="contact_\ud800@example.com_1", event_source_url=url)
+    )
+    assert "event_source_url" not in sent and "example.com" not in sent["event_id"]

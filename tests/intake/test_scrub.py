@@ -37,6 +37,8 @@ EMAIL = "canary.person@example.org"
         ("android-app://com.shop/http/a?x=1", "android-app://com.shop/http/a"),
         ("HTTPS://shop.example/a?x=1", "https://shop.example/a"),
         ("http://localhost:8000/a", "http://localhost:8000/a"),
+        ("https://shop.example/a ?x=1", "https://shop.example/a"),
+        ("https://shop.example/a #top", "https://shop.example/a"),
     ],
 )
 def test_of_a_url_leaves_what_says_where_and_which_campaign(url, scrubbed):
@@ -62,6 +64,7 @@ def test_of_a_url_leaves_what_says_where_and_which_campaign(url, scrubbed):
         "https:///a",
         "https://user@/a",
         "https://[::1",
+        "https:// ?x=1",
         "https://shop.example/\x00",
     ],
 )
@@ -97,9 +100,10 @@ def test_campaign_names_of_any_letters_arrive_as_they_were_meant(values):
 
 
 @given(text=st.text(max_size=60))
-def test_any_text_is_a_url_without_an_address_or_none(text):
-    for url in (text, f"https://{text}", f"https://shop.example/{text}"):
+def test_any_text_is_a_url_without_an_address_or_none_and_scrubbing_again_changes_nothing(text):
+    for url in (text, f"https://{text}", f"https://shop.example/{text}", f"https://shop.example/{text}?x=1#y"):
         scrubbed = scrub_url(url)
+        assert scrub_url(scrubbed) == scrubbed
         assert scrubbed is None or urlsplit(scrubbed).scheme in ("http", "https", "android-app", "ios-app")
 
 
