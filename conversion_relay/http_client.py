@@ -7,9 +7,10 @@ its other end. After a failure the caller must know whether the request left: if
 The rules.
 1. *Total deadline.* The exchange runs in a thread of its own, while the caller waits for the deadline and no longer.
    Then the socket is shut down under the thread, which wakes it from any read. A thread that hangs in a lookup is left
-   behind; when it comes back it finds its exchange aborted and sends nothing.
+   behind; when it comes back it finds its exchange aborted and sends nothing. Connecting has a shorter limit.
 2. *Nothing is raised.* Whatever the network does is a `NoAnswer` with a short name, and `sent`: true from the moment
-   that the first byte of the request may have left.
+   that the first byte of the request may have left. A server that answers and closes before it has read everything
+   (413) is heard all the same.
 3. *Bounded reading.* At most `most_bytes` of a body; a longer one is cut off, and its connection is not kept. A body
    that ends before its announced length is no answer.
 4. *A kept connection is looked at before it is used.* Whatever can be read from an idle connection is its end.
@@ -20,27 +21,25 @@ Built on `http.client` (docs/adr/0012): urllib3 needs private overrides to tell 
 import costs a function's cold start more than all of this. Nothing of a host, path or header is in an error's text.
 """
 
+import contextlib
 import os
 import queue
-import select
 import socket
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 
+from conversion_relay.http_connections import Connections
+
 if TYPE_CHECKING:
-    import ssl
     from http.client import HTTPConnection, HTTPResponse
 
 CONNECT_SECONDS = 1.5
 MOST_BYTES = 1_048_576
-MOST_IDLE = 64
-"""Connections kept for one host."""
-Host = tuple[str, str]
-"""Scheme and network location."""
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -67,7 +66,8 @@ class HttpClient:
     def _begin(self) -> None:
         self._process = os.getpid()
         self._runners: queue.SimpleQueue[_Runner] = queue.SimpleQueue()
-        self._connections = _Connections()
+        self._connections = Connections()
+        weakref.finalize(self, _end, self._runners).atexit = False  # for whoever drops a client without closing it
 
     def post(
         self, url: str, headers: Mapping[str, str], body: bytes, deadline: float, most_bytes: int = MOST_BYTES
@@ -97,8 +97,12 @@ class HttpClient:
     def close(self) -> None:
         """Idle connections and threads end; a call under way ends by itself."""
         self._connections.close()
-        while not self._runners.empty():
-            self._runners.get().work.put(None)
+        _end(self._runners)
+
+
+def _end(runners: "queue.SimpleQueue[_Runner]") -> None:
+    while not runners.empty():
+        runners.get().work.put(None)
 
 
 class _Runner:
@@ -111,6 +115,7 @@ class _Runner:
     def _run(self) -> None:
         while (exchange := self.work.get()) is not None:
             exchange.run()
+            del exchange  # an idle thread must not hold a megabyte of events
 
 
 class _Exchange:
@@ -118,7 +123,7 @@ class _Exchange:
 
     def __init__(
         self,
-        connections: "_Connections",
+        connections: Connections,
         url: str,
         headers: Mapping[str, str],
         body: bytes,
@@ -145,16 +150,12 @@ class _Exchange:
     def _post(self) -> Response:
         parts = urlsplit(self._url)
         host = (parts.scheme, parts.netloc)
-        connection = self._connections.take(host, min(CONNECT_SECONDS, self._deadline))
+        connection = self._connections.take(host)
         try:
-            self._socket = connection.sock
-            if self._aborted:
-                raise TimeoutError
+            self._connect(connection, parts.scheme == "https")
             # The total deadline ends a read; the socket's own only catches what shutting it down could not wake.
             connection.sock.settimeout(self._deadline + 1)
-            self.sent = True
-            target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-            connection.request("POST", target, self._body, dict(self._headers))
+            self._ask(connection, f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}")
             answer = connection.getresponse()
             body = _read(answer, self._most_bytes)
         except BaseException:
@@ -165,6 +166,42 @@ class _Exchange:
         else:
             connection.close()  # there is more than we care to read
         return Response(answer.status, _joined(answer), body)
+
+    def _connect(self, connection: "HTTPConnection", is_secure: bool) -> None:
+        """Step by step, so that the deadline can end each of them."""
+        if connection.sock is not None:
+            self._watch(connection.sock)
+            return
+        seconds = min(CONNECT_SECONDS, self._deadline)
+        try:
+            connection.sock = socket.create_connection((connection.host, connection.port), seconds)
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._watch(connection.sock)
+            if is_secure:
+                secure = self._connections.tls().wrap_socket(
+                    connection.sock, server_hostname=connection.host, do_handshake_on_connect=False
+                )
+                connection.sock = secure
+                self._watch(secure)
+                secure.do_handshake()
+        except TimeoutError:
+            raise _ConnectTimeout from None
+
+    def _watch(self, connected: socket.socket) -> None:
+        self._socket = connected
+        if self._aborted:
+            raise TimeoutError
+
+    def _ask(self, connection: "HTTPConnection", target: str) -> None:
+        names = {name.lower() for name in self._headers}
+        connection.putrequest("POST", target, skip_host="host" in names)
+        for name, value in self._headers.items():
+            connection.putheader(name, value)
+        if "content-length" not in names:
+            connection.putheader("Content-Length", str(len(self._body)))
+        self.sent = True
+        with contextlib.suppress(BrokenPipeError):  # its answer may be there: it had read enough to refuse
+            connection.endheaders(self._body)
 
     def abort(self) -> None:
         """Wake the thread that hangs in a read; one still in a lookup finds itself aborted when it has connected."""
@@ -193,78 +230,6 @@ def _joined(answer: "HTTPResponse") -> dict[str, str]:
         key = name.lower()
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
     return headers
-
-
-class _Connections:
-    """Idle ones, by host."""
-
-    def __init__(self) -> None:
-        self._idle: dict[Host, queue.LifoQueue[HTTPConnection]] = {}
-        self._tls: ssl.SSLContext | None = None
-        self._lock = threading.Lock()
-
-    def take(self, host: Host, connect_seconds: float) -> "HTTPConnection":
-        """One that was used before, while its other end is still there; else a new one, connected."""
-        idle = self._of(host)
-        while True:
-            try:
-                known = idle.get_nowait()
-            except queue.Empty:
-                return self._connected(host, connect_seconds)
-            if known.sock is not None and not _has_something(known.sock):
-                return known
-            known.close()
-
-    def keep(self, host: Host, connection: "HTTPConnection") -> None:
-        if connection.sock is None:
-            return  # the answer said that it would be closed
-        try:
-            self._of(host).put_nowait(connection)
-        except queue.Full:
-            connection.close()
-
-    def close(self) -> None:
-        for idle in self._idle.values():
-            while not idle.empty():
-                idle.get().close()
-
-    def _of(self, host: Host) -> "queue.LifoQueue[HTTPConnection]":
-        with self._lock:
-            return self._idle.setdefault(host, queue.LifoQueue(MOST_IDLE))
-
-    def _connected(self, host: Host, seconds: float) -> "HTTPConnection":
-        from http.client import HTTPConnection, HTTPSConnection
-
-        scheme, netloc = host
-        if scheme == "https":
-            connection: HTTPConnection = HTTPSConnection(netloc, timeout=seconds, context=self._context())
-        else:
-            connection = HTTPConnection(netloc, timeout=seconds)
-        try:
-            connection.connect()
-        except TimeoutError:
-            raise _ConnectTimeout from None
-        return connection
-
-    def _context(self) -> "ssl.SSLContext":
-        """Made once: reading the system's certificates takes longer than a handshake."""
-        import ssl
-
-        with self._lock:
-            if self._tls is None:
-                self._tls = ssl.create_default_context()
-                self._tls.set_alpn_protocols(["http/1.1"])
-            return self._tls
-
-
-def _has_something(idle: socket.socket) -> bool:
-    """Also where the process has more descriptors than select() can name."""
-    try:
-        poll = select.poll()
-        poll.register(idle, select.POLLIN)
-        return bool(poll.poll(0))
-    except (OSError, ValueError):
-        return True
 
 
 class _ConnectTimeout(Exception):

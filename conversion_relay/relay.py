@@ -2,8 +2,8 @@
 
 One Relay serves all threads of a process: outbox and client are opened once, by whoever needs them first, under a lock.
 It also survives a fork (gunicorn --preload, multiprocessing). A fork copies locks and connections, and only the one
-thread that forked: a lock that another thread held stays locked in the child, and a client's threads are gone. So the
-child gets a new lock, and a client of its own. The outbox looks after itself (`outbox/sqlite/fork.py`).
+thread that forked, so a lock that another thread held would stay locked in the child. The child gets a new lock. Outbox
+and client look after themselves (`outbox/sqlite/fork.py`, `http_client.py`).
 """
 
 import os
@@ -70,11 +70,9 @@ class Relay:
         transport: "Transport | None" = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """A `transport` that is given is the caller's to renew after a fork; `close` closes it all the same."""
         self.settings = settings
         self._outbox = outbox
         self._transport = transport
-        self._owns_transport = transport is None
         self._clock = clock
         self._opening = threading.Lock()
         _all_relays.add(self)
@@ -225,8 +223,6 @@ class Relay:
     def after_fork(self) -> None:
         """Runs in the child of a fork, by the hook at the end of this module. Nobody else needs to call it."""
         self._opening = threading.Lock()
-        if self._owns_transport:
-            self._transport = None
 
     def close(self) -> None:
         """Let go of outbox and connections. What was tracked stays durable; tracking more raises OutboxUnavailable."""

@@ -43,3 +43,12 @@ def test_no_type_is_described_while_a_request_is_read(path):
 def test_a_burst_of_first_webhooks_is_survived():
     for _ in range(5):
         subprocess.run([sys.executable, "-c", BURST], cwd=rooms.ROOT, check=True, timeout=60)
+
+
+def test_what_is_converted_is_described_at_import_too():
+    """`msgspec.convert` has no decoder to make beforehand, so who uses it is known, and makes one of each kind."""
+    users = {path.name for path in FILES if "msgspec.convert(" in path.read_text("utf-8")}
+    assert users == {"web.py", "visitor.py", "examine.py"}
+    for name in ("contact.py", "view_content.py", "registration.py", "visitor.py"):
+        text = (rooms.PACKAGE / "course_site" / name).read_text("utf-8")
+        assert "\nmsgspec.json.Decoder(" in text, name

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from conversion_relay import Event, Relay, Tracked
 from conversion_relay import relay as relay_module
 from conversion_relay.outbox import open_outbox
-from tests.test_relay import LEAD, PERSON, Meta, environ, events_of
+from tests.hostile_server import read_request, serving
+from tests.test_relay import LEAD, PERSON, environ, events_of
 
 __all__ = ["environ"]
 
@@ -65,21 +66,23 @@ def test_a_child_is_not_held_up_by_a_thread_that_stayed_with_its_parent(environ,
     relay.close()
 
 
-def test_what_a_child_sends_after_a_fork_goes_over_its_own_connections(environ, monkeypatch):
-    made = []
+def test_what_a_child_sends_after_a_fork_goes_over_its_own_connections(environ):
+    peers: list[tuple[str, int]] = []
 
-    class Transport(Meta):
-        def __init__(self, **_) -> None:
-            super().__init__()
-            made.append(os.getpid())
+    def answer(connection):
+        peers.append(connection.getpeername())
+        while True:
+            read_request(connection)
+            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{"events_received": 1}')
 
-    monkeypatch.setattr("conversion_relay.delivery.transport.GraphTransport", Transport)
-    relay = Relay.from_env(environ)
-    relay.send([relay.seal(LEAD)])
-    child = os.fork()
-    if child == 0:
-        relay.send([relay.seal(LEAD)])
-        os._exit(0 if made[1:] == [os.getpid()] else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    relay.send([relay.seal(LEAD)])
-    assert made == [os.getpid()]
+    with serving(answer) as url:
+        relay = Relay.from_env({**environ, "META_GRAPH_URL": url})
+        assert relay.send([relay.seal(LEAD)])[0].accepted
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # ends the child that hangs
+            os._exit(0 if relay.send([relay.seal(LEAD)])[0].accepted else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert relay.send([relay.seal(LEAD)])[0].accepted
+        relay.close()
+    assert len(peers) == 2, "one connection of the parent, which is kept, and one of the child"

@@ -7,10 +7,8 @@ thread of its own, and a transport for each event would leave a thread and a soc
 change while the process lives; the transport does not know it, so a new token needs no new transport.
 """
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from conversion_relay.aws.ledger import LEDGERED
 from conversion_relay.aws.token import TokenSource
@@ -23,9 +21,6 @@ from conversion_relay.settings import Settings
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
 from conversion_relay.telemetry import logger
 
-if TYPE_CHECKING:
-    from conversion_relay.delivery.transport import Transport
-
 SECONDS = 1.5
 
 
@@ -33,11 +28,13 @@ class SendFirst(SqsOutbox):
     """The queue, with a try before it. What Meta does not take at once is the delivery function's work."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str], calls: AwsCalls) -> None:
+        # Here, since every function imports this module, and only those in direct mode send.
+        from conversion_relay.delivery.transport import GraphTransport
+
         super().__init__(settings.outbox, calls)
         self._settings = settings
         self._token = TokenSource(environ, calls, time.time)
-        self._opening = threading.Lock()
-        self._transport: Transport | None = None
+        self._transport = GraphTransport()
 
     def put(self, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
         # Purchases are not tried: only the delivery function looks up which of them Meta has.
@@ -48,10 +45,7 @@ class SendFirst(SqsOutbox):
 
     def close(self) -> None:
         """The next event would open another connection."""
-        with self._opening:
-            transport, self._transport = self._transport, None
-        if transport is not None:
-            transport.close()
+        self._transport.close()
         super().close()
 
     def _send_now(self, events: Sequence[SealedEvent]) -> set[str]:
@@ -64,16 +58,7 @@ class SendFirst(SqsOutbox):
             logger.error("The access token cannot be read; the event is queued", extra={"reason": str(error)})
             return set()
         # Not closed here: it has nothing of its own to close, the transport is ours.
-        sent = Relay(settings, transport=self._open_transport()).send(events, deadline=SECONDS)
+        sent = Relay(settings, transport=self._transport).send(events, deadline=SECONDS)
         if any(isinstance(answer.outcome, Unauthorized) for answer in sent):
             self._token.forget()
         return {event_id for answer in sent if answer.accepted for event_id in answer.event_ids}
-
-    def _open_transport(self) -> "Transport":
-        """Opened by the first event: a cold start that answers a preflight needs no HTTP client."""
-        from conversion_relay.delivery.transport import GraphTransport
-
-        with self._opening:
-            if self._transport is None:
-                self._transport = GraphTransport()
-            return self._transport

@@ -59,9 +59,9 @@ class Isolation:
 
     def pack(self, events: Sequence[LeasedEvent]) -> list[Batch]:
         """What to send, last one first."""
-        groups: dict[int, list[LeasedEvent]] = {}
+        groups: dict[int | None, list[LeasedEvent]] = {}
         for event in events:
-            groups.setdefault(self._halves.get(event.key, 0), []).append(event)
+            groups.setdefault(self._halves.get(event.key), []).append(event)
         return [Batch(batch) for group in groups.values() for batch in pack(group)][::-1]
 
     def part(self, batch: list[LeasedEvent], subcode: int | None, now: float) -> list[Batch]:

@@ -1,4 +1,4 @@
-"""Whose turn it is: `Delivery` gives each dataset its turns, and each turn is one claim and one sitting.
+"""`Delivery` gives each dataset its turns; a turn is one claim and one sitting.
 
     1 claim -> 2 pack -> 3 build_request -> 4 send -> 5 read_response -> 6 decide -> 7 settle -> 8 report
 
@@ -74,7 +74,7 @@ class Delivery:
         return self.deliver(turn) if turn else None
 
     def next_turn(self) -> Turn | None:
-        """The dataset whose turn it is; `deliver` must follow. None when nothing is due, and after `stop`."""
+        """The dataset that is next; `deliver` must follow. None when nothing is due, and after `stop`."""
         if self._stopping.is_set():
             return None
         now = self._clock()

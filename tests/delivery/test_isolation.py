@@ -234,3 +234,11 @@ def test_what_was_forgotten_for_want_of_room_begins_anew(little_room, remember):
         for one in events(101, first=200):
             isolation.setbacks(one, 1)
         assert isolation.setbacks(event(1), 2) == 1
+
+
+def test_fresh_events_do_not_join_a_half_whose_first_key_is_0():
+    """The records of an invocation on AWS are numbered from 0."""
+    isolation = Isolation()
+    isolation.halve(events(4, first=0))
+    packed = {tuple(keys(batch)) for batch in isolation.pack([*events(2, first=0), *events(3, first=10)])}
+    assert packed == {(0, 1), (10, 11, 12)}
