@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 import click
 
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
-from conversion_relay.outbox import STATES, DeadLetters, Meter, Operator, SideCounts, Story, open_outbox, unsupported
+from conversion_relay.outbox import (
+    STATES,
+    Counts,
+    DeadLetters,
+    Meter,
+    Operator,
+    SideCounts,
+    Story,
+    open_outbox,
+    unsupported,
+)
 from conversion_relay.outbox.verdict import HELD
 from conversion_relay.settings import Settings
 
@@ -34,7 +44,8 @@ def status(as_json: bool) -> None:
             "nearest_expiry_seconds": None if book.nearest_expiry_at is None else book.nearest_expiry_at - now,
             "deduplication": sides.get(dataset, {}),
         }
-        for dataset, book in books.items()
+        # A dataset of which only the pixel sends has no event here, and is the one that most needs to be seen.
+        for dataset, book in sorted((dict.fromkeys(sides, Counts()) | books).items())
     ]
     if as_json:
         print_json({"datasets": facts})

@@ -40,6 +40,13 @@ def test_send_then_deliver_once_then_status_and_explain(here):
     assert sorted(row["event"]["event_id"] for row in here.arrived()) == ["a", "b"]
 
 
+def test_status_shows_a_dataset_of_which_only_the_pixel_sends(here):
+    here.start()
+    assert here.post({"data": [], "pixel": [["Purchase", "p1"]]})[0] == 202
+    until(lambda: "pixel only 1" in here.command("status").stdout.decode())
+    assert here.books()["dataset"] == DATASET and here.books()["accepted"] == 0
+
+
 def test_send_tells_which_event_is_wrong_and_exits_1(here):
     done = here.command(
         "send", "-", "--json", stdin=lines(lead("a"), lead("b", colour="red"), {"event_name": "Purchase"})
