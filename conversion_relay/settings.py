@@ -13,6 +13,8 @@ chats. So every secret is a `Secret`, which does not print itself, and an error 
 example, never the value, whatever the setting. `Settings.secrets` hands the texts to the log filter alone, as the last
 net (`telemetry.NoSecrets`).
 
+Which names there are, and what the file may hold: `settings_file.py`. How an origin is read: `origins.py`.
+
 Mistakes end the start with exit code 78: what is missing is named all at once, what is malformed is named one by one.
 Rejected: a settings library. It would quote the value in its message, and be loaded by every Lambda function.
 """
@@ -31,6 +33,8 @@ from conversion_relay.errors import SettingsError
 from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.consent import GpcPolicy, SilencePolicy
+from conversion_relay.origins import normal_origin
+from conversion_relay.settings_file import read_file, refuse_misspelt, token_files
 
 REQUIRED = ("META_PIXEL_ID", "META_ACCESS_TOKEN")
 TOKEN_FILE = "META_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable
@@ -91,6 +95,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     most_calls: int = 8
     """Requests to Meta in flight at once, for each dataset."""
     variants: bool = False
+    ballast: bool = True
+    """Whether a service keeps a file that it gives up on a full disk (RELAY_BALLAST)."""
     log_format: LogFormat = "auto"
 
     @classmethod
@@ -101,14 +107,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         with every missing variable, or with the first malformed one.
         """
         environ = os.environ if environ is None else environ
-        env = {**_from_toml(environ), **environ}
-        if env.get(TOKEN_FILE):
-            env["META_ACCESS_TOKEN"] = _token_in(env[TOKEN_FILE])
-        several = env.get("_datasets", ())
-        missing = [name for name in required if not env.get(name)] if not several else []
+        refuse_misspelt(environ)
+        name = environ.get("RELAY_CONFIG")
+        from_file, several = read_file(name) if name else ({}, ())
+        env = {**from_file, **environ}
+        given = {name for name, value in env.items() if value} | (
+            {"META_ACCESS_TOKEN"} if env.get(TOKEN_FILE) else set()
+        )
+        missing = [name for name in required if name not in given] if not several else []
         if missing:
             raise SettingsError(f"Missing required environment variables: {', '.join(missing)}")
-        datasets = tuple(_dataset(env, table) for table in several) or (_dataset(env, env),)
+        datasets = tuple(map(_dataset, several or (env,)))
         return cls(
             datasets=datasets,
             graph_url=_graph_url(env.get("META_GRAPH_URL", "https://graph.facebook.com")),
@@ -129,13 +138,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 _matching("RELAY_MOST_CALLS", env.get("RELAY_MOST_CALLS", "8"), r"[1-9]|[1-5]\d|6[0-4]", "1 to 64")
             ),
             variants=_boolean("RELAY_VARIANTS", env.get("RELAY_VARIANTS", "")),
+            ballast=_boolean("RELAY_BALLAST", env.get("RELAY_BALLAST") or "true"),
             log_format=_one_of("RELAY_LOG_FORMAT", env.get("RELAY_LOG_FORMAT") or "auto", get_args(LogFormat)),
         )
 
     @staticmethod
     def files() -> list[Path]:
         """The files whose settings may change while we run, for `SettingsWatch`."""
-        return [Path(name) for variable in ("RELAY_CONFIG", TOKEN_FILE) if (name := os.environ.get(variable))]
+        return token_files(os.environ)
+
+    @property
+    def only_dataset(self) -> str | None:
+        """The id of the one configured dataset; None where there are several, or none."""
+        ids = [dataset.pixel_id for dataset in self.datasets]
+        return ids[0] if len(ids) == 1 and ids != ["0"] else None
 
     def dataset(self, pixel_id: str) -> Dataset | None:
         """The dataset of that id; None for one that is not configured (any more), whose events then wait."""
@@ -160,38 +176,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return [secret.reveal() for secret in found if secret]
 
 
-def _from_toml(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The file's settings by variable name, with its [[dataset]] tables under "_datasets"."""
-    name = environ.get("RELAY_CONFIG")
-    if not name:
-        return {}
-    import tomllib
-
-    try:
-        document = tomllib.loads(Path(name).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"RELAY_CONFIG: the file cannot be read: {error.__class__.__name__}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"RELAY_CONFIG: not valid TOML: {error}") from None
-    tables = document.pop("dataset", [])
-    return {key: _joined(value) for key, value in document.items()} | {
-        "_datasets": tuple({key: _joined(value) for key, value in table.items()} for table in tables)
-    }
-
-
 def _token_in(file: str) -> str:
     """The token that stands in this file."""
     try:
         return Path(file).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{TOKEN_FILE}: the file cannot be read: {error.__class__.__name__}") from None
 
 
-def _joined(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _dataset(env: Mapping[str, Any], table: Mapping[str, str]) -> Dataset:
+def _dataset(table: Mapping[str, str]) -> Dataset:
     return Dataset(
         pixel_id=_matching(
             "META_PIXEL_ID",
@@ -199,9 +192,9 @@ def _dataset(env: Mapping[str, Any], table: Mapping[str, str]) -> Dataset:
             r"\d{1,20}",
             "digits only, e.g. 1232612085335834",
         ),
-        access_token=_token(table.get("META_ACCESS_TOKEN", "")),
+        access_token=_token(_token_in(file) if (file := table.get(TOKEN_FILE)) else table.get("META_ACCESS_TOKEN", "")),
         test_event_code=table.get("META_TEST_EVENT_CODE") or None,
-        allowed_origins=frozenset(map(_origin, _listed(table.get("RELAY_ALLOWED_ORIGINS", "")))),
+        allowed_origins=frozenset(map(normal_origin, _listed(table.get("RELAY_ALLOWED_ORIGINS", "")))),
         api_keys=tuple(map(Secret, _listed(table.get("RELAY_API_KEYS", "")))),
     )
 
@@ -220,13 +213,6 @@ def _graph_url(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise SettingsError("META_GRAPH_URL: scheme, host and port only")
     return url.rstrip("/")
-
-
-def _origin(origin: str) -> str:
-    parts = _parts("RELAY_ALLOWED_ORIGINS", origin)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
-        raise SettingsError("RELAY_ALLOWED_ORIGINS: exact origins such as https://shop.example, no path, no wildcard")
-    return origin.rstrip("/").lower()
 
 
 def _parts(name: str, url: str) -> SplitResult:

@@ -31,17 +31,16 @@ class SettingsWatch:
     def __init__(self, use: Callable[[Settings], None]) -> None:
         self._use = use
         self._told = threading.Event()
-        self._stamps = [_stamp(path) for path in Settings.files()]
+        self._look()
         if threading.current_thread() is threading.main_thread():
             # Without a handler SIGHUP would end the process. Only the main thread may set one.
             signal.signal(signal.SIGHUP, lambda *_: self._told.set())
 
     def __call__(self) -> None:
-        stamps = [_stamp(path) for path in Settings.files()]
-        if stamps == self._stamps and not self._told.is_set():
+        if [_stamp(path) for path in self._files] == self._stamps and not self._told.is_set():
             return
         self._told.clear()
-        self._stamps = stamps
+        self._look()
         try:
             settings = Settings.from_env()
         except SettingsError as error:
@@ -50,6 +49,12 @@ class SettingsWatch:
         configure_logging(settings.log_format, settings.secrets())
         self._use(settings)
         logger.info("Settings read again")
+
+    def _look(self) -> None:
+        """The files of now, before they are read: what changes later is seen the next time. Another TOML file may name
+        other token files, so it is asked whenever something changed, and not every second."""
+        self._files = Settings.files()
+        self._stamps = [_stamp(path) for path in self._files]
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -258,9 +258,12 @@ def test_an_odd_value_is_named_with_an_example_and_not_repeated(name, value):
     [
         (b'RELAY_GPC = "canary', "RELAY_CONFIG: not valid TOML"),
         (b"\xff", "RELAY_CONFIG: the file cannot be read: UnicodeDecodeError"),
-        (b'[[dataset]]\nMETA_PIXEL_ID = "x canary"\n', "META_PIXEL_ID: expected digits only"),
+        (b'[[dataset]]\nMETA_PIXEL_ID = "x canary"\nMETA_ACCESS_TOKEN = "E"\n', "META_PIXEL_ID: expected digits only"),
         (b'[[dataset]]\nMETA_PIXEL_ID = 1\nMETA_ACCESS_TOKEN = "a canary"\n', "META_ACCESS_TOKEN: holds a space"),
-        (b'[[dataset]]\nMETA_PIXEL_ID = 1\nRELAY_ALLOWED_ORIGINS = ["*"]\n', "RELAY_ALLOWED_ORIGINS: exact origins"),
+        (
+            b'[[dataset]]\nMETA_PIXEL_ID = 1\nMETA_ACCESS_TOKEN = "E"\nRELAY_ALLOWED_ORIGINS = ["*"]',
+            "RELAY_ALLOWED_ORIGINS: no",
+        ),
     ],
 )
 def test_a_file_that_is_no_good_ends_the_start_and_is_not_quoted(tmp_path, content, says):

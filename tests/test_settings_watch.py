@@ -69,3 +69,21 @@ def test_settings_that_are_no_good_leave_the_old_ones_and_are_told_without_a_tok
     token.write_text("EAAthird\n")
     watch()
     assert tokens(used) == ["EAAthird"]
+
+
+def test_a_token_file_that_the_toml_file_names_is_watched_too(token, tmp_path, monkeypatch, used):
+    config = tmp_path / "relay.toml"
+    config.write_text(f'[[dataset]]\nMETA_PIXEL_ID = 1\nMETA_ACCESS_TOKEN_FILE = "{token}"\n')
+    monkeypatch.setenv("RELAY_CONFIG", str(config))
+    monkeypatch.delenv("META_ACCESS_TOKEN_FILE")
+    watch = SettingsWatch(used.append)
+    token.write_text("EAAsecond\n")
+    watch()
+    assert tokens(used) == ["EAAsecond"]
+    other = tmp_path / "other"
+    other.write_text("EAAthird\n")
+    config.write_text(f'[[dataset]]\nMETA_PIXEL_ID = 1\nMETA_ACCESS_TOKEN_FILE = "{other}"\n')
+    watch()
+    other.write_text("EAAfourth-longer\n")
+    watch()
+    assert tokens(used) == ["EAAsecond", "EAAthird", "EAAfourth-longer"]

@@ -1,0 +1,207 @@
+"""What may stand in the environment and in the TOML file, by name; and a name that is nearly one of these.
+
+What could go wrong. A misspelt setting is no setting: the process starts, the shop's pages are refused or events go
+nowhere, and every line of the configuration looks right. So a key of the file that is not known here ends the start,
+and so does a variable of the environment that is nearly the name of a setting which is not set. Other RELAY_ and META_
+variables are warned about and left alone: they may belong to somebody else's program.
+
+The file. Its top-level keys are the variables' own names. `[[dataset]]` tables, one for each dataset, hold what is of
+one dataset alone; then none of that may stand at the top, where it could mean any of them. Values are texts; numbers,
+true and false where the setting is one; lists of texts where it is a list. Whatever else the file holds is a
+SettingsError that names the key, the rule and the nearest known name, and never shows a value.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from conversion_relay.errors import SettingsError
+from conversion_relay.telemetry import logger
+
+OF_A_DATASET = frozenset(
+    {
+        "META_PIXEL_ID",
+        "META_ACCESS_TOKEN",
+        "META_ACCESS_TOKEN_FILE",
+        "META_APP_SECRET",
+        "META_TEST_EVENT_CODE",
+        "RELAY_ALLOWED_ORIGINS",
+        "RELAY_API_KEYS",
+    }
+)
+OF_ALL = frozenset(
+    {
+        "META_GRAPH_URL",
+        "META_GRAPH_VERSION",
+        "PAYPAL_WEBHOOK_ID",
+        "RELAY_ADMIN_PASSWORD",
+        "RELAY_BALLAST",
+        "RELAY_CONSENT",
+        "RELAY_DEFAULT_COUNTRY",
+        "RELAY_GPC",
+        "RELAY_HOLD_LATE",
+        "RELAY_LOG_FORMAT",
+        "RELAY_MAX_VALUE",
+        "RELAY_MOST_CALLS",
+        "RELAY_NOTIFY",
+        "RELAY_OUTBOX",
+        "RELAY_PUBLIC_EVENTS",
+        "RELAY_SET_COOKIES",
+        "RELAY_TEST_PAYMENTS",
+        "RELAY_TRUSTED_PROXIES",
+        "RELAY_VARIANTS",
+        "SHOPIFY_WEBHOOK_SECRET",
+        "STRIPE_WEBHOOK_SECRET",
+    }
+)
+ENVIRONMENT_ONLY = frozenset(
+    {"META_ACCESS_TOKEN_PARAMETER", "META_ACCESS_TOKEN_SECRET_ARN", "RELAY_CONFIG", "RELAY_NO_WORKER"}
+)
+_LISTS = ("RELAY_ALLOWED_ORIGINS", "RELAY_API_KEYS", "RELAY_HOLD_LATE", "RELAY_PUBLIC_EVENTS", "RELAY_TRUSTED_PROXIES")
+_NUMBERS = ("META_PIXEL_ID", "RELAY_MAX_VALUE", "RELAY_MOST_CALLS")
+_SWITCHES = ("RELAY_BALLAST", "RELAY_SET_COOKIES", "RELAY_VARIANTS")
+_SECRET_OF_A_PROVIDER = re.compile(r"[A-Z0-9]+_WEBHOOK_SECRET")
+_ONE_TABLE_EACH = "write [[dataset]], in two brackets, above each dataset's settings"
+NEAR = 0.8
+"""Of difflib's ratio: one or two letters of a name wrong, missing or swapped."""
+
+
+def read_file(name: str) -> tuple[dict[str, str], tuple[dict[str, str], ...]]:
+    """The file's settings by name, and those of its [[dataset]] tables. Raises SettingsError."""
+    document = _document(name)
+    tables = document.pop("dataset", None)
+    if tables is None:
+        return _settings(document, OF_ALL | OF_A_DATASET, ""), ()
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        raise _wrong("dataset", _ONE_TABLE_EACH)
+    if above := sorted(OF_A_DATASET & document.keys()):
+        raise _wrong(above[0], "with [[dataset]] tables it belongs into one of them")
+    datasets = tuple(_dataset(table, f"[[dataset]] {n}: ") for n, table in enumerate(tables, 1))
+    ids = [dataset["META_PIXEL_ID"] for dataset in datasets]
+    for n, pixel_id in enumerate(ids, 1):
+        if (first := ids.index(pixel_id) + 1) < n:
+            raise _wrong(
+                f"[[dataset]] {n}: META_PIXEL_ID", f"it is that of [[dataset]] {first}, too; give each its own"
+            )
+    return _settings(document, OF_ALL, ""), datasets
+
+
+def token_files(environ: Mapping[str, str]) -> list[Path]:
+    """Every file that settings come from. A file of settings that cannot be read now names none."""
+    names = [environ.get("RELAY_CONFIG"), environ.get("META_ACCESS_TOKEN_FILE")]
+    if names[0]:
+        try:
+            top, datasets = read_file(names[0])
+        except SettingsError:
+            top, datasets = {}, ()
+        names += [table.get("META_ACCESS_TOKEN_FILE") for table in (top, *datasets)]
+    return [Path(name) for name in dict.fromkeys(names) if name]
+
+
+def refuse_misspelt(environ: Mapping[str, str]) -> None:
+    """SettingsError for a variable that is nearly a setting which is not set; a warning for others like ours."""
+    known = OF_ALL | OF_A_DATASET | ENVIRONMENT_ONLY
+    for name in environ:
+        if not name.startswith(("RELAY_", "META_")) or name in known:
+            continue
+        nearest = _nearest(name, known)
+        if nearest and not environ.get(nearest):
+            raise SettingsError(f"{name}: there is no such setting; {nearest} is the nearest one")
+        _warn(name, nearest)
+
+
+@cache
+def _warn(name: str, nearest: str | None) -> None:
+    """Once in a process, however often settings are read."""
+    said = {"setting": name} | ({"nearest": nearest} if nearest else {})
+    logger.warning("A variable looks like a setting of the relay and is none", extra=said)
+
+
+def _document(name: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        # Some editors write a byte order mark, which TOML does not know.
+        text = Path(name).read_text("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise _wrong("RELAY_CONFIG", f"the file cannot be read: {error.__class__.__name__}") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _wrong("RELAY_CONFIG", f"not valid TOML: {error}") from None
+    except (ValueError, RecursionError):
+        raise _wrong("RELAY_CONFIG", "not valid TOML: a number is too long, or brackets are too deep") from None
+
+
+def _dataset(table: Mapping[str, Any], where: str) -> dict[str, str]:
+    found = _settings(table, OF_A_DATASET, where)
+    missing = [] if found.get("META_PIXEL_ID") else ["META_PIXEL_ID"]
+    if not found.get("META_ACCESS_TOKEN") and not found.get("META_ACCESS_TOKEN_FILE"):
+        missing.append("META_ACCESS_TOKEN")
+    if missing:
+        raise _wrong(where.rstrip(": "), f"{' and '.join(missing)} missing; add it to this table")
+    return found
+
+
+def _settings(table: Mapping[str, Any], known: frozenset[str], where: str) -> dict[str, str]:
+    found = {}
+    for key, value in table.items():
+        is_known = key in known or (not where and _SECRET_OF_A_PROVIDER.fullmatch(key))
+        if not is_known:
+            raise _wrong(where + _shown(key), _unknown(key, value, known, where))
+        found[key] = _text(where + key, key, value)
+    return found
+
+
+def _unknown(key: str, value: object, known: frozenset[str], where: str) -> str:
+    """What to do about a key that is none."""
+    if key in ENVIRONMENT_ONLY:
+        return "it belongs into the environment, not into the file"
+    if where and key in OF_ALL:
+        return "it is of all datasets: write it at the top of the file, above the first [[dataset]]"
+    is_section = isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, dict) for v in value))
+    nearest = _nearest(key, known)
+    if is_section and not nearest:
+        return f"there is no such section; {_ONE_TABLE_EACH}"
+    return "there is no such setting" + (f"; {nearest} is the nearest one" if nearest else "; see docs/operations.md")
+
+
+def _text(where: str, key: str, value: object) -> str:
+    """As the environment would hold it."""
+    if key in _SWITCHES and isinstance(value, bool):
+        return str(value).lower()
+    if key in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, float) or abs(value) >= 10**20:
+            raise _wrong(where, "a whole number of up to 20 digits")
+        return str(value)
+    is_list = key in _LISTS or key.endswith("_WEBHOOK_SECRET")
+    if is_list and isinstance(value, list):
+        if not all(isinstance(part, str) and "," not in part for part in value):
+            raise _wrong(where, "a list of texts, each with one value and no comma")
+        value = ",".join(value)
+    if not isinstance(value, str):
+        expected = (
+            "a text or a list of texts" if is_list else "true or false" if key in _SWITCHES else "a text in quotes"
+        )
+        raise _wrong(where, f"expected {'a whole number' if key in _NUMBERS else expected}")
+    if not value.isprintable():
+        raise _wrong(where, "it holds a line break or another control character; write it in one line")
+    return value
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    import difflib
+
+    found = difflib.get_close_matches(name[:100].upper(), [k.upper() for k in known], 1, NEAR)
+    return next((k for k in known if found and k.upper() == found[0]), None)
+
+
+def _shown(key: str) -> str:
+    """A key as the file has it, in one line of a terminal."""
+    return "".join(c for c in key[:60] if c.isprintable()) or "(a key without letters)"
+
+
+def _wrong(where: str, what: str) -> SettingsError:
+    return SettingsError(f"{where}: {what}")
