@@ -20,9 +20,10 @@ class Connections:
     writer: apsw.Connection
     reader: apsw.Connection
 
-    def __init__(self, path: Path, identity: Identity | None = None) -> None:
-        """`identity`: of the file that stood there when it was open before."""
+    def __init__(self, path: Path, identity: Identity | None = None, *, dataset: str | None = None) -> None:
+        """`identity`: of the file that stood there when it was open before. `dataset`: as of `salvage`."""
         self.path = path
+        self._dataset = dataset
         self.identity = identity
         self.is_open = False
         self.lock = threading.Lock()
@@ -47,17 +48,19 @@ class Connections:
 
     def _finish_salvage(self) -> None:
         with self._saving():
-            aside = finish_salvage(self.path)
+            aside = finish_salvage(self.path, self._dataset)
         if aside:
             logger.error(_FINISHED, extra={"aside": aside})
 
     def _replace_damaged(self) -> None:
         with self._saving():
-            saved = salvage(self.path)
+            saved = salvage(self.path, self._dataset)
         logger.error(
             _SET_ASIDE,
             extra={"aside": saved.aside, "events": saved.events, "damaged": saved.damaged, "skipped": saved.skipped},
         )
+        for name in saved.unknown:
+            logger.error(_UNKNOWN, extra={"dataset": name, "aside": saved.aside})
 
     @contextlib.contextmanager
     def _saving(self) -> Iterator[None]:
@@ -102,3 +105,7 @@ _FINISHED = (
     "The salvage of a damaged outbox file was interrupted; it is finished now, and the damaged file is set aside"
 )
 _SET_ASIDE = "The outbox file was damaged; it was set aside, and what could be read of it goes on in a new one"
+_UNKNOWN = (
+    "Events of a damaged outbox file wait for a dataset whose name cannot be read, and are not sent, since several are"
+    " configured: say whose they are, see docs/operations.md"
+)

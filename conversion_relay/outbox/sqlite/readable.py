@@ -5,6 +5,10 @@ from the body; one whose body is gone ends as a dead letter with the reason `cor
 does not vouch for. A bad disk can put anything anywhere: text in a column of integers, bytes that are no UTF-8, a body
 that is JSON but no object. So each row is tried by itself; one that does not fit is skipped and counted. Only errors of
 the new file end the copying.
+
+The names of datasets stand in a table of their own, often on one page. When it is lost, the events know only a number.
+With one dataset configured they are its events; with several nobody can say whose they are, and an event sent to the
+wrong dataset cannot be taken back: they wait under `unknown-NUMBER`, and the operator is told.
 """
 
 import zlib
@@ -14,7 +18,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from conversion_relay.outbox.sqlite.books import read
+from conversion_relay.outbox.sqlite.books import dataset_id, make_dataset_id, read
 from conversion_relay.outbox.sqlite.file import OF_ONE_ROW
 from conversion_relay.outbox.sqlite.visits import visit_decoder
 
@@ -24,21 +28,24 @@ UNFIT = (*OF_ONE_ROW, TypeError, ValueError, OverflowError)
 
 
 class Copied(msgspec.Struct):
-    """`damaged` of the events ended as dead letters; `skipped` rows of any table made no sense."""
+    """`damaged` of the events ended as dead letters; `skipped` rows of any table made no sense. `unknown`: names under
+    which events wait whose dataset could not be read."""
 
     events: int = 0
     damaged: int = 0
     skipped: int = 0
+    unknown: tuple[str, ...] = ()
 
 
-def copy(old: apsw.Connection, new: apsw.Connection, now: float) -> Copied:
-    """Closes `old`."""
+def copy(old: apsw.Connection, new: apsw.Connection, now: float, dataset: str | None = None) -> Copied:
+    """Closes `old`. `dataset`: where events go whose own cannot be read; None where several are configured."""
     new.execute("BEGIN IMMEDIATE")
     copying = _Copying(old, new)
     datasets = copying.datasets()
     bodies = copying.bodies()
     keys = copying.events()
-    copying.rebuild(bodies - keys, datasets, now)
+    unknown = copying.adopt(dataset)
+    copying.rebuild(bodies - keys, list(datasets), dataset, now)
     copying.visitors()
     copying.table("pixel", "event_id", "dataset", "event_name", "at")
     copying.table("meter", "dataset", "event_name", "side", "n")
@@ -49,7 +56,7 @@ def copy(old: apsw.Connection, new: apsw.Connection, now: float) -> Copied:
     new.execute(_REQUEUE).fetchall()
     new.execute("COMMIT")
     ((events,),) = new.execute("SELECT count(*) FROM event").fetchall()
-    return Copied(int(events or 0), damaged, copying.skipped)
+    return Copied(int(events or 0), damaged, copying.skipped, unknown)
 
 
 class _Copying:
@@ -91,8 +98,28 @@ class _Copying:
     def _has_consent(self) -> bool:
         return any(name == "consent" for _, name, *_ in self._old.execute("PRAGMA table_info(event)"))
 
-    def rebuild(self, keys: set[int], datasets: dict[int, str], now: float) -> None:
+    def adopt(self, dataset: str | None) -> tuple[str, ...]:
+        """Events whose dataset has no name get the configured one; without it the names under which they wait."""
+        orphans = [number for (number,) in read(self._new, _ORPHANS)]
+        if dataset is None or not orphans:
+            unknown = tuple(f"unknown-{number}" for number in orphans)
+            for row in zip(orphans, unknown, strict=True):
+                self._new.execute("INSERT OR IGNORE INTO dataset (id, name) VALUES (?, ?)", row)
+            return unknown
+        ours = dataset_id(self._new, dataset)
+        if ours is None:
+            ours, *orphans = orphans
+            self._new.execute("INSERT INTO dataset (id, name) VALUES (?, ?)", (ours, dataset))
+        for number in orphans:
+            self._new.execute("UPDATE OR IGNORE event SET dataset = ? WHERE dataset = ?", (ours, number))
+            self._new.execute("DELETE FROM event WHERE dataset = ?", (number,))  # these it has already, by name and id
+            self.skipped += self._new.changes()
+        return ()
+
+    def rebuild(self, keys: set[int], datasets: list[int], configured: str | None, now: float) -> None:
         """Events whose row is lost, from the JSON that was to be sent; only where their dataset is beyond doubt."""
+        if len(datasets) != 1 and configured and keys:
+            datasets = [make_dataset_id(self._new, configured)]
         for key in sorted(keys):
             ((body,),) = read(self._new, "SELECT body FROM body WHERE key = ?", (key,))
             try:
@@ -160,13 +187,13 @@ _EVENT = (
     "answer",
     "consent",
 )
+_ORPHANS = "SELECT DISTINCT dataset FROM event WHERE dataset NOT IN (SELECT id FROM dataset) ORDER BY 1"
 _BURY = """
 UPDATE event SET state = 'dead', reason = 'corrupt', settled_at = ?
 WHERE state = 'waiting' AND key NOT IN (SELECT key FROM body)
 """
 _REQUEUE = """
 DELETE FROM body WHERE key NOT IN (SELECT key FROM event WHERE state IN ('waiting', 'dead'));
-INSERT OR IGNORE INTO dataset (id, name) SELECT DISTINCT dataset, 'unknown-' || dataset FROM event;
 INSERT INTO queue SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM event WHERE state = 'waiting';
 INSERT INTO tally SELECT dataset, iif(state = 'waiting', 'pending', state), count(*) FROM event GROUP BY 1, 2;
 INSERT INTO tally SELECT dataset, 'accepted', count(*) FROM event GROUP BY 1

@@ -48,12 +48,13 @@ OURS = (b"CREATE TABLE event", b"fbtrace_id")
 
 class Salvaged(msgspec.Struct, frozen=True):
     """`aside`: the damaged file's new name. `events` are in the new file, `damaged` of them as dead letters; `skipped`
-    rows made no sense and are in the damaged file only."""
+    rows made no sense and are in the damaged file only. `unknown`: names of datasets that could not be read."""
 
     aside: str
     events: int
     damaged: int
     skipped: int
+    unknown: tuple[str, ...] = ()
 
 
 def is_ours(path: Path) -> bool:
@@ -63,24 +64,25 @@ def is_ours(path: Path) -> bool:
     return all(mark in start for mark in OURS)
 
 
-def salvage(path: Path) -> Salvaged:
-    """Puts a sound file in the place of the damaged one. After apsw.Error, OSError or Unusable the next call, or
-    `finish_salvage`, goes on from where it stopped."""
-    finish_salvage(path)
+def salvage(path: Path, dataset: str | None = None) -> Salvaged:
+    """Puts a sound file in the place of the damaged one. `dataset`: where events go whose own cannot be read; None if
+    several are configured. After apsw.Error, OSError or Unusable the next call, or `finish_salvage`, goes on from where
+    it stopped."""
+    finish_salvage(path, dataset)
     aside = _free_name(path)
     _write_note(path, aside)
-    copied = _carry_out(path, aside)
-    return Salvaged(aside.name, copied.events, copied.damaged, copied.skipped)
+    copied = _carry_out(path, aside, dataset)
+    return Salvaged(aside.name, copied.events, copied.damaged, copied.skipped, copied.unknown)
 
 
-def finish_salvage(path: Path) -> str | None:
+def finish_salvage(path: Path, dataset: str | None = None) -> str | None:
     """The rest of a salvage that was interrupted; the name under which the damaged file is kept, None if there was no
     such salvage. To be called before the file is opened."""
     try:
         aside = path.with_name(_beside(path, "-salvage").read_text("utf-8"))
     except FileNotFoundError:
         return None
-    _carry_out(path, aside)
+    _carry_out(path, aside, dataset)
     return aside.name
 
 
@@ -108,13 +110,13 @@ def _write_note(path: Path, aside: Path) -> None:
     _sync(path.parent)
 
 
-def _carry_out(path: Path, aside: Path) -> Copied:
+def _carry_out(path: Path, aside: Path, dataset: str | None) -> Copied:
     """Steps 2 to 7, or those of them that are not done yet."""
     whole = _beside(path, "-salvaged")
     copied = Copied()
     if not whole.exists() and not aside.exists() and path.exists():
         _move_log(path, aside)
-        copied = _build(path, aside, whole)
+        copied = _build(path, aside, whole, dataset)
     if whole.exists():
         if path.exists():
             _keep(path, aside)
@@ -149,13 +151,13 @@ def _keep(path: Path, aside: Path) -> None:
     _sync(path.parent)
 
 
-def _build(path: Path, aside: Path, whole: Path) -> Copied:
+def _build(path: Path, aside: Path, whole: Path, dataset: str | None) -> Copied:
     fresh = _beside(path, "-salvaging")
     _delete_family(fresh)
     writer, reader = open_file(fresh)
     reader.close()
     try:
-        copied = copy(_open_damaged(path, aside, fresh), writer, time.time())
+        copied = copy(_open_damaged(path, aside, fresh), writer, time.time(), dataset)
         writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     finally:
         writer.close()
