@@ -88,7 +88,7 @@ class Relay:
         if self._outbox is None:
             with self._opening:
                 if self._outbox is None:
-                    self._outbox = open_outbox(self.settings.outbox)
+                    self._outbox = open_outbox(self.settings.outbox, dataset=self.settings.only_dataset)
         return self._outbox
 
     def track(self, event: Event, facts: RequestFacts = NO_FACTS, *, sender: Sender = "backend") -> Tracked:

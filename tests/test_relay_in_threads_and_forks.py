@@ -19,10 +19,10 @@ def test_eight_threads_that_ask_at_once_share_one_outbox(environ, monkeypatch):
     together = threading.Barrier(8)
     everybody = threading.Event()
 
-    def open_slowly(url):
+    def open_slowly(url, **how):
         opened.append(url)
         everybody.wait(0.2)  # as long as it takes for all others to see that none is there yet
-        return open_outbox(url)
+        return open_outbox(url, **how)
 
     monkeypatch.setattr(relay_module, "open_outbox", open_slowly)
     relay = Relay.from_env(environ)
@@ -43,11 +43,11 @@ def test_a_child_is_not_held_up_by_a_thread_that_stayed_with_its_parent(environ,
     relay = Relay.from_env(environ)
     parent, is_opening, may_go_on = os.getpid(), threading.Event(), threading.Event()
 
-    def open_slowly(url):
+    def open_slowly(url, **how):
         if os.getpid() == parent:
             is_opening.set()
             may_go_on.wait()
-        return open_outbox(url)
+        return open_outbox(url, **how)
 
     monkeypatch.setattr(relay_module, "open_outbox", open_slowly)
     opener = threading.Thread(target=relay.track, args=(LEAD,))

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import click
 
 from conversion_relay.cli.printing import ago, print_json, print_table
-from conversion_relay.outbox import DeadLetters, Operator, open_outbox, unsupported
+from conversion_relay.outbox import Access, DeadLetters, Operator, open_outbox, unsupported
 from conversion_relay.outbox.protocol import SetsAside
 from conversion_relay.settings import Settings
 
@@ -24,7 +24,7 @@ def dead() -> None:
 @click.option("--json", "as_json", is_flag=True)
 def list_(as_json: bool) -> None:
     """What waits for a person's hand, with Meta's reason; held events first. Exit 1 when there are any."""
-    with _opened() as outbox:
+    with _opened("read") as outbox:
         held = outbox.held(1_000) if isinstance(outbox, Operator) else []
         stories = held + outbox.dead(1_000)
     now = time.time()
@@ -55,8 +55,10 @@ def list_(as_json: bool) -> None:
 @click.argument("event_ids", nargs=-1)
 def replay(event_ids: tuple[str, ...]) -> None:
     """Send dead and held events again, these or all; only those that Meta still takes. Exit 1 when there was none."""
-    with _opened() as outbox:
-        n = outbox.replay(time.time(), event_ids or None)
+    n = 0
+    if _may_hold_any():
+        with _opened("existing") as outbox:
+            n = outbox.replay(time.time(), event_ids or None)
     click.echo(f"{n} pending again")
     raise SystemExit(0 if n else 1)
 
@@ -67,7 +69,7 @@ def export(file: BinaryIO) -> None:
     """Write the dead letters' stories to FILE (`-`: standard output), JSON lines; nothing in them names a person."""
     import msgspec
 
-    with _opened() as outbox:
+    with _opened("read") as outbox:
         for story in outbox.dead(1_000_000):
             file.write(msgspec.json.encode(story) + b"\n")
 
@@ -97,7 +99,7 @@ def erase(
             digests.append(result.sha256)
     if not digests:
         raise click.UsageError("name at least one of --email, --phone, --external-id")
-    with _opened(settings) as outbox:
+    with _opened("existing", settings) as outbox:
         if not isinstance(outbox, Operator):
             raise unsupported(outbox, "erase")
         n = outbox.erase(digests, time.time())
@@ -111,10 +113,18 @@ def erase(
     raise SystemExit(0 if n and not aside else 1)
 
 
+def _may_hold_any() -> bool:
+    """Dead letters or held events. A look, since opening an outbox to write leaves files beside it. It hides a queue's
+    dead letters from the next look, so a queue is not asked."""
+    with _opened("read") as outbox:
+        return not isinstance(outbox, Operator) or bool(outbox.dead(1) or outbox.held(1))
+
+
 @contextlib.contextmanager
-def _opened(settings: Settings | None = None) -> Iterator[DeadLetters]:
+def _opened(access: Access, settings: Settings | None = None) -> Iterator[DeadLetters]:
     """The configured outbox for the time of one command."""
-    with contextlib.closing(open_outbox((settings or Settings.from_env(required=())).outbox)) as outbox:
+    settings = settings or Settings.from_env(required=())
+    with contextlib.closing(open_outbox(settings.outbox, access, dataset=settings.only_dataset)) as outbox:
         if not isinstance(outbox, DeadLetters):
             raise unsupported(outbox, "dead")
         yield outbox

@@ -25,8 +25,10 @@ from conversion_relay.settings import Settings
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
 def status(as_json: bool) -> None:
-    """Counts by state and age. Exit 1 when the books do not balance."""
-    with contextlib.closing(open_outbox(Settings.from_env(required=()).outbox)) as outbox:
+    """Counts by state and age. Exit 1 when the books do not balance, and when events wait for a dataset that is not
+    configured."""
+    settings = Settings.from_env(required=())
+    with contextlib.closing(open_outbox(settings.outbox, "read")) as outbox:
         if not isinstance(outbox, DeadLetters):
             raise unsupported(outbox, "counts")
         books = outbox.counts()
@@ -43,6 +45,7 @@ def status(as_json: bool) -> None:
             else max(0.0, now - book.oldest_pending_at),
             "nearest_expiry_seconds": None if book.nearest_expiry_at is None else book.nearest_expiry_at - now,
             "deduplication": sides.get(dataset, {}),
+            "configured": not stranded({dataset: book}, settings),
         }
         # A dataset of which only the pixel sends has no event here, and is the one that most needs to be seen.
         for dataset, book in sorted((dict.fromkeys(sides, Counts()) | books).items())
@@ -58,7 +61,22 @@ def status(as_json: bool) -> None:
         rows += [[line, *(ago(fact[name]) for fact in facts)] for line, name in ages.items()]
         rows += _deduplication([fact["deduplication"] for fact in facts])
         print_table(["dataset", *(fact["dataset"] for fact in facts)], rows)
-    raise SystemExit(1 if any(fact["imbalance"] for fact in facts) else 0)
+    waiting = stranded(books, settings)
+    for dataset, n in waiting.items():
+        click.echo(f"dataset {dataset} is not configured: {n} events wait for it and are not sent", err=True)
+    raise SystemExit(1 if waiting or any(fact["imbalance"] for fact in facts) else 0)
+
+
+def stranded(books: Mapping[str, Counts], settings: Settings) -> dict[str, int]:
+    """Events that wait for a dataset that is not configured, by its name; nobody sends them. Without any configured
+    dataset (a command that needs none) only those are known whose dataset could not be read."""
+    configured = {dataset.pixel_id for dataset in settings.datasets}
+    knows_none = configured == {"0"}
+    return {
+        name: book.pending
+        for name, book in books.items()
+        if book.pending and name != "all" and (name.startswith("unknown-") if knows_none else name not in configured)
+    }
 
 
 def _deduplication(datasets: Sequence[Mapping[str, SideCounts]]) -> list[list[str]]:
@@ -76,7 +94,7 @@ def _by(sides: SideCounts) -> str:
 @click.option("--json", "as_json", is_flag=True)
 def explain(event_id: str, as_json: bool) -> None:
     """The life of one event. Exit 1 when no event has this id."""
-    with contextlib.closing(open_outbox(Settings.from_env(required=()).outbox)) as outbox:
+    with contextlib.closing(open_outbox(Settings.from_env(required=()).outbox, "read")) as outbox:
         if not isinstance(outbox, Operator):
             raise unsupported(outbox, "find")
         stories = outbox.find(event_id)

@@ -11,16 +11,18 @@ from typing import Any
 
 import click
 
+from conversion_relay.cli.look import stranded
 from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import SettingsError
-from conversion_relay.outbox import Leases, open_outbox, unsupported
+from conversion_relay.outbox import Leases, Operator, Outbox, open_outbox, unsupported
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
 from conversion_relay.settings_watch import SettingsWatch
 from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger
 
+STRANDED = "Events wait for a dataset that is not configured; they are kept and not sent"
 M_ARENA_MAX = -8
 THREAD_STACK = 512 * 1024
 """Bytes. A hundred threads of 8 MB each are what a container with little memory refuses first."""
@@ -37,7 +39,9 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
 
     settings = Settings.from_env()
     refuse_open_dashboard(host, settings)
-    open_outbox(settings.outbox).close()  # a bad path is said here, once, not by every process
+    open_outbox(
+        settings.outbox, dataset=settings.only_dataset
+    ).close()  # a bad path is said here, once, not by every process
     os.environ["RELAY_NO_WORKER"] = "1" if no_worker else ""
     run(f"{__name__}:create_service", host=host, port=port, workers=workers, factory=True)
 
@@ -49,7 +53,7 @@ def deliver(once: bool) -> None:
     spare_memory()
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
-    outbox, transport = open_outbox(settings.outbox), GraphTransport()
+    outbox, transport = open_for_service(settings), GraphTransport()
     if not isinstance(outbox, Leases):
         raise unsupported(outbox, "waiting")
     delivery = Delivery(outbox, transport, settings)
@@ -92,7 +96,7 @@ class Service:
         from conversion_relay.collector.app import create_app, no_paces
 
         self.counters, self.sentences = Counters(), Sentences()
-        self.relay = Relay(settings)
+        self.relay = Relay(settings, outbox=open_for_service(settings))
         self._transport = GraphTransport()
         self._worker: Worker | None = None
         outbox, paces = self.relay.outbox, no_paces
@@ -141,6 +145,15 @@ def create_service() -> Service:
     service = Service(settings, deliver=not os.environ.get("RELAY_NO_WORKER"))
     _say_what_is_missing(service)
     return service
+
+
+def open_for_service(settings: Settings) -> Outbox:
+    """The outbox of a process that runs for long. An alarm for events that nobody will send."""
+    outbox = open_outbox(settings.outbox, ballast=settings.ballast, dataset=settings.only_dataset)
+    if isinstance(outbox, Operator):
+        for dataset, n in stranded(outbox.counts(), settings).items():
+            logger.error(STRANDED, extra={"dataset": dataset, "events": n})
+    return outbox
 
 
 def _say_what_is_missing(service: Service) -> None:

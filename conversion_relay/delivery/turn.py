@@ -126,7 +126,8 @@ class Delivery:
     def seconds_until_due(self, at_most: float) -> float:
         """How long a worker may sleep."""
         now = self._clock()
-        due = [max(at - now, self._paces.opens_in(name)) for name, at in self._outbox.waiting(now).items()]
+        waiting = self._outbox.waiting(now).items()
+        due = [max(at - now, self._paces.opens_in(name)) for name, at in waiting if self._settings.dataset(name)]
         return max(0.0, min([at_most, *due]))
 
     def paces(self) -> dict[str, PaceNow]:

@@ -6,6 +6,7 @@ which a lease is settled; each store has a package or file of its own (`sqlite/`
 and nothing of Meta: what an answer of Meta's means, and when an event is sent again, is decided in `delivery/`.
 """
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 from conversion_relay.errors import SettingsError
@@ -32,6 +33,7 @@ from conversion_relay.outbox.protocol import (
 
 __all__ = [
     "STATES",
+    "Access",
     "Attempt",
     "Counts",
     "DeadLetters",
@@ -54,16 +56,31 @@ __all__ = [
 ]
 
 
-def open_outbox(url: str) -> Outbox:
+Access = Literal["create", "existing", "read"]
+"""`create`: made when there is none. `existing`: SettingsError when there is none. `read`: the same, and whatever is
+done with it, no file is created or changed."""
+
+
+def open_outbox(url: str, access: Access = "create", *, ballast: bool = False, dataset: str | None = None) -> Outbox:
     """The store that RELAY_OUTBOX names; every one of them is a Queue, the rest is asked for with `isinstance`.
 
     `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE[?dead=QUEUE]`.
+    `ballast`: keep a file that is given up on a full disk, for whoever runs for long. `dataset`: the only configured
+    one, where events go whose dataset's name cannot be read any more.
     Raises SettingsError for anything else, and for a file that cannot be opened."""
     scheme = urlsplit(url).scheme
     if scheme == "sqlite" and url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
+        path = url.removeprefix("sqlite:///")
+        if access != "create":
+            from conversion_relay.outbox.sqlite.read_only import SqliteReader
+
+            reader = SqliteReader(path)
+            if access == "read":
+                return reader
+            reader.close()
         from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 
-        return SqliteOutbox(url.removeprefix("sqlite:///"))
+        return SqliteOutbox(path, ballast=ballast, dataset=dataset)
     if scheme == "sqs":
         from conversion_relay.outbox.sqs import SqsOutbox
 

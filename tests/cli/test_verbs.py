@@ -120,8 +120,8 @@ def test_missing_settings_exit_78_and_name_them(here):
         (["send"], 2),
         (["send", "/no/such/file"], 2),
         (["status", "--nonsense"], 2),
-        (["explain", "nobody"], 1),
-        (["status"], 0),
+        (["explain", "nobody"], 78),
+        (["status"], 78),
         (["--help"], 0),
     ],
 )

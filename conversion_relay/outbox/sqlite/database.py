@@ -34,10 +34,12 @@ class Database:
 
     _owner: Owner | None
 
-    def __init__(self, path: Path) -> None:
-        """Raises Unusable, Damaged, SettingsError or OSError for a file that cannot be used from the start."""
+    def __init__(self, path: Path, *, ballast: bool = False, dataset: str | None = None) -> None:
+        """`ballast`: whether to keep some. `dataset`: where events of an unreadable dataset go, when damage is mended.
+        Raises Unusable, Damaged, SettingsError or OSError for a file that cannot be used from the start."""
         self.path = path
-        self._room = Room(path)
+        self._room = Room(path, ballast=ballast)
+        self._dataset = dataset
         self._begin()
         fork.follow(self)
         self._file.open()
@@ -46,7 +48,7 @@ class Database:
         self._writer.start()
 
     def _begin(self, identity: Identity | None = None) -> None:
-        self._file = Connections(self.path, identity)
+        self._file = Connections(self.path, identity, dataset=self._dataset)
         self._writer = Writer(self._file, self._room)
         self._owner = None
         self._owning = threading.Lock()

@@ -8,9 +8,10 @@ The rule: two reserves.
 1. Below the soft limit (5 % of the disk, at most 256 MB) nothing new is accepted: the caller hears 503 and keeps the
    event. What is stored is delivered, and each delivered event gives pages back. The free pages inside the file count,
    but only half: the log needs the disk itself.
-2. When even settling finds the disk full, because somebody else filled it, a file of ballast (2 %, at most 64 MB) is
-   deleted, and the jobs are done one at a time with the log emptied between them. The ballast is laid again when there
-   is ample room.
+2. When even settling finds the disk full, because somebody else filled it, a file of ballast is deleted, and the jobs
+   are done one at a time with the log emptied between them. The ballast is laid again when there is ample room. It is
+   2 % of what is free, at most 64 MB, and none where that would be less than a full batch's answer needs. Only a
+   service (`serve`, `deliver`) keeps ballast: a command or somebody else's program leaves no such file behind.
 
 Why statvfs before each commit: it costs two microseconds, and a quick writer fills a small disk within a second. The
 ballast is allocated with posix_fallocate, since a sparse file would give nothing back.
@@ -25,6 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 MOST_BALLAST = 64 * 1_048_576
+LEAST_BALLAST = 262_144
 BALLAST_SHARE = 0.02
 MOST_RESERVE = 256 * 1_048_576
 RESERVE_SHARE = 0.05
@@ -35,7 +37,8 @@ LEAST_RESERVE = 4 * 1_048_576
 class Room:
     """The free space of one database's file system. Sizes in bytes; they shrink with a small file system."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, *, ballast: bool = True) -> None:
+        self._keeps_ballast = ballast
         self._folder = database.parent
         self._ballast = database.with_name(database.name + "-ballast")
         self._free = self._total = 0
@@ -52,11 +55,11 @@ class Room:
         return min(MOST_RESERVE, max(least, self._total * RESERVE_SHARE))
 
     def lay(self) -> None:
-        """Put the ballast down where there is ample room for it."""
+        """Put the ballast down, where it is wanted and there is ample room for it."""
         self._look()
-        size = int(min(MOST_BALLAST, self._total * BALLAST_SHARE))
-        ample = self._free > self._reserve() + 2 * size
-        if ample and not self._ballast.exists():
+        size = int(min(MOST_BALLAST, self._total * BALLAST_SHARE, self._free * BALLAST_SHARE))
+        ample = size >= LEAST_BALLAST and self._free > self._reserve() + 2 * size
+        if self._keeps_ballast and ample and not self._ballast.exists():
             with contextlib.suppress(OSError):  # without ballast we are poorer, not wrong
                 self._write(size)
 

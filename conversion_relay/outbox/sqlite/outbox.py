@@ -57,14 +57,22 @@ class SqliteOutbox:
 
     Longer than 150 lines, since it has each verb of the protocols; what a verb does is in the modules beside it."""
 
-    def __init__(self, path: str, *, boot_clock: Callable[[], float] | None = None) -> None:
-        """`boot_clock`: seconds on a clock that nobody sets; leases are counted on it."""
+    def __init__(
+        self,
+        path: str,
+        *,
+        boot_clock: Callable[[], float] | None = None,
+        ballast: bool = False,
+        dataset: str | None = None,
+    ) -> None:
+        """`boot_clock`: seconds on a clock that nobody sets; leases are counted on it. `ballast` and `dataset` as of
+        `outbox.open_outbox`."""
         self._boot_clock = boot_clock or _seconds_since_boot
         self._refused_claims: set[str] = set()
         """Tokens of claims that failed, so that a lease nobody knows of is not waited for."""
         file = Path(path)
         try:
-            self._database = Database(file)
+            self._database = Database(file, ballast=ballast, dataset=dataset)
         except (Unusable, Damaged) as error:
             raise SettingsError(f"RELAY_OUTBOX: {error}") from None
         except OSError as error:

@@ -1,6 +1,7 @@
 """Room on the disk: the reserve, and the ballast that is given up for settling."""
 
 import stat
+from types import SimpleNamespace
 
 import apsw
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox.sqlite import disk
 from conversion_relay.outbox.sqlite.database import Database
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.verdict import Delivered
 from tests.outbox.sqlite.files import event, opened
 from tests.outbox.suite import NOW, claim, sealed, settle_all
@@ -30,7 +32,7 @@ class TestSpace:
         outbox.close()
 
     def test_the_ballast_is_laid_given_up_for_a_settle_and_laid_again(self, path):
-        outbox = opened(path)
+        outbox = SqliteOutbox(str(path), ballast=True)
         ballast = path.with_name("outbox.db-ballast")
         assert ballast.stat().st_blocks * 512 >= 1_048_576
         assert stat.S_IMODE(ballast.stat().st_mode) == 0o600
@@ -50,4 +52,31 @@ class TestSpace:
         settle_all(outbox, lease, Delivered())
         outbox.prune(NOW)
         assert ballast.exists()
+        outbox.close()
+
+    @pytest.mark.parametrize(
+        ("free", "total", "laid"),
+        [
+            (1 << 40, 1 << 40, 1 << 40),
+            (1 << 30, 1 << 40, 1 << 30),
+            (250 << 20, 1 << 40, 0),  # a large disk that is nearly full
+            (900 << 20, 1 << 30, 900 << 20),
+            (20 << 20, 24 << 20, 20 << 20),
+            (8 << 20, 8 << 20, 0),
+            (0, 0, 0),
+        ],
+    )
+    def test_it_is_a_fiftieth_of_what_is_free_and_none_on_a_tiny_disk(self, path, monkeypatch, free, total, laid):
+        found = SimpleNamespace(f_bavail=free, f_blocks=total, f_frsize=1)
+        monkeypatch.setattr(disk.os, "statvfs", lambda _: found)
+        disk.Room(path).lay()
+        ballast = path.with_name("outbox.db-ballast")
+        size = ballast.stat().st_size if ballast.exists() else 0
+        assert size == min(64 << 20, int(laid * 0.02))
+
+    def test_a_program_that_only_accepts_lays_none(self, path):
+        outbox = opened(path)
+        outbox.put([sealed("a")], NOW)
+        outbox.prune(NOW)
+        assert not path.with_name("outbox.db-ballast").exists()
         outbox.close()

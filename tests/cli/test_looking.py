@@ -1,0 +1,107 @@
+"""Verbs that look make nothing; a mistyped path is told. Ballast is for services alone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conversion_relay.cli.look import stranded
+from conversion_relay.outbox import Counts, open_outbox
+from conversion_relay.settings import Settings
+from tests.outbox.suite import NOW, sealed
+from tests.processes import Process, installation, until
+
+LOOKING = [
+    ["status"],
+    ["status", "--json"],
+    ["explain", "e"],
+    ["dead", "list"],
+    ["dead", "list", "--json"],
+    ["dead", "export"],
+    ["dead", "export", "letters.jsonl"],
+    ["dead", "replay"],
+    ["dead", "replay", "e"],
+]
+TOUCHING_WHAT_IS_THERE = [["erase", "--email", "canary.person@example.org"]]
+WITHOUT_AN_OUTBOX = [["normalize"], ["validate", "-"], ["--help"], ["status", "--help"], ["nonsense"]]
+
+
+def run(folder: Path, arguments: list[str], outbox: str = "sqlite:///outbox.db") -> subprocess.CompletedProcess[bytes]:
+    env = {"RELAY_OUTBOX": outbox, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "conversion_relay.cli", *arguments]
+    return subprocess.run(command, cwd=folder, env=env, input=b"", capture_output=True, timeout=60, check=False)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(f.relative_to(folder)): f.read_bytes() if f.is_file() else b"" for f in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("arguments", LOOKING + TOUCHING_WHAT_IS_THERE, ids=" ".join)
+@pytest.mark.parametrize("place", ["sqlite:///outbx.db", "sqlite:///no/such/folder/outbox.db"])
+def test_a_mistyped_path_is_told_and_nothing_is_made(tmp_path, arguments, place):
+    done = run(tmp_path, arguments, place)
+    assert (done.returncode, done.stdout, list(tmp_path.iterdir())) == (78, b"", [])
+    told = done.stderr.decode()
+    assert told.startswith(f"RELAY_OUTBOX: no outbox at {tmp_path}/{place.removeprefix('sqlite:///')};")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", WITHOUT_AN_OUTBOX, ids=" ".join)
+def test_a_verb_without_an_outbox_makes_none(tmp_path, arguments):
+    assert b"Traceback" not in run(tmp_path, arguments).stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", LOOKING, ids=" ".join)
+def test_a_look_at_an_outbox_changes_no_file(tmp_path, arguments):
+    outbox = open_outbox(f"sqlite:///{tmp_path}/outbox.db")
+    outbox.put([sealed("e")], NOW)
+    outbox.close()
+    before = files(tmp_path)
+    done = run(tmp_path, arguments)
+    assert done.returncode in (0, 1) and not done.stderr
+    assert files(tmp_path) == before and not list(tmp_path.glob("*ballast"))
+
+
+def test_accepting_events_lays_no_ballast_and_a_service_does(tmp_path):
+    with installation(tmp_path) as here:
+        here.command(
+            "send", "-", stdin=json.dumps({"event_name": "Lead", "user_data": {"email": "a@b.example"}}).encode()
+        )
+        assert here.database.exists() and not list(tmp_path.glob("*ballast"))
+        for arguments in (("deliver", "--once"), ("serve", "--port", "0")):
+            process = Process(*arguments, log=tmp_path / "service.log", env=here.env)
+            until(lambda: list(tmp_path.glob("*ballast")))
+            process.end()
+            (tmp_path / "outbox.db-ballast").unlink()
+        here.env["RELAY_BALLAST"] = "false"
+        assert here.command("deliver", "--once").returncode == 0
+        assert not list(tmp_path.glob("*ballast"))
+
+
+ENV = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "E"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [(ENV, {"2": 3, "unknown-1": 4}), ({}, {"unknown-1": 4}), (ENV | {"META_PIXEL_ID": "2"}, {"1": 1, "unknown-1": 4})],
+)
+def test_events_of_a_dataset_that_is_not_configured_are_named(environ, found):
+    books = {"1": Counts(pending=1), "2": Counts(pending=3), "unknown-1": Counts(pending=4), "9": Counts(delivered=5)}
+    settings = Settings.from_env(environ, required=())
+    assert stranded(books | {"all": Counts(pending=7)}, settings) == found
+
+
+def test_status_and_a_service_tell_of_events_that_nobody_sends(tmp_path):
+    with installation(tmp_path) as here:
+        outbox = open_outbox(here.env["RELAY_OUTBOX"])
+        outbox.put([sealed("e")], NOW)
+        outbox.close()
+        done = here.command("status")
+        assert done.returncode == 1
+        assert done.stderr == b"dataset 1 is not configured: 1 events wait for it and are not sent\n"
+        (row,) = json.loads(here.command("status", "--json").stdout)["datasets"]
+        assert row["configured"] is False
+        assert b"Events wait for a dataset that is not configured" in here.command("deliver", "--once").stderr
