@@ -9,6 +9,7 @@ How a message is let go without losing one of its events is in `finish.py`.
 
 import os
 import random
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -72,9 +73,10 @@ class DeliveryFunction:
         return _failures(failed)
 
     def _deliver(self, settings: Settings, records: Sequence[Received], context: Any) -> Records:
-        outbox = Records()
+        outbox = Records(secrets.token_hex(8))
+        ends_at = self._clock() + _seconds_left(context)
         for record in records:
-            self._take(outbox, record)
+            self._take(outbox, record, ends_at)
         delivery = Delivery(outbox, self._transport, settings, clock=self._clock, jitter=self._jitter)
         timer = threading.Timer(max(0.0, _seconds_left(context) - LEAST_SECONDS), delivery.stop)
         timer.daemon = True
@@ -89,8 +91,9 @@ class DeliveryFunction:
             self._token.forget()
         return outbox
 
-    def _take(self, outbox: Records, record: Received) -> None:
-        """The record's events, but for purchases that Meta has, and those that another invocation is sending."""
+    def _take(self, outbox: Records, record: Received, ends_at: float) -> None:
+        """The record's events, but for purchases that Meta has, and those that another invocation is sending. When this
+        invocation ends, at the latest: `ends_at`."""
         message = record.message
         assert message is not None
         for kept in message.events:
@@ -99,11 +102,12 @@ class DeliveryFunction:
             maybe_since: float | None = None
             if self._ledger and kept.event_name == LEDGERED and key not in outbox.keys:
                 try:
-                    known, maybe_since = self._ledger.claim(key, self._clock())
+                    known, maybe_since = self._ledger.claim(key, self._clock(), by=outbox.invocation, ends_at=ends_at)
                 except (AwsError, AwsUnreachable) as error:
                     logger.warning("The ledger of purchases cannot be read; they wait", extra={"reason": str(error)})
                     known = "elsewhere"
-            outbox.add(key, leased(kept, maybe_since), known)
+            # A person who replays a held purchase has decided; its age at Meta does not count any more.
+            outbox.add(key, leased(kept, None if message.decided else maybe_since), known)
 
 
 def _failures(message_ids: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ ones twice; reported as done, it would lose the others. And the queue buries a m
 times, even if its events only waited for Meta to come back.
 
 So each message is finished in this order, and only what is safe elsewhere is let go:
-1. The ledger learns which purchases Meta has, and which it may have.
+1. The ledger learns which purchases Meta has, and which it may have; the others are free to be claimed.
 2. What Meta refused for good goes to the dead letters, each with Meta's reason.
 3. What waits stays in its message, hidden for longer each time; where others of the message ended, or the message was
    received often, it goes on as a message of its own, whose count begins anew.
@@ -16,9 +16,9 @@ letter or message carries the same event ids, and the ledger and Meta drop the r
 
 from collections.abc import Callable, Sequence
 
-from conversion_relay.aws.ledger import LEDGERED, Key, PurchaseLedger
+from conversion_relay.aws.ledger import LEDGERED, PurchaseLedger
 from conversion_relay.aws.received import Received
-from conversion_relay.aws.records import Records, Waiting
+from conversion_relay.aws.records import Fate, Records, Waiting
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import Attempt
 from conversion_relay.outbox.sqs import SqsOutbox
@@ -57,7 +57,7 @@ class Finisher:
         now = self._clock()
         fates = [(kept, outbox.fate((message.dataset, kept.event_name, kept.event_id))) for kept in message.events]
         try:
-            self._remember(message.dataset, fates, now)
+            self._remember(message, fates, outbox, now)
             self._bury(message, fates, outbox, record)
             waiting = [(kept, fate) for kept, fate in fates if isinstance(fate, Waiting | Park | RetryAt)]
             if not waiting:
@@ -68,28 +68,28 @@ class Finisher:
                 return False
             # What ended must not be sent again, and nothing that waits may die of being counted: it goes on as a
             # message of its own.
-            rest = encode(message.dataset, message.accepted_at, [kept for kept, _ in waiting])
+            kept_on = [kept for kept, _ in waiting]
+            rest = encode(message.dataset, message.accepted_at, kept_on, decided=message.decided)
             self._queue.send(self._queue.queue_url, [({}, rest)], delay=min(wait, 900))
         except (OutboxUnavailable, AwsError, AwsUnreachable) as error:
             logger.error("What Meta answered cannot be recorded yet", extra={"reason": str(error)})
             return False
         return True
 
-    def _remember(self, dataset: str, fates: Sequence[tuple[Kept, object]], now: float) -> None:
+    def _remember(self, message: Message, fates: Sequence[tuple[Kept, Fate]], outbox: Records, now: float) -> None:
+        """What Meta has, and what it may have; the rest is free for whoever comes next."""
         if self._ledger is None:
             return
-        by_fate: dict[str, list[Key]] = {"sent": [], "maybe": [], "free": []}
         for kept, fate in fates:
-            if kept.event_name != LEDGERED:
+            key = (message.dataset, kept.event_name, kept.event_id)
+            if kept.event_name != LEDGERED or (claimed := outbox.claimed(key)) is None:
                 continue
-            key = (dataset, kept.event_name, kept.event_id)
             if isinstance(fate, Delivered):
-                by_fate["sent"].append(key)
-            elif isinstance(fate, RetryAt | Park):
-                by_fate["maybe" if fate.sent else "free"].append(key)
-        self._ledger.mark_sent(by_fate["sent"], now)
-        self._ledger.mark_maybe(by_fate["maybe"], now)
-        self._ledger.let_go(by_fate["free"], now)
+                self._ledger.mark_sent([key], now)
+            else:
+                earlier = claimed.sent_at is not None or message.decided
+                maybe = earlier or (isinstance(fate, RetryAt | Park) and fate.sent)
+                self._ledger.let_go([key], now, by=outbox.invocation, maybe=maybe)
 
     def _bury(self, message: Message, fates: Sequence[tuple[Kept, object]], outbox: Records, record: Received) -> None:
         letters = []

@@ -1,9 +1,21 @@
 """Which purchases Meta has: a table, because payment providers repeat a webhook for days and Meta forgets after two.
 
-A purchase is claimed for 90 seconds, sent, and marked after Meta's 200. A crash in between frees it when the claim has
-run out; a mark before sending would lose it. Two invocations with copies of one purchase: the second finds the claim
-and leaves the purchase in the queue. What Meta may have without having said so is marked too (`maybe_since`), so that a
-later invocation can tell whether Meta still recognises the repetition.
+What could go wrong. Fifty copies of one webhook become fifty messages, and several invocations take them at once. One
+that sent may die before it wrote that down. One that is slow may find, when it comes to writing, that another has
+begun. And Meta knows a repeated id for 48 hours only: sent again later, a Purchase counts twice.
+
+The rules, each of them one conditional write of DynamoDB:
+1. Who sends has a claim, which no other invocation gets before it has run out. It lasts until this invocation's own
+   end, and half a minute more for clocks that differ. Lambda ends the process then: a claim that is over is nobody's.
+2. The claim itself says `maybe_since`: from now on Meta may have it. A process that dies after Meta's answer leaves the
+   claim and that mark behind; whoever comes later knows since when Meta may have it, and after two days does not send
+   (`before_sending.py` holds it for a person).
+3. What was certainly not sent is let go: claim and, where it was this claim's, the mark.
+4. Meta's 200 is written whoever holds the claim, since it is a fact. Every other write changes the item only while the
+   claim is the writer's own (`claimed_by`): a slow invocation must not free what another is sending.
+
+Rejected: a mark before sending and none after (a crash would lose the purchase); a claim of fixed length (a function
+with a longer timeout than that sends beside its successor); FIFO queues (they know a repetition for five minutes).
 """
 
 import hashlib
@@ -14,7 +26,8 @@ from conversion_relay.signed_calls import AwsCalls, AwsError
 
 LEDGERED = "Purchase"
 """The events that are looked up here."""
-CLAIM_SECONDS = 90
+MARGIN_SECONDS = 30
+"""By how much a claim outlasts its invocation: clocks of Lambda's machines differ by less."""
 KEEP_SECONDS = 90 * 86_400
 Known = Literal["ours", "sent", "elsewhere"]
 Key = tuple[str, str, str]
@@ -22,27 +35,32 @@ Key = tuple[str, str, str]
 
 
 class PurchaseLedger:
-    """One item for each purchase: `sent_at` once Meta has it, `claimed_until`, and `maybe_since` when Meta may."""
+    """One item for each purchase: `sent_at` once Meta has it, `claimed_until` and `claimed_by`, and `maybe_since` when
+    Meta may have it. Times in Unix seconds."""
 
     def __init__(self, calls: AwsCalls, table: str) -> None:
         self._calls, self._table = calls, table
 
-    def claim(self, key: Key, now: float) -> tuple[Known, float | None]:
-        """Whether we may send it now, and since when Meta may have it already (Unix seconds)."""
+    def claim(self, key: Key, now: float, *, by: str, ends_at: float) -> tuple[Known, float | None]:
+        """Whether we may send it now, and since when Meta may have it already. `by`: this invocation, and no other.
+        `ends_at`: when it ends at the latest."""
         try:
             said = self._do(
                 "UpdateItem",
                 {
                     "Key": _key(key),
-                    "UpdateExpression": "SET claimed_until = :until, expires_at = :expiry",
+                    "UpdateExpression": "SET claimed_until = :until, claimed_by = :by, expires_at = :expiry,"
+                    " maybe_since = if_not_exists(maybe_since, :now)",
+                    # By us: a call whose answer was lost is repeated by the client.
                     "ConditionExpression": "attribute_not_exists(sent_at)"
-                    " AND (attribute_not_exists(claimed_until) OR claimed_until < :now)",
+                    " AND (attribute_not_exists(claimed_until) OR claimed_until < :now OR claimed_by = :by)",
                     "ExpressionAttributeValues": {
-                        ":until": _number(now + CLAIM_SECONDS),
+                        ":until": _number(ends_at + MARGIN_SECONDS),
+                        ":by": {"S": by},
                         ":expiry": _number(now + KEEP_SECONDS),
                         ":now": _number(now),
                     },
-                    "ReturnValues": "ALL_NEW",
+                    "ReturnValues": "ALL_OLD",
                 },
             )
         except AwsError as error:
@@ -54,31 +72,35 @@ class PurchaseLedger:
         return "ours", float(maybe["N"]) if maybe else None
 
     def mark_sent(self, keys: Sequence[Key], now: float) -> None:
+        """Meta has them."""
         for key in keys:
-            self._set(key, f"SET sent_at = :now, {_FREE}", now)
+            values = {":now": _number(now), ":expiry": _number(now + KEEP_SECONDS)}
+            self._update(key, f"SET sent_at = :now, expires_at = :expiry REMOVE {_CLAIM}", values)
 
-    def mark_maybe(self, keys: Sequence[Key], now: float) -> None:
-        """Meta may have them and did not say so."""
+    def let_go(self, keys: Sequence[Key], now: float, *, by: str, maybe: bool) -> None:
+        """The next try need not wait for the claim to run out. `maybe`: Meta may have them, by this try or by an
+        earlier one; else nothing of them was ever sent."""
         for key in keys:
-            self._set(key, f"SET maybe_since = if_not_exists(maybe_since, :now), {_FREE}", now)
+            values = {":by": {"S": by}, ":expiry": _number(now + KEEP_SECONDS)}
+            gone = _CLAIM if maybe else f"{_CLAIM}, maybe_since"
+            try:
+                self._update(key, f"SET expires_at = :expiry REMOVE {gone}", values, "claimed_by = :by")
+            except AwsError as error:
+                if error.code != "ConditionalCheckFailedException":
+                    raise  # else another invocation has it by now, and knows more
 
-    def let_go(self, keys: Sequence[Key], now: float) -> None:
-        """They were not sent, so the next try need not wait for the claim to run out."""
-        for key in keys:
-            self._set(key, f"SET {_FREE}", now, unused=True)
-
-    def _set(self, key: Key, expression: str, now: float, *, unused: bool = False) -> None:
-        values = {":expiry": _number(now + KEEP_SECONDS)} | ({} if unused else {":now": _number(now)})
-        self._do(
-            "UpdateItem",
-            {"Key": _key(key), "UpdateExpression": expression, "ExpressionAttributeValues": values},
-        )
+    def _update(self, key: Key, expression: str, values: dict[str, dict[str, str]], condition: str = "") -> None:
+        asked: dict[str, object] = {"Key": _key(key), "UpdateExpression": expression}
+        asked["ExpressionAttributeValues"] = values
+        if condition:
+            asked["ConditionExpression"] = condition
+        self._do("UpdateItem", asked)
 
     def _do(self, action: str, body: dict[str, object]) -> dict[str, dict[str, dict[str, str]]]:
         return self._calls.call("dynamodb", f"DynamoDB_20120810.{action}", {"TableName": self._table, **body})
 
 
-_FREE = "expires_at = :expiry REMOVE claimed_until"
+_CLAIM = "claimed_until, claimed_by"
 
 
 def _key(key: Key) -> dict[str, dict[str, str]]:

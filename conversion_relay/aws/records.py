@@ -23,7 +23,10 @@ class Records:
 
     Not safe to use from several threads: one invocation turns its delivery in one."""
 
-    def __init__(self) -> None:
+    def __init__(self, invocation: str = "") -> None:
+        """`invocation`: under which name its purchases are claimed."""
+        self.invocation = invocation
+        self._ours: set[int] = set()
         self.keys: dict[Key, int] = {}
         self._events: list[LeasedEvent] = []
         self._pending: dict[str, list[int]] = {}
@@ -41,10 +44,16 @@ class Records:
         if known == "sent":
             self.verdicts[number] = Delivered()
         elif known == "ours":
+            self._ours.add(number)
             self._pending.setdefault(key[0], []).append(number)
 
     def fate(self, key: Key) -> Fate:
         return self.verdicts.get(self.keys[key], Waiting())
+
+    def claimed(self, key: Key) -> LeasedEvent | None:
+        """The event as it was claimed; None where it is not this invocation's to send."""
+        number = self.keys[key]
+        return self._events[number] if number in self._ours else None
 
     def answer(self, key: Key) -> Attempt | None:
         """What Meta said last about this event."""

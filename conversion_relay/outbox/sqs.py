@@ -119,7 +119,7 @@ class SqsOutbox:
             if not chosen:
                 continue
             rest = [event for event in letter.events if event not in chosen]
-            self.send(self.queue_url, [({}, encode(letter.dataset, now, chosen))])
+            self.send(self.queue_url, [({}, encode(letter.dataset, now, chosen, decided=True))])
             if rest:
                 attributes = {
                     name: value["StringValue"] for name, value in (message.get("MessageAttributes") or {}).items()

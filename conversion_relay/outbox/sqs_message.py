@@ -36,6 +36,8 @@ class Message(msgspec.Struct, frozen=True):
     dataset: str
     accepted_at: float
     events: tuple[Kept, ...]
+    decided: bool = False
+    """A person had these sent again, although Meta may have them."""
 
 
 def messages(events: Sequence[SealedEvent], now: float) -> list[str]:
@@ -62,9 +64,10 @@ def messages(events: Sequence[SealedEvent], now: float) -> list[str]:
     return [encode(dataset, now, group) for dataset, group in packed]
 
 
-def encode(dataset: str, accepted_at: float, events: Sequence[Kept]) -> str:
+def encode(dataset: str, accepted_at: float, events: Sequence[Kept], *, decided: bool = False) -> str:
     """The body of a message; ASCII alone."""
-    return json.dumps(msgspec.to_builtins(Message(dataset, accepted_at, tuple(events))), separators=(",", ":"))
+    message = Message(dataset, accepted_at, tuple(events), decided)
+    return json.dumps(msgspec.to_builtins(message), separators=(",", ":"))
 
 
 def read_message(message: dict[str, Any]) -> Message | None:

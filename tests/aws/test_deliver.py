@@ -6,11 +6,12 @@ import zlib
 import msgspec
 import pytest
 
-from conversion_relay.aws import AwsError, DeliveryFunction
+from conversion_relay.aws import DeliveryFunction
 from conversion_relay.aws.finish import MOST_RECEIVES, TOKEN_WAIT
 from conversion_relay.delivery.transport import Response
 from conversion_relay.meta.graph import Unreachable
 from conversion_relay.outbox.sqs_message import Kept, encode
+from tests.aws.table import Table
 
 NOW = 1_795_435_200.0
 HOUR = 3_600
@@ -24,13 +25,13 @@ ENVIRONMENT = {
 
 
 class Aws:
-    """Remembers what was asked; a table of purchases that answers as DynamoDB does."""
+    """Remembers what was asked."""
 
     def __init__(self) -> None:
         self.hidden: list[int] = []
         self.sent: list[tuple[str, dict]] = []
         self.secret_reads = 0
-        self.purchases: dict[str, dict] = {}
+        self.table = Table()
 
     def call(self, service, target, body, *, version="1.0"):
         match target.rpartition(".")[2]:
@@ -42,24 +43,8 @@ class Aws:
             case "SendMessageBatch":
                 self.sent += [(body["QueueUrl"].rpartition("/")[2], entry) for entry in body["Entries"]]
                 return {"Successful": [{"Id": entry["Id"]} for entry in body["Entries"]]}
-            case "GetItem":
-                return {"Item": self.purchases[body["Key"]["purchase"]["S"]]}
-            case "UpdateItem":
-                return self.update(body)
-        return {}
-
-    def update(self, body):
-        item = self.purchases.setdefault(body["Key"]["purchase"]["S"], {})
-        values = body["ExpressionAttributeValues"]
-        if "ConditionExpression" in body:
-            if "sent_at" in item or float(item.get("claimed_until", {"N": "0"})["N"]) > float(values[":now"]["N"]):
-                raise AwsError("ConditionalCheckFailedException", 400)
-            item["claimed_until"] = values[":until"]
-            return {"Attributes": item}
-        item.pop("claimed_until", None)
-        for name in ("sent_at", "maybe_since"):
-            if f"{name} = " in body["UpdateExpression"]:
-                item.setdefault(name, values[":now"])
+            case "GetItem" | "UpdateItem" as action:
+                return self.table.call(action, body)
         return {}
 
     def dead(self) -> list[dict]:

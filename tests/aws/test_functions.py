@@ -80,16 +80,21 @@ def test_one_poison_event_and_an_outage_cost_nobody_else_anything(here):
 
 def test_fifty_deliveries_of_one_webhook_at_once_are_one_purchase(here):
     registration_id = here.register("fifty@example.com")
+
+    def pay(_: int) -> bool:
+        """As Stripe does: what is not answered with 200 comes again. A busy machine may end a function."""
+        return any(here.pay(registration_id)[0] == 200 for _ in range(10))
+
     with ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(lambda _: here.pay(registration_id)[0], range(50)))
-    assert set(answers) == {200}
+        assert all(threads.map(pay, range(50)))
 
     def settled() -> bool:
         here.aws.let_minutes_pass("events")
         return here.settled()
 
     until(settled, 120, every=1.0)
-    assert here.names()["Purchase"] == 1
+    assert here.counted("Purchase") == 1
+    assert {e["event_id"] for e in here.arrived() if e["event_name"] == "Purchase"} == {f"purchase_{registration_id}"}
 
 
 @pytest.mark.parametrize("function", ["registration-handler", "payment-webhook", "deliver-handler"])
