@@ -4,7 +4,8 @@ The three sentences (SENT, FAILED, ERROR) are fixed, to the letter: alarms and m
 match on them. Each is about one event, and which one is said depends on what can still happen:
 - SENT: Meta took it.
 - FAILED: it will not be sent any more (Meta refused it, or it grew too old).
-- ERROR: it could not be put to Meta (an outage, a dead token, a damaged row). What is intact is tried again.
+- ERROR: it could not be put to Meta (an outage, a dead token, a damaged row). What is intact is tried again. In an
+  outage it is said once a minute for each event name, with the number of events of that try.
 
 Thinning. A backlog of a million events would write a million lines, and the one failure among them would not be found.
 Above LINES_PER_SECOND, for each level, the rest of the second is summed up: one line per sentence, with a `count`. By
@@ -32,6 +33,8 @@ FAILED = "Failed to send Meta Conversions API {} event"
 ERROR = "Error sending Meta Conversions API {} event"
 LINES_PER_SECOND = 100
 """For each level; what is more in a second is summed up."""
+PATIENCE = frozenset({"throttled"})
+"""Why events wait without an error: Meta answered, and asks for time."""
 
 
 class Counters:
@@ -53,8 +56,11 @@ class Counters:
 class Sentences:
     """Says what became of each event, thinned when there are too many to read. Any thread may call it."""
 
-    def __init__(self) -> None:
+    def __init__(self, successes: int = LINES_PER_SECOND) -> None:
+        """`successes`: how many of them have a line of their own in a second; 0: they are summed up."""
         self._lock = threading.Lock()
+        self._successes = successes
+        self._minute, self._told = 0, set[str]()
         self._second = 0
         self._written: Counter[int] = Counter()
         self._held: Counter[tuple[int, str]] = Counter()
@@ -70,6 +76,20 @@ class Sentences:
         """It could not be put to Meta; what is intact is tried again."""
         self._say(logging.ERROR, ERROR.format(event_name), event_ids, {"reason": why})
 
+    def outage(self, event_name: str, n: int, why: str) -> None:
+        """That many events of this name could not be put to Meta and wait. An outage lasts, and each of its events is
+        tried again and again: once a minute for each name is what an alarm needs."""
+        if why in PATIENCE:
+            return
+        with self._lock:
+            minute = int(time.monotonic() // 60)
+            if minute != self._minute:
+                self._minute, self._told = minute, set()
+            if event_name in self._told or len(self._told) >= LINES_PER_SECOND:
+                return
+            self._told.add(event_name)
+            logger.error(ERROR.format(event_name), extra={"reason": why, "count": n})
+
     def flush(self) -> None:
         """Writes the sums that are still held back; for the end of a run."""
         with self._lock:
@@ -82,7 +102,8 @@ class Sentences:
                 self._write_held()
                 self._second = second
                 self._written.clear()
-            room = max(0, LINES_PER_SECOND - self._written[level])
+            most = self._successes if level == logging.INFO else LINES_PER_SECOND
+            room = max(0, most - self._written[level])
             for event_id in event_ids[:room]:
                 logger.log(level, sentence, extra={"event_id": event_id, **fields})
             self._written[level] += len(event_ids[:room])

@@ -53,3 +53,32 @@ def test_above_a_hundred_a_second_sentences_are_summed_up_by_level(caplog, monke
     sentences.sent("Lead", "next")
     assert [r.count for r in caplog.records if hasattr(r, "count")] == [900]
     assert len(caplog.records) == 103
+
+
+def test_an_outage_is_told_once_a_minute_for_each_event_name(caplog, monkeypatch):
+    now = [600.0]
+    monkeypatch.setattr("conversion_relay.telemetry.time.monotonic", lambda: now[0])
+    sentences = Sentences()
+    for second in range(180):
+        now[0] = 600.0 + second
+        sentences.outage("Lead", 7, "connect")
+        sentences.outage("Purchase", 1, "connect")
+        sentences.outage("Contact", 1, "throttled")
+    told = [record.message for record in caplog.records]
+    assert told.count("Error sending Meta Conversions API Lead event") == 3
+    assert told.count("Error sending Meta Conversions API Purchase event") == 3 and len(told) == 6
+    for n in range(1_000):
+        sentences.outage(f"Name {n}", 1, "connect")
+    assert len(caplog.records) < 120, "names come from outside"
+
+
+def test_successes_may_be_summed_up_alone_and_failures_are_told_all_the_same(caplog):
+    caplog.set_level(logging.INFO)
+    sentences = Sentences(successes=0)
+    sentences.sent("Lead", *map(str, range(350)))
+    sentences.failed("Lead", "bad", why="meta_100")
+    sentences.flush()
+    assert [(r.message, getattr(r, "count", 1)) for r in caplog.records] == [
+        ("Failed to send Meta Conversions API Lead event", 1),
+        ("Meta Conversions API Lead event sent successfully", 350),
+    ]

@@ -6,12 +6,14 @@ import ipaddress
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from conversion_relay.cli.look import stranded
+from conversion_relay.cli.printing import print_json
 from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
@@ -47,32 +49,44 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="deliver what is due and exit")
-def deliver(once: bool) -> None:
-    """Deliver what the outbox holds."""
+@click.option("--once", is_flag=True, help="deliver what is due, tell the sum and exit")
+@click.option("--json", "as_json", is_flag=True, help="the sum as JSON (with --once)")
+def deliver(once: bool, as_json: bool) -> None:
+    """Deliver what the outbox holds.
+
+    With --once exit 1 when something was refused, grew too old, is held or still waits.
+    """
+    if as_json and not once:
+        raise click.UsageError("--json goes with --once")
     spare_memory()
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
     outbox, transport = open_for_service(settings), GraphTransport()
     if not isinstance(outbox, Leases):
         raise unsupported(outbox, "waiting")
-    delivery = Delivery(outbox, transport, settings)
+    # A run to the end tells a sum; a sentence for each success would bury it.
+    sentences = Sentences(successes=0) if once else Sentences()
+    delivery = Delivery(outbox, transport, settings, sentences=sentences)
     worker = Worker(delivery, outbox, every_second=SettingsWatch(delivery.use))
     try:
         if once:
-            raise SystemExit(_drain(worker))
+            raise SystemExit(_drain(worker, outbox, settings, as_json))
         _deliver_until_told(worker)
     finally:
         outbox.close()
         transport.close()
 
 
-def _drain(worker: Worker) -> int:
+def _drain(worker: Worker, outbox: Outbox, settings: Settings, as_json: bool) -> int:
+    from conversion_relay.cli.drained import drained, left_something, tell
+
+    started_at = time.time()
     _on_signals(worker.tell_to_stop)
     reports = worker.drain()
-    totals = {name: sum(getattr(r, name) for r in reports) for name in ("delivered", "dead", "expired", "retried")}
-    click.echo(", ".join(f"{n} {name}" for name, n in totals.items()))
-    return 1 if totals["dead"] or totals["expired"] or totals["retried"] else 0
+    worker.stop()  # it writes the sums that the log still holds back
+    facts = drained(reports, outbox, settings, started_at)
+    print_json(facts) if as_json else tell(facts)
+    return 1 if left_something(facts) else 0
 
 
 def _deliver_until_told(worker: Worker) -> None:

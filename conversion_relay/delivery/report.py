@@ -63,6 +63,8 @@ class Report(msgspec.Struct):
             case RetryAt(why=why) | Park(why=why):
                 self.retried += n
                 self.why = why
+                if isinstance(verdict, Park):
+                    sentences.outage(event_name, n, why)
             case _:
                 assert_never(verdict)
 

@@ -31,7 +31,7 @@ def test_send_then_deliver_once_then_status_and_explain(here):
     assert sent.returncode == 0 and b"event 1: accepted, b" in sent.stdout
     assert here.books()["pending"] == 2
     delivered = here.command("deliver", "--once")
-    assert (delivered.returncode, delivered.stdout) == (0, b"2 delivered, 0 dead, 0 expired, 0 retried\n")
+    assert (delivered.returncode, delivered.stdout) == (0, b"2 delivered, 0 dead, 0 expired, 0 waiting\n")
     assert here.books() | {"accepted": 2, "delivered": 2, "pending": 0, "imbalance": 0} == here.books()
     table = dict(line.split() for line in here.command("status").stdout.decode().splitlines()[:8])
     assert (table["dataset"], table["accepted"], table["delivered"]) == (DATASET, "2", "2")

@@ -129,3 +129,15 @@ def test_an_alert_names_the_dataset_and_what_to_look_at(why, do, lines):
     alert("42", why)
     ((message, level, record),) = lines()
     assert do in message and (level, record.dataset, record.reason) == ("ERROR", "42", why)
+
+
+@pytest.mark.parametrize("why", ["connect", "deadline", "unauthorized", "misconfigured", "html_503"])
+def test_an_outage_says_the_sentence_once_for_each_name_with_how_many_wait(why, lines):
+    report, sentences = Report("1", claimed=4), Sentences()
+    for name in ("Lead", "Purchase", "Lead"):
+        report.note(Park(9.0, why), name, ["a", "b"], None, sentences)
+    said = [(message, level, record.reason, record.count) for message, level, record in lines()]
+    assert said == [
+        (ERROR, "ERROR", why, 2),
+        ("Error sending Meta Conversions API Purchase event", "ERROR", why, 2),
+    ]
