@@ -13,7 +13,7 @@ chats. So every secret is a `Secret`, which does not print itself, and an error 
 example, never the value, whatever the setting. `Settings.secrets` hands the texts to the log filter alone, as the last
 net (`telemetry.NoSecrets`).
 
-Which names there are, and what the file may hold: `settings_file.py`. How an origin is read: `origins.py`.
+Which names there are, and what the file may hold: `settings_file.py`. How an origin is read: `intake/origins.py`.
 
 Mistakes end the start with exit code 78: what is missing is named all at once, what is malformed is named one by one.
 Rejected: a settings library. It would quote the value in its message, and be loaded by every Lambda function.
@@ -33,7 +33,7 @@ from conversion_relay.errors import SettingsError
 from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.consent import GpcPolicy, SilencePolicy
-from conversion_relay.origins import normal_origin
+from conversion_relay.intake.origins import normal_origin
 from conversion_relay.settings_file import read_file, refuse_misspelt, token_files
 
 REQUIRED = ("META_PIXEL_ID", "META_ACCESS_TOKEN")

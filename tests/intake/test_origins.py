@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.intake.browser import listed_origin
-from conversion_relay.origins import normal_origin
+from conversion_relay.intake.origins import normal_origin
 
 
 @pytest.mark.parametrize(
