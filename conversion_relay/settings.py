@@ -109,7 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         environ = os.environ if environ is None else environ
         refuse_misspelt(environ)
         name = environ.get("RELAY_CONFIG")
-        from_file, several = read_file(name) if name else ({}, ())
+        from_file, several = read_file(name, environ) if name else ({}, ())
         env = {**from_file, **environ}
         given = {name for name, value in env.items() if value} | (
             {"META_ACCESS_TOKEN"} if env.get(TOKEN_FILE) else set()

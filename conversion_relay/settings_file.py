@@ -59,6 +59,7 @@ OF_ALL = frozenset(
 ENVIRONMENT_ONLY = frozenset(
     {"META_ACCESS_TOKEN_PARAMETER", "META_ACCESS_TOKEN_SECRET_ARN", "RELAY_CONFIG", "RELAY_NO_WORKER"}
 )
+_TOKEN_ELSEWHERE = ("META_ACCESS_TOKEN_SECRET_ARN", "META_ACCESS_TOKEN_PARAMETER", "AWS_LAMBDA_FUNCTION_NAME")
 _LISTS = ("RELAY_ALLOWED_ORIGINS", "RELAY_API_KEYS", "RELAY_HOLD_LATE", "RELAY_PUBLIC_EVENTS", "RELAY_TRUSTED_PROXIES")
 _NUMBERS = ("META_PIXEL_ID", "RELAY_MAX_VALUE", "RELAY_MOST_CALLS")
 _SWITCHES = ("RELAY_BALLAST", "RELAY_SET_COOKIES", "RELAY_VARIANTS")
@@ -68,8 +69,10 @@ NEAR = 0.8
 """Of difflib's ratio: one or two letters of a name wrong, missing or swapped."""
 
 
-def read_file(name: str) -> tuple[dict[str, str], tuple[dict[str, str], ...]]:
-    """The file's settings by name, and those of its [[dataset]] tables. Raises SettingsError."""
+def read_file(name: str, environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[dict[str, str], ...]]:
+    """The file's settings by name, and those of its [[dataset]] tables. Raises SettingsError.
+
+    `environ`: on AWS the first dataset's token comes from where the environment says, and only to who sends."""
     document = _document(name)
     tables = document.pop("dataset", None)
     if tables is None:
@@ -78,7 +81,10 @@ def read_file(name: str) -> tuple[dict[str, str], tuple[dict[str, str], ...]]:
         raise _wrong("dataset", _ONE_TABLE_EACH)
     if above := sorted(OF_A_DATASET & document.keys()):
         raise _wrong(above[0], "with [[dataset]] tables it belongs into one of them")
-    datasets = tuple(_dataset(table, f"[[dataset]] {n}: ") for n, table in enumerate(tables, 1))
+    tokens_elsewhere = int(any(environ.get(name) for name in _TOKEN_ELSEWHERE))
+    datasets = tuple(
+        _dataset(table, f"[[dataset]] {n}: ", needs_token=n > tokens_elsewhere) for n, table in enumerate(tables, 1)
+    )
     ids = [dataset["META_PIXEL_ID"] for dataset in datasets]
     for n, pixel_id in enumerate(ids, 1):
         if (first := ids.index(pixel_id) + 1) < n:
@@ -93,7 +99,7 @@ def token_files(environ: Mapping[str, str]) -> list[Path]:
     names = [environ.get("RELAY_CONFIG"), environ.get("META_ACCESS_TOKEN_FILE")]
     if names[0]:
         try:
-            top, datasets = read_file(names[0])
+            top, datasets = read_file(names[0], environ)
         except SettingsError:
             top, datasets = {}, ()
         names += [table.get("META_ACCESS_TOKEN_FILE") for table in (top, *datasets)]
@@ -135,10 +141,10 @@ def _document(name: str) -> dict[str, Any]:
         raise _wrong("RELAY_CONFIG", "not valid TOML: a number is too long, or brackets are too deep") from None
 
 
-def _dataset(table: Mapping[str, Any], where: str) -> dict[str, str]:
+def _dataset(table: Mapping[str, Any], where: str, *, needs_token: bool) -> dict[str, str]:
     found = _settings(table, OF_A_DATASET, where)
     missing = [] if found.get("META_PIXEL_ID") else ["META_PIXEL_ID"]
-    if not found.get("META_ACCESS_TOKEN") and not found.get("META_ACCESS_TOKEN_FILE"):
+    if needs_token and not found.get("META_ACCESS_TOKEN") and not found.get("META_ACCESS_TOKEN_FILE"):
         missing.append("META_ACCESS_TOKEN")
     if missing:
         raise _wrong(where.rstrip(": "), f"{' and '.join(missing)} missing; add it to this table")

@@ -164,4 +164,4 @@ def test_whatever_stands_in_the_file_it_is_read_or_told_in_one_line(file, docume
 @given(content=st.binary(max_size=200) | st.text(alphabet='[]{}=",.\n#\\dataset1_ -+:ex', max_size=80).map(str.encode))
 def test_whatever_bytes_the_file_holds(file, content):
     file.write_bytes(content)
-    assert "\n" not in told_of(lambda: read_file(str(file)))
+    assert "\n" not in told_of(lambda: read_file(str(file), {}))

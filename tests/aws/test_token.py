@@ -97,7 +97,7 @@ def test_only_the_first_dataset_gets_it(tmp_path):
     config.write_text(
         '[[dataset]]\nMETA_PIXEL_ID = "1"\n[[dataset]]\nMETA_PIXEL_ID = "2"\nMETA_ACCESS_TOKEN = "EAAtwo"\n'
     )
-    settings = Settings.from_env({"RELAY_CONFIG": str(config)})
+    settings = Settings.from_env({"RELAY_CONFIG": str(config), **SECRET})
     datasets = TokenSource({"META_ACCESS_TOKEN": "EAAone"}, Aws(), lambda: 0.0).into(settings).datasets
     assert [dataset.access_token.reveal() for dataset in datasets] == ["EAAone", "EAAtwo"]
 
