@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from conversion_relay.emulator.faults import Fault
-from conversion_relay.emulator.rules import GraphError
+from conversion_relay.emulator.graph_errors import BAD_LEAD, GITHUB, GraphError
 
 STATIC = Path(__file__).parent / "static"
 _POLICY = (
@@ -16,22 +16,40 @@ _POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-NO_TOKEN = GraphError(104, status=401, message="An access token is required to request this resource.")
-BAD_TOKEN = GraphError(190, status=401, message="Invalid OAuth access token - Cannot parse access token")
-EXPIRED = GraphError(190, 463, message="Error validating access token: Session has expired.")
-OTHER_TOKEN = GraphError(190, status=401, message="Invalid OAuth access token.")
-NO_PROOF = GraphError(
-    100, type="GraphMethodException", message="API calls from the server require an appsecret_proof argument"
+_ERROR_PAGE = "https://developers.facebook.com/docs/graph-api/guides/error-handling"
+_LIMITS_PAGE = "https://developers.facebook.com/docs/graph-api/overview/rate-limiting"
+_GENERAL = "general knowledge of the Graph API"
+_LIVE = "live answer of v26.0, 2026-09"
+NO_TOKEN = GraphError(
+    104, status=401, message="An access token is required to request this resource.", recorded=_GENERAL
 )
-BAD_PROOF = GraphError(100, type="GraphMethodException", message="Invalid appsecret_proof provided in the API argument")
+BAD_TOKEN = GraphError(
+    190, status=401, message="Invalid OAuth access token - Cannot parse access token", recorded=_LIVE
+)
+EXPIRED = GraphError(190, 463, message="Error validating access token: Session has expired.", recorded=_ERROR_PAGE)
+OTHER_TOKEN = GraphError(190, status=401, message="Invalid OAuth access token.", recorded=_GENERAL)
+NO_PROOF = GraphError(
+    100,
+    type="GraphMethodException",
+    message="API calls from the server require an appsecret_proof argument",
+    recorded=_GENERAL,
+)
+BAD_PROOF = GraphError(
+    100,
+    type="GraphMethodException",
+    message="Invalid appsecret_proof provided in the API argument",
+    recorded=f"{GITHUB}/chatwoot/chatwoot/issues/12935",
+)
+UNKNOWN_PATH = GraphError(2500, message="Unknown path components", status=404, recorded=_GENERAL)
 THROTTLED = GraphError(
     80004,
     2446079,
     message="There have been too many calls to this ad-account. Wait a bit and try again.",
     transient=True,
+    recorded=_LIMITS_PAGE,
 )
-UNAVAILABLE = GraphError(2, status=500, message="Service temporarily unavailable", transient=True)
-POISONED = GraphError(100, 2804036, "Invalid Lead ID", "One or more lead ids are invalid or deleted.")
+UNAVAILABLE = GraphError(2, status=500, message="Service temporarily unavailable", transient=True, recorded=_ERROR_PAGE)
+POISONED = BAD_LEAD
 
 
 def unknown_dataset(dataset: str) -> GraphError:
@@ -42,6 +60,7 @@ def unknown_dataset(dataset: str) -> GraphError:
         message=f"Unsupported post request. Object with ID '{dataset}' does not exist, cannot be loaded due to missing "
         "permissions, or does not support this operation. Please read the Graph API documentation at "
         "https://developers.facebook.com/docs/graph-api",
+        recorded=_ERROR_PAGE,
     )
 
 

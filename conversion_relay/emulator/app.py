@@ -18,19 +18,21 @@ import msgspec
 from conversion_relay.emulator import answers, server
 from conversion_relay.emulator.answers import Answer
 from conversion_relay.emulator.faults import Fault, Faults, Misbehave
+from conversion_relay.emulator.graph_errors import NO_DATA, GraphError
 from conversion_relay.emulator.pixel import GIF, read_pixel
 from conversion_relay.emulator.quality import dataset_quality
 from conversion_relay.emulator.requests import GraphRequest, read
-from conversion_relay.emulator.rules import NO_DATA, GraphError, judge
+from conversion_relay.emulator.rules import judge
 from conversion_relay.emulator.store import Store
+from conversion_relay.emulator.versions import MARKETING_API, version_error
 
 logger = logging.getLogger("conversion_relay.emulator")
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Scope = dict[str, Any]
 
-_EVENTS = re.compile(r"/(v\d+\.\d+)/(\d+)/events")
-_QUALITY = re.compile(r"/(v\d+\.\d+)/dataset_quality")
+_EVENTS = re.compile(r"/(v\d{1,3}\.\d{1,3})/(\d+)/events", re.ASCII)
+_QUALITY = re.compile(r"/(v\d{1,3}\.\d{1,3})/dataset_quality", re.ASCII)
 
 
 def create_app(
@@ -60,13 +62,8 @@ class Emulator:
         app_secret: str | None,
         clock: Callable[[], float],
     ) -> None:
-        self._strict, self._token, self._datasets, self._app_secret, self._clock = (
-            strict,
-            token,
-            datasets,
-            app_secret,
-            clock,
-        )
+        self._strict, self._token, self._datasets = strict, token, datasets
+        self._app_secret, self._clock = app_secret, clock
         self.faults, self.store = faults, Store()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,12 +74,10 @@ class Emulator:
             await _respond(send, self._pixel(scope, await _body(receive)))
         elif path.startswith("/_emulator/") or path == "/":
             await _respond(send, self._control(scope, await _body(receive)))
-        elif _QUALITY.fullmatch(path):
-            await _respond(
-                send, answers.json(200, dataset_quality(self.store, parse_qs(scope["query_string"].decode())))
-            )
+        elif match := _QUALITY.fullmatch(path):
+            await _respond(send, self._quality(match[1], parse_qs(scope["query_string"].decode())))
         else:
-            await _respond(send, self._refuse(GraphError(2500, message="Unknown path components", status=404), {}))
+            await _respond(send, self._refuse(answers.UNKNOWN_PATH, {}))
 
     async def _events(self, scope: Scope, receive: Receive, send: Send, version: str, dataset: str) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -121,7 +116,8 @@ class Emulator:
         fault: Fault | None,
         line: dict[str, Any],
     ) -> Answer:
-        error = self._access_error(request, scope, dataset) or answers.fault_error(fault, dataset)
+        error = version_error(version, f"/{dataset}/events", self._clock())
+        error = error or self._access_error(request, scope, dataset) or answers.fault_error(fault, dataset)
         events = request.events or []
         if error is None and request.events is None:
             error = NO_DATA
@@ -184,9 +180,11 @@ class Emulator:
             "x-fb-trace-id": trace,
             "www-authenticate": f'OAuth "Facebook Platform" "invalid_token" "{error.code}"',
         }
-        if error.inferred:
-            more["x-emulator-inferred"] = "1"
-        return answers.json(error.status, error.body(trace), {**headers, **more})
+        return answers.json(error.status, error.body(trace), {**headers, **more, **error.headers()})
+
+    def _quality(self, version: str, query: Mapping[str, list[str]]) -> Answer:
+        error = version_error(version, "/dataset_quality", self._clock(), MARKETING_API)
+        return self._refuse(error, {}) if error else answers.json(200, dataset_quality(self.store, query))
 
     def _pixel(self, scope: Scope, body: bytes) -> Answer:
         """https://www.facebook.com/tr: the browser's side."""

@@ -5,12 +5,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conversion_relay.emulator.rules import HASHED
+from conversion_relay.emulator.names import DELIVERY_CATEGORIES, HASHED
 
 
 def diagnose(event: Mapping[str, Any], now: float) -> list[str]:
     """Short sentences without any value of the event."""
-    return [*_contact_data(event), *_ids(event), *_address(event), *_time(event, now)]
+    return [
+        *_contact_data(event),
+        *_ids(event),
+        *_address(event),
+        *_time(event, now),
+        *_custom_data(event),
+        *_app(event),
+    ]
 
 
 def _contact_data(event: Mapping[str, Any]) -> Iterator[str]:
@@ -18,7 +25,7 @@ def _contact_data(event: Mapping[str, Any]) -> Iterator[str]:
         if key in HASHED:
             for one in value if isinstance(value, list) else [value]:
                 if not (isinstance(one, str) and re.match(r"[0-9a-f]{64}(?:$|\.)", one)):
-                    yield f"{key} is not a SHA-256 digest: Meta is not meant to get it in clear"
+                    yield f"{key} is not a SHA-256 digest in small letters: it may match nobody"
                     break
 
 
@@ -52,3 +59,20 @@ def _address(event: Mapping[str, Any]) -> Iterator[str]:
 def _time(event: Mapping[str, Any], now: float) -> Iterator[str]:
     if int(event["event_time"]) > now + 60:
         yield "event_time lies in the future"
+
+
+def _custom_data(event: Mapping[str, Any]) -> Iterator[str]:
+    custom = event.get("custom_data") or {}
+    contents = [item for item in custom.get("contents") or [] if isinstance(item, dict)]
+    if any("quantity" not in item for item in contents):
+        yield "contents without quantity: Meta's page requires it"
+    for one in (custom, *contents):
+        if one.get("delivery_category") not in DELIVERY_CATEGORIES:
+            yield "delivery_category is none of in_store, curbside, home_delivery"
+            return
+
+
+def _app(event: Mapping[str, Any]) -> Iterator[str]:
+    app_data = event.get("app_data") or {}
+    if any(isinstance(app_data.get(f"{who}_tracking_enabled"), bool) for who in ("advertiser", "application")):
+        yield "tracking_enabled is true or false where 0 or 1 belongs: Events Manager calls it out of range"

@@ -8,7 +8,9 @@ from the same pages, so that each side can find the other's mistakes. Do not imp
 differ: the relay may refuse more than Meta (a currency that no country uses), never less. With `strict` the stand-in
 also enforces what the pages call required and the API lets pass.
 
-Titles and messages are as recorded from Meta; where no answer was recorded the error is marked `inferred`.
+The answers stand in `graph_errors.py`, each with its source or marked as a guess. Rules that hold for one kind of event
+alone (app, messaging, a value or an attribution that comes later) stand in `kinds.py`, the names that Meta knows in
+`names.py`.
 Pure: the time is an argument.
 """
 
@@ -17,25 +19,25 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
+
+from conversion_relay.emulator import graph_errors as answers
+from conversion_relay.emulator import kinds
+from conversion_relay.emulator.graph_errors import NO_DATA, GraphError
+from conversion_relay.emulator.names import (
+    ACTION_SOURCES,
+    CONTENT_NAMES,
+    EVENT_NAMES,
+    HASHED,
+    LIMITED_PLACES,
+    MESSAGING_CHANNELS,
+    USER_DATA_NAMES,
+)
 
 DAY = 86_400
 MOST_EVENTS = 1_000
-HASHED = frozenset({"em", "ph", "fn", "ln", "db", "ge", "ct", "st", "zp", "country"})
-ACTION_SOURCES = frozenset(
-    [
-        "email",
-        "website",
-        "app",
-        "phone_call",
-        "chat",
-        "physical_store",
-        "system_generated",
-        "business_messaging",
-        "other",
-    ]
-)
-MESSAGING_EVENTS = frozenset({"Purchase", "LeadSubmitted", "AddToCart", "InitiateCheckout", "ViewContent"})
+FARTHEST_AHEAD = 600
+"""Seconds; no page names a limit, so this is a guess."""
 
 # https://developers.facebook.com/docs/marketing-api/conversions-api/best-practices
 BROAD = (
@@ -46,83 +48,12 @@ BROAD = (
 )
 
 
-class GraphError(msgspec.Struct, frozen=True):
-    """An error as Meta words it; `body` is the JSON that it is answered with."""
-
-    code: int
-    subcode: int | None = None
-    title: str | None = None
-    text: str | None = None
-    message: str = "Invalid parameter"
-    type: str = "OAuthException"
-    status: int = 400
-    transient: bool = False
-    inferred: bool = False
-
-    def body(self, trace: str) -> dict[str, Any]:
-        """https://developers.facebook.com/docs/graph-api/guides/error-handling"""
-        error: dict[str, Any] = {"message": self.message, "type": self.type, "code": self.code}
-        if self.subcode is not None:
-            error |= {"error_subcode": self.subcode, "is_transient": self.transient}
-        elif self.transient:
-            error["is_transient"] = True
-        if self.title:
-            error |= {"error_user_title": self.title, "error_user_msg": self.text or ""}
-        return {"error": error | {"fbtrace_id": trace}}
-
-
-NO_DATA = GraphError(100, message="(#100) param data must be non-empty.")
-TOO_OLD = GraphError(
-    100,
-    2804003,
-    "Event Timestamp Too Old",
-    "The timestamp for this event is too far in the past. Events need to be sent from your server within 7 days of "
-    "when they occurred. Enter a timestamp that has occurred within the last 7 days.",
-)
-NO_VALUE = GraphError(
-    100,
-    2804009,
-    "Missing Value for Purchase Event",
-    "Your purchase event doesn’t include a value parameter. Enter a value. For example: 1.99",
-)
-NO_CURRENCY = GraphError(
-    100,
-    2804010,
-    "Missing Currency for Purchase Event",
-    "Your purchase event doesn’t include a currency parameter. Enter a currency parameter. For example: USD",
-)
-TOO_BROAD = GraphError(
-    100,
-    2804050,
-    "You haven't added sufficient customer information parameter data for this event",
-    "This event has no customer information parameters, or it has a combination of customer information parameters "
-    "that is so broad that it is unlikely to be effective for matching.",
-)
-BAD_LEAD = GraphError(100, 2804036, "Invalid Lead ID", "One or more lead ids are invalid or deleted.")
-BAD_EXTINFO = GraphError(100, 2804043, "Invalid extended device info parameter", "extinfo is an array of 16 values.")
-NO_CHANNEL = GraphError(100, 2804063, "Missing messaging channel parameter", "messaging_channel is required.")
-BAD_MESSAGING_EVENT = GraphError(
-    100,
-    2804066,
-    "Messaging Event Invalid Event Type",
-    "This event name is not supported for business messaging.",
-)
-
-
-def parameter_error(index: int, field: str, what: str = "is required", *, inferred: bool = False) -> GraphError:
-    """The generic schema error; the only one that tells which event it is about."""
-    path = "".join(f"[{part}]" if part.isdigit() else f"['{part}']" for part in ["data", str(index), *field.split(".")])
-    return GraphError(
-        100, 2804019, "Server Side Api Parameter Error", f"The parameter ${path} {what}", inferred=inferred
-    )
-
-
 def judge(events: Sequence[Any], now: float, *, strict: bool = False) -> GraphError | None:
     """The first reason to refuse the whole request, or None."""
     if not events:
         return NO_DATA
     if len(events) > MOST_EVENTS:
-        return GraphError(100, 2804019, "Server Side Api Parameter Error", "At most 1000 events in data", inferred=True)
+        return answers.TOO_MANY
     for index, event in enumerate(events):
         for error in _errors(index, event, now, strict):
             return error
@@ -130,118 +61,168 @@ def judge(events: Sequence[Any], now: float, *, strict: bool = False) -> GraphEr
 
 
 def _errors(index: int, event: Any, now: float, strict: bool) -> Iterator[GraphError]:
-    """One event's reasons to be refused, in the order in which Meta is assumed to look."""
+    """One event's reasons to be refused, in the order in which Meta is assumed to look: names and types first."""
     if not isinstance(event, dict):
-        yield parameter_error(index, "0", "must be an object", inferred=True)
+        yield answers.wrong(index, must="be an object")
         return
     yield from _shape(index, event)
-    yield from _time(event, now)
-    yield from _customer_information(index, event, strict)
-    yield from _purchase(index, event)
-    yield from _channels(index, event)
+    yield from _names(index, event)
+    yield from _time(index, event, now)
+    yield from _customer_information(event)
+    yield from _money(index, event)
+    yield from _processing_options(index, event)
+    yield from kinds.errors(index, event, now)
     if strict:
         yield from _documented_only(index, event)
 
 
 def _shape(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
-    if not isinstance(event.get("event_name"), str) or not event["event_name"]:
-        yield parameter_error(index, "event_name", "is required" if "event_name" not in event else "must be a string")
-    if not _is_time(event.get("event_time")):
-        yield parameter_error(index, "event_time", "is required" if "event_time" not in event else "must be an integer")
-    if not isinstance(event.get("user_data"), dict):
-        yield parameter_error(index, "user_data", "is required" if "user_data" not in event else "must be an object")
+    for name, is_right, must in (
+        ("event_name", _is_text, "be a string"),
+        ("event_time", kinds.is_time, "be an integer"),
+        ("user_data", _is_object, "be an object"),
+    ):
+        if name not in event:
+            yield answers.missing(index, name)
+        elif not is_right(event[name]):
+            yield answers.wrong(index, name, must=must)
     source = event.get("action_source", "website")
     if not isinstance(source, str) or source not in ACTION_SOURCES:
-        yield parameter_error(index, "action_source", "is not a known action source", inferred=True)
-    for name in ("event_id", "event_source_url"):
+        yield answers.wrong(index, "action_source", must=f"be one of {', '.join(sorted(ACTION_SOURCES))}")
+    channel = event.get("messaging_channel")
+    if channel not in (None, "") and not (isinstance(channel, str) and channel in MESSAGING_CHANNELS):
+        yield answers.wrong(index, "messaging_channel", must=f"be one of {', '.join(sorted(MESSAGING_CHANNELS))}")
+    for name in ("event_id", "event_source_url", "referrer_url"):
         if not isinstance(event.get(name, ""), str | None):
-            yield parameter_error(index, name, "must be a string", inferred=True)
-    if not isinstance(event.get("custom_data", {}), dict | None):
-        yield parameter_error(index, "custom_data", "must be an object", inferred=True)
+            yield answers.wrong(index, name, must="be a string")
+    for name in ("custom_data", "app_data", "original_event_data", "attribution_data"):
+        if not isinstance(event.get(name, {}), dict | None):
+            yield answers.wrong(index, name, must="be an object")
 
 
-def _time(event: Mapping[str, Any], now: float) -> Iterator[GraphError]:
+def _names(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
+    """custom_data may hold names of the sender's own; the event, user_data and each of the contents may not."""
+    if key := _unknown(event, EVENT_NAMES):
+        yield answers.unexpected_in_event(key, index)
+    if key := _unknown(event["user_data"], USER_DATA_NAMES):
+        yield answers.unexpected_key(key, index, "user_data")
+    contents = (event.get("custom_data") or {}).get("contents")
+    if contents is None:
+        return
+    if not isinstance(contents, list):
+        yield answers.BAD_CONTENTS
+        return
+    for at, item in enumerate(contents):
+        if not isinstance(item, dict) or item.get("id") in (None, ""):
+            yield answers.BAD_CONTENTS
+        elif key := _unknown(item, CONTENT_NAMES):
+            yield answers.unexpected_key(key, index, "custom_data", "contents", at)
+
+
+def _time(index: int, event: Mapping[str, Any], now: float) -> Iterator[GraphError]:
     days = 62 if event.get("action_source") == "physical_store" else 7
     if int(event["event_time"]) < now - days * DAY:
-        yield TOO_OLD
-    elif int(event["event_time"]) > now + 600:
-        yield parameter_error(0, "event_time", "lies in the future", inferred=True)
+        yield answers.TOO_OLD
+    elif int(event["event_time"]) > now + FARTHEST_AHEAD:
+        yield answers.wrong(index, "event_time", must="not lie in the future")
 
 
-def _customer_information(index: int, event: Mapping[str, Any], strict: bool) -> Iterator[GraphError]:
+def _customer_information(event: Mapping[str, Any]) -> Iterator[GraphError]:
     user_data = event["user_data"]
     keys = {key for key, value in user_data.items() if value not in (None, "", [], {})}
     if any(keys <= broad for broad in BROAD):
-        yield TOO_BROAD
+        yield answers.TOO_BROAD
+    for key in sorted(keys & HASHED):
+        digests = [_digest_of(value) for value in _several(user_data[key])]
+        if None in digests:
+            yield answers.NOT_HASHED
+        elif "md5" in digests:  # hashed, but not as the page asks
+            yield replace(answers.NOT_HASHED, recorded=None)
+    if "fbc" in keys and not (isinstance(user_data["fbc"], str) and _CLICK_ID.fullmatch(user_data["fbc"])):
+        yield answers.BAD_CLICK_ID
     if "lead_id" in keys and not re.fullmatch(r"\d{15,17}", str(user_data["lead_id"]), re.ASCII):
-        yield BAD_LEAD
-    for key in sorted(keys & HASHED) if strict else ():
-        if not all(_is_digest(value) for value in _several(user_data[key])):
-            yield parameter_error(index, f"user_data.{key}", "must be a SHA-256 digest", inferred=True)
+        yield answers.BAD_LEAD
 
 
-def _purchase(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
+def _money(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
     custom = event.get("custom_data") or {}
     if event["event_name"] == "Purchase":
         if custom.get("value") in (None, ""):
-            yield NO_VALUE
+            yield answers.NO_VALUE
         if custom.get("currency") in (None, ""):
-            yield NO_CURRENCY
-    if custom.get("value") not in (None, "") and not _is_amount(custom["value"]):
-        yield parameter_error(index, "custom_data.value", "must be a number", inferred=True)
+            yield answers.NO_CURRENCY
+    for key, least, must in (
+        ("value", 0.0, "be a number that is not negative"),
+        ("net_revenue", -math.inf, "be a number"),  # a sale at a loss is one
+    ):
+        given = custom.get(key)
+        if given not in (None, "") and not (kinds.is_number(given) and float(given) >= least):
+            yield answers.wrong(index, "custom_data", key, must=must)
+    # "Positive": the guide to predicted lifetime value, 2026-07-09.
+    worth = custom.get("predicted_ltv")
+    if worth not in (None, "") and not (kinds.is_number(worth) and float(worth) > 0):
+        yield answers.wrong(index, "custom_data", "predicted_ltv", must="be a positive number")
     currency = custom.get("currency")
     if currency not in (None, "") and not (isinstance(currency, str) and re.fullmatch("[A-Za-z]{3}", currency)):
-        yield parameter_error(index, "custom_data.currency", "must be an ISO 4217 code", inferred=True)
+        yield answers.wrong(index, "custom_data", "currency", must="be an ISO 4217 code")
 
 
-def _channels(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
-    if event.get("action_source") == "app":
-        app_data = event.get("app_data")
-        if not isinstance(app_data, dict):
-            yield parameter_error(index, "app_data")
-        elif not _is_extinfo(app_data.get("extinfo")):
-            yield BAD_EXTINFO
-    if event.get("action_source") == "business_messaging":
-        if not event.get("messaging_channel"):
-            yield NO_CHANNEL
-        if event["event_name"] not in MESSAGING_EVENTS:
-            yield BAD_MESSAGING_EVENT
+def _processing_options(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
+    """https://developers.facebook.com/docs/marketing-api/data-processing-options"""
+    options = event.get("data_processing_options")
+    if options in (None, "", []):
+        return
+    if not isinstance(options, list):
+        yield answers.wrong(index, "data_processing_options", must="be an array")
+        return
+    for option in options:
+        if option != "LDU":
+            yield answers.wrong(index, "data_processing_options", must="hold LDU alone")
+    names = ("data_processing_options_country", "data_processing_options_state")
+    for name in names:
+        if name in event and type(event[name]) not in (int, type(None)):
+            yield answers.wrong(index, name, must="be an integer")
+    if tuple(event.get(name) for name in names) not in LIMITED_PLACES:
+        yield answers.BAD_PROCESSING_OPTIONS
 
 
 def _documented_only(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
     """What the pages call required and the API lets pass."""
-    if "action_source" not in event:
-        yield parameter_error(index, "action_source", inferred=True)
-    if event.get("action_source") == "website":
-        if not event.get("event_source_url"):
-            yield parameter_error(index, "event_source_url", inferred=True)
-        if not event["user_data"].get("client_user_agent"):
-            yield parameter_error(index, "user_data.client_user_agent", inferred=True)
+    required = ["event_source_url"] if event.get("action_source") == "website" else []
+    for name in ("action_source", *required):
+        if not event.get(name):
+            yield replace(answers.missing(index, name), recorded=None)
+    if required and not event["user_data"].get("client_user_agent"):
+        yield replace(answers.missing(index, "user_data", "client_user_agent"), recorded=None)
 
 
-def _is_time(value: object) -> bool:
-    if isinstance(value, str):
-        return re.fullmatch(r"\d{1,12}", value, re.ASCII) is not None
-    return type(value) is int and 0 < value < 10**12
+def _unknown(given: Mapping[str, Any], known: frozenset[str]) -> str | None:
+    """The first name that Meta does not know."""
+    return None if given.keys() <= known else next(name for name in given if name not in known)
 
 
-def _is_amount(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return False
-    try:
-        return math.isfinite(float(value)) and float(value) >= 0
-    except (ValueError, OverflowError):
-        return False
+def _digest_of(value: object) -> str | None:
+    """Which digest this is; the Parameter Builder appends 2 or 8 characters to it."""
+    if not isinstance(value, str):
+        return None
+    if re.fullmatch(r"[0-9a-fA-F]{64}(\.[\w-]{2}|\.[\w-]{8})?", value, re.ASCII):
+        return "sha256"
+    return "md5" if re.fullmatch(r"[0-9a-fA-F]{32}", value) else None
 
 
-def _is_extinfo(value: object) -> bool:
-    """The first (version) and the fifth (of the operating system) of 16 must say something."""
-    return isinstance(value, list) and len(value) == 16 and bool(value[0]) and bool(value[4])
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
 
 
-def _is_digest(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}(\.[\w-]{2}|\.[\w-]{8})?", value) is not None
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def _several(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+# fb, the domain's level, a time, the fbclid, and perhaps the Parameter Builder's appendix. Seconds in place of
+# milliseconds are taken and pointed out in Events Manager:
+# https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fbp-and-fbc
+_CLICK_ID = re.compile(r"fb\.\d{1,2}\.\d{1,20}\.[^.\s]+(\.[\w-]+)?", re.ASCII)

@@ -23,13 +23,23 @@ def test_server_and_browser_with_one_id_are_counted_once(meta):
     assert call("GET", f"{meta}/_emulator/state")[1]["unique"] == 3
 
 
-def test_plain_contact_data_is_taken_and_pointed_out(meta):
-    assert send(meta, [event(user_data={"em": "joe@example.com"})])[0] == 200
-    assert any("em is not a SHA-256" in line for line in arrived(meta)[0]["diagnostics"])
+def test_plain_contact_data_is_refused_and_nothing_of_it_is_kept_or_shown(meta):
+    status, answer = send(meta, [event(user_data={"em": "joe@example.com"})])
+    assert (status, answer["error"]["error_subcode"]) == (400, 2804016)
+    shown = [call("GET", f"{meta}/_emulator/{path}")[1] for path in ("events", "requests", "state")]
+    assert "joe@example.com" not in repr([answer, shown])
 
 
+APP = {
+    "action_source": "app",
+    "app_data": {"advertiser_tracking_enabled": True, "extinfo": ["i2", "", "", "", "17", *[""] * 11]},
+}
 DIAGNOSED = [
-    ({"user_data": {"ph": "+16505551212"}}, "ph is not a SHA-256 digest"),
+    ({"user_data": {"ph": "A" * 64}}, "ph is not a SHA-256 digest in small letters"),
+    ({"custom_data": {"contents": [{"id": "a1"}]}}, "contents without quantity"),
+    ({"custom_data": {"contents": [{"id": "a1", "quantity": 1, "delivery_category": "drone"}]}}, "delivery_category"),
+    ({"custom_data": {"delivery_category": "In Store"}}, "delivery_category"),
+    (APP, "tracking_enabled is true or false"),
     ({"user_data": {"em": ["0" * 64], "client_ip_address": "10.0.0.1"}}, "private address"),
     ({"user_data": {"em": ["0" * 64], "fbc": "fb.1.1554763741.AbCd"}}, "fbc has seconds"),
     (
@@ -68,7 +78,7 @@ def test_without_ids_a_browser_event_and_a_later_server_event_of_one_browser_are
 def test_dataset_quality_is_computed_from_what_arrived(meta):
     send(meta, [event(event_id="a"), event(event_id="b", user_data={"em": ["0" * 64], "fbp": "fb.1.1596403881668.1"})])
     call("GET", f"{meta}/tr?" + urlencode({"id": DATASET, "ev": "Lead", "eid": "a"}))
-    status, answer = call("GET", f"{meta}/v25.0/dataset_quality?dataset_id={DATASET}&access_token={TOKEN}")
+    status, answer = call("GET", f"{meta}/v27.0/dataset_quality?dataset_id={DATASET}&access_token={TOKEN}")
     (lead,) = answer["web"]
     keys = {
         row["identifier"]: row["coverage"]["percentage"] for row in lead["event_match_quality"]["match_key_feedback"]
