@@ -12,10 +12,12 @@ from conversion_relay.meta.finding import PAGES, Finding
 from conversion_relay.meta.validate import is_number
 
 
-def advise(event: Mapping[str, Any]) -> Iterator[Finding]:
-    """`event` is Meta's JSON of one event, hashed."""
+def advise(event: Mapping[str, Any], now: float | None = None) -> Iterator[Finding]:
+    """`event` is Meta's JSON of one event, hashed; `now` in Unix seconds, None where its age does not matter."""
     for rule in _RULES:
         yield from rule(event)
+    if now is not None:
+        yield from _freshness(event, now)
 
 
 def _website(event: Mapping[str, Any]) -> Iterator[Finding]:
@@ -123,9 +125,21 @@ def _privacy(event: Mapping[str, Any]) -> Iterator[Finding]:
             'send "consent": "denied" for a visitor who declined; the event is then not kept',
             f"{PAGES}/parameters/server-event#opt-out",
         )
-    limited = "LDU" in (event.get("data_processing_options") or ())
-    placed = event["user_data"].get("client_ip_address") or event.get("data_processing_options_state")
-    if limited and not placed:
+    if "LDU" in (event.get("data_processing_options") or ()):
+        yield from _place(event, link)
+    elif event.get("data_processing_options_country") or event.get("data_processing_options_state"):
+        yield Finding(
+            "place_without_option",
+            "data_processing_options",
+            "warning",
+            "country and state say nothing without an option: the event is used in full",
+            'send data_processing_options: ["LDU"] with them, or leave them out',
+            link,
+        )
+
+
+def _place(event: Mapping[str, Any], link: str) -> Iterator[Finding]:
+    if not (event["user_data"].get("client_ip_address") or event.get("data_processing_options_state")):
         yield Finding(
             "cannot_be_placed",
             "data_processing_options_state",
@@ -136,5 +150,147 @@ def _privacy(event: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
+def _contents(event: Mapping[str, Any]) -> Iterator[Finding]:
+    custom = event.get("custom_data", {})
+    items = custom.get("contents")
+    items = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    link = f"{PAGES}/parameters/custom-data#contents"
+    if any("quantity" not in item for item in items):
+        yield Finding(
+            "missing_field",
+            "custom_data.contents.quantity",
+            "warning",
+            "each of the contents says how many of it",
+            "send quantity, 1 for a single one",
+            link,
+        )
+    for path, one in (("custom_data", custom), *(("custom_data.contents", item) for item in items)):
+        category = one.get("delivery_category")
+        if category is not None and category not in ("in_store", "curbside", "home_delivery"):
+            yield Finding(
+                "unknown_delivery_category",
+                f"{path}.delivery_category",
+                "warning",
+                "Meta knows three ways of delivery",
+                "send in_store, curbside or home_delivery, or leave it out",
+                link,
+            )
+            return
+
+
+def _known_names(event: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether Meta refuses these names was never seen; it makes nothing of them."""
+    for member, known in _MEMBERS.items():
+        given = event.get(member)
+        if isinstance(given, dict) and not given.keys() <= known:
+            yield Finding(
+                "unknown_field",
+                member,
+                "warning",
+                "it holds a name that Meta's page does not list",
+                f"send only {', '.join(sorted(known))}",
+                f"{PAGES}/parameters",
+            )
+
+
+def _app(event: Mapping[str, Any]) -> Iterator[Finding]:
+    app_data = event.get("app_data")
+    for name in ("advertiser_tracking_enabled", "application_tracking_enabled"):
+        if isinstance(app_data, dict) and isinstance(app_data.get(name), bool):
+            # https://github.com/RevenueCat/purchases-flutter/issues/1530
+            yield Finding(
+                "not_a_flag",
+                f"app_data.{name}",
+                "warning",
+                "Events Manager calls true and false out of range, and the event is of no use to ads",
+                "send 1 or 0",
+                f"{PAGES}/app-events",
+            )
+
+
+def _profit(event: Mapping[str, Any]) -> Iterator[Finding]:
+    """To optimise for profit Meta asks of a dataset: three different positive net revenues, and no fixed share."""
+    custom = event.get("custom_data", {})
+    profit = custom.get("net_revenue")
+    if not is_number(profit):
+        return
+    link = f"{PAGES}/parameters/custom-data"
+    if not custom.get("currency"):
+        message, fix = "a net revenue is in the currency of value", "send custom_data.currency"
+        yield Finding("missing_field", "custom_data.currency", "warning", message, fix, link)
+    if is_number(custom.get("value")) and float(profit) == float(custom["value"]) != 0:
+        yield Finding(
+            "profit_is_value",
+            "custom_data.net_revenue",
+            "hint",
+            "a net revenue that is a fixed share of value teaches Meta nothing",
+            "send what the sale left after its costs, or leave net_revenue out",
+            link,
+        )
+
+
+def _freshness(event: Mapping[str, Any], now: float) -> Iterator[Finding]:
+    """Within an hour is best, over two hours costs much, a day nearly all; the money is still counted.
+
+    https://developers.facebook.com/docs/marketing-api/conversions-api/guides/end-to-end-implementation
+    """
+    hours = (now - event["event_time"]) / 3_600
+    if hours < 1 or event.get("action_source") == "physical_store":
+        return
+    yield Finding(
+        "late",
+        "event_time",
+        "hint" if hours < 2 else "warning",
+        f"the event is more than {'a day' if hours >= 24 else 'two hours' if hours >= 2 else 'an hour'} old: Meta"
+        " counts it, and makes less of it for the delivery of ads",
+        "send events as they happen, within an hour",
+        f"{PAGES}/guides/end-to-end-implementation",
+    )
+
+
+_MEMBERS = {
+    "app_data": frozenset(
+        {
+            "advertiser_tracking_enabled",
+            "application_tracking_enabled",
+            "campaign_ids",
+            "consider_views",
+            "extinfo",
+            "include_dwell_data",
+            "include_video_data",
+            "install_referrer",
+            "installer_package",
+            "receipt_data",
+            "url_schemes",
+            "windows_attribution_id",
+        }
+    ),
+    "original_event_data": frozenset({"event_name", "event_time", "order_id", "event_id"}),
+    "attribution_data": frozenset(
+        {
+            "ad_id",
+            "adset_id",
+            "attr_window",
+            "attribution_method",
+            "attribution_model",
+            "attribution_setting",
+            "attribution_share",
+            "attribution_source",
+            "attribution_value",
+            "auditing_token",
+            "campaign_id",
+            "decline_reason",
+            "linkage_key",
+            "partner_client_id",
+            "scope",
+            "total_credit",
+            "touchpoint_id",
+            "touchpoint_ts",
+            "touchpoint_type",
+            "visit_time",
+        }
+    ),
+}
+"""What Meta's pages and its package facebook-business 26.0.3 list."""
 _STANDARD_BY_CASE = {name.lower(): name for name in STANDARD_EVENT_NAMES}
-_RULES = (_website, _identity, _worth, _own_properties, _privacy)
+_RULES = (_website, _identity, _worth, _contents, _profit, _own_properties, _known_names, _app, _privacy)

@@ -20,7 +20,13 @@ BEST = {
     "custom_data": {"value": 12.5, "currency": "EUR", "contents": [{"id": "a", "quantity": 1}]},
 }
 NO_ADDRESS = {"em": [SHA], "client_user_agent": "Mozilla/5.0"}
-LDU = {"data_processing_options": ["LDU"]}
+LDU = {
+    "data_processing_options": ["LDU"],
+    "data_processing_options_country": 0,
+    "data_processing_options_state": 0,
+}
+CALIFORNIA = {"data_processing_options_country": 1, "data_processing_options_state": 1000}
+APP = {"action_source": "app", "app_data": {"advertiser_tracking_enabled": 1, "extinfo": ["i2", *["1"] * 15]}}
 
 
 def told(event: dict) -> list[tuple[str, str, str]]:
@@ -45,8 +51,11 @@ def custom(**more) -> dict:
         custom(contents=None, content_ids=["a"]),
         custom(content_type="product_group"),
         BEST | LDU,
-        BEST | LDU | {"user_data": NO_ADDRESS, "data_processing_options_state": 1000},
+        BEST | LDU | {"user_data": NO_ADDRESS} | CALIFORNIA,
         BEST | {"opt_out": False},
+        BEST | APP,
+        BEST | {"data_processing_options_country": 0, "data_processing_options_state": 0},
+        custom(net_revenue=-2, delivery_category="curbside"),
     ],
     ids=str,
 )
@@ -71,12 +80,55 @@ def test_there_is_nothing_to_say_about_an_event_that_is_as_good_as_it_can_be(eve
         (custom(**{"my\u3000own": 1}), ("hint", "property_name", "custom_data")),
         (BEST | {"opt_out": True}, ("hint", "opt_out_is_no_consent", "opt_out")),
         (BEST | LDU | {"user_data": NO_ADDRESS}, ("warning", "cannot_be_placed", "data_processing_options_state")),
+        (BEST | CALIFORNIA, ("warning", "place_without_option", "data_processing_options")),
+        (
+            BEST | {"data_processing_options": [], "data_processing_options_country": 1},
+            ("warning", "place_without_option", "data_processing_options"),
+        ),
+        (
+            custom(contents=[{"id": "a", "quantity": 1}, {"id": "b"}]),
+            ("warning", "missing_field", "custom_data.contents.quantity"),
+        ),
+        (
+            custom(contents=[{"id": "a", "quantity": 1, "delivery_category": "drone"}]),
+            ("warning", "unknown_delivery_category", "custom_data.contents.delivery_category"),
+        ),
+        (
+            custom(delivery_category="In Store"),
+            ("warning", "unknown_delivery_category", "custom_data.delivery_category"),
+        ),
+        (custom(net_revenue=12.5), ("hint", "profit_is_value", "custom_data.net_revenue")),
+        (
+            BEST | {"event_name": "Lead", "custom_data": {"net_revenue": 3}},
+            ("warning", "missing_field", "custom_data.currency"),
+        ),
+        (BEST | {"app_data": {"idfa": "x"}}, ("warning", "unknown_field", "app_data")),
+        (BEST | {"original_event_data": {"value": 1}}, ("warning", "unknown_field", "original_event_data")),
+        (BEST | {"attribution_data": {"model": "x"}}, ("warning", "unknown_field", "attribution_data")),
+        (
+            BEST | APP | {"app_data": APP["app_data"] | {"advertiser_tracking_enabled": True}},
+            ("warning", "not_a_flag", "app_data.advertiser_tracking_enabled"),
+        ),
+        (
+            BEST | APP | {"app_data": APP["app_data"] | {"application_tracking_enabled": False}},
+            ("warning", "not_a_flag", "app_data.application_tracking_enabled"),
+        ),
     ],
     ids=str,
 )
 def test_one_weakness_is_one_finding(event, expected):
     assert told(event) == [expected]
     assert errors(event, NOW) == [], "Meta takes it all the same"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "severity"), [(0, None), (3_599, None), (3_601, "hint"), (7_201, "warning"), (90_000, "warning")]
+)
+def test_an_event_that_comes_late_is_told_that_it_has_lost_worth(seconds, severity):
+    late = [finding for finding in advise(BEST, NOW + seconds) if finding.code == "late"]
+    assert [finding.severity for finding in late] == ([severity] if severity else [])
+    assert not [f for f in advise(BEST | {"action_source": "physical_store"}, NOW + seconds) if f.code == "late"]
+    assert errors(BEST, NOW + seconds) == []
 
 
 @pytest.mark.parametrize("name", sorted(STANDARD_EVENT_NAMES))
@@ -99,14 +151,17 @@ JSON = st.recursive(
 
 
 @given(
-    custom_data=st.dictionaries(st.sampled_from(["value", "content_type", "contents", "my own", "x"]), JSON),
+    custom_data=st.dictionaries(
+        st.sampled_from(["value", "content_type", "contents", "my own", "x", "net_revenue", "delivery_category"]), JSON
+    ),
+    members=st.dictionaries(st.sampled_from(["app_data", "original_event_data", "attribution_data"]), JSON),
     name=st.sampled_from(["Purchase", "purchase", "Lead", "自分の"]),
     opt_out=JSON,
 )
-def test_advice_never_raises_never_refuses_and_never_quotes(custom_data, name, opt_out):
+def test_advice_never_raises_never_refuses_and_never_quotes(custom_data, members, name, opt_out):
     canary = "Qx7canaryQx7"
     event = BEST | {"event_name": name, "custom_data": custom_data | {"note": canary, canary: 1}, "opt_out": opt_out}
-    findings = list(advise(event))
+    findings = list(advise(event | members, NOW))
     assert {finding.severity for finding in findings} <= {"warning", "hint"}
     assert canary not in repr(findings)
     assert all(f.fix and f.link.startswith("https://developers.facebook.com/docs/") for f in findings)
