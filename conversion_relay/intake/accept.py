@@ -32,7 +32,7 @@ from conversion_relay.intake.scrub import may_hold_personal_data, scrub_url, wit
 from conversion_relay.meta import click_id
 from conversion_relay.meta.customer_information import DroppedKey, match_keys
 from conversion_relay.meta.customer_information.network import normalize_client_ip_address
-from conversion_relay.meta.validate import CLOCK_SKEW, errors, expiry
+from conversion_relay.meta.validate import CLOCK_SKEW, errors, expiry, is_number
 
 Sender = Literal["browser", "backend"]
 """A browser may say what was seen. A backend (API key, verified webhook, own code) may also say what was paid."""
@@ -180,6 +180,10 @@ def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: Reques
         currency = custom_data.get("currency")
         if isinstance(currency, str):
             custom_data["currency"] = currency.strip().upper()
+        worth = custom_data.get("predicted_ltv")
+        if worth is not None and is_number(worth) and float(worth) <= 0:
+            # Meta's own samples send "0.00", and Meta takes positive ones alone. It is optional, so the event stays.
+            del custom_data["predicted_ltv"]
     else:
         wire.pop("custom_data", None)
 

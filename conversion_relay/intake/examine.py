@@ -20,7 +20,7 @@ from conversion_relay.intake.scrub import scrub_url
 from conversion_relay.meta.advice import advise
 from conversion_relay.meta.customer_information import READABLE_NAMES, DroppedKey
 from conversion_relay.meta.finding import PAGES, Finding, worst_first
-from conversion_relay.meta.validate import errors, money
+from conversion_relay.meta.validate import as_it_stands, errors
 
 _SERVER_EVENT = f"{PAGES}/parameters/server-event"
 _CUSTOMER_INFORMATION = f"{PAGES}/parameters/customer-information-parameters"
@@ -97,8 +97,7 @@ def _right_members(document: Mapping[str, Any], kind: type[msgspec.Struct]) -> d
 def _as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
     """What Meta would refuse or take amiss, and the relay mends on the way."""
     yield from _event_time(document.get("event_time"))
-    if isinstance(custom := document.get("custom_data"), dict):
-        yield from money(custom | {"currency": _in_capitals(custom.get("currency"))})
+    yield from as_it_stands(document)
     yield from _personal_data(document)
     for name in ("event_source_url", "referrer_url"):
         url = document.get(name)
@@ -111,11 +110,6 @@ def _as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
                 "send it without; the relay keeps utm_* and fbclid alone",
                 _SERVER_EVENT,
             )
-
-
-def _in_capitals(currency: object) -> object:
-    """Meta takes either case."""
-    return currency.upper() if isinstance(currency, str) else currency
 
 
 def _event_time(event_time: object) -> Iterator[Finding]:
@@ -169,7 +163,7 @@ def _as_sealed(document: dict[str, Any], policy: Policy, now: float) -> Iterator
     yield from map(_dropped, dropped)
     yield from errors(wire, now)
     stated = wire if document.get("event_id") else {k: v for k, v in wire.items() if k != "event_id"}
-    yield from advise(stated)
+    yield from advise(stated, now)
 
 
 def _dropped(dropped: DroppedKey) -> Finding:
