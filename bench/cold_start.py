@@ -32,7 +32,7 @@ def lambda_handler(event, context):
     view = json.loads(event["body"])
     data = {"event_name": "ViewContent", "event_time": int(time.time()), "action_source": "website",
             "user_data": {"em": [hashlib.sha256(b"joe@example.com").hexdigest()]}, "custom_data": view["content_data"]}
-    answer = requests.post(os.environ["META_GRAPH_URL"] + "/v26.0/1/events", json={"data": [data]}, timeout=10)
+    answer = requests.post(os.environ["META_GRAPH_URL"] + "/v27.0/1/events", json={"data": [data]}, timeout=10)
     return {"statusCode": answer.status_code, "body": "{}"}
 """
 FACEBOOK = """

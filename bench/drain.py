@@ -126,7 +126,7 @@ def _bare_loop(path: Path, url: str, calls: int, events: int) -> float:
 
     def post(_: int) -> None:
         while body := batches.get():
-            pool.request("POST", f"{url}/v26.0/1/events", body=body, headers={"Authorization": "Bearer x"})
+            pool.request("POST", f"{url}/v27.0/1/events", body=body, headers={"Authorization": "Bearer x"})
 
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     started = time.perf_counter()

@@ -79,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     datasets: tuple[Dataset, ...]
     graph_url: str = "https://graph.facebook.com"
-    graph_version: str = "v26.0"
+    graph_version: str = "v27.0"
     outbox: str = "sqlite:///conversion-relay.db"
     default_country: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
@@ -122,7 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             datasets=datasets,
             graph_url=_graph_url(env.get("META_GRAPH_URL", "https://graph.facebook.com")),
             graph_version=_matching(
-                "META_GRAPH_VERSION", env.get("META_GRAPH_VERSION", "v26.0"), r"v\d{1,3}\.\d", "v26.0"
+                "META_GRAPH_VERSION", env.get("META_GRAPH_VERSION", "v27.0"), r"v\d{1,3}\.\d", "v27.0"
             ),
             outbox=env.get("RELAY_OUTBOX") or "sqlite:///conversion-relay.db",
             default_country=_country(env.get("RELAY_DEFAULT_COUNTRY")),

@@ -98,7 +98,7 @@ def test_every_setting_of_the_table_is_read_and_every_one_that_is_read_is_in_the
     read = set(re.findall(r'"((?:META|RELAY)_[A-Z_]+)"', source)) - {"RELAY_CONFIG"}
     table = set(re.findall(r"`((?:META|RELAY)_[A-Z_]+)`", (ROOT / "docs/operations.md").read_text()))
     assert read == table - {"RELAY_CONFIG"}
-    assert Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x"}).graph_version == "v26.0"
+    assert Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x"}).graph_version == "v27.0"
 
 
 def test_the_metrics_to_watch_and_the_sentences_are_the_real_ones(tmp_path):

@@ -26,11 +26,11 @@ variable "meta_pixel_id" {
 variable "meta_graph_version" {
   description = "Version of Meta's Graph API."
   type        = string
-  default     = "v26.0"
+  default     = "v27.0"
 
   validation {
     condition     = can(regex("^v[0-9]{1,3}\\.[0-9]$", var.meta_graph_version))
-    error_message = "meta_graph_version looks like v26.0."
+    error_message = "meta_graph_version looks like v27.0."
   }
 }
 

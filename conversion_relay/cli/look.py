@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
+from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import (
     STATES,
     Counts,
@@ -50,8 +51,11 @@ def status(as_json: bool) -> None:
         # A dataset of which only the pixel sends has no event here, and is the one that most needs to be seen.
         for dataset, book in sorted((dict.fromkeys(sides, Counts()) | books).items())
     ]
+    finding = version_finding(settings.graph_version, now)
+    if finding and not as_json:
+        click.echo(f"{finding.path}: {finding.message}; {finding.fix}", err=True)
     if as_json:
-        print_json({"datasets": facts})
+        print_json({"datasets": facts, "findings": [finding] if finding else []})
     elif not facts:
         click.echo("no event yet")
     else:

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import ipaddress
+import logging
 import os
 import signal
 import threading
@@ -18,6 +19,7 @@ from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import SettingsError
+from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import Leases, Operator, Outbox, open_outbox, unsupported
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
@@ -61,6 +63,7 @@ def deliver(once: bool, as_json: bool) -> None:
     spare_memory()
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
+    _say_when_the_version_ends(settings)
     outbox, transport = open_for_service(settings), GraphTransport()
     if not isinstance(outbox, Leases):
         raise unsupported(outbox, "waiting")
@@ -156,6 +159,7 @@ def create_service() -> Service:
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
     logger.info("Accepting events", extra={"outbox": settings.outbox.partition(":")[0]})
+    _say_when_the_version_ends(settings)
     service = Service(settings, deliver=not os.environ.get("RELAY_NO_WORKER"))
     _say_what_is_missing(service)
     return service
@@ -168,6 +172,12 @@ def open_for_service(settings: Settings) -> Outbox:
         for dataset, n in stranded(outbox.counts(), settings).items():
             logger.error(STRANDED, extra={"dataset": dataset, "events": n})
     return outbox
+
+
+def _say_when_the_version_ends(settings: Settings) -> None:
+    if finding := version_finding(settings.graph_version, time.time()):
+        level = logging.ERROR if finding.severity == "error" else logging.WARNING
+        logger.log(level, "%s: %s; %s", finding.path, finding.message, finding.fix)
 
 
 def _say_what_is_missing(service: Service) -> None:

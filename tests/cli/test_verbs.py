@@ -201,3 +201,13 @@ finally:
 """
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")
+
+
+def test_a_version_that_has_ended_is_said_by_status_and_at_the_start_of_a_delivery(here):
+    assert here.command("status").stderr == b""
+    here.env["META_GRAPH_VERSION"] = "v20.0"
+    told = here.command("status").stderr.decode()
+    assert "version v20.0" in told and "ended on 2026-09-24 for the Graph API; set v27.0" in told
+    (finding,) = json.loads(here.command("status", "--json").stdout)["findings"]
+    assert finding["code"] == "version_ends"
+    assert b"ended on 2026-09-24" in here.command("deliver", "--once").stderr

@@ -21,7 +21,7 @@ def transport():
 
 
 def request_to(url: str) -> Request:
-    return Request(url=f"{url}/v26.0/1/events", headers={"Authorization": "Bearer T0KEN"}, body=b'{"data":[]}')
+    return Request(url=f"{url}/v27.0/1/events", headers={"Authorization": "Bearer T0KEN"}, body=b'{"data":[]}')
 
 
 def test_the_request_arrives_as_it_was_built(transport):
@@ -35,7 +35,7 @@ def test_the_request_arrives_as_it_was_built(transport):
         response = transport.send(request_to(url), 5)
     assert isinstance(response, Response) and response.status == 200 and response.body == b"{}"
     head, _, body = got[0].partition(b"\r\n\r\n")
-    assert head.startswith(b"POST /v26.0/1/events HTTP/1.1") and b"Authorization: Bearer T0KEN" in head
+    assert head.startswith(b"POST /v27.0/1/events HTTP/1.1") and b"Authorization: Bearer T0KEN" in head
     assert b"T0KEN" not in head.split(b"\r\n")[0] and body == b'{"data":[]}'
 
 

@@ -25,7 +25,7 @@ def multipart(fields: dict[str, str]) -> tuple[bytes, str]:
     return "".join([*parts, "--b0undary--\r\n"]).encode(), "multipart/form-data; boundary=b0undary"
 
 
-def send(meta: str, events, *, encoding="json", token_in="header", token=TOKEN, dataset=DATASET, version="v26.0"):
+def send(meta: str, events, *, encoding="json", token_in="header", token=TOKEN, dataset=DATASET, version="v27.0"):
     """One request as one of Meta's documented forms."""
     fields = {"data": events if encoding == "json" else json.dumps(events)}
     headers = {}

@@ -90,7 +90,7 @@ def test_an_error_whose_wording_is_not_recorded_is_marked_as_inferred(meta):
         ("future", [event(event_time=int(time.time()) + 86_400)]),
     ):
         body = json.dumps({"data": events})
-        connection.request("POST", f"/v26.0/{DATASET}/events", body, {"Authorization": f"Bearer {TOKEN}"})
+        connection.request("POST", f"/v27.0/{DATASET}/events", body, {"Authorization": f"Bearer {TOKEN}"})
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 400
@@ -111,7 +111,7 @@ def test_strict_enforces_what_the_pages_require_and_the_api_lets_pass():
 
 
 @pytest.mark.parametrize(
-    ("path", "code"), [("/v26.0/abc/events", 2500), ("/26/1/events", 2500), ("/v26.0/1/other", 2500), ("/", None)]
+    ("path", "code"), [("/v27.0/abc/events", 2500), ("/26/1/events", 2500), ("/v27.0/1/other", 2500), ("/", None)]
 )
 def test_an_unknown_path_is_told_as_the_graph_api_does(meta, path, code):
     status, answer = call("POST", f"{meta}{path}", b"{}", Authorization=f"Bearer {TOKEN}")

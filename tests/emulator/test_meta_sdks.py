@@ -110,7 +110,7 @@ def curl(*arguments: str) -> tuple[int, dict]:
 def test_the_documented_curl_lines_work(meta):
     if not shutil.which("curl"):
         pytest.skip("no curl on this machine")
-    url = f"{meta}/v26.0/{DATASET}/events"
+    url = f"{meta}/v27.0/{DATASET}/events"
     event = {
         "event_name": "Purchase",
         "event_time": int(time.time()),

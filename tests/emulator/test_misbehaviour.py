@@ -35,7 +35,7 @@ def test_the_others_fail_on_the_wire_or_in_the_body(meta):
 def connected(meta: str) -> http.client.HTTPConnection:
     connection = http.client.HTTPConnection(meta.removeprefix("http://"), timeout=1)
     body = json.dumps({"data": [event()]})
-    connection.request("POST", f"/v26.0/{DATASET}/events", body, {"Authorization": f"Bearer {TOKEN}"})
+    connection.request("POST", f"/v27.0/{DATASET}/events", body, {"Authorization": f"Bearer {TOKEN}"})
     return connection
 
 

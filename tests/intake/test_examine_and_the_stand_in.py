@@ -105,3 +105,18 @@ def test_what_the_door_lets_in_meta_lets_in(document):
     answer = accept(Submission(event=event), RequestFacts(), POLICY, now=NOW, entropy=bytes(10))
     if not isinstance(answer, Rejection):
         assert judge([json.loads(answer.event.body)], NOW) is None
+
+
+@pytest.mark.parametrize("worth", [0, 0.0, "0.00", -1, "-3.5"])
+def test_a_worth_of_nothing_is_left_out_and_does_not_cost_the_event(worth):
+    """Meta's own samples of Subscribe and StartTrial send predicted_ltv "0.00"."""
+    document = GOOD | {
+        "event_name": "Subscribe",
+        "custom_data": {"value": 5, "currency": "EUR", "predicted_ltv": worth},
+    }
+    event = read_event(json.dumps(document).encode())
+    assert not isinstance(event, Rejection)
+    answer = accept(Submission(event=event), RequestFacts(), POLICY, now=NOW, entropy=bytes(10))
+    assert not isinstance(answer, Rejection), answer
+    assert json.loads(answer.event.body)["custom_data"] == {"value": 5, "currency": "EUR"}
+    assert [finding.path for finding in errors(document)] == ["custom_data.predicted_ltv"]
