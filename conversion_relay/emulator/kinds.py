@@ -40,7 +40,7 @@ def errors(index: int, event: Mapping[str, Any], now: float) -> Iterator[GraphEr
 def _app(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
     app_data = event.get("app_data")
     if not isinstance(app_data, dict):
-        yield answers.missing(index, "app_data")
+        yield answers.wrong(index, "app_data", must="be given")
         return
     if not _is_extinfo(app_data.get("extinfo")):
         yield answers.BAD_EXTINFO

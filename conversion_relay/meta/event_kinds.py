@@ -64,7 +64,9 @@ def data_processing(event: Mapping[str, Any]) -> Sequence[Finding]:
 
     With LDU both numbers must be there and belong together. Without an option they say nothing: see `advice.py`.
     """
-    options = event.get("data_processing_options") or []
+    options = event.get("data_processing_options")
+    if options is None or options == "":
+        options = []
     if not isinstance(options, list) or any(option != "LDU" for option in options):
         return [reasons.UNKNOWN_OPTION]
     country, state = event.get("data_processing_options_country"), event.get("data_processing_options_state")

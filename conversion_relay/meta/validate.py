@@ -49,6 +49,7 @@ TOO_BROAD = (
 _IN_A_BROAD_SET = frozenset().union(*TOO_BROAD)
 _AMOUNTS = ("value", "predicted_ltv", "net_revenue")
 _NOTHING: tuple[Finding, ...] = ()
+_ABSENT: tuple[object, ...] = (None, "", [], {})
 
 
 def errors(event: Mapping[str, Any], now: float) -> list[Finding]:
@@ -94,7 +95,10 @@ def door_mistakes(event: Mapping[str, Any]) -> list[Finding]:
     found = [reasons.unknown_name("", name) for name in event if name not in _EVENT_NAMES]
     found += [reasons.unknown_name("user_data", name) for name in user_data if name not in _USER_DATA_NAMES]
     found += [reasons.not_hashed(key) for key in user_data if key in _HASHED and not _is_hashed(user_data[key])]
-    return found if _is_click(user_data.get("fbc")) else [*found, reasons.BAD_CLICK_ID]
+    if not _is_click(user_data.get("fbc")):
+        found.append(reasons.BAD_CLICK_ID)
+    empty = [key for key, value in user_data.items() if value in _ABSENT]
+    return [*found, *_customer_information({key: 1 for key in user_data if key not in empty})] if empty else found
 
 
 def as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
@@ -225,7 +229,7 @@ def is_number(amount: object) -> bool:
 
 def _is_click(fbc: object) -> bool:
     """Nothing, or a click id that Meta reads. Seconds for milliseconds are read, and match nobody."""
-    return not fbc or (isinstance(fbc, str) and _CLICK_ID.fullmatch(fbc.strip()) is not None)
+    return fbc in _ABSENT or (isinstance(fbc, str) and _CLICK_ID.fullmatch(fbc.strip()) is not None)
 
 
 def _is_amount(amount: object, key: str) -> bool:
