@@ -105,7 +105,7 @@ class Database:
         """What was overwritten still stands in the write-ahead log; after this it does not."""
         self._writer.empties_log = True
         self.probe()
-        # The log is emptied behind the group that holds the probe, and its caller is answered before that. Whoever waits
+        # The log is emptied after the group that holds the probe, and the probe is answered before that. Whoever waits
         # for the next group waits for the emptying.
         self.submit(_nothing).result()
 
