@@ -69,6 +69,8 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
 
     pixel_id: str
     access_token: Secret
+    app_secret: Secret = Secret("")
+    """Where it is set, each call proves that its sender has it (META_APP_SECRET)."""
     test_event_code: str | None = None
     allowed_origins: frozenset[str] = frozenset()
     api_keys: tuple[Secret, ...] = ()
@@ -172,7 +174,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """All secrets in clear, for the log filter (`telemetry.NoSecrets`) and for nothing else."""
         found = [self.admin_password, *(s for group in self.webhook_secrets.values() for s in group)]
         for dataset in self.datasets:
-            found += [dataset.access_token, *dataset.api_keys]
+            found += [dataset.access_token, dataset.app_secret, *dataset.api_keys]
         return [secret.reveal() for secret in found if secret]
 
 
@@ -193,6 +195,7 @@ def _dataset(table: Mapping[str, str]) -> Dataset:
             "digits only, e.g. 1232612085335834",
         ),
         access_token=_token(_token_in(file) if (file := table.get(TOKEN_FILE)) else table.get("META_ACCESS_TOKEN", "")),
+        app_secret=Secret(table.get("META_APP_SECRET", "").strip()),
         test_event_code=table.get("META_TEST_EVENT_CODE") or None,
         allowed_origins=frozenset(map(normal_origin, _listed(table.get("RELAY_ALLOWED_ORIGINS", "")))),
         api_keys=tuple(map(Secret, _listed(table.get("RELAY_API_KEYS", "")))),

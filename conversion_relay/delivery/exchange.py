@@ -28,6 +28,7 @@ def post(
         version=settings.graph_version,
         dataset=dataset.pixel_id,
         token=dataset.access_token.reveal(),
+        app_secret=dataset.app_secret.reveal(),
         test_event_code=test_event_code or dataset.test_event_code,
     )
     answer = transport.send(request, deadline)

@@ -29,9 +29,17 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from conversion_relay.meta.graph import Accepted, Misconfigured, Outcome, Throttled, Unauthorized, Unreachable
+from conversion_relay.meta.graph import (
+    Accepted,
+    Misconfigured,
+    Outcome,
+    Throttled,
+    Unauthorized,
+    Unlisted,
+    Unreachable,
+)
 
-DATASET_OUTCOMES = (Throttled, Unauthorized, Misconfigured, Unreachable)
+DATASET_OUTCOMES = (Throttled, Unauthorized, Misconfigured, Unlisted, Unreachable)
 """What is said of the dataset, not of the events in the request."""
 FIRST_CALLS = 2.0
 SLOW_SECONDS = 2.0

@@ -12,6 +12,8 @@ _ALERTS = {
     "unauthorized": "Meta refuses the access token; events wait, nothing is lost: set a new META_ACCESS_TOKEN",
     "misconfigured": "Meta refuses this token for this dataset; events wait: check META_PIXEL_ID and permissions",
     "all_refused": "Meta refuses every event of this dataset; events wait: see `conversion-relay dead list`",
+    "unknown_error": "Meta answers with an error that is not known; events wait: see `conversion-relay explain`",
+    "too_large": "An event is too large for Meta or for a proxy on the way; it waits: see `conversion-relay explain`",
     "accounting_mismatch": "Meta's answers do not add up with what was sent; these events are sent again and again",
 }
 

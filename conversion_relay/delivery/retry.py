@@ -3,9 +3,10 @@
 What could go wrong, and the rule that prevents it:
 
 - *An event dies of somebody else's trouble.* Only Meta's own "this event is wrong" can kill an event. Silence, a
-  throttle, a dead token and a wrong dataset stop the dataset (`Park`). They spend no attempt, and the event waits until
-  Meta would not take it any more.
-- *A proxy's error page kills an event.* A 4xx without a code of Meta's is tried three times before it is believed.
+  throttle, a dead token, a wrong dataset and every error that we do not know stop the dataset (`Park`). They spend no
+  attempt, and the event waits until Meta would not take it any more.
+- *A wrong clock kills an event.* Our clock, Meta's or the sender's may be wrong. What Meta finds to lie in the future
+  waits; so does what is too large for a proxy on the way.
 - *All workers come back at the same moment.* Every delay is drawn at random between 0 and 1, 2, 4 ... seconds ("full
   jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). `jitter` is an argument, so that
   a decision can be tested in a table. Meta's own Retry-After is never undercut.
@@ -24,7 +25,9 @@ from conversion_relay.meta.graph import (
     Outcome,
     Refused,
     Throttled,
+    TooLarge,
     Unauthorized,
+    Unlisted,
     Unreachable,
 )
 from conversion_relay.outbox.verdict import Dead, Delivered, Park, RetryAt, Verdict
@@ -38,8 +41,8 @@ FIRST_ASIDE = 5.0
 """Seconds before an event that failed alone is tried again; doubles with each outage."""
 PROBE_EVERY = 60.0
 """Seconds between two looks at a dataset whose token or permission is wrong."""
-UNCERTAIN_ATTEMPTS = 3
-"""A 4xx that carries no code is tried this often before it is taken for the event's fault."""
+FUTURE_DELAY = 900.0
+"""Seconds before an event that Meta finds to lie in the future is tried again."""
 AMBIGUOUS_ATTEMPTS = 3
 """From the third answer on that does not add up, somebody should look; the event goes on being sent."""
 
@@ -67,8 +70,12 @@ def decide(outcome: Outcome, facts: Facts, now: float, jitter: float) -> Verdict
     match outcome:
         case Accepted():
             return Delivered()
+        case Refused() if outcome.is_about_time:
+            return RetryAt(now + FUTURE_DELAY * (1 + jitter), "in_the_future")
         case Refused():
-            return _refused(outcome, facts, now, jitter)
+            return Dead(_why(outcome))
+        case TooLarge():
+            return RetryAt(now + backoff(facts.attempts + 1, jitter), "too_large", alert=True)
         case Throttled(after=after):
             # never before Meta's own word, and not all workers at the same moment after it
             return Park(now + after * (1 + jitter), "throttled")
@@ -76,6 +83,9 @@ def decide(outcome: Outcome, facts: Facts, now: float, jitter: float) -> Verdict
             return Park(now + PROBE_EVERY, "unauthorized", alert=True)
         case Misconfigured():
             return Park(now + PROBE_EVERY, "misconfigured", alert=True)
+        case Unlisted():
+            until = now + backoff(facts.failures, jitter, LONGEST_OUTAGE_DELAY)
+            return Park(until, "unknown_error", alert=True, aside=_aside(facts.setbacks, until))
         case Unreachable(why=why, sent=sent):
             until = now + backoff(facts.failures, jitter, LONGEST_OUTAGE_DELAY)
             return Park(until, why, sent=sent, aside=_aside(facts.setbacks, until))
@@ -100,14 +110,6 @@ def _aside(setbacks: int, until: float) -> float | None:
     return until + min(LONGEST_DELAY, FIRST_ASIDE * 2.0 ** (min(setbacks, 20) - 1)) if setbacks else None
 
 
-def _refused(refused: Refused, facts: Facts, now: float, jitter: float) -> Verdict:
-    if not refused.certain and facts.attempts + 1 < UNCERTAIN_ATTEMPTS:
-        return RetryAt(now + backoff(facts.attempts + 1, jitter), "unreadable_4xx")
-    return Dead(_why(refused))
-
-
 def _why(refused: Refused) -> str:
     said = refused.said
-    if said.code is None:
-        return f"http_{said.status}"
     return f"meta_{said.code}" if said.subcode is None else f"meta_{said.code}_{said.subcode}"

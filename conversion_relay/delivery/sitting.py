@@ -32,7 +32,7 @@ from conversion_relay.delivery.report import Report, alert
 from conversion_relay.delivery.retry import PROBE_EVERY, Facts, decide
 from conversion_relay.delivery.transport import Transport
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
-from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, Unreachable
+from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, TooLarge, Unreachable
 from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Leases, Settlement
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
 from conversion_relay.settings import Dataset, Settings
@@ -205,6 +205,9 @@ class Sitting:
 
     def _judged(self, events: list[LeasedEvent], outcome: Outcome) -> list[LeasedEvent]:
         """The events that this answer is about: of a refused batch the one that Meta names, or none of them yet."""
+        if isinstance(outcome, TooLarge) and len(events) > 1:
+            self._batches += self._context.isolation.halve(events)
+            return []
         if not isinstance(outcome, Refused):
             return events
         if outcome.index is not None and outcome.index < len(events):

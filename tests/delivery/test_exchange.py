@@ -17,6 +17,7 @@ from conversion_relay.meta.graph import (
     Throttled,
     Unauthorized,
     Unreachable,
+    appsecret_proof,
 )
 from conversion_relay.settings import Settings
 from tests.delivery.standins import NOW, TOKEN, error, taken
@@ -60,6 +61,13 @@ def test_the_request_goes_to_the_datasets_events_with_its_token_in_a_header_alon
     assert request.headers["Authorization"] == f"Bearer {TOKEN}" and TOKEN.encode() not in request.body
     assert json.loads(request.body) == {"data": [{"event_id": "a"}, {"event_id": "b"}]}
     assert wire.deadlines == [3.5]
+
+
+def test_a_secret_of_the_app_is_proved_and_never_sent_itself():
+    wire, _ = posted(META_APP_SECRET="app-canary")
+    (request,) = wire.requests
+    assert json.loads(request.body)["appsecret_proof"] == appsecret_proof(TOKEN, "app-canary")
+    assert b"app-canary" not in request.body and "app-canary" not in f"{request.url}{request.headers}"
 
 
 @pytest.mark.parametrize(

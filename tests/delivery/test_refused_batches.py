@@ -45,7 +45,7 @@ def test_when_meta_names_the_event_it_is_taken_out_without_halving(outbox, clock
     def answer(batch):
         if "bad" not in batch:
             return taken(batch)
-        where = f"The parameter $['data'][{batch.index('bad')}]['event_time'] is required"
+        where = f"The parameter $['data'][{batch.index('bad')}]['user_data'] is required"
         return error(100, 2804019, error_user_msg=where)
 
     meta = Meta(answer)

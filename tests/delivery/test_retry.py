@@ -12,7 +12,9 @@ from conversion_relay.meta.graph import (
     Refused,
     Said,
     Throttled,
+    TooLarge,
     Unauthorized,
+    Unlisted,
     Unreachable,
 )
 from conversion_relay.outbox.verdict import Dead, Delivered, Park, RetryAt
@@ -32,11 +34,23 @@ def test_one_refused_event_is_dead_with_metas_code():
     assert verdict(Refused(SAID)) == Dead("meta_100_2804009")
 
 
-@pytest.mark.parametrize("attempts", [0, 1])
-def test_a_refusal_without_a_code_is_tried_three_times(attempts):
-    refused = Refused(Said(status=418), certain=False)
-    assert isinstance(verdict(refused, attempts=attempts), RetryAt)
-    assert verdict(refused, attempts=2) == Dead("http_418")
+@pytest.mark.parametrize("attempts", [0, 10, 1_000])
+def test_what_meta_finds_in_the_future_waits_and_never_dies(attempts):
+    refused = Refused(Said(status=400, code=100, subcode=2804019), index=0, path=("event_time",))
+    waits = verdict(refused, attempts=attempts)
+    assert isinstance(waits, RetryAt) and 1_900 <= waits.at <= 2_800 and not waits.sent
+
+
+@pytest.mark.parametrize("attempts", [0, 10, 1_000])
+def test_what_is_too_large_for_somebody_on_the_way_waits(attempts):
+    waits = verdict(TooLarge(Said(status=413)), attempts=attempts)
+    assert isinstance(waits, RetryAt) and waits.alert
+
+
+def test_an_error_that_nobody_knows_calls_for_somebody_and_is_asked_for_more_and_more_rarely():
+    waits = [verdict(Unlisted(Said(status=400, code=12)), failures=n, jitter=1.0) for n in (1, 2, 3, 50)]
+    assert [park.until - 1_000 for park in waits] == [1, 2, 4, 30]
+    assert {(park.why, park.alert, park.sent) for park in waits} == {("unknown_error", True, False)}
 
 
 @pytest.mark.parametrize(
@@ -45,6 +59,7 @@ def test_a_refusal_without_a_code_is_tried_three_times(attempts):
         Throttled(SAID, 60),
         Unauthorized(SAID),
         Misconfigured(SAID),
+        Unlisted(SAID),
         Unreachable("reset", sent=True),
         Unreachable("dns", sent=False),
     ],

@@ -10,8 +10,11 @@ from conversion_relay.meta.graph import (
     Misconfigured,
     Refused,
     Throttled,
+    TooLarge,
     Unauthorized,
+    Unlisted,
     Unreachable,
+    appsecret_proof,
     build_request,
     read_response,
 )
@@ -76,7 +79,14 @@ def test_a_200_that_cannot_be_read_is_not_a_delivery(body):
         (100, 2804003, 400, Refused),
         (100, 2804009, 400, Refused),
         (100, None, 400, Refused),
-        (105, None, 400, Refused),
+        (105, None, 400, Unlisted),
+        (2500, None, 400, Unauthorized),
+        (5000, None, 500, Unlisted),
+        (5000, None, 429, Unlisted),
+        (5, None, 412, Unlisted),
+        (12, None, 400, Unlisted),
+        (100, 2804003, 500, Unlisted),
+        (100, 2804999, 400, Unlisted),
     ],
 )
 def test_outcomes_are_told_apart_by_code_and_subcode(code, subcode, status, expected):
@@ -99,9 +109,41 @@ def test_a_json_path_names_the_guilty_event():
     assert isinstance(outcome, Refused) and outcome.index == 2
 
 
-def test_a_4xx_without_a_code_is_not_believed_at_once():
-    outcome = ok(b"<html>teapot</html>", status=418)
-    assert isinstance(outcome, Refused) and not outcome.certain
+def test_a_4xx_without_a_code_says_nothing_of_an_event():
+    assert isinstance(ok(b"<html>teapot</html>", status=418), Unlisted)
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"error_user_msg": "The parameter $['data'][2]['user_data']['em'] is required"}, ("user_data", "em")),
+        ({"message": "$['data'][2]['custom_data']['contents'][0]['index']"}, ("custom_data", "contents", "index")),
+        ({"error_data": {"blame_field_specs": [["custom_data", "currency"]]}}, ("custom_data", "currency")),
+        ({"error_data": '{"blame_field_specs": [["custom_data", "currency"]]}'}, ("custom_data", "currency")),
+        ({"error_data": {"blame_field_specs": [[7]]}}, ()),
+        ({"error_data": "{" * 500}, ()),
+        ({}, ()),
+    ],
+)
+def test_the_member_that_meta_complains_about(more, path):
+    outcome = error(100, 2804019, **more)
+    assert isinstance(outcome, Refused) and outcome.path == path
+
+
+@pytest.mark.parametrize(
+    ("path", "is_about_time"),
+    [("['event_time']", True), ("['user_data']", False), ("['custom_data']['event_time']", False)],
+)
+def test_a_complaint_about_the_time_is_known_by_its_path(path, is_about_time):
+    outcome = error(100, 2804019, error_user_msg=f"The parameter $['data'][0]{path} lies in the future")
+    assert isinstance(outcome, Refused) and outcome.is_about_time is is_about_time
+
+
+def test_a_proof_of_the_apps_secret_stands_in_the_body_alone():
+    request = build_request([], url="https://g", version="v26.0", dataset="1", token="EAAtoken", app_secret="hush")
+    proof = appsecret_proof("EAAtoken", "hush")
+    assert len(proof) == 64 and request.body == b'{"data":[],"appsecret_proof":"%s"}' % proof.encode()
+    assert proof not in request.url and proof not in repr(request) and proof not in str(request.headers)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +153,7 @@ def test_a_4xx_without_a_code_is_not_believed_at_once():
         (503, Unreachable),
         (408, Unreachable),
         (429, Throttled),
-        (413, Refused),
+        (413, TooLarge),
         (302, Misconfigured),
         (401, Unauthorized),
     ],
