@@ -29,13 +29,13 @@ seconds); a number of tries after which an unknown error is believed (it is spen
 """
 
 import hmac
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from conversion_relay.meta.batch import Sized
+from conversion_relay.meta.blame import blamed
 from conversion_relay.meta.headers import parse, pause, rest
 
 # https://developers.facebook.com/docs/graph-api/overview/rate-limiting#error-codes
@@ -254,7 +254,7 @@ def _read_error(status: int, headers: Mapping[str, str], error: Mapping[str, Any
     if code in TRANSIENT_CODES or error.get("is_transient") is True:
         return Unreachable(f"code_{code}", sent=False, said=said)
     if code == PAYLOAD_CODE and status == 400 and (subcode in PAYLOAD_SUBCODES or error.get("error_subcode") is None):
-        index, path = _blamed(error)
+        index, path = blamed(error)
         return Refused(said, index, path)
     if code is None and status >= 500:
         return Unreachable(f"http_{status}", sent=False, said=said)
@@ -266,31 +266,6 @@ def _is_about_access(error: Mapping[str, Any]) -> bool:
     message = error.get("message")
     is_about_proof = isinstance(message, str) and "appsecret_proof" in message[:500]
     return is_about_proof or error.get("type") == "GraphMethodException"
-
-
-def _blamed(error: Mapping[str, Any]) -> tuple[int | None, tuple[str, ...]]:
-    """The event's place in the batch and the member, from a JSON path such as $['data'][3]['user_data'], or the member
-    alone from `error_data`."""
-    for key in ("message", "error_user_msg", "error_user_title"):
-        found = _PATH.search(_text(error.get(key), 1_000) or "")
-        if found:
-            return int(found[1]), tuple(_MEMBER.findall(found[2]))
-    return None, _blamed_field(error.get("error_data"))
-
-
-_PATH = re.compile(r"\['data'\]\[([0-9]{1,4})\]((?:\['[A-Za-z0-9_]{1,64}'\]|\[[0-9]{1,4}\]){0,8})")
-_MEMBER = re.compile(r"'([A-Za-z0-9_]+)'")
-
-
-def _blamed_field(data: object) -> tuple[str, ...]:
-    """`error_data` is an object, or a text that holds one: {"blame_field_specs": [["custom_data", "currency"]]}."""
-    if isinstance(data, str):
-        data = parse(data.encode(errors="replace"))
-    specs = data.get("blame_field_specs") if isinstance(data, dict) else None
-    first = specs[0] if isinstance(specs, list) and specs else None
-    if not isinstance(first, list) or not all(isinstance(part, str) for part in first):
-        return ()
-    return tuple(part[:64] for part in first[:8])
 
 
 def _integer(value: object) -> int | None:

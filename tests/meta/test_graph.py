@@ -114,23 +114,6 @@ def test_a_4xx_without_a_code_says_nothing_of_an_event():
 
 
 @pytest.mark.parametrize(
-    ("more", "path"),
-    [
-        ({"error_user_msg": "The parameter $['data'][2]['user_data']['em'] is required"}, ("user_data", "em")),
-        ({"message": "$['data'][2]['custom_data']['contents'][0]['index']"}, ("custom_data", "contents", "index")),
-        ({"error_data": {"blame_field_specs": [["custom_data", "currency"]]}}, ("custom_data", "currency")),
-        ({"error_data": '{"blame_field_specs": [["custom_data", "currency"]]}'}, ("custom_data", "currency")),
-        ({"error_data": {"blame_field_specs": [[7]]}}, ()),
-        ({"error_data": "{" * 500}, ()),
-        ({}, ()),
-    ],
-)
-def test_the_member_that_meta_complains_about(more, path):
-    outcome = error(100, 2804019, **more)
-    assert isinstance(outcome, Refused) and outcome.path == path
-
-
-@pytest.mark.parametrize(
     ("path", "is_about_time"),
     [("['event_time']", True), ("['user_data']", False), ("['custom_data']['event_time']", False)],
 )
