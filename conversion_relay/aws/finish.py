@@ -23,7 +23,7 @@ from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import Attempt
 from conversion_relay.outbox.sqs import SqsOutbox
 from conversion_relay.outbox.sqs_message import Kept, Message, encode
-from conversion_relay.outbox.verdict import Dead, Delivered, Hold, Park, RetryAt
+from conversion_relay.outbox.verdict import Dead, Delivered, Hold, Park, RetryAt, Suspect
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
 from conversion_relay.telemetry import logger
 
@@ -59,7 +59,7 @@ class Finisher:
         try:
             self._remember(message, fates, outbox, now)
             self._bury(message, fates, outbox, record)
-            waiting = [(kept, fate) for kept, fate in fates if isinstance(fate, Waiting | Park | RetryAt)]
+            waiting = [(kept, fate) for kept, fate in fates if isinstance(fate, Waiting | Park | RetryAt | Suspect)]
             if not waiting:
                 return True
             wait = self._wait(record, [fate for _, fate in waiting])
@@ -88,7 +88,7 @@ class Finisher:
                 self._ledger.mark_sent([key], now)
             else:
                 earlier = claimed.sent_at is not None or message.decided
-                maybe = earlier or (isinstance(fate, RetryAt | Park) and fate.sent)
+                maybe = earlier or (isinstance(fate, RetryAt | Park | Suspect) and fate.sent)
                 self._ledger.let_go([key], now, by=outbox.invocation, maybe=maybe)
 
     def _bury(self, message: Message, fates: Sequence[tuple[Kept, object]], outbox: Records, record: Received) -> None:

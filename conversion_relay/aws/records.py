@@ -8,7 +8,7 @@ import msgspec
 from conversion_relay.aws.ledger import Key, Known
 from conversion_relay.errors import LeaseLost
 from conversion_relay.outbox import Attempt, Lease, LeasedEvent, Settlement
-from conversion_relay.outbox.verdict import Delivered, Verdict
+from conversion_relay.outbox.verdict import Delivered, Suspect, Verdict
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -30,6 +30,7 @@ class Records:
         self.keys: dict[Key, int] = {}
         self._events: list[LeasedEvent] = []
         self._pending: dict[str, list[int]] = {}
+        self._suspects: dict[str, list[int]] = {}
         self._held: dict[str, set[int]] = {}
         """By the token of a lease."""
         self._tokens = itertools.count(1)
@@ -65,8 +66,18 @@ class Records:
         return {dataset: 0.0 for dataset, numbers in self._pending.items() if numbers}
 
     def claim(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
-        numbers = self._pending.get(dataset, [])
-        claimed, self._pending[dataset] = numbers[:limit], numbers[limit:]
+        return self._claim(self._pending, dataset, limit)
+
+    def claim_suspects(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
+        return self._claim(self._suspects, dataset, limit)
+
+    def suspects(self, now: float) -> dict[str, float]:
+        """Due at once, whenever the verdict said: what is not tried by the end of the invocation is seen again."""
+        return {dataset: 0.0 for dataset, numbers in self._suspects.items() if numbers}
+
+    def _claim(self, lane: dict[str, list[int]], dataset: str, limit: int) -> Lease | None:
+        numbers = lane.get(dataset, [])
+        claimed, lane[dataset] = numbers[:limit], numbers[limit:]
         if not claimed:
             return None
         token = str(next(self._tokens))
@@ -93,6 +104,8 @@ class Records:
             raise LeaseLost("these events are not this lease's any more; nothing was settled")
         for event, verdict in settlements:
             self.verdicts[event.key] = verdict
+            if isinstance(verdict, Suspect) and not verdict.sent:
+                self._suspects.setdefault(lease.dataset, []).append(event.key)
             if attempt is not None:
                 self._attempts[event.key] = attempt
         held -= settled

@@ -4,22 +4,33 @@ An event may wait for days, and the world changes meanwhile: its bytes were dama
 asks for consent, its visitor took it back, or Meta may have had it for longer than it remembers. So each event is
 looked at once more before it is sent. One that Meta may count twice is held if it is a Purchase (RELAY_HOLD_LATE), and
 else sent and counted.
+
+Two clocks: what Meta judges (too old, in the future) is asked of Meta's clock, as far as it is known (`meta_clock.py`);
+what we wrote down ourselves (`sent_at`) is asked of ours. What lies in the future waits and is never given up:
+whichever clock is wrong, it will be right one day.
 """
 
 from conversion_relay.outbox import LeasedEvent
-from conversion_relay.outbox.verdict import HELD, Dead, Expired, Hold, Verdict, Withhold
+from conversion_relay.outbox.verdict import HELD, Dead, Expired, Hold, RetryAt, Verdict, Withhold
 from conversion_relay.settings import Settings
 
 DEDUPLICATION_SECONDS = 48 * 3_600 - 600
 """Meta drops a second copy within 48 hours of the first; after that, less a margin, it would be counted twice."""
+FUTURE_SECONDS = 300.0
+"""Meta documents no tolerance; so far ahead of its clock a time may be by the way that an event took."""
+LOOK_AGAIN_SECONDS = 3_000.0
 
 
-def before_sending(event: LeasedEvent, settings: Settings, now: float) -> Verdict | None:
-    """None when it may be sent."""
+def before_sending(event: LeasedEvent, settings: Settings, now: float, meta_now: float | None = None) -> Verdict | None:
+    """None when it may be sent. `now`: Unix seconds of our clock; `meta_now`: of Meta's, where that is known."""
     if not event.intact:
         return Dead("corrupt")
-    if event.expires_at <= now:
+    meta_now = now if meta_now is None else meta_now
+    if event.expires_at <= meta_now:
         return Expired()
+    if is_in_the_future(event, meta_now):
+        wait = event.event_time - FUTURE_SECONDS - meta_now
+        return RetryAt(now + min(wait, LOOK_AGAIN_SECONDS), "in_the_future")
     if event.consent is None and settings.silence == "withhold":
         return Withhold()
     if event.consent == "withdrawn":
@@ -27,6 +38,10 @@ def before_sending(event: LeasedEvent, settings: Settings, now: float) -> Verdic
     if is_late(event, now) and event.event_name in settings.held_event_names:
         return Hold(HELD)
     return None
+
+
+def is_in_the_future(event: LeasedEvent, meta_now: float) -> bool:
+    return event.event_time > meta_now + FUTURE_SECONDS
 
 
 def is_late(event: LeasedEvent, now: float) -> bool:

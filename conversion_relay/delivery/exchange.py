@@ -7,6 +7,7 @@ import msgspec
 from conversion_relay.delivery.transport import Response, Transport
 from conversion_relay.meta.batch import Sized
 from conversion_relay.meta.graph import Outcome, Said, build_request, read_response
+from conversion_relay.meta.headers import date
 from conversion_relay.outbox import Attempt
 from conversion_relay.settings import Dataset, Settings
 
@@ -20,8 +21,10 @@ def post(
     clock: Callable[[], float],
     *,
     test_event_code: str | None = None,
+    note_date: Callable[[float], None] = lambda _: None,
 ) -> Outcome:
-    """What it came to; `deadline` in seconds for all of it."""
+    """What it came to; `deadline` in seconds for all of it. `note_date` is told Meta's time, if the answer is
+    Meta's own (it has Meta's trace id) and has a date."""
     request = build_request(
         batch,
         url=settings.graph_url,
@@ -33,7 +36,10 @@ def post(
     )
     answer = transport.send(request, deadline)
     if isinstance(answer, Response):
-        return read_response(answer.status, answer.headers, answer.body, len(batch), clock())
+        outcome = read_response(answer.status, answer.headers, answer.body, len(batch), clock())
+        if outcome.said.fbtrace_id and (at := date(answer.headers)) is not None:
+            note_date(at)
+        return outcome
     return answer
 
 

@@ -1,88 +1,249 @@
-"""Finding the bad event in a refused batch: first by our own rules, then by halving.
+"""Finding the bad events among those that Meta refused together: by our own rules, by what they share, by halving.
 
 What could go wrong: Meta refuses a whole request for one bad event, and mostly does not say which. If the batch died,
-a thousand good events would die with it; if it were sent again as it is, it would be refused for ever.
+a thousand good events would die with it; if it were sent again as it is, it would be refused for ever. And each try
+is a refused request: hundreds of them hold up what is good, and Meta counts them.
 
 The rules:
-1. Where Meta names the event by its place in the request, only that one is judged (`sitting.py`).
-2. *Suspects go apart.* If our own rules find events that Meta would refuse for the reason it gave, these are sent apart
+1. *Suspects wait apart.* A refused batch leaves the stream: its events go to the lane of suspects, which has calls of
+   its own, so that a fresh good event never stands behind a refused one (`sitting.py`, `suspects.py`, `shares.py`).
+2. Where Meta names the event by its place in the request, only that one is judged.
+3. *Our own suspicion.* If our own rules find events that Meta would refuse for the reason it gave, these are sent apart
    from the others. They are not given up: Meta judges them, we only guess.
-3. *Halves.* Otherwise the batch is sent in two halves, and a refused half in halves again, until one event is alone.
-4. *Twins.* When the first half was accepted, the second one must hold the bad event. It is "guilty": it is halved again
-   without a call to ask. So one bad event of 1,000 costs at most 21 calls.
-5. *Memory.* Which half an event belongs to is remembered, so that an outage in between does not begin anew: `pack`
-   puts together what was in one half. In memory only, and bounded. After a restart the halving begins again, and no
-   event is judged twice by that.
+4. *Shapes.* Otherwise the batch is ordered by shape (`shapes.py`) and parted where one shape ends, as near to the
+   middle as there is such a place. A mistake of one template is then found in a few calls, however many it spoiled.
+5. *Halves.* What is of one shape is halved, and a refused half in halves again, until one event is alone.
+6. *Twins.* When the first half was accepted, the second one must hold the bad event. It is "guilty": it is parted again
+   without a call to ask. So one bad event of 1,000 costs some 21 calls.
+7. *As many together as is worth it.* Halving is right for few bad events and wrong for many: of n events that are all
+   bad it costs 2n calls. What is known of a shape says how many to try at once: about 0.7 / (share of bad ones), and
+   from a share of 0.38 on one by one, which no other order of questions can better.
+8. *A known cause.* Three events of a shape, refused alone, one after the other, with none accepted between them: then
+   what comes fresh of that shape goes to the suspects at once, and is tried alone and late. The first one that Meta
+   takes ends that.
+9. *Who may be ended.* An event that Meta refused alone or named. And all events of a refused request, if each of them
+   has the same offence (`shapes.offence`), for which Meta refused one of them before, with the same subcode. That a
+   group of one shape was refused together proves nothing for its members.
+10. *Memory.* Which part an event belongs to is remembered, so that what is interrupted does not begin anew. All of it
+   is in memory and bounded. After a restart suspects are still suspects, and parting them begins again.
 
-Rejected: sending refused batches event by event (a thousand calls); asking our own rules alone (Meta knows reasons that
-we do not); a table for the halves (a write for each call, for something that a restart may forget).
+The price. k bad events among n cost about k log2(n/k) calls where they are few. 400 among 600 that nothing tells apart
+are C(600, 400) possible answers, 547 bits, and a call says one bit: no order of questions finds them in 547 calls, and
+since each must be refused alone, one by one is the best there is (600 calls). Where the bad ones share a shape it is
+400 and a handful; where Meta names a missing member, or our own rules know it, it is a handful in all.
+
+Rejected: sending refused batches event by event (a thousand calls for one bad event); asking our own rules alone (Meta
+knows reasons that we do not); believing that a shape is bad because most of it was (an event would die of others'
+faults); a table for the parts (a write for each call, for something that a restart may forget).
 """
 
+import threading
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
+from conversion_relay.delivery.shapes import Offence, Shape, offence, shape
 from conversion_relay.meta.batch import halve, pack
 from conversion_relay.meta.validate import is_suspect
 from conversion_relay.outbox import LeasedEvent
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 MOST_REMEMBERED = 100_000
+MOST_SHAPES = 1_000
+"""Shapes and offences that are remembered; the oldest is forgotten for the next."""
+KNOWN_AFTER = 3
+"""So many of a shape refused alone, with none accepted between them, are a known cause."""
+FORGET_HALF_AT = 200
+"""Events of a shape; what was long ago counts for less."""
+CROWDED_SHARE = 0.1
+TOGETHER = 0.7
+"""Expected bad events in a request that tells most: about one request in two is then accepted."""
 
 
 class Batch(msgspec.Struct):
-    """Events to send together, while a refused batch is being halved."""
+    """Events to send together, while a refused batch is being parted."""
 
     events: list[LeasedEvent]
     twin: "Batch | None" = None
-    """The other half of the same split."""
+    """The other part of the same split."""
     is_guilty: bool = False
     """Its twin was accepted, so that the refused event must be in here."""
 
 
+class Tally(msgspec.Struct):
+    """What became of a shape's events that were tried as suspects."""
+
+    bad: int = 0
+    good: int = 0
+    in_a_row: int = 0
+    """Bad ones since the last good one."""
+
+    def add(self, bad: int, good: int) -> None:
+        self.bad, self.good, self.in_a_row = self.bad + bad, self.good + good, 0 if good else self.in_a_row + bad
+        if self.bad + self.good > FORGET_HALF_AT:
+            self.bad, self.good = (self.bad + 1) // 2, self.good // 2
+
+    @property
+    def share(self) -> float:
+        """Of bad ones; 0 while too few are known."""
+        return (self.bad + 1) / (self.bad + self.good + 2) if self.bad >= KNOWN_AFTER else 0.0
+
+
 class Isolation:
-    """Remembers halves, so that what an outage interrupts goes on where it was. In memory only: after a restart the
-    halving begins again, and no event is judged twice by it."""
+    """What is known of the events under suspicion. In memory only: after a restart parting begins again, and no event
+    is judged twice by it. Safe to use from several threads.
+
+    Over 150 lines with its rules: parting, packing and learning share one memory."""
 
     def __init__(self) -> None:
-        self._halves: dict[int, int] = {}
+        self._lock = threading.RLock()
+        self._parts: dict[int, int] = {}
+        """The part of each event by its key; a part is named by the key of its first event."""
+        self._twins: dict[int, tuple[int, int, int]] = {}
+        """By a first part: the second one, and the sizes of both."""
         self._setbacks: dict[int, tuple[int, int]] = {}
+        self._tallies: dict[tuple[str, Shape], Tally] = {}
+        self._offences: dict[tuple[str, int | None, Offence], None] = {}
+        self._crowded: set[str] = set()
+
+    # -- parting -------------------------------------------------------------------------------------------------------
+
+    def pack(self, events: Sequence[LeasedEvent]) -> list[Batch]:
+        """What to send, last one first."""
+        with self._lock:
+            groups: dict[int | None, list[LeasedEvent]] = {}
+            for event in events:
+                groups.setdefault(self._parts.get(event.key), []).append(event)
+            packed = {name: [Batch(batch) for batch in pack(group)] for name, group in groups.items()}
+            for first, (second, *sizes) in self._twins.items() if self._parts else ():
+                pair = [*packed.get(first, []), *packed.get(second, [])]
+                if [len(batch.events) for batch in pair] == sizes:
+                    pair[0].twin = pair[1]
+        return [batch for batches in packed.values() for batch in batches][::-1]
+
+    def part(
+        self, batch: list[LeasedEvent], subcode: int | None, now: float, path: tuple[str, ...] = (), dataset: str = ""
+    ) -> list[Batch]:
+        """A refused batch, parted; the part to send first comes last."""
+        suspects = {event.key for event in batch if self._is_known(event, subcode, path, now, dataset)}
+        suspects = suspects or {event.key for event in batch if is_suspect(event.body, subcode, now)}
+        if 0 < len(suspects) < len(batch):
+            others = [event for event in batch if event.key not in suspects]
+            return self._remember(others, [event for event in batch if event.key in suspects], are_twins=False)
+        by_shape: dict[Shape, list[LeasedEvent]] = {}
+        for event in batch:
+            by_shape.setdefault(shape(event.body, now), []).append(event)
+        if len(by_shape) == 1:
+            return self.halve(batch)
+        ordered = list(by_shape.values())
+        ends = [sum(map(len, ordered[:n])) for n in range(1, len(ordered))]
+        end = min(ends, key=lambda end: abs(2 * end - len(batch)))
+        flat = [event for group in ordered for event in group]
+        return self._remember(flat[:end], flat[end:])
+
+    def halve(self, events: list[LeasedEvent]) -> list[Batch]:
+        return self._remember(*halve(events))
+
+    def _remember(self, first: list[LeasedEvent], second: list[LeasedEvent], *, are_twins: bool = True) -> list[Batch]:
+        with self._lock:
+            if len(self._parts) > MOST_REMEMBERED:
+                self._parts.clear()
+                self._twins.clear()
+            for part in (first, second):
+                self._parts.update(dict.fromkeys((event.key for event in part), part[0].key))
+            twin = Batch(second)
+            if not are_twins:
+                return [twin, Batch(first)]
+            self._twins[first[0].key] = second[0].key, len(first), len(second)
+            return [twin, Batch(first, twin=twin)]
+
+    def is_clean(self, dataset: str, events: Sequence[LeasedEvent], now: float) -> bool:
+        """Whether little is known against the shape of the first one; such batches are sent before others."""
+        tally = self._tallies.get((dataset, shape(events[0].body, now))) if self._tallies and events else None
+        return tally is None or not tally.share
+
+    def most_together(self, dataset: str, events: Sequence[LeasedEvent], now: float) -> int:
+        """How many of these to try at once, the first ones; all of them where nothing is known."""
+        if not self._tallies or len(events) < 2:
+            return len(events)
+        first = shape(events[0].body, now)
+        tally = self._tallies.get((dataset, first))
+        share = tally.share if tally and shape(events[-1].body, now) == first else 0.0
+        return max(1, min(len(events), int(TOGETHER / share))) if share else len(events)
+
+    # -- learning ------------------------------------------------------------------------------------------------------
+
+    def refused(self, dataset: str, event: LeasedEvent, subcode: int | None, path: tuple[str, ...], now: float) -> None:
+        """Meta refused it alone, or named it."""
+        with self._lock:
+            tally = _room_for(self._tallies, (dataset, shape(event.body, now)), Tally())
+            tally.add(1, 0)
+            if tally.share >= CROWDED_SHARE:
+                self._crowded.add(dataset)
+            if (found := offence(event.body, subcode, path, now)) is not None:
+                _room_for(self._offences, (dataset, subcode, found), None)
+
+    def accepted(self, dataset: str, events: Sequence[LeasedEvent], now: float) -> None:
+        """Costs nothing while no shape is under suspicion."""
+        for event in events if self._tallies else ():
+            tally = self._tallies.get((dataset, shape(event.body, now)))
+            if tally is not None:
+                with self._lock:
+                    tally.add(0, 1)
+
+    def knows(self, dataset: str, event: LeasedEvent, now: float) -> bool:
+        """Whether events of its shape are refused, one like the other."""
+        if not self._tallies:
+            return False
+        tally = self._tallies.get((dataset, shape(event.body, now)))
+        return tally is not None and tally.in_a_row >= KNOWN_AFTER
+
+    def is_proven(
+        self, dataset: str, events: Sequence[LeasedEvent], subcode: int | None, path: tuple[str, ...], now: float
+    ) -> bool:
+        """Whether a refusal of all these together, for this reason, is about each of them."""
+        return bool(self._offences) and all(self._is_known(event, subcode, path, now, dataset) for event in events)
+
+    def _is_known(
+        self, event: LeasedEvent, subcode: int | None, path: tuple[str, ...], now: float, dataset: str
+    ) -> bool:
+        if not self._offences:
+            return False
+        found = offence(event.body, subcode, path, now)
+        return found is not None and (dataset, subcode, found) in self._offences
+
+    def is_crowded(self, dataset: str) -> bool:
+        """Whether many suspects are bad, so that several workers should share them."""
+        return dataset in self._crowded
+
+    def few_are_left(self, dataset: str) -> None:
+        self._crowded.discard(dataset)
 
     def setbacks(self, event: LeasedEvent, outage: int) -> int:
         """In how many outages this event was sent alone, this one included. From the second on it may be this event
         that makes Meta fail, since Meta took others in between."""
-        known, last = self._setbacks.get(event.key, (0, 0))
-        if outage != last:
-            if len(self._setbacks) > MOST_REMEMBERED:
-                self._setbacks.clear()
-            self._setbacks[event.key] = known, last = known + 1, outage
-        return known
-
-    def pack(self, events: Sequence[LeasedEvent]) -> list[Batch]:
-        """What to send, last one first."""
-        groups: dict[int | None, list[LeasedEvent]] = {}
-        for event in events:
-            groups.setdefault(self._halves.get(event.key), []).append(event)
-        return [Batch(batch) for group in groups.values() for batch in pack(group)][::-1]
-
-    def part(self, batch: list[LeasedEvent], subcode: int | None, now: float) -> list[Batch]:
-        """A refused batch, parted; the part to send first comes last."""
-        suspects = {event.key for event in batch if is_suspect(event.body, subcode, now)}
-        if not 0 < len(suspects) < len(batch):
-            return self.halve(batch)
-        others = [event for event in batch if event.key not in suspects]
-        return [Batch(others), Batch([event for event in batch if event.key in suspects])]
-
-    def halve(self, events: list[LeasedEvent]) -> list[Batch]:
-        if len(self._halves) > MOST_REMEMBERED:
-            self._halves.clear()
-        first, second = halve(events)
-        for half in (first, second):
-            self._halves.update(dict.fromkeys((event.key for event in half), half[0].key))
-        twin = Batch(second)
-        return [twin, Batch(first, twin=twin)]
+        with self._lock:
+            known, last = self._setbacks.get(event.key, (0, 0))
+            if outage != last:
+                if len(self._setbacks) > MOST_REMEMBERED:
+                    self._setbacks.clear()
+                self._setbacks[event.key] = known, last = known + 1, outage
+            return known
 
     def forget(self, events: Iterable[LeasedEvent]) -> None:
-        if self._halves or self._setbacks:
-            for event in events:
-                self._halves.pop(event.key, None)
-                self._setbacks.pop(event.key, None)
+        """These have ended."""
+        if self._parts or self._setbacks:
+            with self._lock:
+                for event in events:
+                    self._parts.pop(event.key, None)
+                    self._twins.pop(event.key, None)
+                    self._setbacks.pop(event.key, None)
+
+
+def _room_for(memory: dict[Key, Value], key: Key, value: Value) -> Value:
+    """What is remembered under the key, else `value` from now on; the oldest is forgotten for it."""
+    if key not in memory and len(memory) >= MOST_SHAPES:
+        memory.pop(next(iter(memory)))
+    return memory.setdefault(key, value)

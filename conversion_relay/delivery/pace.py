@@ -16,6 +16,8 @@ What could go wrong, and the rule that prevents it:
   wait in.
 - *A trickle of events becomes one call for each.* Between two claims of a dataset that had less than a full batch there
   is a tenth of a second.
+- *Refused events hold up good ones.* Suspects have turns of their own (`shares.py`); what becomes of a dataset that
+  takes nothing at all is decided in `refusals.py`.
 - *A dead token is hammered.* `park` pauses the dataset; `unpark` ends the pause when a new token comes.
 
 Rejected: one limit for all datasets (the slowest decides for all); a token bucket with a rate from the settings (Meta's
@@ -27,8 +29,18 @@ changed wall clock parks nobody.
 import threading
 from collections.abc import Callable, Iterable
 
-import msgspec
-
+from conversion_relay.delivery.dataset_pace import (
+    FIRST_CALLS,
+    MOST_EVENTS,
+    TURNS_A_CLAIM_AHEAD,
+    DatasetPace,
+    PaceNow,
+    has_room,
+    most_calls,
+    now_of,
+    opens_at,
+)
+from conversion_relay.delivery.refusals import PROBE_CALLS, PROBE_EVERY
 from conversion_relay.meta.graph import (
     Accepted,
     Misconfigured,
@@ -39,12 +51,11 @@ from conversion_relay.meta.graph import (
     Unreachable,
 )
 
+__all__ = ["FIRST_CALLS", "MOST_EVENTS", "TURNS_A_CLAIM_AHEAD", "PaceNow", "Paces"]
 DATASET_OUTCOMES = (Throttled, Unauthorized, Misconfigured, Unlisted, Unreachable)
 """What is said of the dataset, not of the events in the request."""
-FIRST_CALLS = 2.0
 SLOW_SECONDS = 2.0
 """Meta answers most requests within 0.6 s; from here on more calls would only wait in its queue."""
-MOST_EVENTS = 1_000
 PROBE_EVENTS = 1
 """Events in the request that asks whether Meta is back, so that an outage leaves few of them in doubt."""
 GROWTH = 4
@@ -52,45 +63,10 @@ GROWTH = 4
 alone."""
 OUTAGE_FAILURES = 3
 """So many in a row are an outage, not a hiccup."""
-REFUSED_PROBE_EVENTS = 10
-TURNS_A_CLAIM_AHEAD = 4
-"""For so many calls in flight one more turn may claim its events, so that they are at hand when a call ends."""
 AHEAD_SECONDS = 10.0
 """How long a turn that claimed ahead waits for its call; then its events go back."""
 LINGER_SECONDS = 0.1
 """Between two claims of a dataset that has less than a full batch, so that a trickle is not a call an event."""
-
-
-class DatasetPace(msgspec.Struct):
-    """How a dataset is doing."""
-
-    parked_until: float = 0.0
-    why: str | None = None
-    failures: int = 0
-    alerted: str | None = None
-    """The alert that stands until Meta takes an event again."""
-    turns: int = 0
-    """Admitted; those that are not in flight claim their events, or wait with them."""
-    in_flight: int = 0
-    limit: float = FIRST_CALLS
-    is_warming_up: bool = True
-    """No trouble yet: the limit doubles with every round of answers; later it grows by one."""
-    changed_at: float = 0.0
-    events: int = MOST_EVENTS
-    """In one request."""
-    recoveries: int = 0
-    """How often events were taken again after an outage."""
-    linger_until: float = 0.0
-    served_at: float = 0.0
-
-
-class PaceNow(msgspec.Struct, frozen=True):
-    """What an operator sees of it. `parked_seconds` is 0 while events are sent."""
-
-    parked_seconds: float
-    why: str | None
-    in_flight: int
-    most_in_flight: int
 
 
 class Paces:
@@ -111,18 +87,55 @@ class Paces:
         with self._lock:
             paces = [(self._pace(name), name) for name in due]
             open_now = [
-                (pace.served_at, name, pace) for pace, name in paces if _opens_at(pace) <= now and _has_room(pace)
+                (pace.served_at, name, pace) for pace, name in paces if opens_at(pace) <= now and has_room(pace)
             ]
             if not open_now:
                 return None
             _, name, pace = min(open_now, key=lambda row: row[:2])
             pace.turns += 1
             pace.served_at = now
-            return name, REFUSED_PROBE_EVENTS if pace.why == "all_refused" else pace.events
+            return name, pace.events
 
-    def done(self, name: str) -> None:
+    def admit_suspects(self, due: Iterable[str], *, owed: bool = False) -> tuple[str, int] | None:
+        """The same for suspects. `owed`: only a dataset whose fresh events had their three calls of four."""
+        now = self._clock()
         with self._lock:
-            self._pace(name).turns -= 1
+            for name in due:
+                pace = self._pace(name)
+                waits, refusals = max(pace.parked_until, pace.refusals.rest_until), pace.refusals
+                if waits > now or not has_room(pace) or not pace.shares.has_room(most_calls(pace)):
+                    continue
+                if (owed and not pace.shares.fresh_waits) or not pace.shares.may_call():
+                    continue
+                if refusals.are_all:
+                    refusals.rest_until = now + PROBE_EVERY
+                pace.turns += 1
+                pace.shares.in_flight += 1
+                return name, min(pace.events, PROBE_CALLS) if refusals.are_all else pace.events
+            return None
+
+    def look(self, names: Iterable[str], due: Iterable[str]) -> None:
+        """Which datasets have something fresh to send."""
+        now, due = self._clock(), frozenset(due)
+        with self._lock:
+            for name in {*names, *due}:
+                pace = self._pace(name)
+                pace.shares.fresh_waits = name in due and opens_at(pace) <= now
+
+    def may_call_suspects(self, name: str) -> bool:
+        """Whether a sitting with suspects may make its next call; False: it gives back what it holds."""
+        with self._lock:
+            pace = self._pace(name)
+            if pace.parked_until > self._clock() or not pace.shares.may_call():
+                return False
+            pace.shares.spend()
+            return True
+
+    def done(self, name: str, *, suspects: bool = False) -> None:
+        with self._lock:
+            pace = self._pace(name)
+            pace.turns -= 1
+            pace.shares.in_flight -= suspects
 
     def begin(self, name: str, events: int) -> bool:
         """Returns as soon as a turn's calls with so many events may begin; it counts as in flight until `end`. False
@@ -133,7 +146,7 @@ class Paces:
             while pace.parked_until <= (now := self._clock()) < ends_at and events <= pace.events:
                 if self._is_stopping:
                     break
-                if pace.in_flight < _most_calls(pace):
+                if pace.in_flight < most_calls(pace):
                     pace.in_flight += 1
                     return True
                 if pace.failures:
@@ -163,13 +176,24 @@ class Paces:
         """Seconds until a turn is allowed; infinity while it has all its turns, since their end is a signal."""
         with self._lock:
             pace = self._pace(name)
-            return max(0.0, _opens_at(pace) - self._clock()) if _has_room(pace) else float("inf")
+            return max(0.0, opens_at(pace) - self._clock()) if has_room(pace) else float("inf")
 
-    def note(self, name: str, outcome: Outcome, started: float) -> int:
+    def suspects_open_in(self, name: str) -> float:
+        """The same for its suspects. While fresh events have all calls, their end is the signal."""
+        with self._lock:
+            pace = self._pace(name)
+            may_begin = has_room(pace) and pace.shares.has_room(most_calls(pace)) and pace.shares.may_call()
+            at = max(pace.parked_until, pace.refusals.rest_until)
+            return max(0.0, at - self._clock()) if may_begin else float("inf")
+
+    def note(self, name: str, outcome: Outcome, started: float, *, suspects: bool = False) -> int:
         """Learn from an answer; how often in a row the dataset failed. What was in flight together fails once."""
         now = self._clock()
         with self._lock:
             pace = self._pace(name)
+            pace.refusals.note(outcome, now, suspects=suspects)
+            if not suspects:
+                pace.shares.note_fresh_call()
             if isinstance(outcome, DATASET_OUTCOMES):
                 if started >= pace.changed_at or not pace.failures:
                     pace.failures += 1
@@ -180,8 +204,7 @@ class Paces:
                 pace.recoveries += pace.failures >= OUTAGE_FAILURES
                 pace.failures = 0
                 pace.events = min(MOST_EVENTS, pace.events * GROWTH)
-                if pace.why != "all_refused":
-                    pace.parked_until, pace.why = 0.0, None
+                pace.parked_until, pace.why = 0.0, None
                 if isinstance(outcome, Accepted):
                     self._speed_up(pace, outcome, started, now)
             return max(1, pace.failures)
@@ -210,6 +233,16 @@ class Paces:
             alert, pace.alerted = pace.alerted, None
             return alert
 
+    def are_all_refused(self, name: str) -> bool:
+        """Nothing at all is accepted, and has not been for some time."""
+        with self._lock:
+            return self._pace(name).refusals.are_all
+
+    def has_too_many_errors(self, name: str) -> bool:
+        """Whether Meta's 15 % were passed and nobody was told."""
+        with self._lock:
+            return self._pace(name).refusals.is_news()
+
     def park(self, name: str, seconds: float, why: str) -> None:
         with self._lock:
             pace = self._pace(name)
@@ -227,29 +260,13 @@ class Paces:
         with self._lock:
             pace = self._pace(name)
             pace.parked_until, pace.why, pace.linger_until = 0.0, None, 0.0
+            pace.refusals.rest_until = pace.refusals.fresh_after = 0.0
 
     def now(self) -> dict[str, PaceNow]:
         """For dashboard and metrics."""
         now = self._clock()
         with self._lock:
-            return {
-                name: PaceNow(max(0.0, pace.parked_until - now), pace.why, pace.in_flight, int(pace.limit))
-                for name, pace in self._paces.items()
-            }
+            return {name: now_of(pace, now) for name, pace in self._paces.items()}
 
     def _pace(self, name: str) -> DatasetPace:
         return self._paces.setdefault(name, DatasetPace())
-
-
-def _opens_at(pace: DatasetPace) -> float:
-    return max(pace.parked_until, pace.linger_until)
-
-
-def _has_room(pace: DatasetPace) -> bool:
-    most = _most_calls(pace)
-    return pace.turns < most + most // TURNS_A_CLAIM_AHEAD
-
-
-def _most_calls(pace: DatasetPace) -> int:
-    """After a failure one request at a time asks whether Meta is back."""
-    return 1 if pace.failures or pace.why == "all_refused" else int(pace.limit)

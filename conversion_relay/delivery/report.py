@@ -5,13 +5,15 @@ from typing import assert_never
 import msgspec
 
 from conversion_relay.outbox import Attempt
-from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect, Verdict, Withhold
 from conversion_relay.telemetry import Counters, Sentences, logger
 
 _ALERTS = {
     "unauthorized": "Meta refuses the access token; events wait, nothing is lost: set a new META_ACCESS_TOKEN",
     "misconfigured": "Meta refuses this token for this dataset; events wait: check META_PIXEL_ID and permissions",
     "all_refused": "Meta refuses every event of this dataset; events wait: see `conversion-relay dead list`",
+    "error_share": "Meta answered over 15 % of the last 500 requests with an error: see `conversion-relay dead list`",
+    "clock_skew": "The clock of this machine is over a minute from Meta's; events are judged by Meta's: set the clock",
     "unknown_error": "Meta answers with an error that is not known; events wait: see `conversion-relay explain`",
     "too_large": "An event is too large for Meta or for a proxy on the way; it waits: see `conversion-relay explain`",
     "accounting_mismatch": "Meta's answers do not add up with what was sent; these events are sent again and again",
@@ -30,6 +32,7 @@ class Report(msgspec.Struct):
     held: int = 0
     withheld: int = 0
     retried: int = 0
+    suspected: int = 0
     ambiguous: int = 0
     ambiguous_late: int = 0
     why: str | None = None
@@ -62,6 +65,8 @@ class Report(msgspec.Struct):
                 sentences.error(event_name, *event_ids, why=why)
             case Withhold():
                 self.withheld += n
+            case Suspect():
+                self.suspected += n if attempt is not None else 0
             case RetryAt(why=why) | Park(why=why):
                 self.retried += n
                 self.why = why
@@ -72,13 +77,16 @@ class Report(msgspec.Struct):
 
     def tell(self, counters: Counters) -> None:
         """One line per turn that left something to do, and the counters."""
-        for name in ("calls", "delivered", "dead", "expired", "held", "withheld", "retried"):
+        for name in ("calls", "delivered", "dead", "expired", "held", "withheld", "retried", "suspected"):
             counters.add(f"relay_delivery_{name}_total", getattr(self, name), dataset=self.dataset)
         for name in ("ambiguous", "ambiguous_late"):
             counters.add(f"relay_{name}_total", getattr(self, name), dataset=self.dataset)
         if self.withheld:
             fields = {"dataset": self.dataset, "events": self.withheld}
             logger.warning("Events were forgotten unsent, since their visitors did not agree", extra=fields)
+        if self.suspected:
+            fields = {"dataset": self.dataset, "events": self.suspected}
+            logger.warning("Meta refused events together; they are tried apart from others", extra=fields)
         if self.retried:
             fields = {"dataset": self.dataset, "events": self.retried, "reason": self.why}
             logger.warning("Events wait for another try", extra=fields)

@@ -12,63 +12,49 @@ What could go wrong, and the rule that prevents it:
   all the same, another worker has the rest: the sitting stops, and still reports what it had settled before.
 - *A person takes an event back while it is held here.* The outbox is asked before every call, since minutes may lie
   between a claim and a call (docs/adr/0010).
-- *Halving never ends.* After 32 calls in a row without success the fault is the dataset's; the rest waits.
+- *Good events wait for bad ones.* What Meta refused together leaves for the lane of suspects at once (`suspects.py`);
+  only where Meta names the event, and once, the others are sent again here.
 
 A sitting is an object, since its steps share lease, dataset and report; as arguments they went through nine functions.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from conversion_relay.delivery.before_sending import before_sending, is_late
+from conversion_relay.delivery.before_sending import before_sending, is_in_the_future, is_late
+from conversion_relay.delivery.context import Context
 from conversion_relay.delivery.exchange import as_attempt, post
-from conversion_relay.delivery.isolation import Batch, Isolation
-from conversion_relay.delivery.pace import DATASET_OUTCOMES, Paces
+from conversion_relay.delivery.isolation import Batch
+from conversion_relay.delivery.pace import DATASET_OUTCOMES
 from conversion_relay.delivery.report import Report, alert
-from conversion_relay.delivery.retry import PROBE_EVERY, Facts, decide
-from conversion_relay.delivery.transport import Transport
+from conversion_relay.delivery.retry import Facts, decide
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, TooLarge, Unreachable
-from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Leases, Settlement
-from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
-from conversion_relay.settings import Dataset, Settings
-from conversion_relay.telemetry import Counters, Sentences, logger
+from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Settlement
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect, Verdict, Withhold
+from conversion_relay.settings import Dataset
+from conversion_relay.telemetry import logger
 
 DEADLINE_SECONDS = 5.0
 """Meta answers most requests within 0.6 s and advises 1.5 s; a batch of 1,000 in the background gets more."""
 LEASE_SECONDS = 60.0
 EXTEND_AFTER = LEASE_SECONDS - 4 * DEADLINE_SECONDS
-CALLS_WITHOUT_SUCCESS = 32
-"""Halving stops here when nothing was accepted: then it is not one bad event but something about the dataset."""
+LATE_SECONDS = 5.0
+"""So much later than other suspects an event is tried whose shape is known to be refused."""
 RECORD_AGAIN_EVERY = 0.5
 Result = TypeVar("Result")
 _ENDED = (Delivered, Dead, Expired, Withhold)
 
 
-class Context(NamedTuple):
-    """What all sittings of a process share. `clock` is the wall's, for deadlines that Meta sets; `steady_clock` is one
-    that nobody sets, for pauses. `jitter` gives a number in [0, 1). `stopping` is set when the process is to end."""
-
-    outbox: Leases
-    transport: Transport
-    settings: Settings
-    paces: Paces
-    isolation: Isolation
-    counters: Counters
-    sentences: Sentences
-    clock: Callable[[], float]
-    steady_clock: Callable[[], float]
-    jitter: Callable[[], float]
-    deadline: float
-    stopping: threading.Event
-
-
 class Sitting:
-    """Over 150 lines: the steps of `run`, in their order, over one state."""
+    """With events of the ordinary lanes; `SuspectSitting` has the others.
+
+    Over 150 lines: the steps of `run`, in their order, over one state."""
+
+    suspects = False
 
     def __init__(self, context: Context, lease: Lease, dataset: Dataset) -> None:
         """Step 1, the claim, was done by `Delivery.deliver`: `lease` holds events of `dataset`."""
@@ -77,7 +63,8 @@ class Sitting:
         self._batches: list[Batch] = []
         """What is still to send; the next one stands last."""
         self._extended_at = context.steady_clock()
-        self._calls_without_success = 0
+        self._has_named = False
+        """Meta named an event here before."""
 
     def run(self) -> Report:
         """Sends every batch, and isolates bad events, until each event has its verdict.
@@ -92,6 +79,7 @@ class Sitting:
                 settled, unsent = self._decide(batch, outcome)  # 6. a verdict for each event
                 self._settle(settled, as_attempt(outcome, self._context.clock()))  # 7. by the lease's token
                 self._settle(unsent, None)
+                self._learn(batch.events, settled, outcome)
         except LeaseLost:
             logger.warning("A lease ran out before it was settled; its events are sent again")
         finally:
@@ -101,11 +89,14 @@ class Sitting:
     # -- 2. what is sent, in which batches -----------------------------------------------------------------------------
 
     def _pack(self) -> None:
-        now = self._context.clock()
+        now, meta_now = self._context.clock(), self._meta_now()
         sendable: list[LeasedEvent] = []
         unsendable: list[Settlement] = []
         for event in self._lease.events:
-            if (verdict := before_sending(event, self._context.settings, now)) is None:
+            verdict = before_sending(event, self._context.settings, now, meta_now)
+            if verdict is None and self._is_better_tried_apart(event, now):
+                verdict = Suspect(now + LATE_SECONDS)
+            if verdict is None:
                 sendable.append(event)
             else:
                 unsendable.append((event, verdict))
@@ -114,29 +105,25 @@ class Sitting:
         self._settle(unsendable, None)
         self._batches = self._context.isolation.pack(sendable)
 
+    def _meta_now(self) -> float:
+        return self._context.meta_clock.now(self._context.clock(), self._context.steady_clock())
+
+    def _is_better_tried_apart(self, event: LeasedEvent, now: float) -> bool:
+        """What is known to be refused is not sent with others; nor is what was a suspect and waits here after all."""
+        return self._context.isolation.knows(self._dataset.pixel_id, event, now)
+
     def _next_batch(self) -> Batch | None:
         """None when the sitting is over: nothing is left, or what is left was given back."""
         while self._batches:
             if self._context.stopping.is_set():
                 self._context.outbox.release(self._lease)
                 return None
-            if self._calls_without_success >= CALLS_WITHOUT_SUCCESS:
-                self._park_the_rest()
-                return None
             batch = self._batches.pop()
-            if batch.is_guilty and len(batch.events) > 1:
-                self._batches += self._context.isolation.halve(batch.events)
-                continue
             batch.events = self._without_revoked(batch.events)
             if batch.events:
                 self._extend_lease()
                 return batch
         return None
-
-    def _park_the_rest(self) -> None:
-        park = Park(self._context.clock() + PROBE_EVERY, "all_refused", alert=True)
-        self._tell_pace(park)
-        self._settle([(event, park) for event in self._rest()], None)
 
     def _without_revoked(self, events: list[LeasedEvent]) -> list[LeasedEvent]:
         """What was erased or withdrawn since it was claimed is not sent."""
@@ -164,60 +151,110 @@ class Sitting:
     def _ask(self, batch: Batch) -> Outcome:
         context, started = self._context, self._context.steady_clock()
         outcome = post(
-            context.transport, context.settings, self._dataset, batch.events, context.deadline, context.clock
+            context.transport,
+            context.settings,
+            self._dataset,
+            batch.events,
+            context.deadline,
+            context.clock,
+            note_date=lambda date: context.meta_clock.note(date, context.steady_clock()),
         )
         self._report.calls += 1
-        self._failures = context.paces.note(self._dataset.pixel_id, outcome, started)
+        name = self._dataset.pixel_id
+        self._failures = context.paces.note(name, outcome, started, suspects=self.suspects)
         if isinstance(outcome, Accepted):
-            self._calls_without_success = 0
             if batch.twin:
                 batch.twin.is_guilty = True
-            if context.paces.recovered(self._dataset.pixel_id):
-                logger.info("Meta takes events again", extra={"dataset": self._dataset.pixel_id})
-        else:
-            self._calls_without_success += 1
+            if context.paces.recovered(name):
+                logger.info("Meta takes events again", extra={"dataset": name})
+        self._tell_figures(name)
         if isinstance(outcome, Ambiguous) or (isinstance(outcome, Unreachable) and outcome.sent):
             self._report.ambiguous += len(batch.events)
         return outcome
+
+    def _tell_figures(self, name: str) -> None:
+        context = self._context
+        if context.paces.are_all_refused(name) and context.paces.alert(name, "all_refused"):
+            alert(name, "all_refused")
+        if context.paces.has_too_many_errors(name):
+            alert(name, "error_share")
+        if context.meta_clock.is_news(context.clock(), context.steady_clock()):
+            alert(name, "clock_skew")
 
     # -- 6. what follows from the answer -------------------------------------------------------------------------------
 
     def _decide(self, batch: Batch, outcome: Outcome) -> tuple[list[Settlement], list[Settlement]]:
         """The verdicts of what was sent, and of what is not sent any more because of it. What must be sent at once,
         since Meta refused it together with others, goes back to the batches."""
-        events = self._judged(batch.events, outcome)
-        if not events:
+        if isinstance(outcome, TooLarge) and len(batch.events) > 1:
+            self._batches += self._context.isolation.halve(batch.events)
             return [], []
+        if isinstance(outcome, Refused) and len(batch.events) > 1:
+            return self._refused_together(batch.events, outcome), []
+        verdicts = self._verdicts(batch.events, outcome)
+        settled = [(event, self._translated(verdicts[event.attempts])) for event in batch.events]
+        if not isinstance(outcome, DATASET_OUTCOMES):
+            return settled, []
+        unsent = self._translated(_unsent(verdicts[batch.events[0].attempts]))
+        return settled, [(event, unsent) for event in self._rest()]
+
+    def _verdicts(self, events: list[LeasedEvent], outcome: Outcome) -> dict[int, Verdict]:
+        """A verdict depends on how often its event was tried, so there is one for each number of attempts."""
         now, jitter = self._context.clock(), self._context.jitter()
         outage = self._context.paces.outages(self._lease.dataset) if len(events) == 1 else 0
         setbacks = self._context.isolation.setbacks(events[0], outage) if outage else 0
-        # A verdict depends on how often its event was tried, so there is one for each number of attempts.
         verdicts = {
             attempts: decide(outcome, Facts(attempts, self._failures, setbacks), now, jitter)
             for attempts in {event.attempts for event in events}
         }
         for verdict in verdicts.values():
             self._tell_pace(verdict)
-        settled = [(event, verdicts[event.attempts]) for event in events]
-        if not isinstance(outcome, DATASET_OUTCOMES):
-            return settled, []
-        return settled, [(event, _unsent(settled[0][1])) for event in self._rest()]
+        return verdicts
 
-    def _judged(self, events: list[LeasedEvent], outcome: Outcome) -> list[LeasedEvent]:
-        """The events that this answer is about: of a refused batch the one that Meta names, or none of them yet."""
-        if isinstance(outcome, TooLarge) and len(events) > 1:
-            self._batches += self._context.isolation.halve(events)
-            return []
-        if not isinstance(outcome, Refused):
-            return events
-        if outcome.index is not None and outcome.index < len(events):
-            others = [event for i, event in enumerate(events) if i != outcome.index]
+    def _translated(self, verdict: Verdict) -> Verdict:
+        return verdict
+
+    def _refused_together(self, events: list[LeasedEvent], outcome: Refused) -> list[Settlement]:
+        """What is settled of a refused batch: the events that Meta means, as far as that is known. The others are sent
+        again, once; then all of them are suspects."""
+        named = self._named(events, outcome)
+        others = [event for event in events if event.key not in {one.key for one in named}]
+        verdicts = self._verdicts(named, outcome) if named else {}
+        settled: list[Settlement] = [(event, verdicts[event.attempts]) for event in named]
+        if named and not self._has_named:
+            self._has_named = True
             self._batches += [Batch(others)] if others else []
+            return settled
+        self._part(others, outcome)
+        suspect = Suspect(self._context.clock())
+        return settled + [(event, suspect) for event in others]
+
+    def _named(self, events: list[LeasedEvent], outcome: Refused) -> list[LeasedEvent]:
+        """Those that Meta means. When it complains of a time, its clock says which: the place may be another's."""
+        if outcome.is_about_time:
+            meta_now = self._meta_now()
+            return [event for event in events if is_in_the_future(event, meta_now)]
+        if outcome.index is not None and outcome.index < len(events):
             return [events[outcome.index]]
-        if len(events) > 1:
-            self._batches += self._context.isolation.part(events, outcome.said.subcode, self._context.clock())
-            return []
-        return events
+        return []
+
+    def _part(self, events: list[LeasedEvent], outcome: Refused) -> list[Batch]:
+        """Remembered, for whoever tries the suspects."""
+        if len(events) < 2:
+            return [Batch(events)] if events else []
+        now, dataset = self._context.clock(), self._dataset.pixel_id
+        return self._context.isolation.part(events, outcome.said.subcode, now, outcome.path, dataset)
+
+    def _learn(self, sent: list[LeasedEvent], settled: Sequence[Settlement], outcome: Outcome) -> None:
+        """What becomes of a shape; after it was committed."""
+        isolation, dataset, now = self._context.isolation, self._dataset.pixel_id, self._context.clock()
+        if isinstance(outcome, Accepted):
+            isolation.accepted(dataset, sent, now)
+        if not isinstance(outcome, Refused):
+            return
+        for event, verdict in settled:
+            if isinstance(verdict, Dead):
+                isolation.refused(dataset, event, outcome.said.subcode, outcome.path, now)
 
     def _tell_pace(self, verdict: Verdict) -> None:
         paces, name = self._context.paces, self._lease.dataset

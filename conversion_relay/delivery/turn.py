@@ -1,5 +1,8 @@
 """`Delivery` gives each dataset its turns; a turn is one claim and one sitting.
 
+A turn is for events of the ordinary lanes, or for suspects (`suspects.py`), which get one call of four while others
+wait (`shares.py`).
+
     1 claim -> 2 pack -> 3 build_request -> 4 send -> 5 read_response -> 6 decide -> 7 settle -> 8 report
 
 Step 1 is `Delivery.deliver` below; steps 2 to 8 are `Sitting.run`. `worker.py` begins turns in threads until it is told
@@ -10,16 +13,19 @@ dataset is sent to in `pace.py`, which of a refused batch is guilty in `isolatio
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
+from conversion_relay.delivery.context import Context
 from conversion_relay.delivery.isolation import Isolation
-from conversion_relay.delivery.pace import PaceNow, Paces
+from conversion_relay.delivery.meta_clock import MetaClock
+from conversion_relay.delivery.pace import MOST_EVENTS, PaceNow, Paces
 from conversion_relay.delivery.report import Report
-from conversion_relay.delivery.sitting import DEADLINE_SECONDS, LEASE_SECONDS, Context, Sitting
+from conversion_relay.delivery.sitting import DEADLINE_SECONDS, LEASE_SECONDS, Sitting
+from conversion_relay.delivery.suspects import CROWD, SuspectSitting
 from conversion_relay.delivery.transport import Transport
-from conversion_relay.outbox.protocol import Leases
+from conversion_relay.outbox.protocol import Lease, Leases
 from conversion_relay.settings import Dataset, Settings
 from conversion_relay.telemetry import Counters, Sentences
 
@@ -29,6 +35,8 @@ class Turn(msgspec.Struct, frozen=True):
 
     dataset: Dataset
     events: int
+    suspects: bool = False
+    """From the lane of suspects (`suspects.py`)."""
 
 
 class Delivery:
@@ -52,6 +60,7 @@ class Delivery:
         self._outbox, self._settings, self._clock = outbox, settings, clock
         self._sentences = sentences or Sentences()
         self._paces = Paces(steady_clock, settings.most_calls)
+        self._meta_clock, self._steady_clock = MetaClock(), steady_clock
         self._stopping = threading.Event()
         self._context = Context(
             outbox=outbox,
@@ -59,6 +68,7 @@ class Delivery:
             settings=settings,
             paces=self._paces,
             isolation=Isolation(),
+            meta_clock=self._meta_clock,
             counters=counters or Counters(),
             sentences=self._sentences,
             clock=clock,
@@ -78,17 +88,25 @@ class Delivery:
         if self._stopping.is_set():
             return None
         now = self._clock()
-        due = [name for name, at in self._outbox.waiting(now).items() if at <= now and self._settings.dataset(name)]
-        admitted = self._paces.admit(due)
+        due = self._due(self._outbox.waiting(now), now)
+        suspects = self._due(self._outbox.suspects(now), now)
+        self._paces.look(suspects, due)
+        if turn := self._turn(self._paces.admit_suspects(suspects, owed=True), suspects=True):
+            return turn
+        return self._turn(self._paces.admit(due)) or self._turn(self._paces.admit_suspects(suspects), suspects=True)
+
+    def _due(self, waiting: Mapping[str, float], now: float) -> list[str]:
+        return [name for name, at in waiting.items() if at <= now and self._settings.dataset(name)]
+
+    def _turn(self, admitted: tuple[str, int] | None, *, suspects: bool = False) -> Turn | None:
         dataset = self._settings.dataset(admitted[0]) if admitted else None
-        return Turn(dataset, admitted[1]) if admitted and dataset else None
+        return Turn(dataset, admitted[1], suspects) if admitted and dataset else None
 
     def deliver(self, turn: Turn) -> Report | None:
         """None when somebody else was quicker, or when what was claimed had to go back."""
         name = turn.dataset.pixel_id
         try:
-            lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, self._clock())
-            self._paces.claimed(name, len(lease.events) if lease else 0, turn.events)
+            lease = self._claim(name, turn)
             if lease is None:
                 return None
             # A turn may claim ahead of its call; then it waits here until the call may be made.
@@ -96,11 +114,23 @@ class Delivery:
                 self._outbox.release(lease)
                 return None
             try:
-                return Sitting(self._context, lease, turn.dataset).run()
+                return (SuspectSitting if turn.suspects else Sitting)(self._context, lease, turn.dataset).run()
             finally:
                 self._paces.end(name)  # it counts as in flight until what came of it is on the disk
         finally:
-            self._paces.done(name)
+            self._paces.done(name, suspects=turn.suspects)
+
+    def _claim(self, name: str, turn: Turn) -> Lease | None:
+        now, isolation = self._clock(), self._context.isolation
+        if not turn.suspects:
+            lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, now)
+            self._paces.claimed(name, len(lease.events) if lease else 0, turn.events)
+            return lease
+        most = min(turn.events, CROWD if isolation.is_crowded(name) else MOST_EVENTS)
+        lease = self._outbox.claim_suspects(name, most, LEASE_SECONDS, now)
+        if (len(lease.events) if lease else 0) < most:
+            isolation.few_are_left(name)
+        return lease
 
     def stop(self) -> None:
         """What is in flight is finished and settled; what was claimed and not sent is released."""
@@ -126,9 +156,16 @@ class Delivery:
     def seconds_until_due(self, at_most: float) -> float:
         """How long a worker may sleep."""
         now = self._clock()
-        waiting = self._outbox.waiting(now).items()
+        waiting, suspects = self._outbox.waiting(now).items(), self._outbox.suspects(now).items()
         due = [max(at - now, self._paces.opens_in(name)) for name, at in waiting if self._settings.dataset(name)]
+        due += [
+            max(at - now, self._paces.suspects_open_in(name)) for name, at in suspects if self._settings.dataset(name)
+        ]
         return max(0.0, min([at_most, *due]))
+
+    def clock_skew(self) -> float:
+        """Seconds that our clock is ahead of Meta's; 0 until Meta has answered. For metrics."""
+        return self._meta_clock.skew(self._clock(), self._steady_clock())
 
     def paces(self) -> dict[str, PaceNow]:
         """For dashboard and metrics."""

@@ -1,7 +1,7 @@
 """What a store of accepted events promises, parted by who needs which part of it.
 
     Queue         whoever accepts events: put, put_soon, on_put, probe, close. Every store has this part.
-    Leases        delivery: claim, extend, release, revoked, settle, waiting
+    Leases        delivery: claim, claim_suspects, extend, release, revoked, settle, waiting, suspects
     DeadLetters   an operator of any queue: counts, dead, replay
     Operator      DeadLetters, and what needs an index over the events: find, recent, held, erase, withdraw
     Visits        doors that meet a visitor first and the visitor's order later
@@ -180,6 +180,13 @@ class Leases(Protocol):
         Events of the last half minute come first. Where older ones wait too, half of the places are theirs: those that
         Meta may have first, then by their deadline."""
 
+    def claim_suspects(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
+        """The same of the lane of suspects, by the time from which they may be tried. `claim` never gives them out, and
+        what a lost or released lease held goes back into its lane."""
+
+    def suspects(self, now: float) -> dict[str, float]:
+        """Datasets with suspects, and from when on the first of them may be tried (Unix seconds)."""
+
     def extend(self, lease: Lease, lease_seconds: float) -> None:
         """The lease lasts that long from now. LeaseLost when it is over or nothing of it is left."""
 
@@ -195,8 +202,8 @@ class Leases(Protocol):
         was withdrawn meanwhile does not wait again."""
 
     def waiting(self, now: float) -> dict[str, float]:
-        """Datasets with something to send, and when the first of it is due (Unix seconds; 0 when it is due now).
-        Leases that ran out, or whose owner is gone, are taken back first."""
+        """Datasets with something to send, suspects aside, and when the first of it is due (Unix seconds; 0 when it is
+        due now). Leases that ran out, or whose owner is gone, are taken back first."""
 
 
 @runtime_checkable

@@ -64,4 +64,18 @@ class Withhold(msgspec.Struct, frozen=True):
     why: Literal["withheld", "withdrawn"] = "withheld"
 
 
-Verdict = Delivered | RetryAt | Dead | Expired | Park | Hold | Withhold
+SUSPECT = "suspect"
+"""The reason of an event in the lane of suspects."""
+
+
+class Suspect(msgspec.Struct, frozen=True):
+    """Meta refused it together with others, and did not say which of them it meant. It waits in a lane of its own, so
+    that good events do not wait for it; the attempt does not count."""
+
+    at: float
+    """Unix seconds from which it may be tried, apart from others."""
+    sent: bool = False
+    """Meta may have it all the same."""
+
+
+Verdict = Delivered | RetryAt | Dead | Expired | Park | Hold | Withhold | Suspect

@@ -26,13 +26,18 @@ def test_ten_bad_events_cost_at_most_140_calls(outbox, clock):
     assert states(outbox, *ids) == {"delivered": 990, "dead": 10}
 
 
-def test_when_every_event_is_refused_the_dataset_is_parked_after_32_calls_with_one_alert(outbox, clock, caplog):
+def test_when_every_event_is_refused_the_suspects_rest_after_some_seconds_with_one_alert(outbox, clock, caplog):
     ids = [f"poison{i}" for i in range(1000)]
     put(outbox, *ids)
-    meta = Meta(refuse_poison)
+
+    def refuse(batch):
+        clock.now += 0.1
+        return refuse_poison(batch)
+
+    meta = Meta(refuse)
     running = delivery(outbox, meta, clock)
     drain(running)
-    assert len(meta.calls) <= 32
+    assert 32 <= len(meta.calls) <= 60
     assert states(outbox, *ids)["pending"] >= 950
     assert running.paces()["1"].why == "all_refused"
     assert [r.levelname for r in caplog.records if "refuses every event" in r.message] == ["ERROR"]
@@ -88,7 +93,7 @@ def test_the_suspects_are_sent_apart_so_that_three_old_events_cost_few_calls(out
     drain(delivery(outbox, meta, clock))
     assert states(outbox, *numbered(1000)) == {"delivered": 997, "dead": 3}
     assert len(meta.calls) <= 7
-    assert meta.calls[1] == ["e13", "e500", "e999"]
+    assert ["e13", "e500", "e999"] in meta.calls
 
 
 def test_a_meta_that_refuses_is_a_meta_that_is_there(outbox, clock):

@@ -7,7 +7,18 @@ import pytest
 
 from conversion_relay.delivery.report import Report, alert
 from conversion_relay.outbox.protocol import Attempt
-from conversion_relay.outbox.verdict import HELD, Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
+from conversion_relay.outbox.verdict import (
+    HELD,
+    Dead,
+    Delivered,
+    Expired,
+    Hold,
+    Park,
+    RetryAt,
+    Suspect,
+    Verdict,
+    Withhold,
+)
 from conversion_relay.telemetry import Counters, Sentences
 
 ATTEMPT = Attempt(
@@ -28,7 +39,18 @@ EVERY_VERDICT = [
     (RetryAt(9.0, "short_count"), "retried", None, None),
     (Park(9.0, "throttled"), "retried", None, None),
 ]
-COUNTS = ("calls", "delivered", "dead", "expired", "held", "withheld", "retried", "ambiguous", "ambiguous_late")
+COUNTS = (
+    "calls",
+    "delivered",
+    "dead",
+    "expired",
+    "held",
+    "withheld",
+    "retried",
+    "suspected",
+    "ambiguous",
+    "ambiguous_late",
+)
 
 
 @pytest.fixture
@@ -50,7 +72,7 @@ def counts(report: Report) -> dict[str, int]:
 
 
 def test_every_verdict_stands_in_the_table():
-    assert {type(row[0]) for row in EVERY_VERDICT} == set(get_args(Verdict))
+    assert {type(row[0]) for row in EVERY_VERDICT} == set(get_args(Verdict)) - {Suspect}
 
 
 @pytest.mark.parametrize(("verdict", "count", "sentence", "why"), EVERY_VERDICT)
@@ -68,6 +90,11 @@ def test_what_meta_said_stands_beside_a_refusal(lines):
     ((_, level, record),) = lines()
     said = (record.status, record.code, record.subcode, record.title, record.fbtrace_id)
     assert said == (400, 100, 2804036, "Invalid email", "Atrace") and level == "WARNING"
+
+
+def test_suspects_are_counted_when_meta_refused_them_and_not_when_they_are_given_back(lines):
+    assert counts(noted(Suspect(9.0), "a", "b", attempt=ATTEMPT)) == {"suspected": 2}
+    assert counts(noted(Suspect(9.0), "a", "b")) == {} and lines() == []
 
 
 def test_what_meta_did_not_say_is_no_field(lines):

@@ -7,7 +7,7 @@ import msgspec
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox import STATES, Lease
 from conversion_relay.outbox.protocol import LONGEST_WAIT
-from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect, Verdict, Withhold
 
 DAY = 86_400.0
 LEDGER, DEAD_LETTERS = 8 * DAY, 90 * DAY
@@ -24,6 +24,9 @@ class Kept(msgspec.Struct, eq=False):
     state: str = "pending"
     due_at: float | None = None
     is_held: bool = False
+    is_suspect: bool = False
+    is_suspected: bool = False
+    """Its last verdict said so; what comes back from a lost lease is suspect again."""
     settled_at: float = 0.0
     has_body: bool = True
     is_withdrawn: bool = False
@@ -45,6 +48,8 @@ class Kept(msgspec.Struct, eq=False):
     def can_go(self, now: float) -> bool:
         if self.is_held:
             return self.expires_at <= now
+        if self.is_suspect:
+            return self.due_at is not None and self.due_at > now + LONGEST_WAIT
         return self.due_at is None or self.due_at <= now or self.due_at > now + LONGEST_WAIT
 
 
@@ -93,7 +98,7 @@ class Expected:
         """Whose time has come by this clock is due from now on, whatever becomes of the clock."""
         for kept in self.pending(dataset):
             if kept.can_go(now):
-                kept.due_at, kept.is_held = None, False
+                kept.due_at, kept.is_held, kept.is_suspect = None, False, False
 
 
 def apply(kept: Kept, verdict: Verdict, now: float) -> None:
@@ -104,6 +109,7 @@ def apply(kept: Kept, verdict: Verdict, now: float) -> None:
         withdraw(kept, now)
         return
     kept.state, kept.due_at, kept.is_held, kept.settled_at = "pending", None, False, now
+    kept.is_suspect = kept.is_suspected = isinstance(verdict, Suspect)
     match verdict:
         case Delivered():
             kept.state = "delivered"
@@ -115,7 +121,7 @@ def apply(kept: Kept, verdict: Verdict, now: float) -> None:
             kept.state, kept.has_body = "erased", False
         case Hold():
             kept.is_held = True
-        case RetryAt(at=at):
+        case RetryAt(at=at) | Suspect(at=at):
             kept.due_at = at
         case Park(aside=aside):
             kept.due_at = aside
@@ -131,5 +137,6 @@ def free(held: Held) -> None:
         if kept.state == "leased" and kept.is_withdrawn:
             withdraw(kept, held.since)
         elif kept.state == "leased":
-            kept.state, kept.due_at, kept.is_held = "pending", None, False
+            kept.state, kept.is_held, kept.is_suspect = "pending", False, kept.is_suspected
+            kept.due_at = held.since if kept.is_suspected else None
     held.rest = {}

@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from conversion_relay.errors import LeaseLost
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox import Attempt, SideCounts
-from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect, Verdict, Withhold
 from tests.outbox.expected import DAY, Expected, Held, apply, free, withdraw
 from tests.outbox.suite import Backend
 
@@ -63,7 +63,18 @@ class OutboxMachine(RuleBasedStateMachine):
     def claim(self, dataset: str, limit: int) -> object:
         lease = self.outbox.claim(dataset, limit, LEASE, self.wall)
         self.expected.wake(dataset, self.wall)
-        can_go = {k.event_id for k in self.expected.pending(dataset) if k.due_at is None and not k.is_held}
+        pending = [k for k in self.expected.pending(dataset) if not k.is_suspect]
+        return self.took(lease, dataset, {k.event_id for k in pending if k.due_at is None and not k.is_held}, limit)
+
+    @rule(target=leases, dataset=st.sampled_from(DATASETS), limit=st.integers(1, 6))
+    def claim_suspects(self, dataset: str, limit: int) -> object:
+        lease = self.outbox.claim_suspects(dataset, limit, LEASE, self.wall)
+        self.expected.wake(dataset, self.wall)
+        suspects = [k for k in self.expected.pending(dataset) if k.is_suspect]
+        return self.took(lease, dataset, {k.event_id for k in suspects if (k.due_at or 0) <= self.wall}, limit)
+
+    def took(self, lease: Any, dataset: str, can_go: set[str], limit: int) -> object:
+        """What was claimed is what the model has, as many as there are."""
         claimed = {event.event_id for event in lease.events} if lease else set()
         assert claimed <= can_go and len(claimed) == min(limit, len(can_go))
         if lease is None:
@@ -112,8 +123,10 @@ class OutboxMachine(RuleBasedStateMachine):
         for held in self.held.values():
             if held.until <= self.boot or held.process != self.process:
                 free(held)
-        waiting = self.outbox.waiting(self.wall)
-        assert set(waiting) == {dataset for dataset in DATASETS if self.expected.pending(dataset)}
+        waiting, suspects = self.outbox.waiting(self.wall), self.outbox.suspects(self.wall)
+        pending = {dataset: self.expected.pending(dataset) for dataset in DATASETS}
+        assert set(waiting) == {name for name, kept in pending.items() if any(not one.is_suspect for one in kept)}
+        assert set(suspects) == {name for name, kept in pending.items() if any(one.is_suspect for one in kept)}
 
     @rule()
     def tidy(self) -> None:
@@ -232,4 +245,5 @@ class OutboxMachine(RuleBasedStateMachine):
     def verdicts(self) -> list[Verdict]:
         waits = [RetryAt(self.wall + seconds, "short_count", sent=seconds > 5) for seconds in (0.0, 30.0, 3_000.0)]
         parks = [Park(self.wall + 60, "throttled"), Park(self.wall + 60, "code_1", aside=self.wall + 90)]
-        return [Delivered(), Dead("meta_100"), Expired(), Withhold(), Hold("ambiguous_late"), *waits, *parks]
+        suspects = [Suspect(self.wall), Suspect(self.wall + 60, sent=True)]
+        return [Delivered(), Dead("meta_100"), Expired(), Withhold(), Hold("ambiguous_late"), *waits, *parks, *suspects]

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import PUBLIC_EVENT_NAMES, Receipt, SealedEvent
 from conversion_relay.outbox import Attempt, Counts, Lease, LeasedEvent, Settlement, State, Story
-from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect, Verdict, Withhold
 from tests.outbox.memory_sides import SidesVerbs
 from tests.outbox.memory_store import Held, Row, Store
 
@@ -67,18 +67,37 @@ class MemoryOutbox(SidesVerbs):
     def claim(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
         with self.store.lock:
             self.store.shift(dataset, now)
-            can_go = [row for row in self.store.of(dataset, "pending") if row.due_at is None and not row.is_held]
+            waiting = [row for row in self.store.of(dataset, "pending") if not row.is_suspect]
+            can_go = [row for row in waiting if row.due_at is None and not row.is_held]
             fresh = [row for row in can_go if not row.is_backlog][:limit]
             backlog = sorted((row for row in can_go if row.is_backlog), key=lambda row: row.rank)
             backlog = backlog[: limit - min(len(fresh), limit // 2)]
-            rows = fresh[: limit - len(backlog)] + backlog
-            if not rows:
-                return None
-            token = f"lease {next(self.store.keys)}"
-            self.store.leases[token] = Held(self, now, self.store.clock() + lease_seconds, {r.key: r for r in rows})
-            for row in rows:
-                row.state = "leased"
-            return Lease(token=token, dataset=dataset, events=tuple(row.leased() for row in rows))
+            return self.lease(dataset, fresh[: limit - len(backlog)] + backlog, now, lease_seconds)
+
+    def claim_suspects(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
+        with self.store.lock:
+            self.store.shift(dataset, now)
+            rows = [row for row in self.store.of(dataset, "pending") if row.is_suspect and (row.due_at or 0.0) <= now]
+            rows.sort(key=lambda row: (row.due_at or 0.0, row.key))
+            return self.lease(dataset, rows[:limit], now, lease_seconds)
+
+    def suspects(self, now: float) -> dict[str, float]:
+        with self.store.lock:
+            due: dict[str, float] = {}
+            for row in self.store.rows.values():
+                if row.state == "pending" and row.is_suspect:
+                    at = row.due_at or 0.0
+                    due[row.event.dataset] = min(at, due.get(row.event.dataset, at))
+            return due
+
+    def lease(self, dataset: str, rows: list[Row], now: float, lease_seconds: float) -> Lease | None:
+        if not rows:
+            return None
+        token = f"lease {next(self.store.keys)}"
+        self.store.leases[token] = Held(self, now, self.store.clock() + lease_seconds, {r.key: r for r in rows})
+        for row in rows:
+            row.state = "leased"
+        return Lease(token=token, dataset=dataset, events=tuple(row.leased() for row in rows))
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
         if lease.token not in self.store.leases:
@@ -124,6 +143,11 @@ class MemoryOutbox(SidesVerbs):
                 row.reason = why
                 row.sent_at = now if sent and row.sent_at is None else row.sent_at
                 row.wait(verdict.at if isinstance(verdict, RetryAt) else verdict.aside)
+            case Suspect(at=at, sent=sent):
+                row.reason = "suspect"
+                row.sent_at = now if sent and row.sent_at is None else row.sent_at
+                row.wait(at)
+                row.is_suspect = True
         return None
 
     def waiting(self, now: float) -> dict[str, float]:
@@ -133,7 +157,7 @@ class MemoryOutbox(SidesVerbs):
                     self.store.free(token, unsent=False)
             due: dict[str, float] = {}
             for row in self.store.rows.values():
-                if row.state == "pending":
+                if row.state == "pending" and not row.is_suspect:
                     at = row.event.expires_at if row.is_held else row.due_at or 0.0
                     due[row.event.dataset] = min(at, due.get(row.event.dataset, at))
             return due

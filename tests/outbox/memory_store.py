@@ -16,7 +16,7 @@ FRESH = 30.0
 
 
 class Row(msgspec.Struct, eq=False):
-    """One event. It waits fresh, in the `backlog`, until `due_at`, or `held`."""
+    """One event. It waits fresh, in the `backlog`, until `due_at`, `held`, or among the suspects."""
 
     key: int
     event: SealedEvent
@@ -27,6 +27,7 @@ class Row(msgspec.Struct, eq=False):
     state: State = "pending"
     is_backlog: bool = False
     is_held: bool = False
+    is_suspect: bool = False
     due_at: float | None = None
     attempts: int = 0
     sent_at: float | None = None
@@ -63,6 +64,7 @@ class Row(msgspec.Struct, eq=False):
 
     def wait(self, due_at: float | None = None) -> None:
         self.state, self.due_at, self.is_held, self.is_backlog = "pending", due_at, False, due_at is None
+        self.is_suspect = False
 
     def end(self, state: State, reason: str | None, now: float) -> None:
         self.state, self.reason, self.settled_at, self.due_at, self.is_held = state, reason, now, None, False
@@ -97,7 +99,7 @@ class Store(MemorySides):
         for row in self.of(dataset, "pending"):
             at = row.event.expires_at if row.is_held else row.due_at
             is_far = not row.is_held and at is not None and at > now + LONGEST_WAIT
-            is_due = at is not None and (at <= now or is_far)
+            is_due = at is not None and ((at <= now and not row.is_suspect) or is_far)
             if is_due or (at is None and not row.is_backlog and row.accepted_at <= now - FRESH):
                 row.wait()
                 shifted += 1
@@ -108,4 +110,9 @@ class Store(MemorySides):
         for row in held.rows.values() if held else ():
             if row.state == "leased":
                 row.sent_at = row.sent_at if unsent or row.sent_at is not None else held.since
-                row.end("erased", "withdrawn", held.since) if row.consent == "withdrawn" else row.wait()
+                if row.consent == "withdrawn":
+                    row.end("erased", "withdrawn", held.since)
+                    continue
+                is_suspect = row.reason == "suspect"
+                row.wait(held.since if is_suspect else None)
+                row.is_suspect = is_suspect

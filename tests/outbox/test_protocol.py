@@ -25,7 +25,7 @@ from tests.outbox.backends import MemoryBackend
 
 PARTS = {
     Queue: ["put", "put_soon", "on_put", "probe", "close"],
-    Leases: ["claim", "extend", "release", "revoked", "settle", "waiting"],
+    Leases: ["claim", "claim_suspects", "extend", "release", "revoked", "settle", "suspects", "waiting"],
     DeadLetters: ["counts", "dead", "replay"],
     Operator: ["counts", "dead", "replay", "find", "recent", "held", "erase", "withdraw"],
     Visits: ["remember_visitor", "visitor", "has_visitors"],

@@ -11,9 +11,11 @@ The rule: `queue` holds one narrow row for each waiting event, and the row's lan
     lane 1  backlog  older, or tried before; by deadline, but first those that Meta may have already, by the time sent
     lane 2  later    waits until a time, after an error or while its dataset is parked aside; by that time
     lane 3  held     waits for a person's word; by deadline, at which it expires
+    lane 4  suspects refused together with others, to be tried apart from them; by the time from which they may be
 
 A claim takes live events first; where the backlog waits too, half of the places are the backlog's. So what is fresh
-is at Meta within seconds, and the backlog is done at no less than half of the speed, nearest deadline first. Each
+is at Meta within seconds, and the backlog is done at no less than half of the speed, nearest deadline first. Suspects
+are claimed by themselves, for calls of their own (`delivery/isolation.py`): no good event stands behind them. Each
 claim and each `tidy` moves at most MOST_MOVED events to the lane where they belong by now. The primary key (dataset,
 lane, rank, key) is the order, so the first thousand of a lane are read and deleted from the head of a B-tree; that
 costs the same at a thousand and at ten million.
@@ -36,7 +38,7 @@ import msgspec
 from conversion_relay.outbox.protocol import LONGEST_WAIT
 from conversion_relay.outbox.sqlite.books import read
 
-LIVE, BACKLOG, LATER, HELD = 0, 1, 2, 3
+LIVE, BACKLOG, LATER, HELD, SUSPECTS = 0, 1, 2, 3, 4
 FRESH_SECONDS = 30.0
 """An event that waits longer leaves the live lane for the backlog."""
 MOST_MOVED = 2_000
@@ -52,12 +54,18 @@ def dequeue(db: apsw.Connection, dataset: int, limit: int, now: float) -> "array
     return _dequeue(db, dataset, LIVE, limit - len(waiting)) + waiting
 
 
+def dequeue_suspects(db: apsw.Connection, dataset: int, limit: int, now: float) -> "array[int]":
+    """The keys of those that may be tried by now."""
+    shift_lanes(db, dataset, now)
+    return _dequeue(db, dataset, SUSPECTS, limit, now)
+
+
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM queue WHERE dataset = ? AND lane = ? LIMIT ?)"
 
 
-def _dequeue(db: apsw.Connection, dataset: int, lane: int, limit: int) -> "array[int]":
+def _dequeue(db: apsw.Connection, dataset: int, lane: int, limit: int, until: float = 1e18) -> "array[int]":
     """The first of a lane, in one row: for every row of its own the writing thread would wait for its turn to run."""
-    ((listed, last_rank),) = read(db, _FIRST, (dataset, lane, limit))
+    ((listed, last_rank),) = read(db, _FIRST, (dataset, lane, until, limit))
     keys = array("q", _keys_decoder.decode(listed))
     if keys:
         db.execute(_DEQUEUE, (dataset, lane, last_rank, keys[-1]))
@@ -66,7 +74,7 @@ def _dequeue(db: apsw.Connection, dataset: int, lane: int, limit: int) -> "array
 
 _FIRST = """
 SELECT json_group_array(key ORDER BY rank, key), max(rank)
-FROM (SELECT rank, key FROM queue WHERE dataset = ? AND lane = ? ORDER BY rank, key LIMIT ?)
+FROM (SELECT rank, key FROM queue WHERE dataset = ? AND lane = ? AND rank <= ? ORDER BY rank, key LIMIT ?)
 """
 _DEQUEUE = "DELETE FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) <= (?, ?)"
 
@@ -79,6 +87,7 @@ def shift_lanes(db: apsw.Connection, dataset: int, now: float) -> int:
         (LATER, -1e18, now),
         (LATER, now + LONGEST_WAIT, 1e18),
         (HELD, -1e18, now),
+        (SUSPECTS, now + LONGEST_WAIT, 1e18),
     )
     for lane, after, before in shifts:
         start = (dataset, lane, after, MOST_KEY)
@@ -104,10 +113,10 @@ FROM (SELECT key AS waiting {_SPAN}) JOIN event ON event.key = waiting
 
 
 def enqueue(db: apsw.Connection, lane: int, keys: Any, due_at: float | None = None) -> int:
-    """How many; an event that was erased meanwhile has no turn any more."""
+    """How many; an event that was erased meanwhile has no turn any more. `due_at`: of the lanes later and suspects."""
     db.execute(
         "INSERT INTO queue SELECT dataset, ?1, CASE ?1 WHEN 0 THEN accepted_at WHEN 1 THEN"
-        " coalesce(sent_at, expires_at) WHEN 2 THEN ?2 ELSE expires_at END, key"
+        " coalesce(sent_at, expires_at) WHEN 3 THEN expires_at ELSE ?2 END, key"
         " FROM event WHERE key IN carray(?3) AND state = 'waiting'",
         (lane, due_at, keys),
     )

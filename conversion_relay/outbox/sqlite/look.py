@@ -25,6 +25,16 @@ FROM tally JOIN dataset ON id = dataset WHERE state = 'pending' AND n > 0
 """
 
 
+def suspects(read: Read) -> dict[str, float]:
+    return {dataset: due_at for dataset, due_at in read(_SUSPECTS) if due_at is not None}
+
+
+_SUSPECTS = """
+SELECT name, (SELECT rank FROM queue WHERE dataset = id AND lane = 4 ORDER BY rank LIMIT 1)
+FROM tally JOIN dataset ON id = dataset WHERE state = 'pending' AND n > 0
+"""
+
+
 def counts(read: Read) -> dict[str, Counts]:
     books: dict[str, dict[str, Any]] = {}
     for dataset, state, n in read("SELECT name, state, n FROM tally JOIN dataset ON id = dataset"):
@@ -38,7 +48,7 @@ def counts(read: Read) -> dict[str, Counts]:
 _HEAD = "SELECT key FROM (SELECT key FROM queue WHERE dataset = id AND lane = {} ORDER BY rank LIMIT 100)"
 _AGES = f"""
 SELECT name, min(accepted_at), min(expires_at) FROM dataset JOIN event ON key IN (
-  {" UNION ALL ".join(_HEAD.format(lane) for lane in range(4))})
+  {" UNION ALL ".join(_HEAD.format(lane) for lane in range(5))})
 GROUP BY name
 """
 
@@ -67,7 +77,8 @@ def _story(row: tuple[Any, ...], read: Read, leased: set[int]) -> Story:
 
 _STORY = """
 SELECT event.key, answer, name, state,
-  (SELECT max(rank) FROM queue WHERE dataset = id AND lane IN (2, 3) AND state = 'waiting' AND queue.key = event.key),
+  (SELECT max(rank) FROM queue
+    WHERE dataset = id AND lane IN (2, 3, 4) AND state = 'waiting' AND queue.key = event.key),
   event_name, event_id, event_time, accepted_at, expires_at, reason, attempts, settled_at
 FROM event JOIN dataset ON id = dataset
 """

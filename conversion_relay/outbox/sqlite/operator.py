@@ -93,7 +93,7 @@ def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now:
 
 _IDS = "SELECT event_id FROM event WHERE key IN carray(?)"
 _ERASABLE = "SELECT dataset, event_id, state FROM event WHERE key = ? AND state != 'erased'"
-# Lane 2 can only be searched; an event without a reason never stood there.
+# Lanes 2 and 4 can only be searched; an event without a reason never stood there.
 _UNQUEUE = """
 DELETE FROM queue WHERE (dataset, lane, rank, key) IN (
   SELECT dataset, 0, accepted_at, key FROM event WHERE key = ?1
@@ -101,7 +101,10 @@ DELETE FROM queue WHERE (dataset, lane, rank, key) IN (
   UNION ALL SELECT dataset, 3, expires_at, key FROM event WHERE key = ?1
   UNION ALL SELECT dataset, 2, rank, key FROM queue
     WHERE dataset = (SELECT dataset FROM event WHERE key = ?1) AND lane = 2 AND key = ?1
-      AND (SELECT reason FROM event WHERE key = ?1) IS NOT NULL)
+      AND (SELECT reason FROM event WHERE key = ?1) IS NOT NULL
+  UNION ALL SELECT dataset, 4, rank, key FROM queue
+    WHERE dataset = (SELECT dataset FROM event WHERE key = ?1) AND lane = 4 AND key = ?1
+      AND (SELECT reason FROM event WHERE key = ?1) = 'suspect')
 """
 _ERASE = "UPDATE event SET state = 'erased', settled_at = ?, event_id = ?, reason = ? WHERE key = ?"
 HOLDS_DIGEST = """

@@ -102,9 +102,15 @@ class SqliteOutbox:
     # -- leasing ---------------------------------------------------------------------------------------------------
 
     def claim(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
+        return self._claim(partial(rows.claim, dataset_name=dataset, now=now, limit=limit), dataset, lease_seconds)
+
+    def claim_suspects(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
+        claim = partial(rows.claim, dataset_name=dataset, now=now, limit=limit, suspects=True)
+        return self._claim(claim, dataset, lease_seconds)
+
+    def _claim(self, claim: Callable[..., "array[int]"], dataset: str, lease_seconds: float) -> Lease | None:
         token, until = secrets.token_hex(8), self._boot_clock() + lease_seconds
-        owner = self._database.owner.name
-        work = partial(rows.claim, token=token, owner=owner, dataset_name=dataset, now=now, until=until, limit=limit)
+        work = partial(claim, token=token, owner=self._database.owner.name, until=until)
         try:
             keys = self._database.submit(work).result()
             events = rows.leased_events(self._database.read, keys) if keys else ()
@@ -136,6 +142,9 @@ class SqliteOutbox:
                 self._take_back(token)
         self._refused_claims -= refused
         return look.waiting(self._database.read)
+
+    def suspects(self, now: float) -> dict[str, float]:
+        return look.suspects(self._database.read)
 
     def _take_back(self, token: str, *, unsent: bool = False) -> None:
         self._database.submit(partial(rows.take_back, token=token, unsent=unsent)).result()

@@ -17,9 +17,20 @@ from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Settlement
 from conversion_relay.outbox.sqlite import sides
 from conversion_relay.outbox.sqlite.books import add, dataset_id, make_dataset_id, move, read
-from conversion_relay.outbox.sqlite.lanes import BACKLOG, HELD, LATER, dequeue, enqueue
+from conversion_relay.outbox.sqlite.lanes import BACKLOG, HELD, LATER, SUSPECTS, dequeue, dequeue_suspects, enqueue
 from conversion_relay.outbox.sqlite.look import Read
-from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Verdict, Withhold
+from conversion_relay.outbox.verdict import (
+    SUSPECT,
+    Dead,
+    Delivered,
+    Expired,
+    Hold,
+    Park,
+    RetryAt,
+    Suspect,
+    Verdict,
+    Withhold,
+)
 
 
 def insert(db: apsw.Connection, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
@@ -50,13 +61,21 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting') ON CONFLICT DO NOTHING RETURNING key
 
 
 def claim(
-    db: apsw.Connection, token: str, owner: str, dataset_name: str, now: float, until: float, limit: int
+    db: apsw.Connection,
+    token: str,
+    owner: str,
+    dataset_name: str,
+    now: float,
+    until: float,
+    limit: int,
+    *,
+    suspects: bool = False,
 ) -> "array[int]":
     """The keys. `leased_events` reads the rows: work that need not be done by the one thread that writes."""
     dataset = dataset_id(db, dataset_name)
     if dataset is None:
         return array("q")
-    keys = dequeue(db, dataset, limit, now)
+    keys = (dequeue_suspects if suspects else dequeue)(db, dataset, limit, now)
     if keys:
         db.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?)", (token, owner, dataset, now, until, keys.tobytes()))
         move(db, dataset, "pending", "leased", len(keys))
@@ -105,8 +124,16 @@ def take_back(db: apsw.Connection, token: str, *, unsent: bool = False) -> None:
             sql = "UPDATE event SET sent_at = coalesce(sent_at, ?) WHERE key IN carray(?) AND state = 'waiting'"
             db.execute(sql, (since, keys))
         move(db, dataset, "leased", "erased", _drop_withdrawn(db, keys, since))
+        suspects = [key for (key,) in read(db, _SUSPECTS, (keys, SUSPECT))]
+        if suspects:
+            n = enqueue(db, SUSPECTS, apsw.carray(array("q", suspects)), since)
+            move(db, dataset, "leased", "pending", n)
+            keys = apsw.carray(array("q", [key for key in array("q", packed) if key not in set(suspects)] or [-1]))
         move(db, dataset, "leased", "pending", enqueue(db, BACKLOG, keys))
         db.execute("DELETE FROM lease WHERE token = ?", (token,))
+
+
+_SUSPECTS = "SELECT key FROM event WHERE key IN carray(?) AND reason = ?"
 
 
 # -- settling ----------------------------------------------------------------------------------------------------------
@@ -157,6 +184,8 @@ def _apply(db: apsw.Connection, verdict: Verdict, keys: Any, answer: int | None,
             return "pending", _again(db, due_at, why, 1, keys, answer, now if sent else None)
         case Park(why=why, sent=sent, aside=due_at):
             return "pending", _again(db, due_at, why, 0, keys, answer, now if sent else None)
+        case Suspect(at=due_at, sent=sent):
+            return "pending", _again(db, due_at, SUSPECT, 0, keys, answer, now if sent else None, lane=SUSPECTS)
         case Hold(why=why):
             db.execute("UPDATE event SET reason = ? WHERE key IN carray(?) AND state = 'waiting'", (why, keys))
             return "pending", enqueue(db, HELD, keys)
@@ -194,6 +223,7 @@ def _again(
     keys: Any,
     answer: int | None,
     sent_at: float | None,
+    lane: int | None = None,
 ) -> int:
     db.execute(
         "UPDATE event SET reason = ?, attempts = attempts + ?, answer = coalesce(?, answer),"
@@ -202,7 +232,9 @@ def _again(
     )
     if answer is not None:
         db.execute("INSERT OR IGNORE INTO retried SELECT value, ? FROM carray(?)", (answer, keys))
-    return enqueue(db, BACKLOG if due_at is None else LATER, keys, due_at)
+    if lane is None:
+        lane = BACKLOG if due_at is None else LATER
+    return enqueue(db, lane, keys, due_at)
 
 
 def _keep_answer(db: apsw.Connection, attempt: Attempt) -> int:

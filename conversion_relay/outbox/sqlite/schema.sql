@@ -48,6 +48,7 @@ CREATE TABLE body (
 
 -- lane 0, live: fresh events by the time they were accepted. lane 1, backlog: by deadline, but first (by the time they
 -- were sent) those that Meta may have already. lane 2, later: by the time they are due. lane 3, held: by deadline.
+-- lane 4, suspects (reason 'suspect'): refused together with others, tried apart; by the time from which they may be.
 CREATE TABLE queue (
   dataset INTEGER NOT NULL,
   lane    INTEGER NOT NULL,

@@ -8,7 +8,7 @@ import pytest
 from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.sqlite import operator, rows, sides, visits
 from conversion_relay.outbox.sqlite.books import make_dataset_id, read
-from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect
 from tests.outbox.suite import NOW, REFUSED, sealed
 
 DIGEST = "ab" * 32
@@ -18,6 +18,7 @@ PUT_INTO: dict[str, object] = {
     "backlog": Park(NOW, "token"),
     "later": RetryAt(NOW + 60, "limit", sent=False),
     "held": Hold("late"),
+    "suspect": Suspect(NOW + 60),
     "dead": Dead("refused"),
     "delivered": Delivered(),
     "expired": Expired(),

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from conversion_relay.errors import LeaseLost
-from conversion_relay.outbox.verdict import Dead, Delivered, Hold, Park, RetryAt
+from conversion_relay.outbox.verdict import Dead, Delivered, Hold, Park, RetryAt, Suspect
 from tests.outbox.suite.backend import NOW, REFUSED, Backend, claim, sealed, settle_all
 
 
@@ -100,6 +100,36 @@ class LaterSuite(Backend):
         assert [event.event_id for event in claim(outbox, now=NOW + 900).events] == ["a"]
         assert [event.event_id for event in claim(outbox, now=NOW + 1_001).events] == ["b"]
         assert outbox.counts()["1"].imbalance == 0
+
+    def test_suspects_wait_in_a_lane_of_their_own_and_keep_nobody_waiting(self, outbox):
+        outbox.put([sealed("a"), sealed("b"), sealed("c")], NOW)
+        lease = claim(outbox)
+        outbox.settle(lease, [(lease.events[0], Suspect(NOW)), (lease.events[1], Suspect(NOW + 60))], REFUSED, NOW)
+        outbox.release(lease)
+        assert outbox.waiting(NOW) == {"1": 0.0} and outbox.suspects(NOW) == {"1": NOW}
+        assert [event.event_id for event in claim(outbox).events] == ["c"]
+        assert outbox.waiting(NOW) == {} and outbox.claim("1", 10, 60, NOW + 600) is None
+        suspects = outbox.claim_suspects("1", 10, 60, NOW)
+        assert [(event.event_id, event.attempts) for event in suspects.events] == [("a", 0)]
+        outbox.settle(suspects, [(suspects.events[0], Delivered())], None, NOW)
+        assert outbox.suspects(NOW) == {"1": NOW + 60} and outbox.claim_suspects("1", 10, 60, NOW + 59) is None
+        assert [event.event_id for event in outbox.claim_suspects("1", 10, 60, NOW + 60).events] == ["b"]
+        assert outbox.suspects(NOW) == {} and outbox.counts()["1"].imbalance == 0
+
+    @pytest.mark.parametrize("lost", [True, False])
+    def test_a_suspect_of_a_lost_or_released_lease_is_a_suspect_again(self, outbox, lost):
+        outbox.put([sealed("a"), sealed("b")], NOW)
+        settle_all(outbox, claim(outbox), Suspect(NOW))
+        lease = outbox.claim_suspects("1", 10, 60, NOW)
+        self.pass_time(61) if lost else outbox.release(lease)
+        assert outbox.waiting(NOW) == {} and outbox.suspects(NOW) == {"1": NOW}
+        again = outbox.claim_suspects("1", 10, 60, NOW)
+        assert [event.sent_at for event in again.events] == [NOW if lost else None] * 2
+
+    def test_a_suspect_of_a_clock_that_was_set_back_is_not_waited_for(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        settle_all(outbox, claim(outbox), Suspect(NOW))
+        assert claim(outbox, now=NOW - 8 * 86_400).events[0].event_id == "a"
 
     def test_fresh_events_come_first_and_half_the_places_are_the_backlogs_by_deadline(self, outbox):
         outbox.put([sealed(f"late-{n}", expires_in=1_000 - n) for n in range(10)], NOW)

@@ -1,0 +1,71 @@
+"""One dataset's pace, as values: what `pace.py` keeps of it under its lock, and what follows from that."""
+
+import msgspec
+
+from conversion_relay.delivery.refusals import Refusals
+from conversion_relay.delivery.shares import Shares
+
+FIRST_CALLS = 2.0
+MOST_EVENTS = 1_000
+TURNS_A_CLAIM_AHEAD = 4
+"""For so many calls in flight one more turn may claim its events, so that they are at hand when a call ends."""
+
+
+class DatasetPace(msgspec.Struct):
+    """How a dataset is doing."""
+
+    parked_until: float = 0.0
+    why: str | None = None
+    failures: int = 0
+    alerted: str | None = None
+    """The alert that stands until Meta takes an event again."""
+    turns: int = 0
+    """Admitted; those that are not in flight claim their events, or wait with them."""
+    in_flight: int = 0
+    limit: float = FIRST_CALLS
+    is_warming_up: bool = True
+    """No trouble yet: the limit doubles with every round of answers; later it grows by one."""
+    changed_at: float = 0.0
+    events: int = MOST_EVENTS
+    """In one request."""
+    recoveries: int = 0
+    """How often events were taken again after an outage."""
+    linger_until: float = 0.0
+    served_at: float = 0.0
+    refusals: Refusals = msgspec.field(default_factory=Refusals)
+    shares: Shares = msgspec.field(default_factory=Shares)
+
+
+class PaceNow(msgspec.Struct, frozen=True):
+    """What an operator sees of it. `parked_seconds` is 0 while events are sent."""
+
+    parked_seconds: float
+    why: str | None
+    in_flight: int
+    most_in_flight: int
+    error_share: float = 0.0
+    """Of the last 500 requests, those that Meta answered with an error; 0 to 1."""
+
+
+def now_of(pace: DatasetPace, now: float) -> PaceNow:
+    """As an operator sees it."""
+    refusals = pace.refusals
+    until = max(pace.parked_until, refusals.rest_until if refusals.are_all else 0.0)
+    why = pace.why or ("all_refused" if refusals.are_all else None)
+    return PaceNow(max(0.0, until - now), why, pace.in_flight, int(pace.limit), refusals.share)
+
+
+def opens_at(pace: DatasetPace) -> float:
+    """When fresh events may be claimed next."""
+    return max(pace.parked_until, pace.linger_until, pace.refusals.fresh_after)
+
+
+def has_room(pace: DatasetPace) -> bool:
+    """Whether one more turn may begin, if only to claim ahead."""
+    most = most_calls(pace)
+    return pace.turns < most + most // TURNS_A_CLAIM_AHEAD
+
+
+def most_calls(pace: DatasetPace) -> int:
+    """After a failure one request at a time asks whether Meta is back."""
+    return 1 if pace.failures else int(pace.limit)

@@ -1,0 +1,102 @@
+"""A sitting with suspects: events that Meta refused together, tried apart until each is delivered or known to be bad.
+
+It is the same sitting, with other answers to four questions:
+- *May I call?* Asked before each call: while fresh events wait, three calls of four are theirs (`shares.py`). When the
+  answer is no, everything goes back into the lane and the turn ends, so that it holds no call that others could make.
+- *Which first, and how many at once?* First those of whose shape little is known, since most of them are good. As many
+  as `isolation.py` says of their shape. Where many are bad, a sitting keeps few of its events and gives back the
+  others, so that several workers find them side by side.
+- *What if they are refused together?* They are parted here, and their parts are sent by this very sitting. Where each
+  of them has an offence for which Meta refused one before, the refusal is about each of them.
+- *Where do they wait?* In their own lane, whatever the reason for waiting: after an outage they would else meet
+  the good ones in one batch, and be refused together once more.
+"""
+
+from conversion_relay.delivery.isolation import Batch
+from conversion_relay.delivery.refusals import PROBE_CALLS
+from conversion_relay.delivery.sitting import Sitting
+from conversion_relay.meta.graph import Refused
+from conversion_relay.outbox.protocol import LeasedEvent, Settlement
+from conversion_relay.outbox.verdict import Park, Suspect, Verdict
+
+CROWD = 48
+"""Events that a sitting keeps when many of the suspects are bad: that many calls take some seconds."""
+
+
+class SuspectSitting(Sitting):
+    suspects = True
+
+    def _is_better_tried_apart(self, event: LeasedEvent, now: float) -> bool:
+        return False
+
+    def _next_batch(self) -> Batch | None:
+        context, name = self._context, self._dataset.pixel_id
+        while self._batches:
+            if context.stopping.is_set():
+                context.outbox.release(self._lease)
+                return None
+            self._batches.sort(key=lambda batch: context.isolation.is_clean(name, batch.events, context.clock()))
+            self._give_back_a_crowd()
+            batch = self._batches.pop()
+            if batch.is_guilty and len(batch.events) > 1:
+                self._batches += context.isolation.part(batch.events, None, context.clock())
+                continue
+            most = context.isolation.most_together(name, batch.events, context.clock())
+            if most < len(batch.events):
+                self._batches.append(Batch(batch.events[most:]))
+                batch = Batch(batch.events[:most])
+            batch.events = self._without_revoked(batch.events)
+            if not batch.events:
+                continue
+            has_had_its_look = context.paces.are_all_refused(name) and self._report.calls >= PROBE_CALLS
+            if has_had_its_look or not context.paces.may_call_suspects(name):
+                self._batches.append(batch)
+                self._give_back(self._rest())
+                return None
+            self._extend_lease()
+            return batch
+        return None
+
+    def _give_back_a_crowd(self) -> None:
+        """All but the first ones, where many are bad."""
+        if not self._context.isolation.is_crowded(self._dataset.pixel_id):
+            return
+        kept: list[Batch] = []
+        events = 0
+        while self._batches and events < CROWD:
+            batch = self._batches.pop()
+            if len(batch.events) > CROWD - events and not self._is_one_call(batch):
+                self._batches.append(Batch(batch.events[CROWD - events :]))
+                batch = Batch(batch.events[: CROWD - events])
+            events += 1 if self._is_one_call(batch) else len(batch.events)
+            kept.append(batch)
+        self._give_back(self._rest())
+        self._batches = kept[::-1]
+
+    def _is_one_call(self, batch: Batch) -> bool:
+        """Nothing is known against it, so it is sent as it is."""
+        most = self._context.isolation.most_together(self._dataset.pixel_id, batch.events, self._context.clock())
+        return most == len(batch.events)
+
+    def _give_back(self, events: list[LeasedEvent]) -> None:
+        suspect = Suspect(self._context.clock())
+        self._settle([(event, suspect) for event in events], None)
+
+    def _translated(self, verdict: Verdict) -> Verdict:
+        if isinstance(verdict, Park):
+            return Suspect(max(verdict.until, verdict.aside or 0.0), sent=verdict.sent)
+        return verdict
+
+    def _refused_together(self, events: list[LeasedEvent], outcome: Refused) -> list[Settlement]:
+        isolation, now = self._context.isolation, self._context.clock()
+        if isolation.is_proven(self._dataset.pixel_id, events, outcome.said.subcode, outcome.path, now):
+            meant = events
+        else:
+            meant = self._named(events, outcome)
+        others = [event for event in events if event.key not in {one.key for one in meant}]
+        verdicts = self._verdicts(meant, outcome) if meant else {}
+        if meant:
+            self._batches += [Batch(others)] if others else []
+        else:
+            self._batches += self._part(others, outcome)
+        return [(event, verdicts[event.attempts]) for event in meant]
