@@ -105,7 +105,8 @@ class Isolation:
         """By a first part: the second one, and the sizes of both."""
         self._setbacks: dict[int, tuple[int, int]] = {}
         self._tallies: dict[tuple[str, Shape], Tally] = {}
-        self._offences: dict[tuple[str, int | None, Offence], None] = {}
+        self._offences: dict[tuple[str, int | None, Offence], tuple[str, ...]] = {}
+        """For which Meta refused an event alone; with the member that it named."""
         self._crowded: set[str] = set()
 
     # -- parting -------------------------------------------------------------------------------------------------------
@@ -171,6 +172,8 @@ class Isolation:
         first = shape(events[0].body, now)
         tally = self._tallies.get((dataset, first))
         share = tally.share if tally and shape(events[-1].body, now) == first else 0.0
+        if share and self._may_end_together(dataset, [events[0], events[-1]], now):
+            return len(events)
         return max(1, min(len(events), int(TOGETHER / share))) if share else len(events)
 
     # -- learning ------------------------------------------------------------------------------------------------------
@@ -183,15 +186,17 @@ class Isolation:
             if tally.share >= CROWDED_SHARE:
                 self._crowded.add(dataset)
             if (found := offence(event.body, subcode, path, now)) is not None:
-                _room_for(self._offences, (dataset, subcode, found), None)
+                _room_for(self._offences, (dataset, subcode, found), path)
 
-    def accepted(self, dataset: str, events: Sequence[LeasedEvent], now: float) -> None:
-        """Costs nothing while no shape is under suspicion."""
+    def accepted(self, dataset: str, events: Sequence[LeasedEvent], now: float, *, suspects: bool = True) -> None:
+        """Costs nothing while no shape is under suspicion. Fresh events end a known cause, and say nothing of the share
+        of bad ones among the suspects."""
         for event in events if self._tallies else ():
             tally = self._tallies.get((dataset, shape(event.body, now)))
             if tally is not None:
                 with self._lock:
-                    tally.add(0, 1)
+                    tally.add(0, int(suspects))
+                    tally.in_a_row = 0
 
     def knows(self, dataset: str, event: LeasedEvent, now: float) -> bool:
         """Whether events of its shape are refused, one like the other."""
@@ -205,6 +210,15 @@ class Isolation:
     ) -> bool:
         """Whether a refusal of all these together, for this reason, is about each of them."""
         return bool(self._offences) and all(self._is_known(event, subcode, path, now, dataset) for event in events)
+
+    def _may_end_together(self, dataset: str, events: Sequence[LeasedEvent], now: float) -> bool:
+        """Whether these have one offence that is proven: then a refusal may be about all of them."""
+        with self._lock:
+            proven = [(key, path) for key, path in self._offences.items() if key[0] == dataset]
+        return any(
+            all(offence(event.body, subcode, path, now) == found for event in events)
+            for (_, subcode, found), path in proven
+        )
 
     def _is_known(
         self, event: LeasedEvent, subcode: int | None, path: tuple[str, ...], now: float, dataset: str

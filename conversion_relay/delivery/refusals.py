@@ -30,7 +30,7 @@ from conversion_relay.meta.graph import (
 WINDOW = 500
 TOO_MANY = 0.15
 ALL_REFUSED_CALLS = 32
-ALL_REFUSED_SECONDS = 5.0
+ALL_REFUSED_SECONDS = 20.0
 PROBE_EVERY = 60.0
 """Seconds between two looks at the suspects while everything is refused."""
 PROBE_CALLS = 10

@@ -249,7 +249,7 @@ class Sitting:
         """What becomes of a shape; after it was committed."""
         isolation, dataset, now = self._context.isolation, self._dataset.pixel_id, self._context.clock()
         if isinstance(outcome, Accepted):
-            isolation.accepted(dataset, sent, now)
+            isolation.accepted(dataset, sent, now, suspects=self.suspects)
         if not isinstance(outcome, Refused):
             return
         for event, verdict in settled:

@@ -49,6 +49,7 @@ class SuspectSitting(Sitting):
             if not batch.events:
                 continue
             has_had_its_look = context.paces.are_all_refused(name) and self._report.calls >= PROBE_CALLS
+            self._look_for_fresh_events(name)
             if has_had_its_look or not context.paces.may_call_suspects(name):
                 self._batches.append(batch)
                 self._give_back(self._rest())
@@ -56,6 +57,12 @@ class SuspectSitting(Sitting):
             self._extend_lease()
             return batch
         return None
+
+    def _look_for_fresh_events(self, name: str) -> None:
+        """The dispatcher looks, too, unless it waits for this very sitting, as on Lambda."""
+        now = self._context.clock()
+        waiting = self._surely(lambda: self._context.outbox.waiting(now), "The outbox cannot be read")
+        self._context.paces.look([name], [name] if waiting.get(name, now + 1) <= now else [])
 
     def _give_back_a_crowd(self) -> None:
         """All but the first ones, where many are bad."""

@@ -37,8 +37,8 @@ def test_when_every_event_is_refused_the_suspects_rest_after_some_seconds_with_o
     meta = Meta(refuse)
     running = delivery(outbox, meta, clock)
     drain(running)
-    assert 32 <= len(meta.calls) <= 60
-    assert states(outbox, *ids)["pending"] >= 950
+    assert 32 <= len(meta.calls) <= 220
+    assert states(outbox, *ids)["pending"] >= 780
     assert running.paces()["1"].why == "all_refused"
     assert [r.levelname for r in caplog.records if "refuses every event" in r.message] == ["ERROR"]
 
