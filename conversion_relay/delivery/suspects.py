@@ -19,8 +19,8 @@ from conversion_relay.meta.graph import Refused
 from conversion_relay.outbox.protocol import LeasedEvent, Settlement
 from conversion_relay.outbox.verdict import Park, Suspect, Verdict
 
-CROWD = 48
-"""Events that a sitting keeps when many of the suspects are bad: that many calls take some seconds."""
+CROWD = 16
+"""Events that a sitting keeps when many of the suspects are bad: that many calls take a second or two, so all workers end together."""
 
 
 class SuspectSitting(Sitting):
