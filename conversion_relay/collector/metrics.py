@@ -68,11 +68,17 @@ def _paces(paces: Mapping[str, PaceNow]) -> Iterator[Metric]:
     parked = GaugeMetricFamily("relay_dataset_parked", "1 while nothing is sent for a dataset", labels=["dataset"])
     in_flight = GaugeMetricFamily("relay_calls_in_flight", "Requests to Meta under way", labels=["dataset"])
     limit = GaugeMetricFamily("relay_calls_limit", "As many as the pace allows at once", labels=["dataset"])
+    errors = GaugeMetricFamily(
+        "relay_error_share", "Of the last 500 requests, refused by Meta; 0 to 1", labels=["dataset"]
+    )
+    skew = GaugeMetricFamily("relay_clock_skew_seconds", "Our clock ahead of Meta's", labels=["dataset"])
     for dataset, pace in paces.items():
+        errors.add_metric([dataset], pace.error_share)
+        skew.add_metric([dataset], pace.clock_skew_seconds)
         parked.add_metric([dataset], float(pace.parked_seconds > 0))
         in_flight.add_metric([dataset], pace.in_flight)
         limit.add_metric([dataset], pace.most_in_flight)
-    yield from (parked, in_flight, limit)
+    yield from (parked, in_flight, limit, errors, skew)
 
 
 def _sides(sides: Mapping[str, Mapping[str, SideCounts]]) -> Metric:

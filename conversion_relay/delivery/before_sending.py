@@ -19,16 +19,18 @@ DEDUPLICATION_SECONDS = 48 * 3_600 - 600
 FUTURE_SECONDS = 300.0
 """Meta documents no tolerance; so far ahead of its clock a time may be by the way that an event took."""
 LOOK_AGAIN_SECONDS = 3_000.0
+DOUBTFUL_SECONDS = 60.0
 
 
 def before_sending(event: LeasedEvent, settings: Settings, now: float, meta_now: float | None = None) -> Verdict | None:
     """None when it may be sent. `now`: Unix seconds of our clock; `meta_now`: of Meta's, where that is known."""
     if not event.intact:
         return Dead("corrupt")
+    is_metas = meta_now is not None  # else Meta is asked: it may be our clock that is behind
     meta_now = now if meta_now is None else meta_now
     if event.expires_at <= meta_now:
         return Expired()
-    if is_in_the_future(event, meta_now):
+    if is_in_the_future(event, meta_now) and is_metas:
         wait = event.event_time - FUTURE_SECONDS - meta_now
         return RetryAt(now + min(wait, LOOK_AGAIN_SECONDS), "in_the_future")
     if event.consent is None and settings.silence == "withhold":
@@ -38,6 +40,12 @@ def before_sending(event: LeasedEvent, settings: Settings, now: float, meta_now:
     if is_late(event, now) and event.event_name in settings.held_event_names:
         return Hold(HELD)
     return None
+
+
+def is_doubtful(event: LeasedEvent, now: float) -> bool:
+    """Whether it looks as if it had expired a while ago. A worker notices within seconds, so either nobody ran, or our
+    clock was set; Meta's clock tells which. What is older than a year was never young."""
+    return DOUBTFUL_SECONDS < now - event.expires_at < 400 * 86_400
 
 
 def is_in_the_future(event: LeasedEvent, meta_now: float) -> bool:

@@ -1,15 +1,18 @@
 """What all sittings of a process share."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from conversion_relay.delivery.exchange import post
 from conversion_relay.delivery.isolation import Isolation
 from conversion_relay.delivery.meta_clock import MetaClock
 from conversion_relay.delivery.pace import Paces
+from conversion_relay.delivery.report import alert
 from conversion_relay.delivery.transport import Transport
-from conversion_relay.outbox.protocol import Leases
-from conversion_relay.settings import Settings
+from conversion_relay.meta.graph import Outcome
+from conversion_relay.outbox.protocol import LeasedEvent, Leases
+from conversion_relay.settings import Dataset, Settings
 from conversion_relay.telemetry import Counters, Sentences
 
 
@@ -30,3 +33,28 @@ class Context(NamedTuple):
     jitter: Callable[[], float]
     deadline: float
     stopping: threading.Event
+
+    def ask(self, dataset: Dataset, events: Sequence[LeasedEvent]) -> Outcome:
+        """One request. Steps 3, 4 and 5 of a turn."""
+        return post(
+            self.transport,
+            self.settings,
+            dataset,
+            events,
+            self.deadline,
+            self.clock,
+            note_date=lambda date: self.meta_clock.note(date, self.steady_clock()),
+        )
+
+    def meta_now(self) -> float:
+        """Unix seconds of Meta's clock, as far as that is known."""
+        return self.meta_clock.now(self.clock(), self.steady_clock())
+
+    def tell_figures(self, dataset: str) -> None:
+        """What somebody should look at, once."""
+        if self.paces.are_all_refused(dataset) and self.paces.alert(dataset, "all_refused"):
+            alert(dataset, "all_refused")
+        if self.paces.has_too_many_errors(dataset):
+            alert(dataset, "error_share")
+        if self.meta_clock.is_news(self.clock(), self.steady_clock()):
+            alert(dataset, "clock_skew")

@@ -45,6 +45,8 @@ class PaceNow(msgspec.Struct, frozen=True):
     most_in_flight: int
     error_share: float = 0.0
     """Of the last 500 requests, those that Meta answered with an error; 0 to 1."""
+    clock_skew_seconds: float = 0.0
+    """How far our clock is ahead of Meta's; below zero when it is behind."""
 
 
 def now_of(pace: DatasetPace, now: float) -> PaceNow:

@@ -20,6 +20,10 @@ _ALERTS = {
 }
 
 
+# "Send events in real time, or within one hour": https://developers.facebook.com/docs/marketing-api/conversions-api/guides/end-to-end-implementation
+_FRESH = ((3_600.0, "1h"), (7_200.0, "2h"), (86_400.0, "24h"))
+
+
 class Report(msgspec.Struct):
     """What one turn did."""
 
@@ -36,6 +40,13 @@ class Report(msgspec.Struct):
     ambiguous: int = 0
     ambiguous_late: int = 0
     why: str | None = None
+    ages: dict[str, int] = {}
+    """Delivered events by how late they came to Meta: what is late keeps its money, and loses its worth."""
+
+    def note_age(self, seconds: float) -> None:
+        """Of an event that was delivered now, `seconds` after it happened."""
+        within = next((name for most, name in _FRESH if seconds <= most), "later")
+        self.ages[within] = self.ages.get(within, 0) + 1
 
     def note(
         self,
@@ -81,6 +92,8 @@ class Report(msgspec.Struct):
             counters.add(f"relay_delivery_{name}_total", getattr(self, name), dataset=self.dataset)
         for name in ("ambiguous", "ambiguous_late"):
             counters.add(f"relay_{name}_total", getattr(self, name), dataset=self.dataset)
+        for within, n in self.ages.items():
+            counters.add("relay_delivered_by_age_total", n, dataset=self.dataset, within=within)
         if self.withheld:
             fields = {"dataset": self.dataset, "events": self.withheld}
             logger.warning("Events were forgotten unsent, since their visitors did not agree", extra=fields)

@@ -24,9 +24,9 @@ from typing import TypeVar
 
 import msgspec
 
-from conversion_relay.delivery.before_sending import before_sending, is_in_the_future, is_late
+from conversion_relay.delivery.before_sending import before_sending, is_doubtful, is_in_the_future, is_late
 from conversion_relay.delivery.context import Context
-from conversion_relay.delivery.exchange import as_attempt, post
+from conversion_relay.delivery.exchange import as_attempt
 from conversion_relay.delivery.isolation import Batch
 from conversion_relay.delivery.pace import DATASET_OUTCOMES
 from conversion_relay.delivery.report import Report, alert
@@ -89,7 +89,11 @@ class Sitting:
     # -- 2. what is sent, in which batches -----------------------------------------------------------------------------
 
     def _pack(self) -> None:
-        now, meta_now = self._context.clock(), self._meta_now()
+        context, now = self._context, self._context.clock()
+        if not context.meta_clock.is_known and any(is_doubtful(event, now) for event in self._lease.events):
+            # "(#100) param data must be non-empty.", and Meta's date: before our clock alone lets events expire
+            context.ask(self._dataset, [])
+        meta_now = context.meta_now() if context.meta_clock.is_known else None
         sendable: list[LeasedEvent] = []
         unsendable: list[Settlement] = []
         for event in self._lease.events:
@@ -104,9 +108,6 @@ class Sitting:
                 self._report.ambiguous_late += is_late(event, now)
         self._settle(unsendable, None)
         self._batches = self._context.isolation.pack(sendable)
-
-    def _meta_now(self) -> float:
-        return self._context.meta_clock.now(self._context.clock(), self._context.steady_clock())
 
     def _is_better_tried_apart(self, event: LeasedEvent, now: float) -> bool:
         """What is known to be refused is not sent with others; nor is what was a suspect and waits here after all."""
@@ -150,15 +151,7 @@ class Sitting:
 
     def _ask(self, batch: Batch) -> Outcome:
         context, started = self._context, self._context.steady_clock()
-        outcome = post(
-            context.transport,
-            context.settings,
-            self._dataset,
-            batch.events,
-            context.deadline,
-            context.clock,
-            note_date=lambda date: context.meta_clock.note(date, context.steady_clock()),
-        )
+        outcome = context.ask(self._dataset, batch.events)
         self._report.calls += 1
         name = self._dataset.pixel_id
         self._failures = context.paces.note(name, outcome, started, suspects=self.suspects)
@@ -167,19 +160,10 @@ class Sitting:
                 batch.twin.is_guilty = True
             if context.paces.recovered(name):
                 logger.info("Meta takes events again", extra={"dataset": name})
-        self._tell_figures(name)
+        context.tell_figures(name)
         if isinstance(outcome, Ambiguous) or (isinstance(outcome, Unreachable) and outcome.sent):
             self._report.ambiguous += len(batch.events)
         return outcome
-
-    def _tell_figures(self, name: str) -> None:
-        context = self._context
-        if context.paces.are_all_refused(name) and context.paces.alert(name, "all_refused"):
-            alert(name, "all_refused")
-        if context.paces.has_too_many_errors(name):
-            alert(name, "error_share")
-        if context.meta_clock.is_news(context.clock(), context.steady_clock()):
-            alert(name, "clock_skew")
 
     # -- 6. what follows from the answer -------------------------------------------------------------------------------
 
@@ -232,7 +216,7 @@ class Sitting:
     def _named(self, events: list[LeasedEvent], outcome: Refused) -> list[LeasedEvent]:
         """Those that Meta means. When it complains of a time, its clock says which: the place may be another's."""
         if outcome.is_about_time:
-            meta_now = self._meta_now()
+            meta_now = self._context.meta_now()
             return [event for event in events if is_in_the_future(event, meta_now)]
         if outcome.index is not None and outcome.index < len(events):
             return [events[outcome.index]]
@@ -273,9 +257,12 @@ class Sitting:
         settle = partial(context.outbox.settle, self._lease, settlements, attempt, context.clock())
         self._surely(settle, "What Meta answered cannot be recorded yet")
         context.isolation.forget(event for event, verdict in settlements if isinstance(verdict, _ENDED))
+        meta_now = self._context.meta_now()
         outcomes: dict[tuple[Verdict, str], list[str]] = {}
         for event, verdict in settlements:
             outcomes.setdefault((verdict, event.event_name), []).append(event.event_id)
+            if isinstance(verdict, Delivered):
+                self._report.note_age(meta_now - event.event_time)
         for (verdict, event_name), event_ids in outcomes.items():
             self._report.note(verdict, event_name, event_ids, attempt, context.sentences)
 

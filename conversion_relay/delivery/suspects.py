@@ -8,8 +8,8 @@ It is the same sitting, with other answers to four questions:
   others, so that several workers find them side by side.
 - *What if they are refused together?* They are parted here, and their parts are sent by this very sitting. Where each
   of them has an offence for which Meta refused one before, the refusal is about each of them.
-- *Where do they wait?* In their own lane, whatever the reason for waiting: after an outage they would else meet
-  the good ones in one batch, and be refused together once more.
+- *Where do they wait?* In their own lane, whatever the reason for waiting: after an outage they would else meet the
+  good ones in one batch, and be refused together once more.
 """
 
 from conversion_relay.delivery.isolation import Batch
@@ -20,7 +20,7 @@ from conversion_relay.outbox.protocol import LeasedEvent, Settlement
 from conversion_relay.outbox.verdict import Park, Suspect, Verdict
 
 CROWD = 16
-"""Events that a sitting keeps when many of the suspects are bad: that many calls take a second or two, so all workers end together."""
+"""Calls for which a sitting keeps events when many suspects are bad: few, so that all workers end together."""
 
 
 class SuspectSitting(Sitting):

@@ -163,10 +163,9 @@ class Delivery:
         ]
         return max(0.0, min([at_most, *due]))
 
-    def clock_skew(self) -> float:
-        """Seconds that our clock is ahead of Meta's; 0 until Meta has answered. For metrics."""
-        return self._meta_clock.skew(self._clock(), self._steady_clock())
-
     def paces(self) -> dict[str, PaceNow]:
         """For dashboard and metrics."""
-        return self._paces.now()
+        skew = self._meta_clock.skew(self._clock(), self._steady_clock())
+        return {
+            name: msgspec.structs.replace(pace, clock_skew_seconds=skew) for name, pace in self._paces.now().items()
+        }

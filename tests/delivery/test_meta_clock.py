@@ -1,0 +1,145 @@
+"""What time it is at Meta, and what a wrong clock of ours does to events: nothing."""
+
+import json
+from email.utils import formatdate
+
+import pytest
+
+from conversion_relay.delivery import Delivery
+from conversion_relay.delivery.meta_clock import SAMPLES, MetaClock
+from conversion_relay.delivery.transport import Response
+from conversion_relay.event import SealedEvent
+from tests.delivery.standins import NOW, SETTINGS, Clock, Meta, drain, states, wire
+
+HOUR, DAY = 3_600, 86_400
+
+
+def test_until_meta_has_answered_our_own_clock_is_believed():
+    clock = MetaClock()
+    assert clock.now(NOW, 5.0) == NOW and clock.skew(NOW, 5.0) == 0 and not clock.is_known
+
+
+def test_the_median_of_the_last_answers_counts_and_one_odd_answer_moves_nothing():
+    clock = MetaClock()
+    for n in range(SAMPLES):
+        clock.note(NOW + n + (10 * DAY if n == 3 else 0), 100.0 + n)
+    assert clock.skew(NOW + HOUR, 100.0) == HOUR
+
+
+def test_setting_our_clock_changes_nothing_of_what_meta_says():
+    clock = MetaClock()
+    clock.note(NOW, 100.0)
+    assert clock.now(NOW - 10 * DAY, 160.0) == clock.now(NOW + 10 * DAY, 160.0) == NOW + 60
+
+
+@pytest.mark.parametrize(("seconds", "is_news"), [(0, False), (59, False), (60, True), (-60, True), (10 * DAY, True)])
+def test_a_wrong_clock_is_told_once_until_it_was_right(seconds, is_news):
+    clock = MetaClock()
+    clock.note(NOW, 100.0)
+    assert [clock.is_news(NOW + seconds, 100.0) for _ in range(3)] == [is_news, False, False]
+    assert not clock.is_news(NOW, 100.0)
+    assert clock.is_news(NOW + seconds, 100.0) is is_news
+
+
+class JudgingMeta(Meta):
+    """Has a clock of its own, and refuses as Meta does: the place of the event is not told truly."""
+
+    def __init__(self, steady: Clock, at_start: float) -> None:
+        super().__init__()
+        self.steady, self.started, self.at_start = steady, steady.now, at_start
+
+    @property
+    def now(self) -> float:
+        return self.at_start + self.steady.now - self.started
+
+    def send(self, request, deadline):
+        events = json.loads(request.body)["data"]
+        self.calls.append([event["event_id"] for event in events])
+        date = {"date": formatdate(self.now, usegmt=True)}
+        if not events:
+            return self.error(date, None, "param data must be non-empty.")
+        if any(event["event_time"] < self.now - 7 * DAY for event in events):
+            return self.error(date, 2804003, "too old")
+        if any(event["event_time"] > self.now + 600 for event in events):
+            return self.error(date, 2804019, "The parameter $['data'][0]['event_time'] lies in the future")
+        return Response(200, date, b'{"events_received":%d,"fbtrace_id":"A"}' % len(events))
+
+    def error(self, headers, subcode, text):
+        said = {"message": text, "code": 100, "error_subcode": subcode, "error_user_msg": text, "fbtrace_id": "A"}
+        return Response(400, headers, json.dumps({"error": said}).encode())
+
+
+class World:
+    """Our wall clock, a steady one, and Meta's."""
+
+    def __init__(self, outbox, ahead: float, *, set_later: bool = False) -> None:
+        self.outbox, self.wall, self.steady = outbox, Clock(), Clock()
+        self.wall.now = NOW if set_later else NOW + ahead
+        self.steady.now = 500.0
+        self.meta = JudgingMeta(self.steady, NOW)
+        self.running = Delivery(
+            outbox, self.meta, SETTINGS, clock=self.wall, steady_clock=self.steady, jitter=lambda: 0.5
+        )
+
+    def put(self, *ids: str, at: float | None = None) -> None:
+        at = self.wall.now if at is None else at
+        times = {"event_time": int(at), "expires_at": int(at) + 7 * DAY - HOUR}
+        bodies = {i: wire(i, event_time=int(at)) for i in ids}
+        self.outbox.put(
+            [SealedEvent(dataset="1", event_name="Lead", event_id=i, body=bodies[i], **times) for i in ids],
+            self.wall.now,
+        )
+
+    def live(self, seconds: int, step: int = 60) -> None:
+        for _ in range(0, seconds, step):
+            drain(self.running)
+            self.wall.now += step
+            self.steady.now += step
+
+
+@pytest.mark.parametrize("ahead", [HOUR, 10 * DAY])
+def test_what_our_clock_stamped_ahead_of_metas_waits_and_is_sent_when_its_time_comes(outbox, ahead, caplog):
+    world = World(outbox, ahead)
+    world.put("stamped")
+    world.put("right", at=NOW)
+    world.live(20 * 60)
+    assert states(outbox, "stamped", "right") == {"pending": 1, "delivered": 1}
+    assert len(world.meta.calls) <= 4, "what is known to lie in the future is not sent in vain"
+    assert [r.levelname for r in caplog.records if "clock of this machine" in r.message] == ["ERROR"]
+    assert round(world.running.paces()["1"].clock_skew_seconds) == ahead
+    world.live(ahead + HOUR, step=1_000)
+    assert states(outbox, "stamped") == {"delivered": 1}
+
+
+@pytest.mark.parametrize("ahead", [HOUR, 10 * DAY, -HOUR, -10 * DAY])
+@pytest.mark.parametrize("has_answered", [True, False])
+def test_events_of_the_right_time_survive_a_clock_that_is_set(outbox, ahead, has_answered):
+    """Ten days ahead all of them look too old; Meta's clock says that they are not."""
+    world = World(outbox, ahead, set_later=True)
+    if has_answered:
+        world.put("first")
+        world.live(60)
+    world.put("a", "b")
+    world.wall.now += ahead
+    world.live(2 * HOUR, step=600)
+    assert states(outbox, "a", "b") == {"delivered": 2}
+
+
+def test_300_events_stamped_ten_days_ahead_keep_nobody_waiting(outbox):
+    world = World(outbox, 0)
+    world.put(*[f"late{n}" for n in range(300)], at=NOW + 10 * DAY)
+    world.put(*[f"good{n}" for n in range(200)])
+    world.live(120)
+    assert states(outbox, *[f"good{n}" for n in range(200)]) == {"delivered": 200}
+    assert states(outbox, *[f"late{n}" for n in range(300)]) == {"pending": 300}
+    assert len(world.meta.calls) <= 3
+
+
+def test_what_is_too_old_by_metas_clock_is_expired(outbox):
+    world = World(outbox, -2 * DAY)
+    world.put("first", at=NOW)
+    world.live(60)
+    world.put("old", at=NOW - 7 * DAY + 1_800)
+    world.live(60)
+    assert states(outbox, "old") == {"expired": 1}
+    assert "old" not in [i for call in world.meta.calls for i in call]
