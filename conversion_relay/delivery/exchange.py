@@ -6,7 +6,7 @@ import msgspec
 
 from conversion_relay.delivery.transport import Response, Transport
 from conversion_relay.meta.batch import Sized
-from conversion_relay.meta.graph import Outcome, Said, build_request, read_response
+from conversion_relay.meta.graph import Accepted, Outcome, Refused, Said, build_request, read_response
 from conversion_relay.meta.headers import date
 from conversion_relay.outbox import Attempt
 from conversion_relay.settings import Dataset, Settings
@@ -23,8 +23,8 @@ def post(
     test_event_code: str | None = None,
     note_date: Callable[[float], None] = lambda _: None,
 ) -> Outcome:
-    """What it came to; `deadline` in seconds for all of it. `note_date` is told Meta's time, if the answer is
-    Meta's own (it has Meta's trace id) and has a date."""
+    """What it came to; `deadline` in seconds for all of it. `note_date` is told Meta's time, if this answer can
+    only be Meta's own: it judged the events, and has Meta's trace id."""
     request = build_request(
         batch,
         url=settings.graph_url,
@@ -37,7 +37,8 @@ def post(
     answer = transport.send(request, deadline)
     if isinstance(answer, Response):
         outcome = read_response(answer.status, answer.headers, answer.body, len(batch), clock())
-        if outcome.said.fbtrace_id and (at := date(answer.headers)) is not None:
+        is_metas = isinstance(outcome, Accepted | Refused) and outcome.said.fbtrace_id
+        if is_metas and (at := date(answer.headers)) is not None:
             note_date(at)
         return outcome
     return answer

@@ -6,8 +6,8 @@ let events expire that Meta would take. And a clock is set while we run, so a di
 morning says nothing tonight.
 
 The rule: what is kept is the difference between Meta's clock and a clock that nobody sets, the median of the last
-answers, so that one odd answer moves nothing. Setting our wall clock then changes nothing at all. Only answers that are
-Meta's own count: a proxy's error page has a date, too. A difference below a second or two is the header's resolution
+answers, so that one odd answer moves nothing. Setting our wall clock then changes nothing at all. Only answers in which
+Meta judged the events count: a proxy's page has a date, too, and so has whoever answers at a wrong address. A difference below a second or two is the header's resolution
 and the way of the answer; nobody is told below a minute.
 
 Rejected: NTP (one more thing that a firewall stops, and it is Meta's clock that counts); correcting `event_time` of

@@ -22,7 +22,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from tests.failures import backlog, clocks, disk, killed, neighbours, network, power_cut
+from tests.failures import babble, backlog, clocks, disk, killed, neighbours, network, power_cut
 from tests.failures.load import Progress, Result
 from tests.failures.proxy import MODES
 
@@ -69,6 +69,7 @@ FAULTS = [
     Fault("bad network", network.bad_network, 5 * len(MODES), len(MODES)),
     Fault("nobody listens at Meta", network.refused, 20, 5),
     Fault("name does not resolve", network.no_name, 10, 5),
+    Fault("random answers for 10 minutes", babble.for_minutes, 10, 10),
     Fault("one dataset hangs", network.one_hangs, 20, 10),
     *(Fault(f"dead token, new one by {how}", token_renewed(how), 1, 1) for how in ("file", "TOML", "SIGHUP")),
     Fault("3 days away, token dead 24 h", clocks.three_days, 1, 1),
