@@ -183,10 +183,10 @@ class Isolation:
         with self._lock:
             tally = _room_for(self._tallies, (dataset, shape(event.body, now)), Tally())
             tally.add(1, 0)
-            if tally.share >= CROWDED_SHARE:
-                self._crowded.add(dataset)
             if (found := offence(event.body, subcode, path, now)) is not None:
                 _room_for(self._offences, (dataset, subcode, found), path)
+            elif tally.share >= CROWDED_SHARE:
+                self._crowded.add(dataset)
 
     def accepted(self, dataset: str, events: Sequence[LeasedEvent], now: float, *, suspects: bool = True) -> None:
         """Costs nothing while no shape is under suspicion. Fresh events end a known cause, and say nothing of the share

@@ -7,8 +7,8 @@ morning says nothing tonight.
 
 The rule: what is kept is the difference between Meta's clock and a clock that nobody sets, the median of the last
 answers, so that one odd answer moves nothing. Setting our wall clock then changes nothing at all. Only answers in which
-Meta judged the events count: a proxy's page has a date, too, and so has whoever answers at a wrong address. A difference below a second or two is the header's resolution
-and the way of the answer; nobody is told below a minute.
+Meta judged the events count: a proxy's page has a date, too, and so has whoever answers at a wrong address. A
+difference below a second or two is the header's resolution and the way of the answer; nobody is told below a minute.
 
 Rejected: NTP (one more thing that a firewall stops, and it is Meta's clock that counts); correcting `event_time` of
 what was accepted (its bytes are sealed, and the pixel may have sent the same event with the same time).

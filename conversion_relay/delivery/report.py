@@ -92,7 +92,8 @@ class Report(msgspec.Struct):
             counters.add(f"relay_delivery_{name}_total", getattr(self, name), dataset=self.dataset)
         for name in ("ambiguous", "ambiguous_late"):
             counters.add(f"relay_{name}_total", getattr(self, name), dataset=self.dataset)
-        for within, n in self.ages.items():
+        for within in (*(name for _, name in _FRESH), "later"):
+            n = self.ages.get(within, 0)
             counters.add("relay_delivered_by_age_total", n, dataset=self.dataset, within=within)
         if self.withheld:
             fields = {"dataset": self.dataset, "events": self.withheld}

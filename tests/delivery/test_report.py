@@ -110,11 +110,20 @@ def test_counts_of_several_verdicts_add_up():
     assert counts(report) == {"delivered": 3, "dead": 1, "expired": 2}
 
 
+def test_what_was_delivered_is_counted_by_how_late_it_came():
+    counters, report = Counters(), Report("1", claimed=5)
+    for seconds in (-5, 3_600, 3_601, 86_400, 86_401):
+        report.note_age(seconds)
+    report.tell(counters)
+    ages = {dict(labels)["within"]: n for (name, labels), n in counters.read().items() if "_by_age_" in name}
+    assert ages == {"1h": 2, "2h": 1, "24h": 1, "later": 1}
+
+
 def test_counters_are_kept_for_each_dataset_and_add_up_over_turns():
     counters = Counters()
     for dataset in ("1", "2", "1"):
         Report(dataset, claimed=0, **dict.fromkeys(COUNTS, 2)).tell(counters)
-    got = {(name, *labels): value for (name, labels), value in counters.read().items()}
+    got = {(name, *labels): value for (name, labels), value in counters.read().items() if "_by_age_" not in name}
     assert got == {
         (f"relay_{'' if name.startswith('ambiguous') else 'delivery_'}{name}_total", ("dataset", dataset)): n
         for name in COUNTS
