@@ -242,3 +242,54 @@ def test_fresh_events_do_not_join_a_half_whose_first_key_is_0():
     isolation.halve(events(4, first=0))
     packed = {tuple(keys(batch)) for batch in isolation.pack([*events(2, first=0), *events(3, first=10)])}
     assert packed == {(0, 1), (10, 11, 12)}
+
+
+def shaped(key: int, member: str, n: int = 1) -> LeasedEvent:
+    body = {"event_name": "Lead", "event_id": f"{key}", "event_time": int(NOW), "action_source": "website"}
+    return msgspec.structs.replace(event(key), body=json.dumps(body | {"user_data": {member: "x"}}).encode())
+
+
+def test_a_batch_is_parted_where_a_shape_ends():
+    batch = [shaped(key, "ph" if key % 3 == 0 else "em") for key in range(1, 10)]
+    second, first = Isolation().part(batch, None, NOW)
+    assert {frozenset(keys(first)), frozenset(keys(second))} == {frozenset({3, 6, 9}), frozenset({1, 2, 4, 5, 7, 8})}
+
+
+def test_a_group_that_was_refused_together_ends_nobody_and_one_that_was_refused_alone_ends_itself():
+    isolation, group = Isolation(), [shaped(key, "em") for key in range(1, 5)]
+    isolation.refused("1", group[0], 2804036, (), NOW)
+    assert not isolation.is_proven("1", group[1:], 2804036, (), NOW), "one shape is no proof"
+    assert not isolation.is_proven("1", group[1:], 2804019, ("user_data", "ph"), NOW), "of another complaint"
+    isolation.refused("1", group[0], 2804019, ("user_data", "ph"), NOW)
+    assert isolation.is_proven("1", group[1:], 2804019, ("user_data", "ph"), NOW)
+    assert not isolation.is_proven("2", group[1:], 2804019, ("user_data", "ph"), NOW)
+    assert not isolation.is_proven("1", [*group[1:], shaped(9, "ph")], 2804019, ("user_data", "ph"), NOW)
+
+
+def test_a_known_cause_is_forgotten_when_one_of_its_shape_is_taken():
+    isolation = Isolation()
+    for key in (1, 2, 3):
+        assert not isolation.knows("1", shaped(9, "em"), NOW)
+        isolation.refused("1", shaped(key, "em"), 2804036, (), NOW)
+    assert isolation.knows("1", shaped(9, "em"), NOW)
+    assert not isolation.knows("1", shaped(9, "ph"), NOW) and not isolation.knows("2", shaped(9, "em"), NOW)
+    isolation.accepted("1", [shaped(4, "em")], NOW, suspects=False)
+    assert not isolation.knows("1", shaped(9, "em"), NOW)
+
+
+def test_where_most_are_bad_they_are_tried_one_by_one():
+    isolation, batch = Isolation(), [shaped(key, "em") for key in range(100)]
+    assert isolation.most_together("1", batch, NOW) == 100
+    for one in batch[:3]:
+        isolation.refused("1", one, 2804036, (), NOW)
+    assert isolation.most_together("1", batch[3:], NOW) == 1
+    isolation.accepted("1", [shaped(key, "em") for key in range(200, 250)], NOW)
+    assert isolation.most_together("1", batch[3:], NOW) == 9
+
+
+def test_shapes_and_offences_are_remembered_within_bounds(monkeypatch):
+    monkeypatch.setattr("conversion_relay.delivery.isolation.MOST_SHAPES", 10)
+    isolation = Isolation()
+    for key in range(100):
+        isolation.refused("1", shaped(key, f"member{key}"), 2804019, ("user_data", "ph"), NOW)
+    assert len(isolation._tallies) == len(isolation._offences) == 10
