@@ -1,20 +1,16 @@
 """Event ids: how they are made, in one place, because browser and server must make the same ones.
 
 Meta drops the second of two events with the same dataset, name and id within 48 hours:
-https://developers.facebook.com/docs/marketing-api/conversions-api/deduplicate-pixel-and-server-events
-So a repeated request, a webhook that is delivered twice and the pixel's copy must all carry one string. An id goes to
-Meta in clear and into every log on the way, so it must not hold an e-mail address; where it would, the SHA-256 of the
-address stands in its place.
-"""
+https://developers.facebook.com/docs/marketing-api/conversions-api/deduplicate-pixel-and-server-events So a repeated
+request, a webhook that is delivered twice and the pixel's copy must all carry one string. An id goes to Meta in clear
+and into every log on the way, so it must not hold an e-mail address or a phone number; where it would, the SHA-256 of
+its normal form stands in its place. The rule is pure, so two sides that both use it still agree."""
 
 import hashlib
 import re
+from collections.abc import Iterator
 
-_EMAIL = re.compile(
-    r"(?P<kind>\b(?:contact|registration|purchase|lead|order)_)?"
-    r"(?P<email>[^\s/?#&=:;,<>()\"'@%]+(?:@|%40)[^\s/?#&=_:;,<>()\"'@%]+\.[^\s/?#&=_:;,<>()\"'.@%]{2,})",
-    re.IGNORECASE,
-)
+from conversion_relay.personal_data import email_spans, held, phone_spans, plain, spelled_out
 
 
 def for_registration(registration_id: str) -> str:
@@ -61,25 +57,74 @@ def uuid7(now: float, entropy: bytes) -> str:
 
 
 def without_email(event_id: str) -> str:
-    """An id that somebody else made, with each e-mail address in it replaced by its SHA-256.
+    """An id that somebody else made, with each e-mail address and phone number in it replaced by its SHA-256.
+
+    An address is hashed in lower case, a number as its digits with the country code: as Meta hashes both. Where a
+    disguise had to be undone to find it, the rest of the id is without it, too.
 
     >>> without_email("contact_test@example.com_1692345678")
     'contact_973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b_1692345678'
+    >>> without_email("contact_+1 (650) 555-1212_1") == without_email("contact_0016505551212_1")
+    True
     """
-    if "@" not in event_id and "%40" not in event_id:
+    if held(event_id) is None:
         return event_id
-    return _EMAIL.sub(lambda match: (match["kind"] or "") + _digest(match["email"].replace("%40", "@")), event_id)
+    for text in _readings(event_id):
+        replaced = _with_digests(text)
+        if held(replaced) is None:
+            return replaced
+    return _digest(event_id)
 
 
 def holds_email(text: str) -> bool:
-    """Whether an e-mail address stands anywhere in the text, also with its @ as %40.
+    """Whether an e-mail address stands anywhere in the text, also in disguise (`personal_data`).
 
     >>> holds_email("https://shop.example/thanks/joe%40example.com"), holds_email("price @ 3.50")
     (True, False)
     """
-    return ("@" in text or "%40" in text) and _EMAIL.search(text) is not None
+    return held(text) == "email"
 
 
-def _digest(email: str) -> str:
+def holds_person(text: str) -> bool:
+    """Whether an e-mail address or a phone number in international form stands anywhere in the text."""
+    return held(text) is not None
+
+
+def _readings(event_id: str) -> Iterator[str]:
+    """The id as it stands, else without its disguises."""
+    yield event_id
+    seen = plain(event_id).text
+    yield seen
+    yield spelled_out(seen) or seen
+
+
+def _with_digests(text: str) -> str:
+    places = []
+    for begin, end in email_spans(text):
+        kind = _KIND.match(text, begin, end)
+        start = kind.end() if kind else begin
+        places.append((start, end, text[start:end]))
+    taken = iter([*places, (len(text) + 1, len(text) + 1, "")])
+    address = next(taken)
+    phones: list[tuple[int, int, str]] = []
+    for number in phone_spans(text):
+        while address[1] <= number.begin:
+            address = next(taken)
+        if number.end <= address[0]:
+            phones.append((number.begin, number.end, number.digits))
+    parts: list[str] = []
+    read = 0
+    for begin, end, found in sorted([*places, *phones]):
+        if begin >= read:
+            parts += [text[read:begin], _digest(found)]
+            read = end
+    return "".join([*parts, text[read:]])
+
+
+# What our own rules, and many sites, write before an address; a local part must remain.
+_KIND = re.compile(r"(?:contact|registration|purchase|lead|order)_(?=[^@]*[^\W_][^@]*@)", re.IGNORECASE)
+
+
+def _digest(text: str) -> str:
     # Half of a surrogate pair has no UTF-8, and an odd text must not end its caller's request with an exception.
-    return hashlib.sha256(email.strip().lower().encode(errors="replace")).hexdigest()
+    return hashlib.sha256(text.strip().lower().encode(errors="replace")).hexdigest()

@@ -42,6 +42,8 @@ class Tracked(msgspec.Struct, frozen=True):
 
     event_id: str | None
     state: Literal["accepted", "duplicate", "withheld"]
+    dropped: tuple[str, ...] = ()
+    """What was left out of the event, as "path: reason"; never a value."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -99,7 +101,7 @@ class Relay:
                 return Tracked(None, "withheld")
             raise InvalidEvent(accepted.reason, accepted.field, accepted.message)
         (receipt,) = self.put([accepted.event])
-        return Tracked(receipt.event_id, "duplicate" if receipt.duplicate else "accepted")
+        return Tracked(receipt.event_id, "duplicate" if receipt.duplicate else "accepted", accepted.dropped)
 
     def seal(
         self,
@@ -143,7 +145,7 @@ class Relay:
         outbox = self.outbox
         if not isinstance(outbox, Visits):
             raise unsupported(outbox, "remember_visitor")
-        outbox.remember_visitor(key, visit, self._clock())
+        outbox.remember_visitor(without_email(key), visit, self._clock())
         return True
 
     def has_visitors(self) -> bool:
@@ -154,7 +156,7 @@ class Relay:
     def facts_of(self, key: str) -> RequestFacts | None:
         """The visit that was remembered under this key, for `track`."""
         outbox = self.outbox
-        visit = outbox.visitor(key, self._clock()) if isinstance(outbox, Visits) else None
+        visit = outbox.visitor(without_email(key), self._clock()) if isinstance(outbox, Visits) else None
         return visit.facts() if visit else None
 
     def facts_for(self, event: Event) -> RequestFacts:

@@ -11,10 +11,14 @@ Thinning. A backlog of a million events would write a million lines, and the one
 Above LINES_PER_SECOND, for each level, the rest of the second is summed up: one line per sentence, with a `count`. By
 level, so that successes never use up the lines of failures. `flush` writes the last second's sums at the end.
 
-The last net. No caller logs a person or a token; each logs event ids, codes and counts. `NoSecrets` stands under every
-handler all the same, because libraries log too, and a traceback shows arguments: it strikes out every configured secret
-and whatever looks like an e-mail address, in message, members and traceback. It is a net and no licence: it cannot
-know a phone number or a name.
+The last net. No caller logs a person or a token; each logs event ids, codes and counts. `NoSecrets` stands under
+every handler all the same, because libraries log too, and a traceback shows arguments: it strikes out every
+configured secret and whatever looks like an e-mail address or a phone number in international form, in message,
+members and traceback. It is a net and no licence: it cannot know a name.
+
+Digests. An event id may hold the SHA-256 of an address (`event_id.py`). Whoever knows the address can make the digest
+and look for it, in a log that `erase` cannot reach. So a log line shows the first four of its 64 digits, which
+thousands of people share; with the rest of the id they still tell one event from another.
 """
 
 import json
@@ -26,6 +30,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from conversion_relay.personal_data import email_spans, held, phone_spans
+
 logger = logging.getLogger("conversion_relay")
 
 SENT = "Meta Conversions API {} event sent successfully"
@@ -35,6 +41,18 @@ LINES_PER_SECOND = 100
 """For each level; what is more in a second is summed up."""
 PATIENCE = frozenset({"throttled"})
 """Why events wait without an error: Meta answered, and asks for time."""
+
+
+def without_digests(text: str) -> str:
+    """The text with every SHA-256 in it shortened to its first four digits; see "Digests" above.
+
+    >>> without_digests("contact_973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b_1692345678")
+    'contact_973d..._1692345678'
+    """
+    return _DIGEST.sub(r"\1...", text)
+
+
+_DIGEST = re.compile(r"(?<![0-9A-Za-z])([0-9A-Fa-f]{4})[0-9A-Fa-f]{60}(?![0-9A-Za-z])")
 
 
 class Counters:
@@ -105,7 +123,7 @@ class Sentences:
             most = self._successes if level == logging.INFO else LINES_PER_SECOND
             room = max(0, most - self._written[level])
             for event_id in event_ids[:room]:
-                logger.log(level, sentence, extra={"event_id": event_id, **fields})
+                logger.log(level, sentence, extra={"event_id": without_digests(event_id), **fields})
             self._written[level] += len(event_ids[:room])
             if len(event_ids) > room:
                 self._held[level, sentence] += len(event_ids) - room
@@ -117,12 +135,10 @@ class Sentences:
 
 
 class NoSecrets(logging.Filter):
-    """The last net: strikes known secrets and e-mail addresses out of everything that a record holds.
+    """The last net: strikes known secrets, e-mail addresses and phone numbers out of everything that a record holds.
 
     Secrets shorter than six characters are left alone: they would blank out parts of ordinary words.
     """
-
-    _EMAIL = re.compile(r"[^\s\"'<>(),;:=&?/]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__()
@@ -141,7 +157,19 @@ class NoSecrets(logging.Filter):
     def _struck(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return self._EMAIL.sub("***", text) if "@" in text or "%40" in text else text
+        text = without_digests(text)
+        return text if held(text) is None else _without_persons(text)
+
+
+def _without_persons(text: str) -> str:
+    """In a disguise nothing is struck out by halves: then a line is "***" as a whole."""
+    parts, read = [], 0
+    for begin, end in sorted([*email_spans(text), *((number.begin, number.end) for number in phone_spans(text))]):
+        if begin >= read:
+            parts += [text[read:begin], "***"]
+            read = end
+    struck = "".join([*parts, text[read:]])
+    return struck if held(struck) is None else "***"
 
 
 class JsonLines(logging.Formatter):

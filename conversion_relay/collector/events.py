@@ -24,7 +24,7 @@ class AcceptedRow(msgspec.Struct, frozen=True, omit_defaults=True):
     event_id: str
     duplicate: bool
     dropped: tuple[str, ...] = ()
-    """Match keys that were left out, each with its reason."""
+    """Match keys and personal data that were left out, each by its path and with its reason."""
 
 
 class RefusedRow(msgspec.Struct, frozen=True):
@@ -122,6 +122,8 @@ class EventsEndpoint:
             accepted.append(AcceptedRow(one.place, receipt.event_id, receipt.duplicate, one.acceptance.dropped))
             event_name = one.acceptance.event.event_name
             name = event_name if event_name in STANDARD_EVENT_NAMES else "other"
+            for member, kind in one.acceptance.removed:
+                self._counters.add("relay_personal_data_removed_total", member=member, kind=kind)
             self._counters.add(f"relay_events_{'duplicate' if receipt.duplicate else 'accepted'}_total", event=name)
         return accepted
 

@@ -9,10 +9,10 @@ import msgspec
 from conversion_relay.collector.browser_ids import browser_ids
 from conversion_relay.collector.door import Admitted, HttpError, Reply, not_durable
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.event_id import holds_email
 from conversion_relay.intake.reading import wrong_shape
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.visit import LONGEST_KEY
+from conversion_relay.personal_data import held
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 
@@ -64,10 +64,9 @@ class VisitorsEndpoint:
 
     async def post(self, admitted: Admitted) -> Reply:
         visitor = _read(_visitor_decoder, admitted.body)
-        if holds_email(visitor.key):
-            raise HttpError(
-                400, "holds_email", "key", "the key holds an e-mail address; send an order's or registration's id"
-            )
+        if holds := held(visitor.key):
+            message = "the key holds an e-mail address or a phone number; send an order's or registration's id"
+            raise HttpError(400, f"holds_{holds}", "key", message)
         ids = browser_ids(admitted, self._relay.settings)
         facts = admitted.facts
         if ids is not None:

@@ -7,8 +7,9 @@ only what it returns. The steps, and why they stand in this order:
    the answer must not depend on what else is in the event.
 2. Consent. Before anything of the person is looked at: of a visitor who declined not even a finding is made.
 3. The time, since click ids, birth dates and validation need to know when. What is no time is refused here.
-4. Free objects and URLs are scrubbed of e-mail addresses, before anything can quote them.
-5. The event id: the caller's own, with an e-mail address in it replaced by its digest; else a new UUID.
+4. Every other text of the event is scrubbed of persons, before anything can quote it (`intake/scrub`): free objects,
+   URLs, and members that would be sent as they are.
+5. The event id: the caller's own, with a person in it replaced by a digest; else a new UUID.
 6. Match keys: the request fills in what the caller left out (address, user agent, click), then all are normalised and
    hashed. Here the person ends; a value that cannot be used is dropped with a reason and never costs the event.
 7. Validation, last: it judges the finished JSON, the same that will be sent (`meta/validate.py`).
@@ -20,18 +21,26 @@ judge another text than the one that is sent).
 
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from conversion_relay import event_id
-from conversion_relay.event import PUBLIC_EVENT_NAMES, Event, Rejection, SealedEvent
+from conversion_relay.event import PUBLIC_EVENT_NAMES, ActionSource, Event, Rejection, SealedEvent
 from conversion_relay.intake import consent
 from conversion_relay.intake.request_facts import RequestFacts
-from conversion_relay.intake.scrub import may_hold_personal_data, scrub_url, without_personal_data
+from conversion_relay.intake.scrub import (
+    Removed,
+    may_hold_personal_data,
+    scrub_event_id,
+    scrub_match_keys,
+    scrub_page,
+    without_personal_data,
+)
 from conversion_relay.meta import click_id
 from conversion_relay.meta.customer_information import DroppedKey, match_keys
 from conversion_relay.meta.customer_information.network import normalize_client_ip_address
+from conversion_relay.meta.event_kinds import DATA_PROCESSING
 from conversion_relay.meta.validate import CLOCK_SKEW, errors, expiry, is_number
 
 Sender = Literal["browser", "backend"]
@@ -63,7 +72,9 @@ class Acceptance(msgspec.Struct, frozen=True):
 
     event: SealedEvent
     dropped: tuple[str, ...] = ()
-    """Match keys that were left out, as "field: reason"; told to the caller, never stored."""
+    """Match keys and persons' data that were left out, as "path: reason"; told to the caller, never stored."""
+    removed: tuple[tuple[str, str], ...] = ()
+    """What of `dropped` was personal data, as (member of the event, kind); for counting."""
 
 
 def accept(
@@ -86,8 +97,8 @@ def accept(
     return _seal(prepared, policy.dataset, now, granted=granted)
 
 
-Prepared = tuple[dict[str, Any], list[DroppedKey]]
-"""Meta's JSON of an event that is not judged yet, and the match keys that were left out of it."""
+Prepared = tuple[dict[str, Any], list[DroppedKey | Removed]]
+"""Meta's JSON of an event that is not judged yet, and what was left out of it."""
 
 
 def prepare(
@@ -105,11 +116,12 @@ def prepare(
     event_time = _event_time(event.event_time, now)
     if event_time is None:
         return _NOT_A_TIME
+    if event.action_source not in _ACTION_SOURCES:
+        return _NO_SUCH_SOURCE
     try:
         wire: dict[str, Any] = msgspec.to_builtins(event)
         person = wire.pop("user_data", {})
-        free_form = {name: wire[name] for name in _FREE_FORM if name in wire}
-        # Most events hold nothing to remove. One search over the encoded bytes tells, and a walk is saved.
+        free_form = {name: value for name, value in wire.items() if name not in NOT_FREE}
         encoded = _encoder.encode(free_form) if free_form else b""
     except RecursionError:
         return _TOO_DEEP
@@ -117,15 +129,22 @@ def prepare(
         return _NOT_JSON
     if encoded.count(b"{") + encoded.count(b"[") > DEEPEST and _too_deep(free_form, DEEPEST + 1):
         return _TOO_DEEP
-    if may_hold_personal_data(encoded):
-        wire |= without_personal_data(free_form)
-    _complete(wire, event, event_time, facts)
-    wire["event_id"] = _event_id(event, now, entropy)
+    removed: list[Removed] = []
+    if free_form and may_hold_personal_data(free_form):
+        kept, removed = without_personal_data(free_form)
+        for name in free_form:
+            _set(wire, name, kept.get(name))
+    _complete(wire, event, event_time, facts, removed)
+    if event.event_id is None:
+        wire["event_id"] = event_id.uuid7(now, entropy)
+    else:
+        wire["event_id"] = scrub_event_id(event.event_id, removed)
     if limited and "data_processing_options" not in wire:
         wire |= {"data_processing_options": ["LDU"], "data_processing_options_country": 0}
         wire["data_processing_options_state"] = 0
     wire["user_data"], dropped = _match_keys(person, facts, policy, submission.sender, now)
-    return wire, dropped
+    scrub_match_keys(wire["user_data"], removed)
+    return wire, [*removed, *dropped]
 
 
 def consent_decision(event: Event, facts: RequestFacts, policy: Policy) -> consent.Decision:
@@ -154,15 +173,24 @@ def _seal(prepared: Prepared, dataset: str, now: float, *, granted: bool) -> Acc
         body=body,
         consent="granted" if granted else None,
     )
-    return Acceptance(event, tuple(f"{field}: {reason}" for field, reason in dropped) if dropped else ())
+    if not dropped:
+        return Acceptance(event)
+    told = tuple(f"{one.field}: {one.reason}" for one in dropped)
+    return Acceptance(event, told, tuple(one.counted for one in dropped if isinstance(one, Removed)))
 
 
 _OURS = ("consent", "gpc", "pixel")
 """Members of an event that are for the relay and never sent to Meta."""
-_FREE_FORM = ("custom_data", "app_data", "original_event_data", "attribution_data")
+NOT_FREE = (
+    frozenset(
+        {"event_name", "event_time", "event_id", "action_source", "event_source_url", "referrer_url", "opt_out", *_OURS}
+    )
+    | DATA_PROCESSING
+)
+"""Members with a rule of their own. Every other one is scrubbed, also one that Meta has yet to think of."""
 
 
-def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts) -> None:
+def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts, removed: list[Removed]) -> None:
     """Fills in time, URL and referrer; brings them and the currency into Meta's form; leaves out empty members."""
     for name in _OURS:
         wire.pop(name, None)
@@ -172,9 +200,9 @@ def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: Reques
     if event.action_source == "website":
         url, referrer = url or facts.url, referrer or facts.referrer
     if url or event.event_source_url is not None:
-        _set(wire, "event_source_url", scrub_url(url))
+        _set(wire, "event_source_url", scrub_page("event_source_url", url, removed))
     if referrer or event.referrer_url is not None:
-        _set(wire, "referrer_url", scrub_url(referrer))
+        _set(wire, "referrer_url", scrub_page("referrer_url", referrer, removed))
     custom_data = wire.get("custom_data")
     if custom_data:
         currency = custom_data.get("currency")
@@ -188,7 +216,7 @@ def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: Reques
         wire.pop("custom_data", None)
 
 
-def _set(wire: dict[str, Any], name: str, value: str | None) -> None:
+def _set(wire: dict[str, Any], name: str, value: Any) -> None:
     if value:
         wire[name] = value
     else:
@@ -211,12 +239,6 @@ def _match_keys(
         given["fbc"] = fbc
     today = _day(int(now // 86_400))
     return match_keys(given, default_country=policy.default_country, today=today, variants=policy.variants)
-
-
-def _event_id(event: Event, now: float, entropy: bytes) -> str:
-    if event.event_id is None:
-        return event_id.uuid7(now, entropy)
-    return event_id.without_email(event.event_id)
 
 
 def _event_time(given: float | None, now: float) -> int | None:
@@ -268,6 +290,8 @@ _SILENT = Rejection(
 )
 WITHHELD = frozenset({_WITHHELD.reason, _SILENT.reason})
 """Rejections that are nobody's mistake: the visitor decided. Doors answer them without an error."""
+_ACTION_SOURCES = frozenset(get_args(ActionSource))
+_NO_SUCH_SOURCE = Rejection("wrong_type", "action_source", f"send one of {', '.join(get_args(ActionSource))}")
 _NOT_A_TIME = Rejection("not_a_time", "event_time", "event_time is in Unix seconds; send for example 1767225600")
 _TOO_DEEP = Rejection("too_deep", "custom_data", f"objects may be nested {DEEPEST} levels deep; send flat properties")
 _NOT_JSON = Rejection("unencodable", "custom_data", "a value has no JSON form; send 64-bit integers and valid Unicode")

@@ -12,11 +12,10 @@ from typing import Any, get_type_hints
 import msgspec
 
 from conversion_relay.event import Event, Rejection, UserData
-from conversion_relay.event_id import holds_email
-from conversion_relay.intake.accept import Policy, Submission, prepare
+from conversion_relay.intake.accept import NOT_FREE, Policy, Submission, prepare
 from conversion_relay.intake.reading import printable_name, read_event, wrong_shape
 from conversion_relay.intake.request_facts import RequestFacts
-from conversion_relay.intake.scrub import scrub_url
+from conversion_relay.intake.scrub import Removed, scrub_event_id, scrub_url, without_personal_data
 from conversion_relay.meta.advice import advise
 from conversion_relay.meta.customer_information import READABLE_NAMES, DroppedKey
 from conversion_relay.meta.finding import PAGES, Finding, worst_first
@@ -126,23 +125,18 @@ def _event_time(event_time: object) -> Iterator[Finding]:
 
 
 def _personal_data(document: Mapping[str, Any]) -> Iterator[Finding]:
-    for name in ("event_id", "custom_data", "app_data", "original_event_data", "attribution_data"):
-        if name in document and _holds_email(document[name]):
-            yield Finding(
-                "personal_data",
-                name,
-                "warning",
-                "an e-mail address would travel unhashed to Meta and into logs",
-                "send it as user_data.email; the relay removes it here",
-                _SERVER_EVENT,
-            )
+    """Also of a document that the door refuses for another reason."""
+    removed: list[Removed] = []
+    if isinstance(event_id := document.get("event_id"), str):
+        scrub_event_id(event_id, removed)
+    free = {name: value for name, value in document.items() if name in _TYPES[Event] and name not in NOT_FREE}
+    free.pop("user_data", None)
+    yield from map(_removed, [*removed, *without_personal_data(free)[1]])
 
 
-def _holds_email(value: Any) -> bool:
-    try:
-        return holds_email(msgspec.json.encode(value).decode())
-    except (TypeError, ValueError, RecursionError):
-        return False
+def _removed(removed: Removed) -> Finding:
+    fix = "leave it out; the relay takes it out here, and tells so in `dropped`"
+    return Finding("personal_data", removed.field, "warning", removed.reason, fix, _SERVER_EVENT)
 
 
 def _as_sealed(document: dict[str, Any], policy: Policy, now: float) -> Iterator[Finding]:
@@ -160,7 +154,7 @@ def _as_sealed(document: dict[str, Any], policy: Policy, now: float) -> Iterator
         yield _finding(prepared.reason, prepared.field, prepared.message, "see the message")
         return
     wire, dropped = prepared
-    yield from map(_dropped, dropped)
+    yield from (_removed(one) if isinstance(one, Removed) else _dropped(one) for one in dropped)
     yield from errors(wire, now)
     stated = wire if document.get("event_id") else {k: v for k, v in wire.items() if k != "event_id"}
     yield from advise(stated, now)

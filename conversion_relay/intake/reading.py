@@ -11,7 +11,7 @@ from typing import Annotated, get_args
 import msgspec
 
 from conversion_relay.event import ActionSource, Event, Rejection
-from conversion_relay.event_id import holds_email
+from conversion_relay.event_id import holds_person
 
 MOST_EVENTS = 1_000
 MOST_REPORTED = 100
@@ -68,12 +68,12 @@ def read_body(body: bytes) -> Submitted | Rejection:
 
 
 def _reported(raw: msgspec.Raw) -> tuple[tuple[str, str], ...] | Rejection:
-    """The pairs that can be counted; one that holds an e-mail address is left out."""
+    """The pairs that can be counted; one that holds an e-mail address or a phone number is left out."""
     try:
         pairs = _pixel_decoder.decode(raw)
     except msgspec.ValidationError as error:
         return wrong_shape(error, "pixel")
-    return tuple(pair for pair in pairs if not any(map(holds_email, pair)))
+    return tuple(pair for pair in pairs if not any(map(holds_person, pair)))
 
 
 def read_events(body: bytes) -> list[msgspec.Raw] | Rejection:
@@ -141,9 +141,9 @@ _NO_CHOICE = "this field takes certain values only, and this is none of them; se
 
 
 def printable_name(text: str) -> str:
-    """A name from outside, fit to be shown: at most 100 printable characters, "..." if it holds an @ or none."""
-    clean = "".join(c for c in text if c.isprintable())[:100]
-    return "..." if "@" in clean or not clean else clean
+    """A name from outside, fit to be shown: at most 100 printable characters, "..." if it holds a person or none."""
+    clean = "".join(c for c in text[:1_000] if c.isprintable())[:100]
+    return "..." if not clean or "@" in clean or holds_person(text[:1_000]) else clean
 
 
 def _is_json(line: bytes) -> bool:

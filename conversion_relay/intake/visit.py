@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from conversion_relay.event_id import holds_email
+from conversion_relay.event_id import holds_person
 from conversion_relay.intake import consent
 from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.request_facts import RequestFacts
@@ -88,7 +88,7 @@ def visit_of(
 
 def _sound(text: str | None, normalize: Callable[[str], str | Dropped]) -> str | None:
     """The text in the form that Meta takes, else None: what has another form could be anything, even an address."""
-    normal = normalize(text) if text and not holds_email(text) else None
+    normal = normalize(text) if text and not holds_person(text) else None
     return normal if isinstance(normal, str) else None
 
 

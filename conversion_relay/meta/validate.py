@@ -25,7 +25,7 @@ from typing import Any
 
 import msgspec
 
-from conversion_relay.event_id import holds_email
+from conversion_relay.event_id import holds_person
 from conversion_relay.meta import event_kinds, reasons
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.meta.event_kinds import MARGIN_SECONDS
@@ -142,11 +142,11 @@ def expiry(event_time: int, action_source: str) -> int:
 # "Custom event names ... 50 characters": https://developers.facebook.com/docs/meta-pixel/reference
 def _names(event: Mapping[str, Any]) -> Sequence[Finding]:
     name, event_id = event["event_name"], event.get("event_id", "")
-    if len(name) <= 50 and name.isprintable() and event_id.isprintable() and "@" not in name:
+    if len(name) <= 50 and name.isprintable() and event_id.isprintable() and not holds_person(name):
         return [] if name.strip() and (event_id.strip() or not event_id) else [reasons.blank(name)]
     found = [reasons.NAME_TOO_LONG] if len(name) > 50 else []
     found += [reasons.not_printable(key) for key in ("event_name", "event_id") if not event.get(key, "").isprintable()]
-    return [*found, reasons.NAME_HOLDS_A_PERSON] if holds_email(name) else found
+    return [*found, reasons.NAME_HOLDS_A_PERSON] if holds_person(name) else found
 
 
 def _event_time(event: Mapping[str, Any], now: float) -> Sequence[Finding]:

@@ -147,7 +147,7 @@ NOTHING = {"value": 0, "currency": "EUR"}
     ("more", "severity", "expected"),
     [
         ({"event_id": "joe@example.com_1"}, "warning", ("personal_data", "event_id")),
-        ({"custom_data": {"note": "joe@example.com"}}, "warning", ("personal_data", "custom_data")),
+        ({"custom_data": {"note": "joe@example.com"}}, "warning", ("personal_data", "custom_data.note")),
         ({"event_source_url": "https://a.example/?token=1"}, "warning", ("url_is_cut", "event_source_url")),
         ({"event_name": "viewcontent"}, "warning", ("event_name_case", "event_name")),
         ({"user_data": {"em": [SHA, "no address"]}}, "warning", ("dropped_value", "user_data.em[1]")),

@@ -1,25 +1,29 @@
-"""Takes personal data out of where none belongs: URLs, and objects that a caller fills freely.
+"""Takes personal data out of URLs.
 
 What could go wrong: a page's URL often holds a person or a key to their account (`?email=`, `?reset_token=`,
 user:password@, /thanks/joe@example.com). It would travel to Meta in clear and into every log on the way.
 
 The rule for a URL is a list of what may stay, not of what must go, because nobody can list the names under which sites
 put a person into a query: scheme, host, path, and the query members in QUERY_KEYS. Fragment and credentials go. A
-path has no names to choose by, so a segment of it that holds an e-mail address becomes "-".
+path has no names to choose by, so a segment of it that holds an e-mail address or a phone number becomes "-"; so does a
+segment that says name=value of a person. A member of the query that holds one goes.
 
-Free objects (`custom_data` and its like) have names that only their site knows, so here it is the other way round:
-everything stays except e-mail addresses, in values and in names.
+Bounded: a URL longer than LONGEST_URL loses its query first, most of which goes anyway; a host longer than DNS allows
+is none.
 """
 
 import re
-from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from conversion_relay import event_id
+from conversion_relay.intake.scrub.names import read_name
+from conversion_relay.personal_data import held
 
 # fbclid makes the click id; utm_* are campaign names: https://support.google.com/analytics/answer/10917952
 QUERY_KEYS = frozenset({"fbclid", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id"})
 """Members of a URL's query that are sent; every other one may name a person or open their account."""
+LONGEST_URL = 8_192
+"""Characters; no browser's address bar and no log of Meta's shows as many."""
+LONGEST_AUTHORITY = 1_024
 
 
 def scrub_url(url: str | None) -> str | None:
@@ -32,9 +36,13 @@ def scrub_url(url: str | None) -> str | None:
     """
     if not url or "\x00" in url:
         return None
-    if _PLAIN_URL.fullmatch(url):
+    if len(url) > LONGEST_URL:
+        url = url.partition("#")[0].partition("?")[0]
+        if len(url) > LONGEST_URL:
+            return None
+    if _PLAIN_URL.fullmatch(url) and "00" not in url:
         return url
-    if _HALF_PAIR.search(url):
+    if _HALF_PAIR.search(url) or len(_AUTHORITY_ENDS.split(url.partition("//")[2], 1)[0]) > LONGEST_AUTHORITY:
         return None
     try:
         parts = urlsplit(url.strip())
@@ -44,8 +52,11 @@ def scrub_url(url: str | None) -> str | None:
     if parts.scheme not in ("http", "https", "android-app", "ios-app") or not host.strip():
         return None
     path = parts.path
-    if event_id.holds_email(path):
-        path = "/".join("-" if event_id.holds_email(segment) else segment for segment in path.split("/"))
+    if held(host) == "email":
+        return None
+    if held(path) or "=" in path or "%3" in path:
+        path = "/".join("-" if _is_of_a_person(segment) else segment for segment in path.split("/"))
+        path = "/-" if held(path) else path
     # White space that stood before a query or a fragment would be at the end now.
     return urlunsplit((parts.scheme, host, path, _query(parts.query), "")).strip()
 
@@ -56,26 +67,24 @@ _PLAIN_URL = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?(?
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 
 
+# Before urlsplit, which normalises a host in a time that grows with the square of its combining marks.
+_AUTHORITY_ENDS = re.compile(r"[/?#]")
+
+
+def _is_of_a_person(segment: str) -> bool:
+    if held(segment):
+        return True
+    for pair in unquote(segment).replace(";", "&").split("&"):
+        name, sign, value = pair.partition("=")
+        if sign and value and len(name) <= 64 and read_name(name).strength == 3:
+            return True
+    return False
+
+
 def _query(query: str) -> str:
-    kept = [(k, v) for k, v in parse_qsl(query) if k in QUERY_KEYS and not event_id.holds_email(v)] if query else []
+    if not query:
+        return ""
+    # A plus is a space in a query, and the beginning of a phone number. So both readings are looked at.
+    parts = [part for part in query.split("&") if not held(part.partition("=")[2])]
+    kept = [(name, value) for name, value in parse_qsl("&".join(parts)) if name in QUERY_KEYS and not held(value)]
     return urlencode(kept)
-
-
-def without_personal_data(value: Any) -> Any:
-    """The value without texts and members that hold an e-mail address, and without nulls; None for such a text."""
-    if isinstance(value, str):
-        return None if event_id.holds_email(value) else value
-    if isinstance(value, dict):
-        kept = ((k, without_personal_data(v)) for k, v in value.items() if not event_id.holds_email(k))
-        return {k: v for k, v in kept if v is not None}
-    if isinstance(value, list):
-        return [kept for item in value if (kept := without_personal_data(item)) is not None]
-    return value
-
-
-def may_hold_personal_data(encoded: bytes) -> bool:
-    """Whether this JSON could hold anything that `without_personal_data` removes; false alarms cost a walk, no more."""
-    return _TO_REMOVE.search(encoded) is not None
-
-
-_TO_REMOVE = re.compile(rb"@|%40|null")

@@ -1,0 +1,42 @@
+"""Members with a rule of their own: ids, URLs, and match keys that are sent as they came."""
+
+from typing import Any
+
+from conversion_relay.event_id import without_email
+from conversion_relay.intake.scrub.url import LONGEST_URL, scrub_url
+from conversion_relay.intake.scrub.walk import HOLDS, Removed
+from conversion_relay.meta.customer_information.keys import NEVER_HASHED
+from conversion_relay.personal_data import held
+
+VERBATIM = NEVER_HASHED.keys() - {"client_ip_address", "fbc", "fbp", "lead_id", "fb_login_id", "madid"}
+"""Match keys that are sent as they came and have no form of their own to be judged by."""
+
+
+def scrub_event_id(event_id: str, removed: list[Removed]) -> str:
+    """The id with a person in it replaced by a digest."""
+    scrubbed = without_email(event_id)
+    if scrubbed != event_id:
+        removed.append(_removed("event_id", event_id, "; its SHA-256 stands in its place"))
+    return scrubbed
+
+
+def scrub_page(name: str, url: str | None, removed: list[Removed]) -> str | None:
+    """`scrub_url`, and told where it held a person. That a query was cut is the rule and needs no word."""
+    scrubbed = scrub_url(url)
+    if url and scrubbed != url and held(url[:LONGEST_URL]):
+        removed.append(_removed(name, url[:LONGEST_URL]))
+    return scrubbed
+
+
+def scrub_match_keys(user_data: dict[str, Any], removed: list[Removed]) -> None:
+    """Takes out of Meta's `user_data` what would be sent unhashed and holds a person."""
+    for name in VERBATIM & user_data.keys():
+        value = user_data[name]
+        if isinstance(value, str) and held(value):
+            del user_data[name]
+            removed.append(_removed(f"user_data.{name}", value))
+
+
+def _removed(field: str, text: str, then: str = "") -> Removed:
+    what = held(text) or "encoded"
+    return Removed(field, HOLDS[what] + then, what)

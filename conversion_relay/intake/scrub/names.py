@@ -1,0 +1,146 @@
+"""Whether a member's name says that its value is a person's: `phone_number`, `billingFirstName`, `customer[email]`.
+
+A list of names would miss most: each site builds its own out of the same few words. So a name is taken apart at
+underscores, dashes, dots, brackets, spaces and capitals, and read as
+
+    <before> <word> <behind>      billing | phone number | 2      acme | email | hash      email | campaign
+
+The word is in the tables of `words.py`, as one or several parts ("e-mail", "dateOfBirth"). What stands behind it must
+say nothing (a number, "hash", "home") or name a person: `email_campaign`, `phone_model`, `last_name_of_course` and
+`city_tour` are a business's. What may stand before depends on how clear the word is. Substrings are never compared;
+"headphones" holds a phone and "hostname" a name. Only a name that nothing parts ("billingphone") is cut after a known
+first word.
+
+A verdict depends on the name alone and is remembered; what stands around the name is `walk.py`'s part.
+"""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from conversion_relay.intake.scrub import words
+from conversion_relay.personal_data import folded
+
+LONGEST_NAME = 128
+MOST_PARTS = 12
+
+
+class Name(NamedTuple):
+    """What a member's name says. `strength` 3: its value is personal anywhere; 2: unless the object describes what is
+    sold; 1: only beside a person's other members; 0: not."""
+
+    strength: int = 0
+    kind: str = ""
+    parts: frozenset[str] = frozenset()
+    is_person: bool = False
+    """A container with this name holds a person: "customer", "shipping_address"."""
+    is_business: bool = False
+    """A container with this name describes what is sold."""
+    is_code: bool = False
+    """What stands here is a code, such as an EAN."""
+
+
+@lru_cache(maxsize=8_192)
+def read_name(name: str) -> Name:
+    """What this name says. Names longer than LONGEST_NAME are the caller's to refuse.
+
+    >>> [read_name(n).strength for n in ("phoneNumber", "acme_email_sha256", "zip", "store_zip", "email_campaign")]
+    [3, 3, 2, 0, 0]
+    """
+    if name in words.CODES:
+        return Name(2, words.CODES[name], frozenset((name,)))
+    spelled = [part.casefold() for part in _PART.findall(folded(name))][-MOST_PARTS:]
+    while spelled and spelled[-1].isdigit() and len(spelled) > 1:
+        spelled.pop()
+    parts = frozenset(spelled)
+    joined = "".join(spelled)
+    strength, kind = _strongest(spelled) or _run_together(joined) or _of_meta(name, parts) or (0, "")
+    return Name(
+        strength,
+        kind,
+        parts | {joined},
+        is_person=joined in words.PERSONS or (bool(parts & words.PERSONS) and _only(spelled, _AROUND)),
+        is_business=bool(parts & words.BUSINESS) and not strength,
+        is_code=bool(parts & words.CODE_WORDS),
+    )
+
+
+def _strongest(parts: list[str]) -> tuple[int, str] | None:
+    """The clearest reading of these parts as <before> <word> <behind>."""
+    best: tuple[int, str] | None = None
+    for begin in range(len(parts)):
+        word = ""
+        for end in range(begin + 1, len(parts) + 1):
+            word += parts[end - 1]
+            if word not in _BEGINNINGS:
+                break
+            found = _WORDS.get(word)
+            if found and (strength := _strength(word, parts[:begin], parts[end:])) and strength > (best or (0,))[0]:
+                best = (strength, found[1])
+    return best
+
+
+def _strength(word: str, before: list[str], behind: list[str]) -> int:
+    strength, kind = _WORDS[word]
+    if not _only(behind, _BEHIND):
+        return 0
+    if strength == 3:
+        return 0 if not words.NEVER_BEFORE.isdisjoint(before) else 3
+    if not _only(before, _AROUND):
+        return 0
+    if not words.PERSONS.isdisjoint(before):
+        return 3
+    if not words.PERSONS.isdisjoint(behind):
+        # "mobile_user" and "mail_contact" are about a user; "zip_customer" is a customer's zip.
+        return 0 if kind in ("email", "phone") or word in words.ORDINALS else 3
+    return strength if strength == 2 or not before else 0
+
+
+def _run_together(joined: str) -> tuple[int, str] | None:
+    """`billingphone`, `useremail`, `emailhash`: a first or a last word cut off where nothing parts them."""
+    if not 5 < len(joined) <= 40:
+        return None
+    if joined.startswith(_FIRST):
+        for first in _FIRST:
+            rest = joined.removeprefix(first)
+            if rest == joined or len(rest) < 3:
+                continue
+            if (found := _WORDS.get(rest)) and (found[0] == 3 or first in words.PERSONS):
+                return 3, found[1]
+            if again := _run_together(rest):
+                return again
+    if joined.endswith(_LAST):
+        for last in _LAST:
+            found = _WORDS.get(joined.removesuffix(last)) if joined.endswith(last) else None
+            if found and found[0] == 3:
+                return found
+    return None
+
+
+def _of_meta(name: str, parts: frozenset[str]) -> tuple[int, str] | None:
+    """`user_data.ph`, `sha256_em`, `em_hash`: one of Meta's short names, between words that say nothing."""
+    if parts.isdisjoint(words.CODES):
+        return None
+    segments = [segment for segment in _SEGMENT.split(name) if segment and not segment.isdigit()]
+    codes = [segment for segment in segments if segment in words.CODES]
+    others = [part for segment in segments if segment not in words.CODES for part in _PART.findall(segment.casefold())]
+    return (2, words.CODES[codes[0]]) if len(codes) == 1 and _only(others, _AROUND) else None
+
+
+def _only(parts: list[str], allowed: frozenset[str]) -> bool:
+    return all(part in allowed or part.isdigit() for part in parts)
+
+
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
+_SEGMENT = re.compile(r"[\W_]+")
+_AROUND = words.PERSONS | words.BESIDE
+_BEHIND = _AROUND - words.NEVER_BEHIND
+_FIRST = tuple(sorted({*words.PERSONS, "hashed", "home", "work", "primary", "sha"}, key=len, reverse=True))
+_LAST = ("hash", "hashed", "sha", "primary", "home", "work", "field", "value", "input")
+_WORDS: dict[str, tuple[int, str]] = {
+    word: (strength, kind)
+    for strength, table in ((1, words.WEAK), (2, words.FIRM), (3, words.STRONG))
+    for kind, named in table.items()
+    for word in named
+}
+_BEGINNINGS = frozenset(word[:size] for word in _WORDS for size in range(1, len(word) + 1))

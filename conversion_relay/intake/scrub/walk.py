@@ -1,0 +1,271 @@
+"""Takes a person out of objects that a caller fills freely: `custom_data` and its like, at any depth.
+
+Their names are known to their site alone, so everything stays except what is certainly a person's: a member whose
+name says so (`names.py`), and a text or a name that holds an e-mail address or a phone number (`personal_data`). What
+goes is told by path and reason, never by value.
+
+A name means different things in different places, so what stands around it counts:
+- `name`, `state` and the like are a person's below `customer` or beside an `email`, and a product's elsewhere.
+- Below `contents`, `items`, `course`, `store` ... a `city`, an `address` or a `gender` describes what is sold.
+- {"name": "email", "value": ...} is a form as pairs: there the name stands in a value.
+- JSON in a text, and a=b&c=d, have names, too.
+
+Bounded: texts and names have a longest length, an event has so many different names, and so much is told. The depth is
+judged before (`accept`); only JSON in a text is bounded here.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from conversion_relay.intake.scrub import words
+from conversion_relay.intake.scrub.names import LONGEST_NAME, Name, read_name
+from conversion_relay.personal_data import Held, held, plain
+
+LONGEST_TEXT = 8_192
+"""Characters of one text, as many as of a URL. Meta names no limit; nothing that it reads is nearly as long."""
+MOST_NAMES = 500
+"""Different names in one event."""
+MOST_TOLD = 100
+DEEPEST = 40
+"""Objects and lists in one another; the door refuses less deep ones, so this is for JSON in a text."""
+
+
+class Removed(NamedTuple):
+    """What was taken out: `field` is its path, `reason` the rule and the remedy, `kind` a word for counting."""
+
+    field: str
+    reason: str
+    kind: str
+
+    @property
+    def counted(self) -> tuple[str, str]:
+        """The member of the event, and the kind: few values, so that they may label a metric."""
+        return self.field.partition(".")[0].partition("[")[0], self.kind
+
+
+HOLDS: dict[Held, str] = {
+    "email": "holds an e-mail address, which would travel unhashed; user_data.email is hashed",
+    "phone": "holds a phone number, which would travel unhashed; user_data.phone is hashed",
+    "encoded": "is encoded too many times to be read; send it as it is",
+}
+_UNSENT = "a secret of a person; send it to nobody"
+_TOO_LONG = f"longer than {LONGEST_TEXT} characters; send a shorter text"
+_NAME_TOO_LONG = f"its name is longer than {LONGEST_NAME} characters; send a shorter one"
+_TOO_MANY = f"an event may have {MOST_NAMES} different names; what is beyond is left out"
+_TOO_DEEP = "JSON in a text, nested too deep"
+
+
+def personal_name(kind: str) -> str:
+    """The reason for a member whose name says that it is a person's."""
+    return _UNSENT if kind == "secret" else f"a person's {kind} by its name; only user_data is hashed"
+
+
+def without_personal_data(members: Mapping[str, Any]) -> tuple[dict[str, Any], list[Removed]]:
+    """The members without what is a person's and without nulls, and what was taken out.
+
+    >>> without_personal_data({"custom_data": {"phone_number": "+16505551212", "plan": "gold"}})[0]
+    {'custom_data': {'plan': 'gold'}}
+    """
+    walk = _Walk()
+    kept = walk.members(members, _TOP)
+    return kept, walk.removed
+
+
+class _Around(NamedTuple):
+    """Where a member stands."""
+
+    parent: str = ""
+    """The name of the container, where that could be half of a name: name.first."""
+    is_person: bool = False
+    is_business: bool = False
+
+    def below(self, name: str, read: Name) -> "_Around":
+        return _Around(
+            name if read.strength == 1 else "",
+            read.is_person or (self.is_person and not read.is_business),
+            read.is_business or (self.is_business and not read.is_person),
+        )
+
+
+_TOP = _Around()
+
+
+class _Walk:
+    """One event's free objects."""
+
+    def __init__(self, left: int = DEEPEST) -> None:
+        self.removed: list[Removed] = []
+        self._path: list[str] = []
+        self._names: set[str] = set()
+        self._left = left
+
+    def members(self, members: Mapping[str, Any], around: _Around) -> dict[str, Any]:
+        kept = {}
+        answers = _answers(members)
+        beside: bool | None = None
+        for given, value in members.items():
+            name = given if isinstance(given, str) else str(given)
+            if value is None:
+                continue
+            self._path.append("." + _shown(name))
+            if len(name) > LONGEST_NAME:
+                self._take(_NAME_TOO_LONG, "too_long")
+            elif self._is_one_too_many(name):
+                self._take(_TOO_MANY, "too_many")
+            elif what := held(name, codes=True):
+                self._take(f"its name {HOLDS[what]}", what)
+            else:
+                read = read_name(name)
+                if read.strength == 1 and beside is None:
+                    beside = _is_beside_a_person(members)
+                kind = answers.get(name) or _personal(name, read, around, members, bool(beside))
+                if kind and _says_something(value):
+                    self._take(personal_name(kind), "name")
+                elif (rest := self._value(value, around.below(name, read), read.is_code)) is not None:
+                    kept[name] = rest
+            self._path.pop()
+        return kept
+
+    def _value(self, value: Any, around: _Around, is_code: bool) -> Any:
+        if isinstance(value, str):
+            return self._text(value, is_code)
+        if not isinstance(value, dict | list):
+            return value
+        if self._left <= 0:
+            self._take(_TOO_DEEP, "encoded")
+            return None
+        self._left -= 1
+        try:
+            if isinstance(value, dict):
+                return self.members(value, around)
+            return list(self._items(value, around, is_code))
+        finally:
+            self._left += 1
+
+    def _items(self, items: list[Any], around: _Around, is_code: bool) -> Iterator[Any]:
+        for index, item in enumerate(items):
+            if type(item) is int or type(item) is float:
+                yield item
+                continue
+            self._path.append(f"[{index}]")
+            rest = self._value(item, around, is_code)
+            self._path.pop()
+            if rest is not None:
+                yield rest
+
+    def _text(self, text: str, is_code: bool) -> str | None:
+        if len(text) > LONGEST_TEXT:
+            self._take(_TOO_LONG, "too_long")
+        elif what := held(text, codes=is_code):
+            self._take(HOLDS[what], what)
+        elif kind := _kind_inside(text):
+            self._take(f"holds {personal_name(kind)}", "name")
+        else:
+            return text
+        return None
+
+    def _is_one_too_many(self, name: str) -> bool:
+        if name not in self._names:
+            if len(self._names) >= MOST_NAMES:
+                return True
+            self._names.add(name)
+        return False
+
+    def _take(self, reason: str, kind: str) -> None:
+        if len(self.removed) < MOST_TOLD:
+            self.removed.append(Removed("".join(self._path)[1:], reason, kind))
+        elif len(self.removed) == MOST_TOLD:
+            self.removed.append(Removed("...", "more was left out than is told", kind))
+
+
+def _personal(name: str, read: Name, around: _Around, members: Mapping[str, Any], beside: bool) -> str | None:
+    """The kind of a person's member, or None."""
+    if read.strength == 3:
+        return read.kind
+    if read.strength == 2:
+        if around.is_business or (read.kind == "city" and _offers_a_place(members)):
+            return None
+        return read.kind
+    if read.strength == 1:
+        if around.is_person or (beside and not around.is_business):
+            return read.kind
+        if around.parent:
+            whole = read_name(f"{around.parent}.{name}"[-LONGEST_NAME:])
+            return whole.kind if whole.strength >= 2 else None
+    return None
+
+
+def _is_beside_a_person(members: Mapping[str, Any]) -> bool:
+    """Whether the object has a person's other members, and is no product."""
+    found = False
+    for name in members:
+        read = read_name(name) if isinstance(name, str) and len(name) <= LONGEST_NAME else Name()
+        if not read.parts.isdisjoint(words.PRODUCT_FACTS):
+            return False
+        found = found or read.strength == 3
+    return found
+
+
+def _offers_a_place(members: Mapping[str, Any]) -> bool:
+    return any(
+        not read_name(name).parts.isdisjoint(words.TRAVEL)
+        for name in members
+        if isinstance(name, str) and len(name) <= LONGEST_NAME
+    )
+
+
+def _answers(members: Mapping[str, Any]) -> dict[str, str]:
+    """In {"name": "email", "value": ...}: the member that holds the answer, and what kind of a person's it is."""
+    if "currency" in members or not any(name in members for name in words.ANSWERS | _ANSWERS_AS_SENT):
+        return {}
+    for label, said in members.items():
+        if isinstance(said, str) and len(said) <= 64 and str(label).casefold() in words.LABELS:
+            read = read_name(said)
+            if read.strength >= 2:
+                return {name: read.kind for name in words.ANSWERS | _ANSWERS_AS_SENT if name in members}
+    return {}
+
+
+_ANSWERS_AS_SENT = frozenset({"string_value", "stringValue", "Value"})
+
+
+def _kind_inside(text: str) -> str | None:
+    """A person's member in a text that is itself JSON, or a=b&c=d."""
+    begin = text.lstrip()[:1]
+    if begin in ("{", "["):
+        try:
+            document = msgspec.json.decode(text)
+        except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+            document = None
+        if isinstance(document, dict | list):
+            walk = _Walk()
+            walk.members({"": document}, _TOP)
+            return "data" if walk.removed else None
+    if "=" not in text and "%3" not in text:
+        return None
+    for pair in _pairs(plain(text).text):
+        name, sign, value = pair.partition("=")
+        if sign and value and 0 < len(name) <= 64:
+            read = read_name(name)
+            if read.strength == 3 or (read.strength == 2 and read.kind not in ("city", "gender")):
+                return read.kind
+    return None
+
+
+def _pairs(text: str) -> list[str]:
+    for sign in "?#;\n\t ":
+        text = text.replace(sign, "&")
+    return text.split("&")
+
+
+def _says_something(value: Any) -> bool:
+    """True and False name nobody, and neither does nothing."""
+    return not isinstance(value, bool) and value not in ("", [], {})
+
+
+def _shown(name: str) -> str:
+    """A name from outside, fit to be shown."""
+    clean = "".join(c for c in name[:100] if c.isprintable())
+    return clean if clean and held(name[:LONGEST_NAME]) is None else "..."

@@ -1,0 +1,70 @@
+"""What in a text would tell who somebody is: an e-mail address or a phone number, also in disguise.
+
+In comes any text, out comes what it holds (`held`) or where (`spans`); nothing here removes anything. `intake/scrub`
+decides what becomes of a text that holds one, `event_id` writes a digest in its place. This room knows nobody; every
+scan is linear in its text: a foreign text of a megabyte of "a", "@", "+1" or combining marks costs what it weighs.
+
+plain.py          a text as a person reads it: %2540, &#64;, a full-width @ and letters of no width are undone
+email.py          an address, from its @ to both sides, at most 64 characters before it and 255 after
+phone.py          a number in international form
+calling_codes.py  which countries there are, and how long their numbers
+
+The rules for a reader who does not read code stand in docs/privacy.md.
+"""
+
+import re
+from typing import Literal
+
+from conversion_relay.personal_data.email import email_spans, holds_email, spelled_out
+from conversion_relay.personal_data.phone import holds_phone, phone_spans
+from conversion_relay.personal_data.plain import folded, plain
+
+__all__ = ["Held", "email_spans", "folded", "held", "is_quiet", "phone_spans", "plain", "spelled_out"]
+
+Held = Literal["email", "phone", "encoded"]
+"""`encoded`: a text that is still encoded after so many rounds could hold anything."""
+
+
+def held(text: str, *, codes: bool = False) -> Held | None:
+    """What of a person this text holds. `codes`: it is a code, such as an EAN or an order's id; see `phone.py`.
+
+    >>> held("joe%2540example.com"), held("Callback for +1 (650) 555-1212"), held("price @ 3.50, 2024-10-01")
+    ('email', 'phone', None)
+    """
+    if is_quiet(text) or (text, codes) in _harmless:
+        return None
+    found = _look(text, codes)
+    if found is None and len(text) < 512:
+        if len(_harmless) >= MOST_HARMLESS:
+            _harmless.clear()
+        _harmless.add((text, codes))
+    return found
+
+
+def is_quiet(text: str) -> bool:
+    """Whether nothing in this text needs a closer look. Most texts are; a false alarm costs the look, no more."""
+    if text.isalnum() and text.isascii():
+        return len(text) < SHORTEST_WITH_ZEROS or "00" not in text
+    if _LOUD.search(text) or " dot " in text or " DOT " in text:
+        return False
+    return len(text) < SHORTEST_WITH_ZEROS or "00" not in text
+
+
+SHORTEST_WITH_ZEROS = 11
+"""00 and nine digits; see `phone.py`."""
+
+
+_LOUD = re.compile(r"[^ -~]|[@%&+\\(<\[{:=/]")
+# The text of one user agent comes a thousand times, and so does the name of one course. Only what holds nobody is
+# remembered, so that the memory is no list of persons.
+_harmless: set[tuple[str, bool]] = set()
+MOST_HARMLESS = 2_048
+
+
+def _look(text: str, codes: bool) -> Held | None:
+    seen = plain(text)
+    if not seen.settled:
+        return "encoded"
+    if holds_email(seen.text):
+        return "email"
+    return "phone" if holds_phone(seen.text, codes=codes) else None

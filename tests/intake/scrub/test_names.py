@@ -1,0 +1,123 @@
+"""A member's name tells whose its value is, however it is spelled."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversion_relay.intake.scrub.names import read_name
+
+OF_A_PERSON = """
+email Email E-Mail eMail e_mail email_address emailAddress user_email userEmail customer[email]
+customer.email billing_email customer_email sha256_email_address sha256_email hashed_email email_sha256
+em_hash emailHash email1 email_2 your-email contact_email EMAIL phone Phone phone_number phoneNumber
+phone-number billing_phone customer_phone shippingPhone user.phone sha256_phone_number mobile
+mobile_number mobilePhone cell_phone telephone tel telefono telefon Telefonnummer handynummer
+numéro_de_téléphone tel_number whatsapp_number phone_home phone1 contact_number home_phone first_name
+firstName FirstName firstname last_name lastName surname full_name fullName name_first billing_first_name
+shipping_last_name customer_name user_name userName your-name contact_name name.first
+billing_address.first_name given_name family_name Vorname nachname prénom nom_de_famille apellidos
+sobrenome cognome voornaam achternaam imię nazwisko birthday birthdate birth_date date_of_birth
+dateOfBirth DOB dob user_birthday geburtsdatum date_de_naissance fecha_nacimiento data_nascimento
+data_di_nascita geboortedatum data_urodzenia zip zip_code zipCode postal_code postcode billing_postcode
+plz Postleitzahl code_postal codigo_postal código_postal cep kod_pocztowy shipping_zip city billing_city
+shipping_city user_city billing_state billing_address_1 address street street_address address1
+addressLine1 billing_address shippingAddress home_address Straße adresse dirección gender Geschlecht em
+ph fn ln zp ct st db ge user_data.em sha256_ph user[ph] customer.address.city traits.address.postalCode
+billingphone useremail customeremail billingfirstname userfirstname phonenumber password ssn
+credit_card_number ip_address emailaddress leadPhone lead_email телефон имя 電話番号 メールアドレス 手机号 이메일
+nombre_cliente Имя Фамилия kunden_email customer.name shipping.name billing.state user.name
+customer_first_name CustomerFirstName FIRST_NAME Last-Name LAST_NAME [email] $email $first_name
+user_properties.email contact.properties.firstname billing:telephone shippingaddress order_email
+newsletter_email wpforms[fields][3][email] gform_email input_email phone_e164 phoneNumberE164 mobile_no
+Mobile_Number user_phone_number user-telephone-number
+""".split()
+
+OF_A_BUSINESS = """
+content_name product_name item_name course_name event_name company plan email_campaign phone_model
+first_purchase city_tour last_name_of_course value currency content_ids contents order_id num_items
+content_type content_category search_string status predicted_ltv delivery_category name state region
+country title description brand sku price quantity item_id item_category affiliation coupon shipping tax
+transaction_id index discount item_list_name payment_type shipping_tier promotion_name creative_name
+user_id customer_id account_id email_template email_opt_in email_verified has_email is_phone_verified
+phone_type phone_case iPhone headphones smartphone hostname filename store_name store_city venue_address
+store_zip city_guide mail_campaign newsletter_name birthday_party birthday_discount gender_category
+address_type zip_file first last_visit first_visit last_order_date lastmod page_title page_location
+nameplate plan_name tier course_city event_city destination_city telescope cellar cell_count mobile_app
+is_mobile mobileVersion device_phone username_length customer_type customer_segment user_type
+member_since lead_type lead_source lead_value contact_method contact_reason billing_cycle shipping_method
+shipping_cost billing_period subscription_plan streetwear street_style password_strength team_name
+game_name company_name brand_name category_name file_name product_first_image addressable_market
+telemetry mailbox_size emails_sent email_count number_of_emails phone_brand domain_name host_name
+group_name campaign_name ad_name adset_name variant_name color size material season birthstone zip_hoodie
+citybike first_class last_minute order_number ticket_number postage property_type landing_page
+listing_name customer_number invoice_number member_number first_registration last_delivery last_customer
+mobile_user mail_order email_delivery phone_lead home_delivery account_name author parent_name
+shipping_lines delivery_number lead_count email_signup customer_since user_count pH PH ST email_subject
+emailCampaignId phoneColor number quantity_number line_items order_total customer_lifetime_value
+customer_order_count user_agent user_role contact_id contact_form contact_type shipping_address_type
+billing_plan form_name form_id page_name screen_name product_address delivery_date delivery_time
+delivery_method account_type account_tier account_manager members seats student_discount guest_checkout
+visitor_type recipient_count mobile_device_model name_tag named_entity first_item last_item middle given
+family_pack family_plan age_group sex_education gender_neutral ip_rating
+""".split()
+
+
+@pytest.mark.parametrize("name", OF_A_PERSON)
+def test_a_persons_name_is_known(name):
+    assert read_name(name).strength >= 2 and read_name(name).kind
+
+
+@pytest.mark.parametrize("name", OF_A_BUSINESS)
+def test_a_business_name_is_left_alone(name):
+    assert read_name(name).strength < 2
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("phoneNumber", "phone"),
+        ("sha256_email_address", "email"),
+        ("date_of_birth", "date of birth"),
+        ("billing_postcode", "postal code"),
+        ("creditCardNumber", "secret"),
+        ("ph", "phone"),
+    ],
+)
+def test_the_kind_is_told(name, kind):
+    assert read_name(name).kind == kind
+
+
+@pytest.mark.parametrize(
+    "spelled", ["{a}_{b}", "{a}-{b}", "{a} {b}", "{a}.{b}", "{A}{B}", "{a}{B}", "{a}[{b}]", "{a}{b}"]
+)
+@pytest.mark.parametrize(("a", "b"), [("first", "name"), ("phone", "number"), ("birth", "date"), ("customer", "email")])
+def test_the_spelling_does_not_matter(spelled, a, b):
+    name = spelled.format(a=a, b=b, A=a.title(), B=b.title())
+    assert read_name(name).strength == 3
+    assert read_name(f"billing_{name}").strength == 3 and read_name(f"{name}_2").strength == 3
+
+
+@pytest.mark.parametrize("name", ["ｐｈｏｎｅ", "pho\u200bne", "E\u2011Mail", "Prénom", "Pre\u0301nom", "TÉLÉPHONE"])
+def test_nor_do_accents_widths_and_letters_of_no_width(name):
+    assert read_name(name).strength == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "is_person", "is_business"),
+    [
+        ("customer", True, False),
+        ("billing_info", True, False),
+        ("user_data", True, False),
+        ("contents", False, True),
+        ("order_items", False, True),
+        ("custom_data", False, False),
+        ("order", False, False),
+    ],
+)
+def test_containers_say_whose_their_members_are(name, is_person, is_business):
+    assert (read_name(name).is_person, read_name(name).is_business) == (is_person, is_business)
+
+
+@given(name=st.text(max_size=128))
+def test_any_text_is_a_name(name):
+    assert 0 <= read_name(name).strength <= 3
