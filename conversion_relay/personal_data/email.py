@@ -21,15 +21,14 @@ def email_spans(text: str) -> Iterator[tuple[int, int]]:
     ["joe.o'neil@example.com"]
     """
     read = 0
-    at = text.find("@")
-    while at >= 0:
+    for sign in _SIGN.finditer(text):
+        at = sign.start()
         domain = _DOMAIN.match(text, at + 1, at + 1 + LONGEST_DOMAIN)
         if domain and not _RETINA.match(text, at + 1):
             begin = _local_begin(text, max(read, at - LONGEST_LOCAL), at)
             if begin < at:
                 read = domain.end()
                 yield begin, read
-        at = text.find("@", at + 1)
 
 
 def holds_email(text: str) -> bool:
@@ -75,6 +74,8 @@ def _local_begin(text: str, earliest: int, at: int) -> int:
     return at - size if _WORD.search(local) else at
 
 
+# With something on both sides; a long row of signs is passed over at once.
+_SIGN = re.compile(r"(?<![\s/@])@(?=[^\W_]|\[)")
 _LOCAL_BACKWARDS = re.compile(r"[^\s/?#&=:;,<>()\[\]{}\"@|]+")
 _WORD = re.compile(r"[^\W_]")
 _DOMAIN = re.compile(

@@ -1,26 +1,21 @@
 """The quick look: most events hold nothing to take out, and a walk through each would cost more than its hashes.
 
-The names of one site's events are the same from event to event. So names that say nothing of a person are remembered as
-they come, and a known object costs one comparison of sets. A text is looked at for characters that an address, a number
-or a disguise needs. What this finds, `walk.py` judges; it must miss nothing that the walk would take out, so a test
+The names of one site's events are the same from event to event. So the walk remembers names that say nothing of a
+person, and a known object costs one comparison of sets. A text is looked at for characters that an address, a number or
+a disguise needs. What this finds, `walk.py` judges; it must miss nothing that the walk would take out, so a test
 compares the two on any object.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from conversion_relay.intake.scrub import words
-from conversion_relay.intake.scrub.names import LONGEST_NAME, read_name
-from conversion_relay.intake.scrub.walk import LONGEST_TEXT
-from conversion_relay.personal_data import held, is_quiet
-
-MOST_KNOWN = 4_096
-_known: set[str] = set()
+from conversion_relay.intake.scrub.walk import LONGEST_TEXT, known_names
+from conversion_relay.personal_data import is_quiet
 
 
 def may_hold_personal_data(members: Mapping[str, Any]) -> bool:
     """Whether `without_personal_data` could remove anything. Asked of every event; a false alarm costs a walk."""
-    if not _known.issuperset(members) and not all(map(_learn, members)):
+    if not known_names.issuperset(members):
         return True
     for value in members.values():
         kind = type(value)
@@ -51,17 +46,3 @@ def _in_a_list(items: list[Any]) -> bool:
         elif item is None or (kind is list and _in_a_list(item)):
             return True
     return False
-
-
-def _learn(name: object) -> bool:
-    if name in _known:
-        return True
-    if not isinstance(name, str) or len(name) > LONGEST_NAME or held(name) is not None:
-        return False
-    read = read_name(name)
-    if read.strength or not read.parts.isdisjoint(words.LABELS):
-        return False
-    if len(_known) >= MOST_KNOWN:
-        _known.clear()
-    _known.add(name)
-    return True

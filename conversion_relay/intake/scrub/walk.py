@@ -15,16 +15,19 @@ judged before (`accept`); only JSON in a text is bounded here.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
 from conversion_relay.intake.scrub import words
 from conversion_relay.intake.scrub.names import LONGEST_NAME, Name, read_name
-from conversion_relay.personal_data import Held, held, plain
+from conversion_relay.personal_data import Held, held, is_quiet, plain
 
 LONGEST_TEXT = 8_192
 """Characters of one text, as many as of a URL. Meta names no limit; nothing that it reads is nearly as long."""
+MOST_LOOKED_AT = 65_536
+"""Characters of one event's texts that need a closer look: the most that one event can cost."""
 MOST_NAMES = 500
 """Different names in one event."""
 MOST_TOLD = 100
@@ -51,7 +54,7 @@ HOLDS: dict[Held, str] = {
     "encoded": "is encoded too many times to be read; send it as it is",
 }
 _UNSENT = "a secret of a person; send it to nobody"
-_TOO_LONG = f"longer than {LONGEST_TEXT} characters; send a shorter text"
+_TOO_LONG = f"longer than {LONGEST_TEXT} characters, or all texts together than {MOST_LOOKED_AT}; send less text"
 _NAME_TOO_LONG = f"its name is longer than {LONGEST_NAME} characters; send a shorter one"
 _TOO_MANY = f"an event may have {MOST_NAMES} different names; what is beyond is left out"
 _TOO_DEEP = "JSON in a text, nested too deep"
@@ -71,6 +74,18 @@ def without_personal_data(members: Mapping[str, Any]) -> tuple[dict[str, Any], l
     walk = _Walk()
     kept = walk.members(members, _TOP)
     return kept, walk.removed
+
+
+known_names: set[str] = set()
+"""Names that say nothing of a person; only asked, not changed, by the quick look (`clean.py`)."""
+MOST_KNOWN = 4_096
+
+
+def _learn(name: str, read: Name) -> None:
+    if not read.strength and name not in known_names and read.parts.isdisjoint(words.LABELS):
+        if len(known_names) >= MOST_KNOWN:
+            known_names.clear()
+        known_names.add(name)
 
 
 class _Around(NamedTuple):
@@ -97,9 +112,9 @@ class _Walk:
 
     def __init__(self, left: int = DEEPEST) -> None:
         self.removed: list[Removed] = []
-        self._path: list[str] = []
+        self._path: list[str | int] = []
         self._names: set[str] = set()
-        self._left = left
+        self._left, self._budget = left, MOST_LOOKED_AT
 
     def members(self, members: Mapping[str, Any], around: _Around) -> dict[str, Any]:
         kept = {}
@@ -109,7 +124,7 @@ class _Walk:
             name = given if isinstance(given, str) else str(given)
             if value is None:
                 continue
-            self._path.append("." + _shown(name))
+            self._path.append(name)
             if len(name) > LONGEST_NAME:
                 self._take(_NAME_TOO_LONG, "too_long")
             elif self._is_one_too_many(name):
@@ -118,6 +133,7 @@ class _Walk:
                 self._take(f"its name {HOLDS[what]}", what)
             else:
                 read = read_name(name)
+                _learn(name, read)
                 if read.strength == 1 and beside is None:
                     beside = _is_beside_a_person(members)
                 kind = answers.get(name) or _personal(name, read, around, members, bool(beside))
@@ -149,14 +165,16 @@ class _Walk:
             if type(item) is int or type(item) is float:
                 yield item
                 continue
-            self._path.append(f"[{index}]")
+            self._path.append(index)
             rest = self._value(item, around, is_code)
             self._path.pop()
             if rest is not None:
                 yield rest
 
     def _text(self, text: str, is_code: bool) -> str | None:
-        if len(text) > LONGEST_TEXT:
+        if not is_quiet(text):
+            self._budget -= len(text)
+        if len(text) > LONGEST_TEXT or self._budget < 0:
             self._take(_TOO_LONG, "too_long")
         elif what := held(text, codes=is_code):
             self._take(HOLDS[what], what)
@@ -175,7 +193,8 @@ class _Walk:
 
     def _take(self, reason: str, kind: str) -> None:
         if len(self.removed) < MOST_TOLD:
-            self.removed.append(Removed("".join(self._path)[1:], reason, kind))
+            steps = (f"[{step}]" if isinstance(step, int) else f".{_shown(step)}" for step in self._path)
+            self.removed.append(Removed("".join(steps)[1:], reason, kind))
         elif len(self.removed) == MOST_TOLD:
             self.removed.append(Removed("...", "more was left out than is told", kind))
 
@@ -200,7 +219,7 @@ def _personal(name: str, read: Name, around: _Around, members: Mapping[str, Any]
 def _is_beside_a_person(members: Mapping[str, Any]) -> bool:
     """Whether the object has a person's other members, and is no product."""
     found = False
-    for name in members:
+    for name in islice(members, MOST_NAMES):
         read = read_name(name) if isinstance(name, str) and len(name) <= LONGEST_NAME else Name()
         if not read.parts.isdisjoint(words.PRODUCT_FACTS):
             return False
@@ -211,24 +230,24 @@ def _is_beside_a_person(members: Mapping[str, Any]) -> bool:
 def _offers_a_place(members: Mapping[str, Any]) -> bool:
     return any(
         not read_name(name).parts.isdisjoint(words.TRAVEL)
-        for name in members
+        for name in islice(members, MOST_NAMES)
         if isinstance(name, str) and len(name) <= LONGEST_NAME
     )
 
 
 def _answers(members: Mapping[str, Any]) -> dict[str, str]:
     """In {"name": "email", "value": ...}: the member that holds the answer, and what kind of a person's it is."""
-    if "currency" in members or not any(name in members for name in words.ANSWERS | _ANSWERS_AS_SENT):
+    if "currency" in members or _ANSWERS.isdisjoint(members):
         return {}
-    for label, said in members.items():
+    for label, said in islice(members.items(), MOST_NAMES):
         if isinstance(said, str) and len(said) <= 64 and str(label).casefold() in words.LABELS:
             read = read_name(said)
             if read.strength >= 2:
-                return {name: read.kind for name in words.ANSWERS | _ANSWERS_AS_SENT if name in members}
+                return {name: read.kind for name in _ANSWERS if name in members}
     return {}
 
 
-_ANSWERS_AS_SENT = frozenset({"string_value", "stringValue", "Value"})
+_ANSWERS = words.ANSWERS | {"string_value", "stringValue", "Value"}
 
 
 def _kind_inside(text: str) -> str | None:

@@ -1,0 +1,63 @@
+"""Texts that a careless scanner reads again and again; each as a function of its length."""
+
+from collections.abc import Callable
+
+
+def repeated(unit: str, end: str = "") -> Callable[[int], str]:
+    return lambda size: unit * (size // len(unit)) + end
+
+
+HOSTILE: dict[str, Callable[[int], str]] = {
+    "letters, then @": repeated("a", "@"),
+    "letters, then @ and a domain": repeated("a", "@example.com"),
+    "@": repeated("@"),
+    "a@": repeated("a@"),
+    "a@b": repeated("a@b."),
+    "@ and labels": repeated("@a.b.c.d.e.f.g.h"),
+    "addresses": repeated("joe@example.com "),
+    "labels": repeated("a.", "@"),
+    "dashes and dots": lambda size: "a@" + "-." * (size // 2),
+    "%25": repeated("%25"),
+    "%2525": lambda size: "%" + "25" * (size // 2) + "40",
+    "%": repeated("%"),
+    "%40": repeated("%40"),
+    "&#": repeated("&#"),
+    "&#64;": repeated("&#64;"),
+    "&#0000": lambda size: "&#" + "0" * size,
+    "&amp;": lambda size: "&" + "amp;" * (size // 4) + "#64;",
+    "backslashes": repeated("\\"),
+    "\\u0040": repeated("\\u0040"),
+    "+": repeated("+"),
+    "+1": repeated("+1"),
+    "+ and digits": lambda size: "+" + "1" * size,
+    "+1 (": repeated("+1 ("),
+    "(": repeated("("),
+    "(at)": repeated("(at) "),
+    "( ": repeated("( "),
+    "1 ": repeated("1 "),
+    "+1 1 1": lambda size: "+" + "1 " * (size // 2),
+    "digits": repeated("1"),
+    "zeros": repeated("0"),
+    "00": repeated("001 "),
+    "00 and digits": repeated("0012345678 "),
+    "numbers": repeated("+16505551212 "),
+    "tel:": repeated("tel:1 "),
+    "tel: and spaces": lambda size: "tel:" + " " * size,
+    "spaces": lambda size: " " * size + "@",
+    "quotes": repeated('"', "@example.com"),
+    "quoted parts": repeated('"a"@'),
+    "brackets": repeated(")", "@example.com"),
+    " at  dot ": repeated(" at a dot "),
+    "combining marks": lambda size: "a" + "\u0316\u0300" * (size // 2) + "@example.com",
+    "ligatures": repeated("\ufdfa"),
+    "full width": repeated("＠"),
+    "no width": repeated("\u200b", "@example.com"),
+    "foreign digits": repeated("\u0661"),
+    "half pairs": repeated("\ud83d"),
+    "=": repeated("="),
+    "a=b&": repeated("a=b&"),
+    "slashes": repeated("/"),
+    "/@": repeated("/@"),
+    "json": repeated("["),
+    "uuids": repeated("00493012-3456-4890-8123-426614174000 "),
+}
