@@ -21,7 +21,8 @@ def grows_linearly(function: Callable[[Any], object], made: Callable[[int], Any]
     Times too short to be told from noise count as that long. Another try for a machine that was busy.
     """
     small, big = made(size), made(8 * size)
-    for _ in range(3):
-        if seconds(lambda: function(big), 1) < 20 * max(seconds(lambda: function(small)), 0.005):
-            return True
-    return False
+
+    def is_linear() -> bool:
+        return seconds(lambda: function(big), 1) < 20 * max(seconds(lambda: function(small)), 0.005)
+
+    return any(is_linear() for _ in range(3))

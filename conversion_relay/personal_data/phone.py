@@ -105,7 +105,7 @@ _BETWEEN = r"[\s./()\-]"
 _NUMBER = rf"([1-9](?:{_BETWEEN}{{0,3}}[0-9]){{6,20}})(?![0-9])"
 _PLUS = re.compile(rf"\+[\s.\-(]{{0,2}}{_NUMBER}")
 # Nothing before it but what parts words; a letter behind it makes it part of a digest or a serial number.
-_ZEROS = re.compile(rf"(?<![^\W_])(?<![.,:+\-])00[\s.\-(]{{0,2}}{_NUMBER}(?![^\W_])")
+_ZEROS = re.compile(rf"(?<![^\W_])(?<![.,+\-])(?<![0-9]:)00[\s.\-(]{{0,2}}{_NUMBER}(?![^\W_])")
 _LABELLED = re.compile(
     r"(?<![^\W_])(?:(?:tel|telefono?|telephone|phone|cell|mobile?|mob|handy|fax|sms|callto|whatsapp)\.?:|wa\.me)"
     rf"(?://?)?\s{{0,2}}(\+?\(?[0-9](?:{_BETWEEN}{{0,3}}[0-9]){{6,20}})(?![0-9])",

@@ -149,7 +149,7 @@ PERSONS = _words(
     "students participant participants attendee attendees visitor visitors recipient recipients sender employee",
     "patient passenger passengers traveler traveller applicant donor guardian spouse",
     "registrant registration signup invoice invoicee cardholder consignee respondent prospect shopper consumer",
-    "bill ship billto shipto traits identity identities pii userdata userprovided provided ud advancedmatching",
+    "mailing bill ship billto shipto traits identity identities pii userdata userprovided provided ud advancedmatching",
     "customerinfo",
     "lieferung rechnung rechnungs liefer kunde kunden kundin nutzer benutzer besucher teilnehmer empfanger absender",
     "kaufer",
@@ -221,7 +221,7 @@ PRODUCT_FACTS = _words(
 )
 """Beside one of these, a `name` is a product's."""
 TRAVEL = _words(
-    "destination destinations hotel checkin checkindate checkout checkoutdate departing departuredate returningdate",
+    "destination destinations hotel checkindate checkoutdate departing departuredate returningdate",
     "neighborhood numadults numchildren propertytype listingtype destinationids hotelid availability bodystyle",
     "makemodel",
     "departingdeparturedate returningdeparturedate originairport destinationairport starrating hotelscore",
@@ -237,6 +237,9 @@ CODE_WORDS = _words(
     "reference",
     "order invoice transaction ticket serial article artikel item product variant batch lot tracking parcel",
     "shipment coupon",
+    "reservation quote po case document contract policy membership promo discount gift model part style token key",
+    "session cart checkout subscription license imei vin template version build bestellung bestellnummer rechnung",
+    "commande pedido",
     "voucher gtin8 gtin12 gtin13 gtin14 receipt booking",
 )
 """Under a name with one of these, a text that begins with 00 is a code."""

@@ -30,7 +30,7 @@ customer_first_name CustomerFirstName FIRST_NAME Last-Name LAST_NAME [email] $em
 user_properties.email contact.properties.firstname billing:telephone shippingaddress order_email
 newsletter_email wpforms[fields][3][email] gform_email input_email phone_e164 phoneNumberE164 mobile_no
 Mobile_Number user_phone_number user-telephone-number
-""".split()
+""".split()  # noqa: SIM905
 
 OF_A_BUSINESS = """
 content_name product_name item_name course_name event_name company plan email_campaign phone_model
@@ -59,7 +59,7 @@ billing_plan form_name form_id page_name screen_name product_address delivery_da
 delivery_method account_type account_tier account_manager members seats student_discount guest_checkout
 visitor_type recipient_count mobile_device_model name_tag named_entity first_item last_item middle given
 family_pack family_plan age_group sex_education gender_neutral ip_rating
-""".split()
+""".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize("name", OF_A_PERSON)

@@ -76,7 +76,8 @@ def test_the_quick_look_never_misses_what_the_walk_would_remove(value):
         ({"fields": [{"name": "email", "value": "x"}, {"name": "size", "value": "L"}]},
          {"fields": [{"name": "email"}, {"name": "size", "value": "L"}]}),
         ({"fields": [{"key": "First Name", "answer": "Joe"}]}, {"fields": [{"key": "First Name"}]}),
-        ({"raw": '{"first_name": "Joe"}', "json": '{"size": "L"}', "odd": "{x"}, {"json": '{"size": "L"}', "odd": "{x"}),
+        ({"raw": '{"first_name": "Joe"}', "json": '{"size": "L"}', "odd": "{x"},
+         {"json": '{"size": "L"}', "odd": "{x"}),
         ({"page": "https://a.example/?first_name=Joe", "next": "https://a.example/?size=L"},
          {"next": "https://a.example/?size=L"}),
         ({"form": "size=L&phone%5Fnumber=6505551212"}, {}),
@@ -105,7 +106,7 @@ def test_what_went_is_told_by_path_and_reason_and_never_by_value():
         ("messaging_channel", "phone"),
     ]
     assert found[0].reason == "a person's phone by its name; only user_data is hashed"
-    assert [one.counted for one in found][0] == ("custom_data", "name")
+    assert found[0].counted == ("custom_data", "name")
     assert held(repr(found)) is None
 
 
