@@ -17,9 +17,19 @@ from typing import Literal
 
 from conversion_relay.personal_data.email import email_spans, holds_email, spelled_out
 from conversion_relay.personal_data.phone import holds_phone, phone_spans
-from conversion_relay.personal_data.plain import folded, plain
+from conversion_relay.personal_data.plain import folded, plain, without_entities
 
-__all__ = ["Held", "email_spans", "folded", "held", "is_quiet", "phone_spans", "plain", "spelled_out"]
+__all__ = [
+    "Held",
+    "email_spans",
+    "folded",
+    "held",
+    "is_quiet",
+    "phone_spans",
+    "plain",
+    "spelled_out",
+    "without_entities",
+]
 
 Held = Literal["email", "phone", "encoded"]
 """`encoded`: a text that is still encoded after so many rounds could hold anything."""

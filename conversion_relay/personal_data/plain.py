@@ -49,11 +49,20 @@ def folded(text: str) -> str:
     return text if text.isascii() else text.translate(_folds)
 
 
+def without_entities(text: str) -> str:
+    """HTML's `&#64;` and the like as the characters that they mean.
+
+    >>> without_entities("joe&#64;example.com?a=1&amp;b=2")
+    'joe@example.com?a=1&b=2'
+    """
+    return _ENTITY.sub(_character, text)
+
+
 def _one_layer(text: str) -> str:
     if "%" in text:
         text = unquote(_PERCENTS.sub("%", text))
     if "&" in text:
-        text = _ENTITY.sub(_character, text)
+        text = without_entities(text)
     if "\\" in text or "%u" in text:
         text = _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text).replace("\\", "")
     return folded(text)

@@ -16,7 +16,7 @@ import re
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from conversion_relay.intake.scrub.names import read_name
-from conversion_relay.personal_data import held
+from conversion_relay.personal_data import held, without_entities
 
 # fbclid makes the click id; utm_* are campaign names: https://support.google.com/analytics/answer/10917952
 QUERY_KEYS = frozenset({"fbclid", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id"})
@@ -36,6 +36,9 @@ def scrub_url(url: str | None) -> str | None:
     """
     if not url or "\x00" in url:
         return None
+    if "&" in url:
+        # A template escaped it. Its # and & would part an address in two, and the first half would stay.
+        url = without_entities(url[: 2 * LONGEST_URL])
     if len(url) > LONGEST_URL:
         url = url.partition("#")[0].partition("?")[0]
         if len(url) > LONGEST_URL:

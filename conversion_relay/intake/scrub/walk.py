@@ -129,7 +129,7 @@ class _Walk:
                 self._take(_NAME_TOO_LONG, "too_long")
             elif self._is_one_too_many(name):
                 self._take(_TOO_MANY, "too_many")
-            elif what := held(name, codes=True):
+            elif what := held(name):
                 self._take(f"its name {HOLDS[what]}", what)
             else:
                 read = read_name(name)
@@ -168,7 +168,9 @@ class _Walk:
             self._path.append(index)
             rest = self._value(item, around, is_code)
             self._path.pop()
-            if rest is not None:
+            # Meta refuses `contents` with an item without its id; such an item names nothing that was sold, anyway.
+            lost_its_id = isinstance(rest, dict) and "id" in item and "id" not in rest
+            if rest is not None and not lost_its_id:
                 yield rest
 
     def _text(self, text: str, is_code: bool) -> str | None:

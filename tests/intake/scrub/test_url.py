@@ -38,6 +38,14 @@ EMAIL = "canary.person@example.org"
         ("http://localhost:8000/a", "http://localhost:8000/a"),
         ("https://shop.example/a ?x=1", "https://shop.example/a"),
         ("https://shop.example/a #top", "https://shop.example/a"),
+        (
+            "https://shop.example/thanks/joe&#64;example.org?utm_term=joe&#x40;example.org",
+            "https://shop.example/thanks/-",
+        ),
+        ("https://shop.example/?utm_id=7&amp;utm_term=a", "https://shop.example/?utm_id=7&utm_term=a"),
+        ("https://shop.example/call/+16505551212/00493012345678", "https://shop.example/call/-/-"),
+        ("https://shop.example/?utm_term=+16505551212&utm_id=summer+2026", "https://shop.example/?utm_id=summer+2026"),
+        ("https://shop.example/email=x;a/first_name=joe/size=L", "https://shop.example/-/-/size=L"),
     ],
 )
 def test_of_a_url_leaves_what_says_where_and_which_campaign(url, scrubbed):
