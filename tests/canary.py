@@ -4,9 +4,12 @@ from typing import Any
 
 EMAILS = [
     "canary.zz@example.org", "CANARY.ZZ@Example.org", "canary.zz%40example.org", "canary.zz%2540example.org",
-    "canary.zz＠example.org", "canary.zz&#64;example.org", "canary.zz&#x40;example.org", "canary.zz&commat;example.org",
-    '"canary zz"@example.org', "canary.zz (at) example (dot) org", "canary.zz[at]example.org", "canary.zz\\u0040example.org",
-    "canary.zz\u200b@example.org", "mailto:canary.zz@example.org", "canary.zz@exämple-zz.org", "canary.zz at example dot org",
+    "canary.zz＠example.org", "canary.zz&#64;example.org", "canary.zz&#x40;example.org",
+    "canary.zz&commat;example.org",
+    '"canary zz"@example.org', "canary.zz (at) example (dot) org", "canary.zz[at]example.org",
+    "canary.zz\\u0040example.org",
+    "canary.zz\u200b@example.org", "mailto:canary.zz@example.org", "canary.zz@exämple-zz.org",
+    "canary.zz at example dot org",
     "bounce+canary.zz@example.org", "canary.zz@[192.0.2.77]",
 ]  # fmt: skip
 PHONES = [

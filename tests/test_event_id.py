@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from conversion_relay import event_id
 
 DIGEST = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b"  # of test@example.com
+PHONE = hashlib.sha256(b"16505551212").hexdigest()
 EMAILS = st.emails(domains=st.sampled_from(["example.com", "mail.example.co.uk", "xn--bcher-kva.example"])).filter(
     lambda email: re.fullmatch(r"[\w.+-]+@[\w.-]+", email, re.ASCII) and "_" not in email
 )
@@ -47,6 +48,13 @@ def test_only_the_random_part_tells_two_ids_of_one_moment_apart():
         ("purchase_test@example.com", f"purchase_{DIGEST}"),
         ("test@example.com", DIGEST),
         ("a:test@example.com,b", f"a:{DIGEST},b"),
+        ("contact_+16505551212_1", f"contact_{PHONE}_1"),
+        ("contact_+1 (650) 555-1212_1", f"contact_{PHONE}_1"),
+        ("contact_0016505551212_1", f"contact_{PHONE}_1"),
+        ("lead_%2B1-650-555-1212", f"lead_{PHONE}"),
+        ("contact_test&#64;example.com_1", f"contact_{DIGEST}_1"),
+        ("contact_ｔｅｓｔ＠example.com_1", f"contact_{DIGEST}_1"),
+        ("purchase_+500 points", "purchase_+500 points"),
         ("lead_test@example.com_test@example.com", None),
         ("order-1@", "order-1@"),
         ("@shop", "@shop"),

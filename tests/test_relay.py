@@ -1,5 +1,7 @@
 """The facade: what a program that only has `Relay` notices."""
 
+import hashlib
+
 import pytest
 
 from conversion_relay import (
@@ -63,6 +65,17 @@ def test_what_was_tracked_is_in_the_file_when_track_returns(relay, environ):
     other = open_outbox(environ["RELAY_OUTBOX"])
     assert [story.state for story in other.find("lead-1")] == ["pending"]
     other.close()
+
+
+def test_what_was_left_out_is_told_by_path(relay):
+    tracked = relay.track(Event(event_name="Lead", user_data=PERSON, custom_data={"first_name": "Joe", "plan": "gold"}))
+    assert tracked.dropped == ("custom_data.first_name: a person's name by its name; only user_data is hashed",)
+
+
+def test_a_visit_is_kept_under_a_key_without_a_person(relay):
+    relay.remember("order_joe@example.com", RequestFacts(client_user_agent="Mozilla/5.0"))
+    digest = hashlib.sha256(b"joe@example.com").hexdigest()
+    assert relay.facts_of(f"order_{digest}") == relay.facts_of("order_joe@example.com") is not None
 
 
 def test_the_same_id_again_is_a_duplicate(relay):

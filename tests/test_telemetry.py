@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from conversion_relay.telemetry import JsonLines, NoSecrets, Sentences, TextLines
+from conversion_relay.telemetry import ERROR, JsonLines, NoSecrets, Sentences, TextLines, without_digests
 
 TOKEN, EMAIL = "EAAcanary-token", "canary.person@example.org"
 
@@ -82,3 +82,33 @@ def test_successes_may_be_summed_up_alone_and_failures_are_told_all_the_same(cap
         ("Failed to send Meta Conversions API Lead event", 1),
         ("Meta Conversions API Lead event sent successfully", 350),
     ]
+
+
+DIGEST = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b"  # of test@example.com
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"contact_{DIGEST}_1692345678", "contact_973d..._1692345678"),
+        (DIGEST.upper(), "973D..."),
+        (f"{DIGEST}.AQ", "973d....AQ"),
+        ("018a07a9-baa4-7000-8000-000000000000", "018a07a9-baa4-7000-8000-000000000000"),
+        (DIGEST + "0", DIGEST + "0"),
+        ("d41d8cd98f00b204e9800998ecf8427e", "d41d8cd98f00b204e9800998ecf8427e"),
+    ],
+)
+def test_of_a_digest_the_log_shows_four_digits_that_thousands_share(text, shown):
+    assert without_digests(text) == shown
+    assert shown in written("it was %s", text, event_id=text)
+
+
+def test_a_sentence_about_an_event_shows_no_digest_to_a_programs_own_log_either(caplog):
+    Sentences().error("Contact", f"contact_{DIGEST}_1", why="unreachable")
+    (record,) = caplog.records
+    assert (record.message, record.event_id) == (ERROR.format("Contact"), "contact_973d..._1")
+
+
+def test_the_last_net_knows_numbers_in_international_form():
+    line = written("call %s or %s", "+1 (650) 555-1212", "00493012345678")
+    assert "555-1212" not in line and "12345678" not in line and "***" in line

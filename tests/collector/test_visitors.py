@@ -109,6 +109,7 @@ class TestVisitors:
             ({"key": 5}, "wrong_type", "key"),
             ({"key": "x" * 257}, "wrong_type", "key"),
             ({"key": "order_canary.person@example.org"}, "holds_email", "key"),
+            ({"key": "order_+1 (650) 555-1212 (canary)"}, "holds_phone", "key"),
             ({"key": "k", "colour": "red"}, "unknown_field", "colour"),
             ({"key": "k", "fbp": 1}, "wrong_type", "fbp"),
             ({"key": "k", "consent": "maybe"}, "wrong_type", "consent"),

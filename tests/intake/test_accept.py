@@ -116,6 +116,8 @@ def refusal(**fields) -> Rejection:
         ({"custom_data": {"contents": [{"quantity": 1}]}}, "wrong_type", "custom_data.contents"),
         ({"event_id": "a\nb"}, "not_printable", "event_id"),
         ({"event_name": "joe@example.com signed up"}, "personal_data", "event_name"),
+        ({"event_name": "call +16505551212"}, "personal_data", "event_name"),
+        ({"action_source": "joe@example.com"}, "wrong_type", "action_source"),
         (
             {"user_data": UserData(gender="f"), "facts": RequestFacts(client_user_agent="Mozilla/5.0")},
             "too_broad",

@@ -148,6 +148,10 @@ NOTHING = {"value": 0, "currency": "EUR"}
     [
         ({"event_id": "joe@example.com_1"}, "warning", ("personal_data", "event_id")),
         ({"custom_data": {"note": "joe@example.com"}}, "warning", ("personal_data", "custom_data.note")),
+        ({"event_id": "lead_+16505551212"}, "warning", ("personal_data", "event_id")),
+        ({"custom_data": {"user": {"phone": 1}}}, "warning", ("personal_data", "custom_data.user.phone")),
+        ({"user_data": {"em": SHA, "anon_id": "a@b.example"}}, "warning", ("personal_data", "user_data.anon_id")),
+        ({"messaging_channel": "a%40b.example"}, "warning", ("personal_data", "messaging_channel")),
         ({"event_source_url": "https://a.example/?token=1"}, "warning", ("url_is_cut", "event_source_url")),
         ({"event_name": "viewcontent"}, "warning", ("event_name_case", "event_name")),
         ({"user_data": {"em": [SHA, "no address"]}}, "warning", ("dropped_value", "user_data.em[1]")),

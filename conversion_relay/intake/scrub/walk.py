@@ -139,10 +139,14 @@ class _Walk:
                 kind = answers.get(name) or _personal(name, read, around, members, bool(beside))
                 if kind and _says_something(value):
                     self._take(personal_name(kind), "name")
-                elif (rest := self._value(value, around.below(name, read), read.is_code)) is not None:
+                elif (rest := self._value(value, self._below(around, name, read), read.is_code)) is not None:
                     kept[name] = rest
             self._path.pop()
         return kept
+
+    def _below(self, around: _Around, name: str, read: Name) -> _Around:
+        # The event's own members have Meta's names, which say nothing of what stands below: `original_event_data`.
+        return around.below(name, read) if len(self._path) > 1 else _TOP
 
     def _value(self, value: Any, around: _Around, is_code: bool) -> Any:
         if isinstance(value, str):

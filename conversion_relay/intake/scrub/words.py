@@ -20,61 +20,50 @@ STRONG: dict[str, frozenset[str]] = {
     "email": _words(
         "email emails emailaddress emailaddresses mailaddress useremail emailadress",  # a spelling that sites have
         "emailadresse mailadresse epost epostadresse epostadress emailadres courriel adressemail adresseemail",
-        "adressecourriel correo correoelectronico direccioncorreo direcciondecorreo enderecoemail indirizzoemail",
-        "adresemail sahkoposti sahkopostiosoite eposta epostaadresi emailcim",
-        "емейл имейл почта электроннаяпочта メール メールアドレス eメール 邮箱 电子邮件 電子郵件 信箱 이메일",
-        "이메일주소",
+        "adressecourriel correo correoelectronico direccioncorreo direcciondecorreo enderecoemail",
+        "indirizzoemail adresemail sahkoposti sahkopostiosoite eposta epostaadresi emailcim емейл имейл почта",
+        "электроннаяпочта メール メールアドレス eメール 邮箱 电子邮件 電子郵件 信箱 이메일 이메일주소",
         "البريدالإلكتروني بريدإلكتروني אימייל דואל ηλεκτρονικοταχυδρομειο อีเมล",
     ),
     "phone": _words(
         "phone phones phonenumber phonenumbers phonenum phoneno phonenr telephone telephonenumber telephoneno",
-        "telnumber",
-        "mobilephone mobilenumber mobileno mobilenum cellphone cellnumber cellphonenumber msisdn numberphone",
-        "whatsappnumber",
-        "whatsappno phonee164 contactnumber faxnumber homephone workphone telno telnr",
-        "telefon telefonnummer telefonnr rufnummer handynummer handynr mobilnummer mobiltelefon mobiltelefonnummer",
-        "numerotelephone numerodetelephone numtelephone numtel telephonenumero telephoneportable telephonemobile",
-        "telportable",
-        "telefono telefonos numerotelefono numerodetelefono telefonomovil telefonocelular numerocelular telefone",
-        "numerotelefone numerodetelefone celular cellulare numerotelefonico numerocellulare telefoon telefoonnummer",
-        "mobielnummer numertelefonu nrtelefonu telefonu puhelin puhelinnumero telefonszam telefonnumarasi ceptelefonu",
-        "numartelefon telefonnicislo",
+        "telnumber mobilephone mobilenumber mobileno mobilenum cellphone cellnumber cellphonenumber msisdn",
+        "numberphone whatsappnumber whatsappno phonee164 contactnumber faxnumber homephone workphone telno",
+        "telnr telefon telefonnummer telefonnr rufnummer handynummer handynr mobilnummer mobiltelefon",
+        "mobiltelefonnummer numerotelephone numerodetelephone numtelephone numtel telephonenumero",
+        "telephoneportable telephonemobile telportable telefono telefonos numerotelefono numerodetelefono",
+        "telefonomovil telefonocelular numerocelular telefone numerotelefone numerodetelefone celular cellulare",
+        "numerotelefonico numerocellulare telefoon telefoonnummer mobielnummer numertelefonu nrtelefonu",
+        "telefonu puhelin puhelinnumero telefonszam telefonnumarasi ceptelefonu numartelefon telefonnicislo",
         "телефон номертелефона мобильный мобильныйтелефон τηλεφωνο κινητο 電話 電話番号 携帯 携帯電話 电话 手机",
-        "手机号",
-        "手机号码 电话号码 手機 手機號碼 전화 전화번호 휴대폰 휴대전화 휴대폰번호 هاتف الهاتف رقمالهاتف جوال",
-        "رقمالجوال",
-        "טלפון מספרטלפון โทรศัพท์ เบอร์โทร",
+        "手机号 手机号码 电话号码 手機 手機號碼 전화 전화번호 휴대폰 휴대전화 휴대폰번호 هاتف الهاتف رقمالهاتف",
+        "جوال رقمالجوال טלפון מספרטלפון โทรศัพท์ เบอร์โทร",
     ),
     "name": _words(
-        "firstname firstnames lastname lastnames surname forename givenname givennames familyname middlename fullname",
-        "maidenname namefirst namelast firstandlastname firstlastname fname lname cardholdername nameoncard",
-        "cardholder",
-        "vorname nachname familienname zuname vorundnachname vornamenachname prenom prenoms nomdefamille nomprenom",
-        "prenomnom nomcomplet apellido apellidos primerapellido segundoapellido nombrecompleto nombreyapellidos",
-        "nombresyapellidos sobrenome primeironome ultimonome nomecompleto nomeesobrenome cognome cognomi nomeecognome",
-        "voornaam voornamen achternaam volledigenaam imie imiona nazwisko imieinazwisko fornavn etternavn efternavn",
-        "fornamn efternamn etunimi sukunimi jmeno prijmeni krestnijmeno priezvisko vezeteknev keresztnev teljesnev",
-        "prenume numedefamilie soyad soyadi soyisim adsoyad adisoyadi isimsoyisim",
-        "имя фамилия отчество фио імя прізвище ονοματεπωνυμο επωνυμο 氏名 姓名 お名前 苗字 성명 성함 الاسمالأول",
-        "اسمالعائلة",
-        "الاسمالكامل שםפרטי שםמשפחה שםמלא ชื่อจริง นามสกุล",
+        "firstname firstnames lastname lastnames surname forename givenname givennames familyname middlename",
+        "fullname maidenname namefirst namelast firstandlastname firstlastname fname lname cardholdername",
+        "nameoncard cardholder vorname nachname familienname zuname vorundnachname vornamenachname prenom",
+        "prenoms nomdefamille nomprenom prenomnom nomcomplet apellido apellidos primerapellido segundoapellido",
+        "nombrecompleto nombreyapellidos nombresyapellidos sobrenome primeironome ultimonome nomecompleto",
+        "nomeesobrenome cognome cognomi nomeecognome voornaam voornamen achternaam volledigenaam imie imiona",
+        "nazwisko imieinazwisko fornavn etternavn efternavn fornamn efternamn etunimi sukunimi jmeno prijmeni",
+        "krestnijmeno priezvisko vezeteknev keresztnev teljesnev prenume numedefamilie soyad soyadi soyisim",
+        "adsoyad adisoyadi isimsoyisim имя фамилия отчество фио імя прізвище ονοματεπωνυμο επωνυμο 氏名 姓名",
+        "お名前 苗字 성명 성함 الاسمالأول اسمالعائلة الاسمالكامل שםפרטי שםמשפחה שםמלא ชื่อจริง นามสกุล",
     ),
     "date of birth": _words(
-        "birthdate birthdates dateofbirth dob birthyear yearofbirth birthmonth birthdaydate dayofbirth monthofbirth",
-        "geburtsdatum geburtstag geburtsjahr datedenaissance datenaissance fechanacimiento fechadenacimiento",
-        "datanascimento datadenascimento nascimento datadinascita datanascita geboortedatum dataurodzenia fodselsdato",
-        "fodselsdag fodelsedatum syntymaaika datumnarozeni datumnarodenia szuletesidatum datanasterii dogumtarihi",
-        "датарождения деньрождения датанародження ημερομηνιαγεννησης 生年月日 誕生日 出生日期 出生年月 생년월일",
-        "تاريخالميلاد",
-        "תאריךלידה",
+        "birthdate birthdates dateofbirth dob birthyear yearofbirth birthmonth birthdaydate dayofbirth",
+        "monthofbirth geburtsdatum geburtstag geburtsjahr datedenaissance datenaissance fechanacimiento",
+        "fechadenacimiento datanascimento datadenascimento nascimento datadinascita datanascita geboortedatum",
+        "dataurodzenia fodselsdato fodselsdag fodelsedatum syntymaaika datumnarozeni datumnarodenia",
+        "szuletesidatum datanasterii dogumtarihi датарождения деньрождения датанародження ημερομηνιαγεννησης",
+        "生年月日 誕生日 出生日期 出生年月 생년월일 تاريخالميلاد תאריךלידה",
     ),
     "secret": _words(
         "password passwd passwort kennwort motdepasse contrasena senha wachtwoord haslo пароль ssn",
-        "socialsecuritynumber",
-        "socialsecurity creditcardnumber creditcard cardnumber ccnumber cvv cvc iban passportnumber passportno",
-        "driverslicense driverlicense driverslicensenumber nationalid taxid codicefiscale cpf pesel personnummer",
-        "dni bsn",
-        "sozialversicherungsnummer personalausweisnummer",
+        "socialsecuritynumber socialsecurity creditcardnumber creditcard cardnumber ccnumber cvv cvc iban",
+        "passportnumber passportno driverslicense driverlicense driverslicensenumber nationalid taxid",
+        "codicefiscale cpf pesel personnummer dni bsn sozialversicherungsnummer personalausweisnummer",
     ),
 }
 
@@ -87,20 +76,17 @@ FIRM: dict[str, frozenset[str]] = {
         "gender sex geschlecht sexe sexo genero sesso geslacht plec kon cinsiyet пол 性別 性别 성별 anrede"
     ),
     "address": _words(
-        "address addresses address1 address2 addressline addressline1 addressline2 streetaddress streetname street",
-        "housenumber homeaddress mailingaddress postaladdress postaladdress adresse anschrift strasse straße",
-        "hausnummer",
-        "rue numerorue direccion calle domicilio endereco rua logradouro indirizzo straat straatnaam huisnummer ulica",
-        "numerdomu adres gata gatuadress osoite katuosoite adresa ulice utca sokak адрес улица διευθυνση 住所",
-        "地址 详细地址",
-        "주소 العنوان כתובת",
+        "address addresses address1 address2 addressline addressline1 addressline2 streetaddress streetname",
+        "street housenumber homeaddress mailingaddress postaladdress postaladdress adresse anschrift strasse",
+        "straße hausnummer rue numerorue direccion calle domicilio endereco rua logradouro indirizzo straat",
+        "straatnaam huisnummer ulica numerdomu adres gata gatuadress osoite katuosoite adresa ulice utca sokak",
+        "адрес улица διευθυνση 住所 地址 详细地址 주소 العنوان כתובת",
     ),
     "postal code": _words(
         "zip zipcode zips postalcode postcode postalzip zippostal zippostalcode plz postleitzahl codepostal",
-        "codigopostal",
-        "codpostal cep codicepostale kodpocztowy postnummer postnr postinumero psc iranyitoszam postakodu",
-        "ziporpostalcode",
-        "индекс почтовыйиндекс 郵便番号 邮编 邮政编码 郵遞區號 우편번호 الرمزالبريدي מיקוד",
+        "codigopostal codpostal cep codicepostale kodpocztowy postnummer postnr postinumero psc iranyitoszam",
+        "postakodu ziporpostalcode индекс почтовыйиндекс 郵便番号 邮编 邮政编码 郵遞區號 우편번호 الرمزالبريدي",
+        "מיקוד",
     ),
     "city": _words(
         "city town wohnort stadt ville ciudad cidade citta woonplaats miasto kaupunki mesto varos sehir город",
@@ -114,8 +100,8 @@ ORDINALS = _words("first last middle given family")
 
 WEAK: dict[str, frozenset[str]] = {
     "name": _words(
-        "name names first last middle given family nom nombre nombres nome naam nazwa navn namn nimi nev nume ad isim",
-        "adi meno ονομα 名前 名 姓 名字 이름 الاسم שם ชื่อ",
+        "name names first last middle given family nom nombre nombres nome naam nazwa navn namn nimi nev nume",
+        "ad isim adi meno ονομα 名前 名 姓 名字 이름 الاسم שם ชื่อ",
     ),
     "state": _words(
         "state region province county bundesland provincia estado provincie wojewodztwo ort plaats область"
@@ -143,76 +129,57 @@ CODES = {
 }
 
 PERSONS = _words(
-    "your my user users customer customers client clients contact contacts billing shipping delivery buyer buyers",
-    "purchaser payer",
-    "payee member members person persons people personal profile subscriber lead leads guest guests student",
-    "students participant participants attendee attendees visitor visitors recipient recipients sender employee",
-    "patient passenger passengers traveler traveller applicant donor guardian spouse",
+    "your my user users customer customers client clients contact contacts billing shipping delivery buyer",
+    "buyers purchaser payer payee member members person persons people personal profile subscriber lead leads",
+    "guest guests student students participant participants attendee attendees visitor visitors recipient",
+    "recipients sender employee patient passenger passengers traveler traveller applicant donor guardian spouse",
     "registrant registration signup invoice invoicee cardholder consignee respondent prospect shopper consumer",
-    "mailing bill ship billto shipto traits identity identities pii userdata userprovided provided ud advancedmatching",
-    "customerinfo",
-    "lieferung rechnung rechnungs liefer kunde kunden kundin nutzer benutzer besucher teilnehmer empfanger absender",
-    "kaufer",
-    "ansprechpartner facturation livraison utilisateur acheteur destinataire facturacion envio cliente clientes",
-    "usuario",
-    "comprador destinatario contacto faturamento entrega usuaria contato fatturazione spedizione utente acquirente",
-    "contatto",
-    "klant factuur bezorg gebruiker koper klient klienta uzytkownik odbiorca kontakt kontakts клиент покупатель",
-    "пользователь",
+    "mailing bill ship billto shipto traits identity identities pii userdata userprovided provided ud",
+    "advancedmatching customerinfo lieferung rechnung rechnungs liefer kunde kunden kundin nutzer benutzer",
+    "besucher teilnehmer empfanger absender kaufer ansprechpartner facturation livraison utilisateur acheteur",
+    "destinataire facturacion envio cliente clientes usuario comprador destinatario contacto faturamento",
+    "entrega usuaria contato fatturazione spedizione utente acquirente contatto klant factuur bezorg gebruiker",
+    "koper klient klienta uzytkownik odbiorca kontakt kontakts клиент покупатель пользователь",
 )
 """A word for a person, or for a person's part of an order."""
 
 BESIDE = _words(
     "the a of de del della du des von vom da do di la el hash hashed sha sha1 md md5 encrypted enc value values",
-    "text string raw plain primary secondary main default home work private mobile cell landline business office",
-    "daytime",
-    "day evening emergency alt alternate alternative other new old current previous confirm confirmed confirmation",
-    "verify",
-    "verified repeat retype reply to from e normalized normalised clean cleaned formatted lower lowercase full",
-    "complete",
-    "field fields form forms input data info information details attribute attributes properties wpforms wpcf gform",
-    "hs",
-    "international intl national local line number no nr num ihr ihre dein votre tu su seu sua vostra uw twoj cf",
-    "custom key",
-    "account sms whatsapp viber legal checkout order orders newsletter address street postal optional required x",
+    "text string raw plain primary secondary main default home work private mobile cell landline business",
+    "office daytime day evening emergency alt alternate alternative other new old current previous confirm",
+    "confirmed confirmation verify verified repeat retype reply to from e normalized normalised clean cleaned",
+    "formatted lower lowercase full complete field fields form forms input data info information details",
+    "attribute attributes properties wpforms wpcf gform hs international intl national local line number no nr",
+    "num ihr ihre dein votre tu su seu sua vostra uw twoj cf custom key account sms whatsapp viber legal",
+    "checkout order orders newsletter address street postal optional required x",
 )
 """Says nothing about whose it is: may stand before and behind."""
 
 NEVER_BEHIND = _words(
-    "verified confirmed optional required newsletter order orders checkout sms whatsapp viber legal reply to from",
-    "full form",
-    "account registration registrations registrant signup lead leads subscriber subscribers guest guests member",
-    "members",
-    "delivery invoice visitor visitors student students participant participants passenger passengers prospect",
-    "prospects",
-    "forms day evening daytime night custom key new old current previous other alternative your my the a x",
+    "verified confirmed optional required newsletter order orders checkout sms whatsapp viber legal reply to",
+    "from full form account registration registrations registrant signup lead leads subscriber subscribers",
+    "guest guests member members delivery invoice visitor visitors student students participant participants",
+    "passenger passengers prospect prospects forms day evening daytime night custom key new old current",
+    "previous other alternative your my the a x",
 )
 """Of BESIDE, what makes a business's member of the word that it stands behind: email_verified, email_newsletter."""
 
 NEVER_BEFORE = _words(
     "number nr has is was are were can does did num count total send sent via by per method opt optin accept",
-    "accepts allow allows",
-    "allowed enable enabled use uses no not without with smart head ear micro game gaming android i product",
-    "products item",
-    "items brand category model device type kind campaign template course event content sku tag label page subject",
-    "job",
-    "file host domain step plan variant click open opened clicked prefers preferred verified valid invalid wrong",
-    "missing",
+    "accepts allow allows allowed enable enabled use uses no not without with smart head ear micro game gaming",
+    "android i product products item items brand category model device type kind campaign template course event",
+    "content sku tag label page subject job file host domain step plan variant click open opened clicked",
+    "prefers preferred verified valid invalid wrong missing",
 )
 """Before a STRONG word these make it a fact about a business: has_email, device_phone."""
 
 BUSINESS = _words(
-    "content contents item items product products line_items lineitem lineitems cart basket variant variants sku",
-    "offer",
+    "contents item items product products line_items lineitem lineitems cart basket variant variants sku offer",
     "offers course courses event events venue venues store stores shop shops location locations hotel hotels",
-    "destination",
-    "destinations place places company companies organization organisation business branch school seller merchant",
-    "vendor",
-    "publisher restaurant property listing listings departure arrival pickup origin depot warehouse brand category",
-    "page",
-    "campaign app device plan package tour tours flight vehicle movie book kurs kurse produkt produkte artikel",
-    "curso cursos",
-    "produit produits producto productos prodotto prodotti veranstaltung",
+    "destination destinations place places company companies organization organisation business branch school",
+    "seller merchant vendor publisher restaurant property listing listings departure arrival pickup origin",
+    "depot warehouse brand category tour tours flight vehicle movie book kurs kurse produkt produkte artikel",
+    "curso cursos produit produits producto productos prodotto prodotti veranstaltung",
 )
 """A container with one of these words describes what is sold: below it only STRONG names are personal."""
 
@@ -221,9 +188,8 @@ PRODUCT_FACTS = _words(
 )
 """Beside one of these, a `name` is a product's."""
 TRAVEL = _words(
-    "destination destinations hotel checkindate checkoutdate departing departuredate returningdate",
-    "neighborhood numadults numchildren propertytype listingtype destinationids hotelid availability bodystyle",
-    "makemodel",
+    "destination destinations hotel checkindate checkoutdate departing departuredate returningdate neighborhood",
+    "numadults numchildren propertytype listingtype destinationids hotelid availability bodystyle makemodel",
     "departingdeparturedate returningdeparturedate originairport destinationairport starrating hotelscore",
 )
 """Meta's own parameters of travel and real estate, where `city` is what is offered."""
@@ -233,13 +199,11 @@ ANSWERS = _words("value values val answer answers stringvalue text response")
 """A form as pairs: {"name": "email", "value": ...}."""
 
 CODE_WORDS = _words(
-    "id ids sku skus ean eans gtin gtins upc isbn issn mpn asin code codes barcode barcodes number no nr num ref",
-    "reference",
-    "order invoice transaction ticket serial article artikel item product variant batch lot tracking parcel",
-    "shipment coupon",
-    "reservation quote po case document contract policy membership promo discount gift model part style token key",
-    "session cart checkout subscription license imei vin template version build bestellung bestellnummer rechnung",
-    "commande pedido",
-    "voucher gtin8 gtin12 gtin13 gtin14 receipt booking",
+    "id ids sku skus ean eans gtin gtins upc isbn issn mpn asin code codes barcode barcodes number no nr num",
+    "ref reference order invoice transaction ticket serial article artikel item product variant batch lot",
+    "tracking parcel shipment coupon reservation quote po case document contract policy membership promo",
+    "discount gift model part style token key session cart checkout subscription license imei vin template",
+    "version build bestellung bestellnummer rechnung commande pedido voucher gtin8 gtin12 gtin13 gtin14 receipt",
+    "booking",
 )
 """Under a name with one of these, a text that begins with 00 is a code."""
