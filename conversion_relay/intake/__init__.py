@@ -9,7 +9,7 @@ reading.py        bytes -> events; wrong shapes told by field
 request_facts.py  headers and socket -> whose address, which browser, which click
 consent.py        may this event leave?
 accept.py         the door itself, step by step
-scrub.py          e-mail addresses and unknown query members taken out of URLs and free text
+scrub/            persons taken out of every text that is sent: free objects, URLs, ids, match keys
 visit.py          what is remembered of a visitor for the webhook that comes later
 browser.py        which pages may call a door, and the two ids that Meta knows a browser by
 examine.py        everything that is wrong with a document, for `conversion-relay validate`
