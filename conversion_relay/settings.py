@@ -96,6 +96,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Event names that are held for a person, once Meta may have had the event for longer than it de-duplicates."""
     most_calls: int = 8
     """Requests to Meta in flight at once, for each dataset."""
+    most_connections: int = 512
+    """Of one IPv4 address or IPv6 /64, to each server process; trusted proxies have no such limit."""
     variants: bool = False
     ballast: bool = True
     """Whether a service keeps a file that it gives up on a full disk (RELAY_BALLAST)."""
@@ -138,6 +140,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             held_event_names=frozenset(_listed(env.get("RELAY_HOLD_LATE", "Purchase"))),
             most_calls=int(
                 _matching("RELAY_MOST_CALLS", env.get("RELAY_MOST_CALLS", "8"), r"[1-9]|[1-5]\d|6[0-4]", "1 to 64")
+            ),
+            most_connections=int(
+                _matching(
+                    "RELAY_MOST_CONNECTIONS", env.get("RELAY_MOST_CONNECTIONS", "512"), r"[1-9]\d{0,4}", "1 to 99999"
+                )
             ),
             variants=_boolean("RELAY_VARIANTS", env.get("RELAY_VARIANTS", "")),
             ballast=_boolean("RELAY_BALLAST", env.get("RELAY_BALLAST") or "true"),

@@ -47,7 +47,7 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
         settings.outbox, dataset=settings.only_dataset
     ).close()  # a bad path is said here, once, not by every process
     os.environ["RELAY_NO_WORKER"] = "1" if no_worker else ""
-    run(f"{__name__}:create_service", host=host, port=port, workers=workers, factory=True)
+    run(f"{__name__}:create_service", host=host, port=port, workers=workers, factory=True, limits=limits_of(settings))
 
 
 @click.command()
@@ -180,6 +180,13 @@ def _say_when_the_version_ends(settings: Settings) -> None:
         logger.log(level, "%s: %s; %s", finding.path, finding.message, finding.fix)
 
 
+def limits_of(settings: Settings) -> Any:
+    """For the connections of a server; imported late, as the other verbs need no server."""
+    from conversion_relay.collector.connections import Limits
+
+    return Limits(most_of_one_network=settings.most_connections, trusted_proxies=settings.trusted_proxies)
+
+
 def _say_what_is_missing(service: Service) -> None:
     """Before the first request runs into it."""
     from conversion_relay.collector.app import not_carried
@@ -199,9 +206,12 @@ def spare_memory() -> None:
 
 def refuse_open_dashboard(host: str, settings: Settings) -> None:
     """Other machines see the dashboard only with a password."""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and not settings.admin_password:
+    if not is_loopback(host) and not settings.admin_password:
         raise SettingsError(f"--host {host} is open to other machines: set RELAY_ADMIN_PASSWORD first")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -5,15 +5,17 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from litestar import Litestar, MediaType, Response, get
+from litestar import Litestar, MediaType, Request, Response, get
 
 from conversion_relay.collector.door import Admitted, Door, Handle, HttpError, Receive, Reply, Send
 from conversion_relay.collector.events import EventsEndpoint
-from conversion_relay.collector.limits import TokenBuckets
+from conversion_relay.collector.limits import TokenBuckets, network_of
 from conversion_relay.collector.metrics import render
 from conversion_relay.collector.openapi import document
+from conversion_relay.collector.unhandled import note_failure
 from conversion_relay.collector.visitors import VisitorsEndpoint
-from conversion_relay.dashboard import dashboard_routes
+from conversion_relay.dashboard import dashboard_routes, guard_of, refusal_of
+from conversion_relay.dashboard.access import Access
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import DeadLetters, Meter, Operator, Queue, Visits, unsupported
@@ -46,10 +48,11 @@ def create_app(
 ) -> Asgi:
     """`counters`: of this process, for /metrics. `paces`: how delivery is doing, where it runs in this process."""
     counters = counters or Counters()
-    door = Door(relay, counters, TokenBuckets())
+    buckets = TokenBuckets()
+    door = Door(relay, counters, buckets)
     visitors = VisitorsEndpoint(relay, counters)
     posts: dict[str, Handle] = {
-        "/events": EventsEndpoint(relay, counters).post,
+        "/events": EventsEndpoint(relay, counters, buckets).post,
         "/visitors": visitors.post,
         "/withdraw": visitors.withdraw,
     }
@@ -66,21 +69,27 @@ def create_app(
 
 
 def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNow]]) -> Litestar:
+    settings = relay.settings
+    access = Access(settings.admin_password.reveal(), settings.trusted_proxies, network_of)
+
     @get("/livez", sync_to_thread=False)
     def livez() -> dict[str, str]:
         """The event loop turns."""
         return {"status": "alive"}
 
     @get("/readyz")
-    async def readyz() -> Response[dict[str, str]]:
+    async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
         """An event could be made durable now. Meta being away is no reason to refuse events."""
         try:
             await asyncio.to_thread(relay.outbox.probe)
         except OutboxUnavailable as error:
-            return Response({"status": "cannot record", "reason": str(error)}, status_code=503)
+            answer = {"status": "cannot record"}
+            if refusal_of(access, request) is None:
+                answer["reason"] = str(error)
+            return Response(answer, status_code=503)
         return Response({"status": "ready"})
 
-    @get("/metrics", media_type=MediaType.TEXT)
+    @get("/metrics", media_type=MediaType.TEXT, guards=[guard_of(access)])
     async def metrics() -> str:
         return await asyncio.to_thread(_metrics, relay.outbox, counters, paces())
 
@@ -89,10 +98,17 @@ def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNo
         return document()
 
     return Litestar(
-        route_handlers=[livez, readyz, metrics, openapi, *dashboard_routes(relay, paces)],
+        route_handlers=[livez, readyz, metrics, openapi, *dashboard_routes(relay, paces, access)],
+        after_exception=[_note_failure],
         openapi_config=None,
         logging_config=None,
     )
+
+
+async def _note_failure(error: Exception, _: Any) -> None:
+    """Litestar answers by itself whatever a route raises, and says nothing."""
+    if getattr(error, "status_code", 500) >= 500:
+        note_failure(error)
 
 
 def _metrics(outbox: Queue, counters: Counters, paces: dict[str, PaceNow]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from conversion_relay.collector import limits
 from conversion_relay.collector.limits import TokenBuckets
 from conversion_relay.intake.accept import Sender
 from conversion_relay.intake.browser import PREFLIGHT_SECONDS, cors_headers, listed_origin
@@ -105,18 +106,29 @@ class Door:
         peer = scope["client"][0] if scope.get("client") else None
         facts = request_facts(headers, peer, self._settings.trusted_proxies)
         sender, dataset = self._authorize(headers)
-        if sender == "browser" and not self._buckets.take(facts.client_ip_address):
-            raise HttpError(
-                429, "too_many", "client_ip_address", "too many events; wait a little", **{"retry-after": "1"}
-            )
+        body = await (self._from_browser(headers, receive, facts) if sender == "browser" else _body(headers, receive))
         return Admitted(
             sender=sender,
             dataset=dataset,
             facts=facts if sender == "browser" else NO_FACTS,
-            body=await _body(headers, receive),
+            body=body,
             host=headers.get("host", ""),
             is_secure=self._is_secure(scope, headers, peer),
         )
+
+    async def _from_browser(self, headers: Mapping[str, str], receive: Receive, facts: RequestFacts) -> bytes:
+        """The body's bytes are paid for before they are read, or many requests at once would share one look."""
+        address, said = facts.client_ip_address, headers.get("content-length")
+        size = limits.MOST_BYTES if said is None else _length(said, limits.MOST_BYTES)
+        if not self._buckets.take(address, 1, size):
+            raise too_many()
+        read = 0
+        try:
+            body = await _body(headers, receive, limits.MOST_BYTES)
+            read = len(body)
+        finally:
+            self._buckets.take(address, 0, read - size)
+        return body
 
     def _is_secure(self, scope: Mapping[str, Any], headers: Mapping[str, str], peer: str | None) -> bool:
         if scope.get("scheme") == "https":
@@ -155,12 +167,21 @@ class Door:
         )
 
 
-async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
+def too_many() -> HttpError:
+    return HttpError(429, "too_many", "client_ip_address", "too many events; wait a little", **{"retry-after": "1"})
+
+
+def _length(said: str, most: int) -> int:
+    """As far as it is one; `_body` refuses the others."""
+    return min(int(said), most) if said.isascii() and said.isdecimal() and len(said) <= 12 else 0
+
+
+async def _body(headers: Mapping[str, str], receive: Receive, most: int = MOST_BYTES) -> bytes:
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise HttpError(415, "unsupported_encoding", "content-encoding", "send the body uncompressed")
     length = headers.get("content-length", "0")
-    if not length.isdecimal() or len(length) > 12 or int(length) > MOST_DRAINED:
-        raise _too_large()
+    if not (length.isascii() and length.isdecimal()) or len(length) > 12 or int(length) > MOST_DRAINED:
+        raise _too_large(most)
     parts: list[bytes] = []
     size = 0
     try:
@@ -172,20 +193,20 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
                     raise HttpError(400, "cut_off", "body", "the connection closed before the body was complete")
                 more = message.get("more_body", False)
                 size += len(message.get("body", b""))
-                if size <= MOST_BYTES:
+                if size <= most:
                     parts.append(message.get("body", b""))
                 elif size > MOST_DRAINED:
                     break
     except TimeoutError:
         late = f"the body did not arrive within {BODY_SECONDS:.0f} seconds"
         raise HttpError(408, "too_slow", "body", late, connection="close") from None
-    if size > MOST_BYTES:
-        raise _too_large()
+    if size > most:
+        raise _too_large(most)
     return b"".join(parts)
 
 
-def _too_large() -> HttpError:
-    return HttpError(413, "too_large", "body", f"send at most {MOST_BYTES} bytes in one request", connection="close")
+def _too_large(most: int) -> HttpError:
+    return HttpError(413, "too_large", "body", f"send at most {most} bytes in one request", connection="close")
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import msgspec
 
 from conversion_relay.collector.browser_ids import browser_ids
-from conversion_relay.collector.door import Admitted, HttpError, Reply, not_durable
+from conversion_relay.collector.door import Admitted, HttpError, Reply, not_durable, too_many
+from conversion_relay.collector.limits import MOST_EVENTS, TokenBuckets
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import STANDARD_EVENT_NAMES, Event, Rejection
 from conversion_relay.intake.accept import Acceptance
@@ -54,14 +55,15 @@ class _Taken(NamedTuple):
 class EventsEndpoint:
     """`post` is the route."""
 
-    def __init__(self, relay: Relay, counters: Counters) -> None:
-        self._relay, self._counters = relay, counters
+    def __init__(self, relay: Relay, counters: Counters, buckets: TokenBuckets) -> None:
+        self._relay, self._counters, self._buckets = relay, counters, buckets
 
     async def post(self, admitted: Admitted) -> Reply:
         submitted = read_body(admitted.body)
         if isinstance(submitted, Rejection):
             status = 413 if submitted.reason == "too_many_events" else 400
             raise HttpError(status, submitted.reason, submitted.field, submitted.message)
+        self._limit(admitted, len(submitted.events) + len(submitted.pixel))
         ids = browser_ids(admitted, self._relay.settings)
         taken: list[_Taken] = []
         refused: list[RefusedRow] = []
@@ -80,6 +82,15 @@ class EventsEndpoint:
         status = 422 if refused and not accepted else 202
         cookies = ids.cookies() if ids and status == 202 else ()
         return Reply(status=status, answer=EventsAnswer(accepted, refused), headers=_reasons(refused), cookies=cookies)
+
+    def _limit(self, admitted: Admitted, n: int) -> None:
+        """The door took one event of the bucket; here are the others."""
+        if admitted.sender != "browser" or n <= 1:
+            return
+        if n > MOST_EVENTS:
+            raise HttpError(413, "too_many_events", "data", f"a page sends at most {MOST_EVENTS} events at once")
+        if not self._buckets.take(admitted.facts.client_ip_address, n - 1):
+            raise too_many()
 
     async def _take(
         self, index: int, raw: msgspec.Raw, admitted: Admitted, ids: BrowserIds | None

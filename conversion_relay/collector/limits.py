@@ -1,40 +1,74 @@
-"""Limits how many requests browsers send: a token bucket per network, so that no visitor's script fills the outbox."""
+"""Limits how much browsers send: token buckets per network, in events and in bytes, so that no visitor's script fills
+the outbox.
+
+Whose bucket. An IPv4 address is one customer's line, and stands for itself, also where it is written as IPv6
+(`::ffff:198.51.100.7`). Of IPv6 a line has a /64 at least. What cannot be read as an address shares one bucket: a proxy
+that sends rubbish must not be a way around. Loopback is the operator, or a proxy that nobody told us of and that
+stands for many visitors: ten times as much.
+"""
 
 import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 
 MOST_NETWORKS = 10_000
+MOST_EVENTS = 100
+"""Of a browser's request. A page that was away for a while sends what it kept; a thousand at once is no page."""
+MOST_BYTES = 262_144
+LOOPBACK_SHARE = 10
+UNREADABLE = "unreadable"
 
 
 class TokenBuckets:
-    """`rate` requests a second with bursts of `burst`, by IPv4 /24 and IPv6 /64. Loopback is the operator's own."""
+    """`rate` events a second with bursts of `burst`; `byte_rate` and `byte_burst` the same in bytes."""
 
-    def __init__(self, rate: float = 50.0, burst: float = 500.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        rate: float = 50.0,
+        burst: float = 500.0,
+        byte_rate: float = MOST_BYTES,
+        byte_burst: float = 16 * MOST_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._rate, self._burst, self._clock = rate, burst, clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._byte_rate, self._byte_burst = byte_rate, byte_burst
+        self._buckets: OrderedDict[str, tuple[float, float, float]] = OrderedDict()
 
-    def take(self, address: str | None) -> bool:
-        """Whether there is a token left; takes it."""
-        network = _network(address)
-        if network is None:
-            return True
+    def take(self, address: str | None, events: int = 1, size: int = 0) -> bool:
+        """Whether all of it is allowed now; takes all or nothing. A negative `size` gives back what was not used."""
+        network = network_of(address)
+        share = LOOPBACK_SHARE if network == LOOPBACK else 1
         now = self._clock()
-        tokens, since = self._buckets.pop(network, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - since) * self._rate)
-        allowed = tokens >= 1
-        self._buckets[network] = (tokens - 1 if allowed else tokens, now)
+        most, most_bytes = self._burst * share, self._byte_burst * share
+        tokens, left, since = self._buckets.pop(network, (most, most_bytes, now))
+        tokens = min(most, tokens + (now - since) * self._rate * share)
+        left = min(most_bytes, left + (now - since) * self._byte_rate * share)
+        allowed = tokens >= events and left >= size
+        self._buckets[network] = (tokens - events, left - size, now) if allowed else (tokens, left, now)
         if len(self._buckets) > MOST_NETWORKS:
             self._buckets.popitem(last=False)
         return allowed
 
 
-def _network(address: str | None) -> str | None:
+LOOPBACK = "loopback"
+
+
+@lru_cache(maxsize=4_096)
+def network_of(address: str | None) -> str:
+    """The line that an address stands for.
+
+    >>> network_of("::ffff:198.51.100.7"), network_of("2001:db8:1:2::9"), network_of("127.0.0.9"), network_of("x")
+    ('198.51.100.7', '2001:db8:1:2::/64', 'loopback', 'unreadable')
+    """
     try:
-        parsed = ipaddress.ip_address(address or "")
+        parsed = ipaddress.ip_address((address or "")[:64])
     except ValueError:
-        return None
-    if parsed.is_loopback:
-        return None
-    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 64), strict=False))
+        return UNREADABLE
+    if isinstance(parsed, ipaddress.IPv6Address):
+        mapped = parsed.ipv4_mapped or parsed.sixtofour
+        if mapped is None and not parsed.is_loopback:
+            return str(ipaddress.ip_network((parsed.packed, 64), strict=False))
+        parsed = mapped or parsed
+    return LOOPBACK if parsed.is_loopback else str(parsed)

@@ -1,9 +1,7 @@
-"""uvicorn, the same way for every verb that serves, with a deadline for a request's head.
+"""uvicorn, the same way for every verb that serves, with bounds and deadlines of our own (`protocol.py`,
+`connections.py`): uvicorn waits for ever, and puts together whatever comes."""
 
-uvicorn waits for ever for a client that sends half a header; a few hundred of those and nobody else gets in.
-"""
-
-import asyncio
+import functools
 import signal
 import sys
 from collections.abc import Callable
@@ -11,11 +9,12 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
-HEAD_SECONDS = 10.0
-"""From the connection, or from a request's first byte, to the end of its headers."""
+from conversion_relay.collector.connections import Limits, raise_file_limit
+from conversion_relay.collector.protocol import GuardedProtocol
+
+KEEP_ALIVE_SECONDS = 15
 GRACE_SECONDS = 4
 """For requests that are being answered; with what delivery has in flight it stays below ten seconds."""
 _before_stopping: list[Callable[[], None]] = []
@@ -26,8 +25,11 @@ def on_told_to_stop(begin: Callable[[], None]) -> None:
     _before_stopping.append(begin)
 
 
-def run(app: Any, *, host: str, port: int, workers: int = 1, factory: bool = False) -> None:
+def run(
+    app: Any, *, host: str, port: int, workers: int = 1, factory: bool = False, limits: Limits | None = None
+) -> None:
     """Until SIGTERM or SIGINT."""
+    raise_file_limit()
     # uvicorn shuts down gracefully and then raises the signal again: a signal to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = uvicorn.Config(
@@ -36,13 +38,13 @@ def run(app: Any, *, host: str, port: int, workers: int = 1, factory: bool = Fal
         port=port,
         workers=workers,
         factory=factory,
-        http=_HeadDeadline,
+        http=functools.partial(GuardedProtocol, limits=limits or Limits()),  # type: ignore[arg-type]
         ws="none",
         log_config=None,
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=15,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     if workers > 1:
@@ -62,32 +64,3 @@ class _Server(uvicorn.Server):
         for begin in _before_stopping:
             begin()
         super().handle_exit(sig, frame)
-
-
-class _HeadDeadline(HttpToolsProtocol):
-    """Hangs up on a head that does not come; bodies have a deadline of their own in `events.py`."""
-
-    _timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._timer = self.loop.call_later(HEAD_SECONDS, transport.abort)
-
-    def data_received(self, data: bytes) -> None:
-        between_requests = self.cycle is None or self.cycle.response_complete
-        if self._timer is None and between_requests:
-            self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
-        super().data_received(data)
-
-    def on_headers_complete(self) -> None:
-        self._cancel()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._cancel()
-        super().connection_lost(exc)
-
-    def _cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

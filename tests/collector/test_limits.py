@@ -53,7 +53,8 @@ def test_silence_saves_up_no_more_than_a_burst(clock):
 @pytest.mark.parametrize(
     ("one", "other", "is_shared"),
     [
-        ("198.51.100.7", "198.51.100.200", True),
+        ("198.51.100.7", "198.51.100.7", True),
+        ("198.51.100.7", "198.51.100.8", False),
         ("198.51.100.7", "198.51.101.7", False),
         ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
         ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
@@ -66,10 +67,37 @@ def test_a_network_shares_its_tokens(clock, one, other, is_shared):
     assert buckets.take(other) is not is_shared
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", None, "", "unknown", "198.51.100.999"])
-def test_loopback_and_what_is_no_address_are_not_limited(clock, address):
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+def test_loopback_stands_for_ten_networks(clock, address):
+    buckets = TokenBuckets(rate=1, burst=2, clock=clock)
+    assert [buckets.take(address) for _ in range(25)] == [True] * 20 + [False] * 5
+    clock.now += 1
+    assert sum(buckets.take("127.0.0.1") for _ in range(25)) == 10, "one bucket for all of it"
+
+
+def test_what_is_no_address_shares_one_bucket(clock):
+    buckets = TokenBuckets(rate=1, burst=7, clock=clock)
+    rubbish = [None, "", "unknown", "198.51.100.999", "x" * 100_000, "1.2.3.4.5", "::g", "[::1", "010.0.0.1", "٣.1.1.1"]
+    assert sum(buckets.take(address) for address in rubbish) == 7
+
+
+@pytest.mark.parametrize("spelling", ["::ffff:{}", "::FFFF:{}", "0:0:0:0:0:ffff:{}"])
+def test_an_ipv4_address_written_as_ipv6_is_that_address_and_no_other(clock, spelling):
     buckets = TokenBuckets(rate=1, burst=1, clock=clock)
-    assert all(buckets.take(address) for _ in range(10))
+    assert buckets.take("198.51.100.7")
+    assert not buckets.take(spelling.format("198.51.100.7"))
+    assert buckets.take(spelling.format("198.51.100.8"))
+
+
+def test_events_and_bytes_are_counted_and_taken_all_or_nothing(clock):
+    buckets = TokenBuckets(rate=1, burst=100, byte_rate=10, byte_burst=1_000, clock=clock)
+    assert buckets.take(VISITOR, 60, 0) and not buckets.take(VISITOR, 60, 0) and buckets.take(VISITOR, 40, 0)
+    other = "198.51.100.8"
+    assert buckets.take(other, 1, 900) and not buckets.take(other, 1, 200)
+    buckets.take(other, 0, -100)
+    assert buckets.take(other, 1, 200), "what was not used came back"
+    clock.now += 10
+    assert buckets.take(other, 1, 100) and not buckets.take(other, 1, 1)
 
 
 def test_a_flood_from_everywhere_does_not_fill_the_memory_and_the_newest_is_still_limited(clock):

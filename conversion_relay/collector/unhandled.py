@@ -1,0 +1,52 @@
+"""What no route caught: answered 500 and logged, without a word of what the client sent.
+
+An exception's text may quote its input, and its traceback shows it; so the log gets the kind of the error and the place
+in the code. A client that hung up is no error: nobody waits for the answer.
+"""
+
+import logging
+import traceback
+from typing import Any
+
+logger = logging.getLogger("conversion_relay.server")
+
+
+class Unhandled:
+    """An ASGI application around another."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            cycle: Any = getattr(receive, "__self__", None)  # uvicorn's, with the connection under it
+            if getattr(cycle, "disconnected", False):
+                return
+            note_failure(error)
+            if getattr(cycle, "response_started", False):
+                cycle.disconnected = True
+                cycle.transport.abort()
+            else:
+                await _answer_500(send)
+
+
+def note_failure(error: BaseException) -> None:
+    """One line with the kind of the error and the last place of ours that it passed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "conversion_relay" in frame.filename] or frames
+    where = f"{ours[-1].filename.rpartition('conversion_relay')[2]}:{ours[-1].lineno}" if ours else ""
+    logger.error("A request failed", extra={"error": type(error).__name__, "where": where})
+
+
+async def _answer_500(send: Any) -> None:
+    body = b'{"reason":"internal","field":"","message":"this is our fault; it was logged"}'
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-relay-reason", b"internal"),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
