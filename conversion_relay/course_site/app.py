@@ -1,6 +1,8 @@
 """The site in the demo: the four endpoints, and pages that a person can click through."""
 
 import asyncio
+import logging
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ TRACKING_SCRIPT = [
     Path(__file__).parents[2] / "src" / "meta-tracking.js",
 ]
 """In the wheel it lies among the pages; in a checkout it is the one in src/."""
+logger = logging.getLogger("conversion_relay.course_site")
 AnyRequest = Request[Any, Any, State]
 
 
@@ -40,10 +43,19 @@ def create_app(site: CourseSite, *, pixel_id: str, emulator_url: str, webhook_se
     return Litestar(
         route_handlers=[*_endpoints(site), *_courses(shop, pages), *_payment(shop, pages, webhook_secret), static],
         exception_handlers={NotFoundException: not_found},
+        after_exception=[_note_failure],
         openapi_config=None,
         logging_config=None,
         request_max_body_size=1_048_576,
     )
+
+
+async def _note_failure(error: Exception, _: Any) -> None:
+    """Litestar answers by itself whatever a route raises, and says nothing. An error's text may quote a visitor."""
+    if getattr(error, "status_code", 500) >= 500:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}:{frame.lineno}"
+        logger.error("A request failed", extra={"error": type(error).__name__, "where": where})
 
 
 def _endpoints(site: CourseSite) -> list[Any]:

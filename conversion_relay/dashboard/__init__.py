@@ -3,19 +3,12 @@
 In come an opened `Relay` and a look at each dataset's pace; out come routes that the collector serves under /dashboard.
 It reads and changes nothing. It may not know a person: the outbox holds none, and bodies are not shown.
 
-Who may look. With RELAY_ADMIN_PASSWORD: who knows it (HTTP Basic, any user name). Without: this machine alone. "This
-machine" takes three signs, because a page on the web can point its own host name at 127.0.0.1 (DNS rebinding) and a
-proxy on this machine makes every visitor look local: the peer is a loopback address, the Host header is a name of this
-machine, and no X-Forwarded-For came along.
+Who may look is decided in `access.py`.
 What is shown came from outside, so it is set as text by the page's script, under a content security policy that loads
 nothing from elsewhere and runs no inline script.
 """
 
 import asyncio
-import base64
-import binascii
-import hmac
-import ipaddress
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,10 +17,11 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get
 from litestar.connection import ASGIConnection
-from litestar.exceptions import NotAuthorizedException, NotFoundException, PermissionDeniedException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
-from litestar.static_files import create_static_files_router
+from litestar.params import FromPath
 
+from conversion_relay.dashboard.access import Access, Refusal
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.outbox import DeadLetters, Operator, unsupported
 from conversion_relay.relay import Relay
@@ -37,6 +31,10 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+STATIC = {
+    path.name: ({".css": "text/css", ".js": "text/javascript"}[path.suffix], path.read_bytes())
+    for path in sorted((HERE / "static").iterdir())
+}
 _HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -45,16 +43,29 @@ _HEADERS = {
 }
 
 
-def dashboard_routes(relay: Relay, paces: Callable[[], Mapping[str, PaceNow]]) -> list[Any]:
-    """Litestar handlers. `paces`: how fast each dataset is sent now, by dataset id."""
-    password = relay.settings.admin_password.reveal()
+def guard_of(access: Access) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]:
+    """A Litestar guard for routes that are about the relay itself."""
 
     def only_operators(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        if password:
-            if not _knows(password, connection.headers.get("authorization", "")):
-                raise NotAuthorizedException(headers={"WWW-Authenticate": 'Basic realm="Conversion Relay"'})
-        elif not _is_local(connection):
-            raise PermissionDeniedException("set RELAY_ADMIN_PASSWORD to open the dashboard to other machines")
+        if refused := refusal_of(access, connection):
+            raise HTTPException(refused.message, status_code=refused.status, headers=refused.headers)
+
+    return only_operators
+
+
+def refusal_of(access: Access, connection: ASGIConnection[Any, Any, Any, Any]) -> Refusal | None:
+    scope = connection.scope
+    client = scope.get("client")
+    peer = client[0] if client else None
+    return access.refusal(scope["headers"], peer, scope.get("http_version", "1.1"))
+
+
+def dashboard_routes(
+    relay: Relay, paces: Callable[[], Mapping[str, PaceNow]], access: Access | None = None
+) -> list[Any]:
+    """Litestar handlers. `paces`: how fast each dataset is sent now, by dataset id. `access`: who may look."""
+    settings = relay.settings
+    only_operators = guard_of(access or Access(settings.admin_password.reveal(), settings.trusted_proxies))
 
     @get("/dashboard", guards=[only_operators], sync_to_thread=False)
     def page() -> Response[str]:
@@ -75,9 +86,16 @@ def dashboard_routes(relay: Relay, paces: Callable[[], Mapping[str, PaceNow]]) -
             raise NotFoundException("no event has this id")
         return _json(stories)
 
-    static = create_static_files_router(path="/dashboard/static", directories=[HERE / "static"])
-    handlers: list[HTTPRouteHandler] = [page, data, event]
-    return [*handlers, static]
+    @get("/dashboard/static/{name:str}", guards=[only_operators], sync_to_thread=False)
+    def static(name: FromPath[str]) -> Response[bytes]:
+        """By a list of names: nothing that is asked for is looked up on the disk."""
+        kind, content = STATIC.get(name, ("", b""))
+        if not content:
+            raise NotFoundException("no such file")
+        return Response(content, media_type=kind, headers=_HEADERS)
+
+    handlers: list[HTTPRouteHandler] = [page, data, event, static]
+    return handlers
 
 
 def _overview(relay: Relay, paces: Mapping[str, PaceNow]) -> dict[str, Any]:
@@ -111,23 +129,3 @@ def _not_carried(why: str) -> Response[bytes]:
 
 def _json(value: object) -> Response[bytes]:
     return Response(msgspec.json.encode(value), media_type="application/json", headers=_HEADERS)
-
-
-def _knows(password: str, authorization: str) -> bool:
-    scheme, _, credentials = authorization.partition(" ")
-    try:
-        given = base64.b64decode(credentials, validate=True).partition(b":")[2]
-    except binascii.Error:
-        return False
-    return scheme.lower() == "basic" and hmac.compare_digest(given, password.encode())
-
-
-def _is_local(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
-    """Whether the request comes from this machine, by a name of this machine, and through no proxy."""
-    peer = connection.client.host if connection.client else ""
-    host = connection.headers.get("host", "").rpartition(":")[0].strip("[]") or connection.headers.get("host", "")
-    try:
-        local_peer = ipaddress.ip_address(peer).is_loopback
-    except ValueError:
-        return False
-    return local_peer and host in ("localhost", "127.0.0.1", "::1") and "x-forwarded-for" not in connection.headers
