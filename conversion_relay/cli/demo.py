@@ -4,17 +4,18 @@ No account, no environment variable, nothing left behind; settings that are set 
 """
 
 import contextlib
+import ipaddress
 import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from conversion_relay.cli.serve import Service, refuse_open_dashboard
+from conversion_relay.cli.serve import Service, is_loopback, limits_of
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import configure_logging
 
@@ -44,13 +45,14 @@ def demo(host: str, port: int, data: Path | None) -> None:
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conversion-relay-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
-        _fill_in(os.environ, host, port, folder)
+        shown = _shown(host)
+        made = _fill_in(os.environ, host, shown, port, folder)
         settings = Settings.from_env()
-        refuse_open_dashboard(host, settings)
         configure_logging(settings.log_format, settings.secrets())
         stack.enter_context(_emulator(host, port + 1))
-        _greet(host, port, settings, folder, kept=data is not None)
-        run(_Demo(settings, folder, f"http://{host}:{port + 1}"), host=host, port=port)
+        _greet(shown, port, settings, folder, made, kept=data is not None)
+        service = _Demo(settings, folder, f"http://{shown}:{port + 1}")
+        run(service, host=host, port=port, limits=limits_of(settings))
 
 
 class _Demo:
@@ -88,21 +90,42 @@ class _Demo:
             await self._site(scope, receive, send)
 
 
-def _fill_in(environ: MutableMapping[str, str], host: str, port: int, folder: Path) -> None:
-    """What a real installation sets, for what is not set here."""
-    names = {host, "127.0.0.1", "localhost"}
+def _fill_in(environ: MutableMapping[str, str], host: str, shown: str, port: int, folder: Path) -> dict[str, str]:
+    """What a real installation sets, for what is not set here; returns what was set.
+
+    The key and the open dashboard are for this machine and its stand-in alone. Whom other machines can reach, or who
+    sends to Meta itself, gets a key and a password that nobody can know.
+    """
+    is_open = not is_loopback(host) or bool(environ.get("META_GRAPH_URL"))
+    names = {shown, "127.0.0.1", "localhost"} | ({socket.gethostname().lower()} if not is_loopback(host) else set())
     defaults = {
         "META_PIXEL_ID": PIXEL_ID,
         "META_ACCESS_TOKEN": f"demo-{secrets.token_hex(8)}",
-        "META_GRAPH_URL": f"http://{host}:{port + 1}",
+        "META_GRAPH_URL": f"http://{shown if is_loopback(host) else '127.0.0.1'}:{port + 1}",
         "RELAY_OUTBOX": f"sqlite:///{folder / 'conversion-relay.db'}",
         "RELAY_ALLOWED_ORIGINS": ",".join(sorted(f"http://{name}:{port}" for name in names)),
-        "RELAY_API_KEYS": "demo",
+        "RELAY_API_KEYS": secrets.token_urlsafe(24) if is_open else "demo",
         "STRIPE_WEBHOOK_SECRET": f"whsec_demo_{secrets.token_hex(8)}",
     }
-    for name, value in defaults.items():
-        if not environ.get(name):
-            environ[name] = value
+    if not is_loopback(host):
+        defaults["RELAY_ADMIN_PASSWORD"] = secrets.token_urlsafe(12)
+    made = {name: value for name, value in defaults.items() if not environ.get(name)}
+    environ.update(made)
+    return made
+
+
+def _shown(host: str) -> str:
+    """A name that a browser can open: 0.0.0.0 is none."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if not address.is_unspecified:
+        return f"[{host}]" if address.version == 6 else host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # sends nothing: it asks which address would be used
+        return str(probe.getsockname()[0])
+    return "127.0.0.1"
 
 
 @contextlib.contextmanager
@@ -110,7 +133,9 @@ def _emulator(host: str, port: int) -> Iterator[None]:
     from conversion_relay.emulator.app import create_app
     from conversion_relay.emulator.server import Server
 
-    server = Server(create_app(), host, port)
+    # The relay itself talks to it by loopback: META_GRAPH_URL is http for that alone.
+    also = () if is_loopback(host) or _is_unspecified(host) else ("127.0.0.1",)
+    server = Server(create_app(), host, port, also=also)
     server.start()
     try:
         yield
@@ -118,8 +143,15 @@ def _emulator(host: str, port: int) -> Iterator[None]:
         server.stop()
 
 
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def _refuse_taken(host: str, port: int) -> None:
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -127,7 +159,7 @@ def _refuse_taken(host: str, port: int) -> None:
             raise click.ClickException(f"port {port} on {host}: {error.strerror}; choose another with --port") from None
 
 
-def _greet(host: str, port: int, settings: Settings, folder: Path, *, kept: bool) -> None:
+def _greet(host: str, port: int, settings: Settings, folder: Path, made: Mapping[str, str], *, kept: bool) -> None:
     here = f"http://{host}:{port}"
     mails = f"{folder / 'course-site' / 'mail'}{'' if kept else '  (until you stop; --data DIR keeps it)'}"
     lines = [
@@ -140,6 +172,9 @@ def _greet(host: str, port: int, settings: Settings, folder: Path, *, kept: bool
     click.echo("\nConversion Relay is running. Ctrl-C stops it.\n")
     for name, where, what in lines:
         click.echo(f"  {name:<16} {where:<36} {what}".rstrip())
+    for name, variable in (("API key", "RELAY_API_KEYS"), ("password", "RELAY_ADMIN_PASSWORD")):
+        if variable in made and made[variable] != "demo":
+            click.echo(f"  {name:<16} {made[variable]:<36} made for this run; {variable} sets your own")
     click.echo("")
 
 

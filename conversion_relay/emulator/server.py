@@ -1,6 +1,7 @@
 """Runs the stand-in under uvicorn, with each request's socket at hand: hanging up and resetting are below HTTP."""
 
 import asyncio
+import re
 import socket
 import struct
 import threading
@@ -42,11 +43,11 @@ def serve(app: Any, host: str, port: int) -> None:
 class Server:
     """The same inside another process, for the demo and for tests. Port 0 takes any free one."""
 
-    def __init__(self, app: Any, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._socket = socket.create_server((host, port), backlog=1024)
-        # asyncio sets this on sockets it opened itself only; without it every second answer waits 40 ms for an ACK.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.port: int = self._socket.getsockname()[1]
+    def __init__(self, app: Any, host: str = "127.0.0.1", port: int = 0, *, also: tuple[str, ...] = ()) -> None:
+        """`also`: further addresses, on the same port."""
+        self._sockets = [_listen(host, port)]
+        self.port: int = self._sockets[0].getsockname()[1]
+        self._sockets += [_listen(address, self.port) for address in also]
         self.url = f"http://{host}:{self.port}"
         self._server = uvicorn.Server(_config(app, host, self.port))
         self._started = threading.Event()
@@ -60,7 +61,8 @@ class Server:
     def stop(self) -> None:
         self._server.should_exit = True
         self._thread.join(10)
-        self._socket.close()
+        for listening in self._sockets:
+            listening.close()
 
     def _run(self) -> None:
         # Not uvicorn.Server.run: signals belong to the process that this runs in.
@@ -69,15 +71,53 @@ class Server:
     async def _serve(self) -> None:
         self._server.config.load()
         self._server.lifespan = self._server.config.lifespan_class(self._server.config)
-        await self._server.startup(sockets=[self._socket])
+        await self._server.startup(sockets=self._sockets)
         self._started.set()
         await self._server.main_loop()
-        await self._server.shutdown(sockets=[self._socket])
+        await self._server.shutdown(sockets=self._sockets)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=1024)
+    # asyncio sets this on sockets it opened itself only; without it every second answer waits 40 ms for an ACK.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
+class _LocalControls:
+    """The controls are for this machine's own pages and programs. A page on the web can post to 127.0.0.1, which its
+    Origin tells, or point its own host name there (DNS rebinding), which the Host tells."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/_emulator/") or _is_local(scope["headers"]):
+            await self._app(scope, receive, send)
+            return
+        body = b'{"error":{"message":"/_emulator/ is for loopback: Host and Origin must be 127.0.0.1 or localhost"}}'
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 403, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def _is_local(headers: list[tuple[bytes, bytes]]) -> bool:
+    hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
+    origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
+    return (
+        len(hosts) == 1 and _LOCAL_HOST.fullmatch(hosts[0]) is not None and all(map(_LOCAL_ORIGIN.fullmatch, origins))
+    )
+
+
+_HOST = r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?"
+_LOCAL_HOST = re.compile(_HOST, re.IGNORECASE | re.ASCII)
+_LOCAL_ORIGIN = re.compile(rf"https?://{_HOST}", re.IGNORECASE | re.ASCII)
 
 
 def _config(app: Any, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
+        _LocalControls(app),
         host=host,
         port=port,
         http=_Protocol,
