@@ -11,7 +11,7 @@ import jinja2
 import msgspec
 from litestar import Litestar, Request, Response, get, post, route
 from litestar.datastructures import State
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import ClientException, NotFoundException
 from litestar.response.base import ASGIResponse
 from litestar.static_files import create_static_files_router
 
@@ -29,6 +29,7 @@ TRACKING_SCRIPT = [
 ]
 """In the wheel it lies among the pages; in a checkout it is the one in src/."""
 logger = logging.getLogger("conversion_relay.course_site")
+MOST_BODY = 1_048_576
 AnyRequest = Request[Any, Any, State]
 
 
@@ -46,7 +47,7 @@ def create_app(site: CourseSite, *, pixel_id: str, emulator_url: str, webhook_se
         after_exception=[_note_failure],
         openapi_config=None,
         logging_config=None,
-        request_max_body_size=1_048_576,
+        request_max_body_size=MOST_BODY,
     )
 
 
@@ -154,7 +155,21 @@ class _Pages:
 
 async def _call(endpoint: Callable[[SiteRequest], SiteAnswer], request: AnyRequest, shop: Shop) -> SiteAnswer:
     """The endpoint works with files and waits for commits, so it runs beside the event loop."""
-    return await asyncio.to_thread(endpoint, _site_request(request, await request.body(), shop))
+    return await asyncio.to_thread(endpoint, _site_request(request, await _body(request), shop))
+
+
+async def _body(request: AnyRequest) -> bytes:
+    """Not Litestar's own: to that a visitor who hangs up is an error of the server."""
+    parts, size, more = list[bytes](), 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise ClientException("the connection closed before the body was complete")
+        more, size = message["more_body"], size + len(message["body"])
+        if size > MOST_BODY:
+            raise ClientException(f"send at most {MOST_BODY} bytes", status_code=413, headers={"Connection": "close"})
+        parts.append(message["body"])
+    return b"".join(parts)
 
 
 def _site_request(request: AnyRequest, body: bytes, shop: Shop) -> SiteRequest:

@@ -23,6 +23,7 @@ PATHS = [
     "/payment-webhook", "/", "/courses/python", "/checkout/x", "/checkout/x/pay", "/thanks/x", "/meta-tracking.js",
     "/static/style.css", "/webhooks/stripe",
 ]  # fmt: skip
+POSTS = {"/events", "/visitors", "/withdraw", "/register", "/contact", "/view-content", "/payment-webhook"}
 METHODS = ["GET", "POST", "POST", "POST", "OPTIONS", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "M-SEARCH", "get", "X"]
 HOSTILE = [
     "", "\0", "%00", "..", "../../etc/passwd", "é", "\u202e", "😀", "\ud800", "a" * 3_000, "null", "-1", "1e999", "NaN",
@@ -50,6 +51,8 @@ class Generator:
     def request(self) -> tuple[bytes, bool]:
         """Raw bytes, and whether they are a whole request."""
         chance = self.chance
+        if chance.random() < 0.6:
+            return self.nearly_right(), True
         body = self.body() if chance.random() < 0.8 else b""
         headers = self.headers()
         target = self.target()
@@ -72,6 +75,25 @@ class Generator:
         if chance.random() < 0.03:
             raw = bytes(byte ^ (chance.random() < 0.02) * chance.randint(1, 255) for byte in raw)
         return raw, True
+
+    def nearly_right(self) -> bytes:
+        """One thing is wrong with it, or nothing."""
+        chance = self.chance
+        path = chance.choice(PATHS)
+        is_post = path in POSTS
+        body = json.dumps(self.event(chance.choice([0, 0, 1]))).encode("utf-8", "surrogatepass") if is_post else b""
+        headers = [
+            ("Host", "127.0.0.1"),
+            chance.choice([("Origin", self.origin), ("Authorization", f"Bearer {API_KEY}")]),
+            ("Content-Length", str(len(body))),
+        ]
+        if is_post:
+            headers.append(("X-Forwarded-For", f"198.51.{chance.randint(0, 255)}.{chance.randint(0, 255)}"))
+        if chance.random() < 0.3:
+            name = chance.choice([name for name in NAMES if name not in ("content-length", "transfer-encoding")])
+            headers.append((name, self.hostile()))
+        lines = [f"{'POST' if is_post else 'GET'} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+        return "\r\n".join(lines).encode("utf-8", "surrogatepass") + b"\r\n\r\n" + body
 
     def target(self) -> str:
         chance = self.chance
@@ -114,17 +136,19 @@ class Generator:
             document = chance.choice([[document], {"data": [document]}, {"data": document}, [document] * 3])
         return json.dumps(document, ensure_ascii=chance.random() < 0.5).encode("utf-8", "surrogatepass")
 
-    def event(self) -> dict[str, Any]:
+    def event(self, wrong: int = 3) -> dict[str, Any]:
+        """`wrong`: so many members may be missing, and others may be there."""
         document: dict[str, Any] = {
             "event_name": self.chance.choice(["Lead", "ViewContent", "Purchase"]),
             "user_data": {"email": CANARY, "client_user_agent": "Mozilla/5.0"},
             "custom_data": {"value": 1, "currency": "EUR"},
-            "name": "A", "email": CANARY, "message": "m", "course_id": "python", "key": "k",
-        }  # fmt: skip
-        for name in self.chance.sample(list(document), 3):
+        }
+        if wrong or self.chance.random() < 0.5:
+            document |= {"name": "A", "email": CANARY, "message": "m", "course_id": "python", "key": "k"}
+        for name in self.chance.sample(list(document), wrong):
             if self.chance.random() < 0.7:
                 del document[name]
-        for _ in range(self.chance.randint(0, 3)):
+        for _ in range(self.chance.randint(0, wrong)):
             place = self.chance.choice([document, document.get("user_data"), document.get("custom_data")])
             if isinstance(place, dict):
                 place[self.chance.choice(KEYS)] = self.value(0)
@@ -222,7 +246,11 @@ def fuzzed(
                 progress(f"{n} of {size}")
         grown = resident_of(demo) - memory
         metrics = str(call("GET", f"{url}/metrics")[1])
-        kept = b"".join(path.read_bytes() for path in data.glob("conversion-relay.db*") if path.is_file() and "ballast" not in path.name)
+        kept = b"".join(
+            path.read_bytes()
+            for path in data.glob("conversion-relay.db*")
+            if path.is_file() and "ballast" not in path.name
+        )
     finally:
         demo.end()
     log = demo.log.read_text()

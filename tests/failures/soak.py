@@ -22,7 +22,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from tests.failures import babble, backlog, clocks, disk, killed, neighbours, network, power_cut
+from tests.failures import attacks, babble, backlog, clocks, disk, fuzz, killed, neighbours, network, power_cut
 from tests.failures.load import Progress, Result
 from tests.failures.proxy import MODES
 
@@ -78,6 +78,8 @@ FAULTS = [
     Fault("several processes on one file", neighbours.two_of_each, 10, 5),
     Fault("paused beyond its lease", neighbours.paused, 10, 5),
     Fault("out of file descriptors", neighbours.few_files, 20, 10),
+    Fault("ten clients attack", attacks.attacked, 60, 60),
+    Fault("requests made up at random", fuzz.fuzzed, MILLION, 50_000),
     Fault("256 MB and a backlog", neighbours.little_memory, MILLION, MILLION),
     Fault("fresh events beside a backlog", backlog.fresh_events_pass, 300_000, 300_000),
     Fault("claims beside 1,000,000", backlog.quick_to_claim, MILLION, MILLION),

@@ -1,0 +1,143 @@
+"""Bytes on a socket of a running server: what is too large or never ends is refused before anything is built of it."""
+
+import re
+import socket
+from contextlib import suppress
+
+import pytest
+
+from tests.processes import installation
+
+pytestmark = pytest.mark.xdist_group("the collector's protocol")
+POST = b"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer test-api-key\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+CLOSE = b"Connection: close\r\n\r\n"
+LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    with installation(tmp_path_factory.mktemp("protocol")) as here:
+        here.start("--no-worker")
+        yield here
+        log = (here.folder / "relay.log").read_text()
+        assert "Traceback" not in log and "ERROR" not in log, "a strange client is no error of ours"
+
+
+def exchange(here, *parts: bytes) -> bytes:
+    """All that was answered until the server closed."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", here.port), timeout=60) as connection:
+        with suppress(OSError):
+            for part in parts:
+                connection.sendall(part)
+        with suppress(ConnectionResetError):
+            while more := connection.recv(65_536):
+                answer += more
+    return answer
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
+
+
+MEGABYTE = b"a" * 1_000_000
+TOO_LARGE = {
+    "a header without end": (431, [LIVE + b"A: ", *[MEGABYTE] * 64]),
+    "a header's name without end": (431, [LIVE, *[MEGABYTE] * 64]),
+    "a URL without end": (414, [b"GET /", *[MEGABYTE] * 64]),
+    "a query without end": (414, [b"GET /?", *[MEGABYTE] * 64]),
+    "a method without end": (400, [*[b"A" * 1_000_000] * 2]),
+    "200,000 headers": (431, [LIVE, *[b"A: b\r\n" * 1_000] * 200]),
+    "101 headers": (431, [LIVE, b"A: b\r\n" * 100 + CLOSE]),
+    "66 kB in 99 headers": (431, [LIVE, (b"A: " + b"b" * 700 + b"\r\n") * 98 + CLOSE]),
+    "a URL of 8,193 bytes": (414, [b"GET /" + b"a" * 8_192 + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE]),
+    "trailers without end": (431, [CHUNKED, b"1\r\n{\r\n0\r\n", *[b"Ab: c\r\n" * 10_000] * 100]),
+    "a trailer without end": (431, [CHUNKED, b"0\r\nA: ", *[MEGABYTE] * 10]),
+    "a chunk's size without end": (431, [CHUNKED, b"1;", *[MEGABYTE] * 10]),
+    "a body without end": (413, [CHUNKED, *[b"100000\r\n" + b"x" * 0x100000 + b"\r\n"] * 80]),
+}
+
+
+@pytest.mark.parametrize("what", TOO_LARGE)
+def test_what_is_too_large_or_never_ends_is_refused_and_the_connection_closed(here, what):
+    status, parts = TOO_LARGE[what]
+    assert statuses(exchange(here, *parts))[:1] == [status]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [LIVE, b"A: b\r\n" * 90 + CLOSE],
+        [LIVE + b"A: " + b"a" * 60_000 + b"\r\n" + CLOSE],
+        [b"GET /livez?" + b"a" * 8_000 + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE],
+        [bytes([byte]) for byte in LIVE + CLOSE],
+        [LIVE + b"Upgrade: h2c\r\nConnection: upgrade\r\n\r\n"],
+        [b"GET http://x/livez HTTP/1.1\r\nHost: x\r\n" + CLOSE],
+    ],
+    ids=["90 headers", "60 kB of head", "8 kB of query", "byte by byte", "upgrade", "absolute"],
+)
+def test_what_is_odd_but_allowed_is_answered(here, parts):
+    assert statuses(exchange(here, *parts)) == [200]
+
+
+SMUGGLED = [
+    POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+    POST + b"Content-Length: " + b"9" * 400 + b"\r\n\r\n{}",
+    POST + b"Content-Length: -2\r\n\r\n{}",
+    POST + b"Content-Length: 2, 2\r\n\r\n{}",
+    POST + b"Transfer-Encoding: xchunked\r\n\r\n{}",
+    POST + b"Transfer-Encoding: chunked, gzip\r\n\r\n{}",
+    POST + b"Transfer-Encoding : chunked\r\n\r\n{}",
+    CHUNKED + b"-1\r\n{}",
+    CHUNKED + b"ffffffffffffffffff\r\n{}",
+    b"GET /livez HTTP/1.1\nHost: x\n Authorization: x\n\n",
+    b"GET /livez\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /liv\xffez HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET x HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01",
+]
+
+
+@pytest.mark.parametrize("raw", SMUGGLED)
+def test_what_two_servers_could_read_differently_is_a_4xx_and_ends_the_connection(here, raw):
+    (status,) = statuses(exchange(here, raw + LIVE))
+    assert 400 <= status < 500
+
+
+def test_a_trailer_is_no_header(here):
+    body = (
+        b"POST /events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    )
+    assert statuses(exchange(here, body + b"Authorization: Bearer test-api-key\r\n\r\n")) == [401]
+
+
+def test_requests_that_come_at_once_are_answered_in_their_order(here):
+    answer = exchange(here, (LIVE + b"\r\n") * 10 + b"GET /nothing HTTP/1.1\r\nHost: x\r\n" + CLOSE)
+    assert statuses(answer) == [200] * 10 + [404]
+
+
+def test_a_thousand_requests_at_once_are_not_kept(here):
+    assert len(statuses(exchange(here, (LIVE + b"\r\n") * 5_000))) < 1_000
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_a_client_that_hangs_up_anywhere_is_no_error(here, method):
+    raw = POST.replace(b"POST", method) + b"Content-Length: 400\r\n\r\n{"
+    for end in range(0, len(raw), 7):
+        with socket.create_connection(("127.0.0.1", here.port), timeout=60) as connection:
+            connection.sendall(raw[:end])
+    assert here.post({"event_name": "Lead"})[0] == 422
+
+
+def test_a_flood_of_connections_that_say_nothing_keeps_nobody_out(here):
+    idle = [socket.create_connection(("127.0.0.1", here.port), timeout=60) for _ in range(1_100)]
+    try:
+        assert statuses(exchange(here, LIVE + CLOSE)) == [200]
+    finally:
+        for connection in idle:
+            connection.close()
