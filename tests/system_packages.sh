@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the tests need of the system: Chromium for the pages; Node.js for Meta's Node SDK; curl; strace, faketime, ext4
-# and mount for the faults of disks and clocks. Installed from the system's packages where this may be done; else said
+# and mount for the faults of disks and clocks; nginx and Caddy for the page on proxies. Installed from the system's packages where this may be done; else said
 # aloud.
 set -eu
 missing=""
@@ -13,6 +13,8 @@ command -v faketime >/dev/null 2>&1 || missing="$missing faketime"
 command -v mkfs.ext4 >/dev/null 2>&1 || [ -x /sbin/mkfs.ext4 ] || missing="$missing e2fsprogs"
 command -v prlimit >/dev/null 2>&1 || missing="$missing util-linux"
 command -v mount >/dev/null 2>&1 || missing="$missing mount"
+command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+command -v caddy >/dev/null 2>&1 || missing="$missing caddy"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing$missing for the tests ..."

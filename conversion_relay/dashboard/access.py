@@ -19,6 +19,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import math
 import re
 import time
 from collections import OrderedDict
@@ -82,7 +83,7 @@ class Access:
         if now > until + FORGOTTEN_AFTER:
             wrong = 0
         if now < until:
-            wait = {"Retry-After": str(int(until - now) + 1)}
+            wait = {"Retry-After": str(math.ceil(until - now))}
             return Refusal(429, "too many wrong passwords; wait a little", wait)
         if _knows(self._password, authorization):
             return None
