@@ -242,3 +242,30 @@ def test_nobody_and_no_token_is_in_log_file_or_metrics(here):
     kept = b"".join(path.read_bytes() for path in here.folder.iterdir() if path.is_file())
     kept += call("GET", f"{here.url}/metrics")[1].encode()
     assert b"canary.person" not in kept and TOKEN.encode() not in kept
+
+
+def test_a_page_sends_a_hundred_events_and_256_kb_at_once_and_no_more(here):
+    url = f"{here.url}/events"
+    assert call("POST", url, [lead()] * 100, Origin=ORIGIN)[0] == 202
+    status, answer = call("POST", url, [lead()] * 101, Origin=ORIGIN)
+    assert (status, answer["reason"]) == (413, "too_many_events")
+    pixel = [["Lead", str(n)] for n in range(101)]
+    assert call("POST", url, {"data": [], "pixel": pixel}, Origin=ORIGIN)[0] in (400, 413)
+    status, answer = call("POST", url, b" " * 262_145, Origin=ORIGIN)
+    assert (status, answer["reason"]) == (413, "too_large")
+    assert here.post([lead()] * 101)[0] == 202, "a backend may"
+
+
+def test_a_flood_of_one_line_is_told_to_wait_by_events_and_not_by_requests(tmp_path):
+    """In a server of its own: a flood is remembered. What cannot be read as an address is one line."""
+    with installation(tmp_path) as here:
+        here.env["RELAY_TRUSTED_PROXIES"] = "127.0.0.1/32"
+        here.start("--no-worker")
+        for lines in (["198.51.100.7", "::ffff:198.51.100.7"], ["unknown", "x", "[::1", "198.51.100.999"]):
+            told = [
+                call("POST", f"{here.url}/events", [lead()] * 100, Origin=ORIGIN, X_Forwarded_For=line)[0]
+                for line in lines * (20 // len(lines))
+            ]
+            assert set(told) == {202, 429} and told[:5] == [202] * 5
+        other = call("POST", f"{here.url}/events", [lead()] * 100, Origin=ORIGIN, X_Forwarded_For="198.51.100.8")
+        assert other[0] == 202

@@ -99,3 +99,30 @@ def test_browser_and_server_that_name_different_addresses_are_pointed_out(meta):
     send(meta, [event(user_data=same | {"client_ip_address": "1.1.1.1"})])
     told = [any("different IP addresses" in line for line in row["diagnostics"]) for row in arrived(meta)]
     assert told == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1.evil.example"},
+        {"Origin": "http://[::1"},
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example:8001"},
+        {"Host": "localhost@evil.example"},
+        {"Host": "192.0.2.7:8001"},
+        {"Host": "0.0.0.0"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("path", ["events", "requests", "state", "reset", "misbehave", "page.js"])
+def test_the_controls_are_for_this_machines_own_pages(meta, headers, path):
+    for method in ("GET", "POST", "OPTIONS"):
+        assert call(method, f"{meta}/_emulator/{path}", {} if method == "POST" else None, **headers)[0] == 403
+    assert call("GET", f"{meta}/_emulator/state")[0] == 200
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST", "127.0.0.9"])
+def test_a_page_of_this_machine_may_use_them(meta, name):
+    assert call("GET", f"{meta}/_emulator/state", Host=f"{name}:1", Origin=f"http://{name}:8000")[0] == 200
