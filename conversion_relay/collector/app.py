@@ -5,9 +5,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
 
-from conversion_relay.collector.door import Admitted, Door, Handle, HttpError, Receive, Reply, Send
+from conversion_relay.collector.door import Admitted, Door, Handle, HttpError, Receive, Reply, Send, respond
 from conversion_relay.collector.events import EventsEndpoint
 from conversion_relay.collector.limits import TokenBuckets, network_of
 from conversion_relay.collector.metrics import render
@@ -57,25 +58,31 @@ def create_app(
         "/withdraw": visitors.withdraw,
     }
     posts |= {route: _refuse(relay.outbox, route) for route in not_carried(relay.outbox) if route in posts}
+    looks = {"/livez": b'{"status":"alive"}', "/openapi.json": msgspec.json.encode(document())}
     rest = _rest(relay, counters, paces)
 
     async def collector(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (handle := posts.get(scope["path"])):
             await door.serve(scope, receive, send, handle)
+        elif scope["type"] == "http" and (look := looks.get(scope["path"])):
+            await _show(scope["method"], look, send)
         else:
             await rest(scope, receive, send)  # type: ignore[arg-type]
 
     return collector
 
 
+async def _show(method: str, body: bytes, send: Send) -> None:
+    """What is the same for everybody and may be asked for as often as anybody likes: it must cost nothing."""
+    if method in ("GET", "HEAD"):
+        await respond(send, 200, body, {}, ())
+    else:
+        await respond(send, 405, b"{}", {"allow": "GET, HEAD"}, ())
+
+
 def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNow]]) -> Litestar:
     settings = relay.settings
     access = Access(settings.admin_password.reveal(), settings.trusted_proxies, network_of)
-
-    @get("/livez", sync_to_thread=False)
-    def livez() -> dict[str, str]:
-        """The event loop turns."""
-        return {"status": "alive"}
 
     @get("/readyz")
     async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
@@ -93,12 +100,8 @@ def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNo
     async def metrics() -> str:
         return await asyncio.to_thread(_metrics, relay.outbox, counters, paces())
 
-    @get("/openapi.json", sync_to_thread=False)
-    def openapi() -> dict[str, Any]:
-        return document()
-
     return Litestar(
-        route_handlers=[livez, readyz, metrics, openapi, *dashboard_routes(relay, paces, access)],
+        route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access)],
         after_exception=[_note_failure],
         openapi_config=None,
         logging_config=None,

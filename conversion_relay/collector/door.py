@@ -23,8 +23,8 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 MOST_BYTES = 4 * 1_048_576
-MOST_DRAINED = 4 * MOST_BYTES
-"""A body up to here is read and dropped before the 413, so that a client which is still sending can hear it."""
+DRAINED = 4
+"""So many times what is allowed is read and dropped before the 413, so that a client which is still sending hears it."""
 BODY_SECONDS = 10.0
 """No ASGI server drops a body that stalls half-way, so we do."""
 RETRY_AFTER = "5"
@@ -98,7 +98,7 @@ class Door:
             more = {"x-relay-reason": error.body.reason, **error.headers}
             self._counters.add(f"relay_{route[1:]}_rejected_total", reason=error.body.reason)
         self._counters.add("relay_intake_requests_total", route=route, code=str(status))
-        await _respond(send, status, body, {**self._cors(headers), **more}, cookies)
+        await respond(send, status, body, {**self._cors(headers), **more}, cookies)
 
     async def _let_in(self, scope: dict[str, Any], headers: Mapping[str, str], receive: Receive) -> Admitted:
         if scope["method"] != "POST":
@@ -180,7 +180,7 @@ async def _body(headers: Mapping[str, str], receive: Receive, most: int = MOST_B
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise HttpError(415, "unsupported_encoding", "content-encoding", "send the body uncompressed")
     length = headers.get("content-length", "0")
-    if not (length.isascii() and length.isdecimal()) or len(length) > 12 or int(length) > MOST_DRAINED:
+    if not (length.isascii() and length.isdecimal()) or len(length) > 12 or int(length) > DRAINED * most:
         raise _too_large(most)
     parts: list[bytes] = []
     size = 0
@@ -195,7 +195,7 @@ async def _body(headers: Mapping[str, str], receive: Receive, most: int = MOST_B
                 size += len(message.get("body", b""))
                 if size <= most:
                     parts.append(message.get("body", b""))
-                elif size > MOST_DRAINED:
+                elif size > DRAINED * most:
                     break
     except TimeoutError:
         late = f"the body did not arrive within {BODY_SECONDS:.0f} seconds"
@@ -219,7 +219,8 @@ def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
     return headers
 
 
-async def _respond(send: Send, status: int, body: bytes, headers: Mapping[str, str], cookies: tuple[str, ...]) -> None:
+async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str], cookies: tuple[str, ...]) -> None:
+    """JSON, whole."""
     pairs = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     pairs += [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
     pairs += [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies]

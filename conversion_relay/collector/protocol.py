@@ -31,7 +31,7 @@ MOST_OF_A_REQUEST = 64 * 1_048_576
 MOST_PIPELINED = 16
 SLICE = 16_384
 LINGER_SECONDS = 2.0
-MOST_LINGERING = 1_048_576
+MOST_LINGERING = 131_072
 
 MESSAGES = {
     400: ("bad_request", "this is no HTTP/1.1 request that can be read"),
