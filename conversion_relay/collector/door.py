@@ -24,7 +24,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 MOST_BYTES = 4 * 1_048_576
 DRAINED = 4
-"""So many times what is allowed is read and dropped before the 413, so that a client which is still sending hears it."""
+"""So many times what is allowed is read and dropped before the 413, so that who is still sending hears it."""
 BODY_SECONDS = 10.0
 """No ASGI server drops a body that stalls half-way, so we do."""
 RETRY_AFTER = "5"
