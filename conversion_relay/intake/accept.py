@@ -25,8 +25,13 @@ from typing import Any, Literal
 import msgspec
 
 from conversion_relay import event_id
-from conversion_relay.event import PUBLIC_EVENT_NAMES, Event, Rejection, SealedEvent
+from conversion_relay.event import PUBLIC_EVENT_NAMES, Event, EventAsRead, Rejection, SealedEvent
 from conversion_relay.intake import consent
+from conversion_relay.intake.custom_data import tidy
+from conversion_relay.intake.members import NOT_A_TIME
+from conversion_relay.intake.mending import DEEPEST, Tell, is_too_deep, mended
+from conversion_relay.intake.moment import read_moment
+from conversion_relay.intake.options import complete_app_data, complete_options
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import may_hold_personal_data, scrub_url, without_personal_data
 from conversion_relay.meta import click_id
@@ -36,8 +41,6 @@ from conversion_relay.meta.validate import CLOCK_SKEW, errors, expiry
 
 Sender = Literal["browser", "backend"]
 """A browser may say what was seen. A backend (API key, verified webhook, own code) may also say what was paid."""
-
-DEEPEST = 32
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +66,7 @@ class Acceptance(msgspec.Struct, frozen=True):
 
     event: SealedEvent
     dropped: tuple[str, ...] = ()
-    """Match keys that were left out, as "field: reason"; told to the caller, never stored."""
+    """What was left out or completed, as "field: reason"; told to the caller, never stored."""
 
 
 def accept(
@@ -87,7 +90,8 @@ def accept(
 
 
 Prepared = tuple[dict[str, Any], list[DroppedKey]]
-"""Meta's JSON of an event that is not judged yet, and the match keys that were left out of it."""
+"""Meta's JSON of an event that is not judged yet, and what was left out of it: a match key by its own name, anything
+else by its path."""
 
 
 def prepare(
@@ -104,28 +108,52 @@ def prepare(
     limited = decision is consent.Decision.LIMITED_DATA_USE
     event_time = _event_time(event.event_time, now)
     if event_time is None:
-        return _NOT_A_TIME
+        return NOT_A_TIME
+    told = [DroppedKey(*what) for what in event.left_out] if isinstance(event, EventAsRead) else []
+
+    def tell(path: str, reason: str) -> None:
+        told.append(DroppedKey(path, reason))
+
     try:
         wire: dict[str, Any] = msgspec.to_builtins(event)
         person = wire.pop("user_data", {})
         free_form = {name: wire[name] for name in _FREE_FORM if name in wire}
         # Most events hold nothing to remove. One search over the encoded bytes tells, and a walk is saved.
-        encoded = _encoder.encode(free_form) if free_form else b""
+        encoded = _encode_or_mend(free_form, tell) if free_form else b""
     except RecursionError:
         return _TOO_DEEP
     except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
         return _NOT_JSON
-    if encoded.count(b"{") + encoded.count(b"[") > DEEPEST and _too_deep(free_form, DEEPEST + 1):
+    if encoded.count(b"{") + encoded.count(b"[") > DEEPEST and is_too_deep(free_form):
         return _TOO_DEEP
+    wire |= free_form
     if may_hold_personal_data(encoded):
         wire |= without_personal_data(free_form)
-    _complete(wire, event, event_time, facts)
+    _complete(wire, event, event_time, facts, tell)
     wire["event_id"] = _event_id(event, now, entropy)
     if limited and "data_processing_options" not in wire:
         wire |= {"data_processing_options": ["LDU"], "data_processing_options_country": 0}
         wire["data_processing_options_state"] = 0
-    wire["user_data"], dropped = _match_keys(person, facts, policy, submission.sender, now)
-    return wire, dropped
+    complete_options(wire, tell)
+    complete_app_data(wire)
+    wire["user_data"], dropped = _match_keys(person, event, facts, policy, submission.sender, now)
+    return wire, [*dropped, *told] if told else dropped
+
+
+def _encode_or_mend(free_form: dict[str, Any], tell: Tell) -> bytes:
+    """The JSON of the free objects; what has no JSON form is mended or taken out of them first.
+
+    NaN and Infinity become null in JSON, so a null is a reason to look."""
+    try:
+        encoded = _encoder.encode(free_form)
+        if b"null" not in encoded:
+            return encoded
+    except (OverflowError, UnicodeEncodeError):
+        pass
+    if is_too_deep(free_form):
+        raise RecursionError
+    free_form |= {name: mended(value, name, tell) for name, value in free_form.items()}
+    return _encoder.encode(free_form)
 
 
 def consent_decision(event: Event, facts: RequestFacts, policy: Policy) -> consent.Decision:
@@ -157,12 +185,12 @@ def _seal(prepared: Prepared, dataset: str, now: float, *, granted: bool) -> Acc
     return Acceptance(event, tuple(f"{field}: {reason}" for field, reason in dropped) if dropped else ())
 
 
-_OURS = ("consent", "gpc", "pixel")
+_OURS = ("consent", "gpc", "pixel", "left_out")
 """Members of an event that are for the relay and never sent to Meta."""
 _FREE_FORM = ("custom_data", "app_data", "original_event_data", "attribution_data")
 
 
-def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts) -> None:
+def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts, tell: Tell) -> None:
     """Fills in time, URL and referrer; brings them and the currency into Meta's form; leaves out empty members."""
     for name in _OURS:
         wire.pop(name, None)
@@ -177,6 +205,7 @@ def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: Reques
         _set(wire, "referrer_url", scrub_url(referrer))
     custom_data = wire.get("custom_data")
     if custom_data:
+        tidy(custom_data, tell)
         currency = custom_data.get("currency")
         if isinstance(currency, str):
             custom_data["currency"] = currency.strip().upper()
@@ -192,7 +221,7 @@ def _set(wire: dict[str, Any], name: str, value: str | None) -> None:
 
 
 def _match_keys(
-    given: dict[str, Any], facts: RequestFacts, policy: Policy, sender: Sender, now: float
+    given: dict[str, Any], event: Event, facts: RequestFacts, policy: Policy, sender: Sender, now: float
 ) -> tuple[dict[str, object], list[DroppedKey]]:
     """Step 6: the request fills in what the caller left out, then every key is normalised and hashed."""
     visitor = facts.client_ip_address
@@ -203,10 +232,23 @@ def _match_keys(
         given["client_user_agent"] = facts.client_user_agent
     if facts.fbp and not given.get("fbp"):
         given["fbp"] = facts.fbp
-    if fbc := click_id.fbc_from_url(facts.url, now, known=given.get("fbc") or facts.fbc):
+    if fbc := _click(given.get("fbc"), event, facts, now):
         given["fbc"] = fbc
     today = _day(int(now // 86_400))
     return match_keys(given, default_country=policy.default_country, today=today, variants=policy.variants)
+
+
+def _click(given: object, event: Event, facts: RequestFacts, now: float) -> str | None:
+    """The newest click that is known: of the page's URL, else as the caller or the cookie says, else of the referrer.
+
+    The page's URL is the event's own where it names one, else the request's.
+    """
+    said = given if isinstance(given, str) else None
+    known = click_id.readable(said) or click_id.readable(facts.fbc)
+    for url in (event.event_source_url, facts.url):
+        if (fbc := click_id.fbc_from_url(url, now, known=known)) and fbc != known:
+            return fbc
+    return known or click_id.fbc_from_url(event.referrer_url or facts.referrer, now)
 
 
 def _event_id(event: Event, now: float, entropy: bytes) -> str:
@@ -215,7 +257,7 @@ def _event_id(event: Event, now: float, entropy: bytes) -> str:
     return event_id.without_email(event.event_id)
 
 
-def _event_time(given: float | None, now: float) -> int | None:
+def _event_time(given: object, now: float) -> int | None:
     """Whole Unix seconds, or None for what is no time.
 
     Above 1e11 (the year 5138 in seconds) it can only be milliseconds. A time at most CLOCK_SKEW ahead becomes now.
@@ -224,20 +266,12 @@ def _event_time(given: float | None, now: float) -> int | None:
         return int(now)
     if type(given) is int and 0 < given <= now:
         return given
+    moment = read_moment(given)
     # Written so that NaN is refused too. math.isfinite would raise for an integer that no float can hold.
-    if not 0 < given <= 1e14:
+    if moment is None or not 0 < moment <= 1e14:
         return None
-    seconds = int(given / 1000) if given > 1e11 else int(given)
+    seconds = int(moment / 1000) if moment > 1e11 else int(moment)
     return int(now) if now < seconds <= now + CLOCK_SKEW else seconds
-
-
-def _too_deep(value: object, left: int) -> bool:
-    """Whether objects or lists are nested deeper than `left`: parsers and encoders, ours and Meta's, have a limit."""
-    if isinstance(value, dict):
-        return left == 0 or any(_too_deep(member, left - 1) for member in value.values())
-    if isinstance(value, list):
-        return left == 0 or any(_too_deep(member, left - 1) for member in value)
-    return False
 
 
 def _is_public(address: str) -> bool:
@@ -264,6 +298,5 @@ _SILENT = Rejection(
 )
 WITHHELD = frozenset({_WITHHELD.reason, _SILENT.reason})
 """Rejections that are nobody's mistake: the visitor decided. Doors answer them without an error."""
-_NOT_A_TIME = Rejection("not_a_time", "event_time", "event_time is in Unix seconds; send for example 1767225600")
 _TOO_DEEP = Rejection("too_deep", "custom_data", f"objects may be nested {DEEPEST} levels deep; send flat properties")
 _NOT_JSON = Rejection("unencodable", "custom_data", "a value has no JSON form; send 64-bit integers and valid Unicode")

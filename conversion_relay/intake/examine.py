@@ -14,9 +14,13 @@ import msgspec
 from conversion_relay.event import Event, Rejection, UserData
 from conversion_relay.event_id import holds_email
 from conversion_relay.intake.accept import Policy, Submission, prepare
-from conversion_relay.intake.reading import printable_name, read_event, wrong_shape
+from conversion_relay.intake.custom_data import plain_number
+from conversion_relay.intake.members import read_members
+from conversion_relay.intake.printable import printable_name
+from conversion_relay.intake.reading import wrong_shape
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import scrub_url
+from conversion_relay.intake.spellings import PERSON_MEMBERS, spelling
 from conversion_relay.meta.advice import advise
 from conversion_relay.meta.customer_information import READABLE_NAMES, DroppedKey
 from conversion_relay.meta.finding import PAGES, Finding, worst_first
@@ -71,7 +75,11 @@ def _wrong_members(
     for name, value in document.items():
         shown = printable_name(name)
         where = f"{path}.{shown}" if path else shown
-        if name not in types:
+        if kind is UserData and name not in types:
+            known = PERSON_MEMBERS.get(spelling(name))
+            if known is None and not (spelling(name) == "address" and isinstance(value, dict | list)):
+                yield name, Rejection("unknown_field", where, "no such match key; it is not sent")
+        elif name not in types:
             message = "no such field here; properties of your own go into custom_data"
             yield name, Rejection("unknown_field", where, message)
         elif not (name == "user_data" and isinstance(value, dict)):
@@ -99,6 +107,9 @@ def _as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _event_time(document.get("event_time"))
     if isinstance(custom := document.get("custom_data"), dict):
         yield from money(custom | {"currency": _in_capitals(custom.get("currency"))})
+        if isinstance(custom.get("value"), str) and plain_number(custom["value"]) is not None:
+            message, fix = "a number sent as text", "send a number; the relay makes it one"
+            yield Finding("text_amount", "custom_data.value", "hint", message, fix, f"{PAGES}/parameters/custom-data")
     yield from _personal_data(document)
     for name in ("event_source_url", "referrer_url"):
         url = document.get(name)
@@ -153,10 +164,7 @@ def _holds_email(value: Any) -> bool:
 
 def _as_sealed(document: dict[str, Any], policy: Policy, now: float) -> Iterator[Finding]:
     """The same judgement as the door's, over what would be sent."""
-    try:
-        event = read_event(msgspec.json.encode(document))
-    except (TypeError, ValueError, RecursionError):
-        event = Rejection("unencodable", "event", "a value has no JSON form; send valid Unicode and flat properties")
+    event = read_members(document)
     prepared = (
         event
         if isinstance(event, Rejection)
@@ -173,6 +181,9 @@ def _as_sealed(document: dict[str, Any], policy: Policy, now: float) -> Iterator
 
 
 def _dropped(dropped: DroppedKey) -> Finding:
+    if dropped.field.partition("[")[0] not in _TYPES[UserData]:
+        fix = "send what the page describes, or leave it out"
+        return Finding("left_out", dropped.field, "warning", dropped.reason, fix, _SERVER_EVENT)
     key = READABLE_NAMES.get(dropped.field.partition("[")[0], dropped.field.partition("[")[0])
     refuses = key == "lead_id"
     return Finding(
