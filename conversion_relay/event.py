@@ -128,7 +128,8 @@ class CustomData(msgspec.Struct, kw_only=True, omit_defaults=True):
     def to_wire(self) -> dict[str, Any]:
         """Meta's flat object: standard names and custom properties side by side."""
         wire: dict[str, Any] = msgspec.to_builtins(self)
-        return {**wire, **wire.pop("properties", {})}
+        own = wire.pop("properties", None) or {}
+        return {**wire, **own}
 
 
 class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -109,7 +109,7 @@ def prepare(
     event_time = _event_time(event.event_time, now)
     if event_time is None:
         return NOT_A_TIME
-    told = [DroppedKey(*what) for what in event.left_out] if isinstance(event, EventAsRead) else []
+    told = [DroppedKey(*what) for what in event.left_out] if type(event) is EventAsRead else []
 
     def tell(path: str, reason: str) -> None:
         told.append(DroppedKey(path, reason))
@@ -119,14 +119,17 @@ def prepare(
         person = wire.pop("user_data", {})
         free_form = {name: wire[name] for name in _FREE_FORM if name in wire}
         # Most events hold nothing to remove. One search over the encoded bytes tells, and a walk is saved.
-        encoded = _encode_or_mend(free_form, tell) if free_form else b""
+        encoded = _encode(free_form) if free_form else b""
     except RecursionError:
         return _TOO_DEEP
     except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
         return _NOT_JSON
     if encoded.count(b"{") + encoded.count(b"[") > DEEPEST and is_too_deep(free_form):
         return _TOO_DEEP
-    wire |= free_form
+    if b"null" in encoded:  # what NaN and Infinity become
+        free_form = {name: mended(value, name, tell) for name, value in free_form.items()}
+        encoded = _encoder.encode(free_form)
+        wire |= free_form
     if may_hold_personal_data(encoded):
         wire |= without_personal_data(free_form)
     _complete(wire, event, event_time, facts, tell)
@@ -134,26 +137,19 @@ def prepare(
     if limited and "data_processing_options" not in wire:
         wire |= {"data_processing_options": ["LDU"], "data_processing_options_country": 0}
         wire["data_processing_options_state"] = 0
-    complete_options(wire, tell)
-    complete_app_data(wire)
+    if "data_processing_options" in wire:
+        complete_options(wire, tell)
+    if "app_data" in wire:
+        complete_app_data(wire)
     wire["user_data"], dropped = _match_keys(person, event, facts, policy, submission.sender, now)
     return wire, [*dropped, *told] if told else dropped
 
 
-def _encode_or_mend(free_form: dict[str, Any], tell: Tell) -> bytes:
-    """The JSON of the free objects; what has no JSON form is mended or taken out of them first.
-
-    NaN and Infinity become null in JSON, so a null is a reason to look."""
+def _encode(free_form: dict[str, Any]) -> bytes:
     try:
-        encoded = _encoder.encode(free_form)
-        if b"null" not in encoded:
-            return encoded
+        return _encoder.encode(free_form)
     except (OverflowError, UnicodeEncodeError):
-        pass
-    if is_too_deep(free_form):
-        raise RecursionError
-    free_form |= {name: mended(value, name, tell) for name, value in free_form.items()}
-    return _encoder.encode(free_form)
+        return _TO_BE_MENDED
 
 
 def consent_decision(event: Event, facts: RequestFacts, policy: Policy) -> consent.Decision:
@@ -243,12 +239,15 @@ def _click(given: object, event: Event, facts: RequestFacts, now: float) -> str 
 
     The page's URL is the event's own where it names one, else the request's.
     """
+    page, request, referrer = event.event_source_url, facts.url, event.referrer_url or facts.referrer
+    if not (given or facts.fbc) and "fbclid" not in f"{page}{request}{referrer}":
+        return None
     said = given if isinstance(given, str) else None
     known = click_id.readable(said) or click_id.readable(facts.fbc)
-    for url in (event.event_source_url, facts.url):
+    for url in (page, request):
         if (fbc := click_id.fbc_from_url(url, now, known=known)) and fbc != known:
             return fbc
-    return known or click_id.fbc_from_url(event.referrer_url or facts.referrer, now)
+    return known or click_id.fbc_from_url(referrer, now)
 
 
 def _event_id(event: Event, now: float, entropy: bytes) -> str:
@@ -284,6 +283,8 @@ def _day(days_since_1970: int) -> date:
 
 
 _encoder = msgspec.json.Encoder()
+_TO_BE_MENDED = b"[" * (DEEPEST + 1) + b"null"
+"""Stands for JSON that could not be written, and sends its objects through every check."""
 _REFUSED_NAME = Rejection(
     "needs_api_key",
     "event_name",

@@ -33,6 +33,7 @@ from conversion_relay.intake.spellings import EVENT_MEMBERS, PERSON_MEMBERS, spe
 MOST_MEMBERS = 1_000
 """Of an event, of its `user_data`; custom properties are counted by `reading`."""
 LONGEST_ID, LONGEST_URL, LONGEST_TEXT = 256, 8_192, 1_024
+TRACKING = ("advertiser_tracking_enabled", "application_tracking_enabled")
 NO_SUCH_MEMBER = "no such member here"
 _WISHES = ("consent", "gpc", "optout", "dataprocessingoptions", "dataprocessingoptionscountry")
 
@@ -58,10 +59,13 @@ def read_members(document: object) -> Event | Rejection:
         return _TOO_MANY
     told: list[tuple[str, str]] = []
     members: dict[str, Any] = {}
+    app_flags: dict[str, Any] = {}
     try:
         for name, value in document.items():
             member = name if name in _READERS else EVENT_MEMBERS.get(spelling(str(name)))
-            if member is None:
+            if name in TRACKING:
+                app_flags[name] = value
+            elif member is None:
                 _unknown(str(name), told)
             elif value is not None and (member == name or member not in document) and member not in members:
                 _read(member, value, members, told)
@@ -71,6 +75,8 @@ def read_members(document: object) -> Event | Rejection:
         return rejection
     if "event_name" not in members:
         return Rejection("missing_field", "event_name", "this field is required")
+    if app_flags:  # some SDKs write them beside app_data, where Meta refuses them
+        members["app_data"] = app_flags | members.get("app_data", {})
     return EventAsRead(**members, left_out=tuple(told)) if told else Event(**members)
 
 

@@ -7,11 +7,13 @@ https://developers.facebook.com/docs/marketing-api/data-processing-options
 
 from typing import Any
 
+import msgspec
+
+from conversion_relay.intake.members import TRACKING
 from conversion_relay.intake.mending import Tell
 
 _COUNTRY, _STATE = "data_processing_options_country", "data_processing_options_state"
 _USA = 1
-_TRACKING = ("advertiser_tracking_enabled", "application_tracking_enabled")
 
 
 def complete_options(wire: dict[str, Any], tell: Tell) -> None:
@@ -38,7 +40,7 @@ def complete_options(wire: dict[str, Any], tell: Tell) -> None:
 
 
 def complete_app_data(wire: dict[str, Any]) -> None:
-    """The two flags of an app belong into `app_data`, as 0 or 1; in place.
+    """The two flags of an app are 0 or 1, and `extinfo` is a list; in place.
 
     >>> wire = {"app_data": {"advertiser_tracking_enabled": True, "extinfo": []}}
     >>> complete_app_data(wire); wire["app_data"]["advertiser_tracking_enabled"]
@@ -46,7 +48,28 @@ def complete_app_data(wire: dict[str, Any]) -> None:
     """
     app_data = wire.get("app_data")
     if isinstance(app_data, dict):
-        for name in _TRACKING:
+        for name in TRACKING:
             flag = app_data.get(name)
             if isinstance(flag, bool) or flag in ("0", "1", "true", "false", 0.0, 1.0):
                 app_data[name] = int(flag in (True, "1", "true"))
+        if "extinfo" in app_data:
+            app_data["extinfo"] = _extinfo(app_data["extinfo"])
+
+
+def _extinfo(given: Any) -> Any:
+    """16 texts or whole numbers; what is not known is ""."""
+    if isinstance(given, str):
+        try:
+            given = _decoder.decode(given)
+        except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
+            return given
+    if not isinstance(given, list):
+        return given
+    return ["" if part is None else int(part) if _is_whole(part) else part for part in given[:17]]
+
+
+def _is_whole(part: object) -> bool:
+    return isinstance(part, float) and part.is_integer() and abs(part) < 2**53
+
+
+_decoder = msgspec.json.Decoder()

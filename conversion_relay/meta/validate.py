@@ -158,7 +158,8 @@ def _app(app_data: Mapping[str, Any] | None) -> Sequence[Finding]:
     if app_data is None:
         return [reasons.NO_APP_DATA]
     extinfo = app_data.get("extinfo")
-    if not isinstance(extinfo, list) or len(extinfo) != 16 or not all(isinstance(part, str) for part in extinfo):
+    # "int or string" on the page of app data
+    if not isinstance(extinfo, list) or len(extinfo) != 16 or not all(type(part) in (str, int) for part in extinfo):
         return [reasons.BAD_EXTINFO]
     return _NOTHING if extinfo[0] in ("a2", "i2") and extinfo[4] else [reasons.BAD_EXTINFO]
 
