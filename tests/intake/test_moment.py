@@ -65,14 +65,14 @@ def test_fractions_milliseconds_and_leap_seconds_are_read():
         None,
         [],
         {},
-        datetime.datetime.min,
+        datetime.datetime.min,  # noqa: DTZ901 - without a zone, that is the case
     ],
 )
 def test_what_is_no_moment_or_has_no_zone_is_none(text):
     assert read_moment(text) is None
 
 
-@given(st.datetimes(timezones=st.timezones(), min_value=datetime.datetime(1971, 1, 1)))
+@given(st.datetimes(timezones=st.timezones(), min_value=datetime.datetime(1971, 1, 1)))  # noqa: DTZ001
 def test_every_moment_that_python_writes_with_its_zone_is_that_moment(moment):
     text = moment.isoformat()
     if len(text.rpartition("+")[2]) == 5 or len(text.rpartition("-")[2]) == 5:  # a zone of whole minutes

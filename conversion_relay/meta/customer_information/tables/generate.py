@@ -164,12 +164,8 @@ def _other_forms(text: str) -> list[str]:
     before, comma, after = text.partition(", ")
     forms = [f"{after} {before}"] if comma else []
     forms += [f"{after.removeprefix('The ')} {before}"] if comma else []
-    return [
-        *forms,
-        text.replace("&", "and"),
-        text.replace("St. ", "Saint ").replace("&", "and"),
-        text.replace("Saint ", "St "),
-    ]
+    spelt_out, saint = text.replace("&", "and"), text.replace("St. ", "Saint ")
+    return [*forms, spelt_out, saint, saint.replace("&", "and"), text.replace("Saint ", "St ")]
 
 
 def _cldr_names(territory: str) -> list[str]:
