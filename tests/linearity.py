@@ -1,6 +1,6 @@
 """Feeds every public function of a room with inputs that are made to be slow, and compares how the time grows.
 
-The functions are found here, so a new one cannot be forgotten: what it takes is made from the types of its parameters,
+The functions are found here, so a new one cannot be forgotten: what one takes is made from the types of its parameters,
 and a type that nobody has taught this module is an error.
 
 Times of CPU are compared with each other, never with a clock: twice the input may take twice the time, and TOLERANCE
@@ -32,7 +32,7 @@ TODAY = datetime.date(2026, 11, 23)
 TOLERANCE = 1.5
 SHORT_SECONDS = 0.004
 """Below this a time says nothing about growth."""
-SMALL, LARGE = 16_384, 524_288
+SMALL, LARGE = 8_192, 524_288
 
 UNITS = [
     *[
@@ -350,8 +350,8 @@ def arguments(name: str, function: Callable[..., Any], text: str) -> dict[str, A
         return BY_FUNCTION[short](text)
     hints, made = typing.get_type_hints(function), {}
     for parameter in inspect.signature(function).parameters.values():
-        kinds = [kind for kind in typing.get_args(hints.get(parameter.name)) if kind in BY_TYPE]
         kind = hints.get(parameter.name)
+        kinds = [one for one in typing.get_args(kind) if isinstance(one, type) and one in BY_TYPE]
         if parameter.name in BY_NAME:
             made[parameter.name] = BY_NAME[parameter.name](text)
         elif kind in BY_TYPE or kinds:

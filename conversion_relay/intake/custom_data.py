@@ -63,7 +63,7 @@ def tidy(custom: dict[str, Any], tell: Tell) -> None:
     """
     try:
         msgspec.convert(custom, _Clean)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         _tidy(custom, tell)
 
 

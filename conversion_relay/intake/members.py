@@ -36,6 +36,10 @@ LONGEST_ID, LONGEST_URL, LONGEST_TEXT = 256, 8_192, 1_024
 TRACKING = ("advertiser_tracking_enabled", "application_tracking_enabled")
 NO_SUCH_MEMBER = "no such member here"
 _WISHES = ("consent", "gpc", "optout", "dataprocessingoptions", "dataprocessingoptionscountry")
+_WISHES_BEGIN = frozenset(wish[:2] for wish in _WISHES)
+_WISHES_END = frozenset(wish[-3:] for wish in _WISHES)
+_NO_WISHES = frozenset({"content", "contents", "context", "contenttype"})
+_MOST_COMPARED, _MOST_HINTS = 50, 5
 
 
 class LeftOut(Exception):
@@ -90,7 +94,7 @@ def checked(event: Event) -> Event | Rejection:
             event = msgspec.structs.replace(event, custom_data=custom.to_wire())
         document = msgspec.to_builtins(event)
         msgspec.convert(document, Event)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         return read_members(document)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return Rejection("unencodable", "event", "a value has no JSON form; send texts, numbers, lists and objects")
@@ -109,11 +113,15 @@ def _read(member: str, value: object, members: dict[str, Any], told: list[tuple[
 
 def _unknown(name: str, told: list[tuple[str, str]]) -> None:
     """Left out, unless it may be a visitor's wish with a letter wrong."""
-    shown, near = printable_name(name), get_close_matches(spelling(name), _WISHES, 1, 0.85)
-    if near:
-        message = f"no such field here; is {EVENT_MEMBERS[near[0]]} meant? a visitor's wish is not guessed"
-        raise Refused(Rejection("unknown_field", shown, message))
-    meant = get_close_matches(spelling(name), EVENT_MEMBERS, 1, 0.8)
+    shown, known = printable_name(name), spelling(name)
+    # To compare names closely takes long; most share neither beginning nor end with a wish.
+    if (known[:2] in _WISHES_BEGIN or known[-3:] in _WISHES_END) and known not in _NO_WISHES:
+        if len(told) > _MOST_COMPARED:
+            raise Refused(_TOO_MANY)
+        if near := get_close_matches(known, _WISHES, 1, 0.85):
+            message = f"no such field here; is {EVENT_MEMBERS[near[0]]} meant? a visitor's wish is not guessed"
+            raise Refused(Rejection("unknown_field", shown, message))
+    meant = get_close_matches(known, EVENT_MEMBERS, 1, 0.8) if len(told) < _MOST_HINTS else ()
     told.append((shown, f"{NO_SUCH_MEMBER}; is {EVENT_MEMBERS[meant[0]]} meant?" if meant else NO_SUCH_MEMBER))
 
 

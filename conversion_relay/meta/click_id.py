@@ -15,12 +15,14 @@ that Meta appends to the URL of an ad. What could go wrong:
 Rejected: Meta's capi-param-builder. It writes its appendix into URLs and takes any four segments for an id.
 """
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from conversion_relay.meta.customer_information.identifier import normalize_fbc
 from conversion_relay.meta.customer_information.nothing import is_nothing
 
 LONGEST_URL = 8_192
+MOST_MEMBERS = 1_000
+"""Of a URL's query."""
 LONGEST_CLICK_ID = 500
 """Meta's own browser library ignores a longer fbclid."""
 COOKIE_SECONDS = 90 * 86_400
@@ -89,11 +91,15 @@ def _click_in(url: str | None) -> str | None:
     """The last click id in the query that is one. A link in HTML may have written its `&` as `&amp;`."""
     if not url or len(url) > LONGEST_URL or "fbclid=" not in url:
         return None
+    # Not urlsplit: it brings the host into a normal form, which takes the square of its length.
+    page, _, query = url.partition("#")[0].partition("?")
+    if "[" in page:  # no host of a shop
+        return None
     try:
-        query = parse_qsl(urlsplit(url).query)
+        members = parse_qsl(query, max_num_fields=MOST_MEMBERS)
     except ValueError:
         return None
-    clicks = [click for name, click in query if name in ("fbclid", "amp;fbclid") and _is_click(click)]
+    clicks = [click for name, click in members if name in ("fbclid", "amp;fbclid") and _is_click(click)]
     return clicks[-1] if clicks else None
 
 
