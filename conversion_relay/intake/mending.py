@@ -53,7 +53,7 @@ def mended(value: Any, path: str, tell: Tell) -> Any:
     if isinstance(value, str):
         return whole_text(value)
     if isinstance(value, dict):
-        kept = ((whole_text(str(name)), mended(member, f"{path}.{name}", tell)) for name, member in value.items())
+        kept = ((whole_text(str(name)), mended(member, f"{path}.{name[:100]}", tell)) for name, member in value.items())
         return {name: member for name, member in kept if member is not None}
     if isinstance(value, list | tuple):
         return [kept for item in value if (kept := mended(item, path, tell)) is not None]
