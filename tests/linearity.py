@@ -3,8 +3,8 @@
 The functions are found here, so a new one cannot be forgotten: what one takes is made from the types of its
 parameters, and a type that nobody has taught this module is an error.
 
-Times of CPU are compared with each other, never with a clock: twice the input may take twice the time, and
-TOLERANCE more. Each time is the best of several; what seems too much is measured again, since a busy machine disturbs short times.
+Times of CPU are compared with each other, never with a clock: twice the input may take twice the time, and TOLERANCE
+more. Each time is the best of several; what seems too much is measured again, since a busy machine disturbs it.
 """
 
 import datetime
@@ -163,8 +163,8 @@ BY_FUNCTION: dict[str, Callable[[str], dict[str, Any]]] = {
     },
     "intake.members.checked": lambda text: {"event": event(text)},
     "intake.mending.decode": lambda text: {"raw": text.encode("utf-8", "replace")},
-    "intake.members.object_in": lambda text: {"given": text},
-    "intake.members.one_text": lambda text: {"given": text},
+    "intake.values.object_in": lambda text: {"given": text},
+    "intake.values.one_text": lambda text: {"given": text},
     "intake.visit.visit_of": lambda text: {
         "facts": facts(text),
         "said": None,

@@ -13,9 +13,8 @@ only what it returns. The steps, and why they stand in this order:
    hashed. Here the person ends; a value that cannot be used is dropped with a reason and never costs the event.
 7. Validation, last: it judges the finished JSON, the same that will be sent (`meta/validate.py`).
 
-`prepare` is steps 1 to 6, so that `examine` can judge a document by the same steps and list every finding.
-Rejected: to hash in the outbox or at sending (the file would hold persons), and to validate first (a rule could then
-judge another text than the one that is sent).
+`prepare` is steps 1 to 6, so that `examine` can list every finding. Rejected: to hash at sending (the file would hold
+persons), and to validate first (a rule could then judge another text than the one that is sent).
 """
 
 from datetime import date, timedelta
@@ -219,7 +218,7 @@ def _set(wire: dict[str, Any], name: str, value: str | None) -> None:
 def _match_keys(
     given: dict[str, Any], event: Event, facts: RequestFacts, policy: Policy, sender: Sender, now: float
 ) -> tuple[dict[str, object], list[DroppedKey]]:
-    """Step 6: the request fills in what the caller left out, then every key is normalised and hashed."""
+    """Step 6: the request fills in what the caller left out; then every key is normalised and hashed."""
     visitor = facts.client_ip_address
     if visitor and (sender == "browser" or "client_ip_address" not in given) and _is_public(visitor):
         # What a browser claims about its own address is not believed; a backend passes its visitor's address on.
@@ -235,10 +234,7 @@ def _match_keys(
 
 
 def _click(given: object, event: Event, facts: RequestFacts, now: float) -> str | None:
-    """The newest click that is known: of the page's URL, else as the caller or the cookie says, else of the referrer.
-
-    The page's URL is the event's own where it names one, else the request's.
-    """
+    """The newest click: of the event's page, else the request's; else as caller or cookie say; else of the referrer."""
     page, request, referrer = event.event_source_url, facts.url, event.referrer_url or facts.referrer
     if not (given or facts.fbc) and "fbclid" not in f"{page}{request}{referrer}":
         return None

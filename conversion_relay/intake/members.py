@@ -29,6 +29,7 @@ from conversion_relay.intake.mending import whole_text
 from conversion_relay.intake.moment import read_moment
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.intake.spellings import EVENT_MEMBERS, PERSON_MEMBERS, spelling
+from conversion_relay.intake.values import LeftOut, object_in, one_text
 
 MOST_MEMBERS = 1_000
 """Of an event, of its `user_data`; custom properties are counted by `reading`."""
@@ -40,10 +41,6 @@ _WISHES_BEGIN = frozenset(wish[:2] for wish in _WISHES)
 _WISHES_END = frozenset(wish[-3:] for wish in _WISHES)
 _NO_WISHES = frozenset({"content", "contents", "context", "contenttype"})
 _MOST_COMPARED, _MOST_HINTS = 50, 5
-
-
-class LeftOut(Exception):
-    """This member is left out; the argument says why."""
 
 
 class Refused(Exception):
@@ -154,26 +151,6 @@ def _together(one: Any, other: Any) -> Any:
     return [*(one if isinstance(one, list) else [one]), *(other if isinstance(other, list) else [other])]
 
 
-def object_in(given: object) -> dict[str, Any] | None:
-    """An object, also as JSON text or alone in a list; None for what is empty. Raises LeftOut.
-
-    >>> object_in('{"a": 1}'), object_in([]), object_in([{"a": 1}])
-    ({'a': 1}, None, {'a': 1})
-    """
-    if isinstance(given, str) and given.strip():
-        try:
-            given = _decoder.decode(given)
-        except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
-            raise LeftOut("no object") from None
-    if isinstance(given, list) and len(given) == 1:
-        (given,) = given
-    if not given or given == "":
-        return None
-    if not isinstance(given, dict):
-        raise LeftOut("no object")
-    return given
-
-
 def _text(longest: int) -> Callable[[object], str | None]:
     def read(given: object) -> str | None:
         text = one_text(given)
@@ -182,23 +159,6 @@ def _text(longest: int) -> Callable[[object], str | None]:
         return text or None
 
     return read
-
-
-def one_text(given: object) -> str:
-    """A text, a whole number as its digits, or the only one of a list. Raises LeftOut.
-
-    >>> one_text("a"), one_text(42.0), one_text(["a"])
-    ('a', '42', 'a')
-    """
-    if isinstance(given, list) and len(given) == 1:
-        (given,) = given
-    if isinstance(given, str):
-        return whole_text(given)
-    if given is None or given == []:
-        return ""
-    if isinstance(given, int | float) and not isinstance(given, bool) and given == given // 1 and abs(given) < 2**53:
-        return str(int(given))
-    raise LeftOut("neither text nor whole number")
 
 
 def _event_id(given: object) -> str | None:

@@ -226,7 +226,7 @@ def _read_as_written(raw: bytes) -> Event | Rejection:
         return refused
     try:
         document = decode(raw)
-        if isinstance(document, str):
+        if isinstance(document, str) and document.lstrip()[:1] == "{":
             document = decode(document.encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return Rejection("unreadable", "body", f"the event is not valid JSON in UTF-8{_where(raw)}")

@@ -264,3 +264,19 @@ def test_half_a_surrogate_pair_costs_the_url_and_not_the_event():
         Event(event_name="Lead", user_data=PERSON, event_id="contact_\ud800@example.com_1", event_source_url=url)
     )
     assert "event_source_url" not in sent and "example.com" not in sent["event_id"]
+
+
+@pytest.mark.parametrize(
+    ("given", "facts", "click"),
+    [
+        ({"event_source_url": "https://shop.example/?fbclid=AbC"}, RequestFacts(), "AbC"),
+        ({"referrer_url": "https://shop.example/?fbclid=AbC"}, RequestFacts(), "AbC"),
+        ({}, RequestFacts(referrer="https://shop.example/?fbclid=AbC"), "AbC"),
+        ({"event_source_url": "https://shop.example/?fbclid=New"}, RequestFacts(fbc="fb.1.1596403881668.Old"), "New"),
+        ({"referrer_url": "https://shop.example/?fbclid=Ref"}, RequestFacts(fbc="fb.1.1596403881668.Old"), "Old"),
+        ({"referrer_url": "https://shop.example/?fbclid=Ref"}, RequestFacts(fbc="fb.1.1596403881.Old"), "Ref"),
+    ],
+)
+def test_the_newest_click_is_sent(given, facts, click):
+    sent = wire(Event(event_name="Lead", user_data=PERSON, **given), facts=facts)
+    assert sent["user_data"]["fbc"].split(".")[3] == click
