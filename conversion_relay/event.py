@@ -77,6 +77,7 @@ class UserData(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
     madid: str | None = None
     page_id: str | int | None = None
     page_scoped_user_id: str | int | None = None
+    whatsapp_business_account_id: str | int | None = None
     ctwa_clid: str | None = None
     ig_account_id: str | int | None = None
     ig_sid: str | int | None = None
@@ -127,7 +128,8 @@ class CustomData(msgspec.Struct, kw_only=True, omit_defaults=True):
     def to_wire(self) -> dict[str, Any]:
         """Meta's flat object: standard names and custom properties side by side."""
         wire: dict[str, Any] = msgspec.to_builtins(self)
-        return {**wire, **wire.pop("properties", {})}
+        own = wire.pop("properties", None) or {}
+        return {**wire, **own}
 
 
 class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -164,6 +166,13 @@ class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     """The browser's Global Privacy Control where the page's script read it; never sent to Meta."""
     pixel: bool | None = None
     """Whether the page's script gave the same id to the pixel; never sent to Meta."""
+
+
+class EventAsRead(Event):
+    """An event that was not written quite as above, and what could not be read of it."""
+
+    left_out: tuple[tuple[str, str], ...] = ()
+    """(path, reason) of each member that is not in it; never a value. No member of JSON sets this."""
 
 
 class SealedEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,8 @@ from conversion_relay.errors import InvalidEvent
 from conversion_relay.event import Event, Receipt, Rejection, SealedEvent
 from conversion_relay.event_id import without_email
 from conversion_relay.intake.accept import WITHHELD, Acceptance, Sender, Submission, accept
+from conversion_relay.intake.members import checked
+from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.visit import keys_of, visit_of
 from conversion_relay.meta.batch import pack
@@ -43,7 +45,7 @@ class Tracked(msgspec.Struct, frozen=True):
     event_id: str | None
     state: Literal["accepted", "duplicate", "withheld"]
     dropped: tuple[str, ...] = ()
-    """What was left out of the event, as "path: reason"; never a value."""
+    """What was left out of the event or completed, as "path: reason"; never a value."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -95,24 +97,29 @@ class Relay:
 
     def track(self, event: Event, facts: RequestFacts = NO_FACTS, *, sender: Sender = "backend") -> Tracked:
         """Durable when it returns. Raises InvalidEvent (field, rule, remedy) and OutboxUnavailable."""
-        accepted = self.accept(event, facts, sender=sender)
+        read = checked(event)
+        accepted = read if isinstance(read, Rejection) else self.accept(read, facts, sender=sender)
         if isinstance(accepted, Rejection):
             if accepted.reason in WITHHELD:
                 return Tracked(None, "withheld")
             raise InvalidEvent(accepted.reason, accepted.field, accepted.message)
         (receipt,) = self.put([accepted.event])
-        return Tracked(receipt.event_id, "duplicate" if receipt.duplicate else "accepted", accepted.dropped)
+        state: Literal["duplicate", "accepted"] = "duplicate" if receipt.duplicate else "accepted"
+        return Tracked(receipt.event_id, state, accepted.dropped)
 
     def seal(
         self,
-        event: Event,
+        event: Event | bytes,
         facts: RequestFacts = NO_FACTS,
         *,
         sender: Sender = "backend",
         dataset: Dataset | None = None,
     ) -> SealedEvent | Rejection:
-        """The door by itself: hash and judge one event, keep nothing."""
-        accepted = self.accept(event, facts, sender=sender, dataset=dataset)
+        """The door by itself: hash and judge one event (bytes: its JSON), keep nothing."""
+        read = read_event(event) if isinstance(event, bytes) else checked(event)
+        if isinstance(read, Rejection):
+            return read
+        accepted = self.accept(read, facts, sender=sender, dataset=dataset)
         return accepted if isinstance(accepted, Rejection) else accepted.event
 
     def accept(

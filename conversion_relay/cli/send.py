@@ -49,16 +49,16 @@ def send(file: str, direct: bool, test_code: str | None, as_json: bool) -> None:
 
 
 def _seal_all(relay: Relay, content: bytes) -> tuple[list[tuple[int, SealedEvent]], list[dict[str, Any]]]:
-    raws = read_lines(content)
-    if isinstance(raws, Rejection):
-        raise click.ClickException(f"{raws.field}: {raws.message}")
+    lines = read_lines(content)
+    if isinstance(lines, Rejection):
+        raise click.ClickException(f"{lines.field}: {lines.message}")
     sealed: list[tuple[int, SealedEvent]] = []
     refused: list[dict[str, Any]] = []
-    for index, raw in enumerate(raws):
+    for index, (line, raw) in enumerate(lines):
         event = read_event(raw)
         verdict = event if isinstance(event, Rejection) else relay.seal(event)
         if isinstance(verdict, Rejection):
-            refused.append({"index": index, **msgspec.structs.asdict(verdict)})
+            refused.append({"index": index, "line": line, **msgspec.structs.asdict(verdict)})
         else:
             sealed.append((index, verdict))
     return sealed, refused
@@ -77,7 +77,8 @@ def _answer(batch: Sent) -> dict[str, Any]:
 
 def _tell(facts: dict[str, Any]) -> None:
     for refused in facts["refused"]:
-        click.echo(f"event {refused['index']}: refused, {refused['reason']}: {refused['field']}: {refused['message']}")
+        why = f"{refused['reason']}: {refused['field']}: {refused['message']}"
+        click.echo(f"event {refused['index']}: refused, {why} [line {refused['line']}]")
     for receipt in facts.get("accepted", ()):
         what = "known already" if receipt["duplicate"] else "accepted"
         click.echo(f"event {receipt['index']}: {what}, {receipt['event_id']}")

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from conversion_relay.cli.printing import print_json
 from conversion_relay.event import Rejection
 from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.examine import examine
-from conversion_relay.intake.reading import read_lines
+from conversion_relay.intake.mending import decode
+from conversion_relay.intake.reading import Line, read_lines
 from conversion_relay.meta.finding import Finding
 from conversion_relay.settings import Settings
 
@@ -30,29 +30,31 @@ def validate(file: str, as_json: bool) -> None:
     documents = read_lines(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
     if isinstance(documents, Rejection):
         raise click.ClickException(f"{documents.field}: {documents.message}")
-    facts = [_examined(index, raw, policy) for index, raw in enumerate(documents)]
+    facts = [_examined(index, line, policy) for index, line in enumerate(documents)]
     found = [finding for fact in facts for finding in fact["findings"]]
     totals = {f"{kind}s": sum(f.severity == kind for f in found) for kind in ("error", "warning", "hint")}
     if as_json:
         print_json({"events": facts, **totals})
     else:
         for fact in facts:
-            _tell(fact["index"], fact["findings"])
+            _tell(fact)
         counts = ", ".join(f"{n} {kind if n != 1 else kind[:-1]}" for kind, n in totals.items())
         click.echo(f"{len(facts)} events: {counts}")
     raise SystemExit(1 if totals["errors"] else 0)
 
 
-def _examined(index: int, raw: msgspec.Raw, policy: Policy) -> dict[str, Any]:
+def _examined(index: int, line: Line, policy: Policy) -> dict[str, Any]:
+    facts: dict[str, Any] = {"index": index, "line": line.number}
     try:
-        document = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        document = decode(bytes(line.event))
+    except (ValueError, RecursionError):
         unreadable = Finding("unreadable", "event", "error", "this is not valid JSON in UTF-8", "mend the file", "")
-        return {"index": index, "findings": [unreadable]}
-    return {"index": index, "findings": examine(document, policy, time.time())}
+        return facts | {"findings": [unreadable]}
+    return facts | {"findings": examine(document, policy, time.time())}
 
 
-def _tell(index: int, findings: list[Finding]) -> None:
-    for finding in findings:
-        subcode = f" (Meta: 100/{finding.subcode})" if finding.subcode else ""
-        click.echo(f"event {index}: {finding.severity}: {finding.path}: {finding.message}{subcode}; {finding.fix}")
+def _tell(fact: dict[str, Any]) -> None:
+    for found in fact["findings"]:
+        subcode = f" (Meta: 100/{found.subcode})" if found.subcode else ""
+        what = f"{found.severity}: {found.path}: {found.message}{subcode}; {found.fix}"
+        click.echo(f"event {fact['index']}: {what} [line {fact['line']}]")

@@ -29,7 +29,7 @@ class AcceptedRow(msgspec.Struct, frozen=True, omit_defaults=True):
     event_id: str
     duplicate: bool
     dropped: tuple[str, ...] = ()
-    """Match keys and personal data that were left out, each by its path and with its reason."""
+    """What was left out or completed, each by its path and with its reason."""
 
 
 class RefusedRow(msgspec.Struct, frozen=True):
@@ -39,11 +39,13 @@ class RefusedRow(msgspec.Struct, frozen=True):
     message: str
 
 
-class EventsAnswer(msgspec.Struct, frozen=True):
+class EventsAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The body of every answer of POST /events that read the events."""
 
     accepted: list[AcceptedRow]
     refused: list[RefusedRow]
+    ignored: tuple[str, ...] = ()
+    """Members beside `data` that nothing here reads."""
 
 
 class _Taken(NamedTuple):
@@ -92,7 +94,12 @@ class EventsEndpoint:
         self._note_pixel(admitted, taken, submitted.pixel)
         status = 422 if refused and not accepted else 202
         cookies = ids.cookies() if ids and status == 202 else ()
-        return Reply(status=status, answer=EventsAnswer(accepted, refused), headers=_reasons(refused), cookies=cookies)
+        return Reply(
+            status=status,
+            answer=EventsAnswer(accepted, refused, submitted.ignored),
+            headers=_reasons(refused),
+            cookies=cookies,
+        )
 
     def _limit(self, admitted: Admitted, n: int) -> None:
         """The door took one event of the bucket; here are the others."""

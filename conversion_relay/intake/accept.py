@@ -14,20 +14,23 @@ only what it returns. The steps, and why they stand in this order:
    hashed. Here the person ends; a value that cannot be used is dropped with a reason and never costs the event.
 7. Validation, last: it judges the finished JSON, the same that will be sent (`meta/validate.py`).
 
-`prepare` is steps 1 to 6, so that `examine` can judge a document by the same steps and list every finding.
-Rejected: to hash in the outbox or at sending (the file would hold persons), and to validate first (a rule could then
-judge another text than the one that is sent).
+`prepare` is steps 1 to 6, so that `examine` can list every finding. Rejected: to hash at sending (the file would hold
+persons), and to validate first (a rule could then judge another text than the one that is sent).
 """
 
-from datetime import date, timedelta
-from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import msgspec
 
 from conversion_relay import event_id
-from conversion_relay.event import PUBLIC_EVENT_NAMES, ActionSource, Event, Rejection, SealedEvent
+from conversion_relay.event import PUBLIC_EVENT_NAMES, ActionSource, Event, EventAsRead, Rejection, SealedEvent
 from conversion_relay.intake import consent
+from conversion_relay.intake.custom_data import tidy
+from conversion_relay.intake.match_keys import match_keys_of
+from conversion_relay.intake.members import NOT_A_TIME
+from conversion_relay.intake.mending import DEEPEST, Tell, is_too_deep, mended
+from conversion_relay.intake.moment import read_moment
+from conversion_relay.intake.options import complete_app_data, complete_options
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import (
     Removed,
@@ -37,16 +40,12 @@ from conversion_relay.intake.scrub import (
     scrub_page,
     without_personal_data,
 )
-from conversion_relay.meta import click_id
-from conversion_relay.meta.customer_information import DroppedKey, match_keys
-from conversion_relay.meta.customer_information.network import normalize_client_ip_address
+from conversion_relay.meta.customer_information import DroppedKey
 from conversion_relay.meta.event_kinds import DATA_PROCESSING
-from conversion_relay.meta.validate import CLOCK_SKEW, errors, expiry, is_number
+from conversion_relay.meta.validate import CLOCK_SKEW, errors, expiry
 
 Sender = Literal["browser", "backend"]
 """A browser may say what was seen. A backend (API key, verified webhook, own code) may also say what was paid."""
-
-DEEPEST = 32
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +71,7 @@ class Acceptance(msgspec.Struct, frozen=True):
 
     event: SealedEvent
     dropped: tuple[str, ...] = ()
-    """Match keys and persons' data that were left out, as "path: reason"; told to the caller, never stored."""
+    """What was left out or completed, as "path: reason"; told to the caller, never stored."""
     removed: tuple[tuple[str, str], ...] = ()
     """What of `dropped` was personal data, as (member of the event, kind); for counting."""
 
@@ -97,8 +96,10 @@ def accept(
     return _seal(prepared, policy.dataset, now, granted=granted)
 
 
-Prepared = tuple[dict[str, Any], list[DroppedKey | Removed]]
-"""Meta's JSON of an event that is not judged yet, and what was left out of it."""
+Dropped = DroppedKey | Removed
+Prepared = tuple[dict[str, Any], list[Dropped]]
+"""Meta's JSON of an event that is not judged yet, and what was left out of it: a match key by its own name, anything
+else by its path."""
 
 
 def prepare(
@@ -115,26 +116,23 @@ def prepare(
     limited = decision is consent.Decision.LIMITED_DATA_USE
     event_time = _event_time(event.event_time, now)
     if event_time is None:
-        return _NOT_A_TIME
+        return NOT_A_TIME
     if event.action_source not in _ACTION_SOURCES:
         return _NO_SUCH_SOURCE
+    told: list[Dropped] = [DroppedKey(*what) for what in event.left_out] if type(event) is EventAsRead else []
+
+    def tell(path: str, reason: str) -> None:
+        told.append(DroppedKey(path, reason))
+
     try:
         wire: dict[str, Any] = msgspec.to_builtins(event)
         person = wire.pop("user_data", {})
-        free_form = {name: value for name, value in wire.items() if name not in NOT_FREE}
-        encoded = _encoder.encode(free_form) if free_form else b""
+        removed = _scrub(wire, tell)
     except RecursionError:
         return _TOO_DEEP
     except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
         return _NOT_JSON
-    if encoded.count(b"{") + encoded.count(b"[") > DEEPEST and _too_deep(free_form, DEEPEST + 1):
-        return _TOO_DEEP
-    removed: list[Removed] = []
-    if free_form and may_hold_personal_data(free_form):
-        kept, removed = without_personal_data(free_form)
-        for name in free_form:
-            _set(wire, name, kept.get(name))
-    _complete(wire, event, event_time, facts, removed)
+    _complete(wire, event, event_time, facts, removed, tell)
     if event.event_id is None:
         wire["event_id"] = event_id.uuid7(now, entropy)
     else:
@@ -142,9 +140,48 @@ def prepare(
     if limited and "data_processing_options" not in wire:
         wire |= {"data_processing_options": ["LDU"], "data_processing_options_country": 0}
         wire["data_processing_options_state"] = 0
-    wire["user_data"], dropped = _match_keys(person, facts, policy, submission.sender, now)
+    if "data_processing_options" in wire:
+        complete_options(wire, tell)
+    if "app_data" in wire:
+        complete_app_data(wire)
+    wire["user_data"], dropped = match_keys_of(
+        person,
+        event,
+        facts,
+        is_browser=submission.sender == "browser",
+        default_country=policy.default_country,
+        variants=policy.variants,
+        now=now,
+    )
     scrub_match_keys(wire["user_data"], removed)
-    return wire, [*removed, *dropped]
+    return wire, [*removed, *dropped, *told]
+
+
+def _scrub(wire: dict[str, Any], tell: Tell) -> list[Removed]:
+    """Step 4 for free objects and members that are sent as they are, in place. Raises RecursionError for what is nested
+    too deep, and what the encoder raises."""
+    free_form = {name: value for name, value in wire.items() if name not in NOT_FREE}
+    if not free_form:
+        return []
+    encoded = _encode(free_form)
+    if encoded.count(b"{") + encoded.count(b"[") > DEEPEST and is_too_deep(free_form):
+        raise RecursionError
+    if b"null" in encoded:  # what NaN and Infinity become
+        free_form = {name: mended(value, name, tell) for name, value in free_form.items()}
+        wire |= free_form
+    if not may_hold_personal_data(free_form):
+        return []
+    kept, removed = without_personal_data(free_form)
+    for name in free_form:
+        _set(wire, name, kept.get(name))
+    return removed
+
+
+def _encode(free_form: dict[str, Any]) -> bytes:
+    try:
+        return _encoder.encode(free_form)
+    except (OverflowError, UnicodeEncodeError):
+        return _TO_BE_MENDED
 
 
 def consent_decision(event: Event, facts: RequestFacts, policy: Policy) -> consent.Decision:
@@ -179,7 +216,7 @@ def _seal(prepared: Prepared, dataset: str, now: float, *, granted: bool) -> Acc
     return Acceptance(event, told, tuple(one.counted for one in dropped if isinstance(one, Removed)))
 
 
-_OURS = ("consent", "gpc", "pixel")
+_OURS = ("consent", "gpc", "pixel", "left_out")
 """Members of an event that are for the relay and never sent to Meta."""
 NOT_FREE = (
     frozenset(
@@ -190,7 +227,9 @@ NOT_FREE = (
 """Members with a rule of their own. Every other one is scrubbed, also one that Meta has yet to think of."""
 
 
-def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts, removed: list[Removed]) -> None:
+def _complete(
+    wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts, removed: list[Removed], tell: Tell
+) -> None:
     """Fills in time, URL and referrer; brings them and the currency into Meta's form; leaves out empty members."""
     for name in _OURS:
         wire.pop(name, None)
@@ -205,13 +244,10 @@ def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: Reques
         _set(wire, "referrer_url", scrub_page("referrer_url", referrer, removed))
     custom_data = wire.get("custom_data")
     if custom_data:
+        tidy(custom_data, tell)
         currency = custom_data.get("currency")
         if isinstance(currency, str):
             custom_data["currency"] = currency.strip().upper()
-        worth = custom_data.get("predicted_ltv")
-        if worth is not None and is_number(worth) and float(worth) <= 0:
-            # Meta's own samples send "0.00", and Meta takes positive ones alone. It is optional, so the event stays.
-            del custom_data["predicted_ltv"]
     else:
         wire.pop("custom_data", None)
 
@@ -223,25 +259,7 @@ def _set(wire: dict[str, Any], name: str, value: Any) -> None:
         wire.pop(name, None)
 
 
-def _match_keys(
-    given: dict[str, Any], facts: RequestFacts, policy: Policy, sender: Sender, now: float
-) -> tuple[dict[str, object], list[DroppedKey]]:
-    """Step 6: the request fills in what the caller left out, then every key is normalised and hashed."""
-    visitor = facts.client_ip_address
-    if visitor and (sender == "browser" or "client_ip_address" not in given) and _is_public(visitor):
-        # What a browser claims about its own address is not believed; a backend passes its visitor's address on.
-        given["client_ip_address"] = visitor
-    if facts.client_user_agent and not given.get("client_user_agent"):
-        given["client_user_agent"] = facts.client_user_agent
-    if facts.fbp and not given.get("fbp"):
-        given["fbp"] = facts.fbp
-    if fbc := click_id.fbc_from_url(facts.url, now, known=given.get("fbc") or facts.fbc):
-        given["fbc"] = fbc
-    today = _day(int(now // 86_400))
-    return match_keys(given, default_country=policy.default_country, today=today, variants=policy.variants)
-
-
-def _event_time(given: float | None, now: float) -> int | None:
+def _event_time(given: object, now: float) -> int | None:
     """Whole Unix seconds, or None for what is no time.
 
     Above 1e11 (the year 5138 in seconds) it can only be milliseconds. A time at most CLOCK_SKEW ahead becomes now.
@@ -250,32 +268,17 @@ def _event_time(given: float | None, now: float) -> int | None:
         return int(now)
     if type(given) is int and 0 < given <= now:
         return given
+    moment = read_moment(given)
     # Written so that NaN is refused too. math.isfinite would raise for an integer that no float can hold.
-    if not 0 < given <= 1e14:
+    if moment is None or not 0 < moment <= 1e14:
         return None
-    seconds = int(given / 1000) if given > 1e11 else int(given)
+    seconds = int(moment / 1000) if moment > 1e11 else int(moment)
     return int(now) if now < seconds <= now + CLOCK_SKEW else seconds
 
 
-def _too_deep(value: object, left: int) -> bool:
-    """Whether objects or lists are nested deeper than `left`: parsers and encoders, ours and Meta's, have a limit."""
-    if isinstance(value, dict):
-        return left == 0 or any(_too_deep(member, left - 1) for member in value.values())
-    if isinstance(value, list):
-        return left == 0 or any(_too_deep(member, left - 1) for member in value)
-    return False
-
-
-def _is_public(address: str) -> bool:
-    return isinstance(normalize_client_ip_address(address), str)
-
-
-@lru_cache(maxsize=4)
-def _day(days_since_1970: int) -> date:
-    return date(1970, 1, 1) + timedelta(days=days_since_1970)
-
-
 _encoder = msgspec.json.Encoder()
+_TO_BE_MENDED = b"[" * (DEEPEST + 1) + b"null"
+"""Stands for JSON that could not be written, and sends its objects through every check."""
 _REFUSED_NAME = Rejection(
     "needs_api_key",
     "event_name",
@@ -292,6 +295,5 @@ WITHHELD = frozenset({_WITHHELD.reason, _SILENT.reason})
 """Rejections that are nobody's mistake: the visitor decided. Doors answer them without an error."""
 _ACTION_SOURCES = frozenset(get_args(ActionSource))
 _NO_SUCH_SOURCE = Rejection("wrong_type", "action_source", f"send one of {', '.join(get_args(ActionSource))}")
-_NOT_A_TIME = Rejection("not_a_time", "event_time", "event_time is in Unix seconds; send for example 1767225600")
 _TOO_DEEP = Rejection("too_deep", "custom_data", f"objects may be nested {DEEPEST} levels deep; send flat properties")
 _NOT_JSON = Rejection("unencodable", "custom_data", "a value has no JSON form; send 64-bit integers and valid Unicode")

@@ -30,6 +30,8 @@ from conversion_relay.event import Event
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.meta.click_id import cookie_line, fbc_from_url, new_fbp
 
+LONGEST_ORIGIN = 512
+"""A host name has at most 253 characters; urlsplit takes the square of its length."""
 PREFLIGHT_SECONDS = "7200"
 """How long a browser may remember the answer to its preflight; Chrome allows no more than two hours."""
 
@@ -53,6 +55,8 @@ def is_own_page(origin: str, host: str) -> bool:
     >>> is_own_page("https://shop.example", "shop.example"), is_own_page("null", ""), is_own_page("http://[::1", "x")
     (True, False, False)
     """
+    if len(origin) > LONGEST_ORIGIN:
+        return False
     try:
         netloc = urlsplit(origin).netloc
     except ValueError:
@@ -165,6 +169,8 @@ def shared_site(host: str, origin: str, registrable: Callable[[str], str | None]
 
 
 def _hostname(url: str) -> str | None:
+    if len(url) > LONGEST_ORIGIN:
+        return None
     try:
         return urlsplit(url).hostname
     except ValueError:

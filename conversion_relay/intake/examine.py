@@ -13,9 +13,13 @@ import msgspec
 
 from conversion_relay.event import Event, Rejection, UserData
 from conversion_relay.intake.accept import NOT_FREE, Policy, Submission, prepare
-from conversion_relay.intake.reading import printable_name, read_event, wrong_shape
+from conversion_relay.intake.custom_data import plain_number
+from conversion_relay.intake.members import read_members
+from conversion_relay.intake.printable import printable_name
+from conversion_relay.intake.reading import wrong_shape
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import Removed, scrub_event_id, scrub_url, without_personal_data
+from conversion_relay.intake.spellings import PERSON_MEMBERS, spelling
 from conversion_relay.meta.advice import advise
 from conversion_relay.meta.customer_information import READABLE_NAMES, DroppedKey
 from conversion_relay.meta.finding import PAGES, Finding, worst_first
@@ -70,7 +74,11 @@ def _wrong_members(
     for name, value in document.items():
         shown = printable_name(name)
         where = f"{path}.{shown}" if path else shown
-        if name not in types:
+        if kind is UserData and name not in types:
+            known = PERSON_MEMBERS.get(spelling(name))
+            if known is None and not (spelling(name) == "address" and isinstance(value, dict | list)):
+                yield name, Rejection("unknown_field", where, "no such match key; it is not sent")
+        elif name not in types:
             message = "no such field here; properties of your own go into custom_data"
             yield name, Rejection("unknown_field", where, message)
         elif not (name == "user_data" and isinstance(value, dict)):
@@ -97,6 +105,11 @@ def _as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
     """What Meta would refuse or take amiss, and the relay mends on the way."""
     yield from _event_time(document.get("event_time"))
     yield from as_it_stands(document)
+    custom = document.get("custom_data")
+    value = custom.get("value") if isinstance(custom, dict) else None
+    if isinstance(value, str) and plain_number(value) is not None:
+        message, fix = "a number sent as text", "send a number; the relay makes it one"
+        yield Finding("text_amount", "custom_data.value", "hint", message, fix, f"{PAGES}/parameters/custom-data")
     yield from _personal_data(document)
     for name in ("event_source_url", "referrer_url"):
         url = document.get(name)
@@ -141,10 +154,7 @@ def _removed(removed: Removed) -> Finding:
 
 def _as_sealed(document: dict[str, Any], policy: Policy, now: float) -> Iterator[Finding]:
     """The same judgement as the door's, over what would be sent."""
-    try:
-        event = read_event(msgspec.json.encode(document))
-    except (TypeError, ValueError, RecursionError):
-        event = Rejection("unencodable", "event", "a value has no JSON form; send valid Unicode and flat properties")
+    event = read_members(document)
     prepared = (
         event
         if isinstance(event, Rejection)
@@ -161,6 +171,9 @@ def _as_sealed(document: dict[str, Any], policy: Policy, now: float) -> Iterator
 
 
 def _dropped(dropped: DroppedKey) -> Finding:
+    if dropped.field.partition("[")[0] not in _TYPES[UserData]:
+        fix = "send what the page describes, or leave it out"
+        return Finding("left_out", dropped.field, "warning", dropped.reason, fix, _SERVER_EVENT)
     key = READABLE_NAMES.get(dropped.field.partition("[")[0], dropped.field.partition("[")[0])
     refuses = key == "lead_id"
     return Finding(

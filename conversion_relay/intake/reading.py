@@ -1,20 +1,37 @@
-"""From bytes to events. What has a wrong shape is refused by field, and each event by itself.
+"""From bytes to events, each by itself: what is wrong with one costs the others nothing.
 
 A body is decoded in two steps: first its outline (an event, an array, Meta's {"data": [...]}), with each event left as
-undecoded bytes; then each event alone. So one bad event among a thousand costs the others nothing. A `Rejection`
-names the field and the rule; a name that came from outside is cut and cleaned before it is shown (`printable_name`).
+undecoded bytes; then each event alone. A decoder does both for what is well written. What it refuses is taken apart by
+`splitting`, brought into JSON's form by `mending`, and read member by member by `members`; each of them is linear, and
+bounded by the limits below. A `Rejection` names the field and the rule; a name that came from outside is cut and
+cleaned before it is shown (`printable_name`).
+
+Meta's own samples and SDKs also send `data` as JSON text, and each event in it as JSON text; both are read.
 """
 
 import re
-from typing import Annotated, get_args
+from typing import Annotated, NamedTuple
 
 import msgspec
 
-from conversion_relay.event import ActionSource, Event, Rejection
+from conversion_relay.event import Event, Rejection
 from conversion_relay.event_id import holds_person
+from conversion_relay.intake.members import CHOICES, read_members
+from conversion_relay.intake.mending import decode
+from conversion_relay.intake.printable import printable_name
+from conversion_relay.intake.splitting import split, split_members
 
 MOST_EVENTS = 1_000
 MOST_REPORTED = 100
+MOST_EVENT_BYTES = 262_144
+"""Of one event; a page of text is 3,000. An outbox must be able to keep it, and a queue of AWS takes no more."""
+MOST_PROPERTIES = 5_000
+"""Members of all objects of one event together."""
+_SURELY_FEW = 32_768
+"""Bytes in which fewer than MOST_PROPERTIES members fit, as people write them."""
+_MOST_COMMAS = 65_536
+"""More could part so many elements that to make them is an attack; then `split` counts them first."""
+_MOST_IN_A_FILE = 10_000_000
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -23,6 +40,17 @@ class Submitted(msgspec.Struct, frozen=True):
     events: list[msgspec.Raw]
     pixel: tuple[tuple[str, str], ...] = ()
     """(event name, event id) of events that the page's pixel sent without us; they are only counted."""
+    test_event_code: str | None = None
+    partner_agent: str | None = None
+    ignored: tuple[str, ...] = ()
+    """Names of members beside `data` that nothing here reads."""
+
+
+class Line(NamedTuple):
+    """An event of a file, and the line on which it begins, from 1."""
+
+    number: int
+    event: msgspec.Raw
 
 
 def read_body(body: bytes) -> Submitted | Rejection:
@@ -32,39 +60,85 @@ def read_body(body: bytes) -> Submitted | Rejection:
 
     >>> len(read_body(b'{"data": [{"event_name": "Lead"}, {"event_name": "Contact"}]}').events)
     2
-    >>> read_body(b'{"data": [], "pixel": [["ViewContent", "a"]]}').pixel
-    (('ViewContent', 'a'),)
+    >>> read_body(b'{"data": [], "pixel": [["ViewContent", "a"]], "upload_tag": "x"}').ignored
+    ('upload_tag',)
     >>> read_body(b"[]").reason
     'no_events'
     """
-    pixel: tuple[tuple[str, str], ...] | None = None
+    body = body.removeprefix(_BYTE_ORDER_MARK)
     start = body.lstrip()[:1]
-    try:
-        if start == b"[":
-            events = _list_decoder.decode(body)
-        elif start == b"{":
-            members = _members_decoder.decode(body)
-            if "data" not in members:
-                return Submitted([msgspec.Raw(body)])
-            if others := sorted(members.keys() - {"data", "pixel"}):
-                return Rejection("unknown_field", printable_name(others[0]), "beside data and pixel nothing is read")
-            if "pixel" in members:
-                reported = _reported(members["pixel"])
-                if isinstance(reported, Rejection):
-                    return reported
-                pixel = reported
-            events = _list_decoder.decode(members["data"])
-        else:
-            return _NOT_EVENTS
-    except msgspec.ValidationError:
-        return Rejection("wrong_type", "data", "data is an array of events")
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return Rejection("unreadable", "body", "the body is not valid JSON in UTF-8")
-    if not events and pixel is None:
-        return Rejection("no_events", "data", "send at least one event")
+    if start == b"[":
+        beside: dict[str, msgspec.Raw] = {}
+        events = _elements(body, MOST_EVENTS)
+    elif start == b"{":
+        members = _members(body)
+        if members is None:
+            return unreadable(body)
+        if "data" not in members or "event_name" in members:
+            return Submitted([msgspec.Raw(body)])
+        beside = members
+        events = _elements(_unquoted(beside.pop("data")), MOST_EVENTS)
+    else:
+        return _NOT_EVENTS
+    if events is None:
+        return unreadable(body) if start == b"[" else Rejection("wrong_type", "data", "data is an array of events")
     if len(events) > MOST_EVENTS:
         return Rejection("too_many_events", "data", f"send at most {MOST_EVENTS} events in one request")
-    return Submitted(events, pixel or ())
+    pixel = _reported(beside["pixel"]) if "pixel" in beside else None
+    if isinstance(pixel, Rejection):
+        return pixel
+    if not events and pixel is None:
+        return Rejection("no_events", "data", "send at least one event")
+    code, agent = _short_text(beside.get("test_event_code")), _short_text(beside.get("partner_agent"))
+    ignored = tuple(printable_name(name) for name in sorted(beside.keys() - _BESIDE)[:20])
+    return Submitted(events, pixel or (), code, agent, ignored)
+
+
+def _members(body: bytes) -> dict[str, msgspec.Raw] | None:
+    try:
+        return _members_decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    found = split_members(body, MOST_EVENTS)
+    return None if found is None else {_name(name): msgspec.Raw(value) for name, value in found.items()}
+
+
+def _name(quoted: bytes) -> str:
+    try:
+        return str(decode(quoted))
+    except (ValueError, RecursionError):
+        return "..."
+
+
+def _elements(text: bytes, most: int) -> list[msgspec.Raw] | None:
+    """The elements of an array; one more than `most` at the most. None where it is none."""
+    if text.count(b",") <= _MOST_COMMAS:
+        try:
+            return _list_decoder.decode(text)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
+    if text.lstrip()[:1] != b"[" or (found := split(text, most)) is None:
+        return None
+    return [msgspec.Raw(element) for element in found]
+
+
+def _unquoted(raw: msgspec.Raw) -> bytes:
+    """The array itself where it came as JSON text."""
+    text = bytes(raw)
+    if text[:1] != b'"':
+        return text
+    try:
+        return str(decode(text)).encode("utf-8", "replace")
+    except (ValueError, RecursionError):
+        return text
+
+
+def _short_text(raw: msgspec.Raw | None) -> str | None:
+    try:
+        text = None if raw is None else _text_decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return text if text and text.isprintable() else None
 
 
 def _reported(raw: msgspec.Raw) -> tuple[tuple[str, str], ...] | Rejection:
@@ -73,6 +147,8 @@ def _reported(raw: msgspec.Raw) -> tuple[tuple[str, str], ...] | Rejection:
         pairs = _pixel_decoder.decode(raw)
     except msgspec.ValidationError as error:
         return wrong_shape(error, "pixel")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Rejection("unreadable", "pixel", "this is not valid JSON in UTF-8")
     return tuple(pair for pair in pairs if not any(map(holds_person, pair)))
 
 
@@ -84,81 +160,134 @@ def read_events(body: bytes) -> list[msgspec.Raw] | Rejection:
     return submitted
 
 
-def read_lines(body: bytes) -> list[msgspec.Raw] | Rejection:
-    """The same for a file, which may also be JSON lines (one event a line) and hold any number of events."""
-    lines = [line for line in body.splitlines() if line.strip()]
-    if len(lines) > 1 and all(_is_json(line) for line in lines):
-        return [msgspec.Raw(line) for line in lines]
+def read_lines(body: bytes) -> list[Line] | Rejection:
+    """The same for a file, which may also be JSON lines (one event a line) and hold any number of events.
+
+    A line that is cut off, or no JSON at all, is an event that `read_event` refuses; the others are read.
+
+    >>> [line.number for line in read_lines(b'{"event_name": "Lead"}\\n\\n{"event_name": "Le')]
+    [1, 3]
+    """
+    body = _in_utf_8(body)
     if body.lstrip()[:1] == b"[":
-        try:
-            return _list_decoder.decode(body) or Rejection("no_events", "data", "send at least one event")
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return Rejection("unreadable", "body", "the file is not valid JSON in UTF-8")
-    return read_events(body)
+        return _lines_of_array(body)
+    lines = [Line(n, msgspec.Raw(line)) for n, line in enumerate(body.splitlines(), 1) if line.strip()]
+    one_each = sum(line[:1] == b"{" and line[-1:] == b"}" and len(line) > 2 for _, line in _texts(lines))
+    if len(lines) > 1 and _members(body) is None and 2 * one_each >= len(lines):
+        return lines
+    events = read_events(body)
+    return events if isinstance(events, Rejection) else [Line(1, event) for event in events]
+
+
+def _texts(lines: list[Line]) -> list[tuple[int, bytes]]:
+    return [(number, bytes(raw).strip()) for number, raw in lines]
+
+
+def _lines_of_array(body: bytes) -> list[Line] | Rejection:
+    events = _elements(body, _MOST_IN_A_FILE)
+    if events is None:
+        return unreadable(body)
+    lines, at, number = [], 0, 1
+    for event in events:
+        text = bytes(event)
+        begin = body.find(text, at) if text else at
+        number += body.count(b"\n", at, begin)
+        lines.append(Line(number, event))
+        number, at = number + text.count(b"\n"), begin + len(text)
+    return lines or Rejection("no_events", "data", "send at least one event")
+
+
+def _in_utf_8(body: bytes) -> bytes:
+    """A byte order mark says the charset; PowerShell writes UTF-16 with one."""
+    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return body.decode("utf-16", "replace").encode("utf-8", "replace")
+    return body.removeprefix(_BYTE_ORDER_MARK)
 
 
 def read_event(raw: msgspec.Raw | bytes) -> Event | Rejection:
-    """One event, or what is wrong with its shape.
+    """One event, or what is wrong with it. What was left out is in `EventAsRead.left_out`.
 
     >>> read_event(b'{"user_data": {}}')
     Rejection(reason='missing_field', field='event_name', message='this field is required')
-    >>> read_event(b'{"event_name": "Lead", "user_data": {"mail": "x"}}').field
-    'user_data.mail'
+    >>> read_event(b'{"event_name": "Lead", "user_data": {"shoe": "x"}}').left_out
+    (('user_data.shoe', 'no such member here'),)
     """
     try:
-        return _event_decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        return wrong_shape(error)
+        event = _event_decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return Rejection("unreadable", "body", "the event is not valid JSON in UTF-8")
+        return _read_as_written(bytes(raw))
+    size = memoryview(raw).nbytes
+    return event if size <= _SURELY_FEW else _too_large(bytes(raw)) or event
+
+
+def _read_as_written(raw: bytes) -> Event | Rejection:
+    """The long way, for what is not written as Meta's page says."""
+    if refused := _too_large(raw):
+        return refused
+    try:
+        document = decode(raw)
+        if isinstance(document, str) and document.lstrip()[:1] == "{":
+            document = decode(document.encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return Rejection("unreadable", "body", f"the event is not valid JSON in UTF-8{_where(raw)}")
+    return read_members(document)
+
+
+def _too_large(raw: bytes) -> Rejection | None:
+    if len(raw) > MOST_EVENT_BYTES:
+        return Rejection("too_large", "body", f"an event may have {MOST_EVENT_BYTES} bytes; send what Meta uses")
+    if raw.count(b":") > MOST_PROPERTIES and len(_NAMES.findall(raw)) > MOST_PROPERTIES:
+        return Rejection("too_many_members", "body", f"an event may have {MOST_PROPERTIES} members in all")
+    return None
+
+
+def unreadable(body: bytes) -> Rejection:
+    """Says where the JSON of a whole body ends to be JSON, as far as it is known."""
+    return Rejection("unreadable", "body", f"the body is not valid JSON in UTF-8{_where(body)}")
+
+
+def _where(body: bytes) -> str:
+    try:
+        _raw_decoder.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        found = re.search(r"\(byte (\d+)\)", str(error))
+        if found:
+            line = body.count(b"\n", 0, int(found[1])) + 1
+            return f" (line {line}, byte {found[1]})" if line > 1 else f" (byte {found[1]})"
+    return ""
 
 
 def wrong_shape(error: msgspec.ValidationError, path: str = "") -> Rejection:
     """msgspec's sentence as a reason, the field's path (below `path`), and a message without the value."""
-    sentence = str(error)
-    found = re.search(r" - at `\$\.?(.*)`$", sentence)
-    where = ".".join(part for part in (path, found[1] if found else "") if part)
+    before, at, found = str(error).rpartition(" - at `$")
+    sentence = before if at else found
+    found = found if at else ""
+    where = ".".join(part for part in (path, found.removesuffix("`").removeprefix(".")) if part)
     for pattern, reason, message in _SHAPES:
         if named := re.match(pattern, sentence, re.DOTALL):
             name = printable_name(named[1])
             return Rejection(reason, f"{where}.{name}" if where else name, message)
     if sentence.startswith("Invalid enum value"):
         # The one sentence of msgspec's that quotes the value.
-        return Rejection("wrong_type", where or "body", _CHOICES.get(where.rpartition(".")[2], _NO_CHOICE))
-    return Rejection("wrong_type", where or "body", printable_name(sentence.partition(" - at ")[0]))
+        return Rejection("wrong_type", where or "body", CHOICES.get(where.rpartition(".")[2], _NO_CHOICE))
+    return Rejection("wrong_type", where or "body", printable_name(sentence))
 
 
 _SHAPES = (
     (r"Object missing required field `(.*?)`", "missing_field", "this field is required"),
     (r"Object contains unknown field `(.*?)`", "unknown_field", "no such field here; your own go into custom_data"),
 )
-
-_CHOICES = {
-    "action_source": f"send one of {', '.join(get_args(ActionSource))}",
-    "consent": "send one of granted, denied",
-}
 _NO_CHOICE = "this field takes certain values only, and this is none of them; see the page for the field"
-
-
-def printable_name(text: str) -> str:
-    """A name from outside, fit to be shown: at most 100 printable characters, "..." if it holds a person or none."""
-    clean = "".join(c for c in text[:1_000] if c.isprintable())[:100]
-    return "..." if not clean or "@" in clean or holds_person(text[:1_000]) else clean
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        _raw_decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
-    return line.lstrip()[:1] == b"{"
-
-
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BESIDE = frozenset({"pixel", "test_event_code", "partner_agent"})
+# A name of a member: a string, then a colon. Runs over strings without going back.
+_NAMES = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:', re.DOTALL)
 _event_decoder = msgspec.json.Decoder(Event)
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _pixel_decoder = msgspec.json.Decoder(Annotated[list[tuple[_Name, _Id]], msgspec.Meta(max_length=MOST_REPORTED)])
+_text_decoder = msgspec.json.Decoder(Annotated[str, msgspec.Meta(max_length=100)])
 _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 _NOT_EVENTS = Rejection("unreadable", "body", 'send JSON: an event, an array of events, or {"data": [...]}')

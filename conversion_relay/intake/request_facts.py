@@ -50,7 +50,7 @@ def request_facts(
 ) -> RequestFacts:
     """Reads one request. Total: odd headers give None.
 
-    `headers`: lower-case names; repeated headers joined by a comma, cookies by a semicolon. `peer`: the socket's
+    `headers`: names in any case; repeated headers joined by a comma, cookies by a semicolon. `peer`: the socket's
     address. `url`: the page, where the door knows it; else the Referer, which for an event is the page.
 
     >>> facts = request_facts({"user-agent": "Mozilla/5.0", "cookie": "_fbp=fb.1.1596403881668.1116446470",
@@ -58,6 +58,8 @@ def request_facts(
     >>> facts.client_ip_address, facts.fbp, facts.url
     ('198.51.100.7', 'fb.1.1596403881668.1116446470', 'https://shop.example/course')
     """
+    if not all(map(str.islower, headers)):
+        headers = {name.lower(): value for name, value in headers.items()}
     cookies = _cookies(headers.get("cookie", ""))
     return RequestFacts(
         client_ip_address=client_address(peer, headers.get("x-forwarded-for", ""), trusted_proxies),

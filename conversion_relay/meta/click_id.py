@@ -15,15 +15,21 @@ that Meta appends to the URL of an ad. What could go wrong:
 Rejected: Meta's capi-param-builder. It writes its appendix into URLs and takes any four segments for an id.
 """
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
+from conversion_relay.meta.customer_information.identifier import normalize_fbc
+from conversion_relay.meta.customer_information.nothing import is_nothing
+
+LONGEST_URL = 8_192
+MOST_MEMBERS = 1_000
+"""Of a URL's query."""
 LONGEST_CLICK_ID = 500
 """Meta's own browser library ignores a longer fbclid."""
 COOKIE_SECONDS = 90 * 86_400
 
 
 def fbc_from_url(url: str | None, now: float, *, known: str | None = None, subdomain_index: int = 1) -> str | None:
-    """The `fbc` of a visit: `known` (the cookie's), unless the URL brings a different click.
+    """The `fbc` of a visit: `known` (the cookie's) where it can be read, unless the URL brings a different click.
 
     `now` in Unix seconds. `subdomain_index`: how many dots the cookie's domain has, 1 for `example.com`; a server that
     sets no cookie says 1 too.
@@ -32,13 +38,25 @@ def fbc_from_url(url: str | None, now: float, *, known: str | None = None, subdo
     'fb.1.1596403881668.IwAR2F4-dbP0'
     >>> fbc_from_url("https://shop.example/?fbclid=AbC", 1700000000.0, known="fb.1.1596403881668.AbC.AQICAQMC")
     'fb.1.1596403881668.AbC.AQICAQMC'
+    >>> fbc_from_url("https://shop.example/?fbclid=AbC", 1700000000.0, known="fb.1.1596403881.AbC")
+    'fb.1.1700000000000.AbC'
     >>> fbc_from_url("https://shop.example/", 1700000000.0) is None
     True
     """
-    click = _click_in(url)
+    click, known = _click_in(url), readable(known)
     if click is None or click == click_of(known):
         return known
     return f"fb.{subdomain_index}.{int(now * 1000)}.{click}"
+
+
+def readable(fbc: str | None) -> str | None:
+    """The `fbc` verbatim, where Meta could read it: one that cannot be read must not hide the click of a URL.
+
+    >>> readable("fb.1.1596403881668.AbC"), readable("fb.1.1596403881.AbC"), readable("fb.1.1596403881668.undefined")
+    ('fb.1.1596403881668.AbC', None, None)
+    """
+    normal = normalize_fbc(fbc) if fbc else None
+    return normal if isinstance(normal, str) else None
 
 
 def new_fbp(now: float, random_number: int, *, subdomain_index: int = 1) -> str:
@@ -70,12 +88,22 @@ def click_of(fbc: str | None) -> str | None:
 
 
 def _click_in(url: str | None) -> str | None:
-    if not url or "fbclid=" not in url:
+    """The last click id in the query that is one. A link in HTML may have written its `&` as `&amp;`."""
+    if not url or len(url) > LONGEST_URL or "fbclid=" not in url:
+        return None
+    # Not urlsplit: it brings the host into a normal form, which takes the square of its length.
+    page, _, query = url.partition("#")[0].partition("?")
+    if "[" in page:  # no host of a shop
         return None
     try:
-        query = urlsplit(url).query
+        members = parse_qsl(query, max_num_fields=MOST_MEMBERS)
     except ValueError:
         return None
-    click = dict(parse_qsl(query)).get("fbclid", "")
-    clean = click.isascii() and click.replace("-", "").replace("_", "").isalnum()
-    return click if clean and len(click) <= LONGEST_CLICK_ID else None
+    clicks = [click for name, click in members if name in ("fbclid", "amp;fbclid") and _is_click(click)]
+    return clicks[-1] if clicks else None
+
+
+def _is_click(text: str) -> bool:
+    if not text.isascii() or len(text) > LONGEST_CLICK_ID or is_nothing(text):
+        return False
+    return text.replace("-", "").replace("_", "").isalnum()

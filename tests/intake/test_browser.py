@@ -103,7 +103,7 @@ class TestIds:
             (RequestFacts(fbp=FBP, fbc=FBC), {}, FBP, FBC, []),
             (RequestFacts(fbp=FBP), {}, FBP, None, []),
             (RequestFacts(fbp=FBP, fbc=FBC, url=PAGE), {}, FBP, NEW_FBC, ["_fbc"]),
-            (RequestFacts(fbp=FBP, fbc="fb.1.1.AbC", url=PAGE), {}, FBP, "fb.1.1.AbC", []),
+            (RequestFacts(fbp=FBP, fbc="fb.1.1554763741205.AbC", url=PAGE), {}, FBP, "fb.1.1554763741205.AbC", []),
             (RequestFacts(url=PAGE), {"fbp": FBP}, None, NEW_FBC, ["_fbc"]),
             (RequestFacts(url=PAGE), {"fbp": FBP, "fbc": FBC}, None, None, []),
             (RequestFacts(), {"url": PAGE}, NEW_FBP, NEW_FBC, ["_fbc", "_fbp"]),

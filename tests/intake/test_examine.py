@@ -161,7 +161,7 @@ NOTHING = {"value": 0, "currency": "EUR"}
         ({"opt_out": True}, "hint", ("opt_out_is_no_consent", "opt_out")),
         ({"data_processing_options": ["LDU"]}, "warning", ("cannot_be_placed", "data_processing_options_state")),
         ({"data_processing_options_state": 1014}, "error", ("unknown_state_code", "data_processing_options_state")),
-        ({"data_processing_options": ["ldu"]}, "error", ("unknown_option", "data_processing_options")),
+        ({"data_processing_options": ["GDPR"]}, "error", ("unknown_option", "data_processing_options")),
         ({"action_source": "app", "app_data": {"extinfo": ["a2"]}}, "error", ("bad_extinfo", "app_data.extinfo")),
         ({"action_source": "app"}, "error", ("missing_field", "app_data")),
         ({"action_source": "business_messaging"}, "error", ("missing_field", "messaging_channel")),

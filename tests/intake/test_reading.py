@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from conversion_relay.event import Event, Rejection
 from conversion_relay.intake.reading import (
+    MOST_EVENT_BYTES,
     MOST_EVENTS,
+    MOST_PROPERTIES,
     MOST_REPORTED,
     Submitted,
     printable_name,
@@ -39,6 +41,11 @@ def texts(events) -> list[bytes]:
         (b" \r\n" + LEAD + b"\n", [b" \r\n" + LEAD + b"\n"]),
         (b"[" + LEAD + b"]", [LEAD]),
         (b"[" + LEAD + b",1,null]", [LEAD, b"1", b"null"]),
+        (b"\xef\xbb\xbf" + LEAD, [LEAD]),
+        (b"[" + LEAD + b",]", [LEAD]),
+        (b"[" + LEAD + b',{"a":NaN}, "\\ud83d" ,-]', [LEAD, b'{"a":NaN}', b'"\\ud83d"', b"-"]),
+        (b'{"data":[' + LEAD + b',{"a":Infinity}], "upload_tag": "\xff"}', [LEAD, b'{"a":Infinity}']),
+        (b'{"data":"[{\\"event_name\\":\\"Lead\\"}]"}', [LEAD]),
         (b'{"data":[' + LEAD + b"]}", [LEAD]),
         (b'{"data":[],"pixel":[["Lead","a"]]}', []),
         (b'{"pixel":[],"data":[' + LEAD + b"]}", [LEAD]),
@@ -57,14 +64,15 @@ def test_one_event_an_array_and_metas_own_form_are_the_same_to_us(body, events):
         (b"null", "unreadable", "body"),
         (b'"Lead"', "unreadable", "body"),
         (b"event_name=Lead", "unreadable", "body"),
-        (b"\xef\xbb\xbf" + LEAD, "unreadable", "body"),
         (b"[" + LEAD, "unreadable", "body"),
-        (b"[" + LEAD + b",]", "unreadable", "body"),
         (b"[]", "no_events", "data"),
         (b'{"data":[]}', "no_events", "data"),
         (b'{"data":{}}', "wrong_type", "data"),
         (b'{"data":null}', "wrong_type", "data"),
-        (b'{"data":[],"b":1,"access_token":"EAA"}', "unknown_field", "access_token"),
+        (b'{"data":[],"b":1,"access_token":"EAA"}', "no_events", "data"),
+        (b'{"data":"[]"}', "no_events", "data"),
+        (b'{"data":"joe"}', "wrong_type", "data"),
+        (b'[{"event_name":"Lead},{"event_name":"Lead"}]', "unreadable", "body"),
         (b'{"data":[],"pixel":{}}', "wrong_type", "pixel"),
         (b'{"data":[],"pixel":[["Lead"]]}', "wrong_type", "pixel.[0]"),
         (b'{"data":[],"pixel":[["","a"]]}', "wrong_type", "pixel.[0][0]"),
@@ -142,22 +150,22 @@ def test_no_refusal_shows_a_value(member, wrong):
 
 @pytest.mark.parametrize("name", ["", "\x00", "\u202e\n", "joe@example.com", "@"])
 def test_a_name_that_cannot_be_shown_is_told_all_the_same(name):
-    refused = read_event(msgspec.json.encode({"event_name": "Lead", name: 1}))
-    assert (refused.reason, refused.field) == ("unknown_field", "...")
+    event = read_event(msgspec.json.encode({"event_name": "Lead", name: 1}))
+    assert event.left_out == (("...", "no such member here"),)
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n \n"])
 def test_a_file_may_be_json_lines_of_any_number(end):
     lines = [b'{"event_name":"Lead","event_id":"%d"}' % n for n in range(MOST_EVENTS + 2)]
-    assert texts(read_lines(end.join(lines) + end)) == lines
+    assert texts(line.event for line in read_lines(end.join(lines) + end)) == lines
     assert len(read_lines(b"[" + b",".join(lines) + b"]")) == MOST_EVENTS + 2
 
 
 def test_a_file_of_one_event_over_several_lines_is_one_event():
     pretty = json.dumps({"event_name": "Lead", "user_data": {"email": "a@example.com"}}, indent=2).encode()
-    assert [read_event(raw).event_name for raw in read_lines(pretty)] == ["Lead"]
+    assert [read_event(line.event).event_name for line in read_lines(pretty)] == ["Lead"]
     (line,) = read_lines('{"event_name":"a\u2028b\u0085c"}'.encode())
-    assert read_event(line).event_name == "a\u2028b\u0085c", "what ends a line in Unicode ends none in JSON lines"
+    assert read_event(line.event).event_name == "a\u2028b\u0085c", "what ends a line in Unicode ends none in JSON lines"
 
 
 @pytest.mark.parametrize("body", [b"", b"\n\n", b"[]", b"1\n2\n", b"[1", b'{"data":[],"pixel":[]}'])
@@ -174,5 +182,79 @@ def test_a_name_from_outside_is_short_and_steers_no_terminal_and_names_nobody(na
 @given(name=st.text("abcäöü_-.", min_size=1, max_size=30))
 def test_an_ordinary_name_is_shown_as_it_is(name):
     assert printable_name(name) == name
-    refused = read_event(msgspec.json.encode({"event_name": "Lead", f"x{name}": 1}))
-    assert (refused.reason, refused.field) == ("unknown_field", f"x{name}")
+    assert read_event(msgspec.json.encode({"event_name": "Lead", f"x{name}": 1})).left_out[0][0] == f"x{name}"
+
+
+def test_what_stands_beside_the_data_is_used_or_named_and_never_costs_the_events():
+    beside = {"test_event_code": "TEST1", "partner_agent": "shop-1.0", "upload_tag": "x", "access_token": "EAA"}
+    submitted = read_body(json.dumps({"data": [{"event_name": "Lead"}], **beside, "joe@example.com": 1}).encode())
+    assert (submitted.test_event_code, submitted.partner_agent) == ("TEST1", "shop-1.0")
+    assert submitted.ignored == ("access_token", "...", "upload_tag") and len(submitted.events) == 1
+
+
+def test_each_event_may_be_json_text_as_metas_sdks_write_it():
+    submitted = read_body(json.dumps({"data": [LEAD.decode(), LEAD.decode()]}).encode())
+    assert [read_event(raw).event_name for raw in submitted.events] == ["Lead", "Lead"]
+    assert read_event(json.dumps(json.dumps("Lead")).encode()).reason == "wrong_type"
+
+
+ODD_TOKENS = [
+    b'{"event_name":"Lead","custom_data":{"x":"Mug \\ud83d"}}',
+    b'{"event_name":"Lead","custom_data":{"x":NaN}}',
+    b'{"event_name":"Lead","custom_data":{"x":-Infinity}}',
+    b'{"event_name":"Lead","custom_data":{"x":1e999}}',
+    b'{"event_name":"Lead","custom_data":{"x":' + b"9" * 5_000 + b"}}",
+    b'{"event_name":"Lead","custom_data":{"x":"\xff\xfe"}}',
+    b'{"event_name":"Lead","event_name":"Lead","custom_data":{}}',
+]
+
+
+@pytest.mark.parametrize("odd", ODD_TOKENS, ids=lambda odd: odd[36:60])
+def test_an_event_with_an_odd_token_is_read_and_costs_the_others_nothing(odd):
+    for body in (b"[%s,%s,%s]" % (LEAD, odd, LEAD), b'{"data":[%s,%s,%s]}' % (LEAD, odd, LEAD)):
+        assert [read_event(raw).event_name for raw in read_body(body).events] == ["Lead"] * 3
+
+
+@pytest.mark.parametrize("bad", [b"tru", b"{'a':1}", b'{"event_name":Lead}', b"[" * 40 + b"]" * 40, b"", b"01"])
+def test_an_event_that_is_none_is_refused_by_itself(bad):
+    read = [read_event(raw) for raw in read_body(b"[%s,%s,%s]" % (LEAD, bad, LEAD)).events]
+    assert isinstance(read[1], Rejection) and read[0].event_name == read[2].event_name == "Lead"
+
+
+def test_the_event_after_the_thousandth_ends_the_reading():
+    zeros = b"[" + b"0," * 1_000_000 + b"0]"
+    assert read_body(zeros).reason == "too_many_events"
+    assert read_body(b'{"data":%s}' % zeros).reason == "too_many_events"
+
+
+def test_an_event_has_bounds_in_bytes_and_in_members():
+    many = {"event_name": "Lead", "custom_data": {f"x{n}": 1 for n in range(MOST_PROPERTIES + 10)}}
+    assert read_event(json.dumps(many).encode()).reason == "too_many_members"
+    long = {"event_name": "Lead", "custom_data": {"x": ":" * MOST_EVENT_BYTES}}
+    assert read_event(json.dumps(long).encode()).reason == "too_large"
+    colons = {"event_name": "Lead", "custom_data": {"x": "::" * MOST_PROPERTIES * 4}}
+    assert read_event(json.dumps(colons).encode()).event_name == "Lead"
+
+
+@pytest.mark.parametrize("last", [b'{"event_name":"Le', b"{", b"]", b'{"event_name":"Lead"} x'])
+def test_a_line_that_is_cut_off_is_refused_with_its_number_and_the_others_are_read(last):
+    lines = read_lines(LEAD + b"\n\n" + LEAD + b"\r\n" + last)
+    assert [line.number for line in lines] == [1, 3, 4]
+    assert [isinstance(read_event(line.event), Rejection) for line in lines] == [False, False, True]
+
+
+def test_an_event_of_an_array_over_several_lines_is_known_by_its_first_line():
+    text = b'[\n {"event_name": "Lead"},\n {"event_name": NaN},\n\n {\n"event_name": "Lead"}\n]\n'
+    assert [line.number for line in read_lines(text)] == [2, 3, 5]
+
+
+def test_a_broken_document_over_several_lines_is_told_with_the_place():
+    (line,) = read_lines(b'{\n  "event_name": "Lead",\n  "user_data": {"em": }\n}\n')
+    refused = read_event(line.event)
+    assert refused.reason == "unreadable" and "line 3" in refused.message
+
+
+@pytest.mark.parametrize("charset", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_says_the_charset_of_a_file(charset):
+    (line,) = read_lines('{"event_name":"Töpfern"}'.encode(charset))
+    assert read_event(line.event).event_name == "Töpfern"

@@ -127,3 +127,23 @@ def test_no_header_makes_it_fail(headers, peer):
     facts = request_facts(headers, peer, OURS)
     assert facts.client_ip_address == peer or is_trusted(peer, OURS)
     assert facts.consent is None, "no header is a consent"
+
+
+def test_names_of_headers_may_have_any_case_as_frameworks_hand_them_over():
+    headers = {
+        "User-Agent": "Mozilla/5.0",
+        "COOKIE": f"_fbp={FBP}",
+        "Sec-GPC": "1",
+        "X-Forwarded-For": VISITOR,
+        "1": "",
+    }
+    assert request_facts(headers, "10.0.0.5", OURS) == request_facts(
+        {k.lower(): v for k, v in headers.items()}, "10.0.0.5", OURS
+    )
+    facts = request_facts(headers, "10.0.0.5", OURS)
+    assert (facts.client_user_agent, facts.fbp, facts.gpc, facts.client_ip_address) == (
+        "Mozilla/5.0",
+        FBP,
+        True,
+        VISITOR,
+    )

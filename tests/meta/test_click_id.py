@@ -65,7 +65,7 @@ def test_a_click_id_has_at_most_500_characters():
 @given(url=st.text(max_size=80), known=st.none() | st.text(max_size=40), now=TIMES)
 def test_any_text_at_all_is_a_url_or_none(url, known, now):
     answer = fbc_from_url(f"https://a.example/?fbclid={url}", now, known=known)
-    assert answer == known or normalize_fbc(answer) == answer
+    assert answer is None or normalize_fbc(answer) == answer
 
 
 @given(click=CLICKS, now=TIMES, index=st.integers(0, 4))
@@ -120,3 +120,32 @@ def test_the_cookie_is_one_that_the_pixel_can_read_and_that_lasts_90_days(domain
     assert (cookie.key, cookie.value, cookie["path"], cookie["samesite"]) == ("_fbc", KNOWN, "/", "Lax")
     assert int(cookie["max-age"]) == COOKIE_SECONDS == 7_776_000
     assert cookie["domain"] == (domain or "") and bool(cookie["secure"]) == is_secure and not cookie["httponly"]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        "fb.1.1596403881.AbC",
+        "fb.1.1596403881668.AbC.test",
+        "fb.1.1596403881668.AbC.undefined",
+        "null",
+        "AbC",
+        "",
+        "fb.1.1596403881668.undefined",
+        "fb.1.1596403881668.null",
+        "fb.1.1596403881668.None",
+    ],
+)
+def test_a_cookie_that_cannot_be_read_hides_no_click(known):
+    assert fbc_from_url("https://shop.example/?fbclid=AbC", NOW, known=known) == "fb.1.1596403881668.AbC"
+    assert fbc_from_url("https://shop.example/", NOW, known=known) is None
+
+
+@pytest.mark.parametrize("click", ["undefined", "null", "None", "%7B%7Bclick%7D%7D", "NaN"])
+def test_a_word_for_nothing_is_no_click(click):
+    assert fbc_from_url(f"https://shop.example/?fbclid={click}", NOW) is None
+    assert fbc_from_url(f"https://shop.example/?fbclid=AbC&amp;fbclid={click}", NOW) == "fb.1.1596403881668.AbC"
+
+
+def test_an_escaped_ampersand_hides_no_click():
+    assert fbc_from_url("https://shop.example/?a=1&amp;fbclid=AbC", NOW) == "fb.1.1596403881668.AbC"

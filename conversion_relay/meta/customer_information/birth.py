@@ -14,20 +14,36 @@ _NOT_A_DATE = Dropped("no date of birth in it")
 _ISO_DATE_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]\d{2}:?\d{2}.*", re.DOTALL)
 _LETTER = re.compile(r"[^\W\d_\u2e80-\u9fff\uac00-\ud7af]")  # a month's name; CJK writes its separators as letters
 _NUMBERS = re.compile(r"\d+", re.ASCII)
+# What forms write beside the field: "(dd-mm-yyyy)", "TT.MM.JJJJ", "jj/mm/aaaa". Its order is that of the date.
+_HINT = re.compile(
+    r"\(?\b(dd?|mm?|tt?|jj?|yyyy|jjjj|aaaa)[-./ ](dd?|mm?|tt?)[-./ ](dd?|yyyy|jjjj|aaaa|yy)\b\)?", re.IGNORECASE
+)
+_LABEL = re.compile(r"\b(?:born|dob|date|of|birth|birthday|birthdate|is|verified|geb|geboren)\b[.:]?", re.IGNORECASE)
+_LONGEST = 80
+_DASHES = str.maketrans("‐‑‒–—―−⁄∕／", "-------///")
 
 
 def normalize_birth_date(text: str, today: datetime.date) -> str | Dropped:
-    """A four-digit year; a number above 12 is the day; else month first, as Meta reads it.
+    """A four-digit year; a number above 12 is the day; else in the order that the form says, or month first, as Meta
+    reads it.
 
     >>> today = datetime.date(2026, 11, 23)
     >>> normalize_birth_date("2/16/1997", today), normalize_birth_date("31-12-1990", today)
     ('19970216', '19901231')
+    >>> normalize_birth_date("5.3.1995 (dd.mm.yyyy)", today), normalize_birth_date("5/3/1995", today)
+    ('19950305', '19950503')
     >>> normalize_birth_date("2001-02-29", today)
     Dropped(reason='no date of birth in it')
     """
-    text = ascii_digits(clean(text))
+    if len(text) > _LONGEST:
+        return _NOT_A_DATE
+    text = ascii_digits(clean(text)).translate(_DASHES)
     if not text:
         return EMPTY
+    hint = _HINT.search(text)
+    if hint:
+        text = text[: hint.start()] + text[hint.end() :]
+    text = _LABEL.sub("", text).strip()
     if iso := _ISO_DATE_TIME.fullmatch(text):
         text = iso[1]
     if len(text) > 40 or _LETTER.search(text):
@@ -40,7 +56,8 @@ def normalize_birth_date(text: str, today: datetime.date) -> str | Dropped:
         return _NOT_A_DATE
     year = next(n for n in numbers if len(n) == 4)
     first, second = [n for n in numbers if len(n) != 4]
-    if int(first) > 12:
+    day_first = hint is not None and hint[1][0].lower() in "dtj" and hint[2][0].lower() == "m"
+    if int(first) > 12 or (day_first and int(second) <= 12):
         return _date(year, second, first, today)
     return _date(year, first, second, today)
 
@@ -79,7 +96,7 @@ def normalize_birth_year(text: str, today: datetime.date) -> str | Dropped:
 
 
 def _between(text: str, low: int, high: int, width: int) -> str | Dropped:
-    number = ascii_digits(clean(text))
+    number = ascii_digits(clean(text[:_LONGEST]))
     if not number:
         return EMPTY
     if not re.fullmatch(r"\d{1,4}", number, re.ASCII) or not low <= int(number) <= high:

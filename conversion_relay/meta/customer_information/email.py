@@ -5,9 +5,11 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/cu
 
 import re
 
-from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
+from conversion_relay.meta.customer_information.hashing import EMPTY, PLACEHOLDER, Dropped, clean
+from conversion_relay.meta.customer_information.nothing import is_nothing
 
 _NOT_ONE = Dropped("not one e-mail address")
+_LONGEST = 1_024
 # One plain address. Dots and plus tags stay: unlike Google, Meta does not fold them.
 _LOCAL = r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
 _LABEL = r"(?!-)[^\W_](?:[\w-]{0,61}[^\W_])?"
@@ -23,9 +25,13 @@ def normalize_email(text: str) -> str | Dropped:
     >>> normalize_email("Joe <joe@example.com>")
     Dropped(reason='not one e-mail address')
     """
+    if len(text) > _LONGEST:
+        return _NOT_ONE
     address = text.strip().lower()
     if not address.isascii():
         address = clean(clean(text).lower())
     if not address:
         return EMPTY
-    return address if len(address) <= 254 and _ADDRESS.fullmatch(address) else _NOT_ONE
+    if len(address) <= 254 and _ADDRESS.fullmatch(address) and not ("{{" in address and is_nothing(address)):
+        return address
+    return PLACEHOLDER if "{{" in address else _NOT_ONE

@@ -17,12 +17,19 @@ class Dropped(NamedTuple):
 
 EMPTY = Dropped("empty")
 PLACEHOLDER = Dropped("a placeholder, not a value")
+HASH_OF_NOTHING = Dropped("the hash of an empty text or of a placeholder")
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
-_DIGEST_WITH_APPENDIX = re.compile(r"[0-9a-f]{64}\.(?:[\w-]{2}|[\w-]{8})", re.ASCII)
+_DIGEST_WITH_APPENDIX = re.compile(r"([0-9a-fA-F]{64})(\.(?:[\w-]{2}|[\w-]{8}))", re.ASCII)
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-PLACEHOLDERS = frozenset({"null", "undefined", "none", "n/a"})
+# Soft hyphen, zero-width and direction marks, fillers of Hangul and Braille, variation selectors, tags.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
+LONGEST = 1_024
+"""Characters of a value that is looked at: nobody's name, street or id is longer, and a rule may be slow on it."""
+TOO_LONG = Dropped(f"longer than {LONGEST:,} characters")
 
 
 def digest(normalized: str) -> str:
@@ -34,35 +41,33 @@ def digest(normalized: str) -> str:
 
 
 def already_hashed(text: str) -> str | None:
-    """The digest, where the text is one: in any case, or with the appendix of Meta's Parameter Builder (verbatim).
+    """The digest in lower case, where the text is one. An appendix of Meta's Parameter Builder stays verbatim.
 
     >>> already_hashed(" 6915771BE1C5AA0C886870B6951B03D7EAFC121FEA0E80A5EA83BEB7C449F4EC ")
     '6915771be1c5aa0c886870b6951b03d7eafc121fea0e80a5ea83beb7c449f4ec'
     >>> already_hashed("mary") is None
     True
     """
-    if len(text) < 64:
+    if not 64 <= len(text) <= LONGEST:
         return None
     text = text.strip()
     if _DIGEST.fullmatch(text):
         return text.lower()
-    return text if _DIGEST_WITH_APPENDIX.fullmatch(text) else None
+    appended = _DIGEST_WITH_APPENDIX.fullmatch(text)
+    return appended[1].lower() + appended[2] if appended else None
 
 
 def is_md5(text: str) -> bool:
     """Meta takes SHA-256 only; an MD5 would match nobody."""
-    return len(text) >= 32 and _MD5.fullmatch(text.strip()) is not None
+    return 32 <= len(text) <= LONGEST and _MD5.fullmatch(text.strip()) is not None
 
 
 def clean(text: str) -> str:
-    """NFC, without the invisible characters that copy and paste brings along, trimmed.
+    """NFC, without the invisible characters that copy and paste brings along, trimmed; cut where it is too long.
 
     The two forms of "é" hash differently; Meta's own example (`Valéry`) is the composed one.
     """
     if text.isascii():
         return text.strip()
-    return _INVISIBLE.sub("", unicodedata.normalize("NFC", text)).strip()
-
-
-def is_placeholder(lowered: str) -> bool:
-    return lowered in PLACEHOLDERS
+    # To bring a long run of combining marks into order takes the square of its length.
+    return _INVISIBLE.sub("", unicodedata.normalize("NFC", text[: LONGEST + 1])).strip()

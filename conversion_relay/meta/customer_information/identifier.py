@@ -6,14 +6,14 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fb
 
 import re
 
-from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
+from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
+from conversion_relay.meta.customer_information.nothing import is_nothing
 
 _SPACE = re.compile(r"\s+")
 _APPENDIX = r"(?:\.(?:[\w-]{8}|[\w-]{2}))?"  # eight characters now, two in older Parameter Builders
 _FBC = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[\w-]{{1,500}}{_APPENDIX}", re.ASCII)
 _FBP = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[\w-]{{1,64}}{_APPENDIX}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-LONGEST = 1_024
 
 
 def normalize_external_id(text: str) -> str | Dropped:
@@ -22,8 +22,12 @@ def normalize_external_id(text: str) -> str | Dropped:
     >>> normalize_external_id("User 42")
     'user42'
     """
-    kept = _SPACE.sub("", clean(text).lower())
-    return clean(kept) or EMPTY
+    if len(text) > LONGEST:
+        return TOO_LONG
+    kept = clean(_SPACE.sub("", clean(text).lower()))
+    if not kept:
+        return EMPTY
+    return PLACEHOLDER if is_nothing(kept, is_id=True) or is_nothing(clean(text), is_id=True) else kept
 
 
 def normalize_fbc(text: str) -> str | Dropped:
@@ -34,10 +38,12 @@ def normalize_fbc(text: str) -> str | Dropped:
     >>> normalize_fbc("fb.1.1554763741.AbC")
     Dropped(reason='not fb.<index>.<milliseconds>.<click id>')
     """
-    text = text.strip()
+    text = _trimmed(text)
     if not text:
         return EMPTY
-    return text if _FBC.fullmatch(text) else Dropped("not fb.<index>.<milliseconds>.<click id>")
+    if not _FBC.fullmatch(text):
+        return Dropped("not fb.<index>.<milliseconds>.<click id>")
+    return PLACEHOLDER if is_nothing(text.split(".")[3]) else text
 
 
 def normalize_fbp(text: str) -> str | Dropped:
@@ -45,7 +51,7 @@ def normalize_fbp(text: str) -> str | Dropped:
     >>> normalize_fbp("fb.1.1596403881668.1116446470")
     'fb.1.1596403881668.1116446470'
     """
-    text = text.strip()
+    text = _trimmed(text)
     if not text:
         return EMPTY
     return text if _FBP.fullmatch(text) else Dropped("not fb.<index>.<milliseconds>.<number>")
@@ -57,7 +63,7 @@ def normalize_lead_id(text: str) -> str | Dropped:
     >>> normalize_lead_id("1234567890123456")
     '1234567890123456'
     """
-    text = text.strip()
+    text = _trimmed(text)
     if not text:
         return EMPTY
     return text if re.fullmatch(r"[1-9]\d{14,16}", text, re.ASCII) else Dropped("a lead id has 15 to 17 digits")
@@ -69,7 +75,7 @@ def normalize_number(text: str) -> str | Dropped:
     >>> normalize_number("1234567890"), normalize_number("joe")
     ('1234567890', Dropped(reason='not a number'))
     """
-    text = text.strip()
+    text = _trimmed(text)
     if not text:
         return EMPTY
     return text if re.fullmatch(r"[1-9]\d{0,18}", text, re.ASCII) else Dropped("not a number")
@@ -80,7 +86,7 @@ def normalize_madid(text: str) -> str | Dropped:
     >>> normalize_madid("38400000-8CF0-11BD-B23E-10B96E40000D")
     '38400000-8cf0-11bd-b23e-10b96e40000d'
     """
-    text = text.strip().lower()
+    text = _trimmed(text).lower()
     if not text:
         return EMPTY
     if not _UUID.fullmatch(text):
@@ -94,7 +100,14 @@ def normalize_verbatim(text: str) -> str | Dropped:
     >>> normalize_verbatim(" ARAkLkA8rmlFeiCktEJQ-QTwRiyYHAFDLMNDBH0CD3qpjd0HR4irJ6LEkR7JwFF4XvnO2E4Nx0 ")[:10]
     'ARAkLkA8rm'
     """
-    text = text.strip()
+    text = _trimmed(text)
     if not text:
         return EMPTY
-    return text if len(text) <= LONGEST and text.isprintable() else Dropped("too long or not printable")
+    if len(text) > LONGEST or not text.isprintable():
+        return Dropped("too long or not printable")
+    return PLACEHOLDER if is_nothing(text) else text
+
+
+def _trimmed(text: str) -> str:
+    """What is too long for any id stays too long, and is not searched."""
+    return text[: 4 * LONGEST].strip()

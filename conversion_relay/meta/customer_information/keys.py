@@ -17,8 +17,10 @@ from conversion_relay.meta.customer_information.birth import (
 )
 from conversion_relay.meta.customer_information.email import normalize_email
 from conversion_relay.meta.customer_information.hashing import (
+    HASH_OF_NOTHING,
+    LONGEST,
     PLACEHOLDER,
-    PLACEHOLDERS,
+    TOO_LONG,
     Dropped,
     already_hashed,
     digest,
@@ -35,6 +37,7 @@ from conversion_relay.meta.customer_information.identifier import (
 )
 from conversion_relay.meta.customer_information.name import normalize_gender, normalize_name
 from conversion_relay.meta.customer_information.network import normalize_client_ip_address, normalize_user_agent
+from conversion_relay.meta.customer_information.nothing import WORDS, is_digest_of_nothing
 from conversion_relay.meta.customer_information.phone import normalize_phone
 from conversion_relay.meta.customer_information.place import (
     normalize_city,
@@ -113,6 +116,7 @@ NEVER_HASHED: dict[str, Callable[[str], "str | Dropped"]] = {
             "anon_id",
             "page_id",
             "page_scoped_user_id",
+            "whatsapp_business_account_id",
             "ctwa_clid",
             "ig_account_id",
             "ig_sid",
@@ -168,13 +172,15 @@ def normalize(
 
 def normalize_and_hash(key: str, text: str, context: Context) -> tuple[str, str] | Dropped:
     """A value of a hashed key as (normalized text, SHA-256 of it), or why it is dropped."""
+    if len(text) > LONGEST:
+        return TOO_LONG
     if len(text) >= 32 and (known := _known_hash(key, text)):
         return known
     normalized = HASHED[key](text, context)
     if isinstance(normalized, Dropped):
         return normalized
     # A second look: a placeholder or a hash may have been hidden by spaces, digits or punctuation.
-    if normalized in PLACEHOLDERS:
+    if normalized in WORDS:
         return PLACEHOLDER
     if len(normalized) >= 32 and (known := _known_hash(key, normalized)):
         return known
@@ -183,14 +189,22 @@ def normalize_and_hash(key: str, text: str, context: Context) -> tuple[str, str]
 
 def _known_hash(key: str, text: str) -> tuple[str, str] | Dropped | None:
     if (known := already_hashed(text)) is not None:
-        return known, known
-    return _MD5 if key != "external_id" and is_md5(text) else None
+        return HASH_OF_NOTHING if is_digest_of_nothing(known) else (known, known)
+    if key != "external_id":
+        return _MD5 if is_md5(text) else None
+    # Any hash may be an id, but not one that every visitor without an id has.
+    return HASH_OF_NOTHING if len(text) <= 64 and is_digest_of_nothing(text.strip().lower()) else None
 
 
 def as_text(value: object) -> str | Dropped:
-    """A value of JSON or of Python as the text that the rules read; a float or an object is none."""
+    """A value of JSON or of Python as the text that the rules read.
+
+    A whole float is one: a zip that went through a spreadsheet is 94035.0. From 2**53 on a float has lost digits.
+    """
     if isinstance(value, str):
         return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
     if isinstance(value, datetime.date):
         return value.strftime("%Y%m%d")
     if isinstance(value, int) and not isinstance(value, bool):

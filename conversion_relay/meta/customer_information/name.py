@@ -8,7 +8,8 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/cu
 import re
 import unicodedata
 
-from conversion_relay.meta.customer_information.hashing import EMPTY, PLACEHOLDER, Dropped, clean, is_placeholder
+from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
+from conversion_relay.meta.customer_information.nothing import is_nothing
 
 _NO_LETTERS = Dropped("no letters in it")
 _NOT_ASCII_LETTERS = re.compile(r"[^a-z]+")
@@ -26,22 +27,31 @@ def normalize_name(text: str) -> str | Dropped:
     >>> normalize_name("---")
     Dropped(reason='no letters in it')
     """
-    lowered = clean(text).lower()
-    if not lowered:
+    if len(text) > LONGEST:
+        return TOO_LONG
+    cleaned = clean(text)
+    if not cleaned:
         return EMPTY
-    if is_placeholder(lowered):
+    if is_nothing(cleaned):
         return PLACEHOLDER
-    return letters(lowered) or _NO_LETTERS
+    return letters(cleaned.lower()) or _NO_LETTERS
 
 
 def letters(lowered: str) -> str:
-    """Only letters and the marks upon them, of any script; empty where there is no letter."""
+    """Only letters and the marks upon them, of any script; empty where there is no letter.
+
+    A mark upon anything else, such as the one that makes an emoji of a heart, goes with what it stands upon.
+    """
     if lowered.isascii():
         return lowered if lowered.isalpha() else _NOT_ASCII_LETTERS.sub("", lowered)
-    kept = "".join(c for c in lowered if unicodedata.category(c)[0] in "LM")
-    kept = unicodedata.normalize("NFC", kept).lower()
-    first = next((at for at, c in enumerate(kept) if c.isalpha()), len(kept))
-    return kept[first:]
+    kept: list[str] = []
+    upon_letter = False
+    for character in lowered[:LONGEST]:
+        kind = unicodedata.category(character)[0]
+        upon_letter = kind == "L" or (kind == "M" and upon_letter)
+        if upon_letter:
+            kept.append(character)
+    return unicodedata.normalize("NFC", "".join(kept)).lower()
 
 
 def normalize_gender(text: str) -> str | Dropped:
@@ -50,5 +60,5 @@ def normalize_gender(text: str) -> str | Dropped:
     >>> normalize_gender("Mr."), normalize_gender("Female"), normalize_gender("x")
     ('m', 'f', Dropped(reason='Meta takes f or m only'))
     """
-    lowered = clean(text).lower()
+    lowered = clean(text[:LONGEST]).lower()
     return _GENDERS.get(letters(lowered), Dropped("Meta takes f or m only")) if lowered else EMPTY

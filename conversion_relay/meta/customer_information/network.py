@@ -7,9 +7,11 @@ import ipaddress
 import re
 from functools import lru_cache
 
-from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped
+from conversion_relay.meta.customer_information.hashing import EMPTY, PLACEHOLDER, Dropped
+from conversion_relay.meta.customer_information.nothing import is_nothing
 
-_APPENDIX = re.compile(r"(.+)\.([\w-]{8})", re.ASCII)
+# Of Meta's Parameter Builder: eight characters now; before, two that name its language.
+_APPENDIX = re.compile(r"(.+)\.([\w-]{8}|A[Qgw]|B[AQg])", re.ASCII)
 _CARRIER_GRADE_NAT = ipaddress.ip_network("100.64.0.0/10")
 _PRIVATE = [ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
 LONGEST_USER_AGENT = 2_048
@@ -24,6 +26,8 @@ def normalize_client_ip_address(text: str) -> str | Dropped:
     >>> normalize_client_ip_address("10.0.0.1")
     Dropped(reason='not a public address')
     """
+    if len(text) > 1_024:
+        return Dropped("not an IP address")
     text = text.strip()
     if not text:
         return EMPTY
@@ -33,7 +37,7 @@ def normalize_client_ip_address(text: str) -> str | Dropped:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        match = _APPENDIX.fullmatch(address)  # Meta's Parameter Builder appends eight characters
+        match = _APPENDIX.fullmatch(address)
         if not match:
             return Dropped("not an IP address")
         address, suffix = match[1], f".{match[2]}"
@@ -57,7 +61,9 @@ def normalize_user_agent(text: str) -> str | Dropped:
     text = text.strip()
     if not text:
         return EMPTY
-    return text if len(text) <= LONGEST_USER_AGENT and text.isprintable() else Dropped("not a user agent")
+    if len(text) > LONGEST_USER_AGENT or not text.isprintable():
+        return Dropped("not a user agent")
+    return PLACEHOLDER if is_nothing(text) else text
 
 
 def _without_port(text: str) -> str:

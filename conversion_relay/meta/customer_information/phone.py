@@ -29,6 +29,9 @@ _EXTENSION = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST, _LONGEST = 7, 15  # E.164; the lower bound is the Node SDK's
+_LONGEST_TEXT = 128
+"""The rule for extensions looks from every character to the end, which takes the square of the length."""
+_NO_NUMBER = Dropped("a phone number has 7 to 15 digits")
 _LONGEST_NATIONAL = 10
 """People write a plus before a national number by mistake; with more digits than this it cannot be national."""
 
@@ -45,6 +48,8 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     """
     if plain := _plainly_international(text):
         return plain
+    if len(text) > _LONGEST_TEXT:
+        return _NO_NUMBER
     folded = clean(text if text.isascii() else ascii_digits(unicodedata.normalize("NFKC", text)))
     if not folded:
         return EMPTY
@@ -59,7 +64,7 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
         digits = _with_calling_code(digits, country, international=international)
     digits = digits.lstrip("0")
     if not _SHORTEST <= len(digits) <= _LONGEST:
-        return Dropped("a phone number has 7 to 15 digits")
+        return _NO_NUMBER
     if len(set(digits)) == 1:
         return Dropped("one digit repeated is nobody's number")
     if country and not international and _with_calling_code(digits, country, international=False) != digits:
@@ -73,7 +78,7 @@ _SEPARATORS = str.maketrans("", "", "+ .()-")
 
 def _plainly_international(text: str) -> str | None:
     """The digits of a number that is surely international: a plus, separators, too long to be national; else None."""
-    if "(0" in text or not _PLAIN.fullmatch(text):
+    if len(text) > _LONGEST_TEXT or "(0" in text or not _PLAIN.fullmatch(text):
         return None
     digits = text.translate(_SEPARATORS)
     fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST

@@ -8,8 +8,9 @@ import unicodedata
 from functools import lru_cache
 
 from conversion_relay.meta.customer_information.folding import ascii_digits, name_key
-from conversion_relay.meta.customer_information.hashing import EMPTY, PLACEHOLDER, Dropped, clean, is_placeholder
+from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
 from conversion_relay.meta.customer_information.name import letters, normalize_name
+from conversion_relay.meta.customer_information.nothing import is_nothing
 from conversion_relay.meta.customer_information.tables.countries import ALPHA_2, ALPHA_3, NAMES
 from conversion_relay.meta.customer_information.tables.states import CANADA, UNITED_STATES
 
@@ -38,11 +39,14 @@ def normalize_state(text: str, country: str | None = None) -> str | Dropped:
     >>> normalize_state("Georgia", "ge"), normalize_state("New South Wales", "au")
     ('georgia', 'newsouthwales')
     """
-    lowered = clean(text).lower()
-    if not lowered:
+    if len(text) > LONGEST:
+        return TOO_LONG
+    cleaned = clean(text)
+    if not cleaned:
         return EMPTY
-    if is_placeholder(lowered):
+    if is_nothing(cleaned):
         return PLACEHOLDER
+    lowered = cleaned.lower()
     if code := _SUBDIVISION.fullmatch(lowered):
         return code[2]
     kept = letters(lowered)
@@ -64,11 +68,14 @@ def normalize_zip(text: str, country: str | None = None) -> str | Dropped:
     >>> normalize_zip("2134", "us")
     '02134'
     """
-    folded = clean(text if text.isascii() else unicodedata.normalize("NFKC", text)).lower()
+    if len(text) > LONGEST:
+        return TOO_LONG
+    folded = clean(text if text.isascii() else unicodedata.normalize("NFKC", text))
     if not folded:
         return EMPTY
-    if is_placeholder(folded):
+    if is_nothing(folded):
         return PLACEHOLDER
+    folded = folded.lower()
     kept = "".join(c for c in ascii_digits(folded) if c.isalnum())
     kept = kept if kept.isascii() else unicodedata.normalize("NFC", kept)
     if country == "us" or (country is None and _ZIP_PLUS_FOUR.fullmatch(folded)):
@@ -82,7 +89,7 @@ def ascii_city(text: str) -> str | None:
     >>> ascii_city("São Paulo"), ascii_city("東京")
     ('sopaulo', None)
     """
-    kept = _NOT_ASCII_WORD.sub("", clean(text).lower())
+    kept = _NOT_ASCII_WORD.sub("", clean(text[:LONGEST]).lower())
     return kept if kept[:1].isalpha() else None
 
 
@@ -92,7 +99,7 @@ def cut_zip(text: str) -> str | None:
     >>> cut_zip("01310-100"), cut_zip("94025")
     ('01310', '94025')
     """
-    kept = clean(text).lower().partition("-")[0].strip()
+    kept = clean(text[:LONGEST]).lower().partition("-")[0].strip()
     return kept if len(kept) >= 2 else None
 
 
@@ -114,6 +121,8 @@ def normalize_country(text: str) -> str | Dropped:
     >>> normalize_country("Atlantis")
     Dropped(reason='no country of ISO 3166-1')
     """
+    if len(text) > LONGEST:
+        return TOO_LONG
     lowered = clean(text).lower()
     if not lowered:
         return EMPTY
@@ -124,5 +133,9 @@ def normalize_country(text: str) -> str | Dropped:
         return key
     if key in ALPHA_3:
         return ALPHA_3[key]
-    found = NAMES.get(key) or NAMES.get(key.removeprefix("the"))
+    found = NAMES.get(key) or NAMES.get(key.removeprefix("the")) or NAMES.get(key.removesuffix("the"))
+    if not found and "(" in lowered:  # WooCommerce: "United States (US)"; "Congo (Democratic Republic)" is none
+        name, _, code = lowered.partition("(")
+        found = NAMES.get(name_key(name))
+        found = found if found and normalize_country(code.replace(")", "")) == found else None
     return found or Dropped("no country of ISO 3166-1")

@@ -1,6 +1,7 @@
 """A whole `user_data`: from what a caller wrote to what Meta reads, and what is dropped on the way.
 
 What could go wrong, and the rule against it:
+- Somebody sends twenty thousand values of one key: a hundred are read, the others told in one line.
 - A key comes by both of its names (`email` and `em`), or in a list: all values of one key end in one list of digests,
   in the order they were first seen, each once.
 - A national phone number, a state or a zip cannot be read without its country: the event's own country is read first
@@ -12,10 +13,12 @@ What could go wrong, and the rule against it:
 import datetime
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import islice
+from typing import NamedTuple, cast
 
 from conversion_relay.meta.customer_information.hashing import Dropped, already_hashed, digest
 from conversion_relay.meta.customer_information.keys import (
+    HASHED,
     NEVER_HASHED,
     READABLE_NAMES,
     SENT_AS_NUMBER,
@@ -25,6 +28,9 @@ from conversion_relay.meta.customer_information.keys import (
     normalize_and_hash,
 )
 from conversion_relay.meta.customer_information.place import ascii_city, cut_zip
+
+MOST_VALUES = 100
+"""Of one key: a household, not a customer base. Each value costs a rule and a digest."""
 
 
 class DroppedKey(NamedTuple):
@@ -81,7 +87,7 @@ def _add_variants(wire: dict[str, object], user_data: Mapping[str, object]) -> N
         digests = wire.get(key)
         if key not in _VARIANTS or not isinstance(digests, list):
             continue
-        for _, value in _several(field, given):
+        for _, value in islice(_several(field, given), MOST_VALUES):
             variant = _VARIANTS[key](value) if isinstance(value, str) and already_hashed(value) is None else None
             if variant and (hashed := digest(variant)) not in digests:
                 digests.append(hashed)
@@ -95,7 +101,11 @@ def _take_several(
 ) -> None:
     """The general way: lists, numbers, and a key that comes by both of its names."""
     key = READABLE_NAMES.get(field, field)
-    for name, value in _several(field, given):
+    digests: dict[str, None] = dict.fromkeys(cast("list[str]", wire[key])) if key in wire and key in HASHED else {}
+    for count, (name, value) in enumerate(_several(field, given)):
+        if count == MOST_VALUES:
+            dropped.append(DroppedKey(field, f"more than {MOST_VALUES} values; the others are not sent"))
+            break
         text = as_text(value)
         if isinstance(text, Dropped):
             result: str | Dropped = text
@@ -106,12 +116,11 @@ def _take_several(
         if isinstance(result, Dropped):
             dropped.append(DroppedKey(name, result.reason))
         elif key in NEVER_HASHED:
-            wire[key] = int(result) if key in SENT_AS_NUMBER else result
+            wire.setdefault(key, int(result) if key in SENT_AS_NUMBER else result)
         else:
-            digests = wire.setdefault(key, [])
-            assert isinstance(digests, list)
-            if result not in digests:
-                digests.append(result)
+            digests[result] = None
+    if digests:
+        wire[key] = list(digests)
 
 
 _SHARED_BY_MANY = ("fn", "ln", "ct", "st", "zp", "country", "ge")
@@ -149,7 +158,7 @@ def _several(field: str, given: object) -> Iterator[tuple[str, object]]:
 def _event_country(given: object) -> str | None:
     if isinstance(given, str):
         return known_country(given)
-    for _, value in _several("country", given):
+    for _, value in islice(_several("country", given), MOST_VALUES):
         if isinstance(value, str) and (found := known_country(value)):
             return found
     return None

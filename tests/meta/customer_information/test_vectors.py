@@ -10,7 +10,10 @@ from click.testing import CliRunner
 from conversion_relay.cli.normalize import normalize as normalize_command
 from conversion_relay.meta.customer_information import match_keys, normalize
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "customer_information.json").read_text("utf-8"))
+FILES = ("customer_information.json", "parameter_builder.json")
+VECTORS = [
+    vector for file in FILES for vector in json.loads((Path(__file__).parents[2] / "vectors" / file).read_text("utf-8"))
+]
 TODAY = datetime.date(2026, 11, 23)
 
 

@@ -18,8 +18,12 @@ HERE = Path(__file__).parent
 COMMON_NAMES = {
     "ae": ["uae", "emirates"],
     "bo": ["bolivia"],
-    "cd": ["drcongo", "congokinshasa", "zaire"],
-    "cg": ["congobrazzaville", "republicofthecongo"],
+    "cd": [
+        *["drcongo", "drofcongo", "drofthecongo", "drc", "rdc", "congodr", "congodrc", "congokinshasa", "zaire"],
+        *["democraticrepublicofcongo", "congodemocraticrepublic", "congodemocraticrepublicofthe"],
+    ],
+    "cg": ["congobrazzaville", "republicofthecongo", "republicofcongo", "congorepublic"],
+    "cn": ["prc", "mainlandchina", "prchina"],
     "ci": ["ivorycoast"],
     "cv": ["capeverde"],
     "cz": ["czechrepublic"],
@@ -27,21 +31,31 @@ COMMON_NAMES = {
         *["uk", "greatbritain", "britain", "england", "scotland", "wales", "northernireland"],
         *["grossbritannien", "grandebretagne", "granbretana", "granbretagna", "grabretanha", "grootbrittannie"],
     ],
-    "hk": ["hongkong"],
-    "kp": ["northkorea"],
-    "kr": ["southkorea", "korea"],
+    "fm": ["micronesia"],
+    "hk": ["hongkong", "hongkongsar"],
+    "ie": ["republicofireland", "eire"],
+    "kp": ["northkorea", "koreanorth", "dprk"],
+    "kr": ["southkorea", "koreasouth", "korea", "republicofkorea", "korearepublic", "rok"],
+    "la": ["laos", "laopdr"],
     "mk": ["macedonia", "fyrom"],
     "mm": ["burma"],
-    "mo": ["macau"],
+    "mo": ["macau", "macao", "macausar", "macaosar"],
     "nl": ["holland"],
-    "ps": ["palestine"],
-    "ru": ["russianfederation"],
+    "ps": ["palestine", "palestinianterritory", "stateofpalestine"],
+    "ru": ["russia", "russianfederation"],
+    "sa": ["ksa"],
+    "sk": ["slovakrepublic"],
+    "sy": ["syria"],
     "sz": ["swaziland"],
     "tl": ["easttimor"],
-    "tr": ["turkey"],
+    "tr": ["turkey", "turkiye"],
     "tw": ["taiwan"],
-    "us": ["usofa", "unitedstatesofamerica", "america"],
-    "va": ["vatican", "holysee"],
+    "us": ["usofa", "usofamerica", "unitedstatesofamerica", "america", "eeuu", "eua"],
+    "va": ["vatican", "vaticancity", "holysee"],
+    "vg": ["britishvirginislands"],
+    "vi": ["usvirginislands", "unitedstatesvirginislands"],
+    "vn": ["vietnam"],
+    "za": ["rsa"],
 }
 WIDELY_USED = ["en", "de", "fr", "es", "it", "pt", "nl"]
 """Shops write other countries in their own language; the official languages of each come on top."""
@@ -131,8 +145,9 @@ def _countries() -> str:
         code = country.alpha_2.lower()
         known = [country.name, getattr(country, "official_name", ""), getattr(country, "common_name", "")]
         known += [country.name.partition(",")[0]] if code not in ("kp", "kr", "cd", "cg", "fm", "vg", "vi") else []
-        for text in [*known, *_cldr_names(country.alpha_2), *COMMON_NAMES.get(code, [])]:
-            key = name_key(text)
+        told = [*known, *_cldr_names(country.alpha_2), *COMMON_NAMES.get(code, [])]
+        told += [form for name in told for form in _other_forms(name)]
+        for key in map(name_key, told):
             if len(key) > 2 or (key and not key.isascii()):
                 names.setdefault(key, code)
     names |= {key: code for code, common in COMMON_NAMES.items() for key in common}
@@ -142,6 +157,15 @@ def _countries() -> str:
         + f"ALPHA_3 = {_mapping(alpha_3)}\n"
         + f"NAMES = {_mapping(names)}\n"
     )
+
+
+def _other_forms(text: str) -> list[str]:
+    """ "Korea, Republic of" is written "Republic of Korea", "St. Kitts & Nevis" "Saint Kitts and Nevis"."""
+    before, comma, after = text.partition(", ")
+    forms = [f"{after} {before}"] if comma else []
+    forms += [f"{after.removeprefix('The ')} {before}"] if comma else []
+    spelt_out, saint = text.replace("&", "and"), text.replace("St. ", "Saint ")
+    return [*forms, spelt_out, saint, saint.replace("&", "and"), text.replace("Saint ", "St ")]
 
 
 def _cldr_names(territory: str) -> list[str]:

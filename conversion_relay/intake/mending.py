@@ -1,0 +1,94 @@
+"""JSON that a strict decoder refuses: read all the same, and brought into a form that can be sent.
+
+What stands in real traffic and is no JSON, or none that Meta could be sent: `NaN` and `Infinity` (Python's json writes
+them), half of a surrogate pair (a text that was cut in an emoji), bytes of another charset, numbers that no 64 bits
+hold. What is certain stays: the half becomes U+FFFD, as browsers and Meta do it. What has no meaning is left out, told.
+
+https://datatracker.ietf.org/doc/html/rfc8259#section-8.2
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+DEEPEST = 32
+"""Objects and lists within each other: parsers and encoders, ours and Meta's, have a limit."""
+_MOST_DIGITS = 400
+_HALF_PAIR = re.compile(r"[\ud800-\udfff]")
+NOT_A_NUMBER = "no number of JSON's with at most 64 bits"
+Tell = Callable[[str, str], None]
+"""Is given the path and the reason of what is left out."""
+
+
+def decode(raw: bytes) -> object:
+    """The value, however odd its tokens. Raises ValueError for what is no JSON, RecursionError for what is too deep.
+
+    >>> decode(b'{"a": NaN, "b": 1}'), decode(b'"Mug \\\\ud83d"').encode("utf-8", "replace")
+    ({'a': nan, 'b': 1}, b'Mug ?')
+    """
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return json.loads(raw.decode("utf-8", "replace"), parse_int=_integer)
+
+
+def _integer(digits: str) -> int | float:
+    # Python reads a number of n digits in n**2 steps.
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
+
+
+def mended(value: Any, path: str, tell: Tell) -> Any:
+    """The value as it can be sent; None for a number that cannot. At most DEEPEST + 1 levels may be in it.
+
+    >>> told = []
+    >>> mended({"a": ["\\ud83d", float("nan")], "b": 2**70, "c": 1}, "custom_data", lambda *what: told.append(what))
+    {'a': ['\ufffd'], 'c': 1}
+    >>> [path for path, _ in told]
+    ['custom_data.a', 'custom_data.b']
+    """
+    if isinstance(value, str):
+        return whole_text(value)
+    if isinstance(value, dict):
+        kept = ((whole_text(str(name)), mended(member, f"{path}.{name[:100]}", tell)) for name, member in value.items())
+        return {name: member for name, member in kept if member is not None}
+    if isinstance(value, list | tuple):
+        return [kept for item in value if (kept := mended(item, path, tell)) is not None]
+    if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and not _fits(value)):
+        tell(path, NOT_A_NUMBER)
+        return None
+    return value
+
+
+def whole_text(text: str) -> str:
+    """The text with U+FFFD where half of a surrogate pair stood.
+
+    >>> whole_text("Mug \\ud83d"), whole_text("\\ud83d\\ude00")
+    ('Mug \ufffd', '😀')
+    """
+    if _HALF_PAIR.search(text) is None:
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def is_too_deep(value: object, left: int = DEEPEST + 1) -> bool:
+    """Whether objects or lists are nested deeper than `left`.
+
+    >>> is_too_deep([[1]], 1), is_too_deep([[1]], 2)
+    (True, False)
+    """
+    if isinstance(value, dict):
+        return left == 0 or any(is_too_deep(member, left - 1) for member in value.values())
+    if isinstance(value, list):
+        return left == 0 or any(is_too_deep(member, left - 1) for member in value)
+    return False
+
+
+def _fits(number: int) -> bool:
+    return -(2**63) <= number < 2**64
+
+
+_decoder = msgspec.json.Decoder()

@@ -1,0 +1,56 @@
+"""`event_time` as programs write it: Unix seconds as a number or as text, or ISO 8601 with a zone.
+
+A time without a zone is refused: it may be off by a day, and Meta attributes by the time. JSON and RFC 3339:
+https://datatracker.ietf.org/doc/html/rfc3339
+"""
+
+import datetime
+import re
+
+_DIGITS = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
+_ISO = re.compile(
+    r"(\d{4})-?(\d\d)-?(\d\d)[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,12}))?)? ?"
+    r"(?:([Zz]|UTC|GMT)|([+-])(\d\d):?(\d\d)?)",
+    re.ASCII,
+)
+LONGEST = 64
+
+
+def read_moment(given: object) -> int | float | None:
+    """The number that was meant; None for what is no time, or has no zone. Milliseconds come out as they came in.
+
+    >>> read_moment("1795636788"), read_moment("2026-11-25T18:39:48Z"), read_moment("2026-11-25T20:39:48+0200")
+    (1795636788, 1795631988, 1795631988)
+    >>> read_moment("2026-11-25T18:39:48") is None
+    True
+    """
+    if type(given) is int or type(given) is float:
+        return given
+    if isinstance(given, datetime.datetime):
+        return given.timestamp() if given.tzinfo is not None else None
+    if not isinstance(given, str) or len(given) > LONGEST:
+        return None
+    text = given.strip()
+    if _DIGITS.fullmatch(text):
+        return int(text) if text.isdecimal() else float(text)
+    return _from_iso(text)
+
+
+def _from_iso(text: str) -> int | float | None:
+    found = _ISO.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute = (int(part) for part in found.groups()[:5])
+    second, fraction, _, sign, zone_hour, zone_minute = found.groups()[5:]
+    leap = second == "60"  # RFC 3339, 5.7
+    minutes = int(zone_hour or 0) * 60 + int(zone_minute or 0)
+    if minutes > 14 * 60 or int(zone_minute or 0) > 59:
+        return None
+    try:
+        moment = datetime.datetime(
+            year, month, day, hour, minute, 59 if leap else int(second or 0), tzinfo=datetime.UTC
+        )
+    except ValueError:
+        return None
+    whole = int(moment.timestamp()) + leap - (-minutes if sign == "-" else minutes) * 60
+    return whole + float(f"0.{fraction}") if fraction and fraction.strip("0") else whole

@@ -1,0 +1,60 @@
+"""JSON with odd tokens is read all the same, and brought into a form that can be sent."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversion_relay.intake.mending import DEEPEST, decode, is_too_deep, mended, whole_text
+
+
+@given(st.text(st.characters() | st.characters(categories=["Cs"]), max_size=20))
+def test_every_text_can_be_sent_and_a_whole_one_is_kept(text):
+    mended_text = whole_text(text)
+    mended_text.encode()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return
+    assert mended_text == text
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters() | st.just("\ud83d"), max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_what_is_mended_has_a_json_form_without_null(value):
+    sent = msgspec.json.encode(mended(value, "x", lambda path, reason: None))
+    assert sent == b"null" or json.loads(sent) is not None
+
+
+def test_what_is_taken_out_is_told():
+    told = []
+    mended({"a": float("inf"), "b": [2**64], "c": -(2**63)}, "custom_data", lambda *what: told.append(what[0]))
+    assert told == ["custom_data.a", "custom_data.b"]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"NaN", b"[Infinity]", b'"\\ud83d"', b'{"a":1e999}', b"9" * 5_000, b'"\xff"', b"[-1E400]"]
+)
+def test_an_odd_token_is_read(raw):
+    decode(raw)
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"{'a':1}", b"[1,]", b"01", b"nul", b'"\n"'])
+def test_what_is_no_json_is_a_value_error(raw):
+    with pytest.raises(ValueError):
+        decode(raw)
+
+
+def test_depth_is_counted():
+    deep: object = 1
+    for _ in range(DEEPEST + 1):
+        deep = [deep]
+    assert not is_too_deep(deep) and is_too_deep([deep])

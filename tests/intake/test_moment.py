@@ -1,0 +1,79 @@
+"""`event_time` as other programs write it."""
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversion_relay.intake.moment import read_moment
+
+AT = 1_795_631_988  # 2026-11-25T18:39:48Z
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1795631988",
+        " 1795631988 ",
+        "2026-11-25T18:39:48Z",
+        "2026-11-25t18:39:48z",
+        "2026-11-25 18:39:48Z",
+        "2026-11-25T20:39:48+02:00",
+        "2026-11-25T20:39:48+0200",
+        "2026-11-25T20:39:48+02",
+        "2026-11-25T12:09:48-06:30",
+        "20261125T183948Z",
+        "2026-11-25T18:39:48.000Z",
+        "2026-11-25 18:39:48 UTC",
+        "2026-11-25T18:39:47.999999999999Z",
+        datetime.datetime.fromtimestamp(1795631988, datetime.UTC),
+    ],
+)
+def test_a_moment_is_read(text):
+    assert abs(read_moment(text) - AT) < 1e-3
+
+
+def test_fractions_milliseconds_and_leap_seconds_are_read():
+    assert read_moment("1795631988.5") == read_moment("2026-11-25T18:39:48.5Z") == AT + 0.5
+    assert read_moment("1795631988000") == AT * 1000
+    assert read_moment("2016-12-31T23:59:60Z") == read_moment("2017-01-01T00:00:00Z")
+    assert read_moment("2026-11-25T18:39Z") == AT - 48
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-11-25T18:39:48",
+        "2026-11-25",
+        "2026-13-01T00:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "2026-11-25T25:00:00Z",
+        "2026-11-25T18:39:48+15:00",
+        "2026-11-25T18:39:48+02:99",
+        "tomorrow",
+        "1_795_631_988",
+        "１７９５",
+        "+1795631988",
+        "1795631988Z",
+        "0x6b06",
+        "1e9",
+        "9" * 40,
+        "2026-11-25T18:39:48Z" + " " * 99,
+        True,
+        None,
+        [],
+        {},
+        datetime.datetime.min,  # noqa: DTZ901 - without a zone, that is the case
+    ],
+)
+def test_what_is_no_moment_or_has_no_zone_is_none(text):
+    assert read_moment(text) is None
+
+
+@given(st.datetimes(timezones=st.timezones(), min_value=datetime.datetime(1971, 1, 1)))  # noqa: DTZ001
+def test_every_moment_that_python_writes_with_its_zone_is_that_moment(moment):
+    text = moment.isoformat()
+    if len(text.rpartition("+")[2]) == 5 or len(text.rpartition("-")[2]) == 5:  # a zone of whole minutes
+        assert abs(read_moment(text) - moment.timestamp()) < 1e-5
