@@ -140,16 +140,15 @@ def attack(port: int, seconds: float, clients: int = 10, seed: int = 1) -> Count
 
     def run(client: int) -> None:
         chance = random.Random(f"{seed}-{client}")
-        while time.monotonic() < ends_at:
-            for tried in chance.sample(ATTACKS, len(ATTACKS)):
-                try:
-                    answer = tried(port)
-                except OSError:
-                    answer = "closed"
-                with lock:
-                    heard[f"{tried.__name__} {answer}"] += 1
-                if time.monotonic() > ends_at:
-                    break
+        share = ATTACKS[client::clients]  # so that each is tried, however short the time
+        while share or time.monotonic() < ends_at:
+            tried = share.pop() if share else chance.choice(ATTACKS)
+            try:
+                answer = tried(port)
+            except OSError:
+                answer = "closed"
+            with lock:
+                heard[f"{tried.__name__} {answer}"] += 1
 
     threads = [threading.Thread(target=run, args=(client,)) for client in range(clients)]
     for thread in threads:
