@@ -15,6 +15,7 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "a@b": repeated("a@b."),
     "@ and labels": repeated("@a.b.c.d.e.f.g.h"),
     "addresses": repeated("joe@example.com "),
+    "addresses without a local part": repeated("=@example.com "),
     "labels": repeated("a.", "@"),
     "dashes and dots": lambda size: "a@" + "-." * (size // 2),
     "%25": repeated("%25"),
