@@ -95,9 +95,8 @@ def test_an_event_without_an_id_gets_one_and_the_caller_hears_it(relay):
         (Event(event_name="Purchase", user_data=PERSON), "custom_data.value"),
         (Event(event_name="Lead", user_data=UserData()), "user_data"),
         (Event(event_name="Lead", user_data=PERSON, event_time=-1), "event_time"),
-        (Event(event_name="Lead", user_data=PERSON, custom_data={"x": "\ud83d"}), "custom_data"),
     ],
-    ids=["no value", "nobody", "before 1970", "half an emoji"],
+    ids=["no value", "nobody", "before 1970"],
 )
 def test_an_event_that_cannot_be_sent_names_its_field_and_leaves_nothing(relay, event, field):
     with pytest.raises(InvalidEvent) as caught:

@@ -236,7 +236,7 @@ def _read_as_written(raw: bytes) -> Event | Rejection:
 def _too_large(raw: bytes) -> Rejection | None:
     if len(raw) > MOST_EVENT_BYTES:
         return Rejection("too_large", "body", f"an event may have {MOST_EVENT_BYTES} bytes; send what Meta uses")
-    if raw.count(b":") > MOST_PROPERTIES and len(_NAMES.findall(raw)) > MOST_PROPERTIES:
+    if raw.count(b":") > MOST_PROPERTIES and sum(map(bool, _STRINGS.findall(raw))) > MOST_PROPERTIES:
         return Rejection("too_many_members", "body", f"an event may have {MOST_PROPERTIES} members in all")
     return None
 
@@ -280,8 +280,8 @@ _SHAPES = (
 _NO_CHOICE = "this field takes certain values only, and this is none of them; see the page for the field"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BESIDE = frozenset({"pixel", "test_event_code", "partner_agent"})
-# A name of a member: a string, then a colon. Runs over strings without going back.
-_NAMES = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:', re.DOTALL)
+# A string, and the colon that makes it a name. It takes whole strings, also one without end, so that none is run twice.
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(\s*+:)?+|\Z)', re.DOTALL)
 _event_decoder = msgspec.json.Decoder(Event)
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])

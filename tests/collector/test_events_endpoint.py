@@ -112,7 +112,7 @@ def test_an_unreadable_body_is_told_and_nothing_is_stored(here, body, status, re
 WRONG = [
     ({"user_data": PERSON}, "missing_field", "event_name"),
     (lead(event_name=7), "wrong_type", "event_name"),
-    (lead(event_name=None), "wrong_type", "event_name"),
+    (lead(event_name=None), "missing_field", "event_name"),
     (lead(event_time="now"), "not_a_time", "event_time"),
     (lead(user_data="canary.person@example.org"), "too_broad", "user_data"),
     (lead(user_data={"email": {"a": 1}}), "too_broad", "user_data"),
