@@ -30,7 +30,7 @@ from conversion_relay.intake.match_keys import match_keys_of
 from conversion_relay.intake.members import NOT_A_TIME
 from conversion_relay.intake.mending import DEEPEST, Tell, is_too_deep, mended
 from conversion_relay.intake.moment import read_moment
-from conversion_relay.intake.options import complete_app_data, complete_options
+from conversion_relay.intake.options import complete_app_data, complete_channel, complete_options
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import (
     Removed,
@@ -144,6 +144,8 @@ def prepare(
         complete_options(wire, tell)
     if "app_data" in wire:
         complete_app_data(wire)
+    if "messaging_channel" in wire:
+        complete_channel(wire, tell)
     wire["user_data"], dropped = match_keys_of(
         person,
         event,
@@ -161,15 +163,13 @@ def _scrub(wire: dict[str, Any], tell: Tell) -> list[Removed]:
     """Step 4 for free objects and members that are sent as they are, in place. Raises RecursionError for what is nested
     too deep, and what the encoder raises."""
     free_form = {name: value for name, value in wire.items() if name not in NOT_FREE}
-    if not free_form:
-        return []
-    encoded = _encode(free_form)
+    encoded = _encode(free_form) if free_form else b""
     if encoded.count(b"{") + encoded.count(b"[") > DEEPEST and is_too_deep(free_form):
         raise RecursionError
     if b"null" in encoded:  # what NaN and Infinity become
         free_form = {name: mended(value, name, tell) for name, value in free_form.items()}
         wire |= free_form
-    if not may_hold_personal_data(free_form):
+    if not (free_form and may_hold_personal_data(free_form)):
         return []
     kept, removed = without_personal_data(free_form)
     for name in free_form:

@@ -1,4 +1,4 @@
-"""Limited Data Use and the flags of an app, completed to what Meta takes.
+"""Limited Data Use, the flags of an app and the channel of a message, completed to what Meta takes.
 
 Meta refuses `["LDU"]` without its two numbers as an invalid combination, and the visitor's wish would be lost with the
 event. Country 0 and state 0 ask Meta to find out where the person is, so nothing is claimed by adding them.
@@ -11,6 +11,7 @@ import msgspec
 
 from conversion_relay.intake.members import TRACKING
 from conversion_relay.intake.mending import Tell
+from conversion_relay.meta.reasons import MESSAGING_CHANNELS
 
 _COUNTRY, _STATE = "data_processing_options_country", "data_processing_options_state"
 _USA = 1
@@ -37,6 +38,22 @@ def complete_options(wire: dict[str, Any], tell: Tell) -> None:
     if state is None and wire[_COUNTRY] != _USA:
         wire[_STATE] = 0
         tell(_STATE, "completed with 0: Meta finds the state")
+
+
+def complete_channel(wire: dict[str, Any], tell: Tell) -> None:
+    """`messaging_channel` in Meta's spelling, in place. One that Meta does not know is left out where nobody needs it.
+
+    >>> wire = {"messaging_channel": "WhatsApp", "action_source": "business_messaging"}
+    >>> complete_channel(wire, lambda *what: None); wire["messaging_channel"]
+    'whatsapp'
+    """
+    given = wire["messaging_channel"]
+    spelled = given.strip().lower() if isinstance(given, str) else given
+    if spelled in MESSAGING_CHANNELS:
+        wire["messaging_channel"] = spelled
+    elif wire.get("action_source") != "business_messaging":
+        del wire["messaging_channel"]
+        tell("messaging_channel", "Meta knows messenger, instagram and whatsapp")
 
 
 def complete_app_data(wire: dict[str, Any]) -> None:

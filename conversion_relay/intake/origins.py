@@ -30,6 +30,7 @@ _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)/?(.*)", re.DOTALL)
 _HOST = re.compile(r"[a-z0-9_~-][a-z0-9._~-]*")
 _UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff\ufe00-\ufe0f\u180b-\u180d]")
 """Characters that UTS 46 leaves out."""
+LONGEST_ORIGIN = 512
 _JOINERS = "\u200c\u200d"
 _IN_LABELS = frozenset({"Ll", "Lm", "Lo", "Mn", "Mc", "Nd", "No", "So"})
 """Letters without case or in lower case, marks, digits, and the symbols that old registrations hold."""
@@ -41,6 +42,8 @@ def normal_origin(text: str) -> str:
     >>> normal_origin("HTTPS://Bücher.example:443/"), normal_origin("capacitor://localhost")
     ('https://xn--bcher-kva.example', 'capacitor://localhost')
     """
+    if len(text) > LONGEST_ORIGIN:
+        raise _refused("longer than a scheme, a host and a port can be")
     if "*" in text:
         raise _refused("no wildcards: list each origin, such as https://shop.example,https://www.shop.example")
     found = _ORIGIN.fullmatch(text)
