@@ -21,7 +21,8 @@ DIST = HERE / "dist"
 FUNCTIONS = ("registration-handler", "contact-handler", "payment-webhook", "view-content-handler", "deliver-handler")
 NOT_ON_LAMBDA = ("emulator", "dashboard", "collector", "cli", "frameworks", "pages", "__pycache__")
 NOT_NEEDED = ("sqlite", "advice.py", "examine.py", "worker.py",
-              "app.py", "checkout.py", "registrations.py", "settings_watch.py", "generate.py")  # fmt: skip
+              "app.py", "checkout.py", "registrations.py", "settings_watch.py", "generate.py",
+              "versions.py")  # fmt: skip
 PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 MACHINES = {"arm64": "arm64", "aarch64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 ELF_MACHINE = {"arm64": 183, "x86_64": 62}
@@ -62,6 +63,7 @@ def _install(target: Path, arch: str, python: str) -> None:
         shutil.rmtree(extra, ignore_errors=True)
     for unused in (
         "phonenumbers/shortdata/region_*",
+        *(f"phonenumbers/{name}.py" for name in ("carrier", "geocoder", "prefix", "timezone")),
         "aws_request_signer/requests.py",
         "**/*.pyi",
         "**/py.typed",

@@ -29,7 +29,7 @@ from conversion_relay.intake.custom_data import tidy
 from conversion_relay.intake.match_keys import match_keys_of
 from conversion_relay.intake.members import NOT_A_TIME
 from conversion_relay.intake.mending import DEEPEST, Tell, is_too_deep, mended
-from conversion_relay.intake.moment import read_moment
+from conversion_relay.intake.moment import event_time_of
 from conversion_relay.intake.options import complete_app_data, complete_channel, complete_options
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import (
@@ -42,7 +42,7 @@ from conversion_relay.intake.scrub import (
 )
 from conversion_relay.meta.customer_information import DroppedKey
 from conversion_relay.meta.event_kinds import DATA_PROCESSING
-from conversion_relay.meta.validate import CLOCK_SKEW, errors, expiry
+from conversion_relay.meta.validate import errors, expiry
 
 Sender = Literal["browser", "backend"]
 """A browser may say what was seen. A backend (API key, verified webhook, own code) may also say what was paid."""
@@ -114,7 +114,7 @@ def prepare(
         is_silent = (event.consent or facts.consent) is None
         return _SILENT if is_silent and policy.silence == "withhold" else _WITHHELD
     limited = decision is consent.Decision.LIMITED_DATA_USE
-    event_time = _event_time(event.event_time, now)
+    event_time = event_time_of(event.event_time, now)
     if event_time is None:
         return NOT_A_TIME
     if event.action_source not in _ACTION_SOURCES:
@@ -196,7 +196,10 @@ def _seal(prepared: Prepared, dataset: str, now: float, *, granted: bool) -> Acc
     wire, dropped = prepared
     if found := errors(wire, now):
         finding = found[0]
-        return Rejection(finding.code, finding.path, f"{finding.message}; {finding.fix}")
+        message = f"{finding.message}; {finding.fix}"
+        if dropped and finding.path == "user_data":  # nobody is left in it, perhaps for a name that is misspelt
+            message += f"; left out: {', '.join(one.field for one in dropped[:5])}"
+        return Rejection(finding.code, finding.path, message)
     try:
         body = _encoder.encode(wire)
     except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
@@ -257,23 +260,6 @@ def _set(wire: dict[str, Any], name: str, value: Any) -> None:
         wire[name] = value
     else:
         wire.pop(name, None)
-
-
-def _event_time(given: object, now: float) -> int | None:
-    """Whole Unix seconds, or None for what is no time.
-
-    Above 1e11 (the year 5138 in seconds) it can only be milliseconds. A time at most CLOCK_SKEW ahead becomes now.
-    """
-    if given is None:
-        return int(now)
-    if type(given) is int and 0 < given <= now:
-        return given
-    moment = read_moment(given)
-    # Written so that NaN is refused too. math.isfinite would raise for an integer that no float can hold.
-    if moment is None or not 0 < moment <= 1e14:
-        return None
-    seconds = int(moment / 1000) if moment > 1e11 else int(moment)
-    return int(now) if now < seconds <= now + CLOCK_SKEW else seconds
 
 
 _encoder = msgspec.json.Encoder()

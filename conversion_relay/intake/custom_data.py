@@ -230,3 +230,4 @@ _PLAIN: dict[str, frozenset[type]] = {
 }
 """The types that need no second look. A name that is not here is a property of one's own."""
 _decoder = msgspec.json.Decoder()
+msgspec.json.Decoder(_Clean)  # described now: msgspec crashes where several threads convert to it for the first time

@@ -7,6 +7,8 @@ https://datatracker.ietf.org/doc/html/rfc3339
 import datetime
 import re
 
+from conversion_relay.meta.validate import CLOCK_SKEW
+
 _DIGITS = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _ISO = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,12}))?)? ?"
@@ -14,6 +16,23 @@ _ISO = re.compile(
     re.ASCII,
 )
 LONGEST = 64
+
+
+def event_time_of(given: object, now: float) -> int | None:
+    """Whole Unix seconds, or None for what is no time.
+
+    Above 1e11 (the year 5138 in seconds) it can only be milliseconds. A time at most CLOCK_SKEW ahead becomes now.
+    """
+    if given is None:
+        return int(now)
+    if type(given) is int and 0 < given <= now:
+        return given
+    moment = read_moment(given)
+    # `not 0 <` refuses NaN too; math.isfinite would raise for an integer that no float can hold.
+    if moment is None or not 0 < moment <= 1e14:
+        return None
+    seconds = int(moment / 1000) if moment > 1e11 else int(moment)
+    return int(now) if now < seconds <= now + CLOCK_SKEW else seconds
 
 
 def read_moment(given: object) -> int | float | None:

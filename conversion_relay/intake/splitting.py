@@ -6,7 +6,8 @@ the cure: a scanner in Python over bytes that somebody chose to be slow.
 
 The rule: an element ends where brackets and strings say so, whatever stands between them. One regular expression runs
 from bracket to bracket, over whole strings, without ever going back (possessive quantifiers), so the work is linear in
-the bytes. It is bounded too: by `most_elements`, by MOST_BRACKETS, since each bracket costs a step in Python, and by MOST_QUOTES.
+the bytes. It is bounded too: by `most_elements`, by MOST_BRACKETS, since each bracket costs a step in Python, and by
+MOST_QUOTES.
 
 Rejected: `json.JSONDecoder.raw_decode` from element to element (it cannot say where a broken element ends), and to
 replace bad tokens in the whole body first (a text may hold what looks like one).

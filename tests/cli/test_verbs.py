@@ -49,12 +49,12 @@ def test_status_shows_a_dataset_of_which_only_the_pixel_sends(here):
 
 def test_send_tells_which_event_is_wrong_and_exits_1(here):
     done = here.command(
-        "send", "-", "--json", stdin=lines(lead("a"), lead("b", colour="red"), {"event_name": "Purchase"})
+        "send", "-", "--json", stdin=lines(lead("a"), lead("b", action_source="moon"), {"event_name": "Purchase"})
     )
     assert done.returncode == 1
     facts = json.loads(done.stdout)
     assert [r["event_id"] for r in facts["accepted"]] == ["a"]
-    assert [(r["index"], r["field"]) for r in facts["refused"]] == [(1, "colour"), (2, "user_data")]
+    assert [(r["index"], r["field"]) for r in facts["refused"]] == [(1, "action_source"), (2, "user_data")]
 
 
 def test_send_direct_prints_metas_answer_and_stores_nothing(here, tmp_path):
@@ -204,6 +204,7 @@ finally:
 
 
 def test_a_version_that_has_ended_is_said_by_status_and_at_the_start_of_a_delivery(here):
+    here.command("send", "-", stdin=lines(lead("a")))
     assert here.command("status").stderr == b""
     here.env["META_GRAPH_VERSION"] = "v20.0"
     told = here.command("status").stderr.decode()

@@ -18,7 +18,7 @@ from typing import Any
 import apsw
 
 from conversion_relay import cli
-from conversion_relay.delivery import sitting
+from conversion_relay.delivery import context
 from conversion_relay.delivery.isolation import Isolation
 from conversion_relay.outbox.sqlite import file, ledger, operator, rows
 
@@ -26,8 +26,8 @@ SQL = {"transaction-begun": "BEGIN IMMEDIATE", "before-commit": "COMMIT", "after
 FUNCTIONS: dict[str, tuple[Any, str]] = {
     "after-insert": (rows, "insert"),
     "after-claim": (rows, "claim"),
-    "before-send": (sitting, "post"),
-    "after-answer": (sitting, "post"),
+    "before-send": (context, "post"),
+    "after-answer": (context, "post"),
     "in-settle": (rows, "settle"),
     "in-split": (Isolation, "part"),
     "in-take-back": (rows, "take_back"),
