@@ -64,7 +64,7 @@ class Site:
         ends_at, next_at = self.clock.now + seconds, self.clock.now
         while self.clock.now < ends_at and not until():
             while fresh and self.clock.now >= next_at:
-                self.put([sealed(f"{self.fresh:08x}")])
+                self.put([sealed(f"{self.fresh:08x}f")])
                 self.fresh, next_at = self.fresh + 1, next_at + NEW_EVERY
             if self.running.step() is None:
                 self.clock.now += 0.02
