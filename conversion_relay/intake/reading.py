@@ -23,7 +23,7 @@ from conversion_relay.intake.splitting import split, split_members
 
 MOST_EVENTS = 1_000
 MOST_REPORTED = 100
-MOST_EVENT_BYTES = 262_144
+MOST_EVENT_BYTES = 131_072
 """Of one event; a page of text is 3,000. An outbox must be able to keep it, and a queue of AWS takes no more."""
 MOST_PROPERTIES = 5_000
 """Members of all objects of one event together."""
@@ -40,8 +40,6 @@ class Submitted(msgspec.Struct, frozen=True):
     events: list[msgspec.Raw]
     pixel: tuple[tuple[str, str], ...] = ()
     """(event name, event id) of events that the page's pixel sent without us; they are only counted."""
-    test_event_code: str | None = None
-    partner_agent: str | None = None
     ignored: tuple[str, ...] = ()
     """Names of members beside `data` that nothing here reads."""
 
@@ -89,9 +87,8 @@ def read_body(body: bytes) -> Submitted | Rejection:
         return pixel
     if not events and pixel is None:
         return Rejection("no_events", "data", "send at least one event")
-    code, agent = _short_text(beside.get("test_event_code")), _short_text(beside.get("partner_agent"))
-    ignored = tuple(printable_name(name) for name in sorted(beside.keys() - _BESIDE)[:20])
-    return Submitted(events, pixel or (), code, agent, ignored)
+    ignored = tuple(printable_name(name) for name in sorted(beside.keys() - {"pixel"})[:20])
+    return Submitted(events, pixel or (), ignored)
 
 
 def _members(body: bytes) -> dict[str, msgspec.Raw] | None:
@@ -131,14 +128,6 @@ def _unquoted(raw: msgspec.Raw) -> bytes:
         return str(decode(text)).encode("utf-8", "replace")
     except (ValueError, RecursionError):
         return text
-
-
-def _short_text(raw: msgspec.Raw | None) -> str | None:
-    try:
-        text = None if raw is None else _text_decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    return text if text and text.isprintable() else None
 
 
 def _reported(raw: msgspec.Raw) -> tuple[tuple[str, str], ...] | Rejection:
@@ -279,7 +268,6 @@ _SHAPES = (
 )
 _NO_CHOICE = "this field takes certain values only, and this is none of them; see the page for the field"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_BESIDE = frozenset({"pixel", "test_event_code", "partner_agent"})
 # A string, and the colon that makes it a name. It takes whole strings, also one without end, so that none is run twice.
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(\s*+:)?+|\Z)', re.DOTALL)
 _event_decoder = msgspec.json.Decoder(Event)
@@ -288,6 +276,5 @@ _members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _pixel_decoder = msgspec.json.Decoder(Annotated[list[tuple[_Name, _Id]], msgspec.Meta(max_length=MOST_REPORTED)])
-_text_decoder = msgspec.json.Decoder(Annotated[str, msgspec.Meta(max_length=100)])
 _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 _NOT_EVENTS = Rejection("unreadable", "body", 'send JSON: an event, an array of events, or {"data": [...]}')

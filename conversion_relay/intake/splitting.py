@@ -6,8 +6,8 @@ the cure: a scanner in Python over bytes that somebody chose to be slow.
 
 The rule: an element ends where brackets and strings say so, whatever stands between them. One regular expression runs
 from bracket to bracket, over whole strings, without ever going back (possessive quantifiers), so the work is linear in
-the bytes. It is bounded too: by `most_elements`, by MOST_BRACKETS, since each bracket costs a step in Python, and by
-MOST_QUOTES.
+the bytes. It is bounded too: by `most_elements`, by MOST_BRACKETS, since each bracket costs a step in Python,
+by MOST_QUOTES and by MOST_BYTES.
 
 Rejected: `json.JSONDecoder.raw_decode` from element to element (it cannot say where a broken element ends), and to
 replace bad tokens in the whole body first (a text may hold what looks like one).
@@ -19,6 +19,8 @@ MOST_BRACKETS = 24_000
 """A thousand events with a dozen objects and lists each have as many."""
 MOST_QUOTES = 240_000
 """... and with sixty members each, as many of these."""
+MOST_BYTES = 2 * 1_048_576
+"""Of a body that has to be taken apart: half of the largest that is taken."""
 
 # From here over everything that is no bracket, and over whole strings; then a bracket, or a comma that parts elements.
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -40,6 +42,8 @@ def split(text: bytes, most_elements: int) -> list[bytes] | None:
     >>> split(b'[{"a": 1}', 10) is None
     True
     """
+    if len(text) > MOST_BYTES:
+        return None
     start = len(text) - len(text.lstrip())
     if text[start : start + 1] not in (b"[", b"{") or text.count(b'"') > MOST_QUOTES:
         return None

@@ -26,7 +26,7 @@ from conversion_relay.personal_data import Held, held, is_quiet, plain
 
 LONGEST_TEXT = 8_192
 """Characters of one text, as many as of a URL. Meta names no limit; nothing that it reads is nearly as long."""
-MOST_LOOKED_AT = 65_536
+MOST_LOOKED_AT = 32_768
 """Characters of one event's texts that need a closer look: the most that one event can cost."""
 MOST_NAMES = 500
 """Different names in one event."""
