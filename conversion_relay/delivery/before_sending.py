@@ -18,7 +18,7 @@ DEDUPLICATION_SECONDS = 48 * 3_600 - 600
 """Meta drops a second copy within 48 hours of the first; after that, less a margin, it would be counted twice."""
 FUTURE_SECONDS = 300.0
 """Meta documents no tolerance; so far ahead of its clock a time may be by the way that an event took."""
-LOOK_AGAIN_SECONDS = 3_000.0
+LOOK_AGAIN_SECONDS = 1_500.0
 DOUBTFUL_SECONDS = 60.0
 
 

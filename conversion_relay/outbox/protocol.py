@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 State = Literal["pending", "leased", "delivered", "dead", "expired", "erased"]
 STATES: tuple[State, ...] = ("pending", "leased", "delivered", "dead", "expired", "erased")
-LONGEST_WAIT = 3_600.0
+LONGEST_WAIT = 1_800.0
 """Seconds; longer than any retry or pause. What is due later than this from now is due at once."""
 
 
