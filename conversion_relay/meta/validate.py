@@ -114,6 +114,8 @@ def as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
         yield from contents(custom_data)
     if not event_kinds.DATA_PROCESSING.isdisjoint(document):
         yield from event_kinds.data_processing(document)
+    if "messaging_channel" in document:
+        yield from event_kinds.channel({"action_source": "website", **document})
     user_data = document.get("user_data")
     if isinstance(user_data, dict) and not _is_click(user_data.get("fbc")):
         yield reasons.BAD_CLICK_ID
