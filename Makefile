@@ -7,10 +7,12 @@ UV := UV_SYSTEM_CERTS=1 UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never V
 DEMO_OPTIONS ?=
 ZIP_OPTIONS ?=
 SOAK_OPTIONS ?=
+SEEDS ?= 1000
+SIMULATE_OPTIONS ?=
 MUTANTS_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint setup setup-dev bench browser zip tf-check soak mutants format clean
+.PHONY: help demo test lint setup setup-dev bench browser zip tf-check soak simulate mutants format clean
 
 help: ## what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +67,9 @@ tf-check: setup-dev ## Terraform on this machine: test, apply, use, destroy, aga
 soak: setup-dev ## every fault for hours; can be stopped, goes on where it was (SOAK_OPTIONS=--anew begins again)
 	@sh tests/system_packages.sh
 	$(BIN)/python -m tests.failures.soak --keep docs/guarantees.md $(SOAK_OPTIONS)
+
+simulate: setup-dev ## worlds under virtual time, each from its seed (SEEDS=1000); goes on where it was
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --reach $(SIMULATE_OPTIONS)
 
 mutants: setup-dev ## plants one mistake after the other; the tests must notice each
 	@sh tests/system_packages.sh

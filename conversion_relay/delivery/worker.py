@@ -30,6 +30,8 @@ from conversion_relay.telemetry import logger
 PRUNE_EVERY = 600.0
 POLL_SECONDS = 1.0
 """Another process may have put something, and a clock may have been set."""
+HOUSE_SECONDS = 1.0
+"""Between two looks of the house-keeping."""
 REST_SECONDS = 1.0
 MOST_TURNS = 64
 """Threads, started when they are needed: enough that a few dozen hanging datasets leave some for the others."""
@@ -149,7 +151,7 @@ class Worker:
 
     def _keep_house(self) -> None:
         next_prune = 0.0
-        while not self._stopping.wait(1.0):
+        while not self._stopping.wait(HOUSE_SECONDS):
             try:
                 self._every_second()
                 if self._store is None:

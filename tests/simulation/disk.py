@@ -1,0 +1,272 @@
+"""A disk that knows what was synced: an APSW VFS over real files in memory.
+
+SQLite's own locking and shared memory stay as they are; what is added is a second image of each file. A write goes to
+the real file at once, as into the kernel's cache, and waits in a list until `xSync` moves it into the image of what
+the disk holds. A power cut replaces each file by that image and a part of the waiting writes, chosen by the seed, the
+last one torn at a sector: SQLite promises that this loses nothing that was committed
+(https://sqlite.org/atomiccommit.html#_hardware_assumptions).
+
+Faults are switched on and off by the world: a sync that fails (the writes are dropped from the list, as Linux does,
+and the next sync succeeds), a sync that says yes and did nothing, errors of reading and writing, a disk that is full,
+a slow one.
+
+A process that is dead does nothing: its calls fail and leave no trace.
+"""
+
+import contextlib
+import os
+import random
+import types
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from tests.simulation.scheduler import Killed, Process, current
+
+SECTOR = 512
+PAGE = 4096
+VFS = "simulated"
+Flags = list[int]
+
+
+class Image:
+    """One file as the disk holds it, and the writes that it has not been told to keep. A write is (offset, bytes); a
+    cut is (new size, None)."""
+
+    def __init__(self, content: bytes) -> None:
+        self.kept = bytearray(content)
+        self.waiting: list[tuple[int, bytes | None]] = []
+
+    def sync(self) -> None:
+        for offset, data in self.waiting:
+            _apply(self.kept, offset, data)
+        self.waiting.clear()
+
+
+def _apply(image: bytearray, offset: int, data: bytes | None) -> None:
+    if data is None:
+        del image[offset:]
+        return
+    if len(image) < offset:
+        image.extend(bytes(offset - len(image)))
+    image[offset : offset + len(data)] = data
+
+
+class Disk:
+    """One disk of one machine, mounted at `folder`. Rates are chances for each call; sizes in bytes."""
+
+    def __init__(self, folder: Path, chance: random.Random, capacity: int = 256 * 1_048_576) -> None:
+        self.folder, self.chance, self.capacity = folder, chance, capacity
+        self.images: dict[str, Image] = {}
+        self.sync_fails = self.sync_lies = self.write_fails = self.read_fails = 0.0
+        self.sync_seconds = 0.002
+        self.filled = 0
+        self._used = 0
+
+    # -- what a VFS asks ----------------------------------------------------------------------------------------------
+
+    def image(self, path: str) -> Image:
+        if path not in self.images:
+            file = Path(path)
+            self.images[path] = Image(file.read_bytes() if file.exists() else b"")
+        return self.images[path]
+
+    def free(self) -> int:
+        """Looked up only where it matters; the product asks before each commit."""
+        if not self.filled:
+            return self.capacity // 2
+        return self.room()
+
+    def room(self) -> int:
+        self._used = sum(entry.stat().st_size for entry in os.scandir(self.folder) if entry.is_file())
+        return max(0, self.capacity - self._used - self.filled)
+
+    def has_room(self, growth: int) -> bool:
+        if self._used + self.filled + growth <= self.capacity:
+            self._used += growth
+            return True
+        return self.room() >= growth
+
+    def statvfs(self, _: object) -> Any:
+        free = self.free()
+        return types.SimpleNamespace(f_bavail=free // 4096, f_frsize=4096, f_blocks=self.capacity // 4096)
+
+    # -- what the world does ------------------------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        self.sync_fails = self.sync_lies = self.write_fails = self.read_fails = 0.0
+        self.sync_seconds, self.filled = 0.002, 0
+
+    def cut_power(self) -> None:
+        """Every process on it must be dead by now."""
+        chance = self.chance
+        for path, image in list(self.images.items()):
+            if not Path(path).exists():
+                del self.images[path]
+                continue
+            for offset, data in image.waiting[: chance.randint(0, len(image.waiting))]:
+                if data is not None and chance.random() < 0.1:
+                    data = data[: SECTOR * chance.randint(0, len(data) // SECTOR)]
+                _apply(image.kept, offset, data)
+            image.waiting.clear()
+            Path(path).write_bytes(bytes(image.kept))
+        for left in self.folder.glob("*-shm"):
+            left.unlink()
+
+    def rot(self, path: Path, index: str) -> bool:
+        """The root page of this index becomes noise, as on a bad sector: no row is lost, but the file is damaged.
+        Whether
+        there was anything to damage. Nobody may have it open."""
+        if not path.exists():
+            return False
+        db = apsw.Connection(
+            f"file:{path}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI, vfs="unix"
+        )
+        try:
+            found = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (index,)).fetchall()
+        except apsw.Error:
+            found = []
+        db.close()
+        image = self.image(str(path))
+        if not found or (found[0][0] + 1) * PAGE > len(image.kept):
+            return False
+        offset, noise = found[0][0] * PAGE - PAGE, self.chance.randbytes(PAGE)
+        _apply(image.kept, offset, noise)
+        with path.open("r+b") as file:
+            file.seek(offset)
+            file.write(noise)
+        return True
+
+    def renamed(self, source: str, target: str, *, keeps: bool) -> None:
+        if image := self.images.get(source) if keeps else self.images.pop(source, None):
+            self.images[target] = image
+
+
+class Files(apsw.VFS):
+    """All files of all disks; the disk is told by the path."""
+
+    def __init__(self) -> None:
+        self.disks: list[Disk] = []
+        super().__init__(VFS, base="unix", makedefault=True)
+
+    def disk_of(self, path: str) -> Disk | None:
+        return next((disk for disk in self.disks if path.startswith(str(disk.folder) + "/")), None)
+
+    def xOpen(self, name: Any, flags: Flags) -> "File":
+        path = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
+        return File(name, flags, path, self.disk_of(path))
+
+    def xDelete(self, path: str, syncdir: bool) -> None:
+        _living("delete")
+        super().xDelete(path, syncdir)
+        if disk := self.disk_of(path):
+            disk.images.pop(path, None)
+
+    def xSleep(self, microseconds: int) -> int:
+        current().sleep(microseconds / 1e6)
+        return microseconds
+
+    def xRandomness(self, n: int) -> bytes:
+        return current().entropy.randbytes(n)
+
+    def xCurrentTimeInt64(self) -> int:
+        import time
+
+        return 210_866_760_000_000 + round(time.time() * 1000)
+
+
+class File(apsw.VFSFile):
+    def __init__(self, name: Any, flags: Flags, path: str, disk: Disk | None) -> None:
+        self._path, self._disk = path, disk
+        self._image = disk.image(path) if disk else None
+        super().__init__("unix", name, flags)
+
+    def xRead(self, amount: int, offset: int) -> bytes:
+        if self._disk and self._disk.read_fails and self._disk.chance.random() < self._disk.read_fails:
+            raise apsw.IOError("read")
+        return super().xRead(amount, offset)
+
+    def xWrite(self, data: bytes, offset: int) -> None:
+        _living("write")
+        if self._disk and self._image:
+            if self._disk.write_fails and self._disk.chance.random() < self._disk.write_fails:
+                raise apsw.IOError("write")
+            growth = offset + len(data) - super().xFileSize() if self._disk.filled else 0
+            if growth > 0 and not self._disk.has_room(growth):
+                raise apsw.FullError("disk full")
+            self._image.waiting.append((offset, bytes(data)))
+        super().xWrite(data, offset)
+
+    def xTruncate(self, size: int) -> None:
+        _living("truncate")
+        if self._image:
+            self._image.waiting.append((size, None))
+        super().xTruncate(size)
+
+    def xSync(self, flags: int) -> None:
+        _living("sync")
+        disk, image = self._disk, self._image
+        if disk is None or image is None:
+            return
+        if disk.sync_seconds:
+            current().sleep(disk.sync_seconds * (0.5 + disk.chance.random()))
+            _living("sync")
+        if disk.sync_fails and disk.chance.random() < disk.sync_fails:
+            image.waiting.clear()
+            raise apsw.IOError("sync")
+        if not (disk.sync_lies and disk.chance.random() < disk.sync_lies):
+            image.sync()
+
+
+def _living(what: str) -> None:
+    if not current().task.process.is_alive:
+        raise apsw.IOError(f"{what} of a dead process")
+
+
+def install() -> Files:
+    """The default VFS from here on, and doubles of what the product asks the kernel about files."""
+    files = Files()
+    apsw.connection_hooks.append(lambda connection: current().task.process.connections.append(connection))
+    real = types.SimpleNamespace(
+        statvfs=os.statvfs, unlink=os.unlink, rename=os.rename, replace=os.replace, link=os.link
+    )
+
+    def statvfs(path: Any) -> Any:
+        disk = files.disk_of(f"{path}/")
+        return disk.statvfs(path) if disk else real.statvfs(path)
+
+    def living(call: Any) -> Any:
+        def checked(*arguments: Any, **named: Any) -> Any:
+            if not current().task.process.is_alive:
+                raise Killed
+            return call(*arguments, **named)
+
+        return checked
+
+    def moving(call: Any, *, keeps: bool = False) -> Any:
+        def checked(source: Any, target: Any, **named: Any) -> None:
+            disk = files.disk_of(str(target))
+            if disk and current().task.process is not current().outside:
+                current().sleep(disk.sync_seconds * disk.chance.random())  # whoever is killed here leaves it half done
+                if not current().task.process.is_alive:
+                    raise Killed
+            call(source, target, **named)
+            if disk:
+                disk.renamed(str(source), str(target), keeps=keeps)
+
+        return living(checked)
+
+    os.statvfs = statvfs
+    os.unlink = living(real.unlink)
+    os.rename, os.replace = moving(real.rename), moving(real.replace)
+    os.link = moving(real.link, keeps=True)
+    return files
+
+
+def close_connections(process: Process) -> None:
+    """The kernel frees the locks of a dead process; here its connections are closed, with no effect on the files."""
+    for connection in process.connections:
+        with contextlib.suppress(apsw.Error):
+            connection.close(True)
+    process.connections.clear()

@@ -1,0 +1,151 @@
+"""One machine: a disk, and the processes of the product on it.
+
+A process runs what `conversion-relay serve` runs in each of its server processes (`Service`: collector, outbox,
+worker), or what `conversion-relay deliver` runs. Requests come by the ASGI interface, as from uvicorn; delivery
+reaches Meta by the transport's two verbs. Nothing else of the product is replaced.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from conversion_relay.cli import serve
+from tests.simulation.disk import Disk, close_connections
+from tests.simulation.loop import Running
+from tests.simulation.meta import Graph
+from tests.simulation.plan import Plan
+from tests.simulation.scheduler import Process, current
+
+API_KEY = "simulated-api-key"
+ORIGIN = "https://shop.example"
+ANSWER_SECONDS = 30.0
+
+
+class Server:
+    """One process that answers requests."""
+
+    def __init__(self, process: Process, running: Running) -> None:
+        self.process, self.running = process, running
+        self.service: serve.Service | None = None
+
+    def post(self, path: str, body: Any, headers: dict[str, str]) -> tuple[int, Any]:
+        """Status and JSON; status 0 where no answer came: the process died, or it was not up."""
+        if self.service is None or not self.process.is_alive:
+            return 0, None
+        try:
+            return self.running.call(_request(self.service, path, json.dumps(body).encode(), headers), ANSWER_SECONDS)
+        except TimeoutError:
+            return 0, None
+
+
+async def _request(service: Any, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
+    told = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"content-length", str(len(body)).encode()), (b"host", b"relay.example"), *told],
+        "client": ("81.2.69.142", 40000),
+        "scheme": "http",
+    }
+    status, answer = 0, b""
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        nonlocal status, answer
+        status = message.get("status", status)
+        answer += message.get("body", b"")
+
+    await service(scope, receive, send)
+    return status, json.loads(answer) if answer else None
+
+
+class Machine:
+    """The first processes also deliver."""
+
+    def __init__(self, folder: Path, graph: Graph, plan: Plan) -> None:
+        self.disk = Disk(folder, current().random_of("disk"))
+        self.graph = graph
+        self.plan = plan
+        self.servers: list[Server] = []
+        self.config = folder / "relay.toml"
+        self.outbox = folder / "outbox.db"
+        self.clock_offset = 0
+
+    def write_settings(self) -> None:
+        """The tokens as Meta knows them now."""
+        tables = [
+            f'[[dataset]]\nMETA_PIXEL_ID = "{name}"\nMETA_ACCESS_TOKEN = "{self.graph.datasets[name].token}"\n'
+            f'RELAY_API_KEYS = "{API_KEY}-{name}"\nRELAY_ALLOWED_ORIGINS = "{ORIGIN}-{name}"\n'
+            for name in self.graph.datasets
+        ]
+        fresh = self.config.with_suffix(".new")
+        fresh.write_text("\n".join(tables))
+        fresh.replace(self.config)
+
+    def settle_environment(self) -> None:
+        os.environ["RELAY_CONFIG"] = str(self.config)
+        os.environ["RELAY_OUTBOX"] = f"sqlite:///{self.outbox}"
+        os.environ["RELAY_LOG_FORMAT"] = "json"
+
+    def start(self) -> None:
+        self.servers = [self._start_server(number) for number in range(self.plan.servers)]
+
+    def _start_server(self, number: int) -> Server:
+        world = current()
+        process = world.process(f"serve {number}")
+        process.clock_offset = self.clock_offset
+        process.at_kill.append(lambda: close_connections(process))
+        server = Server(process, Running())
+
+        def main() -> None:
+            try:
+                os.environ["RELAY_NO_WORKER"] = "" if number < self.plan.workers else "1"
+                service = serve.create_service()
+            except Exception as error:  # a supervisor would start it again
+                world.note(f"{process.name} cannot start: {type(error).__name__}: {error}")
+                world.mark("a process that could not start")
+                return
+            service.start()
+            server.service = service
+            server.running.run()
+
+        world.spawn(main, "main", process)
+        return server
+
+    def kill(self, server: Server) -> None:
+        self.kill_process(server.process)
+
+    def kill_process(self, process: Process) -> None:
+        if process.is_alive:
+            current().kill(process)
+
+    def kill_all(self) -> None:
+        for server in self.servers:
+            self.kill(server)
+
+    def restart(self, server: Server) -> None:
+        """As a supervisor does after the process ended, however it ended."""
+        self.servers[self.servers.index(server)] = self._start_server(int(server.process.name.split()[1]))
+
+    def stop(self, server: Server) -> None:
+        """On SIGTERM."""
+        world = current()
+        if server.service is not None and server.process.is_alive:
+            done = world.spawn(server.service.stop, "stop", server.process)
+            for _ in range(200):
+                if done.greenlet.dead:
+                    break
+                world.sleep(0.1)
+        self.kill(server)
+
+    def set_clock(self, offset_seconds: float) -> None:
+        current().mark("the clock was set")
+        self.clock_offset = round(offset_seconds * 1_000_000)
+        for server in self.servers:
+            server.process.clock_offset = self.clock_offset
