@@ -7,7 +7,7 @@ import pytest
 from tests.cases import Run, read_cases
 from tests.processes import installation
 
-CASES = read_cases("events.json", "peers.json")
+CASES = read_cases("events.json", "peers.json", "siblings.json")
 
 
 @pytest.fixture(scope="module")
