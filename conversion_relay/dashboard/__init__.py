@@ -112,6 +112,8 @@ def _overview(relay: Relay, paces: Mapping[str, PaceNow]) -> dict[str, Any]:
                 "imbalance": book.imbalance,
                 "parked_seconds": pace.parked_seconds if (pace := paces.get(dataset)) else 0.0,
                 "why": pace.why if (pace := paces.get(dataset)) else None,
+                "clock_skew_seconds": pace.clock_skew_seconds if (pace := paces.get(dataset)) else 0.0,
+                "error_share": pace.error_share if (pace := paces.get(dataset)) else 0.0,
             }
             for dataset, book in books.items()
         ],

@@ -70,7 +70,7 @@ def opened(tmp_path):
         person = UserData(email=EMAIL, phone="+16505551212", first_name="Canaria", client_ip_address="8.8.4.4")
         for event_id in ("lead-1", f"lead_{EMAIL}_2"):
             relay.track(Event(event_name="Lead", event_id=event_id, user_data=person))
-        pace = PaceNow(30.0, "token", 0, 2)
+        pace = PaceNow(30.0, "token", 0, 2, error_share=0.2, clock_skew_seconds=3_600.0)
         return Litestar(dashboard_routes(relay, lambda: {"1": pace}), openapi_config=None)
 
     yield make
@@ -178,6 +178,7 @@ def test_the_books_the_pace_and_the_last_events_are_shown(app):
     (dataset,) = shown["datasets"]
     assert (dataset["dataset"], dataset["accepted"], dataset["pending"], dataset["imbalance"]) == ("1", 2, 2, 0)
     assert (dataset["parked_seconds"], dataset["why"]) == (30.0, "token")
+    assert (dataset["clock_skew_seconds"], dataset["error_share"]) == (3_600.0, 0.2)
     assert len(shown["recent"]) == 2 and shown["dead"] == []
     assert dataset["accepted"] == sum(
         dataset[state] for state in ("pending", "leased", "delivered", "dead", "expired", "erased")

@@ -40,6 +40,11 @@ function card(dataset, now) {
   const parked = dataset.parked_seconds > 0;
   title.append(element("span", `badge ${parked ? "parked" : "open"}`, parked
     ? `waiting ${Math.ceil(dataset.parked_seconds)} s: ${dataset.why}` : "sending"));
+  const skew = Math.round(dataset.clock_skew_seconds);
+  if (Math.abs(skew) >= 60) title.append(element("span", "badge parked",
+    `this machine's clock is ${ago(Math.abs(skew))} ${skew > 0 ? "ahead of" : "behind"} Meta's`));
+  if (dataset.error_share > 0.15) title.append(element("span", "badge parked",
+    `${Math.round(100 * dataset.error_share)} % of the last requests failed`));
   const tiles = element("div", "tiles");
   for (const state of ["accepted", ...STATES]) {
     const tile = element("div", `tile ${state}`);
