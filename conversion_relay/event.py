@@ -167,6 +167,10 @@ class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     pixel: bool | None = None
     """Whether the page's script gave the same id to the pixel; never sent to Meta."""
 
+    def __repr__(self) -> str:
+        """Only names, as of `UserData`: before the door, a person may stand in any member."""
+        return f"{type(self).__name__}({', '.join(present(self))})"
+
 
 class EventAsRead(Event):
     """An event that was not written quite as above, and what could not be read of it."""
@@ -208,6 +212,6 @@ class Receipt(msgspec.Struct, frozen=True):
     duplicate: bool = False
 
 
-def present(user_data: UserData) -> list[str]:
-    """Names of the keys that hold something; never their values."""
-    return [name for name in user_data.__struct_fields__ if getattr(user_data, name) is not None]
+def present(given: msgspec.Struct) -> list[str]:
+    """Names of the members that hold something; never their values."""
+    return [name for name in given.__struct_fields__ if getattr(given, name) is not None]

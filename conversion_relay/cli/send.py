@@ -8,7 +8,8 @@ import click
 import msgspec
 
 from conversion_relay.cli.printing import print_json
-from conversion_relay.event import Rejection, SealedEvent
+from conversion_relay.event import Rejection
+from conversion_relay.intake.accept import Acceptance
 from conversion_relay.intake.reading import read_event, read_lines
 from conversion_relay.meta.graph import Outcome
 from conversion_relay.relay import Relay, Sent
@@ -33,13 +34,13 @@ def send(file: str, direct: bool, test_code: str | None, as_json: bool) -> None:
     with Relay(settings) as relay:
         sealed, refused = _seal_all(relay, sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
         facts: dict[str, Any] = {"refused": refused}
+        facts["dropped"] = [{"index": index, "dropped": one.dropped} for index, one in sealed if one.dropped]
+        events = [one.event for _, one in sealed]
         if direct:
-            sent = relay.send([event for _, event in sealed], test_event_code=test_code) if sealed else []
+            sent = relay.send(events, test_event_code=test_code) if events else []
             facts["sent"] = [_answer(batch) for batch in sent]
         else:
-            receipts = [
-                r for at in range(0, len(sealed), 1_000) for r in relay.put([e for _, e in sealed[at : at + 1_000]])
-            ]
+            receipts = [r for at in range(0, len(events), 1_000) for r in relay.put(events[at : at + 1_000])]
             facts["accepted"] = [
                 {"index": index, "event_id": receipt.event_id, "duplicate": receipt.duplicate}
                 for (index, _), receipt in zip(sealed, receipts, strict=True)
@@ -48,15 +49,15 @@ def send(file: str, direct: bool, test_code: str | None, as_json: bool) -> None:
     raise SystemExit(1 if refused or any(not batch["accepted"] for batch in facts.get("sent", ())) else 0)
 
 
-def _seal_all(relay: Relay, content: bytes) -> tuple[list[tuple[int, SealedEvent]], list[dict[str, Any]]]:
+def _seal_all(relay: Relay, content: bytes) -> tuple[list[tuple[int, Acceptance]], list[dict[str, Any]]]:
     lines = read_lines(content)
     if isinstance(lines, Rejection):
         raise click.ClickException(f"{lines.field}: {lines.message}")
-    sealed: list[tuple[int, SealedEvent]] = []
+    sealed: list[tuple[int, Acceptance]] = []
     refused: list[dict[str, Any]] = []
     for index, (line, raw) in enumerate(lines):
         event = read_event(raw)
-        verdict = event if isinstance(event, Rejection) else relay.seal(event)
+        verdict = event if isinstance(event, Rejection) else relay.accept(event)
         if isinstance(verdict, Rejection):
             refused.append({"index": index, "line": line, **msgspec.structs.asdict(verdict)})
         else:
@@ -79,6 +80,9 @@ def _tell(facts: dict[str, Any]) -> None:
     for refused in facts["refused"]:
         why = f"{refused['reason']}: {refused['field']}: {refused['message']}"
         click.echo(f"event {refused['index']}: refused, {why} [line {refused['line']}]")
+    for left in facts["dropped"]:
+        for what in left["dropped"]:
+            click.echo(f"event {left['index']}: left out, {what}")
     for receipt in facts.get("accepted", ()):
         what = "known already" if receipt["duplicate"] else "accepted"
         click.echo(f"event {receipt['index']}: {what}, {receipt['event_id']}")

@@ -57,6 +57,14 @@ def test_send_tells_which_event_is_wrong_and_exits_1(here):
     assert [(r["index"], r["field"]) for r in facts["refused"]] == [(1, "action_source"), (2, "user_data")]
 
 
+def test_send_tells_what_it_left_out_and_never_the_value(here):
+    sent = here.command(
+        "send", "-", stdin=lines(lead("a", custom_data={"phone_number": "+16505551212", "plan": "gold"}))
+    )
+    assert sent.returncode == 0 and b"event 0: left out, custom_data.phone_number: " in sent.stdout
+    assert b"5551212" not in sent.stdout + sent.stderr
+
+
 def test_send_direct_prints_metas_answer_and_stores_nothing(here, tmp_path):
     file = tmp_path / "events.json"
     file.write_text(json.dumps([lead("a")]))
