@@ -89,6 +89,11 @@ def test_an_event_without_an_id_gets_one_and_the_caller_hears_it(relay):
     assert tracked.event_id is not None and events_of(relay) == [tracked.event_id]
 
 
+def test_no_repr_of_an_event_shows_who_it_is_about():
+    event = Event(event_name="Lead", event_id="joe@example.com", user_data=PERSON, custom_data={"note": "call Joe"})
+    assert "joe" not in repr(event).lower() and "custom_data" in repr(event)
+
+
 @pytest.mark.parametrize(
     ("event", "field"),
     [
