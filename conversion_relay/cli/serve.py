@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 import ipaddress
 import logging
 import os
@@ -161,6 +162,9 @@ def create_service() -> Service:
     logger.info("Accepting events", extra={"outbox": settings.outbox.partition(":")[0]})
     _say_when_the_version_ends(settings)
     service = Service(settings, deliver=not os.environ.get("RELAY_NO_WORKER"))
+    # What lives as long as the process is not looked through at every collection, each of which stops all requests.
+    gc.collect()
+    gc.freeze()
     _say_what_is_missing(service)
     return service
 

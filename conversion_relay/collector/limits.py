@@ -3,8 +3,8 @@ the outbox.
 
 Whose bucket. An IPv4 address is one customer's line, and stands for itself, also where it is written as IPv6
 (`::ffff:198.51.100.7`). Of IPv6 a line has a /64 at least. What cannot be read as an address shares one bucket: a proxy
-that sends rubbish must not be a way around. Loopback is the operator, or a proxy that nobody told us of and that
-stands for many visitors: ten times as much.
+that sends rubbish must not be a way around. Loopback is one line like any other: a proxy that nobody told us of stands
+there for all its visitors, and for a flood as well. Who has a key has no bucket.
 """
 
 import ipaddress
@@ -17,7 +17,6 @@ MOST_NETWORKS = 10_000
 MOST_EVENTS = 100
 """Of a browser's request. A page that was away for a while sends what it kept; a thousand at once is no page."""
 MOST_BYTES = 262_144
-LOOPBACK_SHARE = 10
 UNREADABLE = "unreadable"
 
 
@@ -39,12 +38,10 @@ class TokenBuckets:
     def take(self, address: str | None, events: int = 1, size: int = 0) -> bool:
         """Whether all of it is allowed now; takes all or nothing. A negative `size` gives back what was not used."""
         network = network_of(address)
-        share = LOOPBACK_SHARE if network == LOOPBACK else 1
         now = self._clock()
-        most, most_bytes = self._burst * share, self._byte_burst * share
-        tokens, left, since = self._buckets.pop(network, (most, most_bytes, now))
-        tokens = min(most, tokens + (now - since) * self._rate * share)
-        left = min(most_bytes, left + (now - since) * self._byte_rate * share)
+        tokens, left, since = self._buckets.pop(network, (self._burst, self._byte_burst, now))
+        tokens = min(self._burst, tokens + (now - since) * self._rate)
+        left = min(self._byte_burst, left + (now - since) * self._byte_rate)
         allowed = tokens >= events and left >= size
         self._buckets[network] = (tokens - events, left - size, now) if allowed else (tokens, left, now)
         if len(self._buckets) > MOST_NETWORKS:

@@ -28,7 +28,8 @@ MOST_TRAILERS = 8_192
 MOST_FRUITLESS = 16_384
 """Bytes of a body that are neither body nor a whole trailer: chunk sizes with their extensions."""
 MOST_OF_A_REQUEST = 64 * 1_048_576
-MOST_PIPELINED = 16
+MOST_PIPELINED = 4
+"""No browser and no proxy of today pipelines; what waits in a row would be answered in one turn of the loop."""
 SLICE = 16_384
 LINGER_SECONDS = 2.0
 MOST_LINGERING = 131_072
@@ -80,6 +81,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self.all.leave(self)
         self._ended = True
         super().connection_lost(exc)
+        if self.cycle is not None:
+            # Protocol and cycle hold each other until the garbage collector comes by. A flood of refused pages would
+            # leave half a gigabyte of bodies that nobody read.
+            self.cycle.body = b""
 
     def data_received(self, data: bytes) -> None:
         if self._ended:

@@ -68,11 +68,11 @@ def test_a_network_shares_its_tokens(clock, one, other, is_shared):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
-def test_loopback_stands_for_ten_networks(clock, address):
+def test_loopback_is_one_line_like_any_other(clock, address):
     buckets = TokenBuckets(rate=1, burst=2, clock=clock)
-    assert [buckets.take(address) for _ in range(25)] == [True] * 20 + [False] * 5
+    assert [buckets.take(address) for _ in range(4)] == [True] * 2 + [False] * 2
     clock.now += 1
-    assert sum(buckets.take("127.0.0.1") for _ in range(25)) == 10, "one bucket for all of it"
+    assert sum(buckets.take("127.0.0.1") for _ in range(5)) == 1, "one bucket for all of it"
 
 
 def test_what_is_no_address_shares_one_bucket(clock):
