@@ -90,7 +90,7 @@ class EventsEndpoint:
                 taken.append(answer)
         for rejected in refused:
             self._counters.add("relay_events_rejected_total", reason=rejected.reason)
-        accepted = await self._keep(taken)
+        accepted = await self._keep(taken, submitted.not_passed_on)
         self._note_pixel(admitted, taken, submitted.pixel)
         status = 422 if refused and not accepted else 202
         cookies = ids.cookies() if ids and status == 202 else ()
@@ -138,7 +138,7 @@ class EventsEndpoint:
         except OutboxUnavailable:
             return NO_FACTS  # the put will say so; until then the event is no worse than without a visit
 
-    async def _keep(self, taken: Sequence[_Taken]) -> list[AcceptedRow]:
+    async def _keep(self, taken: Sequence[_Taken], not_passed_on: tuple[str, ...]) -> list[AcceptedRow]:
         """Returns after the commit and its fsync: the 202 is a promise."""
         if not taken:
             return []
@@ -148,7 +148,8 @@ class EventsEndpoint:
             raise not_durable("the events could not be made durable") from None
         accepted = []
         for one, receipt in zip(taken, receipts, strict=True):
-            accepted.append(AcceptedRow(one.place, receipt.event_id, receipt.duplicate, one.acceptance.dropped))
+            dropped = one.acceptance.dropped + not_passed_on
+            accepted.append(AcceptedRow(one.place, receipt.event_id, receipt.duplicate, dropped))
             event_name = one.acceptance.event.event_name
             name = event_name if event_name in STANDARD_EVENT_NAMES else "other"
             for member, kind in one.acceptance.removed:

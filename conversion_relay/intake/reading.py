@@ -42,6 +42,8 @@ class Submitted(msgspec.Struct, frozen=True):
     """(event name, event id) of events that the page's pixel sent without us; they are only counted."""
     ignored: tuple[str, ...] = ()
     """Names of members beside `data` that nothing here reads."""
+    not_passed_on: tuple[str, ...] = ()
+    """What beside `data` was read and goes no further, as "member: reason"; it is true of each event."""
 
 
 class Line(NamedTuple):
@@ -87,8 +89,9 @@ def read_body(body: bytes) -> Submitted | Rejection:
         return pixel
     if not events and pixel is None:
         return Rejection("no_events", "data", "send at least one event")
-    ignored = tuple(printable_name(name) for name in sorted(beside.keys() - {"pixel"})[:20])
-    return Submitted(events, pixel or (), ignored)
+    ignored = tuple(printable_name(name) for name in sorted(beside.keys() - _READ_BESIDE)[:20])
+    said = tuple(f"{name}: {why}" for name, why in _NOT_PASSED_ON.items() if beside.get(name, _NULL) != _NULL)
+    return Submitted(events, pixel or (), ignored, said)
 
 
 def _members(body: bytes) -> dict[str, msgspec.Raw] | None:
@@ -267,6 +270,13 @@ _SHAPES = (
     (r"Object contains unknown field `(.*?)`", "unknown_field", "no such field here; your own go into custom_data"),
 )
 _NO_CHOICE = "this field takes certain values only, and this is none of them; see the page for the field"
+# A code or an agent would have to be kept with each event until it is sent; to say so is better than a silence.
+_NOT_PASSED_ON = {
+    "test_event_code": "not passed on; META_TEST_EVENT_CODE is the code of everything that is sent",
+    "partner_agent": "not passed on to Meta",
+}
+_READ_BESIDE = frozenset({"pixel", *_NOT_PASSED_ON})
+_NULL = msgspec.Raw(b"null")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A string, and the colon that makes it a name. It takes whole strings, also one without end, so that none is run twice.
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(\s*+:)?+|\Z)', re.DOTALL)

@@ -83,7 +83,8 @@ def test_what_is_left_out_beside_the_data_is_named_and_the_events_are_taken(here
         {"data": [lead()], "upload_tag": "x", "partner_agent": "shop-1.0", "access_token": "EAA"}
     )
     assert status == 202 and len(answer["accepted"]) == 1
-    assert answer["ignored"] == ["access_token", "partner_agent", "upload_tag"] and "EAA" not in json.dumps(answer)
+    assert answer["accepted"][0]["dropped"] == ["partner_agent: not passed on to Meta"]
+    assert answer["ignored"] == ["access_token", "upload_tag"] and "EAA" not in json.dumps(answer)
 
 
 BAD = [

@@ -185,10 +185,11 @@ def test_an_ordinary_name_is_shown_as_it_is(name):
     assert read_event(msgspec.json.encode({"event_name": "Lead", f"x{name}": 1})).left_out[0][0] == f"x{name}"
 
 
-def test_what_stands_beside_the_data_is_named_and_never_costs_the_events():
+def test_what_stands_beside_the_data_is_read_or_named_and_never_costs_the_events():
     beside = {"test_event_code": "TEST1", "partner_agent": "shop-1.0", "upload_tag": "x", "access_token": "EAA"}
     submitted = read_body(json.dumps({"data": [{"event_name": "Lead"}], **beside, "joe@example.com": 1}).encode())
-    assert submitted.ignored == ("access_token", "...", "partner_agent", "test_event_code", "upload_tag")
+    assert submitted.ignored == ("access_token", "...", "upload_tag")
+    assert [told.partition(":")[0] for told in submitted.not_passed_on] == ["test_event_code", "partner_agent"]
     assert len(submitted.events) == 1
 
 
