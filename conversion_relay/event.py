@@ -93,6 +93,9 @@ class UserData(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
         return f"UserData({', '.join(present(self))})"
 
 
+DeliveryCategory = Literal["in_store", "curbside", "home_delivery"]
+
+
 class Content(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One line of `custom_data.contents`; `item_price` in the currency's major unit."""
 
@@ -103,7 +106,7 @@ class Content(msgspec.Struct, kw_only=True, omit_defaults=True):
     description: str | None = None
     brand: str | None = None
     category: str | None = None
-    delivery_category: Literal["in_store", "curbside", "home_delivery"] | None = None
+    delivery_category: DeliveryCategory | None = None
 
 
 class CustomData(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -12,15 +12,15 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/cu
 
 import math
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_args
 
 import msgspec
 
+from conversion_relay.event import DeliveryCategory
 from conversion_relay.intake.mending import Tell
 from conversion_relay.intake.printable import printable_name
+from conversion_relay.meta.validate import CONTENT_NAMES
 
-CONTENT = frozenset({"id", "quantity", "item_price", "title", "description", "brand", "category", "delivery_category"})
-"""All that Meta knows inside `contents`."""
 # GA4 items, Segment's and RudderStack's products, Meta's SDKs. The first that is there counts.
 _SAME_AS = {
     "id": ("item_id", "product_id", "content_id", "sku", "itemId", "productId"),
@@ -31,7 +31,6 @@ _SAME_AS = {
     "quantity": ("qty", "item_quantity"),
     "delivery_category": ("deliveryCategory",),
 }
-DELIVERY = frozenset({"in_store", "curbside", "home_delivery"})
 MOST_TOLD = 50
 """Reasons in one answer; a thousand lines of contents have a thousand times the same."""
 _PLAIN_DECIMAL = re.compile(r"-?\d{1,15}(?:\.\d{1,12})?", re.ASCII)
@@ -135,20 +134,20 @@ def _line(given: Any, told: dict[tuple[str, str], None]) -> dict[str, Any] | Non
     if not isinstance(given, dict):
         told["custom_data.contents[]", "no object with an id"] = None
         return None
-    line: dict[str, Any] = {name: given[name] for name in CONTENT if given.get(name) not in (None, "")}
+    line: dict[str, Any] = {name: given[name] for name in CONTENT_NAMES if given.get(name) not in (None, "")}
     for name, others in _SAME_AS.items():
         for other in others:
             if name not in line and given.get(other) not in (None, ""):
                 line[name] = given[other]
     translated = {other for others in _SAME_AS.values() for other in others}
-    for name in given.keys() - CONTENT - translated:
+    for name in given.keys() - CONTENT_NAMES - translated:
         told[f"custom_data.contents[].{printable_name(name)}", _UNKNOWN] = None
     for name in list(line):
         read, reason = _of_line(name, line[name])
         if reason:
             told[f"custom_data.contents[].{name}", reason] = None
         line[name] = read
-    line = {name: line[name] for name in _ORDER if line.get(name) is not None}
+    line = {name: line[name] for name in _Line.__struct_fields__ if line.get(name) is not None}
     if "id" not in line:
         told["custom_data.contents[]", "no id"] = None
         return None
@@ -163,8 +162,8 @@ def _of_line(name: str, given: object) -> tuple[Any, str | None]:
         number = _whole(given)
         return number, None if number is not None else "no whole number"
     if name == "delivery_category":
-        known = isinstance(given, str) and given in DELIVERY
-        return (given, None) if known else (None, f"send one of {', '.join(sorted(DELIVERY))}")
+        known = given in get_args(DeliveryCategory)
+        return (given, None) if known else (None, f"send one of {', '.join(sorted(get_args(DeliveryCategory)))}")
     if isinstance(given, float) and given.is_integer() and abs(given) < 2**53:
         given = int(given)
     if isinstance(given, str | int) and not isinstance(given, bool):
@@ -188,7 +187,7 @@ class _Line(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     description: str = ""
     brand: str = ""
     category: str = ""
-    delivery_category: Literal["in_store", "curbside", "home_delivery"] = "in_store"
+    delivery_category: DeliveryCategory = "in_store"
 
 
 class _Clean(msgspec.Struct, kw_only=True):
@@ -211,7 +210,6 @@ class _Clean(msgspec.Struct, kw_only=True):
 
 NOT_AN_AMOUNT = object()
 """Stands for a `value` that is no amount, until the door refuses it; never in an event."""
-_ORDER = ("id", "quantity", "item_price", "title", "description", "brand", "category", "delivery_category")
 _AMOUNT, _TEXT, _LIST = frozenset({int, float}), frozenset({str}), frozenset({list})
 _PLAIN: dict[str, frozenset[type]] = {
     "value": _AMOUNT,

@@ -5,9 +5,9 @@ A warning is about something that costs matches or money; a hint is about someth
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
-from conversion_relay.event import STANDARD_EVENT_NAMES
+from conversion_relay.event import STANDARD_EVENT_NAMES, DeliveryCategory
 from conversion_relay.meta.finding import PAGES, Finding
 from conversion_relay.meta.validate import is_number
 
@@ -166,7 +166,7 @@ def _contents(event: Mapping[str, Any]) -> Iterator[Finding]:
         )
     for path, one in (("custom_data", custom), *(("custom_data.contents", item) for item in items)):
         category = one.get("delivery_category")
-        if category is not None and category not in ("in_store", "curbside", "home_delivery"):
+        if category is not None and category not in get_args(DeliveryCategory):
             yield Finding(
                 "unknown_delivery_category",
                 f"{path}.delivery_category",

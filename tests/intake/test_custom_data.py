@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversion_relay.intake.custom_data import CONTENT, MOST_TOLD, NOT_AN_AMOUNT, plain_number, tidy
+from conversion_relay.intake.custom_data import MOST_TOLD, NOT_AN_AMOUNT, plain_number, tidy
+from conversion_relay.meta.validate import CONTENT_NAMES
 
 
 def tidied(custom: dict) -> tuple[dict, list[str]]:
@@ -132,7 +133,9 @@ def test_a_thousand_lines_with_the_same_fault_are_told_once():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(CONTENT)) | st.text(), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(CONTENT_NAMES)) | st.text(), inner)
+    ),
     max_leaves=8,
 )
 NAMES = st.sampled_from(["value", "currency", "contents", "content_ids", "num_items", "order_id", "status", "own"])
@@ -141,4 +144,4 @@ NAMES = st.sampled_from(["value", "currency", "contents", "content_ids", "num_it
 @given(custom=st.dictionaries(NAMES, JSON))
 def test_whatever_comes_in_contents_goes_out_as_metas_lines_or_not_at_all(custom):
     for line in tidied(custom)[0].get("contents", []):
-        assert line.keys() <= CONTENT and type(line["id"]) in (str, int)
+        assert line.keys() <= CONTENT_NAMES and type(line["id"]) in (str, int)
