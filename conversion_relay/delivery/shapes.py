@@ -18,8 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
+from conversion_relay.meta.headers import parse
 from conversion_relay.meta.validate import errors
 
 Shape = tuple[object, ...]
@@ -33,7 +32,7 @@ _LONGEST_PREFIX = 20
 
 def shape(body: bytes, now: float) -> Shape:
     """Of a sealed event; events of one shape are equal here and have the same hash."""
-    event = read(body)
+    event = parse(body)
     custom = event.get("custom_data")
     custom = custom if isinstance(custom, dict) else {}
     user = event.get("user_data")
@@ -48,15 +47,6 @@ def shape(body: bytes, now: float) -> Shape:
         _prefix(_text(event.get("event_id"))),
         _age(event.get("event_time"), now),
     )
-
-
-def read(body: bytes) -> dict[str, Any]:
-    """The event; empty for what is none."""
-    try:
-        event = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return {}
-    return event if isinstance(event, dict) else {}
 
 
 def page(url: str) -> str:
@@ -75,7 +65,7 @@ def page(url: str) -> str:
 
 def offence(body: bytes, subcode: int | None, path: tuple[str, ...], now: float) -> Offence | None:
     """What in this event explains the complaint, beyond doubt; None for most."""
-    event = read(body)
+    event = parse(body)
     if path and _is_missing(event, path):
         return "Meta names it", path, shape(body, now)
     if subcode is None:
