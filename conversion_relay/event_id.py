@@ -1,10 +1,11 @@
 """Event ids: how they are made, in one place, because browser and server must make the same ones.
 
 Meta drops the second of two events with the same dataset, name and id within 48 hours:
-https://developers.facebook.com/docs/marketing-api/conversions-api/deduplicate-pixel-and-server-events So a repeated
-request, a webhook that is delivered twice and the pixel's copy must all carry one string. An id goes to Meta in clear
-and into every log on the way, so it must not hold an e-mail address or a phone number; where it would, the SHA-256 of
-its normal form stands in its place. The rule is pure, so two sides that both use it still agree."""
+https://developers.facebook.com/docs/marketing-api/conversions-api/deduplicate-pixel-and-server-events
+So a repeated request, a webhook that is delivered twice and the pixel's copy must all carry one string. An id goes to
+Meta in clear and into every log on the way, so it must not hold an e-mail address or a phone number; where it would,
+the SHA-256 of its normal form stands in its place. The rule is pure, so two sides that both use it still agree.
+"""
 
 import hashlib
 import re
@@ -74,15 +75,6 @@ def without_email(event_id: str) -> str:
         if held(replaced) is None:
             return replaced
     return _digest(event_id)
-
-
-def holds_email(text: str) -> bool:
-    """Whether an e-mail address stands anywhere in the text, also in disguise (`personal_data`).
-
-    >>> holds_email("https://shop.example/thanks/joe%40example.com"), holds_email("price @ 3.50")
-    (True, False)
-    """
-    return held(text) == "email"
 
 
 def holds_person(text: str) -> bool:
