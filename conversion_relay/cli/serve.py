@@ -44,9 +44,8 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
 
     settings = Settings.from_env()
     refuse_open_dashboard(host, settings)
-    open_outbox(
-        settings.outbox, dataset=settings.only_dataset
-    ).close()  # a bad path is said here, once, not by every process
+    # A bad path is said here, once, not by every process.
+    open_outbox(settings.outbox, dataset=settings.only_dataset).close()
     os.environ["RELAY_NO_WORKER"] = "1" if no_worker else ""
     run(f"{__name__}:create_service", host=host, port=port, workers=workers, factory=True, limits=limits_of(settings))
 

@@ -98,6 +98,10 @@ def dashboard_routes(
     return handlers
 
 
+_SHOWN_OF_A_PACE = ("parked_seconds", "why", "clock_skew_seconds", "error_share")
+_NOT_SENT_YET = PaceNow(parked_seconds=0.0, why=None, in_flight=0, most_in_flight=0)
+
+
 def _overview(relay: Relay, paces: Mapping[str, PaceNow]) -> dict[str, Any]:
     outbox = relay.outbox
     books = outbox.counts() if isinstance(outbox, DeadLetters) else {}
@@ -110,10 +114,7 @@ def _overview(relay: Relay, paces: Mapping[str, PaceNow]) -> dict[str, Any]:
                 "dataset": dataset,
                 **msgspec.to_builtins(book),
                 "imbalance": book.imbalance,
-                "parked_seconds": pace.parked_seconds if (pace := paces.get(dataset)) else 0.0,
-                "why": pace.why if (pace := paces.get(dataset)) else None,
-                "clock_skew_seconds": pace.clock_skew_seconds if (pace := paces.get(dataset)) else 0.0,
-                "error_share": pace.error_share if (pace := paces.get(dataset)) else 0.0,
+                **{name: getattr(paces.get(dataset, _NOT_SENT_YET), name) for name in _SHOWN_OF_A_PACE},
             }
             for dataset, book in books.items()
         ],
