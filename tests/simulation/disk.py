@@ -7,8 +7,7 @@ last one torn at a sector: SQLite promises that this loses nothing that was comm
 (https://sqlite.org/atomiccommit.html#_hardware_assumptions).
 
 Faults are switched on and off by the world: a sync that fails (the writes are dropped from the list, as Linux does,
-and the next sync succeeds), a sync that says yes and did nothing, errors of reading and writing, a disk that is full,
-a slow one.
+and the next sync succeeds), errors of reading and writing, a disk that is full, a slow one.
 
 A process that is dead does nothing: its calls fail and leave no trace.
 """
@@ -59,7 +58,7 @@ class Disk:
     def __init__(self, folder: Path, chance: random.Random, capacity: int = 256 * 1_048_576) -> None:
         self.folder, self.chance, self.capacity = folder, chance, capacity
         self.images: dict[str, Image] = {}
-        self.sync_fails = self.sync_lies = self.write_fails = self.read_fails = 0.0
+        self.sync_fails = self.write_fails = self.read_fails = 0.0
         self.sync_seconds = 0.002
         self.filled = 0
         self._used = 0
@@ -95,7 +94,7 @@ class Disk:
     # -- what the world does ------------------------------------------------------------------------------------------
 
     def heal(self) -> None:
-        self.sync_fails = self.sync_lies = self.write_fails = self.read_fails = 0.0
+        self.sync_fails = self.write_fails = self.read_fails = 0.0
         self.sync_seconds, self.filled = 0.002, 0
 
     def cut_power(self) -> None:
@@ -215,8 +214,7 @@ class File(apsw.VFSFile):
         if disk.sync_fails and disk.chance.random() < disk.sync_fails:
             image.waiting.clear()
             raise apsw.IOError("sync")
-        if not (disk.sync_lies and disk.chance.random() < disk.sync_lies):
-            image.sync()
+        image.sync()
 
 
 def _living(what: str) -> None:

@@ -208,9 +208,6 @@ class SimpleQueue:
     def empty(self) -> bool:
         return not self._items
 
-    def qsize(self) -> int:
-        return len(self._items)
-
     __class_getitem__ = classmethod(lambda cls, _: cls)  # type: ignore[assignment]
 
 

@@ -4,9 +4,6 @@ The facts are kept by the world alone: from what it sent, what was answered, and
 is asked, except its own books at quiet moments.
 """
 
-from collections import Counter
-from typing import Any
-
 from tests.simulation.meta import Graph, Key
 from tests.simulation.scheduler import MICRO, START, Scheduler
 
@@ -35,16 +32,9 @@ class Facts:
         self.world, self.graph = world, graph
         self.known: dict[Key, Fact] = {}
         self.gone: list[Fact] = []
-        self.door: Counter[str] = Counter()
 
     def new(self, key: Key, *, is_broken: bool, event_time: int) -> Fact:
         return self.known.setdefault(key, Fact(key, is_broken=is_broken, event_time=event_time))
-
-    def refused_at_the_door(self, fact: Fact, answer: Any) -> None:
-        reasons = {row["reason"] for row in answer["refused"]}
-        self.door.update(reasons)
-        # The machine's clock may be days off, and then an event is too old or in the future for it.
-        self.world.mark("the door refused")
 
     def check_sent(self) -> None:
         """Nobody who took an event back, or who was erased, is sent after it."""
