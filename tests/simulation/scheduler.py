@@ -75,17 +75,17 @@ class Wait:
 class Waiters:
     """Tasks that wait for something, in the order in which they came."""
 
-    __slots__ = ("_waits",)
+    __slots__ = ("waits",)
 
     def __init__(self) -> None:
-        self._waits: deque[Wait] = deque()
+        self.waits: deque[Wait] = deque()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Whether somebody woke this task within that time."""
         world = current()
         task = world.task
         wait = Wait(task)
-        self._waits.append(wait)
+        self.waits.append(wait)
         if seconds is not None:
             world.at(world.now + max(0, round(seconds * MICRO)), wait)
         task.wait = wait
@@ -93,15 +93,15 @@ class Waiters:
         return wait.was_woken
 
     def wake(self, most: int = 1) -> None:
-        while self._waits and most:
-            wait = self._waits.popleft()
+        while self.waits and most:
+            wait = self.waits.popleft()
             if not wait.is_over:
                 wait.is_over = wait.was_woken = True
                 most -= 1
                 current().ready(wait.task)
 
     def __len__(self) -> int:
-        return sum(not wait.is_over for wait in self._waits)
+        return sum(not wait.is_over for wait in self.waits)
 
 
 class Scheduler:

@@ -26,6 +26,7 @@ class Connections:
         self._dataset = dataset
         self.identity = identity
         self.is_open = False
+        self._times_opened = 0
         self.lock = threading.Lock()
         """Held by whoever reads, opens or closes."""
 
@@ -44,6 +45,7 @@ class Connections:
                     self._replace_damaged()
                     self.writer, self.reader = open_file(self.path)
             self.identity = Identity(self.path)
+            self._times_opened += 1
             self.is_open = True
 
     def _finish_salvage(self) -> None:
@@ -82,6 +84,12 @@ class Connections:
         """None while it is closed. Raises apsw.Error."""
         with self.lock:
             return self.reader.execute(sql, values).fetchall() if self.is_open else None
+
+    def version(self) -> tuple[int, int] | None:
+        """Another one after each commit of anybody's (https://sqlite.org/pragma.html#pragma_data_version); None while
+        it is closed. Raises apsw.Error."""
+        rows = self.read("PRAGMA data_version")
+        return None if rows is None else (self._times_opened, rows[0][0])
 
     def close(self) -> None:
         with self.lock:

@@ -6,17 +6,17 @@ from typing import Any
 
 from conversion_relay.outbox.protocol import Attempt, Counts, State, Story
 
-Read = Callable[..., list[tuple[Any, ...]]]
+Rows = list[tuple[Any, ...]]
+Read = Callable[..., Rows]
 """`read(sql, values)` on a connection that sees committed rows."""
 
 
-def waiting(read: Read) -> dict[str, float]:
-    return {
-        dataset: 0.0 if ready else due_at for dataset, ready, due_at in read(_WAITING) if ready or due_at is not None
-    }
+def waiting(rows: Rows) -> dict[str, float]:
+    """Of WAITING's rows."""
+    return {dataset: 0.0 if ready else due_at for dataset, ready, due_at in rows if ready or due_at is not None}
 
 
-_WAITING = """
+WAITING = """
 SELECT name, EXISTS (SELECT 1 FROM queue WHERE dataset = id AND lane < 2),
   (SELECT min(rank) FROM (
     SELECT * FROM (SELECT rank FROM queue WHERE dataset = id AND lane = 2 ORDER BY rank LIMIT 1)
@@ -25,11 +25,12 @@ FROM tally JOIN dataset ON id = dataset WHERE state = 'pending' AND n > 0
 """
 
 
-def suspects(read: Read) -> dict[str, float]:
-    return {dataset: due_at for dataset, due_at in read(_SUSPECTS) if due_at is not None}
+def suspects(rows: Rows) -> dict[str, float]:
+    """Of SUSPECTS' rows."""
+    return {dataset: due_at for dataset, due_at in rows if due_at is not None}
 
 
-_SUSPECTS = """
+SUSPECTS = """
 SELECT name, (SELECT rank FROM queue WHERE dataset = id AND lane = 4 ORDER BY rank LIMIT 1)
 FROM tally JOIN dataset ON id = dataset WHERE state = 'pending' AND n > 0
 """

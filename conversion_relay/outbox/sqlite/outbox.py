@@ -40,13 +40,14 @@ from conversion_relay.outbox.sqlite import ledger, look, operator, rows, sides, 
 from conversion_relay.outbox.sqlite.books import make_dataset_id
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.file import Damaged, Unusable
-from conversion_relay.outbox.sqlite.lanes import shift_lanes
+from conversion_relay.outbox.sqlite.lanes import shift_lanes, to_shift
 from conversion_relay.outbox.sqlite.salvage import set_aside
 
 LEDGER_SECONDS = 8 * 86_400
 """A duplicate is known this long after its twin was settled: longer than Meta's own 48 h and any webhook's retries."""
 REPLAY_STEP, ERASE_STEP = 5_000, 20_000
 """Events of one transaction."""
+LEASES = "SELECT token, owner, until FROM lease"
 IDS_AT_ONCE = 1_000
 """Event ids that one query looks up."""
 LOOK_FOR_VISITORS_EVERY = 1.0
@@ -134,17 +135,24 @@ class SqliteOutbox:
         self._database.submit(lambda db: rows.settle(db, lease.token, groups, attempt, now)).result()
 
     def waiting(self, now: float) -> dict[str, float]:
-        refused = frozenset(self._refused_claims)
-        for token, owner, until in self._database.read("SELECT token, owner, until FROM lease"):
-            if token in refused:
-                self._take_back(token, unsent=True)
-            elif self._is_lost(owner, until):
-                self._take_back(token)
-        self._refused_claims -= refused
-        return look.waiting(self._database.read)
+        leases, rows = self._database.latest(LEASES, look.WAITING)
+        if self._take_back_lost(leases):
+            (rows,) = self._database.latest(look.WAITING)
+        return look.waiting(rows)
 
     def suspects(self, now: float) -> dict[str, float]:
-        return look.suspects(self._database.read)
+        (rows,) = self._database.latest(look.SUSPECTS)
+        return look.suspects(rows)
+
+    def _take_back_lost(self, leases: list[tuple[Any, ...]]) -> int:
+        """How many."""
+        refused, taken = frozenset(self._refused_claims), 0
+        for token, owner, until in leases:
+            if token in refused or self._is_lost(owner, until):
+                self._take_back(token, unsent=token in refused)
+                taken += 1
+        self._refused_claims -= refused
+        return taken
 
     def _take_back(self, token: str, *, unsent: bool = False) -> None:
         self._database.submit(partial(rows.take_back, token=token, unsent=unsent)).result()
@@ -252,8 +260,7 @@ class SqliteOutbox:
         return set_aside(self._database.path)
 
     def tidy(self, now: float) -> int:
-        datasets = self._database.read("SELECT dataset FROM tally WHERE state = 'pending' AND n > 0")
-        return sum(self._shift_lanes(dataset, now) for (dataset,) in datasets)
+        return sum(self._shift_lanes(dataset, now) for dataset in to_shift(self._database.read, now))
 
     def _shift_lanes(self, dataset: int, now: float) -> int:
         """In steps, between which others may write."""

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from conversion_relay.outbox.sqlite import lanes, rows
 from conversion_relay.outbox.sqlite.books import make_dataset_id, read
-from conversion_relay.outbox.sqlite.lanes import BACKLOG, FRESH_SECONDS, HELD, LATER, LIVE, LONGEST_WAIT
+from conversion_relay.outbox.sqlite.lanes import BACKLOG, FRESH_SECONDS, HELD, LATER, LIVE, LONGEST_WAIT, SUSPECTS
 from tests.outbox.suite import NOW, sealed
 
 
@@ -76,11 +76,16 @@ def test_the_places_of_a_claim(db, dataset, fresh, old, limit, claimed_fresh, cl
         (HELD, None, NOW + 599_999, HELD),
         (HELD, None, NOW + 600_000, BACKLOG),
         (BACKLOG, None, NOW + 86_400, BACKLOG),
+        (SUSPECTS, NOW + 60, NOW + 60, SUSPECTS),
+        (SUSPECTS, NOW + LONGEST_WAIT, NOW, SUSPECTS),
+        (SUSPECTS, NOW + LONGEST_WAIT + 1, NOW, BACKLOG),
     ],
 )
 def test_when_an_event_changes_its_lane(db, dataset, lane, due_at, now, moves_to):
     keys = put(db, 1)
     move(db, lane, keys, due_at)
+    asked = lanes.to_shift(lambda sql, values: read(db, sql, values), now)
+    assert asked == ([dataset] if lane != moves_to else [])
     assert lanes.shift_lanes(db, dataset, now) == (lane != moves_to)
     assert lane_of(db, keys[0]) == moves_to
 
