@@ -7,10 +7,7 @@ given. `--keep` writes the table into the page. The exit code is 1 when a promis
 """
 
 import argparse
-import datetime
 import functools
-import os
-import platform
 import shutil
 import sys
 import tempfile
@@ -19,16 +16,15 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-import apsw
 import msgspec
 
 from tests.failures import attacks, babble, backlog, clocks, disk, fuzz, killed, neighbours, network, power_cut
 from tests.failures.load import Progress, Result
 from tests.failures.proxy import MODES
+from tests.kept import keep
 
 NOTES = Path(".soak/parts.jsonl")
 CLEAR_LINE = "\r\033[K" if sys.stdout.isatty() else ""
-BEGIN, END = "<!-- soak: begin -->\n", "<!-- soak: end -->\n"
 
 
 class Fault(msgspec.Struct):
@@ -119,7 +115,7 @@ def main() -> None:
     lines = table(results)
     print("\n" + lines)
     if options.keep:
-        keep(options.keep, lines)
+        keep(options.keep, "soak", lines)
     sys.exit(any(result.verdict != "kept" for result in results))
 
 
@@ -197,21 +193,6 @@ def table(results: list[Result]) -> str:
             (r.fault, f"{r.rounds:,}", f"{r.acknowledged:,}", f"{r.lost:,}", f"{r.duplicates:,}", r.verdict, r.note)
         )
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
-
-
-def keep(page: Path, lines: str) -> None:
-    """In the page, between the two marks, with the date and the machine."""
-    today = datetime.datetime.now(datetime.UTC).date()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    kernel = platform.release().partition("-")[0]
-    where = (
-        f"{today}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()} {kernel}, "
-        f"CPython {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}"
-    )
-    text = page.read_text()
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}Run of {where}.\n\n{lines}{END}{after}")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """`make simulate`: plays worlds, each from its seed; can be stopped (Ctrl-C) and goes on where it was.
 
-    python -m tests.simulation --seeds 1000 [--first 1] [--hours 2] [--jobs 2] [--anew] python -m tests.simulation
-    --seed 4711 [--shrink]        the story of one world; --shrink makes a failing one smaller
+    python -m tests.simulation --seeds 1000 [--first 1] [--hours 2] [--jobs 2] [--anew] [--keep docs/guarantees.md]
+    python -m tests.simulation --seed 4711 [--shrink]    the story of one world; --shrink makes a failing one smaller
 
 A finished world is noted in `.soak/worlds.jsonl` and not played again. The exit code is 1 when a world failed, and,
-with `--reach`, when something that worlds are there to reach (`reach.py`) never happened in any of them.
+with `--reach`, when something that worlds are there to reach (`reach.py`) never happened in any of them. `--keep`
+writes the table of what happened into the page.
 """
 
 import argparse
 import os
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,9 +19,10 @@ from timeit import default_timer as real_clock
 
 import msgspec
 
+from tests.kept import keep
 from tests.simulation.ending import Ending
 from tests.simulation.plan import draw, shrink
-from tests.simulation.reach import MUST_BE_REACHED
+from tests.simulation.soak import Soak
 
 NOTES = Path(".soak/worlds.jsonl")
 AT_ONCE = 20
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--anew", action="store_true", help="forget what was played before")
     parser.add_argument("--reach", action="store_true", help="fail when something was never reached")
+    parser.add_argument("--keep", type=Path, help="the page that keeps the table of what happened")
     parser.add_argument("--seed", type=int, help="this one alone, with its story")
     parser.add_argument("--shrink", action="store_true", help="make the failing world of --seed smaller")
     parser.add_argument("--chunk", type=int, nargs=2, help=argparse.SUPPRESS)
@@ -97,7 +99,7 @@ def _play_all(options: argparse.Namespace) -> int:
                 f"\r{len(endings)} of {len(seeds)} worlds, {rate:.0f} virtual hours a minute ", end="", file=sys.stderr
             )
     print(file=sys.stderr)
-    return _sum_up(list(endings.values()), reach=options.reach)
+    return _sum_up(list(endings.values()), reach=options.reach, page=options.keep)
 
 
 def _in_process(seeds: list[int], hours: float) -> list[Ending]:
@@ -134,20 +136,15 @@ def _noted(hours: float) -> dict[int, Ending]:
     return {ending.seed: ending for of_hours, ending in noted if of_hours == hours and not ending.why}
 
 
-def _sum_up(endings: list[Ending], *, reach: bool) -> int:
-    marks: Counter[str] = Counter()
-    for ending in endings:
-        marks.update(ending.marks)
-    failed = [ending for ending in endings if ending.why]
-    for what, n in sorted(marks.items()):
-        print(f"{n:8}  {what}")
-    hours, events, calls = (sum(getattr(e, name) for e in endings) for name in ("virtual_hours", "events", "calls"))
-    played = f"{len(endings)} worlds, {hours:.0f} virtual hours, {events} events, {calls} calls to Meta"
-    print(f"{played}, {len(failed)} failed")
-    never = [what for what in MUST_BE_REACHED if not marks[what]]
+def _sum_up(endings: list[Ending], *, reach: bool, page: Path | None) -> int:
+    found = Soak.of(endings)
+    print(found.listed())
+    never = found.never_reached()
     if reach and never:
         print("never reached: " + "; ".join(never))
-    return 1 if failed or (reach and never) else 0
+    if page:
+        keep(page, "worlds", found.table())
+    return 1 if found.failed or (reach and never) else 0
 
 
 _ending = msgspec.json.Decoder(Ending)

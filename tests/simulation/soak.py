@@ -1,0 +1,74 @@
+"""What many worlds were together: how long, what happened in them, and which did not hold."""
+
+from collections import Counter
+from itertools import zip_longest
+
+import msgspec
+
+from tests.simulation.ending import Ending
+from tests.simulation.reach import MUST_BE_REACHED
+
+AT_META, BY_THE_OPERATOR = "meta ", "operator: "
+
+
+class Soak(msgspec.Struct, frozen=True):
+    """`marks`: what was reached, and how often."""
+
+    worlds: int
+    hours: float
+    events: int
+    calls: int
+    marks: Counter[str]
+    failed: int
+
+    @classmethod
+    def of(cls, endings: list[Ending]) -> "Soak":
+        marks: Counter[str] = Counter()
+        for ending in endings:
+            marks.update(ending.marks)
+        return cls(
+            worlds=len(endings),
+            hours=sum(ending.virtual_hours for ending in endings),
+            events=sum(ending.events for ending in endings),
+            calls=sum(ending.calls for ending in endings),
+            marks=marks,
+            failed=sum(ending.why is not None for ending in endings),
+        )
+
+    def never_reached(self) -> list[str]:
+        return [what for what in MUST_BE_REACHED if not self.marks[what]]
+
+    def listed(self) -> str:
+        """One line for each thing that was reached, and one for all."""
+        return "\n".join([*(f"{n:8}  {what}" for what, n in sorted(self.marks.items())), self.whole()])
+
+    def whole(self) -> str:
+        return (
+            f"{self.worlds:,} worlds, {self.hours:,.0f} virtual hours, {self.events:,} events,"
+            f" {self.calls:,} calls to Meta, {self.failed} failed"
+        )
+
+    def table(self) -> str:
+        """In Markdown: the sum, then Meta's moods, the operator's acts, and what else worlds are there to reach."""
+        columns = (
+            [self._row(what, what.removeprefix(AT_META)) for what in MUST_BE_REACHED if what.startswith(AT_META)],
+            [self._row(what, what.removeprefix(BY_THE_OPERATOR)) for what in MUST_BE_REACHED if _is_act(what)],
+        )
+        lines = [
+            f"{self.whole()}.",
+            "",
+            "| Meta was, did | times | the operator did | times |",
+            "| --- | ---: | --- | ---: |",
+        ]
+        lines += [f"| {left} | {right} |" for left, right in zip_longest(*columns, fillvalue=" | ")]
+        lines += ["", "| what else worlds are there to reach | times |", "| --- | ---: |"]
+        rest = (what for what in MUST_BE_REACHED if not what.startswith(AT_META) and not _is_act(what))
+        lines += [f"| {self._row(what, what.removeprefix('log: '))} |" for what in rest]
+        return "\n".join(lines) + "\n"
+
+    def _row(self, mark: str, shown: str) -> str:
+        return f"{shown} | {self.marks[mark]:,}"
+
+
+def _is_act(what: str) -> bool:
+    return what.startswith(BY_THE_OPERATOR)
