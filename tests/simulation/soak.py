@@ -5,14 +5,14 @@ from itertools import zip_longest
 
 import msgspec
 
-from tests.simulation.ending import Ending
+from tests.simulation.ending import Ending, digest
 from tests.simulation.reach import MUST_BE_REACHED
 
 AT_META, BY_THE_OPERATOR = "meta ", "operator: "
 
 
 class Soak(msgspec.Struct, frozen=True):
-    """`marks`: what was reached, and how often."""
+    """`marks`: what was reached, and how often. `histories`: a digest of all, by which two machines are compared."""
 
     worlds: int
     hours: float
@@ -20,6 +20,7 @@ class Soak(msgspec.Struct, frozen=True):
     calls: int
     marks: Counter[str]
     failed: int
+    histories: str
 
     @classmethod
     def of(cls, endings: list[Ending]) -> "Soak":
@@ -33,14 +34,16 @@ class Soak(msgspec.Struct, frozen=True):
             calls=sum(ending.calls for ending in endings),
             marks=marks,
             failed=sum(ending.why is not None for ending in endings),
+            histories=digest([f"{ending.seed} {ending.digest}" for ending in sorted(endings, key=lambda e: e.seed)]),
         )
 
     def never_reached(self) -> list[str]:
         return [what for what in MUST_BE_REACHED if not self.marks[what]]
 
     def listed(self) -> str:
-        """One line for each thing that was reached, and one for all."""
-        return "\n".join([*(f"{n:8}  {what}" for what, n in sorted(self.marks.items())), self.whole()])
+        """A line for each thing that was reached, and two for all."""
+        reached = [f"{n:8}  {what}" for what, n in sorted(self.marks.items())]
+        return "\n".join([*reached, self.whole(), f"histories {self.histories}"])
 
     def whole(self) -> str:
         return (
