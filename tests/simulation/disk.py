@@ -61,6 +61,12 @@ class Disk:
         self.sync_fails = self.write_fails = self.read_fails = 0.0
         self.sync_seconds = 0.002
         self.filled = 0
+        self.lies = False
+        """A sync says that it was done, and nothing is kept."""
+        self.has_lied = False
+        """Something was not kept though it was promised, and the power may still be cut before it is."""
+        self.bad: list[tuple[str, int]] = []
+        """Sectors (path, offset) that cannot be read, until they are written."""
         self._used = 0
 
     # -- what a VFS asks ----------------------------------------------------------------------------------------------
@@ -96,15 +102,20 @@ class Disk:
     def heal(self) -> None:
         self.sync_fails = self.write_fails = self.read_fails = 0.0
         self.sync_seconds, self.filled = 0.002, 0
+        self.lies = False
+        self.bad.clear()
 
     def cut_power(self) -> None:
-        """Every process on it must be dead by now."""
+        """Every process on it must be dead by now. Of the waiting writes a first part is kept, or any of them: a disk
+        may write in any order between two syncs."""
         chance = self.chance
         for path, image in list(self.images.items()):
             if not Path(path).exists():
                 del self.images[path]
                 continue
-            for offset, data in image.waiting[: chance.randint(0, len(image.waiting))]:
+            waiting, is_in_order = image.waiting, chance.random() < 0.5
+            first = waiting[: chance.randint(0, len(waiting))]
+            for offset, data in first if is_in_order else [one for one in waiting if chance.random() < 0.5]:
                 if data is not None and chance.random() < 0.1:
                     data = data[: SECTOR * chance.randint(0, len(data) // SECTOR)]
                 _apply(image.kept, offset, data)
@@ -136,6 +147,24 @@ class Disk:
             file.seek(offset)
             file.write(noise)
         return True
+
+    def put(self, path: Path, content: bytes) -> None:
+        """A whole file, by hand and synced. Nobody may have it open."""
+        path.write_bytes(content)
+        self.images.pop(str(path), None)
+
+    def spoil_sector(self, path: Path) -> None:
+        """One sector somewhere in the file cannot be read."""
+        sectors = path.stat().st_size // SECTOR if path.exists() else 0
+        if sectors:
+            self.bad.append((str(path), self.chance.randrange(sectors) * SECTOR))
+
+    def is_bad(self, path: str, offset: int, amount: int) -> bool:
+        return any(of == path and offset < at + SECTOR and at < offset + amount for of, at in self.bad)
+
+    def rewritten(self, path: str, offset: int, amount: int) -> None:
+        """A disk puts a spare sector in the place of a bad one when that is written."""
+        self.bad = [(of, at) for of, at in self.bad if of != path or not offset <= at < offset + amount]
 
     def renamed(self, source: str, target: str, *, keeps: bool) -> None:
         if image := self.images.get(source) if keeps else self.images.pop(source, None):
@@ -184,6 +213,9 @@ class File(apsw.VFSFile):
     def xRead(self, amount: int, offset: int) -> bytes:
         if self._disk and self._disk.read_fails and self._disk.chance.random() < self._disk.read_fails:
             raise apsw.IOError("read")
+        if self._disk and self._disk.bad and self._disk.is_bad(self._path, offset, amount):
+            current().mark("a bad sector was read")
+            raise apsw.IOError("read")
         return super().xRead(amount, offset)
 
     def xWrite(self, data: bytes, offset: int) -> None:
@@ -194,6 +226,8 @@ class File(apsw.VFSFile):
             growth = offset + len(data) - super().xFileSize() if self._disk.filled else 0
             if growth > 0 and not self._disk.has_room(growth):
                 raise apsw.FullError("disk full")
+            if self._disk.bad:
+                self._disk.rewritten(self._path, offset, len(data))
             self._image.waiting.append((offset, bytes(data)))
         super().xWrite(data, offset)
 
@@ -214,6 +248,9 @@ class File(apsw.VFSFile):
         if disk.sync_fails and disk.chance.random() < disk.sync_fails:
             image.waiting.clear()
             raise apsw.IOError("sync")
+        if disk.lies:
+            disk.has_lied = disk.has_lied or bool(image.waiting)
+            return
         image.sync()
 
 
@@ -255,8 +292,13 @@ def install() -> Files:
 
         return living(checked)
 
+    def unlink(path: Any, **named: Any) -> None:
+        real.unlink(path, **named)
+        if disk := files.disk_of(str(path)):
+            disk.images.pop(str(path), None)  # who has it open goes on with the image that it holds
+
     os.statvfs = statvfs
-    os.unlink = living(real.unlink)
+    os.unlink = living(unlink)
     os.rename, os.replace = moving(real.rename), moving(real.replace)
     os.link = moving(real.link, keeps=True)
     return files

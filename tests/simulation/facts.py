@@ -8,6 +8,8 @@ from tests.simulation.meta import Graph, Key
 from tests.simulation.scheduler import MICRO, START, Scheduler
 
 WEEK = 7 * 86_400
+MARGIN = 3_700
+"""Seconds: what is within an hour of Meta's limit is not sent any more."""
 
 
 class Fact:
@@ -55,7 +57,7 @@ class Facts:
             and not fact.is_broken
             and fact.key not in self.graph.refused_alone
             and fact.key not in self.graph.taken
-            and fact.event_time > START + self.world.now / MICRO - WEEK
+            and fact.event_time > START + self.world.now / MICRO + self.graph.most_ahead + MARGIN - WEEK
         ]
 
     def wrongly_taken(self) -> list[Key]:

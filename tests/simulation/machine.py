@@ -7,13 +7,15 @@ reaches Meta by the transport's two verbs. Nothing else of the product is replac
 
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from conversion_relay.cli import serve
 from tests.simulation.disk import Disk, close_connections
+from tests.simulation.facts import Fact
 from tests.simulation.loop import Running
-from tests.simulation.meta import Graph
+from tests.simulation.meta import Graph, Key
 from tests.simulation.plan import Plan
 from tests.simulation.scheduler import Process, current
 
@@ -65,6 +67,19 @@ async def _request(service: Any, path: str, body: bytes, headers: dict[str, str]
     return status, json.loads(answer) if answer else None
 
 
+@dataclass
+class Wanted:
+    """What the operator wants to stand in the file of settings, by dataset where that matters."""
+
+    top: list[str] = field(default_factory=list)
+    removed: str | None = None
+    unsure: dict[str, None] = field(default_factory=dict)
+    """Datasets that some process may not know, since it started while they were removed."""
+    keys: dict[str, int] = field(default_factory=dict)
+    """The number of the API key that sites use."""
+    keys_taken: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
 class Machine:
     """The first processes also deliver."""
 
@@ -76,16 +91,35 @@ class Machine:
         self.config = folder / "relay.toml"
         self.outbox = folder / "outbox.db"
         self.clock_offset = 0
+        self.settings = Wanted()
+        self.silent: list[Fact] = []
+        """Events whose visitor did not speak of consent."""
+        self.spoiled: dict[Key, None] = {}
+        """Events that the door must refuse."""
+
+    def knows(self, dataset: str) -> bool:
+        """Whether every process was started with this dataset."""
+        return dataset not in self.settings.unsure
+
+    def key_of(self, dataset: str) -> str:
+        return f"{API_KEY}-{dataset}-{self.settings.keys.get(dataset, 0)}"
 
     def write_settings(self) -> None:
         """The tokens as Meta knows them now."""
-        tables = [
-            f'[[dataset]]\nMETA_PIXEL_ID = "{name}"\nMETA_ACCESS_TOKEN = "{self.graph.datasets[name].token}"\n'
-            f'RELAY_API_KEYS = "{API_KEY}-{name}"\nRELAY_ALLOWED_ORIGINS = "{ORIGIN}-{name}"\n'
-            for name in self.graph.datasets
-        ]
+        wanted = self.settings
+        tables = [*wanted.top]
+        for name in self.graph.datasets:
+            keys = [f"{API_KEY}-{name}-{n}" for n in wanted.keys_taken.get(name, (0,))]
+            if name != wanted.removed:
+                tables.append(
+                    f'[[dataset]]\nMETA_PIXEL_ID = "{name}"\nMETA_ACCESS_TOKEN = "{self.graph.datasets[name].token}"\n'
+                    f'RELAY_API_KEYS = "{",".join(keys)}"\nRELAY_ALLOWED_ORIGINS = "{ORIGIN}-{name}"\n'
+                )
+        self.write_config("\n".join(tables))
+
+    def write_config(self, text: str) -> None:
         fresh = self.config.with_suffix(".new")
-        fresh.write_text("\n".join(tables))
+        fresh.write_text(text)
         fresh.replace(self.config)
 
     def settle_environment(self) -> None:
@@ -146,6 +180,10 @@ class Machine:
 
     def set_clock(self, offset_seconds: float) -> None:
         current().mark("the clock was set")
-        self.clock_offset = round(offset_seconds * 1_000_000)
+        self.shift_clock(round(offset_seconds * 1_000_000))
+
+    def shift_clock(self, offset: int) -> None:
+        """In microseconds; of the running processes, too."""
+        self.clock_offset = offset
         for server in self.servers:
-            server.process.clock_offset = self.clock_offset
+            server.process.clock_offset = offset

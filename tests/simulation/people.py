@@ -1,44 +1,80 @@
-"""Sites, visitors and operators: what they send and do is drawn from the seed.
+"""Sites and visitors: what they send is drawn from the seed.
 
-A site sends events with a person in them, from a backend with an API key or from a page with an Origin. It sends again
-what was not acknowledged, and now and then what was. Some sites make a systematic mistake: one of their templates
-produces events that Meta refuses. Operators do what operators do: they restart, set clocks, fill disks, renew tokens.
+A site sends events with a person in them, from a backend with an API key or from a page with an Origin: more by day
+than by night, now and then some hundred within minutes. It sends again what was not acknowledged, and now and then what
+was, hours later, with the same body or another. Some sites make systematic mistakes: one of their templates produces
+events that Meta refuses, or that our door does. Some visitors are remembered, and order later; some take back what they
+sent; some have a pixel that reports.
 """
 
 import hashlib
-import time
+import math
 from typing import Any
 
-from conversion_relay.outbox import open_outbox
-from tests.simulation.disk import close_connections
 from tests.simulation.facts import Fact, Facts
-from tests.simulation.machine import API_KEY, ORIGIN, Machine, Server
-from tests.simulation.plan import ACTS, Plan, SitePlan
-from tests.simulation.scheduler import START, Scheduler
+from tests.simulation.machine import ORIGIN, Machine, Server
+from tests.simulation.operators import Operator
+from tests.simulation.plan import SitePlan
+from tests.simulation.scheduler import MICRO, START, Scheduler
+from tests.simulation.templates import GOOD, custom_data, spoil
 
+__all__ = ["Operator", "Site"]
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
 NAMES = (("Lead", 5), ("ViewContent", 8), ("Purchase", 2), ("CompleteRegistration", 2), ("Contact", 1))
+AGES = (0,) * 60 + (5, 60, 3600) * 12 + (86_400, 3 * 86_400, 601_000)
+"""Seconds between an event and its request. The last one is some 200 s younger than what we would still take."""
+Sent = list[tuple[dict[str, Any], Fact]]
 
 
 class Site:
-    """One dataset's traffic."""
+    """One dataset's traffic.
+
+    Over 150 lines: what a visitor may do next, in the order in which it happens."""
 
     def __init__(self, world: Scheduler, machine: Machine, facts: Facts, plan: SitePlan) -> None:
         self.world, self.machine, self.facts, self.plan = world, machine, facts, plan
         self.dataset = plan.dataset
         self.chance = world.random_of(f"site {plan.dataset}")
+        self.zone = self.chance.randint(0, 23) if plan.has_nights else 0
         self._events = 0
         self.is_closed = False
 
+    # -- when ----------------------------------------------------------------------------------------------------------
+
     def live(self) -> None:
-        """A task, until it is closed: single events, and now and then a burst."""
+        """A task, until it is closed."""
         chance = self.chance
+        for hour in self.plan.bursts:
+            self.world.spawn(lambda hour=hour: self._burst(hour), f"burst of {self.dataset}")
         while not self.is_closed:
             self.world.sleep(chance.expovariate(self.plan.per_hour / 3600))
             if self.is_closed:
                 return
-            n = 1 if chance.random() < 0.97 else chance.choice((5, 20, 80))
-            self.visit(n)
+            if chance.random() > self._activity():
+                continue
+            self.visit(1 if chance.random() < 0.97 else chance.choice((5, 20, 80)))
+
+    def _activity(self) -> float:
+        """Between 0 and 1; at night nearly nobody comes, most come in the early afternoon."""
+        if not self.plan.has_nights:
+            return 1.0
+        hour = (START + self.world.now / MICRO) / 3600 + self.zone
+        return 0.02 + 0.98 * max(0.0, math.sin((hour - 7) / 24 * 2 * math.pi))
+
+    def _burst(self, hour: float) -> None:
+        """A mailing, or a backend that was away and sends what it kept."""
+        self.world.sleep(hour * 3600)
+        if self.is_closed:
+            return
+        self.world.note(f"burst of {self.dataset}")
+        self.world.mark("a burst")
+        for _ in range(self.chance.choice((1, 2))):
+            self.visit(self.chance.randint(100, 280))
+        for _ in range(self.chance.choice((20, 60))):
+            self.world.sleep(self.chance.expovariate(1 / 3))
+            self.visit(1)
+
+    # -- one visitor ---------------------------------------------------------------------------------------------------
 
     def visit(self, n: int, *, broken: bool | None = None) -> None:
         """One request with `n` events, in a task of its own."""
@@ -47,182 +83,145 @@ class Site:
     def _send(self, n: int, broken: bool | None) -> None:
         chance = self.chance
         is_page = n == 1 and chance.random() < 0.4
-        events = [self._event(is_page, broken) for _ in range(n)]
-        headers = (
-            {"Origin": f"{ORIGIN}-{self.dataset}", "User-Agent": BROWSER}
-            if is_page
-            else {"Authorization": f"Bearer {API_KEY}-{self.dataset}"}
+        order = (
+            self._remember_visitor() if n == 1 and not is_page and broken is None and chance.random() < 0.1 else None
         )
+        if self.is_closed and broken is None:
+            return
+        sent = [self._event(is_page, broken, order) for _ in range(n)]
+        if not self._post(sent, is_page):
+            return
+        draw = chance.random()
+        if is_page and draw < 0.06:
+            self.world.sleep(chance.choice((0.0, chance.expovariate(1 / 5))))
+            self._withdraw(sent)
+        elif is_page and draw < 0.1:
+            self._report_pixel(sent)
+        elif draw < 0.13:
+            self.world.sleep(chance.choice((chance.expovariate(1 / 600), chance.expovariate(1 / 7200))))
+            self._submit_again(sent, is_page)
+
+    def _post(self, sent: Sent, is_page: bool) -> bool:
+        """Until it is answered, or the site gives up; whether it was answered."""
         for attempt in range(6):
-            server = self._a_server()
-            status, answer = server.post("/events", {"data": [event for event, _ in events]}, headers)
+            status, answer = self._a_server().post(
+                "/events", {"data": [event for event, _ in sent]}, self._headers(is_page)
+            )
             if status in (202, 422):
-                self._note_answered(events, answer)
-                break
-            if status in (0, 503, 429):
-                self.world.mark(f"a site was answered {status}")
-                self.world.sleep(2.0**attempt)
-                continue
+                self._note_answered(sent, answer)
+                return True
+            self._may_be_answered(status, answer)
+            self.world.sleep(2.0**attempt)
+        return False
+
+    def _may_be_answered(self, status: int, answer: Any) -> None:
+        is_known = self.machine.knows(self.dataset)
+        if status in (0, 503, 429) or (status in (401, 403) and not is_known):
+            self.world.mark(f"a site was answered {status}")
+        else:
             self.world.fail(f"a site was answered {status} {str(answer)[:200]}")
-        if is_page and chance.random() < 0.05:
-            self.world.sleep(chance.expovariate(1 / 5))
-            self._withdraw(events, headers)
-        elif chance.random() < 0.03:
-            self.world.sleep(chance.expovariate(1 / 600))
-            self._a_server().post("/events", {"data": [event for event, _ in events]}, headers)
+
+    def _headers(self, is_page: bool) -> dict[str, str]:
+        if is_page:
+            return {"Origin": f"{ORIGIN}-{self.dataset}", "User-Agent": BROWSER}
+        return {"Authorization": f"Bearer {self.machine.key_of(self.dataset)}"}
 
     def _a_server(self) -> Server:
         return self.chance.choice(self.machine.servers)
 
-    def _event(self, is_page: bool, broken: bool | None) -> tuple[dict[str, Any], Fact]:
+    # -- what is sent --------------------------------------------------------------------------------------------------
+
+    def _event(self, is_page: bool, broken: bool | None, order: str | None) -> tuple[dict[str, Any], Fact]:
         chance = self.chance
         self._events += 1
         names = [(name, weight) for name, weight in NAMES if not is_page or name in ("Lead", "ViewContent", "Contact")]
-        name = chance.choices([n for n, _ in names], [w for _, w in names])[0]
+        name = "Purchase" if order else chance.choices([n for n, _ in names], [w for _, w in names])[0]
         is_broken = chance.random() < self.plan.broken if broken is None else broken
+        template = chance.choice(self.plan.mistakes if is_broken else GOOD)
+        is_spoiled = broken is None and not order and chance.random() < self.plan.door_mistakes
         event_id = f"{self.dataset}-{self._events}"
-        event_time = START + self.world.now // 1_000_000 - chance.choice((0, 0, 0, 5, 60, 3600))
+        age = chance.choice(AGES) if broken is None and not order else 0
+        event_time = START + self.world.now // MICRO - age
+        place = template if chance.random() < 0.7 else chance.choice("abc")
         event: dict[str, Any] = {
             "event_name": name,
             "event_id": event_id,
             "event_time": event_time,
-            "event_source_url": f"https://shop.example/{chance.choice('abc')}",
+            "event_source_url": f"https://shop.example/{place.replace(' ', '-')}",
             "user_data": {"email": f"canary.{event_id}@example.org", "client_user_agent": BROWSER},
-            "custom_data": {"content_category": "broken" if is_broken else "good"},
+            "custom_data": custom_data(template),
         }
+        is_silent = broken is None and chance.random() < 0.2
+        if not is_silent:
+            event["consent"] = "granted"
         if name == "Purchase":
             event["custom_data"] |= {"value": chance.randint(1, 500), "currency": "EUR"}
-        fact = self.facts.new((self.dataset, name, event_id), is_broken=is_broken, event_time=event_time)
+            event["custom_data"] |= {"order_id": order} if order else {}
+        if is_spoiled:
+            spoil(event, chance)
+        fact = self.facts.new((self.dataset, name, event_id), is_broken=is_broken or is_spoiled, event_time=event_time)
         fact.digest = hashlib.sha256(f"canary.{event_id}@example.org".encode()).hexdigest()
+        if is_silent:
+            self.machine.silent.append(fact)
+        if is_spoiled:
+            self.machine.spoiled[fact.key] = None
         return event, fact
 
-    def _note_answered(self, events: list[tuple[dict[str, Any], Fact]], answer: Any) -> None:
+    def _note_answered(self, sent: Sent, answer: Any) -> None:
         rows = {row["index"]: row for row in answer["accepted"]}
-        for index, (_, fact) in enumerate(events):
-            if index in rows:
-                fact.acknowledged_at = fact.acknowledged_at or self.world.now
-            else:
-                # The machine's clock may be days off, and then an event is too old or in the future for it.
+        for index, (_, fact) in enumerate(sent):
+            if index not in rows:
+                # Its mistake; or the machine's clock is days off, and finds it too old or in the future.
                 self.world.mark("the door refused")
+            elif fact.key in self.machine.spoiled:
+                self.world.fail(f"the door let {fact.key} in, which Meta would refuse")
+            else:
+                if rows[index]["duplicate"]:
+                    self.world.mark("the door knew an event")
+                fact.acknowledged_at = fact.acknowledged_at or self.world.now
 
-    def _withdraw(self, events: list[tuple[dict[str, Any], Fact]], headers: dict[str, str]) -> None:
-        status, _ = self._a_server().post("/withdraw", {"event_ids": [e["event_id"] for e, _ in events]}, headers)
-        if status in (200, 202, 204):
-            self.world.mark("a visitor took an event back")
-            for _, fact in events:
+    # -- and later -----------------------------------------------------------------------------------------------------
+
+    def _withdraw(self, sent: Sent) -> None:
+        asked = {"event_ids": [event["event_id"] for event, _ in sent]}
+        is_leased = any(fact.key in self.facts.graph.in_flight for _, fact in sent)
+        status, _ = self._a_server().post("/withdraw", asked, self._headers(True))
+        if status not in (200, 202, 204):
+            return
+        self.world.mark("a visitor took an event back" + " while Meta was asked" * is_leased)
+        for _, fact in sent:
+            if fact.acknowledged_at is not None:
                 fact.taken_back_at = fact.taken_back_at or self.world.now
                 self.facts.gone.append(fact)
 
+    def _report_pixel(self, sent: Sent) -> None:
+        pairs = [[event["event_name"], event["event_id"]] for event, _ in sent] + [["PageView", f"p{self._events}"]]
+        status, answer = self._a_server().post("/events", {"data": [], "pixel": pairs}, self._headers(True))
+        if status == 202:
+            self.world.mark("a pixel reported")
+        else:
+            self._may_be_answered(status, answer)
 
-class Operator:
-    """One person with a machine. `acts` is a task for the time of faults."""
-
-    def __init__(self, world: Scheduler, machine: Machine, facts: Facts, plan: Plan) -> None:
-        self.world, self.machine, self.facts = world, machine, facts
-        self.is_done = False
-        self.chance = world.random_of("operator")
-        self.plan = plan
-
-    def live(self) -> None:
-        while not self.is_done:
-            self.world.sleep(self.chance.expovariate(1 / (self.plan.act_hours * 3600)))
-            act = self.chance.choices(list(ACTS), list(ACTS.values()))[0]
-            if self.is_done or act not in self.plan.acts:
-                continue
-            self.world.mark(f"operator: {act}")
-            self.world.note(f"operator: {act}")
-            getattr(self, act)()
-            self.supervise()
-
-    def supervise(self) -> None:
-        for server in list(self.machine.servers):
-            if not server.process.is_alive or server.service is None:
-                self.machine.kill(server)
-                self.machine.restart(server)
-
-    def _a_server(self) -> Server:
-        return self.chance.choice(self.machine.servers)
-
-    def restart(self) -> None:
-        self.machine.stop(self._a_server())
-        self.world.sleep(self.chance.choice((0.1, 2, 60)))
-
-    def kill(self) -> None:
-        self.machine.kill(self._a_server())
-        self.world.sleep(self.chance.choice((0, 0.5, 5, 200)))
-
-    def cut_power(self) -> None:
-        self.machine.kill_all()
-        self.machine.disk.cut_power()
-        self.world.sleep(self.chance.choice((10, 600)))
-
-    def set_clock(self) -> None:
-        self.machine.set_clock(self.chance.choice((0, 0, -3600, 90, 3600, 20 * 86_400, -10 * 86_400)))
-
-    def fill_disk(self) -> None:
-        disk = self.machine.disk
-        disk.filled = max(1, disk.room() - self.chance.choice((0, 100_000, 6_000_000)))
-        self.world.sleep(self.chance.choice((5, 120)))
-        disk.filled = 0
-
-    def slow_disk(self) -> None:
-        self.machine.disk.sync_seconds = self.chance.choice((0.05, 0.5))
-        self.world.sleep(60)
-        self.machine.disk.sync_seconds = 0.002
-
-    def failing_disk(self) -> None:
-        disk, chance = self.machine.disk, self.chance
-        disk.sync_fails, disk.write_fails, disk.read_fails = chance.choice(((0.5, 0, 0), (0, 0.2, 0), (0, 0, 0.05)))
-        self.world.sleep(chance.choice((20, 300)))
-        disk.heal()
-
-    def rot(self) -> None:
-        """The file is damaged while nothing runs; the next start salvages it, and may be killed in the middle."""
-        self.machine.kill_all()
-        if not self.machine.disk.rot(self.machine.outbox, "sqlite_autoindex_event_1"):
+    def _submit_again(self, sent: Sent, is_page: bool) -> None:
+        """The same ids; a site that renders its pages anew sends another body with them."""
+        if self.is_closed:
             return
-        self.world.mark("a file was damaged")
-        for _ in range(self.chance.choice((0, 0, 1, 3))):
-            self.supervise()
-            self.world.sleep(self.chance.choice((0.0, 0.002, 0.01, 0.05)))
-            self.machine.kill_all()
+        if self.chance.random() < 0.5:
+            for event, _ in sent:
+                event["custom_data"] = {**event["custom_data"], "content_name": "again"}
+        self.world.mark("a site sent an event again")
+        self._post(sent, is_page)
 
-    def renew_token(self) -> None:
-        self.machine.write_settings()
-
-    def replay(self) -> None:
-        self._as_command("replay", lambda outbox: outbox.replay(time.time()))
-
-    def erase(self) -> None:
-        known = [fact for fact in self.facts.known.values() if fact.acknowledged_at and not fact.is_gone]
-        if not known:
-            return
-        fact = self.chance.choice(known)
-        if self._as_command("erase", lambda outbox: outbox.erase([fact.digest], time.time())):
-            fact.erased_at = self.world.now
-            self.facts.gone.append(fact)
-
-    def _as_command(self, name: str, work: Any) -> bool:
-        """In a process of its own, as `conversion-relay dead replay` and `erase` run; whether it succeeded."""
-        process = self.world.process(name)
-        process.clock_offset = self.machine.clock_offset
-        process.at_kill.append(lambda: close_connections(process))
-        done: list[object] = []
-
-        def run() -> None:
-            try:
-                outbox = open_outbox(f"sqlite:///{self.machine.outbox}")
-                try:
-                    done.append(work(outbox))
-                finally:
-                    outbox.close()
-            except Exception as error:
-                self.world.note(f"{name}: {type(error).__name__}: {error}")
-
-        task = self.world.spawn(run, name, process)
-        for _ in range(600):
-            if task.greenlet.dead:
-                break
-            self.world.sleep(0.1)
-        self.machine.kill_process(process)
-        return bool(done)
+    def _remember_visitor(self) -> str | None:
+        """Whose order comes later; its id."""
+        self._events += 1
+        order = f"order-{self.dataset}-{self._events}"
+        now = START + self.world.now // MICRO
+        visit = {"key": order, "fbp": f"fb.1.{now}000.{self._events}", "event_source_url": "https://shop.example/a"}
+        status, answer = self._a_server().post("/visitors", visit | {"consent": "granted"}, self._headers(True))
+        if status != 202:
+            self._may_be_answered(status, answer)
+            return None
+        self.world.mark("a visitor was remembered")
+        self.world.sleep(self.chance.expovariate(1 / 1800))
+        return order

@@ -19,7 +19,7 @@ import msgspec
 
 from conversion_relay.cli import serve
 from conversion_relay.collector import app
-from conversion_relay.delivery import worker
+from conversion_relay.delivery import retry, worker
 from conversion_relay.outbox import open_outbox
 from tests.simulation.ending import Ending, digest
 from tests.simulation.facts import Facts
@@ -55,6 +55,8 @@ class Log(io.TextIOBase):
             reason = line.get("reason", "")
             self.world.note(f"log {self.world.task.process.name}: {message} {reason}")
             self.world.mark(f"log: {message}")
+            if message.startswith(("Failed", "Error", "Events")):
+                self.world.mark(f"reason: {reason}")
             if "exception" in line:
                 self.world.fail(f"a traceback in the log: {line['exception'][-600:]}")
         return len(text)
@@ -198,5 +200,7 @@ def play(plan: Plan, files: Any) -> Ending:
     # The routes that only show something are not played, and building them takes longer than a virtual hour.
     app._rest = lambda *_: None  # type: ignore[assignment]
     # An idle second costs as much as a busy one; what is put in another process may wait a little longer.
-    worker.POLL_SECONDS = worker.HOUSE_SECONDS = 15.0
+    worker.POLL_SECONDS = worker.HOUSE_SECONDS = plan.poll_seconds
+    retry.LONGEST_OUTAGE_DELAY = plan.longest_pause or 30.0
+    retry.PROBE_EVERY = plan.longest_pause or 60.0
     return World(plan, files).play()

@@ -49,6 +49,8 @@ class Process:
         self.connections: list[Any] = []
         """Of SQLite; the kernel would close them with the process."""
         self.at_kill: list[Callable[[], None]] = []
+        self.held: list[Task] | None = None
+        """Its tasks that could run, while it stands still."""
 
 
 class Task:
@@ -184,6 +186,16 @@ class Scheduler:
             work()
         self.task = me
 
+    def hold(self, process: Process) -> None:
+        """As SIGSTOP: it stands still where it is, and keeps its files, locks and leases."""
+        process.held = [task for task in self._ready if task.process is process]
+        self._ready = [task for task in self._ready if task.process is not process]
+
+    def go_on(self, process: Process) -> None:
+        """As SIGCONT."""
+        held, process.held = process.held or [], None
+        self._ready += held
+
     def _throw(self, task: Task) -> None:
         if task.wait is not None:
             task.wait.is_over = True
@@ -206,7 +218,7 @@ class Scheduler:
     def ready(self, task: Task) -> None:
         if not task.is_queued and task.process.is_alive:
             task.is_queued = True
-            self._ready.append(task)
+            (self._ready if task.process.held is None else task.process.held).append(task)
 
     def at(self, when: int, wait: Wait) -> None:
         self._timer_number += 1
