@@ -30,7 +30,7 @@ from conversion_relay.delivery.exchange import as_attempt
 from conversion_relay.delivery.isolation import Batch
 from conversion_relay.delivery.pace import DATASET_OUTCOMES
 from conversion_relay.delivery.report import Report, alert
-from conversion_relay.delivery.retry import Facts, decide
+from conversion_relay.delivery.retry import PROBE_EVERY, Facts, decide
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, TooLarge, Unreachable
 from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Settlement
@@ -90,14 +90,16 @@ class Sitting:
 
     def _pack(self) -> None:
         context, now = self._context, self._context.clock()
+        untold: Verdict | None = None
         if not context.meta_clock.is_known and any(is_doubtful(event, now) for event in self._lease.events):
-            # "(#100) param data must be non-empty.", and Meta's date: before our clock alone lets events expire
-            context.ask(self._dataset, [])
+            untold = self._ask_the_time()
         meta_now = context.meta_now() if context.meta_clock.is_known else None
         sendable: list[LeasedEvent] = []
         unsendable: list[Settlement] = []
         for event in self._lease.events:
             verdict = before_sending(event, self._context.settings, now, meta_now)
+            if untold and isinstance(verdict, Expired) and is_doubtful(event, now):
+                verdict = untold
             if verdict is None and self._is_better_tried_apart(event, now):
                 verdict = Suspect(now + LATE_SECONDS)
             if verdict is None:
@@ -108,6 +110,19 @@ class Sitting:
                 self._report.ambiguous_late += is_late(event, now)
         self._settle(unsendable, None)
         self._batches = self._context.isolation.pack(sendable)
+
+    def _ask_the_time(self) -> Verdict | None:
+        """Of Meta, before our clock alone lets events expire; how long they wait where it does not tell."""
+        context, started = self._context, self._context.steady_clock()
+        outcome = context.ask(self._dataset, [])  # "(#100) param data must be non-empty.", and Meta's date
+        if context.meta_clock.is_known:
+            return None
+        if not isinstance(outcome, DATASET_OUTCOMES):
+            return RetryAt(context.clock() + PROBE_EVERY, "clock_unknown")
+        failures = context.paces.note(self._lease.dataset, outcome, started, suspects=self.suspects)
+        verdict = decide(outcome, Facts(0, failures), context.clock(), context.jitter())
+        self._tell_pace(verdict)
+        return self._translated(_unsent(verdict))
 
     def _is_better_tried_apart(self, event: LeasedEvent, now: float) -> bool:
         """What is known to be refused is not sent with others; nor is what was a suspect and waits here after all."""

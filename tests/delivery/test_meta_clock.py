@@ -9,6 +9,7 @@ from conversion_relay.delivery import Delivery
 from conversion_relay.delivery.meta_clock import SAMPLES, MetaClock
 from conversion_relay.delivery.transport import Response
 from conversion_relay.event import SealedEvent
+from conversion_relay.meta.graph import Unreachable
 from tests.delivery.standins import NOW, SETTINGS, Clock, Meta, drain, states, wire
 
 HOUR, DAY = 3_600, 86_400
@@ -123,6 +124,28 @@ def test_events_of_the_right_time_survive_a_clock_that_is_set(outbox, ahead, has
     world.wall.now += ahead
     world.live(2 * HOUR, step=600)
     assert states(outbox, "a", "b") == {"delivered": 2}
+
+
+@pytest.mark.parametrize("says", ["unauthorized", "nothing", "no trace"])
+def test_a_clock_that_is_set_ends_nothing_while_meta_does_not_say_what_time_it_is(outbox, says):
+    """Nobody has answered since the start, and whoever is asked for the time does not tell it."""
+    world = World(outbox, 20 * DAY, set_later=True)
+    world.put(*(f"e{n}" for n in range(50)))
+    world.wall.now += 20 * DAY
+    judges = world.meta.send
+    said = {
+        "unauthorized": Response(401, {}, b'{"error":{"code":190,"fbtrace_id":"A"}}'),
+        "nothing": Unreachable("timeout", sent=False),
+        "no trace": Response(400, {}, b'{"error":{"code":100,"message":"param data must be non-empty."}}'),
+    }
+    asked = []
+    world.meta.send = lambda request, _: asked.append(request) or said[says]
+    world.live(HOUR)
+    assert states(outbox, "e0", "e49") == {"pending": 2}
+    assert len(asked) <= 2 * 60 + 60, "a dead token is looked at once a minute"
+    world.meta.send = judges
+    world.live(HOUR)
+    assert states(outbox, *(f"e{n}" for n in range(50))) == {"delivered": 50}
 
 
 def test_300_events_stamped_ten_days_ahead_keep_nobody_waiting(outbox):

@@ -7,7 +7,7 @@ meet them, and runs in real time meet too few.
 The idea is FoundationDB's (https://apple.github.io/foundationdb/testing.html). The product's own code runs: door,
 outbox on a real SQLite, delivery, pace, isolation. What waits or races belongs to the world: threads are greenlets
 (`scheduler.py`), locks, queues, pools and clocks are doubles that switch between them (`doubles.py`), the disk is a
-VFS that knows what was synced (`disk.py`), Meta is a population of behaviours (`meta.py`, `answers.py`,
+VFS that knows what was synced (`disk.py`, `vfs.py`), Meta is a population of behaviours (`meta.py`, `answers.py`,
 `templates.py`), sites and operators draw what they do (`people.py`; `operators.py`, `on_*.py`). One
 `random.Random(seed)` decides everything, so a seed is a history, and the same seed is the same history again.
 

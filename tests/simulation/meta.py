@@ -7,7 +7,6 @@ it took is remembered, since a lost answer does not mean lost events.
 
 import hashlib
 import json
-import random
 from collections import Counter
 from email.utils import formatdate
 from typing import Any
@@ -16,6 +15,7 @@ from conversion_relay.emulator import graph_errors
 from conversion_relay.http_client import Response
 from conversion_relay.meta.graph import Request, Unreachable
 from tests.simulation import answers
+from tests.simulation.dataset_at_meta import DECAY, DatasetAtMeta
 from tests.simulation.plan import EVENTS_AT_META, MISTAKES, MOODS, Plan
 from tests.simulation.scheduler import MICRO, START, Scheduler, current
 from tests.simulation.templates import GOOD, TRACE, refusal, refused_templates, response
@@ -29,28 +29,7 @@ FUTURE_SECONDS = 600
 CLOCKS = (0, 0, 45, -60, -240, 1_500, 3 * 3_600)
 """Seconds by which Meta's clock is wrong. Never far behind: then all that is fresh lies in its future and has to wait,
 which is right, and leaves nothing to demand."""
-DECAY = 100 / 1_200
-"""Percent of a metered limit that come back in a second."""
 PROXY_BYTES = 4_000
-
-
-class DatasetAtMeta:
-    def __init__(self, name: str, chance: random.Random) -> None:
-        self.name, self.chance = name, chance
-        self.token = f"EAA{name}x0"
-        self.renewals = 0
-        self.mood = "healthy"
-        self.away: str | None = None
-        """Its mood while it is away for hours or days, whatever else it would be."""
-        self.refused_templates = refused_templates()
-        """Values of `content_category` whose events are refused, and for which of MISTAKES."""
-        self.usage, self.used_at, self.cost = 0.0, 0, 2.0
-        """Percent of its limit, at a time in microseconds; what a call costs."""
-
-    def use(self, now: int) -> float:
-        self.usage = max(0.0, self.usage - (now - self.used_at) / MICRO * DECAY) + self.cost
-        self.used_at = now
-        return self.usage
 
 
 class Graph:

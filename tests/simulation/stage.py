@@ -2,13 +2,13 @@
 after
 the other."""
 
-from tests.simulation import disk, doubles, scheduler
+from tests.simulation import doubles, scheduler, vfs
 from tests.simulation.ending import Ending
 from tests.simulation.plan import Plan, draw
 
 scheduler.begin(0)
 doubles.install()
-_files = disk.install()
+_files = vfs.install()
 
 from tests.simulation import run  # noqa: E402 - what it imports must find the doubles
 
