@@ -10,8 +10,7 @@ What could go wrong, and the rule that prevents it:
 - *An answer of Meta's is lost.* While the outbox cannot record an answer, the sitting tries again and sends nothing.
 - *A lease runs out while a batch is halved.* The lease is extended before a call that could outlast it. If it is lost
   all the same, another worker has the rest: the sitting stops, and still reports what it had settled before.
-- *A person takes an event back while it is held here.* The outbox is asked before every call, since minutes may lie
-  between a claim and a call (docs/adr/0010).
+- *A person takes an event back while it is held here.* The outbox is asked right before every call (docs/adr/0010).
 - *Good events wait for bad ones.* What Meta refused together leaves for the lane of suspects at once (`suspects.py`);
   only where Meta names the event, and once, the others are sent again here.
 
@@ -135,20 +134,20 @@ class Sitting:
                 self._context.outbox.release(self._lease)
                 return None
             batch = self._batches.pop()
+            self._extend_lease()
             batch.events = self._without_revoked(batch.events)
             if batch.events:
-                self._extend_lease()
                 return batch
         return None
 
     def _without_revoked(self, events: list[LeasedEvent]) -> list[LeasedEvent]:
-        """What was erased or withdrawn since it was claimed is not sent."""
+        """What was erased or withdrawn since it was claimed is not sent. Between this look and a call nothing waits."""
         ask = partial(self._context.outbox.revoked, events)
         revoked = self._surely(ask, "Nothing is sent, since the outbox cannot be read")
         if not revoked:
             return events
         self._settle([(event, Withhold("withdrawn")) for event in events if event.key in revoked], None)
-        return [event for event in events if event.key not in revoked]
+        return self._without_revoked([event for event in events if event.key not in revoked])
 
     def _extend_lease(self) -> None:
         now = self._context.steady_clock()

@@ -45,16 +45,16 @@ class SuspectSitting(Sitting):
             if most < len(batch.events):
                 self._batches.append(Batch(batch.events[most:]))
                 batch = Batch(batch.events[:most])
+            self._look_for_fresh_events(name)
+            self._extend_lease()
             batch.events = self._without_revoked(batch.events)
             if not batch.events:
                 continue
             has_had_its_look = context.paces.are_all_refused(name) and self._report.calls >= PROBE_CALLS
-            self._look_for_fresh_events(name)
             if has_had_its_look or not context.paces.may_call_suspects(name):
                 self._batches.append(batch)
                 self._give_back(self._rest())
                 return None
-            self._extend_lease()
             return batch
         return None
 

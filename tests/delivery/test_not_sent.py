@@ -3,6 +3,7 @@
 import logging
 
 import apsw
+import pytest
 
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import SealedEvent
@@ -53,6 +54,31 @@ def test_what_is_taken_back_or_erased_between_claim_and_call_is_not_sent(outbox,
     assert states(outbox, "a", "b", "d") == {"delivered": 2, "erased": 1}
     book = outbox.counts()["1"]
     assert (book.erased, book.leased, book.pending, book.imbalance) == (2, 0, 0, 0)
+
+
+@pytest.mark.parametrize(("verb", "nth"), [("extend", 1), ("settle", 2)])
+def test_what_is_taken_back_while_the_outbox_writes_before_a_call_is_not_sent(outbox, clock, monkeypatch, verb, nth):
+    """The lease is extended, or what was taken back before is put away: a commit takes its time, and others write."""
+    outbox.put([view(i) for i in ("bad", "a", "b", "c")], NOW)
+    write, writes = getattr(outbox, verb), []
+
+    def write_and_hear(*arguments):
+        write(*arguments)
+        writes.append(verb)
+        if len(writes) == nth:
+            outbox.withdraw("1", ["b"], NOW)
+
+    def names_the_bad_one(ids):
+        clock.now += 50
+        outbox.withdraw("1", ["c"], NOW)
+        text = "The parameter $['data'][0]['custom_data'] is required"
+        return error(100, 2804019, error_user_msg=text) if "bad" in ids else taken(ids)
+
+    monkeypatch.setattr(outbox, verb, write_and_hear)
+    meta = Meta(names_the_bad_one)
+    drain(delivery(outbox, meta, clock))
+    assert meta.calls == [["bad", "a", "b", "c"], ["a"]]
+    assert states(outbox, "a", "b", "c") == {"delivered": 1, "erased": 2}
 
 
 def test_what_is_taken_back_during_a_call_that_fails_is_not_sent_again(outbox, clock):
