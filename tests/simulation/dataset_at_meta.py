@@ -19,6 +19,8 @@ class DatasetAtMeta:
         """Its mood while it is away for hours or days, whatever else it would be."""
         self.refused_templates = refused_templates()
         """Values of `content_category` whose events are refused, and for which of MISTAKES."""
+        self.refused: frozenset[tuple[str, str, str]] = frozenset()
+        """Events of the request that was refused last."""
         self.usage, self.used_at, self.cost = 0.0, 0, 2.0
         """Percent of its limit, at a time in microseconds; what a call costs."""
 

@@ -155,6 +155,7 @@ class Graph:
                 self.refused_alone.update(keys)
             elif "['data']" in str(error.text):
                 self.refused_alone.add(keys[index])
+            dataset.refused = frozenset(keys)
             return response(error, self.date(), data)
         self._take(keys, events)
         taken = {"events_received": len(events), "messages": [], "fbtrace_id": TRACE}
@@ -197,6 +198,8 @@ class Transport:
             if canary in request.body:
                 world.fail(f"personal data on the wire: {canary!r}")
         graph.in_flight.update(dict.fromkeys(keys))
+        if dataset.refused.issuperset(keys) and len(dataset.refused) > len(keys) > 0:
+            world.mark("a refused batch came again in parts")
         answer = self._answer(dataset, events, keys, request, deadline)
         for key in keys:
             graph.in_flight.pop(key, None)
@@ -216,6 +219,9 @@ class Transport:
             return Unreachable("connection refused", sent=False)
         if mood == "hangs" and chance.random() < 0.5:
             world.sleep(chance.uniform(30, 90))  # as when the machine sleeps while it waits
+            return Unreachable("timeout", sent=True)
+        if mood == "silent":
+            world.sleep(deadline)
             return Unreachable("timeout", sent=True)
         wait = chance.uniform(2, 12) if mood == "slow" else chance.uniform(0.05, 0.3)
         if mood == "answers come late" and chance.random() < 0.5:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 def fill_disk(operator: "Operator") -> None:
     """Nearly, to the last byte, or so that a transaction fails in its middle."""
     disk, ballast = operator.machine.disk, operator.machine.outbox.with_name("outbox.db-ballast")
+    operator.until_meta_is_asked(300)
     had_ballast = ballast.exists()
     disk.filled = max(1, disk.room() - operator.chance.choice((0, 0, 9_000, 40_000, 100_000, 6_000_000)))
     operator.wait(operator.chance.choice((5, 120, 120, 900)))
@@ -69,6 +70,8 @@ def rot(operator: "Operator") -> None:
     """The file is damaged while nothing runs; the next start salvages it, and may be killed in the middle."""
     machine, world = operator.machine, operator.world
     machine.kill_all()
+    if operator.chance.random() < 0.7:  # else the log may hold a sound copy of the page
+        operator.as_command("empty the log", lambda outbox: outbox.probe())
     if not machine.disk.rot(machine.outbox, "sqlite_autoindex_event_1"):
         return
     world.mark("a file was damaged")

@@ -29,10 +29,7 @@ def kill(operator: "Operator") -> None:
 def stop_signal(operator: "Operator") -> None:
     """A process stands still, mostly while it waits for Meta, and mostly longer than its lease."""
     world, chance, server = operator.world, operator.chance, operator.a_server()
-    for _ in range(chance.choice((0, 60, 60))):
-        if operator.machine.graph.in_flight or operator.is_done:
-            break
-        world.sleep(1)
+    operator.until_meta_is_asked(chance.choice((0, 60, 300)))
     if not server.process.is_alive:
         return
     world.hold(server.process)
@@ -52,7 +49,7 @@ def cut_power(operator: "Operator") -> None:
 
 def set_clock(operator: "Operator") -> None:
     before, machine = operator.machine.clock_offset, operator.machine
-    machine.set_clock(operator.chance.choice((0, 0, -3600, 90, 3600, 20 * DAY, -10 * DAY)))
+    machine.set_clock(operator.chance.choice((0, 0, -3600, 90, 3600, 3 * DAY, 20 * DAY, -10 * DAY)))
     if abs(machine.clock_offset - before) > 7 * DAY * MICRO:
         forget_ledger(operator.facts)
 

@@ -29,7 +29,11 @@ def _note(replayed: int) -> None:
         current().mark("dead events were sent again")
 
 
-def release_held(outbox: Any) -> None:
+def look_and_release(outbox: Any) -> None:
+    """What became of events, and what waits for a person."""
+    for story in outbox.recent(1_000):
+        if story.reason:
+            current().mark(f"an event is {story.state}: {story.reason}")
     if held := [story.event_id for story in outbox.held(1_000)]:
         current().mark("held events were sent again")
         outbox.replay(time.time(), held)
@@ -37,6 +41,8 @@ def release_held(outbox: Any) -> None:
 
 def erase(operator: "Operator") -> None:
     known = [fact for fact in operator.facts.known.values() if fact.acknowledged_at and not fact.is_gone]
+    waiting = [fact for fact in known if fact.key not in operator.facts.graph.taken]
+    known = waiting if waiting and operator.chance.random() < 0.5 else known
     if known:
         _erase(operator, operator.chance.choice(known))
 

@@ -48,13 +48,20 @@ class Operator:
                 self.machine.restart(server)
         if self.is_done:
             self.world.sleep(max(0.0, (self.machine.graph.asked_until - self.world.now) / MICRO))
-            self.as_command("release held events", on_outbox.release_held)
+            self.as_command("look and release", on_outbox.look_and_release)
 
     def wait(self, seconds: float) -> None:
         """Ends early when the time of faults is over."""
         ends_at = self.world.now + round(seconds * MICRO)
         while not self.is_done and self.world.now < ends_at:
             self.world.sleep(min(STEP_SECONDS, (ends_at - self.world.now) / MICRO))
+
+    def until_meta_is_asked(self, most_seconds: int) -> None:
+        """So that what is done now, is done to a request under way; or until so many seconds are over."""
+        for _ in range(most_seconds * 4):
+            if self.machine.graph.in_flight or self.is_done:
+                break
+            self.world.sleep(0.25)
 
     def a_server(self) -> Server:
         return self.chance.choice(self.machine.servers)

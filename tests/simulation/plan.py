@@ -29,7 +29,7 @@ MOODS = {
 """Of Meta, with their weights."""
 EVENTS_AT_META = {"a token ends": 3, "a rule changes": 3, "the clock moves": 3}
 """Beside the moods; out of a hundred changes of mood."""
-AWAY_MOODS = ("no connection", "500", "throttled for long", "unknown")
+AWAY_MOODS = ("no connection", "500", "throttled for long", "unknown", "silent")
 """Of an outage that lasts for hours or days."""
 ACTS = {
     "restart": 6,
@@ -155,7 +155,7 @@ def _long(seed: int, chance: random.Random) -> Plan:
         for n in range(chance.choice((1, 1, 2)))
     )
     outages = [
-        Outage(site.dataset, round(begins, 2), round(hours * chance.choice((0.05, 0.3, 0.8)), 2), mood)
+        Outage(site.dataset, round(begins, 2), round(hours * chance.choice((0.05, 0.3, 0.9)), 2), mood)
         for site in sites
         for begins in _times(chance, 0.6, hours)
         for mood in (chance.choice(AWAY_MOODS),)

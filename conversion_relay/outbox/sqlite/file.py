@@ -12,8 +12,9 @@ The rules.
    begins anew, and rest on no page of the old one. An opening that succeeds has made a real commit of its own.
 2. A file up to QUICK_TO_CHECK is checked at each opening, a larger one when damage was met. Not after a fork, where we
    closed it ourselves a moment ago.
-3. After each commit, and before it is acknowledged, the inodes at the path are compared with those that were opened
-   (`Identity`). It costs two calls of stat, about 3 microseconds.
+3. Before each commit, and again before it is acknowledged, the inodes at the path are compared with those that were
+   opened (`Identity`). Each costs two calls of stat, about 3 microseconds. Before it, since a file that was put back
+   may have been opened with the old log: whoever has not noticed that yet would write pages of the old file into it.
 4. One process at a time opens, checks and mends (`alone`), by a lock on a file of its own: a lock on the database
    itself would be dropped whenever any descriptor of it is closed in this process.
 5. Only the writing connection copies the log: two connections that do were what SQLite's WAL-reset bug needed.

@@ -5,8 +5,8 @@ disk; if there were none, a power cut would lose events that were answered with 
 share its fate: one caller's mistake must not refuse the events of all others.
 
 The rules.
-1. *Group commit.* Everything that waits goes into one transaction, and the futures are completed after its commit and
-   after a look at the file's identity. The slower the disk, the larger the groups.
+1. *Group commit.* Everything that waits goes into one transaction, and the futures are completed after its commit. The
+   file's identity is looked at before and after it. The slower the disk, the larger the groups.
 2. *A job that fails, fails alone.* LeaseLost is raised before anything is written, so it is simply the job's answer.
    For any other error that does not concern the file (a constraint, a TypeError) the whole transaction is rolled back
    and run a second time with a savepoint for each job. So a job must be repeatable: it changes nothing but the
@@ -86,9 +86,9 @@ class Groups:
             return
         waited = time.monotonic() - jobs[0].since
         self._file.writer.set_busy_timeout(int(1000 * max(0.05, BUSY_SECONDS - waited)))
+        self._refuse_another_file()  # its log may stand where ours did: what we wrote into that would spoil the file
         answers = self._attempt(jobs, apart=False) or self._attempt(jobs, apart=True) or []
-        if trouble := self._file.trouble():
-            raise Unusable(trouble)
+        self._refuse_another_file()
         for job, (result, failure) in zip(jobs, answers, strict=True):
             if failure is not None:
                 job.future.set_exception(failure)
@@ -114,6 +114,10 @@ class Groups:
                 answers.append((None, error))
         db.execute("COMMIT")
         return answers
+
+    def _refuse_another_file(self) -> None:
+        if trouble := self._file.trouble():
+            raise Unusable(trouble)
 
     def checkpoint(self) -> bool:
         """Copy the log into the file and cut it to nothing; whether that could be done now."""

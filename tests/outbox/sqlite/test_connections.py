@@ -52,6 +52,25 @@ class TestDeletion:
         assert {"a", "c"} <= ids
         outbox.close()
 
+    def test_who_has_not_noticed_it_writes_nothing_into_the_log_of_the_file_that_was_put_back(self, path):
+        """Only the file was deleted; its log stayed, and both processes go on with it."""
+        outbox, idle = opened(path), opened(path)
+        outbox.put([sealed(f"a{n}") for n in range(300)], NOW)
+        path.unlink()
+        with pytest.raises(OutboxUnavailable, match="rescued"):
+            until(lambda: _raises_rescued(outbox))
+        (rescued,) = path.parent.glob("outbox.db.rescued-*Z")
+        rescued.rename(path)
+        until(lambda: or_none(lambda: outbox.put([sealed("b")], NOW)))
+        with pytest.raises(OutboxUnavailable, match="another file"):
+            idle.put([sealed(f"c{n}") for n in range(300)], NOW)
+        until(lambda: or_none(lambda: idle.put([sealed("d")], NOW)))
+        for one in (idle, outbox):
+            one.close()
+        again = opened(path)
+        assert again.counts()["1"].pending == 302 and not again.set_aside()
+        again.close()
+
     def test_a_file_that_is_moved_away_and_back_is_used_again(self, path):
         outbox = opened(path)
         elsewhere = path.with_name("elsewhere")
