@@ -10,9 +10,10 @@ SOAK_OPTIONS ?=
 SEEDS ?= 1000
 SIMULATE_OPTIONS ?=
 MUTANTS_OPTIONS ?=
+HUNT_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint setup setup-dev bench browser zip tf-check soak simulate mutants format clean
+.PHONY: help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants format clean
 
 help: ## what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +71,9 @@ soak: setup-dev ## every fault for hours; can be stopped, goes on where it was (
 
 simulate: setup-dev ## worlds under virtual time, each from its seed (SEEDS=1000); goes on where it was
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --reach $(SIMULATE_OPTIONS)
+
+hunt: setup-dev ## plants one mistake after the other; worlds must find each; goes on where it was
+	$(BIN)/python -m tests.simulation.hunt --keep docs/simulation.md $(HUNT_OPTIONS)
 
 mutants: setup-dev ## plants one mistake after the other; the tests must notice each
 	@sh tests/system_packages.sh
