@@ -11,6 +11,7 @@ VFS that knows what was synced (`disk.py`, `vfs.py`), Meta is a population of be
 `templates.py`), sites and operators draw what they do (`people.py`; `operators.py`, `on_*.py`). One
 `random.Random(seed)` decides everything, so a seed is a history, and the same seed is the same history again.
 
-`stage.py` puts the doubles in place, `run.py` plays one world, `facts.py` knows what must hold, `plan.py` draws a world
-and makes a failing one smaller. For people: `make simulate`, and `python -m tests.simulation --seed N` for a story.
+`stage.py` puts the doubles in place, `run.py` plays one world, `watch.py` names all that is checked meanwhile,
+`plan.py` draws a world and makes a failing one smaller. For people: `make simulate`, and
+`python -m tests.simulation --seed N` for a story.
 """

@@ -63,6 +63,9 @@ class Disk:
         self.bad: list[tuple[str, int]] = []
         """Sectors (path, offset) that cannot be read, until they are written."""
         self._used = 0
+        self.writes = 0
+        self.canaries: tuple[bytes, ...] = ()
+        """What no byte that is written may hold."""
 
     # -- what a VFS asks ----------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """What the world knows of each event, and what must hold for it.
 
 The facts are kept by the world alone: from what it sent, what was answered, and what Meta got. Nothing of the product
-is asked, except its own books at quiet moments.
+is asked.
 """
 
 from tests.simulation.meta import Graph, Key
@@ -10,15 +10,17 @@ from tests.simulation.scheduler import MICRO, START, Scheduler
 WEEK = 7 * 86_400
 MARGIN = 3_700
 """Seconds: what is within an hour of Meta's limit is not sent any more."""
+GIVEN_UP = 1_800 * MICRO
+"""A site tries for minutes to hand over an event; what has no answer after this time never gets one."""
 
 
 class Fact:
     """One event. Times are virtual microseconds; None: it did not happen."""
 
-    __slots__ = ("acknowledged_at", "digest", "erased_at", "event_time", "is_broken", "key", "taken_back_at")
+    __slots__ = ("acknowledged_at", "digest", "erased_at", "event_time", "is_broken", "key", "made_at", "taken_back_at")
 
-    def __init__(self, key: Key, *, is_broken: bool, event_time: int) -> None:
-        self.key, self.is_broken, self.event_time = key, is_broken, event_time
+    def __init__(self, key: Key, *, is_broken: bool, event_time: int, made_at: int = 0) -> None:
+        self.key, self.is_broken, self.event_time, self.made_at = key, is_broken, event_time, made_at
         self.acknowledged_at: int | None = None
         self.taken_back_at: int | None = None
         self.erased_at: int | None = None
@@ -26,7 +28,11 @@ class Fact:
 
     @property
     def is_gone(self) -> bool:
-        return self.taken_back_at is not None or self.erased_at is not None
+        return self.gone_at is not None
+
+    @property
+    def gone_at(self) -> int | None:
+        return min((at for at in (self.taken_back_at, self.erased_at) if at is not None), default=None)
 
 
 class Facts:
@@ -34,31 +40,39 @@ class Facts:
         self.world, self.graph = world, graph
         self.known: dict[Key, Fact] = {}
         self.gone: list[Fact] = []
+        """Those that were taken back or erased."""
+        self.clock_was_wrong = False
+        """The machine's, at some time in this world."""
+        self._open: dict[Key, Fact] = {}
 
     def new(self, key: Key, *, is_broken: bool, event_time: int) -> Fact:
-        return self.known.setdefault(key, Fact(key, is_broken=is_broken, event_time=event_time))
+        fact = Fact(key, is_broken=is_broken, event_time=event_time, made_at=self.world.now)
+        return self._open.setdefault(key, self.known.setdefault(key, fact))
 
-    def check_sent(self) -> None:
-        """Nobody who took an event back, or who was erased, is sent after it."""
-        for fact in self.gone:
-            gone_at = min((at for at in (fact.taken_back_at, fact.erased_at) if at is not None), default=None)
-            sent_at = self.graph.seen_at.get(fact.key)
-            # A request that had begun is heard as "Meta got it first".
-            if gone_at is not None and sent_at is not None and sent_at > gone_at:
-                self.world.fail(f"{fact.key} was sent {(sent_at - gone_at) / MICRO:.3f} s after it was taken back")
+    def open_events(self) -> list[Fact]:
+        """Those that Meta does not have and has not refused, and that nobody took back."""
+        graph, now = self.graph, self.world.now
+        self._open = {
+            key: fact
+            for key, fact in self._open.items()
+            if key not in graph.taken
+            and key not in graph.refused_alone
+            and not fact.is_gone
+            and (fact.acknowledged_at is not None or now - fact.made_at < GIVEN_UP)
+        }
+        return list(self._open.values())
 
-    def missing(self) -> list[Fact]:
-        """Good events that were acknowledged and that Meta does not have."""
-        return [
-            fact
-            for fact in self.known.values()
-            if fact.acknowledged_at is not None
+    def is_owed(self, fact: Fact) -> bool:
+        """Whether Meta must get it: it was acknowledged, it is good, and nothing ended it."""
+        return (
+            fact.acknowledged_at is not None
             and not fact.is_gone
             and not fact.is_broken
             and fact.key not in self.graph.refused_alone
             and fact.key not in self.graph.taken
             and fact.event_time > START + self.world.now / MICRO + self.graph.most_ahead + MARGIN - WEEK
-        ]
+        )
 
-    def wrongly_taken(self) -> list[Key]:
-        return [key for key in self.graph.taken if key not in self.known]
+    def missing(self) -> list[Fact]:
+        """Good events that were acknowledged and that Meta does not have."""
+        return [fact for fact in self.known.values() if self.is_owed(fact)]

@@ -24,10 +24,12 @@ from conversion_relay.outbox import open_outbox
 from tests.simulation.ending import Ending, digest
 from tests.simulation.facts import Facts
 from tests.simulation.machine import Machine
-from tests.simulation.meta import Graph, Transport
+from tests.simulation.meta import Graph
 from tests.simulation.people import Operator, Site
 from tests.simulation.plan import Plan
 from tests.simulation.scheduler import MICRO, Deadlock, Scheduler, begin
+from tests.simulation.watch import Watch
+from tests.simulation.witness import WatchedTransport
 
 CALM_SECONDS = 2400.0
 """After the faults: the longest pause is 900 s, and a parked dataset is looked at once a quarter of an hour."""
@@ -68,13 +70,15 @@ class World:
         self.plan = plan
         self.graph = Graph(self.world, plan)
         self.graph.canaries = (b"canary", b"example.org")
-        Transport.graph = self.graph
+        WatchedTransport.graph = self.graph
         self.folder = Path(tempfile.mkdtemp(prefix="simulation-", dir="/dev/shm"))
         self.machine = Machine(self.folder, self.graph, plan)
         files.disks[:] = [self.machine.disk]
         self.facts = Facts(self.world, self.graph)
         self.sites = [Site(self.world, self.machine, self.facts, site) for site in plan.sites]
         self.operator = Operator(self.world, self.machine, self.facts, plan)
+        self.watch = Watch(self.world, self.graph, self.machine, self.facts)
+        WatchedTransport.calls = self.watch.calls
         self.is_over = False
 
     def play(self) -> Ending:
@@ -126,7 +130,7 @@ class World:
         ends_at = world.now + round(self.plan.hours * 3600 * MICRO)
         while world.now < ends_at:
             world.sleep(60)
-            self.facts.check_sent()
+            self.watch.look()
         self._calm()
         self._demand()
         self.is_over = True
@@ -146,6 +150,7 @@ class World:
         ends_at = world.now + round(CALM_SECONDS * MICRO)
         while world.now < ends_at and self.facts.missing():
             world.sleep(10)
+            self.watch.look()
         if missing := self.facts.missing():
             world.fail(f"{len(missing)} good events did not arrive within {CALM_SECONDS:.0f} s, first {missing[0].key}")
 
@@ -157,9 +162,8 @@ class World:
         world.sleep(FRESH_SECONDS)
         if missing := self.facts.missing():
             world.fail(f"{missing[0].key} did not arrive within {FRESH_SECONDS:.0f} s though all is well")
-        self.facts.check_sent()
-        if wrong := self.facts.wrongly_taken():
-            world.fail(f"Meta got {wrong[0]}, which nobody sent")
+        self.watch.look()
+        self.watch.work.weigh_after_the_calm()
         self.machine.kill_all()
         self._check_books()
 
@@ -195,7 +199,7 @@ class World:
 
 
 def play(plan: Plan, files: Any) -> Ending:
-    serve.GraphTransport = Transport  # type: ignore[misc, assignment]
+    serve.GraphTransport = WatchedTransport  # type: ignore[misc, assignment]
     serve.spare_memory = lambda: None
     # The routes that only show something are not played, and building them takes longer than a virtual hour.
     app._rest = lambda *_: None  # type: ignore[assignment]

@@ -24,6 +24,8 @@ import greenlet
 START = 1_795_435_200
 """Virtual time begins here: Unix seconds, a morning in November 2026."""
 MICRO = 1_000_000
+MOST_STEPS_AT_ONCE = 200_000
+"""Within one second of virtual time; whoever needs more spins."""
 
 
 class Killed(BaseException):
@@ -121,6 +123,7 @@ class Scheduler:
         self.history: list[str] = []
         self.marks: Counter[str] = Counter()
         self.steps = 0
+        self._second = self._steps_by_second = 0
         self.failure: BaseException | None = None
         self.outside = Process("world", 0)
         self.task = Task(lambda: None, self.outside, "outside")
@@ -264,6 +267,8 @@ class Scheduler:
 
     def _step(self, task: Task) -> None:
         self.steps += 1
+        if self.steps - self._steps_by_second > MOST_STEPS_AT_ONCE:
+            raise Broken(f"{MOST_STEPS_AT_ONCE} steps within a second: {task.name} of {task.process.name} spins")
         outside, self.task = self.task, task
         _set_running_loop(task.loop)
         task.greenlet.switch()
@@ -277,6 +282,8 @@ class Scheduler:
             if not wait.is_over:
                 wait.is_over = True
                 self.now = max(self.now, when)
+                if self.now - self._second >= MICRO:
+                    self._second, self._steps_by_second = self.now, self.steps
                 self.ready(wait.task)
                 return True
         return False

@@ -6,6 +6,7 @@ no trace.
 
 import os
 import types
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -75,6 +76,10 @@ class File(apsw.VFSFile):
             if self._disk.bad:
                 self._disk.rewritten(self._path, offset, len(data))
             self._image.waiting.append((offset, bytes(data)))
+            self._disk.writes += 1
+            for canary in self._disk.canaries:
+                if canary in data:
+                    current().fail(f"personal data is written to {Path(self._path).name}: {canary!r}")
         super().xWrite(data, offset)
 
     def xTruncate(self, size: int) -> None:

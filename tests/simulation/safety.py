@@ -1,0 +1,105 @@
+"""What may never happen at Meta's door, whatever goes wrong behind it. Asked at the beginning of each call.
+
+    fenced      no event is in two calls at once, unless the process of the first call is dead
+    once        what the outbox says is delivered is never sent again, unless its row is gone
+    confirmed   what Meta confirmed to a process that went on, on a good disk, is never sent again either
+    gone        what was taken back or erased is not sent after it
+    not late    a Purchase that Meta may have had for 48 hours is not sent again before a person said so
+
+A lease lasts 60 s and is extended before a call that could outlast it; a call lasts 5 s. So no call needs to be under
+way when its lease is lost, and the first rule has no exception for a lost lease.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tests.simulation.facts import Facts
+from tests.simulation.health import Health
+from tests.simulation.meta import Key
+from tests.simulation.scheduler import MICRO, Process, Scheduler
+from tests.simulation.witness import Call
+
+LATE = 48 * 3_600 * MICRO
+"""Meta forgets an event id after that; the product stops ten minutes before."""
+SETTLED = 2 * MICRO
+"""On a good disk an answer is written down within this time."""
+
+
+class Confirmed(NamedTuple):
+    """Meta's word that it has an event, to whom, and how many acts of the operator there were by then."""
+
+    at: int
+    process: Process
+    acts: int
+
+
+class Safety:
+    """`at_begin` and `at_end` belong to `Calls`. `has_ended`: whether the outbox was seen to call it delivered."""
+
+    def __init__(self, world: Scheduler, facts: Facts, health: Health, has_ended: Callable[[Key], bool]) -> None:
+        self.world, self.facts, self.health, self.has_ended = world, facts, health, has_ended
+        self._under_way: dict[Key, Call] = {}
+        self._confirmed: dict[Key, Confirmed] = {}
+        self._maybe_since: dict[Key, int] = {}
+        """Since when Meta may have an event without having said so."""
+        self._holders: dict[Key, Process] = {}
+
+    def at_begin(self, call: Call) -> None:
+        for key in call.keys:
+            self._is_fenced(key, call)
+            self._was_not_confirmed(key, call)
+            self._is_not_gone(key)
+            self._is_not_late(key)
+            self._under_way[key] = call
+
+    def at_end(self, call: Call) -> None:
+        for key in call.keys:
+            if self._under_way.get(key) is call:
+                del self._under_way[key]
+        now = self.world.now
+        if call.was_taken:
+            confirmed = Confirmed(now, call.process, self.health.acts()) if self.health.disk_is_well() else None
+            for key in call.keys:
+                self._maybe_since.pop(key, None)
+                if confirmed:
+                    self._confirmed[key] = confirmed
+        elif call.came_to == "trouble":
+            for key in call.keys:
+                if key in self.facts.graph.taken:
+                    self._maybe_since.setdefault(key, now)
+
+    # -- the rules ----------------------------------------------------------------------------------------------------
+
+    def _is_fenced(self, key: Key, call: Call) -> None:
+        other = self._under_way.get(key)
+        if other is not None and other.is_under_way:
+            self.world.fail(f"{key} is in two calls at once, of {other.process.name} and {call.process.name}")
+        if self._holders.setdefault(key, call.process) is not call.process:
+            self.world.mark("an event had two holders, one after the other")
+            self._holders[key] = call.process
+
+    def _was_not_confirmed(self, key: Key, call: Call) -> None:
+        if self.has_ended(key):
+            self.world.fail(f"{key} is delivered in the outbox, and is sent again")
+        if key not in self._confirmed:
+            return
+        confirmed = self._confirmed.pop(key)
+        is_past = self.world.now - confirmed.at > SETTLED and confirmed.acts == self.health.acts()
+        if confirmed.process.is_alive and is_past:
+            names = f"{confirmed.process.name}, which lives, and is sent again by {call.process.name}"
+            self.world.fail(f"{key} was confirmed to {names}")
+
+    def _is_not_gone(self, key: Key) -> None:
+        fact = self.facts.known.get(key)
+        if fact is None:
+            self.world.fail(f"{key} is sent, and nobody gave it to us")
+        elif fact.gone_at is not None and fact.gone_at < self.world.now:
+            late = (self.world.now - fact.gone_at) / MICRO
+            self.world.fail(f"{key} is sent {late:.3f} s after it was taken back")
+
+    def _is_not_late(self, key: Key) -> None:
+        since = self._maybe_since.get(key)
+        if since is None or key[1] != "Purchase":
+            return
+        if self.world.now - since > LATE and not self.facts.clock_was_wrong:
+            self.world.fail(f"{key} is sent again, though Meta may have had it for 48 hours and forgotten it")

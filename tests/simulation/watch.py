@@ -1,0 +1,47 @@
+"""All that is checked while a world runs, in one place.
+
+    at each call to Meta     safety, health of its dataset, thrift
+    at each write of SQLite  no person in it (disk.py)
+    at each look             health of the machine, books, progress, thrift, work
+
+A look comes once a minute of virtual time, drawn from nothing and leaving nothing behind, so that a world with checks
+has the history of one without.
+"""
+
+from tests.simulation.books import Books
+from tests.simulation.facts import Facts
+from tests.simulation.health import Health
+from tests.simulation.machine import Machine
+from tests.simulation.meta import Graph
+from tests.simulation.progress import Progress
+from tests.simulation.safety import Safety
+from tests.simulation.scheduler import MICRO, Scheduler
+from tests.simulation.thrift import Thrift
+from tests.simulation.witness import Calls
+from tests.simulation.work import Work
+
+EVERY = 60 * MICRO
+
+
+class Watch:
+    def __init__(self, world: Scheduler, graph: Graph, machine: Machine, facts: Facts) -> None:
+        self.world = world
+        self.health = Health(world, machine, facts)
+        self.books = Books(world, machine, facts)
+        self.safety = Safety(world, facts, self.health, self.books.has_ended)
+        self.progress = Progress(world, facts, self.health)
+        self.thrift = Thrift(world, facts, self.health)
+        self.work = Work(world, machine, facts, self.health)
+        self.calls = Calls(world, graph)
+        self.calls.at_begin += [self.safety.at_begin, self.work.at_begin]
+        self.calls.at_end += [self.safety.at_end, self.health.at_end, self.thrift.at_end]
+        machine.disk.canaries = graph.canaries
+        self._looked_at = 0
+
+    def look(self) -> None:
+        """Whoever waits calls this often; it looks once a minute."""
+        if self.world.now - self._looked_at < EVERY:
+            return
+        self._looked_at = self.world.now
+        for look in (self.health.look, self.books.look, self.progress.look, self.thrift.look, self.work.look):
+            look()
