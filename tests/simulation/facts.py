@@ -35,6 +35,11 @@ class Fact:
         return min((at for at in (self.taken_back_at, self.erased_at) if at is not None), default=None)
 
 
+def replays(world: Scheduler) -> int:
+    """How many a person asked for."""
+    return world.marks["operator: replay"] + world.marks["operator: replay_some"]
+
+
 class Facts:
     def __init__(self, world: Scheduler, graph: Graph) -> None:
         self.world, self.graph = world, graph
@@ -43,6 +48,12 @@ class Facts:
         """Those that were taken back or erased."""
         self.clock_was_wrong = False
         """The machine's, at some time in this world."""
+        self.silent: list[Fact] = []
+        """Of visitors who did not speak of consent."""
+        self.are_silent_withheld = False
+        """The operator asked for consent: what these visitors sent need not be sent any more."""
+        self.times_forgiven = 0
+        """How often something was lost that nobody could keep (`loss.py`): what was known of rows holds no more."""
         self._open: dict[Key, Fact] = {}
 
     def new(self, key: Key, *, is_broken: bool, event_time: int) -> Fact:
@@ -68,6 +79,7 @@ class Facts:
             fact.acknowledged_at is not None
             and not fact.is_gone
             and not fact.is_broken
+            and not (self.are_silent_withheld and fact in self.silent)
             and fact.key not in self.graph.refused_alone
             and fact.key not in self.graph.taken
             and fact.event_time > START + self.world.now / MICRO + self.graph.most_ahead + MARGIN - WEEK

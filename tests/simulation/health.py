@@ -10,7 +10,7 @@ from tests.simulation.machine import Machine
 from tests.simulation.scheduler import MICRO, Scheduler
 from tests.simulation.witness import Call
 
-HARMLESS = frozenset({"operator: replay", "operator: erase", "operator: renew_token"})
+HARMLESS = frozenset(f"operator: {act}" for act in ("replay", "replay_some", "erase", "erase_in_flight", "renew_token"))
 """Every other act of the operator may stop delivery for a while."""
 SLOW = 2 * MICRO
 """From here on the product counts an answer as slow, and makes fewer calls."""
@@ -38,6 +38,7 @@ class AtMeta:
 class Health:
     def __init__(self, world: Scheduler, machine: Machine, facts: Facts) -> None:
         self.world, self.machine, self.facts = world, machine, facts
+        self._short_pause = max(SHORT_PAUSE, round((machine.plan.longest_pause or 0) * MICRO))
         self.datasets = {name: AtMeta() for name in machine.graph.datasets}
         self._acts = 0
         self._quiet_since = 0
@@ -53,7 +54,7 @@ class Health:
         if call.was_refused and all(self._is_good(key) for key in call.keys):
             is_trouble = True  # a rule changed
         if is_trouble or call.pauses:
-            dataset.opens_by = max(dataset.opens_by, now + (LONG_PAUSE if call.pauses else SHORT_PAUSE))
+            dataset.opens_by = max(dataset.opens_by, now + (LONG_PAUSE if call.pauses else self._short_pause))
         if is_trouble:
             dataset.well_since = now
         if call.was_taken:

@@ -14,10 +14,18 @@ def forgive(facts: Facts, since: int = -1) -> None:
         if fact.acknowledged_at is None or fact.acknowledged_at > since:
             fact.acknowledged_at = None
             facts.graph.may_differ.add(fact.key)
-    facts.gone[:] = [fact for fact in facts.gone if (fact.taken_back_at or fact.erased_at or 0) <= since]
+    for fact in facts.gone:
+        if (fact.gone_at or 0) > since:
+            fact.taken_back_at = fact.erased_at = None
+    facts.gone[:] = [fact for fact in facts.gone if fact.is_gone]
+    facts.times_forgiven += 1
 
 
 def forget_ledger(facts: Facts) -> None:
     """The ledger forgets what ended eight days ago by the machine's clock, which was set so far."""
     facts.graph.may_differ.update(facts.known)
+    for fact in facts.gone:
+        fact.taken_back_at = fact.erased_at = None
+        fact.acknowledged_at = None
     facts.gone.clear()
+    facts.times_forgiven += 1

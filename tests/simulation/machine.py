@@ -13,7 +13,6 @@ from typing import Any
 
 from conversion_relay.cli import serve
 from tests.simulation.disk import Disk, close_connections
-from tests.simulation.facts import Fact
 from tests.simulation.loop import Running
 from tests.simulation.meta import Graph, Key
 from tests.simulation.plan import Plan
@@ -92,8 +91,6 @@ class Machine:
         self.outbox = folder / "outbox.db"
         self.clock_offset = 0
         self.settings = Wanted()
-        self.silent: list[Fact] = []
-        """Events whose visitor did not speak of consent."""
         self.spoiled: dict[Key, None] = {}
         """Events that the door must refuse."""
 

@@ -151,7 +151,7 @@ class Graph:
                 if offence == "in the future"
                 else refusal(offence, index)
             )
-            if len({*offences}) == 1:
+            if len({"forgets" if each == "named" else each for each in offences}) == 1:  # both miss the same member
                 self.refused_alone.update(keys)
             elif "['data']" in str(error.text):
                 self.refused_alone.add(keys[index])

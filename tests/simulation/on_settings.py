@@ -68,11 +68,13 @@ def break_settings(operator: "Operator") -> None:
 def ask_for_consent(operator: "Operator") -> None:
     """For a while, only those who agreed are sent; what others had sent is forgotten, then or never."""
     machine = operator.machine
+    operator.facts.are_silent_withheld = True
     machine.settings.top = ['RELAY_CONSENT = "withhold"']
     machine.write_settings()
     operator.wait(operator.chance.choice((600, 3600)))
     machine.settings.top = []
     machine.write_settings()
     operator.world.sleep(2 * operator.plan.poll_seconds)  # until everybody has read it
-    for fact in machine.silent:
+    for fact in operator.facts.silent:
         fact.erased_at = fact.erased_at or operator.world.now
+    operator.facts.are_silent_withheld = False

@@ -162,7 +162,7 @@ class Site:
         fact = self.facts.new((self.dataset, name, event_id), is_broken=is_broken or is_spoiled, event_time=event_time)
         fact.digest = hashlib.sha256(f"canary.{event_id}@example.org".encode()).hexdigest()
         if is_silent:
-            self.machine.silent.append(fact)
+            self.facts.silent.append(fact)
         if is_spoiled:
             self.machine.spoiled[fact.key] = None
         return event, fact

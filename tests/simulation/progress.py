@@ -3,14 +3,14 @@
 Asked all the time, of each event by itself. `Health` knows since when its dataset and the machine are well; whatever
 was bad before ended then, and the clock of the promise begins:
 
-    fresh    acknowledged while all is well: due within FRESH + BESIDE for each unfinished event of its dataset
+    fresh    acknowledged while all is well: due within FRESH + 2 POLL + BESIDE for each unfinished event of its dataset
     backlog  acknowledged before: due within BACKLOG + BESIDE for each, from the moment on at which all is well
 
 and never before the pauses that Meta's answers began are over (`AtMeta.opens_by`), nor before dead owners' leases are
 (LEASE). Other datasets are in neither formula: none may delay another.
 
 Where the numbers come from. FRESH: another process may have stored the event, and a worker looks every POLL seconds
-(15 in a world); a second look, and ten seconds for its calls. BESIDE: suspects have one call of four while fresh events
+(`Plan.poll_seconds`); a second look, and FRESH for its calls. BESIDE: suspects have one call of four while fresh events
 wait; parting n of them takes at most 2 n calls; a well dataset answers within 0.3 s: 2 x 4/3 x 0.3. While everything is
 refused, ten suspects are looked at in a minute: 6 s. BACKLOG: what Meta once found to lie in the future waits for half
 an hour; whatever else an event waits for by itself is shorter.
@@ -20,7 +20,7 @@ from tests.simulation.facts import Fact, Facts
 from tests.simulation.health import Health
 from tests.simulation.scheduler import MICRO, Scheduler
 
-FRESH = 40 * MICRO
+FRESH = 10 * MICRO
 BACKLOG = 1_800 * MICRO
 BESIDE, BESIDE_ALL_REFUSED = 800_000, 6 * MICRO
 LEASE = 60 * MICRO
@@ -30,6 +30,7 @@ LEASE = 60 * MICRO
 class Progress:
     def __init__(self, world: Scheduler, facts: Facts, health: Health) -> None:
         self.world, self.facts, self.health = world, facts, health
+        self._fresh = FRESH + 2 * round(health.machine.plan.poll_seconds * MICRO)
         self._beside: dict[str, int] = {}
 
     def look(self) -> None:
@@ -61,7 +62,7 @@ class Progress:
         is_fresh = acknowledged_at >= well_since + LEASE
         if is_fresh:
             self.world.mark("a fresh event was owed at once")
-        return begins_at + (FRESH if is_fresh else BACKLOG) + beside
+        return begins_at + (self._fresh if is_fresh else BACKLOG) + beside
 
     def _count(self, open_now: list[Fact]) -> None:
         """Unfinished events of each dataset; as many as there were until none was left."""

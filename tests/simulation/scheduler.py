@@ -264,9 +264,11 @@ class Scheduler:
                     self._step(task)
             elif not self._advance():
                 raise Deadlock("nobody can run, and no timer is set")
+        if self.failure is not None:
+            raise self.failure
 
     def _step(self, task: Task) -> None:
-        self.steps += 1
+        self.steps += task.process is not self.outside
         if self.steps - self._steps_by_second > MOST_STEPS_AT_ONCE:
             raise Broken(f"{MOST_STEPS_AT_ONCE} steps within a second: {task.name} of {task.process.name} spins")
         outside, self.task = self.task, task

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from conversion_relay.http_client import Response
 from conversion_relay.meta.graph import Request, Unreachable
+from tests.simulation.facts import replays
 from tests.simulation.meta import Graph, Key, Transport
 from tests.simulation.scheduler import Process, Scheduler
 
@@ -61,8 +62,8 @@ class Calls:
         call = Call(dataset, keys, self.world.task.process, self.world.now)
         for check in self.at_begin:
             check(call)
-        if self.world.marks["operator: replay"] != self._replays:
-            self._replays = self.world.marks["operator: replay"]
+        if replays(self.world) != self._replays:
+            self._replays = replays(self.world)
             self._refused.clear()
         call.new = [key for key in keys if key not in self.graph.taken and key not in self._refused]
         return call
@@ -82,12 +83,17 @@ class Calls:
 def came_to(call: Call, answer: Response | Unreachable) -> CameTo:
     """As a reader of the answer sees it."""
     document = _document(answer.body) if isinstance(answer, Response) else {}
-    if isinstance(answer, Response) and answer.status == 200 and document.get("events_received") == len(call.keys):
+    if isinstance(answer, Response) and answer.status == 200 and _is_count(document, len(call.keys)):
         return "delivered" if call.new else "delivered again"
     error = document.get("error")
     if isinstance(answer, Response) and answer.status == 400 and isinstance(error, dict) and _is_about_events(error):
         return "refused together" if len(call.keys) > 1 else "refused alone" if call.new else "refused again"
     return "trouble"
+
+
+def _is_count(document: dict[str, object], n: int) -> bool:
+    received = document.get("events_received")
+    return type(received) is int and received == n
 
 
 def _is_about_events(error: dict[str, object]) -> bool:
@@ -99,7 +105,7 @@ def _is_about_events(error: dict[str, object]) -> bool:
 def _document(body: bytes) -> dict[str, object]:
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
