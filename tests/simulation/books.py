@@ -10,7 +10,7 @@ look.
     one row     an id has one row
     the end     what ended stays as it is, unless a person replays or erases it
     kept        what was acknowledged has a row, until long after it ended
-    the truth   delivered: Meta has it. dead: Meta refused it by itself. expired: it is a week old at Meta, but for an hour
+    the truth   delivered: Meta has it. dead: Meta refused it by itself. expired: a week old at Meta, less an hour
 """
 
 from array import array

@@ -22,17 +22,16 @@ def test_25_worlds_hold(first, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-FOUND = {
-    139: "a clock set 20 days ahead",
-    337: "a clock that was an hour ahead",
-    45: "a clock set 20 days ahead while Meta was down",
-}
-
-
-@pytest.mark.parametrize("found", FOUND, ids=FOUND.values())
+@pytest.mark.parametrize("found", [3, 107], ids=["a log of two files", "a wrong clock and a dead token"])
 def test_a_world_that_once_failed_holds(found):
-    """139: an event expired when its machine's clock was set 20 days ahead. 337: one that was to be tried again waited
-    an hour longer, since its time was written under the wrong clock. 45: as 139, but Meta could not be asked."""
+    """3: the outbox file was deleted and put back, and a process that had not noticed it wrote pages of the old file
+    into the log. 107: a clock was set 20 days ahead while the token was dead, so that nobody told what time it is, and
+    the events expired.
+
+    A seed is a world only as long as what worlds are made of does not change. Two faults that were found in earlier
+    worlds have tests of their own: an event that expired when a clock was set 20 days ahead
+    (tests/delivery/test_meta_clock.py), and one that waited an hour longer for a time that a wrong clock had written
+    (tests/outbox/suite/later.py)."""
     done = play("--seed", str(found))
     assert done.returncode == 0, done.stdout[-3000:]
 
@@ -40,12 +39,6 @@ def test_a_world_that_once_failed_holds(found):
 def test_the_same_seed_is_the_same_history_to_the_letter():
     once, again, other = (play("--seed", seed).stdout for seed in ("7", "7", "8"))
     assert once == again != other and "books" in once
-
-
-def test_a_run_says_by_one_digest_what_its_histories_were(tmp_path):
-    """So two machines, or two versions of Python, are compared by one line."""
-    runs = [play("--seeds", n, "--jobs", "1", "--anew", cwd=tmp_path).stdout.splitlines()[-1] for n in ("2", "2", "3")]
-    assert runs[0] == runs[1] != runs[2] and runs[0].startswith("histories ")
 
 
 def test_what_is_planted_is_found_told_and_made_smaller(tmp_path):
@@ -61,8 +54,8 @@ def test_what_is_planted_is_found_told_and_made_smaller(tmp_path):
         "def believing(outcome, *rest):\n"
         "    return Delivered() if type(outcome) is Unreachable else real(outcome, *rest)\n"
         "sitting.decide = believing\n"
-        "seed = next(seed for seed in range(1, 60) if stage.play(draw(seed, 2.0)).why)\n"
-        "plan = draw(seed, 2.0)\n"
+        "dense = (plan for plan in (draw(seed, 2.0) for seed in range(1, 60)) if plan.hours < 4)\n"
+        "plan = next(plan for plan in dense if stage.play(plan).why)\n"
         "for plan in shrink(plan, lambda smaller: stage.play(smaller).why is not None): pass\n"
         "ending = stage.play(plan)\n"
         "print(ending.why, len(plan.acts), len(plan.moods), flush=True)\n"
@@ -71,4 +64,4 @@ def test_what_is_planted_is_found_told_and_made_smaller(tmp_path):
     environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, planted], env=environment, capture_output=True, text=True, check=False)
     why, acts, moods = done.stdout.strip().rsplit(" ", 2)
-    assert "Meta does not have it" in why and int(acts) <= 2 and int(moods) <= 3, done.stdout + done.stderr
+    assert "did not arrive" in why and int(acts) <= 2 and int(moods) <= 3, done.stdout + done.stderr

@@ -54,6 +54,11 @@ class LaterSuite(Backend):
             "due 8 days from now: the clock was set back"
         )
 
+    def test_what_a_clock_put_off_that_was_an_hour_ahead_does_not_wait_for_that_hour(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        settle_all(outbox, claim(outbox), RetryAt(NOW + 3_600, "http_500"))
+        assert claim(outbox, now=NOW + 60).events[0].event_id == "a"
+
     def test_a_retry_waits_until_it_is_due_and_counts_the_attempt(self, outbox):
         outbox.put([sealed("a")], NOW)
         settle_all(outbox, claim(outbox), RetryAt(NOW + 30, "short_count"), REFUSED)
