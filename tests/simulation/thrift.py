@@ -67,7 +67,7 @@ class Thrift:
         credit = self._credits.setdefault((call.process.number, call.dataset), Credit(world.now))
         is_useful = call.came_to in ("delivered", "refused alone")
         left = credit.left_after(world.now, EARNED if is_useful else -1)
-        if left < MOST - 2 * EARNED:
+        if left < MOST - EARNED:
             world.mark("a process called Meta in vain for a while")
         if left < 0:
             world.fail(f"{call.process.name} calls {call.dataset} again and again: the last one came to {call.came_to}")
