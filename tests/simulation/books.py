@@ -49,15 +49,19 @@ class Books:
         self._read_at = self._read_before = 0
 
     def has_ended(self, key: Key) -> bool:
+        self._forget_what_was_lost()
         return self.ended.get(key) == "delivered"
+
+    def _forget_what_was_lost(self) -> None:
+        if self.facts.times_forgiven != self._times_forgiven:
+            self._times_forgiven = self.facts.times_forgiven
+            self.ended.clear()
 
     def look(self) -> None:
         """Reads what changed; nothing while no server is up, or while the file is damaged."""
         if replays(self.world) != self._replays:
             self._replays, self._replayed_at = replays(self.world), self.world.now
-        if self.facts.times_forgiven != self._times_forgiven:
-            self._times_forgiven = self.facts.times_forgiven
-            self.ended.clear()
+        self._forget_what_was_lost()
         if self.world.now - self._read_at < EVERY:
             return
         if not any(server.service is not None and server.process.is_alive for server in self.machine.servers):

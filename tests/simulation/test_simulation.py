@@ -41,6 +41,12 @@ def test_the_same_seed_is_the_same_history_to_the_letter():
     assert once == again != other and "books" in once
 
 
+def test_a_run_says_by_one_digest_what_its_histories_were(tmp_path):
+    """So two machines, or two versions of Python, are compared by one line."""
+    runs = [play("--seeds", n, "--jobs", "1", "--anew", cwd=tmp_path).stdout.splitlines()[-1] for n in ("2", "2", "3")]
+    assert runs[0] == runs[1] != runs[2] and runs[0].startswith("histories ")
+
+
 def test_what_is_planted_is_found_told_and_made_smaller(tmp_path):
     """A delivery that believes a lost answer: the story ends with what broke."""
     planted = tmp_path / "planted.py"
@@ -64,4 +70,4 @@ def test_what_is_planted_is_found_told_and_made_smaller(tmp_path):
     environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, planted], env=environment, capture_output=True, text=True, check=False)
     why, acts, moods = done.stdout.strip().rsplit(" ", 2)
-    assert "did not arrive" in why and int(acts) <= 2 and int(moods) <= 3, done.stdout + done.stderr
+    assert "Meta does not have it" in why and int(acts) <= 2 and int(moods) <= 3, done.stdout + done.stderr
