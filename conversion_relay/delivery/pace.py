@@ -40,7 +40,7 @@ from conversion_relay.delivery.dataset_pace import (
     now_of,
     opens_at,
 )
-from conversion_relay.delivery.refusals import PROBE_CALLS, PROBE_EVERY
+from conversion_relay.delivery.refusals import PROBE_EVERY
 from conversion_relay.meta.graph import (
     Accepted,
     Misconfigured,
@@ -111,7 +111,7 @@ class Paces:
                     refusals.rest_until = now + PROBE_EVERY
                 pace.turns += 1
                 pace.shares.in_flight += 1
-                return name, min(pace.events, PROBE_CALLS) if refusals.are_all else pace.events
+                return name, pace.events
             return None
 
     def look(self, names: Iterable[str], due: Iterable[str]) -> None:

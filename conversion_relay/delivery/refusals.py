@@ -34,7 +34,7 @@ ALL_REFUSED_SECONDS = 20.0
 PROBE_EVERY = 60.0
 """Seconds between two looks at the suspects while everything is refused."""
 PROBE_CALLS = 10
-"""Suspects that one such look tries."""
+"""Suspects that one such look tries, from the newest to the oldest."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two requests with fresh events, while one after the other is refused."""
 _ERRORS = (Refused, TooLarge, Throttled, Unauthorized, Misconfigured, Unlisted)

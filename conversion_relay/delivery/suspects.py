@@ -5,7 +5,8 @@ It is the same sitting, with other answers to four questions:
   answer is no, everything goes back into the lane and the turn ends, so that it holds no call that others could make.
 - *Which first, and how many at once?* First those of whose shape little is known, since most of them are good. As many
   as `isolation.py` says of their shape. Where many are bad, a sitting keeps few of its events and gives back the
-  others, so that several workers find them side by side.
+  others, so that several workers find them side by side. While everything is refused, a few are tried from the newest
+  to the oldest: the good one whose acceptance ends that may have come after hundreds of bad ones.
 - *What if they are refused together?* They are parted here, and their parts are sent by this very sitting. Where each
   of them has an offence for which Meta refused one before, the refusal is about each of them.
 - *Where do they wait?* In their own lane, whatever the reason for waiting: after an outage they would else meet the
@@ -25,12 +26,16 @@ CROWD = 16
 
 class SuspectSitting(Sitting):
     suspects = True
+    _has_sample = False
 
     def _is_better_tried_apart(self, event: LeasedEvent, now: float) -> bool:
         return False
 
     def _next_batch(self) -> Batch | None:
         context, name = self._context, self._dataset.pixel_id
+        if context.paces.are_all_refused(name) and not self._has_sample:
+            self._has_sample = True
+            self._keep_a_sample()
         while self._batches:
             if context.stopping.is_set():
                 context.outbox.release(self._lease)
@@ -57,6 +62,14 @@ class SuspectSitting(Sitting):
                 return None
             return batch
         return None
+
+    def _keep_a_sample(self) -> None:
+        """Single events, as many as a look may try, at equal distances from the newest to the oldest."""
+        events = sorted(self._rest(), key=lambda event: event.key)
+        step = max(1.0, (len(events) - 1) / (PROBE_CALLS - 1))
+        places = {round(n * step) for n in range(min(PROBE_CALLS, len(events)))}
+        self._batches = [Batch([event]) for place, event in enumerate(events) if place in places]
+        self._give_back([event for place, event in enumerate(events) if place not in places])
 
     def _look_for_fresh_events(self, name: str) -> None:
         """The dispatcher looks, too, unless it waits for this very sitting, as on Lambda."""

@@ -126,7 +126,8 @@ class Delivery:
             lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, now)
             self._paces.claimed(name, len(lease.events) if lease else 0, turn.events)
             return lease
-        most = min(turn.events, CROWD if isolation.is_crowded(name) else MOST_EVENTS)
+        is_shared = isolation.is_crowded(name) and not self._paces.are_all_refused(name)
+        most = min(turn.events, CROWD if is_shared else MOST_EVENTS)
         lease = self._outbox.claim_suspects(name, most, LEASE_SECONDS, now)
         if (len(lease.events) if lease else 0) < most:
             isolation.few_are_left(name)

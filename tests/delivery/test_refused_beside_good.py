@@ -182,6 +182,26 @@ def test_100_refused_alone_and_then_200_good_ones(outbox, clock, pause):
     assert states(outbox, *ids(bad)) == {"dead": 100}
 
 
+@pytest.mark.parametrize(("bad_ones", "pause"), [(100, 5), (400, 5), (400, 30), (400, 60), (1_000, 60)])
+def test_good_events_of_a_refused_shape_do_not_wait_behind_all_that_is_refused(outbox, clock, bad_ones, pause):
+    """A list of which every line is refused, and then good ones that look the same to us."""
+
+    def refuse(events):
+        is_bad = any(event["custom_data"]["content_category"] == "broken" for event in events)
+        return error(100, 2804008) if is_bad else None
+
+    bad = [sealed(f"{n:x}b", custom_data={"content_category": "broken"}) for n in range(bad_ones)]
+    good = [sealed(f"{n:x}a", custom_data={"content_category": "good"}) for n in range(200)]
+    site = Site(outbox, clock, refuse)
+    site.put(bad)
+    site.live(pause, fresh=False)
+    site.put(good)
+    site.live(4_000, fresh=False, until=lambda: set(ids(good)) <= site.delivered_at.keys())
+    # Each event once, a call after the other; after each 20 s in which nothing was taken, a rest of a minute.
+    assert site.slowest(ids(good)) < 60 * (1 + bad_ones / 200) + CALL * (bad_ones + len(good))
+    assert site.refused_calls <= bad_ones + 40
+
+
 def test_a_known_cause_is_tried_alone_and_late_until_one_of_its_shape_is_taken(outbox, clock):
     is_mended = []
 

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from timeit import default_timer as real_clock
 
 import msgspec
 
@@ -82,7 +81,7 @@ def _play_all(options: argparse.Namespace) -> int:
     known = {} if options.anew else _noted(options.hours)
     NOTES.parent.mkdir(exist_ok=True)
     endings = {seed: known[seed] for seed in seeds if seed in known}
-    began, played = real_clock(), 0.0
+    played = spent = 0.0
     missing = [seed for seed in seeds if seed not in known]
     chunks = [missing[n : n + AT_ONCE] for n in range(0, len(missing), AT_ONCE)]
     with NOTES.open("wb" if options.anew else "ab") as notes, ThreadPoolExecutor(options.jobs) as pool:
@@ -90,14 +89,14 @@ def _play_all(options: argparse.Namespace) -> int:
             for ending in chunk:
                 endings[ending.seed] = ending
                 played += ending.virtual_hours
+                spent += ending.core_seconds
                 notes.write(msgspec.json.encode([options.hours, ending]) + b"\n")
                 if ending.why:
                     print(f"\r\033[K{ending.describe()}" if sys.stdout.isatty() else ending.describe(), flush=True)
             notes.flush()
-            rate = played / (real_clock() - began) * 60
-            print(
-                f"\r{len(endings)} of {len(seeds)} worlds, {rate:.0f} virtual hours a minute ", end="", file=sys.stderr
-            )
+            rate = played / spent * 60 if spent else 0
+            progress = f"{len(endings)} of {len(seeds)} worlds, {rate:.0f} virtual hours a minute of one core"
+            print(f"\r{progress} ", end="", file=sys.stderr)
     print(file=sys.stderr)
     return _sum_up(list(endings.values()), reach=options.reach, page=options.keep)
 

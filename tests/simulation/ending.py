@@ -18,6 +18,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     marks: dict[str, int]
     events: int = 0
     calls: int = 0
+    core_seconds: float = 0.0
+    """What this world took of a processor."""
 
     def describe(self) -> str:
         return (

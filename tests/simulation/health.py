@@ -7,10 +7,12 @@ mood delays nobody; so a rule changed, a token that ended, or a mood that somebo
 
 from tests.simulation.facts import Facts
 from tests.simulation.machine import Machine
+from tests.simulation.plan import ACTS
 from tests.simulation.scheduler import MICRO, Scheduler
 from tests.simulation.witness import Call
 
-HARMLESS = frozenset(f"operator: {act}" for act in ("replay", "replay_some", "erase", "erase_in_flight", "renew_token"))
+HARMLESS = ("replay", "replay_some", "erase", "erase_in_flight", "renew_token")
+HARMFUL = tuple(f"operator: {act}" for act in ACTS if act not in HARMLESS)
 """Every other act of the operator may stop delivery for a while."""
 SLOW = 2 * MICRO
 """From here on the product counts an answer as slow, and makes fewer calls."""
@@ -72,7 +74,7 @@ class Health:
     def look(self) -> None:
         """From time to time."""
         now, acts, machine = self.world.now, self.acts(), self.machine
-        if acts != self._acts or not self.disk_is_well() or machine.clock_offset:
+        if acts != self._acts or not self.disk_is_well() or machine.clock_offset or machine.is_in_work:
             self._acts, self._quiet_since = acts, now
         if machine.clock_offset:
             self.facts.clock_was_wrong = True
@@ -87,11 +89,18 @@ class Health:
 
     def acts(self) -> int:
         """How many acts of the operator there were that may stop delivery."""
-        return sum(n for what, n in self.world.marks.items() if what.startswith("operator: ") and what not in HARMLESS)
+        return sum(self.world.marks[act] for act in HARMFUL)
 
     def disk_is_well(self) -> bool:
         disk = self.machine.disk
-        return not (disk.sync_fails or disk.write_fails or disk.read_fails or disk.filled or disk.sync_seconds > 0.01)
+        return not (
+            disk.sync_fails
+            or disk.write_fails
+            or disk.read_fails
+            or disk.filled
+            or disk.bad
+            or disk.sync_seconds > 0.01
+        )
 
     def machine_since(self) -> int | None:
         """Since when at least one process delivers, on a good disk, under a right clock; None: not now."""

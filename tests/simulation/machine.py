@@ -90,6 +90,8 @@ class Machine:
         self.config = folder / "relay.toml"
         self.outbox = folder / "outbox.db"
         self.clock_offset = 0
+        self.is_in_work = False
+        """The operator is in the middle of an act."""
         self.settings = Wanted()
         self.spoiled: dict[Key, None] = {}
         """Events that the door must refuse."""

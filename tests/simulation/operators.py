@@ -35,7 +35,9 @@ class Operator:
                 continue
             self.world.mark(f"operator: {act}")
             self.world.note(f"operator: {act}")
+            self.machine.is_in_work = True
             _ACTS[act](self)
+            self.machine.is_in_work = False
             self.world.note(f"operator: {act} is over")
             self.supervise()
 

@@ -9,6 +9,7 @@
 
 import io
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -207,4 +208,8 @@ def play(plan: Plan, files: Any) -> Ending:
     worker.POLL_SECONDS = worker.HOUSE_SECONDS = plan.poll_seconds
     retry.LONGEST_OUTAGE_DELAY = plan.longest_pause or 30.0
     retry.PROBE_EVERY = plan.longest_pause or 60.0
-    return World(plan, files).play()
+    before = os.times()
+    ending = World(plan, files).play()
+    after = os.times()
+    spent = after.user + after.system - before.user - before.system
+    return msgspec.structs.replace(ending, core_seconds=round(spent, 3))

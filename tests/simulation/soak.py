@@ -16,6 +16,7 @@ class Soak(msgspec.Struct, frozen=True):
 
     worlds: int
     hours: float
+    core_seconds: float
     events: int
     calls: int
     marks: Counter[str]
@@ -30,6 +31,7 @@ class Soak(msgspec.Struct, frozen=True):
         return cls(
             worlds=len(endings),
             hours=sum(ending.virtual_hours for ending in endings),
+            core_seconds=sum(ending.core_seconds for ending in endings),
             events=sum(ending.events for ending in endings),
             calls=sum(ending.calls for ending in endings),
             marks=marks,
@@ -46,9 +48,10 @@ class Soak(msgspec.Struct, frozen=True):
         return "\n".join([*reached, self.whole(), f"histories {self.histories}"])
 
     def whole(self) -> str:
+        rate = self.hours / self.core_seconds * 60 if self.core_seconds else 0
         return (
-            f"{self.worlds:,} worlds, {self.hours:,.0f} virtual hours, {self.events:,} events,"
-            f" {self.calls:,} calls to Meta, {self.failed} failed"
+            f"{self.worlds:,} worlds, {self.hours:,.0f} virtual hours ({rate:,.0f} a minute of one core),"
+            f" {self.events:,} events, {self.calls:,} calls to Meta, {self.failed} failed"
         )
 
     def table(self) -> str:

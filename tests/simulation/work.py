@@ -46,7 +46,7 @@ class Work:
         passed, steps, writes, things = (a - b for a, b in zip(now, self._last, strict=False))
         acts, before = self.health.acts(), self._last[4]
         self._last = *now, acts
-        if acts != before or not self.health.disk_is_well():
+        if acts != before or not self.health.disk_is_well() or self.machine.is_in_work:
             return
         share = len(self.machine.servers) * max(1.0, passed / (60 * MICRO))
         for what, n, most in (("steps", steps, STEPS), ("writes", writes, WRITES)):
