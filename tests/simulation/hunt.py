@@ -94,28 +94,39 @@ class Hunt:
         self._of = _digest_of_code()
         self._known = {} if options.anew else self._noted()
         self._lock = threading.Lock()
-        self._copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
+        self._copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
         self._fails_anyway: dict[int, bool] = {}
         NOTES.parent.mkdir(exist_ok=True)
         self._notes = NOTES.open("wb" if options.anew else "ab")
 
     def run(self) -> list[Result]:
+        if all(self._is_done(self._begun(mistake), mistake) for mistake in self._mistakes):
+            return [self._begun(mistake) for mistake in self._mistakes]
         with tempfile.TemporaryDirectory(prefix="hunt-") as folder, ThreadPoolExecutor(self._jobs) as threads:
-            self._sound = _compiled(Copy(Path(folder, "sound")))
+            self._sound = _compiled(Copy(Path(folder, "sound")).folder)
             for n in range(self._jobs):
-                self._copies.put(_compiled(Copy(Path(folder, str(n)))))
+                self._copies.put(shutil.copytree(self._sound, Path(folder, str(n))))
             return list(threads.map(self._hunt, self._mistakes))
 
+    def _begun(self, mistake: Mistake) -> Result:
+        nothing = Result(mistake.name, mistake.digest, self._of, self._hours, 0)
+        return self._known.get(mistake.digest, nothing)
+
+    def _is_done(self, result: Result, mistake: Mistake) -> bool:
+        return result.why is not None or result.played >= self._most(mistake)
+
+    def _most(self, mistake: Mistake) -> int:
+        return min(self._seeds, mistake.within or self._seeds)
+
     def _hunt(self, mistake: Mistake) -> Result:
-        result = self._known.get(mistake.digest) or Result(mistake.name, mistake.digest, self._of, self._hours, 0)
-        most = min(self._seeds, mistake.within or self._seeds)
-        if result.why or result.played >= most:
+        result = self._begun(mistake)
+        if self._is_done(result, mistake):
             return result
         copy = self._copies.get()
         try:
-            with planted(copy.folder, mistake):
-                while result.why is None and result.played < most:
-                    result = self._look(copy, result, min(AT_ONCE, most - result.played))
+            with planted(copy, mistake):
+                while not self._is_done(result, mistake):
+                    result = self._look(copy, result, min(AT_ONCE, self._most(mistake) - result.played))
                     self._note(result)
         finally:
             self._copies.put(copy)
@@ -123,10 +134,10 @@ class Hunt:
         print(f"{mistake.name}: {found}"[:200], flush=True)
         return result
 
-    def _look(self, copy: Copy, before: Result, count: int) -> Result:
+    def _look(self, copy: Path, before: Result, count: int) -> Result:
         """Some more worlds, up to the first one that finds it."""
         last = before.played
-        for world in play(copy.folder, before.played + 1, count, self._hours):
+        for world in play(copy, before.played + 1, count, self._hours):
             last = world.seed
             if world.why and not self._does_fail_anyway(world.seed):
                 return msgspec.structs.replace(before, played=last, why=world.why)
@@ -134,7 +145,7 @@ class Hunt:
 
     def _does_fail_anyway(self, seed: int) -> bool:
         if seed not in self._fails_anyway:
-            self._fails_anyway[seed] = any(world.why for world in play(self._sound.folder, seed, 1, self._hours))
+            self._fails_anyway[seed] = any(world.why for world in play(self._sound, seed, 1, self._hours))
         return self._fails_anyway[seed]
 
     def _note(self, result: Result) -> None:
@@ -231,10 +242,10 @@ def keep(page: Path, lines: str) -> None:
     page.write_text(f"{before}{BEGIN}{lines}\n\nNot hunted, since no world can see them:\n\n{unseen}\n{END}{after}")
 
 
-def _compiled(copy: Copy) -> Copy:
+def _compiled(copy: Path) -> Path:
     """Bytecode that is known by the text it was made of, so that a planted mistake is compiled, and nothing else."""
     command = [sys.executable, "-m", "compileall", "-qq", "--invalidation-mode", "checked-hash"]
-    subprocess.run([*command, "conversion_relay", "tests/simulation"], cwd=copy.folder, check=True)
+    subprocess.run([*command, "conversion_relay", "tests/simulation"], cwd=copy, check=True)
     return copy
 
 
