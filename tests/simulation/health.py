@@ -31,6 +31,7 @@ class AtMeta:
         self.opens_by = 0
         """By then every pause is over that an earlier answer began."""
         self.refused_in_a_row = 0
+        self.under_way: list[Call] = []
 
     @property
     def is_all_refused(self) -> bool:
@@ -49,6 +50,10 @@ class Health:
         """Of the processes that deliver, by their number."""
 
     # -- what is seen -------------------------------------------------------------------------------------------------
+
+    def at_begin(self, call: Call) -> None:
+        dataset = self.datasets[call.dataset]
+        dataset.under_way = [other for other in dataset.under_way if other.is_under_way] + [call]
 
     def at_end(self, call: Call) -> None:
         dataset, now = self.datasets[call.dataset], self.world.now
@@ -83,6 +88,9 @@ class Health:
             for server in machine.servers[: machine.plan.workers]
             if server.service is not None and server.process.is_alive
         ]
+        for dataset in self.datasets.values():
+            if any(call.is_under_way and now - call.began_at > SLOW for call in dataset.under_way):
+                dataset.well_since = now
         self._up_since = {number: self._up_since.get(number, now) for number in up}
 
     # -- what is asked ------------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ class Server:
         """Status and JSON; status 0 where no answer came: the process died, or it was not up."""
         if self.service is None or not self.process.is_alive:
             return 0, None
+        current().given += len(body["data"]) if isinstance(body.get("data"), list) else 1
         try:
             return self.running.call(_request(self.service, path, json.dumps(body).encode(), headers), ANSWER_SECONDS)
         except TimeoutError:

@@ -17,63 +17,16 @@ import random
 from asyncio.events import _get_running_loop, _set_running_loop
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any
 
 import greenlet
+
+from tests.simulation.tasks import Broken, Deadlock, Killed, Process, Task, Wait
 
 START = 1_795_435_200
 """Virtual time begins here: Unix seconds, a morning in November 2026."""
 MICRO = 1_000_000
 MOST_STEPS_AT_ONCE = 200_000
 """Within one second of virtual time; whoever needs more spins."""
-
-
-class Killed(BaseException):
-    """The process of this task is gone. Not an Exception, so no `except Exception` of the product keeps it."""
-
-
-class Deadlock(Exception):
-    """Nobody can run and nothing will happen any more."""
-
-
-class Broken(Exception):
-    """Something that must hold does not."""
-
-
-class Process:
-    """A group of tasks that lives and dies together; `clock_offset` is how wrong its wall clock is, in microseconds."""
-
-    def __init__(self, name: str, number: int) -> None:
-        self.name, self.number = name, number
-        self.is_alive = True
-        self.clock_offset = 0
-        self.tasks: list[Task] = []
-        self.connections: list[Any] = []
-        """Of SQLite; the kernel would close them with the process."""
-        self.at_kill: list[Callable[[], None]] = []
-        self.held: list[Task] | None = None
-        """Its tasks that could run, while it stands still."""
-
-
-class Task:
-    """A thread of the simulated world."""
-
-    def __init__(self, body: Callable[[], object], process: Process, name: str) -> None:
-        self.process, self.name = process, name
-        self.greenlet = greenlet.greenlet(body)
-        self.is_queued = False
-        self.wait: Wait | None = None
-        self.loop: Any = None
-        """The asyncio loop that runs in this task; asyncio keeps it by OS thread, and there is one."""
-
-
-class Wait:
-    """One stay in a queue of waiters; ended once, by a waker or by the clock."""
-
-    __slots__ = ("is_over", "task", "was_woken")
-
-    def __init__(self, task: Task) -> None:
-        self.task, self.is_over, self.was_woken = task, False, False
 
 
 class Waiters:
@@ -123,7 +76,11 @@ class Scheduler:
         self.history: list[str] = []
         self.marks: Counter[str] = Counter()
         self.steps = 0
-        self._second = self._steps_by_second = 0
+        """Of the product's processes."""
+        self._switches = 0
+        self.given = 0
+        """Events that were handed to a door, those that it knew included."""
+        self._second = self._switches_by_second = 0
         self.failure: BaseException | None = None
         self.outside = Process("world", 0)
         self.task = Task(lambda: None, self.outside, "outside")
@@ -268,8 +225,9 @@ class Scheduler:
             raise self.failure
 
     def _step(self, task: Task) -> None:
+        self._switches += 1
         self.steps += task.process is not self.outside
-        if self.steps - self._steps_by_second > MOST_STEPS_AT_ONCE:
+        if self._switches - self._switches_by_second > MOST_STEPS_AT_ONCE:
             raise Broken(f"{MOST_STEPS_AT_ONCE} steps within a second: {task.name} of {task.process.name} spins")
         outside, self.task = self.task, task
         _set_running_loop(task.loop)
@@ -285,7 +243,7 @@ class Scheduler:
                 wait.is_over = True
                 self.now = max(self.now, when)
                 if self.now - self._second >= MICRO:
-                    self._second, self._steps_by_second = self.now, self.steps
+                    self._second, self._switches_by_second = self.now, self._switches
                 self.ready(wait.task)
                 return True
         return False

@@ -33,7 +33,7 @@ class Watch:
         self.thrift = Thrift(world, facts, self.health)
         self.work = Work(world, machine, facts, self.health)
         self.calls = Calls(world, graph)
-        self.calls.at_begin += [self.safety.at_begin, self.work.at_begin]
+        self.calls.at_begin += [self.safety.at_begin, self.health.at_begin, self.work.at_begin]
         self.calls.at_end += [self.safety.at_end, self.health.at_end, self.thrift.at_end]
         machine.disk.canaries = graph.canaries
         self._looked_at = 0

@@ -42,7 +42,7 @@ class Work:
         """A minute or so after the last look."""
         if self._kept_at_first is None:
             self._kept_at_first = self._weigh()
-        now = (self.world.now, self.world.steps, self.machine.disk.writes, self._things + len(self.facts.known))
+        now = (self.world.now, self.world.steps, self.machine.disk.writes, self._things + self.world.given)
         passed, steps, writes, things = (a - b for a, b in zip(now, self._last, strict=False))
         acts, before = self.health.acts(), self._last[4]
         self._last = *now, acts
