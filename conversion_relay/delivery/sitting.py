@@ -142,12 +142,11 @@ class Sitting:
 
     def _without_revoked(self, events: list[LeasedEvent]) -> list[LeasedEvent]:
         """What was erased or withdrawn since it was claimed is not sent. Between this look and a call nothing waits."""
-        ask = partial(self._context.outbox.revoked, events)
-        revoked = self._surely(ask, "Nothing is sent, since the outbox cannot be read")
-        if not revoked:
-            return events
-        self._settle([(event, Withhold("withdrawn")) for event in events if event.key in revoked], None)
-        return self._without_revoked([event for event in events if event.key not in revoked])
+        why = "Nothing is sent, since the outbox cannot be read"
+        while revoked := self._surely(partial(self._context.outbox.revoked, events), why):
+            self._settle([(event, Withhold("withdrawn")) for event in events if event.key in revoked], None)
+            events = [event for event in events if event.key not in revoked]
+        return events
 
     def _extend_lease(self) -> None:
         now = self._context.steady_clock()

@@ -84,44 +84,44 @@ def shift_lanes(db: apsw.Connection, dataset: int, now: float) -> int:
     """What is no longer fresh joins the backlog, and so does what has waited its time; how many."""
     spans = _spans(now)
     # One look tells that there is nothing to do, as it nearly always does; ten statements told it ten times slower.
-    (found,) = read(db, _HOLD_SOMETHING, (*_edges(now), dataset))
+    (found,) = read(db, _HOLD_SOMETHING, (*_flat(spans), dataset))
     return sum(_shift(db, dataset, *span) for span, holds in zip(spans, found, strict=True) if holds)
 
 
 def to_shift(read: Read, now: float) -> list[int]:
     """The datasets for which `shift_lanes` has something to do."""
-    return [dataset for (dataset,) in read(_TO_SHIFT, _edges(now))]
+    return [dataset for (dataset,) in read(_TO_SHIFT, _flat(_spans(now)))]
 
 
-def _edges(now: float) -> tuple[float, float, float]:
-    """Not fresh since, waited until, and written under another clock after."""
-    return now - FRESH_SECONDS, now, now + LONGEST_WAIT
+Span = tuple[int, float, float]
+"""A lane, and the ranks after and until which its events are meant."""
 
 
-def _spans(now: float) -> tuple[tuple[int, float, float], ...]:
-    """(lane, after, until) of what goes to the backlog; `_BOUNDS` says the same."""
-    stale, waited, strange = _edges(now)
+def _spans(now: float) -> tuple[Span, ...]:
+    """What goes to the backlog."""
+    far = now + LONGEST_WAIT
     return (
-        (LIVE, -1e18, stale),
-        (LATER, -1e18, waited),
-        (LATER, strange, 1e18),
-        (HELD, -1e18, waited),
-        (SUSPECTS, strange, 1e18),
+        (LIVE, -1e18, now - FRESH_SECONDS),
+        (LATER, -1e18, now),
+        (LATER, far, 1e18),
+        (HELD, -1e18, now),
+        (SUSPECTS, far, 1e18),
     )
 
 
-_BOUNDS = ((LIVE, "<= ?1"), (LATER, "<= ?2"), (LATER, "> ?3"), (HELD, "<= ?2"), (SUSPECTS, "> ?3"))
+def _flat(spans: tuple[Span, ...]) -> tuple[float, ...]:
+    return tuple(value for span in spans for value in span)
 
 
-def _holds(dataset: str) -> list[str]:
-    return [
-        f"EXISTS (SELECT 1 FROM queue WHERE dataset = {dataset} AND lane = {lane} AND rank {bound})"
-        for lane, bound in _BOUNDS
-    ]
+def _hold(dataset: str) -> list[str]:
+    """A question for each of `_spans`, whose values are the first parameters."""
+    lane_of = "EXISTS (SELECT 1 FROM queue WHERE dataset = {} AND lane = ?{} AND rank > ?{} AND rank <= ?{})"
+    return [lane_of.format(dataset, n, n + 1, n + 2) for n in range(1, _VALUES, 3)]
 
 
-_HOLD_SOMETHING = f"SELECT {', '.join(_holds('?4'))}"
-_TO_SHIFT = f"SELECT id FROM dataset WHERE {' OR '.join(_holds('id'))}"
+_VALUES = len(_flat(_spans(0.0)))
+_HOLD_SOMETHING = f"SELECT {', '.join(_hold(f'?{_VALUES + 1}'))}"
+_TO_SHIFT = f"SELECT id FROM dataset WHERE {' OR '.join(_hold('id'))}"
 
 
 def _shift(db: apsw.Connection, dataset: int, lane: int, after: float, until: float) -> int:
