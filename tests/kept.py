@@ -9,15 +9,12 @@ import apsw
 
 
 def keep(page: Path, mark: str, lines: str) -> None:
-    """Puts them between `<!-- mark: begin -->` and `<!-- mark: end -->`, in place of those of the run before.
-
-    Raises ValueError for a page without these marks."""
-    begin, end = f"<!-- {mark}: begin -->\n", f"<!-- {mark}: end -->"
-    before, found_begin, rest = page.read_text().partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not (found_begin and found_end):
-        raise ValueError(f"{page.name} has no place for it: {begin.strip()} ... {end}")
-    page.write_text(f"{before}{begin}Run of {_where()}.\n\n{lines}{end}{after}")
+    """Puts them between `<!-- mark: begin -->` and `<!-- mark: end -->`, in place of those of the run before; a page
+    without these marks gets them at its end."""
+    begin, end = f"<!-- {mark}: begin -->\n", f"<!-- {mark}: end -->\n"
+    before, _, rest = page.read_text("utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    page.write_text(f"{before}{begin}Run of {_where()}.\n\n{lines}{end}{after}", "utf-8")
 
 
 def _where() -> str:

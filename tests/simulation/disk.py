@@ -124,8 +124,7 @@ class Disk:
 
     def rot(self, path: Path, index: str) -> bool:
         """The root page of this index becomes noise, as on a bad sector: no row is lost, but the file is damaged.
-        Whether
-        there was anything to damage. Nobody may have it open."""
+        Whether there was anything to damage. Nobody may have it open."""
         if not path.exists():
             return False
         db = apsw.Connection(

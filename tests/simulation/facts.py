@@ -4,10 +4,9 @@ The facts are kept by the world alone: from what it sent, what was answered, and
 is asked.
 """
 
-from tests.simulation.meta import Graph, Key
+from tests.simulation.meta import WEEK, Graph, Key
 from tests.simulation.scheduler import MICRO, START, Scheduler
 
-WEEK = 7 * 86_400
 MARGIN = 3_700
 """Seconds: what is within an hour of Meta's limit is not sent any more."""
 GIVEN_UP = 1_800 * MICRO
@@ -17,7 +16,10 @@ GIVEN_UP = 1_800 * MICRO
 class Fact:
     """One event. Times are virtual microseconds; None: it did not happen."""
 
-    __slots__ = ("acknowledged_at", "digest", "erased_at", "event_time", "is_broken", "key", "made_at", "taken_back_at")
+    __slots__ = (
+        "acknowledged_at", "digest", "erased_at", "event_time", "is_broken", "is_silent", "key", "made_at",
+        "taken_back_at",
+    )  # fmt: skip
 
     def __init__(self, key: Key, *, is_broken: bool, event_time: int, made_at: int = 0) -> None:
         self.key, self.is_broken, self.event_time, self.made_at = key, is_broken, event_time, made_at
@@ -25,6 +27,8 @@ class Fact:
         self.taken_back_at: int | None = None
         self.erased_at: int | None = None
         self.digest = ""
+        self.is_silent = False
+        """Its visitor did not speak of consent."""
 
     @property
     def is_gone(self) -> bool:
@@ -48,10 +52,8 @@ class Facts:
         """Those that were taken back or erased."""
         self.clock_was_wrong = False
         """The machine's, at some time in this world."""
-        self.silent: list[Fact] = []
-        """Of visitors who did not speak of consent."""
         self.are_silent_withheld = False
-        """The operator asked for consent: what these visitors sent need not be sent any more."""
+        """The operator asked for consent: what silent visitors sent need not be sent any more."""
         self.times_forgiven = 0
         """How often something was lost that nobody could keep (`loss.py`): what was known of rows holds no more."""
         self._open: dict[Key, Fact] = {}
@@ -79,7 +81,7 @@ class Facts:
             fact.acknowledged_at is not None
             and not fact.is_gone
             and not fact.is_broken
-            and not (self.are_silent_withheld and fact in self.silent)
+            and not (self.are_silent_withheld and fact.is_silent)
             and fact.key not in self.graph.refused_alone
             and fact.key not in self.graph.taken
             and fact.event_time > START + self.world.now / MICRO + self.graph.most_ahead + MARGIN - WEEK

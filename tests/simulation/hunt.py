@@ -29,11 +29,11 @@ from pathlib import Path
 
 import msgspec
 
+from tests.kept import keep
 from tests.mutants import Copy
 from tests.simulation.mistakes import ROOT, Mistake, choice, chosen, planted
 
 NOTES = Path(".soak/hunt.jsonl")
-BEGIN, END = "<!-- hunt: begin -->\n", "<!-- hunt: end -->\n"
 AT_ONCE = 20
 """Worlds of one OS process."""
 MOST_SECONDS = 60
@@ -80,7 +80,7 @@ def main() -> int:
     lines = table(results)
     print(lines)
     if options.keep:
-        keep(options.keep, lines)
+        keep(options.keep, "hunt", with_unseen(lines))
     missed = [result for result in results if result.why is None]
     print(f"{len(results) - len(missed)} of {len(results)} planted mistakes were found")
     return bool(missed)
@@ -231,15 +231,10 @@ def _short(why: str, most: int = 90) -> str:
     return line if len(line) <= most else line[: most - 4] + " ..."
 
 
-def keep(page: Path, lines: str) -> None:
-    """In the page, between the two marks, or at its end; what is not hunted stands below."""
+def with_unseen(lines: str) -> str:
+    """The table, and below it what is not hunted."""
     unseen = "\n".join(f"- {one.name}: {one.why}" for one in choice().unseen)
-    text = page.read_text("utf-8")
-    if BEGIN not in text:
-        text += f"\n{BEGIN}{END}"
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}{lines}\n\nNot hunted, since no world can see them:\n\n{unseen}\n{END}{after}")
+    return f"{lines}\n\nNot hunted, since no world can see them:\n\n{unseen}\n"
 
 
 def _compiled(copy: Path) -> Path:

@@ -16,7 +16,7 @@ from tests.simulation.disk import Disk, close_connections
 from tests.simulation.loop import Running
 from tests.simulation.meta import Graph, Key
 from tests.simulation.plan import Plan
-from tests.simulation.scheduler import Process, current
+from tests.simulation.scheduler import MICRO, Process, current
 
 API_KEY = "simulated-api-key"
 ORIGIN = "https://shop.example"
@@ -180,7 +180,7 @@ class Machine:
 
     def set_clock(self, offset_seconds: float) -> None:
         current().mark("the clock was set")
-        self.shift_clock(round(offset_seconds * 1_000_000))
+        self.shift_clock(round(offset_seconds * MICRO))
 
     def shift_clock(self, offset: int) -> None:
         """In microseconds; of the running processes, too."""

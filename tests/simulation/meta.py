@@ -42,8 +42,6 @@ class Graph:
         }
         self.taken: dict[Key, float] = {}
         self.bodies: dict[Key, str] = {}
-        self.seen_at: dict[Key, float] = {}
-        """When the last request that holds this event began."""
         self.in_flight: dict[Key, None] = {}
         self.calls: Counter[str] = Counter()
         self.refused_alone: set[Key] = set()
@@ -192,8 +190,6 @@ class Transport:
         graph.calls[name] += 1
         events = json.loads(request.body)["data"]
         keys = [(name, event["event_name"], event["event_id"]) for event in events]
-        for key in keys:
-            graph.seen_at[key] = world.now
         for canary in graph.canaries:
             if canary in request.body:
                 world.fail(f"personal data on the wire: {canary!r}")

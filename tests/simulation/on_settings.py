@@ -75,6 +75,7 @@ def ask_for_consent(operator: "Operator") -> None:
     machine.settings.top = []
     machine.write_settings()
     operator.world.sleep(2 * operator.plan.poll_seconds)  # until everybody has read it
-    for fact in operator.facts.silent:
-        fact.erased_at = fact.erased_at or operator.world.now
+    for fact in operator.facts.known.values():
+        if fact.is_silent:
+            fact.erased_at = fact.erased_at or operator.world.now
     operator.facts.are_silent_withheld = False

@@ -13,12 +13,10 @@ from typing import Any
 
 from tests.simulation.facts import Fact, Facts
 from tests.simulation.machine import ORIGIN, Machine, Server
-from tests.simulation.operators import Operator
 from tests.simulation.plan import SitePlan
 from tests.simulation.scheduler import MICRO, START, Scheduler
 from tests.simulation.templates import GOOD, custom_data, spoil
 
-__all__ = ["Operator", "Site"]
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
 NAMES = (("Lead", 5), ("ViewContent", 8), ("Purchase", 2), ("CompleteRegistration", 2), ("Contact", 1))
 AGES = (0,) * 60 + (5, 60, 3600) * 12 + (86_400, 3 * 86_400, 601_000)
@@ -161,8 +159,7 @@ class Site:
             spoil(event, chance)
         fact = self.facts.new((self.dataset, name, event_id), is_broken=is_broken or is_spoiled, event_time=event_time)
         fact.digest = hashlib.sha256(f"canary.{event_id}@example.org".encode()).hexdigest()
-        if is_silent:
-            self.facts.silent.append(fact)
+        fact.is_silent = is_silent
         if is_spoiled:
             self.machine.spoiled[fact.key] = None
         return event, fact

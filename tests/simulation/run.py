@@ -26,7 +26,8 @@ from tests.simulation.ending import Ending, digest
 from tests.simulation.facts import Facts
 from tests.simulation.machine import Machine
 from tests.simulation.meta import Graph
-from tests.simulation.people import Operator, Site
+from tests.simulation.operators import Operator
+from tests.simulation.people import Site
 from tests.simulation.plan import Plan
 from tests.simulation.scheduler import MICRO, Deadlock, Scheduler, begin
 from tests.simulation.watch import Watch

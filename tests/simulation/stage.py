@@ -1,6 +1,5 @@
 """Puts the doubles in place, then imports the product, then plays. One OS process does this once, and plays one world
-after
-the other."""
+after the other."""
 
 from tests.simulation import doubles, scheduler, vfs
 from tests.simulation.ending import Ending

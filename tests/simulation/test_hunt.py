@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.kept import keep
 from tests.rooms import ROOT
 from tests.simulation import hunt, mistakes
 
@@ -67,9 +68,10 @@ def test_what_a_fault_changes_stands_once_in_its_file(fault):
 
 def test_a_page_keeps_the_table_between_its_marks(tmp_path):
     page = tmp_path / "simulation.md"
-    page.write_text(f"# The simulation\n\nTheory.\n\n{hunt.BEGIN}of last year\n{hunt.END}\nMore.\n")
+    page.write_text("# The simulation\n\nTheory.\n\n<!-- hunt: begin -->\nof last year\n<!-- hunt: end -->\n\nMore.\n")
     found = hunt.Result("it forgets", "1", "2", 2.0, 17, "Broken: 1 | lost")
-    hunt.keep(page, hunt.table([found, hunt.Result("it sleeps", "3", "2", 2.0, 2_000)]))
+    table = hunt.table([found, hunt.Result("it sleeps", "3", "2", 2.0, 2_000)])
+    keep(page, "hunt", hunt.with_unseen(table))
     text = page.read_text()
     assert "| it forgets | 17 | Broken: 1 / lost |" in text and "| it sleeps | not within 2,000 |" in text
     assert "of last year" not in text
