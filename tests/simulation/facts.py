@@ -76,13 +76,15 @@ class Facts:
         return list(self._open.values())
 
     def is_owed(self, fact: Fact) -> bool:
-        """Whether Meta must get it: it was acknowledged, it is good, and nothing ended it."""
+        """Whether Meta must get it: it is good, and nothing ended it."""
+        return not fact.is_broken and fact.key not in self.graph.refused_alone and self.is_alive(fact)
+
+    def is_alive(self, fact: Fact) -> bool:
+        """It was acknowledged, Meta does not have it, and nobody took it back, nor did its time."""
         return (
             fact.acknowledged_at is not None
             and not fact.is_gone
-            and not fact.is_broken
             and not (self.are_silent_withheld and fact.is_silent)
-            and fact.key not in self.graph.refused_alone
             and fact.key not in self.graph.taken
             and fact.event_time > START + self.world.now / MICRO + self.graph.most_ahead + MARGIN - WEEK
         )

@@ -52,6 +52,11 @@ class Operator:
             self.world.sleep(max(0.0, (self.machine.graph.asked_until - self.world.now) / MICRO))
             self.as_command("look and release", on_outbox.look_and_release)
 
+    def replay_all(self) -> None:
+        """After the calm, when what was dead may live again."""
+        self.world.mark("operator: replay")
+        on_outbox.replay(self)
+
     def wait(self, seconds: float) -> None:
         """Ends early when the time of faults is over."""
         ends_at = self.world.now + round(seconds * MICRO)

@@ -74,11 +74,11 @@ class Site:
 
     # -- one visitor ---------------------------------------------------------------------------------------------------
 
-    def visit(self, n: int, *, broken: bool | None = None) -> None:
+    def visit(self, n: int, *, broken: bool | None = None, page: str | None = None) -> None:
         """One request with `n` events, in a task of its own."""
-        self.world.spawn(lambda: self._send(n, broken), f"visitor of {self.dataset}", self.world.outside)
+        self.world.spawn(lambda: self._send(n, broken, page), f"visitor of {self.dataset}", self.world.outside)
 
-    def _send(self, n: int, broken: bool | None) -> None:
+    def _send(self, n: int, broken: bool | None, page: str | None) -> None:
         chance = self.chance
         is_page = n == 1 and chance.random() < 0.4
         order = (
@@ -86,7 +86,7 @@ class Site:
         )
         if self.is_closed and broken is None:
             return
-        sent = [self._event(is_page, broken, order) for _ in range(n)]
+        sent = [self._event(is_page, broken, order, page) for _ in range(n)]
         if not self._post(sent, is_page):
             return
         draw = chance.random()
@@ -129,7 +129,9 @@ class Site:
 
     # -- what is sent --------------------------------------------------------------------------------------------------
 
-    def _event(self, is_page: bool, broken: bool | None, order: str | None) -> tuple[dict[str, Any], Fact]:
+    def _event(
+        self, is_page: bool, broken: bool | None, order: str | None, page: str | None
+    ) -> tuple[dict[str, Any], Fact]:
         chance = self.chance
         self._events += 1
         names = [(name, weight) for name, weight in NAMES if not is_page or name in ("Lead", "ViewContent", "Contact")]
@@ -140,7 +142,7 @@ class Site:
         event_id = f"{self.dataset}-{self._events}"
         age = chance.choice(AGES) if broken is None and not order else 0
         event_time = START + self.world.now // MICRO - age
-        place = template if chance.random() < 0.7 else chance.choice("abc")
+        place = page or (template if chance.random() < 0.7 else chance.choice("abc"))
         event: dict[str, Any] = {
             "event_name": name,
             "event_id": event_id,

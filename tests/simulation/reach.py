@@ -80,6 +80,7 @@ MUST_BE_REACHED = (
     "an event had two holders, one after the other",
     "a dataset was all refused, until Meta took something",
     "a fresh event was owed at once",
+    "hundreds of refused events were followed by good ones",
     "a person gave a dead event a new life",
     "a process called Meta in vain for a while",
     "calls to a well dataset were counted",

@@ -2,7 +2,7 @@
 
     faults    hours in which Meta has moods, operators act and disks fail; safety is checked all the time
     calm      everything is healed: processes run, Meta is healthy, clocks are right, tokens are good
-    progress  what was promised is demanded: everything good arrives, fresh events at once, the books balance
+    demands   what was promised is demanded: everything good arrives, fresh events at once, the books balance
 
 `stage.py` has put the doubles in place before, since the product is imported here.
 """
@@ -16,12 +16,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from conversion_relay.cli import serve
 from conversion_relay.collector import app
 from conversion_relay.delivery import retry, worker
-from conversion_relay.outbox import open_outbox
+from tests.simulation.demands import Demands
 from tests.simulation.ending import Ending, digest
 from tests.simulation.facts import Facts
 from tests.simulation.machine import Machine
@@ -35,8 +33,6 @@ from tests.simulation.witness import WatchedTransport
 
 CALM_SECONDS = 2400.0
 """After the faults: the longest pause is 900 s, and a parked dataset is looked at once a quarter of an hour."""
-FRESH_SECONDS = 40.0
-"""A good event of a healthy dataset is at Meta within this time."""
 
 
 class Log(io.TextIOBase):
@@ -134,7 +130,7 @@ class World:
             world.sleep(60)
             self.watch.look()
         self._calm()
-        self._demand()
+        Demands(self).make()
         self.is_over = True
 
     def _calm(self) -> None:
@@ -155,49 +151,6 @@ class World:
             self.watch.look()
         if missing := self.facts.missing():
             world.fail(f"{len(missing)} good events did not arrive within {CALM_SECONDS:.0f} s, first {missing[0].key}")
-
-    def _demand(self) -> None:
-        """Fresh events pass at once, whatever is refused beside them."""
-        world = self.world
-        for site in self.sites:
-            site.visit(1, broken=False)
-        world.sleep(FRESH_SECONDS)
-        if missing := self.facts.missing():
-            world.fail(f"{missing[0].key} did not arrive within {FRESH_SECONDS:.0f} s though all is well")
-        self.watch.look()
-        self.watch.work.weigh_after_the_calm()
-        self.machine.kill_all()
-        self._check_books()
-
-    def _check_books(self) -> None:
-        world = self.world
-        process = world.process("books")
-        found: list[Any] = []
-
-        def look() -> None:
-            outbox: Any = open_outbox(f"sqlite:///{self.machine.outbox}")
-            found.append((outbox.counts(), outbox.dead(100_000)))
-            outbox.close()
-
-        task = world.spawn(look, "books", process)
-        while not task.greenlet.dead:
-            world.sleep(0.1)
-        ((counts, dead),) = found
-        for name, book in counts.items():
-            if book.imbalance:
-                world.fail(f"the books of {name} are off by {book.imbalance}")
-            for state in ("pending", "delivered", "dead", "expired", "erased"):
-                if getattr(book, state):
-                    world.mark(f"state {state}")
-            world.note(f"books {name}: {msgspec.to_builtins(book)}")
-        for story in dead:
-            key = (story.dataset, story.event_name, story.event_id)
-            if key in self.facts.known and key not in self.graph.refused_alone:
-                world.fail(f"{key} is dead ({story.reason}), and Meta never refused it by itself")
-        content = b"".join(path.read_bytes() for path in self.folder.iterdir() if path.is_file())
-        for canary in self.graph.canaries:
-            if canary in content:
-                world.fail(f"personal data in a file: {canary!r}")
 
 
 def play(plan: Plan, files: Any) -> Ending:

@@ -48,8 +48,8 @@ class Phase:
     def note(self, call: Call, made_at: list[int]) -> None:
         self.calls += 1
         self.groups.update(made_at)
-        self._is_parting = call.came_to == "refused together" or (self._is_parting and call.came_to != "refused alone")
-        self.bad += call.came_to == "refused alone"
+        self._is_parting = call.came_to == "refused together" or (self._is_parting and not call.ended_one)
+        self.bad += call.ended_one
 
     @property
     def most(self) -> int:
@@ -65,7 +65,7 @@ class Thrift:
     def at_end(self, call: Call) -> None:
         world = self.world
         credit = self._credits.setdefault((call.process.number, call.dataset), Credit(world.now))
-        is_useful = call.came_to in ("delivered", "refused alone")
+        is_useful = call.came_to == "delivered" or call.ended_one
         left = credit.left_after(world.now, EARNED if is_useful else -1)
         if left < MOST - EARNED:
             world.mark("a process called Meta in vain for a while")

@@ -5,6 +5,7 @@ read from the request, the answer and what Meta remembers, never from the produc
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
@@ -15,8 +16,10 @@ from tests.simulation.meta import Graph, Key, Transport
 from tests.simulation.scheduler import Process, Scheduler
 
 CameTo = Literal[
-    "delivered", "delivered again", "refused alone", "refused again", "refused together", "trouble", "nobody heard"
+    "delivered", "delivered again", "refused alone", "refused by name", "refused again", "refused together", "trouble",
+    "nobody heard",
 ]  # fmt: skip
+_PLACE = re.compile(rb"\$\['data'\]\[([0-9]+)\]")
 PAUSING_HEADERS = ("retry-after", "x-business-use-case-usage", "x-app-usage", "x-ad-account-usage")
 
 
@@ -40,7 +43,12 @@ class Call:
 
     @property
     def was_refused(self) -> bool:
-        return self.came_to in ("refused alone", "refused together", "refused again")
+        return self.came_to.startswith("refused")
+
+    @property
+    def ended_one(self) -> bool:
+        """Meta refused one event, alone or by its place among others."""
+        return self.came_to in ("refused alone", "refused by name")
 
     @property
     def is_under_way(self) -> bool:
@@ -75,6 +83,8 @@ class Calls:
         call.came_to = came_to(call, answer)
         if call.came_to == "refused alone":
             self._refused.update(call.keys)
+        elif call.came_to == "refused by name":
+            self._refused.update(named(call, answer))
         call.pauses = isinstance(answer, Response) and any(name in answer.headers for name in PAUSING_HEADERS)
         for check in self.at_end:
             check(call)
@@ -87,8 +97,16 @@ def came_to(call: Call, answer: Response | Unreachable) -> CameTo:
         return "delivered" if call.new else "delivered again"
     error = document.get("error")
     if isinstance(answer, Response) and answer.status == 400 and isinstance(error, dict) and _is_about_events(error):
-        return "refused together" if len(call.keys) > 1 else "refused alone" if call.new else "refused again"
+        if len(call.keys) > 1:
+            return "refused by name" if set(named(call, answer)) & set(call.new) else "refused together"
+        return "refused alone" if call.new else "refused again"
     return "trouble"
+
+
+def named(call: Call, answer: Response | Unreachable | None) -> list[Key]:
+    """The event that Meta names by its place in the request."""
+    found = _PLACE.search(answer.body) if isinstance(answer, Response) else None
+    return [call.keys[int(found[1])]] if found and int(found[1]) < len(call.keys) else []
 
 
 def _is_count(document: dict[str, object], n: int) -> bool:
