@@ -101,6 +101,31 @@ def nobody_gave_it(stand: Stand) -> None:
     stand.begin_call(KEY)
 
 
+def another_person(stand: Stand) -> None:
+    _take_another(stand, em=["0" * 64])
+
+
+def another_body(stand: Stand) -> None:
+    _take_another(stand, content_category="gift")
+
+
+def another_time(stand: Stand) -> None:
+    _take_another(stand, event_time=START + 3_600)
+
+
+def _take_another(stand: Stand, **other: Any) -> None:
+    fact = stand.event()
+    fact.digest, fact.template = "1" * 64, "good"
+    stand.graph.at_take(
+        KEY,
+        {
+            "event_time": other.get("event_time", START),
+            "user_data": {"em": other.get("em", [fact.digest])},
+            "custom_data": {"content_category": other.get("content_category", "good")},
+        },
+    )
+
+
 def late_purchase(stand: Stand) -> None:
     stand.event()
     stand.call(KEY, answer=LOST)
@@ -222,12 +247,13 @@ def a_loop_in_no_time(stand: Stand) -> None:
         while True:
             stand.world.yield_()
 
-    stand.world.spawn(spin, "a loop")
+    stand.world.spawn(spin, "a loop", stand.process)
     stand.world.run(lambda: False)
 
 
 HISTORIES: tuple[Callable[[Stand], None], ...] = (
     two_holders, delivered_and_sent, confirmed_and_sent, taken_back_and_sent, nobody_gave_it, late_purchase,
+    another_person, another_body, another_time,
     in_two_places, in_no_place, miscounted, counted_as_another, alive_again, lost, two_rows, not_delivered, not_refused,
     not_old, fresh_waits, backlog_waits, no_pause, refused_for_ever, one_by_one, spins, writes_for_nothing,
     keeps_events, a_person_on_the_disk, a_loop_in_no_time,

@@ -9,6 +9,10 @@ from tests.simulation.scheduler import MICRO, START, Scheduler
 
 MARGIN = 3_700
 """Seconds: what is within an hour of Meta's limit is not sent any more."""
+AHEAD = 30 * MICRO
+"""From here on Meta, whose clock may be behind, can find a time to lie in the future."""
+IN_THE_FUTURE = 1_800 * MICRO
+"""The longest time until what was found to lie in the future is looked at again."""
 GIVEN_UP = 1_800 * MICRO
 """A site tries for minutes to hand over an event; what has no answer after this time never gets one."""
 
@@ -17,8 +21,8 @@ class Fact:
     """One event. Times are virtual microseconds; None: it did not happen."""
 
     __slots__ = (
-        "acknowledged_at", "digest", "erased_at", "event_time", "is_broken", "is_silent", "key", "made_at",
-        "taken_back_at",
+        "acknowledged_at", "digest", "erased_at", "event_time", "is_broken", "is_silent", "is_stamped", "key",
+        "latest_time", "made_at", "taken_back_at", "template",
     )  # fmt: skip
 
     def __init__(self, key: Key, *, is_broken: bool, event_time: int, made_at: int = 0) -> None:
@@ -26,9 +30,24 @@ class Fact:
         self.acknowledged_at: int | None = None
         self.taken_back_at: int | None = None
         self.erased_at: int | None = None
-        self.digest = ""
+        self.latest_time = event_time
+        """`event_time` is the earliest; they differ where the door stamped it, at each attempt to send it."""
+        self.digest = self.template = ""
+        self.is_stamped = False
         self.is_silent = False
         """Its visitor did not speak of consent."""
+
+    def stamp(self, event_time: int) -> None:
+        """By the machine's clock, since the site gave no time."""
+        self.is_stamped = True
+        self.event_time = min(self.event_time, event_time)
+        self.latest_time = max(self.latest_time, event_time)
+
+    @property
+    def owed_from(self) -> int:
+        """Virtual time: what was stamped by a clock that was ahead has to wait; else 0."""
+        at = (self.latest_time - START) * MICRO
+        return at + IN_THE_FUTURE if at > self.made_at + AHEAD else 0
 
     @property
     def is_gone(self) -> bool:
@@ -83,6 +102,7 @@ class Facts:
         """It was acknowledged, Meta does not have it, and nobody took it back, nor did its time."""
         return (
             fact.acknowledged_at is not None
+            and self.world.now >= fact.owed_from
             and not fact.is_gone
             and not (self.are_silent_withheld and fact.is_silent)
             and fact.key not in self.graph.taken

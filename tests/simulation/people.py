@@ -35,6 +35,11 @@ class Site:
         self.chance = world.random_of(f"site {plan.dataset}")
         self.zone = self.chance.randint(0, 23) if plan.has_nights else 0
         self._events = 0
+        self.gives_no_time = world.random_of(f"times of {plan.dataset}").random() < 0.25
+        """The door stamps its events, by the machine's clock."""
+        self._twins = world.random_of(f"twins of {plan.dataset}")
+        self._signed_up: str | None = None
+        """The id of a CompleteRegistration that a Lead shall have, too: Meta tells events by id and name."""
         self.is_closed = False
 
     # -- when ----------------------------------------------------------------------------------------------------------
@@ -102,15 +107,23 @@ class Site:
     def _post(self, sent: Sent, is_page: bool) -> bool:
         """Until it is answered, or the site gives up; whether it was answered."""
         for attempt in range(6):
+            self._stamp(sent)
             status, answer = self._a_server().post(
                 "/events", {"data": [event for event, _ in sent]}, self._headers(is_page)
             )
+            self._stamp(sent)
             if status in (202, 422):
                 self._note_answered(sent, answer)
                 return True
             self._may_be_answered(status, answer)
             self.world.sleep(2.0**attempt)
         return False
+
+    def _stamp(self, sent: Sent) -> None:
+        """By the machine's clock, before and after the door could: it may be set between them."""
+        for event, fact in sent:
+            if "event_time" not in event:
+                fact.stamp(START + (self.world.now + self.machine.clock_offset) // MICRO)
 
     def _may_be_answered(self, status: int, answer: Any) -> None:
         is_known = self.machine.knows(self.dataset)
@@ -140,15 +153,19 @@ class Site:
         template = chance.choice(self.plan.mistakes if is_broken else GOOD)
         is_spoiled = broken is None and not order and chance.random() < self.plan.door_mistakes
         event_id = f"{self.dataset}-{self._events}"
+        if not is_page:
+            event_id = self._id_of_two(name, event_id)
         age = chance.choice(AGES) if broken is None and not order else 0
         event_time = START + self.world.now // MICRO - age
+        if has_no_time := self.gives_no_time and not is_spoiled and not order:
+            event_time = START + (self.world.now + self.machine.clock_offset) // MICRO
         place = page or (template if chance.random() < 0.7 else chance.choice("abc"))
         event: dict[str, Any] = {
             "event_name": name,
             "event_id": event_id,
             "event_time": event_time,
             "event_source_url": f"https://shop.example/{place.replace(' ', '-')}",
-            "user_data": {"email": f"canary.{event_id}@example.org", "client_user_agent": BROWSER},
+            "user_data": {"email": f"canary.{name.lower()}.{event_id}@example.org", "client_user_agent": BROWSER},
             "custom_data": custom_data(template),
         }
         is_silent = broken is None and chance.random() < 0.2
@@ -160,11 +177,22 @@ class Site:
         if is_spoiled:
             spoil(event, chance)
         fact = self.facts.new((self.dataset, name, event_id), is_broken=is_broken or is_spoiled, event_time=event_time)
-        fact.digest = hashlib.sha256(f"canary.{event_id}@example.org".encode()).hexdigest()
+        fact.digest, fact.template = hashlib.sha256(event["user_data"]["email"].encode()).hexdigest(), template
         fact.is_silent = is_silent
+        if has_no_time:
+            del event["event_time"]
         if is_spoiled:
             self.machine.spoiled[fact.key] = None
         return event, fact
+
+    def _id_of_two(self, name: str, event_id: str) -> str:
+        """Now and then, a Lead has the id of a CompleteRegistration before it."""
+        if name == "Lead" and self._signed_up and self._twins.random() < 0.3:
+            event_id, self._signed_up = self._signed_up, None
+            self.world.mark("two events of one id, by their names")
+        elif name == "CompleteRegistration":
+            self._signed_up = event_id
+        return event_id
 
     def _note_answered(self, sent: Sent, answer: Any) -> None:
         rows = {row["index"]: row for row in answer["accepted"]}

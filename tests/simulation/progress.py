@@ -58,8 +58,8 @@ class Progress:
         dataset = self.health.datasets[fact.key[0]]
         well_since = max(machine_since, dataset.well_since)
         beside = self._beside[fact.key[0]] * (BESIDE_ALL_REFUSED if dataset.is_all_refused else BESIDE)
-        begins_at = max(acknowledged_at, well_since + LEASE, dataset.opens_by)
-        is_fresh = acknowledged_at >= well_since + LEASE
+        begins_at = max(acknowledged_at, well_since + LEASE, dataset.opens_by, fact.owed_from)
+        is_fresh = acknowledged_at >= well_since + LEASE and not fact.owed_from
         if is_fresh:
             self.world.mark("a fresh event was owed at once")
         return begins_at + (self._fresh if is_fresh else BACKLOG) + beside

@@ -53,6 +53,8 @@ MUST_BE_REACHED = (
     "meta: over the metered limit",
     "meta: a request was too large",
     "Meta got a copy",
+    "meta found an event to lie in the future",
+    "two events of one id, by their names",
     "Meta got an order with its visitor",
     "a refused batch came again in parts",
     "a burst",

@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from conversion_relay.cli import serve
 from conversion_relay.collector import app
 from conversion_relay.delivery import retry, worker

@@ -1,8 +1,7 @@
 """One OS thread for everything: tasks are greenlets, time is a number, and a seed decides who runs next.
 
-A task runs until it blocks (`sleep`, `Waiters.wait`); then the scheduler draws the next one among those that may run.
-When none may, the clock jumps to the next timer. So an idle hour costs nothing, and nothing depends on how busy the
-machine is.
+A task runs until it blocks (`sleep`, `Waiters.wait`); then the scheduler draws the next one that may run. When none
+may, the clock jumps to the next timer. So an idle hour costs nothing, on a busy machine as on another.
 
 A task belongs to a *process*: a group that is killed at one moment. A greenlet that is dropped would run its
 `finally` blocks, which a killed process does not. So a kill throws `Killed` into each task, while everything that the
@@ -64,9 +63,8 @@ class Waiters:
 class Scheduler:
     """The clock, the tasks and the one source of chance.
 
-    `order` decides who runs next, `entropy` is what the product draws, and each actor has its own (`random_of`). They
-    are apart, so that a change of the product that blocks or draws once more does not also change what people and
-    Meta do."""
+    `order` decides who runs next, `entropy` is what the product draws, each actor has its own (`random_of`). So a
+    product that blocks or draws once more does not change what people and Meta do."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -127,7 +125,6 @@ class Scheduler:
         self.history.append(f"{self.now / MICRO:12.3f} {line}")
 
     def mark(self, what: str) -> None:
-        """It was reached at least once."""
         self.marks[what] += 1
 
     def fail(self, why: str) -> None:
@@ -202,7 +199,6 @@ class Scheduler:
         self.block()
 
     def yield_(self) -> None:
-        """Others may run first."""
         self.ready(self.task)
         self.block()
 

@@ -1,6 +1,7 @@
 """All that is checked while a world runs, in one place.
 
     at each call to Meta     safety, health of its dataset, thrift
+    at each event it takes   fidelity
     at each write of SQLite  no person in it (disk.py)
     at each look             health of the machine, books, progress, thrift, work
 
@@ -10,6 +11,7 @@ has the history of one without.
 
 from tests.simulation.books import Books
 from tests.simulation.facts import Facts
+from tests.simulation.fidelity import Fidelity
 from tests.simulation.health import Health
 from tests.simulation.machine import Machine
 from tests.simulation.meta import Graph
@@ -33,6 +35,7 @@ class Watch:
         self.thrift = Thrift(world, facts, self.health)
         self.work = Work(world, machine, facts, self.health)
         self.calls = Calls(world, graph)
+        graph.at_take = Fidelity(world, facts).at_take
         self.calls.at_begin += [self.safety.at_begin, self.health.at_begin, self.work.at_begin]
         self.calls.at_end += [self.safety.at_end, self.health.at_end, self.thrift.at_end]
         machine.disk.canaries = graph.canaries
