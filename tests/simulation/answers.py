@@ -17,7 +17,7 @@ CODES = (
     (400, 368, None), (403, 10, None), (400, 200, 1), (503, None, None), (404, 803, None), (400, 100, 1357045),
     (400, 100, 2804118), (500, 100, 2804008), (400, "100", None), (400, 100.0, None), (400, 100, "2804008"),
     (400, 100, True), (400, -1, None), (400, 2**70, None), (400, None, 2804008), (401, 102, 463), (400, 613, 5),
-    (200, 2, None), (302, 21009, None), (429, None, None), (400, 80014, None),
+    (200, 2, None), (302, 21009, None), (429, None, None), (400, 80014, None), (403, 100, 2804019), (400, 100, "33x"),
 )  # fmt: skip
 _SHAPES: tuple[Any, ...] = (
     {"error": "no"}, {"error": []}, {"error": {}}, {"error": {"code": [100]}}, {"error": None}, [], 17, "no",
@@ -52,6 +52,8 @@ def odd_code(chance: random.Random, date: str) -> Response:
     if chance.random() < 0.2:
         status = chance.choice((400, 403, 500))
         return Response(status, {"date": date, **odd_headers(chance)}, json.dumps(chance.choice(_SHAPES)).encode())
+    if chance.random() < 0.05:
+        return error(400, 100, None, "API calls from the server require an appsecret_proof argument", date=date)
     return error(*chance.choice(CODES), "odd", date=date)
 
 

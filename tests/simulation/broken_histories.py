@@ -242,6 +242,27 @@ def a_person_on_the_disk(stand: Stand) -> None:
     db.close()
 
 
+def an_erased_person(stand: Stand) -> None:
+    fact = stand.event()
+    fact.digest = "1" * 64
+    stand.of.machine.outbox.with_name("outbox.db-wal").write_text(f"..{fact.digest}..")
+    stand.watch.files.at_erased(fact)
+
+
+def a_delivered_person(stand: Stand) -> None:
+    fact = stand.event()
+    fact.digest = "1" * 64
+    stand.call(KEY)
+    stand.of.machine.outbox.write_text(f"..{fact.digest}..")
+    stand.watch.files.at_end()
+
+
+def a_log_without_end(stand: Stand) -> None:
+    stand.of.machine.outbox.with_name("outbox.db-wal").write_bytes(bytes(13 * 1_048_576))
+    stand.of.machine.disk.sync_seconds = 0
+    stand.look()
+
+
 def a_loop_in_no_time(stand: Stand) -> None:
     def spin() -> None:
         while True:
@@ -256,7 +277,7 @@ HISTORIES: tuple[Callable[[Stand], None], ...] = (
     another_person, another_body, another_time,
     in_two_places, in_no_place, miscounted, counted_as_another, alive_again, lost, two_rows, not_delivered, not_refused,
     not_old, fresh_waits, backlog_waits, no_pause, refused_for_ever, one_by_one, spins, writes_for_nothing,
-    keeps_events, a_person_on_the_disk, a_loop_in_no_time,
+    keeps_events, a_person_on_the_disk, an_erased_person, a_delivered_person, a_log_without_end, a_loop_in_no_time,
 )  # fmt: skip
 
 

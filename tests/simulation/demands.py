@@ -6,7 +6,7 @@
     replayed    Meta drops its rules and a person replays what is dead: whatever was acknowledged, and neither taken
                 back nor erased nor too old, is at Meta within REPLAYED_SECONDS
     balanced    the books are in balance, and what is dead was refused by itself
-    no person   no address of anybody stands in a file
+    no person   nothing of a delivered event's person stands in the outbox, and no address of anybody in a file
 
 That a good event may be tried late which looks like those that Meta refuses is the product's rule (ADR 15); so the good
 ones of `beside` come from other pages.
@@ -45,6 +45,7 @@ class Demands:
         self._replayed()
         self.of.machine.kill_all()
         self._balanced()
+        self.of.watch.files.at_end()
         self._no_person()
 
     def _fresh(self, page: str | None = None) -> None:

@@ -72,3 +72,4 @@ def _erase(operator: "Operator", fact: "Fact") -> None:
     if operator.as_command("erase", work):
         fact.erased_at = operator.world.now
         operator.facts.gone.append(fact)
+        operator.at_erased(fact)

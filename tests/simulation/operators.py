@@ -10,7 +10,7 @@ from typing import Any
 from conversion_relay.outbox import open_outbox
 from tests.simulation import on_disk, on_file, on_machine, on_outbox, on_settings
 from tests.simulation.disk import close_connections
-from tests.simulation.facts import Facts
+from tests.simulation.facts import Fact, Facts
 from tests.simulation.machine import Machine, Server
 from tests.simulation.plan import ACTS, Plan
 from tests.simulation.scheduler import MICRO, Scheduler
@@ -26,6 +26,7 @@ class Operator:
         self.is_done = False
         self.chance = world.random_of("operator")
         self.plan = plan
+        self.at_erased: Callable[[Fact], None] = lambda fact: None
 
     def live(self) -> None:
         while not self.is_done:

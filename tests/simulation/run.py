@@ -78,6 +78,7 @@ class World:
         self.sites = [Site(self.world, self.machine, self.facts, site) for site in plan.sites]
         self.operator = Operator(self.world, self.machine, self.facts, plan)
         self.watch = Watch(self.world, self.graph, self.machine, self.facts)
+        self.operator.at_erased = self.watch.files.at_erased
         WatchedTransport.calls = self.watch.calls
         self.is_over = False
 

@@ -38,6 +38,9 @@ SAID = {
     "writes_for_nothing": "5000 writes in 60 s",
     "keeps_events": "bytes more than at",
     "a_person_on_the_disk": "personal data is written to",
+    "an_erased_person": "was erased, and its person stands in outbox.db-wal",
+    "a_delivered_person": "was delivered, and its person stands in outbox.db",
+    "a_log_without_end": "the log has 13631488 bytes",
     "a_loop_in_no_time": "steps within a second: a loop of",
 }
 

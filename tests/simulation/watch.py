@@ -3,7 +3,7 @@
     at each call to Meta     safety, health of its dataset, thrift
     at each event it takes   fidelity
     at each write of SQLite  no person in it (disk.py)
-    at each look             health of the machine, books, progress, thrift, work
+    at each look             health of the machine, books, progress, thrift, work, size of the log
 
 A look comes once a minute of virtual time, drawn from nothing and leaving nothing behind, so that a world with checks
 has the history of one without.
@@ -12,6 +12,7 @@ has the history of one without.
 from tests.simulation.books import Books
 from tests.simulation.facts import Facts
 from tests.simulation.fidelity import Fidelity
+from tests.simulation.files import Files
 from tests.simulation.health import Health
 from tests.simulation.machine import Machine
 from tests.simulation.meta import Graph
@@ -34,6 +35,7 @@ class Watch:
         self.progress = Progress(world, facts, self.health)
         self.thrift = Thrift(world, facts, self.health)
         self.work = Work(world, machine, facts, self.health)
+        self.files = Files(world, machine, facts, self.health)
         self.calls = Calls(world, graph)
         graph.at_take = Fidelity(world, facts).at_take
         self.calls.at_begin += [self.safety.at_begin, self.health.at_begin, self.work.at_begin]
@@ -47,5 +49,12 @@ class Watch:
         if self.world.now - self._looked_at < self._every:
             return
         self._looked_at = self.world.now
-        for look in (self.health.look, self.books.look, self.progress.look, self.thrift.look, self.work.look):
+        for look in (
+            self.health.look,
+            self.books.look,
+            self.progress.look,
+            self.thrift.look,
+            self.work.look,
+            self.files.look,
+        ):
             look()

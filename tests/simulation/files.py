@@ -1,0 +1,39 @@
+"""What the outbox's files may hold: only who still waits, and no more of the past than a log of bounded size.
+
+    erased     when `erase` has returned, the person's digest stands neither in the file nor in its log
+    delivered  when all is settled and closed, the digest of an event that Meta has stands in the file no more
+    small      on a good disk the log stays under MOST_LOG
+
+Damaged files that were set aside, and copies, are not looked at: the product says that it cannot reach them.
+"""
+
+from tests.simulation.facts import Fact, Facts
+from tests.simulation.health import Health
+from tests.simulation.machine import Machine
+from tests.simulation.scheduler import Scheduler
+
+MOST_LOG = 12 * 1_048_576
+"""Four times the hundredth of the disk at which the log is copied into the file: a reader may hold that up."""
+
+
+class Files:
+    def __init__(self, world: Scheduler, machine: Machine, facts: Facts, health: Health) -> None:
+        self.world, self.facts, self.health = world, facts, health
+        self._file = machine.outbox
+        self._log = self._file.with_name(f"{self._file.name}-wal")
+
+    def look(self) -> None:
+        if self.health.disk_is_well() and self._log.exists() and (size := self._log.stat().st_size) > MOST_LOG:
+            self.world.fail(f"the log has {size} bytes")
+
+    def at_erased(self, fact: Fact) -> None:
+        for path in (self._file, self._log):
+            if path.exists() and fact.digest.encode() in path.read_bytes():
+                self.world.fail(f"{fact.key} was erased, and its person stands in {path.name}")
+
+    def at_end(self) -> None:
+        """After the last process has closed the file."""
+        content, graph = self._file.read_bytes(), self.facts.graph
+        for key, fact in self.facts.known.items():
+            if key in graph.taken and key not in graph.refused_alone and fact.digest.encode() in content:
+                self.world.fail(f"{key} was delivered, and its person stands in {self._file.name}")
