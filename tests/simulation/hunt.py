@@ -219,10 +219,11 @@ def _limit_computing() -> None:
 
 
 def table(results: Sequence[Result]) -> str:
-    rows = ["| planted mistake | found by world | what broke |", "| --- | ---: | --- |"]
+    rows = ["| planted mistake | found by world | what broke, or why not |", "| --- | ---: | --- |"]
+    missed = {one.name: one.why for one in choice().missed}
     for result in results:
         seed = str(result.played) if result.why else f"not within {result.played:,}"
-        rows.append(f"| {result.name} | {seed} | {_short(result.why or '')} |")
+        rows.append(f"| {result.name} | {seed} | {_short(result.why) if result.why else missed.get(result.name, '')} |")
     return "\n".join(rows)
 
 

@@ -36,10 +36,12 @@ class Unseen(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What `planted.toml` holds. `rooms`: how the names of the files begin in which mistakes are hunted."""
+    """What `planted.toml` holds. `rooms`: how the names of the files begin in which mistakes are hunted. `missed`: what
+    is hunted all the same, and what a world would need to find it."""
 
     rooms: list[str]
     unseen: list[Unseen]
+    missed: list[Unseen] = []
     fault: list[Mistake] = []
 
 
