@@ -1,7 +1,7 @@
 """POST /events: read, accept, make durable, answer. No event is answered 202 before it was fsynced."""
 
 import asyncio
-import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,9 +9,10 @@ import msgspec
 
 from conversion_relay.collector.browser_ids import browser_ids
 from conversion_relay.collector.door import Admitted, HttpError, Reply, not_durable, too_many
+from conversion_relay.collector.gather import Gather
 from conversion_relay.collector.limits import MOST_EVENTS, TokenBuckets
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.event import STANDARD_EVENT_NAMES, Event, Rejection
+from conversion_relay.event import STANDARD_EVENT_NAMES, Event, Receipt, Rejection, SealedEvent
 from conversion_relay.intake.accept import Acceptance
 from conversion_relay.intake.browser import BrowserIds
 from conversion_relay.intake.reading import Submitted, read_body, read_event
@@ -64,6 +65,7 @@ class EventsEndpoint:
     def __init__(self, relay: Relay, counters: Counters, buckets: TokenBuckets) -> None:
         self._relay, self._counters, self._buckets = relay, counters, buckets
         self._one_large = asyncio.Lock()
+        self._gathers: Gather | None = None
 
     async def post(self, admitted: Admitted) -> Reply:
         submitted = read_body(admitted.body)
@@ -90,8 +92,8 @@ class EventsEndpoint:
                 taken.append(answer)
         for rejected in refused:
             self._counters.add("relay_events_rejected_total", reason=rejected.reason)
+        self._note(admitted, taken, submitted.pixel)
         accepted = await self._keep(taken, submitted.not_passed_on)
-        self._note_pixel(admitted, taken, submitted.pixel)
         status = 422 if refused and not accepted else 202
         cookies = ids.cookies() if ids and status == 202 else ()
         return Reply(
@@ -143,27 +145,36 @@ class EventsEndpoint:
         if not taken:
             return []
         try:
-            receipts = await asyncio.wrap_future(self._relay.put_soon([one.acceptance.event for one in taken]))
+            receipts = await self._gather().put([one.acceptance.event for one in taken])
         except OutboxUnavailable:
             raise not_durable("the events could not be made durable") from None
-        accepted = []
-        for one, receipt in zip(taken, receipts, strict=True):
-            dropped = one.acceptance.dropped + not_passed_on
-            accepted.append(AcceptedRow(one.place, receipt.event_id, receipt.duplicate, dropped))
-            event_name = one.acceptance.event.event_name
+        return [
+            AcceptedRow(one.place, receipt.event_id, receipt.duplicate, one.acceptance.dropped + not_passed_on)
+            for one, receipt in zip(taken, receipts, strict=True)
+        ]
+
+    def _gather(self) -> Gather:
+        loop = asyncio.get_running_loop()
+        if self._gathers is None or self._gathers.loop is not loop:
+            self._gathers = Gather(self._relay, loop, self._count)
+        return self._gathers
+
+    def _count(self, events: Sequence[SealedEvent], receipts: Sequence[Receipt]) -> None:
+        """Those of one commit."""
+        found = Counter((event.event_name, receipt.duplicate) for event, receipt in zip(events, receipts, strict=True))
+        for (event_name, is_duplicate), n in found.items():
             name = event_name if event_name in STANDARD_EVENT_NAMES else "other"
+            self._counters.add(f"relay_events_{'duplicate' if is_duplicate else 'accepted'}_total", n, event=name)
+
+    def _note(self, admitted: Admitted, taken: Sequence[_Taken], reported: Sequence[tuple[str, str]]) -> None:
+        """What was taken out, and what the page's pixel sent."""
+        for one in taken:
             for member, kind in one.acceptance.removed:
                 self._counters.add("relay_personal_data_removed_total", member=member, kind=kind)
-            self._counters.add(f"relay_events_{'duplicate' if receipt.duplicate else 'accepted'}_total", event=name)
-        return accepted
-
-    def _note_pixel(self, admitted: Admitted, taken: Sequence[_Taken], reported: Sequence[tuple[str, str]]) -> None:
-        """Nobody waits for this count, and a request does not fail because it could not be counted."""
         events = [one.acceptance.event for one in taken if one.pixel]
         pairs = [*((event.event_name, event.event_id) for event in events), *reported]
         if pairs:
-            with contextlib.suppress(OutboxUnavailable):
-                self._relay.note_pixel(admitted.dataset, pairs)
+            self._gather().note_pixel(admitted.dataset, pairs)
 
 
 def _reasons(refused: Sequence[RefusedRow]) -> dict[str, str]:
