@@ -4,9 +4,9 @@ Plain ASGI without a framework: one request costs what its events cost.
 """
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from hashlib import sha256
+from typing import Any, Protocol
 
 import msgspec
 
@@ -82,7 +82,12 @@ class Door:
 
     def __init__(self, relay: Relay, counters: Counters, buckets: TokenBuckets) -> None:
         self._settings, self._counters, self._buckets = relay.settings, counters, buckets
-        self._by_origin = {o: d for d in reversed(relay.settings.datasets) for o in d.allowed_origins}
+        datasets = tuple(reversed(relay.settings.datasets))
+        self._by_origin = {o: d for d in datasets for o in d.allowed_origins}
+        # By digest: what time the look-up takes then says nothing about a key.
+        self._by_key = {_digest(key.reveal()): d for d in datasets for key in d.api_keys}
+        self._heads = {origin: _head(self._cors(origin)) for origin in (None, *self._by_origin)}
+        """Of an answer that has nothing to add, by the request's origin."""
 
     async def serve(self, scope: dict[str, Any], receive: Receive, send: Send, handle: Handle) -> None:
         headers, route = _headers(scope), scope["path"]
@@ -98,25 +103,37 @@ class Door:
             more = {"x-relay-reason": error.body.reason, **error.headers}
             self._counters.add(f"relay_{route[1:]}_rejected_total", reason=error.body.reason)
         self._counters.add("relay_intake_requests_total", route=route, code=str(status))
-        await respond(send, status, body, {**self._cors(headers), **more}, cookies)
+        whole, origin = _whole(scope), headers.get("origin")
+        head = None if more or cookies else self._heads.get(origin)
+        if (
+            head is None
+            or whole is None
+            or not whole.answer(status, head + b"content-length: %d\r\n" % len(body), body)
+        ):
+            await respond(send, status, body, {**self._cors(origin), **more}, cookies)
 
     async def _let_in(self, scope: dict[str, Any], headers: Mapping[str, str], receive: Receive) -> Admitted:
         if scope["method"] != "POST":
             raise HttpError(405, "method_not_allowed", "method", "send it with POST", allow="POST, OPTIONS")
         peer = scope["client"][0] if scope.get("client") else None
-        facts = request_facts(headers, peer, self._settings.trusted_proxies)
         sender, dataset = self._authorize(headers)
-        body = await (self._from_browser(headers, receive, facts) if sender == "browser" else _body(headers, receive))
+        if sender == "browser":
+            facts = request_facts(headers, peer, self._settings.trusted_proxies)
+            body = await self._from_browser(scope, headers, receive, facts)
+        else:
+            facts, body = NO_FACTS, await _body(scope, headers, receive)
         return Admitted(
             sender=sender,
             dataset=dataset,
-            facts=facts if sender == "browser" else NO_FACTS,
+            facts=facts,
             body=body,
             host=headers.get("host", ""),
             is_secure=self._is_secure(scope, headers, peer),
         )
 
-    async def _from_browser(self, headers: Mapping[str, str], receive: Receive, facts: RequestFacts) -> bytes:
+    async def _from_browser(
+        self, scope: Mapping[str, Any], headers: Mapping[str, str], receive: Receive, facts: RequestFacts
+    ) -> bytes:
         """The body's bytes are paid for before they are read, or many requests at once would share one look."""
         address, said = facts.client_ip_address, headers.get("content-length")
         size = limits.MOST_BYTES if said is None else _length(said, limits.MOST_BYTES)
@@ -124,7 +141,7 @@ class Door:
             raise too_many()
         read = 0
         try:
-            body = await _body(headers, receive, limits.MOST_BYTES)
+            body = await _body(scope, headers, receive, limits.MOST_BYTES)
             read = len(body)
         finally:
             self._buckets.take(address, 0, read - size)
@@ -140,10 +157,9 @@ class Door:
         """Which dataset, and how far the sender is trusted. An API key outranks an Origin."""
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme:
-            for dataset in self._settings.datasets:
-                for known in dataset.api_keys:
-                    if scheme.lower() == "bearer" and _same(known.reveal(), key.strip()):
-                        return "backend", dataset
+            dataset = self._by_key.get(_digest(key.strip())) if scheme.lower() == "bearer" else None
+            if dataset is not None:
+                return "backend", dataset
             raise HttpError(
                 401, "unauthorized", "authorization", "unknown API key; RELAY_API_KEYS lists the known ones"
             )
@@ -157,10 +173,10 @@ class Door:
             )
         return "browser", self._by_origin[allowed]
 
-    def _cors(self, headers: Mapping[str, str]) -> dict[str, str]:
+    def _cors(self, origin: str | None) -> dict[str, str]:
         # Without credentials a browser keeps no cookie of an answer to a page's script.
         return cors_headers(
-            headers.get("origin"),
+            origin,
             self._by_origin,
             request_headers="authorization, content-type",
             credentials=self._settings.set_cookies,
@@ -176,30 +192,38 @@ def _length(said: str, most: int) -> int:
     return min(int(said), most) if said.isascii() and said.isdecimal() and len(said) <= 12 else 0
 
 
-async def _body(headers: Mapping[str, str], receive: Receive, most: int = MOST_BYTES) -> bytes:
+async def _body(
+    scope: Mapping[str, Any], headers: Mapping[str, str], receive: Receive, most: int = MOST_BYTES
+) -> bytes:
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise HttpError(415, "unsupported_encoding", "content-encoding", "send the body uncompressed")
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdecimal()) or len(length) > 12 or int(length) > DRAINED * most:
         raise _too_large(most)
-    parts: list[bytes] = []
-    size = 0
+    whole = _whole(scope)
+    if whole is not None and (body := whole.body(most)) is not None:
+        return body
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise HttpError(400, "cut_off", "body", "the connection closed before the body was complete")
-                more = message.get("more_body", False)
-                size += len(message.get("body", b""))
-                if size <= most:
-                    parts.append(message.get("body", b""))
-                elif size > DRAINED * most:
-                    break
+            return await _read(receive, most)
     except TimeoutError:
         late = f"the body did not arrive within {BODY_SECONDS:.0f} seconds"
         raise HttpError(408, "too_slow", "body", late, connection="close") from None
+
+
+async def _read(receive: Receive, most: int) -> bytes:
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HttpError(400, "cut_off", "body", "the connection closed before the body was complete")
+        more = message.get("more_body", False)
+        size += len(message.get("body", b""))
+        if size <= most:
+            parts.append(message.get("body", b""))
+        elif size > DRAINED * most:
+            break
     if size > most:
         raise _too_large(most)
     return b"".join(parts)
@@ -212,24 +236,54 @@ def _too_large(most: int) -> HttpError:
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
-        key, text = name.decode("latin-1"), value.decode("latin-1")
-        if key in headers:
-            text = f"{headers[key]}{'; ' if key == 'cookie' else ', '}{text}"
-        headers[key] = text
+        key, text = str(name, "latin-1"), str(value, "latin-1")
+        headers[key] = text if key not in headers else f"{headers[key]}{'; ' if key == 'cookie' else ', '}{text}"
     return headers
 
 
 async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str], cookies: tuple[str, ...]) -> None:
     """JSON, whole."""
-    pairs = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    pairs += [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    pairs = [*_pairs(headers), (b"content-length", str(len(body)).encode())]
     pairs += [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})
 
 
-def _same(known: str, given: str) -> bool:
-    return hmac.compare_digest(known.encode(), given.encode("utf-8", "surrogatepass"))
+def _pairs(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    given = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return [(b"content-type", b"application/json"), *given]
+
+
+def _head(headers: Mapping[str, str]) -> bytes:
+    return b"".join(b"%s: %s\r\n" % pair for pair in _pairs(headers))
+
+
+class Whole(Protocol):
+    """What our own server (`protocol.py`) offers beside ASGI: a request and its answer, each in one piece."""
+
+    def body(self, most: int) -> bytes | None:
+        """The request's body, once; None where it is not all here, or larger."""
+
+    def answer(self, status: int, head: bytes, body: bytes) -> bool:
+        """Writes the answer; `head` is its header lines. False: it has to be sent as ASGI has it."""
+
+
+WHOLE = "conversion_relay.whole"
+"""The extension's name in the scope."""
+
+
+def _whole(scope: Mapping[str, Any]) -> Whole | None:
+    extensions = scope.get("extensions")
+    return extensions.get(WHOLE) if extensions else None
+
+
+def _answer_whole(scope: Mapping[str, Any], status: int, head: bytes, body: bytes) -> bool:
+    whole = _whole(scope)
+    return whole is not None and whole.answer(status, b"%scontent-length: %d\r\n" % (head, len(body)), body)
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
 _encode = msgspec.json.Encoder().encode

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +17,7 @@ from conversion_relay.intake.accept import Acceptance
 from conversion_relay.intake.browser import BrowserIds
 from conversion_relay.intake.reading import Submitted, read_body, read_event
 from conversion_relay.intake.request_facts import RequestFacts
-from conversion_relay.relay import NO_FACTS, Relay
+from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 
 EVENTS_AT_ONCE = 4
@@ -80,19 +80,25 @@ class EventsEndpoint:
 
     async def _accept(self, submitted: Submitted, admitted: Admitted) -> Reply:
         ids = browser_ids(admitted, self._relay.settings)
-        taken: list[_Taken] = []
-        refused: list[RefusedRow] = []
+        events = []
         for index, raw in enumerate(submitted.events):
             if index % EVENTS_AT_ONCE == EVENTS_AT_ONCE - 1:
                 await asyncio.sleep(0)
-            answer = await self._take(index, raw, admitted, ids)
+            events.append(read_event(raw))
+        asked = _without_visit(events) if admitted.sender == "backend" else {}
+        visits = await self._remembered(asked) if asked else {}
+        taken: list[_Taken] = []
+        refused: list[RefusedRow] = []
+        for index, event in enumerate(events):
+            if index % EVENTS_AT_ONCE == EVENTS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+            answer = self._take(index, event, admitted, visits.get(index), ids)
             if isinstance(answer, Rejection):
                 refused.append(RefusedRow(index, answer.reason, answer.field, answer.message))
+                self._counters.add("relay_events_rejected_total", reason=answer.reason)
             else:
                 taken.append(answer)
-        for rejected in refused:
-            self._counters.add("relay_events_rejected_total", reason=rejected.reason)
-        self._note(admitted, taken, submitted.pixel)
+        self._note_pixel(admitted, taken, submitted.pixel)
         accepted = await self._keep(taken, submitted.not_passed_on)
         status = 422 if refused and not accepted else 202
         cookies = ids.cookies() if ids and status == 202 else ()
@@ -112,33 +118,28 @@ class EventsEndpoint:
         if not self._buckets.take(admitted.facts.client_ip_address, n - 1):
             raise too_many()
 
-    async def _take(
-        self, index: int, raw: msgspec.Raw, admitted: Admitted, ids: BrowserIds | None
+    def _take(
+        self,
+        index: int,
+        event: Event | Rejection,
+        admitted: Admitted,
+        visit: RequestFacts | None,
+        ids: BrowserIds | None,
     ) -> _Taken | Rejection:
-        event = read_event(raw)
         if isinstance(event, Rejection):
             return event
-        facts = admitted.facts
-        if admitted.sender == "backend":
-            facts = await self._remembered(event)
-        elif ids is not None:
-            facts = ids.facts_for_event(event)
+        facts = visit or (ids.facts_for_event(event) if ids else admitted.facts)
         acceptance = self._relay.accept(event, facts, sender=admitted.sender, dataset=admitted.dataset)
-        if isinstance(acceptance, Rejection):
-            return acceptance
-        return _Taken(index, acceptance, bool(event.pixel))
+        return acceptance if isinstance(acceptance, Rejection) else _Taken(index, acceptance, bool(event.pixel))
 
-    async def _remembered(self, event: Event) -> RequestFacts:
-        """What is remembered of the visitor whose order a backend reports."""
-        person = event.user_data
-        if person.fbp and person.fbc and person.client_ip_address:
-            return NO_FACTS
+    async def _remembered(self, asked: Mapping[int, Event]) -> dict[int, RequestFacts]:
+        """What is remembered of the visitors whose orders a backend reports: one look for the whole request."""
         try:
             if not self._relay.has_visitors():
-                return NO_FACTS
-            return await asyncio.to_thread(self._relay.facts_for, event)
+                return {}
+            return await asyncio.to_thread(lambda: {i: self._relay.facts_for(event) for i, event in asked.items()})
         except OutboxUnavailable:
-            return NO_FACTS  # the put will say so; until then the event is no worse than without a visit
+            return {}  # the put will say so; until then the event is no worse than without a visit
 
     async def _keep(self, taken: Sequence[_Taken], not_passed_on: tuple[str, ...]) -> list[AcceptedRow]:
         """Returns after the commit and its fsync: the 202 is a promise."""
@@ -148,6 +149,9 @@ class EventsEndpoint:
             receipts = await self._gather().put([one.acceptance.event for one in taken])
         except OutboxUnavailable:
             raise not_durable("the events could not be made durable") from None
+        for one in taken:
+            for member, kind in one.acceptance.removed:
+                self._counters.add("relay_personal_data_removed_total", member=member, kind=kind)
         return [
             AcceptedRow(one.place, receipt.event_id, receipt.duplicate, one.acceptance.dropped + not_passed_on)
             for one, receipt in zip(taken, receipts, strict=True)
@@ -166,15 +170,21 @@ class EventsEndpoint:
             name = event_name if event_name in STANDARD_EVENT_NAMES else "other"
             self._counters.add(f"relay_events_{'duplicate' if is_duplicate else 'accepted'}_total", n, event=name)
 
-    def _note(self, admitted: Admitted, taken: Sequence[_Taken], reported: Sequence[tuple[str, str]]) -> None:
-        """What was taken out, and what the page's pixel sent."""
-        for one in taken:
-            for member, kind in one.acceptance.removed:
-                self._counters.add("relay_personal_data_removed_total", member=member, kind=kind)
+    def _note_pixel(self, admitted: Admitted, taken: Sequence[_Taken], reported: Sequence[tuple[str, str]]) -> None:
         events = [one.acceptance.event for one in taken if one.pixel]
         pairs = [*((event.event_name, event.event_id) for event in events), *reported]
         if pairs:
             self._gather().note_pixel(admitted.dataset, pairs)
+
+
+def _without_visit(events: Sequence[Event | Rejection]) -> dict[int, Event]:
+    """By their place: those that do not tell by themselves who their visitor is."""
+    return {
+        index: event
+        for index, event in enumerate(events)
+        if not isinstance(event, Rejection)
+        and not (event.user_data.fbp and event.user_data.fbc and event.user_data.client_ip_address)
+    }
 
 
 def _reasons(refused: Sequence[RefusedRow]) -> dict[str, str]:

@@ -19,6 +19,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from conversion_relay.collector.connections import Connections, Deadline, Limits, connections_of
+from conversion_relay.collector.door import WHOLE
 from conversion_relay.collector.unhandled import Unhandled
 
 MOST_URL = 8_192
@@ -46,6 +47,36 @@ MESSAGES = {
 
 class _RefusedError(Exception):
     """Ends the parser's run; the status stands in the protocol."""
+
+
+class _Whole:
+    """`door.Whole` of one request. The two messages of ASGI would be two calls into the kernel, and uvicorn looks at
+    each header of each answer."""
+
+    __slots__ = ("_cycle", "_protocol")
+
+    def __init__(self, protocol: "GuardedProtocol", cycle: Any) -> None:
+        self._protocol, self._cycle = protocol, cycle
+
+    def body(self, most: int) -> bytes | None:
+        cycle = self._cycle
+        if cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue or len(cycle.body) > most:
+            return None
+        body, cycle.body = bytes(cycle.body), bytearray()  # or it would be kept until the connection's next request
+        return body
+
+    def answer(self, status: int, head: bytes, body: bytes) -> bool:
+        cycle, protocol = self._cycle, self._protocol
+        if protocol.flow.write_paused or not cycle.keep_alive or cycle.response_started:
+            return False
+        if not cycle.disconnected:
+            cycle.response_started = cycle.response_complete = True
+            cycle.waiting_for_100_continue = False
+            given = b"".join(b"%s: %s\r\n" % pair for pair in cycle.default_headers)
+            protocol.transport.write(b"%s%s%s\r\n%s" % (STATUS_LINE[status], given, head, body))
+            cycle.message_event.set()
+            cycle.on_response()
+        return True
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -107,8 +138,8 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.all.uploads(self)
 
     def _feed(self, data: bytes) -> None:
-        for start in range(0, len(data), SLICE):
-            piece = data if len(data) <= SLICE else data[start : start + SLICE]
+        pieces = [data] if len(data) <= SLICE else [data[at : at + SLICE] for at in range(0, len(data), SLICE)]
+        for piece in pieces:
             self._fruitless += len(piece)
             self._request += len(piece)
             self.parser.feed_data(piece)
@@ -154,6 +185,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MOST_PIPELINED:
             self._refuse(431)
         super().on_headers_complete()
+        self.scope["extensions"] = {WHOLE: _Whole(self, self.cycle)}  # type: ignore[dict-item]
         self._stage.begin(self.all.now)
         self.all.works(self)
 
