@@ -5,7 +5,7 @@ import zlib
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, given, settings
 
-from conversion_relay.event import SealedEvent
+from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.sqlite import rows
 from conversion_relay.outbox.sqlite.books import read
 from tests.outbox.suite import NOW
@@ -31,16 +31,16 @@ FROM event JOIN body USING (key) JOIN queue USING (key) JOIN dataset ON id = eve
 @given(st.lists(st.lists(EVENTS, max_size=6), max_size=3))
 def test_an_event_is_kept_to_the_letter_and_a_copy_is_told_and_not_kept(db, puts):
     db.execute("SAVEPOINT example")
-    first: dict[tuple[str, str, str], SealedEvent] = {}
-    for events in puts:
-        receipts = rows.insert(db, events, NOW)
-        assert [receipt.event_id for receipt in receipts] == [event.event_id for event in events]
-        for event, receipt in zip(events, receipts, strict=True):
-            key = (event.dataset, event.event_name, event.event_id)
-            assert receipt.duplicate == (key in first)
-            first.setdefault(key, event)
+    told = [receipt for events in puts for receipt in rows.insert(db, events, NOW)]
     kept, books = read(db, KEPT), read(db, "SELECT sum(n) FROM tally WHERE state IN ('accepted', 'pending')")
     db.execute("ROLLBACK TO example; RELEASE example").fetchall()
+    first: dict[tuple[str, str, str], SealedEvent] = {}
+    expected_receipts = []
+    for event in (event for events in puts for event in events):
+        key = (event.dataset, event.event_name, event.event_id)
+        expected_receipts.append(Receipt(event.event_id, duplicate=key in first))
+        first.setdefault(key, event)
+    assert told == expected_receipts
     expected = [
         (e.dataset, e.event_name, e.event_id, e.event_time, e.expires_at, e.body, zlib.crc32(e.body), e.consent)
         for e in first.values()
