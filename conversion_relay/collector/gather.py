@@ -8,10 +8,10 @@ The rules.
 1. *One job at a time.* What arrives while a job is under way waits for its end, and is then the next job. So the
    slower the disk, the more requests share a job; a request alone waits for nobody. A job has at most MOST_EVENTS
    (or one request's), so that the first of them is not kept waiting for the last, and a worker's claim gets its turn.
-2. *No answer before the commit.* The outbox's future is done after the fsync, and only then the requests' are.
+2. *No answer before the commit.* The outbox's future is done after the fsync, and only then each request is told.
 3. *A request that fails, fails alone.* Where the outbox itself is well (any error but OutboxUnavailable), each request
    of the job is put by itself. The outbox knows what was stored before, so nothing is stored twice.
-4. *A loop of its own.* A future belongs to one event loop, so each loop has its own Gather.
+4. *A loop of its own.* An answer is written on the loop that its request came by, so each loop has its own Gather.
 
 Rejected: a timer that collects for some milliseconds (a request alone would wait for nothing); a task for each job
 (one more turn of the loop).
@@ -22,9 +22,9 @@ import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from itertools import islice
 from typing import NamedTuple
 
+from conversion_relay.collector.unhandled import note_failure
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.relay import Relay
@@ -32,13 +32,15 @@ from conversion_relay.settings import Dataset
 
 MOST_EVENTS = 2_000
 Count = Callable[[Sequence[SealedEvent], Sequence[Receipt]], None]
+Then = Callable[[list[Receipt] | Exception], None]
+"""Called once. OutboxUnavailable: nothing is promised."""
 
 
 class _Asked(NamedTuple):
     """One request's events."""
 
     events: Sequence[SealedEvent]
-    answer: "asyncio.Future[list[Receipt]]"
+    then: Then
 
 
 class Gather:
@@ -52,12 +54,16 @@ class Gather:
         self._reported: dict[str, tuple[Dataset, list[tuple[str, str]]]] = {}
         self._is_under_way = False
 
-    def put(self, events: Sequence[SealedEvent]) -> "asyncio.Future[list[Receipt]]":
-        """Done after the commit and its fsync. OutboxUnavailable: nothing is promised."""
-        answer: asyncio.Future[list[Receipt]] = self.loop.create_future()
-        self._waiting.append(_Asked(events, answer))
+    def put(self, events: Sequence[SealedEvent], then: Then) -> None:
+        """`then` is called on the loop, after the commit and its fsync."""
+        self._waiting.append(_Asked(events, then))
         self._begin()
-        return answer
+
+    async def durable(self, events: Sequence[SealedEvent]) -> list[Receipt]:
+        """The same for a coroutine. Raises OutboxUnavailable."""
+        done: asyncio.Future[list[Receipt]] = self.loop.create_future()
+        self.put(events, partial(_settle, done))
+        return await done
 
     def note_pixel(self, dataset: Dataset, pairs: Sequence[tuple[str, str]]) -> None:
         """Counted with the next job. Nobody waits for it, and no request fails because it could not be counted."""
@@ -119,15 +125,26 @@ class Gather:
 
     def _answer(self, taken: list[_Asked], put: "Future[list[Receipt]]") -> None:
         error = put.exception()
-        if error is not None:
-            for _, answer in taken:
-                if not answer.done():
-                    answer.set_exception(error)
-            return
-        receipts = put.result()
-        self._count([event for asked in taken for event in asked.events], receipts)
-        left = iter(receipts)
-        for events, answer in taken:
-            own = list(islice(left, len(events)))
-            if not answer.done():  # its request was given up
-                answer.set_result(own)
+        receipts = [] if error else put.result()
+        if not error:
+            self._count([event for asked in taken for event in asked.events], receipts)
+        at = 0
+        for events, then in taken:
+            own, at = receipts[at : at + len(events)], at + len(events)
+            try:
+                then(_exception(error) if error else own)
+            except Exception as fault:  # the others are answered all the same
+                note_failure(fault)
+
+
+def _exception(error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else OutboxUnavailable(type(error).__name__)
+
+
+def _settle(done: "asyncio.Future[list[Receipt]]", told: list[Receipt] | Exception) -> None:
+    if done.done():  # its request was given up
+        return
+    if isinstance(told, Exception):
+        done.set_exception(told)
+    else:
+        done.set_result(told)

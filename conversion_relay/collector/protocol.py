@@ -19,7 +19,6 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from conversion_relay.collector.connections import Connections, Deadline, Limits, connections_of
-from conversion_relay.collector.door import WHOLE
 from conversion_relay.collector.unhandled import Unhandled
 
 MOST_URL = 8_192
@@ -47,36 +46,6 @@ MESSAGES = {
 
 class _RefusedError(Exception):
     """Ends the parser's run; the status stands in the protocol."""
-
-
-class _Whole:
-    """`door.Whole` of one request. The two messages of ASGI would be two calls into the kernel, and uvicorn looks at
-    each header of each answer."""
-
-    __slots__ = ("_cycle", "_protocol")
-
-    def __init__(self, protocol: "GuardedProtocol", cycle: Any) -> None:
-        self._protocol, self._cycle = protocol, cycle
-
-    def body(self, most: int) -> bytes | None:
-        cycle = self._cycle
-        if cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue or len(cycle.body) > most:
-            return None
-        body, cycle.body = bytes(cycle.body), bytearray()  # or it would be kept until the connection's next request
-        return body
-
-    def answer(self, status: int, head: bytes, body: bytes) -> bool:
-        cycle, protocol = self._cycle, self._protocol
-        if protocol.flow.write_paused or not cycle.keep_alive or cycle.response_started:
-            return False
-        if not cycle.disconnected:
-            cycle.response_started = cycle.response_complete = True
-            cycle.waiting_for_100_continue = False
-            given = b"".join(b"%s: %s\r\n" % pair for pair in cycle.default_headers)
-            protocol.transport.write(b"%s%s%s\r\n%s" % (STATUS_LINE[status], given, head, body))
-            cycle.message_event.set()
-            cycle.on_response()
-        return True
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -123,7 +92,6 @@ class GuardedProtocol(HttpToolsProtocol):
             if self._lingering > MOST_LINGERING:
                 self.transport.abort()
             return
-        self._unset_keepalive_if_required()
         if self._in_head and not self._fruitless:
             self._stage.begin(self.all.now)
         try:
@@ -178,14 +146,12 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._refuse(431)
 
     def on_headers_complete(self) -> None:
-        self._in_head, self._has_body_to_come = False, True
-        self._fruitless = 0
+        self._enter_body()
         if self.parser.get_method() == b"CONNECT":
             self._refuse(405)
         if len(self.pipeline) >= MOST_PIPELINED:
             self._refuse(431)
         super().on_headers_complete()
-        self.scope["extensions"] = {WHOLE: _Whole(self, self.cycle)}  # type: ignore[dict-item]
         self._stage.begin(self.all.now)
         self.all.works(self)
 
@@ -195,8 +161,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._in_head, self._has_body_to_come = True, False
-        self._fruitless = 0
+        self._leave_body()
         if self._uploads:
             self._uploads = False
             self.all.works(self)
@@ -204,8 +169,22 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.cycle.response_complete:
             self._wait()
 
+    def _enter_body(self) -> None:
+        self._in_head, self._has_body_to_come = False, True
+        self._fruitless = 0
+
+    def _leave_body(self) -> None:
+        self._in_head, self._has_body_to_come = True, False
+        self._fruitless = 0
+
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        """As uvicorn's, but for its timer: `sweep` ends what nobody uses."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
         if self.cycle.response_complete and not self._has_body_to_come:
             self._wait()
 
@@ -255,15 +234,17 @@ class GuardedProtocol(HttpToolsProtocol):
             self.all.note("unread answer")
             self.transport.abort()
         elif (self._has_body_to_come or self._is_between()) and self._stage.is_over(now):
-            self._give_up()
+            self._give_up(now)
 
     def _is_between(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _give_up(self) -> None:
+    def _give_up(self, now: float) -> None:
         if self._in_head and not self._fruitless:
-            if self.cycle is None:  # uvicorn's own timer closes a connection that is kept alive
+            if self.cycle is None:
                 self.transport.abort()
+            elif now - self._stage.since > self.timeout_keep_alive:
+                self.transport.close()
         elif self._has_body_to_come and self.cycle.response_complete:
             self.transport.abort()
         elif not self.transport.is_closing():

@@ -41,6 +41,11 @@ class Slow:
             future.set_result([Receipt(event_id) for event_id in ids])
 
 
+def put(door: Gather, events) -> "asyncio.Future[list[Receipt]]":
+    """What it is told, in a future, as for a coroutine."""
+    return asyncio.ensure_future(door.durable(events), loop=door.loop)
+
+
 async def turns() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
@@ -64,9 +69,9 @@ def in_a_loop(scenario):
 
 def test_what_arrives_during_a_commit_is_the_next_job_and_is_counted_as_one():
     async def scenario(relay, door, counted):
-        answers = [door.put([sealed("a")])]
+        answers = [put(door, [sealed("a")])]
         await turns()
-        answers += [door.put([sealed(name), sealed(name * 2)]) for name in "bcd"]
+        answers += [put(door, [sealed(name), sealed(name * 2)]) for name in "bcd"]
         await turns()
         assert relay.jobs == [["a"]] and told(answers) == [None] * 4, "nobody is answered before the commit"
         relay.commit()
@@ -83,7 +88,7 @@ def test_what_arrives_during_a_commit_is_the_next_job_and_is_counted_as_one():
 def test_a_request_that_fails_fails_alone():
     async def scenario(relay, door, counted):
         relay.refuses = {"bad"}
-        answers = [door.put([sealed(name)]) for name in ("a", "bad", "b")]
+        answers = [put(door, [sealed(name)]) for name in ("a", "bad", "b")]
         await turns()
         relay.commit()
         await turns()
@@ -98,9 +103,9 @@ def test_a_request_that_fails_fails_alone():
 
 def test_when_nothing_can_be_recorded_all_of_the_job_hear_it_and_the_next_job_is_tried():
     async def scenario(relay, door, counted):
-        answers = [door.put([sealed("a")]), door.put([sealed("b")])]
+        answers = [put(door, [sealed("a")]), put(door, [sealed("b")])]
         await turns()
-        answers.append(door.put([sealed("c")]))
+        answers.append(put(door, [sealed("c")]))
         relay.commit(OutboxUnavailable("locked"))
         await turns()
         assert told(answers) == [OutboxUnavailable, OutboxUnavailable, None] and counted == []
@@ -116,7 +121,7 @@ def test_a_job_is_bounded_but_for_a_single_request(monkeypatch):
 
     async def scenario(relay, door, counted):
         sizes = {"a": 5, "b": 1, "c": 2, "d": 1}
-        answers = [door.put([sealed(f"{name}{n}") for n in range(size)]) for name, size in sizes.items()]
+        answers = [put(door, [sealed(f"{name}{n}") for n in range(size)]) for name, size in sizes.items()]
         for _ in range(3):
             await turns()
             relay.commit()
@@ -128,7 +133,7 @@ def test_a_job_is_bounded_but_for_a_single_request(monkeypatch):
 
 def test_a_request_that_was_given_up_leaves_the_others_their_answers():
     async def scenario(relay, door, counted):
-        answers = [door.put([sealed(name)]) for name in "abc"]
+        answers = [put(door, [sealed(name)]) for name in "abc"]
         await turns()
         answers[1].cancel()
         relay.commit()
@@ -141,7 +146,7 @@ def test_a_request_that_was_given_up_leaves_the_others_their_answers():
 def test_the_pixels_reports_go_with_the_next_job_and_fail_nobody():
     async def scenario(relay, door, counted):
         door.note_pixel(DATASET, [("Lead", "x")])
-        answer = door.put([sealed("a")])
+        answer = put(door, [sealed("a")])
         door.note_pixel(DATASET, [("Lead", "y")])
         await turns()
         assert relay.pairs == [("Lead", "x"), ("Lead", "y")]
@@ -157,7 +162,7 @@ def test_the_pixels_reports_go_with_the_next_job_and_fail_nobody():
 def test_a_loop_that_is_closed_before_the_commit_is_no_error_of_the_writing_thread():
     relay, loop = Slow(), asyncio.new_event_loop()
     door = Gather(relay, loop, lambda events, receipts: None)
-    answer = door.put([sealed("a")])
+    answer = put(door, [sealed("a")])
     loop.run_until_complete(turns())
     loop.close()
     relay.commit()
