@@ -5,6 +5,7 @@ hand (`direct.py`), `admit` and `say` do the same without ASGI (`whole.py`).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -19,7 +20,7 @@ from conversion_relay.intake.browser import PREFLIGHT_SECONDS, cors_headers, lis
 from conversion_relay.intake.request_facts import RequestFacts, is_trusted, request_facts
 from conversion_relay.relay import NO_FACTS, Relay
 from conversion_relay.settings import Dataset
-from conversion_relay.telemetry import Counters
+from conversion_relay.telemetry import CounterKey, Counters, counter
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +87,7 @@ class Door:
         return written(reply)
 
     def count(self, route: str, status: int) -> None:
-        self._counters.add("relay_intake_requests_total", route=route, code=str(status))
+        self._counters.count(_answered(route, status))
 
     def caller(self, method: str, headers: Mapping[str, str], peer: str | None, scheme: str | None) -> Caller:
         """Raises HttpError for who is not let in. The same head of the same peer is the same caller."""
@@ -178,6 +179,11 @@ def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         key, text = str(name, "latin-1"), str(value, "latin-1")
         headers[key] = text if key not in headers else f"{headers[key]}{'; ' if key == 'cookie' else ', '}{text}"
     return headers
+
+
+@cache
+def _answered(route: str, status: int) -> CounterKey:
+    return counter("relay_intake_requests_total", route=route, code=str(status))
 
 
 def _digest(key: str) -> bytes:

@@ -18,7 +18,7 @@ from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import STANDARD_EVENT_NAMES, Event, Receipt, Rejection, SealedEvent
 from conversion_relay.intake.accept import Acceptance
 from conversion_relay.intake.browser import BrowserIds
-from conversion_relay.intake.reading import Submitted, read_body, read_event
+from conversion_relay.intake.reading import Submitted, read_alone, read_body, read_event
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
@@ -109,11 +109,15 @@ class EventsEndpoint:
 
     def post_at_once(self, admitted: Admitted, then: Then) -> bool:
         """`then` is called after the commit. False: it takes longer, and `post` has to do it. Raises HttpError."""
-        submitted = read_body(admitted.body)
-        if isinstance(submitted, Submitted) and len(submitted.events) >= EVENTS_AT_ONCE:
-            return False
-        submitted = self._checked(submitted, admitted)
-        events = [read_event(raw) for raw in submitted.events]
+        events: list[Event | Rejection]
+        if alone := read_alone(admitted.body):
+            submitted, events = _ALONE, [alone]
+        else:
+            found = read_body(admitted.body)
+            if isinstance(found, Submitted) and len(found.events) >= EVENTS_AT_ONCE:
+                return False
+            submitted = self._checked(found, admitted)
+            events = [read_event(raw) for raw in submitted.events]
         if admitted.sender == "backend" and self._has_visitors() and _without_visit(events):
             return False
         work = self._begin(submitted, admitted)
@@ -193,7 +197,7 @@ class EventsEndpoint:
         return Reply(
             status=status,
             answer=EventsAnswer(accepted, work.refused, work.submitted.ignored),
-            headers=_reasons(work.refused),
+            headers=_reasons(work.refused) if work.refused else {},
             cookies=work.ids.cookies() if work.ids and status == 202 else (),
         )
 
@@ -232,9 +236,12 @@ def _without_visit(events: Sequence[Event | Rejection]) -> dict[int, Event]:
 
 
 def _reasons(refused: Sequence[RefusedRow]) -> dict[str, str]:
-    reasons = dict.fromkeys(rejected.reason for rejected in refused)
-    return {"x-relay-reason": ", ".join(reasons)} if reasons else {}
+    return {"x-relay-reason": ", ".join(dict.fromkeys(rejected.reason for rejected in refused))}
 
 
 def _not_durable() -> HttpError:
     return not_durable("the events could not be made durable")
+
+
+_ALONE = Submitted([])
+"""Around one event there is nothing to read."""

@@ -234,6 +234,21 @@ def test_what_must_be_read_anew_is(route, monkeypatch, first, second):
     in_a_loop(scenario)
 
 
+INNER = post(b"{}")
+
+
+@pytest.mark.parametrize("begun", [b"X: ", b"Content-Length: %d\r\n\r\n" % len(INNER)], ids=["head", "body"])
+def test_a_known_request_inside_of_another_one_is_a_part_of_that(route, begun):
+    async def scenario() -> None:
+        echo = Echo(route)
+        server = Server({b"/events": echo})
+        await server.answers([INNER])
+        await server.answers([b"POST /livez HTTP/1.1\r\nHost: x\r\n" + begun, INNER])
+        assert (echo.taken, server.app.by_asgi) == (1, 1)
+
+    in_a_loop(scenario)
+
+
 def test_an_answer_that_is_owed_keeps_the_next_request_waiting_and_comes_first(route):
     async def scenario() -> None:
         owed: list[Any] = []
