@@ -165,6 +165,18 @@ class Isolation:
         tally = self._tallies.get((dataset, shape(events[0].body, now))) if self._tallies and events else None
         return tally is None or not tally.share
 
+    def apart(self, dataset: str, batches: Sequence[Batch], now: float) -> list[Batch]:
+        """The same events; what is known against some of a batch does not keep the others of it."""
+        parted: list[Batch] = []
+        for batch in batches if self._tallies else ():
+            clean = [self.is_clean(dataset, [event], now) for event in batch.events]
+            if all(clean) or not any(clean):
+                parted.append(batch)
+            else:
+                for is_clean in (False, True):
+                    parted.append(Batch([e for e, each in zip(batch.events, clean, strict=True) if each == is_clean]))
+        return parted if self._tallies else list(batches)
+
     def most_together(self, dataset: str, events: Sequence[LeasedEvent], now: float) -> int:
         """How many of these to try at once, the first ones; all of them where nothing is known."""
         if not self._tallies or len(events) < 2:

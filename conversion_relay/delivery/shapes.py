@@ -15,6 +15,7 @@ Everything here is total: a body may be any JSON, and a page may be any text.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,11 +33,18 @@ _LONGEST_PREFIX = 20
 
 def shape(body: bytes, now: float) -> Shape:
     """Of a sealed event; events of one shape are equal here and have the same hash."""
+    looks, event_time = _looks(body)
+    return (*looks, _age(event_time, now))
+
+
+@lru_cache(maxsize=1_000)  # as many as a claim holds: parting them asks again before each call
+def _looks(body: bytes) -> tuple[Shape, object]:
+    """What does not change with time, and the event's time."""
     event = parse(body)
     custom = event.get("custom_data")
     custom = custom if isinstance(custom, dict) else {}
     user = event.get("user_data")
-    return (
+    looks = (
         _text(event.get("event_name")),
         _text(event.get("action_source")),
         frozenset(event),
@@ -45,8 +53,8 @@ def shape(body: bytes, now: float) -> Shape:
         _item_keys(custom.get("contents")),
         page(_text(event.get("event_source_url"))),
         _prefix(_text(event.get("event_id"))),
-        _age(event.get("event_time"), now),
     )
+    return looks, event.get("event_time")
 
 
 def page(url: str) -> str:

@@ -28,6 +28,11 @@ class SuspectSitting(Sitting):
     suspects = True
     _has_sample = False
 
+    def _pack(self) -> None:
+        super()._pack()
+        name, now = self._dataset.pixel_id, self._context.clock()
+        self._batches = self._context.isolation.apart(name, self._batches, now)
+
     def _is_better_tried_apart(self, event: LeasedEvent, now: float) -> bool:
         return False
 

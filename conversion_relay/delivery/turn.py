@@ -126,10 +126,11 @@ class Delivery:
             lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, now)
             self._paces.claimed(name, len(lease.events) if lease else 0, turn.events)
             return lease
-        is_shared = isolation.is_crowded(name) and not self._paces.are_all_refused(name)
-        most = min(turn.events, CROWD if is_shared else MOST_EVENTS)
+        most = min(turn.events, MOST_EVENTS)
+        # Where many are bad the sitting keeps a few: those that may be good before others, wherever they stand.
         lease = self._outbox.claim_suspects(name, most, LEASE_SECONDS, now)
-        if (len(lease.events) if lease else 0) < most:
+        is_shared = isolation.is_crowded(name) and not self._paces.are_all_refused(name)
+        if (len(lease.events) if lease else 0) < (CROWD if is_shared else most):
             isolation.few_are_left(name)
         return lease
 

@@ -133,6 +133,31 @@ def test_400_refused_for_a_member_that_meta_names_cost_a_handful_of_calls(outbox
         print(f"\n400 that lack what Meta names: {site.refused_calls} refused calls")
 
 
+def test_900_refused_of_many_shapes_keep_200_good_ones_that_came_after_them_from_little(outbox, clock, capsys):
+    """A feed with two mistakes in each of its events' names: no shape is known yet when the good ones come, and the bad
+    ones stand before them."""
+    page = "https://shop.example/"
+    names = ("Lead", "Contact", "ViewContent", "Search", "Subscribe")
+    bad = [
+        sealed(f"{n:x}b", names[n % 5], event_source_url=page + "feed", custom_data={"shade": 1} if n % 2 else {})
+        for n in range(900)
+    ]
+    good = [sealed(f"{n:x}a", names[n % 5], event_source_url=page + "visit") for n in range(200)]
+
+    def refuse(events):
+        is_bad = any(event["event_source_url"].endswith("feed") for event in events)
+        return error(100, 2804008) if is_bad else None
+
+    site = Site(outbox, clock, refuse)
+    site.put(bad[:500])
+    site.live(0.1, fresh=False)
+    site.put(mixed(bad[500:], good))
+    site.live(200, fresh=False, until=lambda: set(ids(good)) <= site.delivered_at.keys())
+    assert site.slowest(ids(good)) < 20
+    with capsys.disabled():
+        print(f"\n900 of ten shapes: good ones within {site.slowest(ids(good)):.1f} s of calls one after the other")
+
+
 def test_400_refused_that_our_own_rules_explain_cost_a_handful_of_calls(outbox, clock):
     """Accepted before the rule was known: Purchases without a value; Meta names nobody."""
     money = {"currency": "EUR", "value": 9.5}

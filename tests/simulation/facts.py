@@ -46,12 +46,14 @@ class Fact:
     @property
     def owed_from(self) -> int:
         """Virtual time: what was stamped by a clock that was ahead has to wait; else 0."""
+        if not self.is_stamped:
+            return 0
         at = (self.latest_time - START) * MICRO
         return at + IN_THE_FUTURE if at > self.made_at + AHEAD else 0
 
     @property
     def is_gone(self) -> bool:
-        return self.gone_at is not None
+        return self.taken_back_at is not None or self.erased_at is not None
 
     @property
     def gone_at(self) -> int | None:

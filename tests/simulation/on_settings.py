@@ -76,6 +76,8 @@ def ask_for_consent(operator: "Operator") -> None:
     machine.write_settings()
     operator.world.sleep(2 * operator.plan.poll_seconds)  # until everybody has read it
     for fact in operator.facts.known.values():
-        if fact.is_silent:
+        if fact.is_silent and fact.key in machine.graph.refused_alone:
+            fact.acknowledged_at = None  # if it was dead it was kept, and a replay may send it; if it waited it is gone
+        elif fact.is_silent:
             fact.erased_at = fact.erased_at or operator.world.now
     operator.facts.are_silent_withheld = False

@@ -24,13 +24,14 @@ FRESH = 10 * MICRO
 BACKLOG = 1_800 * MICRO
 BESIDE, BESIDE_ALL_REFUSED = 800_000, 6 * MICRO
 LEASE = 60 * MICRO
-"""Also the time between two looks at the machine's health, which may have missed a short fault's end."""
+"""Also the least time between two looks at the machine's health, which may have missed a short fault's end."""
 
 
 class Progress:
     def __init__(self, world: Scheduler, facts: Facts, health: Health) -> None:
         self.world, self.facts, self.health = world, facts, health
-        self._fresh = FRESH + 2 * round(health.machine.plan.poll_seconds * MICRO)
+        poll = round(health.machine.plan.poll_seconds * MICRO)
+        self._fresh, self._lease = FRESH + 2 * poll, max(LEASE, poll)
         self._beside: dict[str, int] = {}
 
     def look(self) -> None:
@@ -58,8 +59,8 @@ class Progress:
         dataset = self.health.datasets[fact.key[0]]
         well_since = max(machine_since, dataset.well_since)
         beside = self._beside[fact.key[0]] * (BESIDE_ALL_REFUSED if dataset.is_all_refused else BESIDE)
-        begins_at = max(acknowledged_at, well_since + LEASE, dataset.opens_by, fact.owed_from)
-        is_fresh = acknowledged_at >= well_since + LEASE and not fact.owed_from
+        begins_at = max(acknowledged_at, well_since + self._lease, dataset.opens_by, fact.owed_from)
+        is_fresh = acknowledged_at >= well_since + self._lease and not fact.owed_from
         if is_fresh:
             self.world.mark("a fresh event was owed at once")
         return begins_at + (self._fresh if is_fresh else BACKLOG) + beside

@@ -40,10 +40,11 @@ class Watch:
         self.calls.at_end += [self.safety.at_end, self.health.at_end, self.thrift.at_end]
         machine.disk.canaries = graph.canaries
         self._looked_at = 0
+        self._every = max(EVERY, round(machine.plan.poll_seconds * MICRO))
 
     def look(self) -> None:
-        """Whoever waits calls this often; it looks once a minute."""
-        if self.world.now - self._looked_at < EVERY:
+        """Whoever waits calls this often; it looks once a minute, or as often as a worker does."""
+        if self.world.now - self._looked_at < self._every:
             return
         self._looked_at = self.world.now
         for look in (self.health.look, self.books.look, self.progress.look, self.thrift.look, self.work.look):
