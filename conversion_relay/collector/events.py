@@ -17,8 +17,9 @@ from conversion_relay.collector.whole import Then
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import STANDARD_EVENT_NAMES, Event, Receipt, Rejection, SealedEvent
 from conversion_relay.intake.accept import Acceptance
+from conversion_relay.intake.alone import read_alone
 from conversion_relay.intake.browser import BrowserIds
-from conversion_relay.intake.reading import Submitted, read_alone, read_body, read_event
+from conversion_relay.intake.reading import Submitted, read_body, read_event
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters

@@ -212,25 +212,6 @@ def read_event(raw: msgspec.Raw | bytes) -> Event | Rejection:
     return event if size <= _SURELY_FEW else _too_large(bytes(raw)) or event
 
 
-def read_alone(body: bytes) -> Event | None:
-    """A body that is one event, as most are: what `read_body` and then `read_event` give, at half the price. None: they
-    have to look.
-
-    The decoder knows all members of an event and refuses others, so what it takes is an object that names its event.
-
-    >>> read_alone(b'{"event_name": "Lead", "event_id": "a"}').event_id
-    'a'
-    >>> read_alone(b'{"data": [{"event_name": "Lead"}]}') is read_alone(b'{"event_name": 1}') is None
-    True
-    """
-    if len(body) > _SURELY_FEW:
-        return None
-    try:
-        return _event_decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
-
 def _read_as_written(raw: bytes) -> Event | Rejection:
     """The long way, for what is not written as Meta's page says."""
     if refused := _too_large(raw):

@@ -15,7 +15,6 @@ from conversion_relay.intake.reading import (
     MOST_REPORTED,
     Submitted,
     printable_name,
-    read_alone,
     read_body,
     read_event,
     read_events,
@@ -260,30 +259,3 @@ def test_a_broken_document_over_several_lines_is_told_with_the_place():
 def test_a_byte_order_mark_says_the_charset_of_a_file(charset):
     (line,) = read_lines('{"event_name":"Töpfern"}'.encode(charset))
     assert read_event(line.event).event_name == "Töpfern"
-
-
-ALONE = [
-    *(before + LEAD + after for before in (b"", b" ", b"[", b'{"data":[') for after in (b"", b" ", b"]", b"]}")),
-    b"\xef\xbb\xbf" + LEAD,
-    b'{"event_name":"Lead","event_name":"Contact"}',
-    b'{"event_name":"a\xff"}',
-]
-
-
-@given(
-    body=st.one_of(
-        st.binary(max_size=40),
-        st.dictionaries(MEMBERS, JSON, max_size=4).map(lambda found: json.dumps({"event_name": "a", **found}).encode()),
-        st.sampled_from(ALONE),
-    )
-)
-def test_an_event_that_comes_alone_is_read_as_by_the_long_way(body):
-    if event := read_alone(body):
-        submitted = read_body(body)
-        assert submitted == Submitted(submitted.events) and texts(submitted.events) == [body]
-        assert read_event(submitted.events[0]) == event
-
-
-def test_an_event_that_is_written_as_it_should_be_is_read_at_once_and_a_large_one_is_looked_at():
-    assert read_alone(LEAD) == read_event(LEAD)
-    assert read_alone(b'{"event_name":"Lead","custom_data":{"a":[' + b"1," * 40_000 + b"1]}}") is None
