@@ -56,18 +56,19 @@ def insert(db: apsw.Connection, events: Sequence[SealedEvent], now: float) -> li
 def _first_key_and_ids(db: apsw.Connection, names: set[str]) -> tuple[int, dict[str, int]]:
     """The key of the next event, and the ids of these datasets."""
     ((first, known),) = read(db, _FIRST_KEY_AND_IDS, (_encode(list(names)).decode(),))
-    ids = msgspec.json.decode(known, type=dict[str, int])
+    ids = _ids_decoder.decode(known)
     return first, ids | {name: make_dataset_id(db, name) for name in names - ids.keys()}
 
 
 def _stored(db: apsw.Connection, first: int, n: int) -> list[bool]:
     """Of `n` events, by their place: the others are known already, or twice among them."""
     ((keys,),) = read(db, "SELECT json_group_array(key) FROM event WHERE key >= ?", (first,))
-    stored = set(msgspec.json.decode(keys, type=list[int]))
+    stored = set(_keys_decoder.decode(keys))
     return [first + place in stored for place in range(n)]
 
 
 _encode = msgspec.json.Encoder().encode
+_ids_decoder, _keys_decoder = msgspec.json.Decoder(dict[str, int]), msgspec.json.Decoder(list[int])
 _FIRST_KEY_AND_IDS = """
 SELECT (SELECT coalesce(max(key), 0) + 1 FROM event), json_group_object(name, id)
 FROM dataset WHERE name IN (SELECT value FROM json_each(?))
