@@ -6,17 +6,17 @@ one statement over an array of keys, which SQLite reads without a call back into
 
 import zlib
 from array import array
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
+import msgspec
 
 from conversion_relay.errors import LeaseLost
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Settlement
 from conversion_relay.outbox.sqlite import sides
-from conversion_relay.outbox.sqlite.books import add, dataset_id, make_dataset_id, move, read
+from conversion_relay.outbox.sqlite.books import dataset_id, make_dataset_id, move, read
 from conversion_relay.outbox.sqlite.lanes import BACKLOG, HELD, LATER, SUSPECTS, dequeue, dequeue_suspects, enqueue
 from conversion_relay.outbox.sqlite.look import Read
 from conversion_relay.outbox.verdict import (
@@ -34,26 +34,59 @@ from conversion_relay.outbox.verdict import (
 
 
 def insert(db: apsw.Connection, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
-    ids = {name: make_dataset_id(db, name) for name in {event.dataset for event in events}}
-    first = (read(db, "SELECT max(key) FROM event")[0][0] or 0) + 1
-    rows = (
-        (first + i, ids[e.dataset], e.event_name, e.event_id, e.event_time, e.expires_at, now, e.consent)
-        for i, e in enumerate(events)
-    )
-    stored = {key - first for (key,) in db.executemany(_INSERT, rows)}
-    new = [(first + i, event) for i, event in enumerate(events) if i in stored]
-    db.executemany("INSERT INTO body VALUES (?, ?, ?)", ((key, zlib.crc32(e.body), e.body) for key, e in new))
-    db.executemany("INSERT INTO queue VALUES (?, 0, ?, ?)", ((ids[e.dataset], now, key) for key, e in new))
-    for dataset, n in Counter(ids[event.dataset] for _, event in new).items():
-        add(db, dataset, "accepted", n)
-        add(db, dataset, "pending", n)
-    sides.count_stored(db, Counter((ids[event.dataset], event.event_name) for _, event in new), first)
-    return [Receipt(event.event_id, duplicate=i not in stored) for i, event in enumerate(events)]
+    """One statement for each table, over one JSON array. At every step of a statement the writing thread gives the
+    interpreter away and may wait for its turn to run, so a row must not be a step."""
+    first, ids = _first_key_and_ids(db, {event.dataset for event in events})
+    rows, at = [], 1
+    for e in events:
+        size = len(e.body)
+        crc = zlib.crc32(e.body)
+        rows.append((ids[e.dataset], e.event_name, e.event_id, e.event_time, e.expires_at, e.consent, crc, at, size))
+        at += size
+    array = _encode(rows).decode()
+    db.execute(_INSERT, (first, now, array))
+    is_stored = [True] * len(rows) if db.changes() == len(rows) else _stored(db, first, len(rows))
+    db.execute(_INSERT_BODIES, (first, array, b"".join([e.body for e in events])))
+    db.execute("INSERT INTO queue SELECT dataset, 0, accepted_at, key FROM event WHERE key >= ?", (first,))
+    db.execute(_COUNT_ACCEPTED, (first,))
+    sides.count_stored(db, first)
+    return [Receipt(e.event_id, duplicate=not stored) for e, stored in zip(events, is_stored, strict=True)]
 
 
+def _first_key_and_ids(db: apsw.Connection, names: set[str]) -> tuple[int, dict[str, int]]:
+    """The key of the next event, and the ids of these datasets."""
+    ((first, known),) = read(db, _FIRST_KEY_AND_IDS, (_encode(list(names)).decode(),))
+    ids = _ids_decoder.decode(known)
+    return first, ids | {name: make_dataset_id(db, name) for name in names - ids.keys()}
+
+
+def _stored(db: apsw.Connection, first: int, n: int) -> list[bool]:
+    """Of `n` events, by their place: the others are known already, or twice among them."""
+    ((keys,),) = read(db, "SELECT json_group_array(key) FROM event WHERE key >= ?", (first,))
+    stored = set(_keys_decoder.decode(keys))
+    return [first + place in stored for place in range(n)]
+
+
+_encode = msgspec.json.Encoder().encode
+_ids_decoder, _keys_decoder = msgspec.json.Decoder(dict[str, int]), msgspec.json.Decoder(list[int])
+_FIRST_KEY_AND_IDS = """
+SELECT (SELECT coalesce(max(key), 0) + 1 FROM event), json_group_object(name, id)
+FROM dataset WHERE name IN (SELECT value FROM json_each(?))
+"""
 _INSERT = """
 INSERT INTO event (key, dataset, event_name, event_id, event_time, expires_at, accepted_at, consent, state)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting') ON CONFLICT DO NOTHING RETURNING key
+SELECT ?1 + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, value ->> 5, 'waiting'
+FROM json_each(?3) WHERE true ON CONFLICT DO NOTHING
+"""
+# The bodies lie end to end in one value; CROSS: the array leads, and each of its rows finds its event by the key.
+_INSERT_BODIES = """
+INSERT INTO body SELECT event.key, row.value ->> 6, substr(?3, row.value ->> 7, row.value ->> 8)
+FROM json_each(?2) AS row CROSS JOIN event ON event.key = ?1 + row.key
+"""
+_COUNT_ACCEPTED = """
+INSERT INTO tally SELECT dataset, column1, n
+FROM (SELECT dataset, count(*) AS n FROM event WHERE key >= ? GROUP BY 1), (VALUES ('accepted'), ('pending'))
+WHERE true ON CONFLICT DO UPDATE SET n = n + excluded.n
 """
 
 
