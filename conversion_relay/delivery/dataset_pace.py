@@ -3,6 +3,7 @@
 import msgspec
 
 from conversion_relay.delivery.refusals import Refusals
+from conversion_relay.delivery.request_size import RequestSize
 from conversion_relay.delivery.shares import Shares
 
 FIRST_CALLS = 2.0
@@ -28,6 +29,7 @@ class DatasetPace(msgspec.Struct):
     changed_at: float = 0.0
     events: int = MOST_EVENTS
     """In one request."""
+    size: RequestSize = msgspec.field(default_factory=RequestSize)
     recoveries: int = 0
     """How often events were taken again after an outage."""
     linger_until: float = 0.0

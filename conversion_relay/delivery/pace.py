@@ -94,7 +94,7 @@ class Paces:
             _, name, pace = min(open_now, key=lambda row: row[:2])
             pace.turns += 1
             pace.served_at = now
-            return name, pace.events
+            return name, min(pace.events, pace.size.events)
 
     def admit_suspects(self, due: Iterable[str], *, owed: bool = False) -> tuple[str, int] | None:
         """The same for suspects. `owed`: only a dataset whose fresh events had their three calls of four."""
@@ -166,11 +166,18 @@ class Paces:
             self._is_stopping = True
             self._lock.notify_all()
 
-    def claimed(self, name: str, events: int, of: int) -> None:
-        """Fewer than asked for: no more are waiting."""
+    def claimed(self, name: str, events: int, of: int, size: int = 0) -> None:
+        """Fewer than asked for: no more are waiting. `size`: bytes of them all."""
         with self._lock:
+            pace = self._pace(name)
+            pace.size.claimed(events, size)
             if events < of:
-                self._pace(name).linger_until = self._clock() + LINGER_SECONDS
+                pace.linger_until = self._clock() + LINGER_SECONDS
+
+    def most_bytes(self, name: str) -> int:
+        """In one request."""
+        with self._lock:
+            return self._pace(name).size.most
 
     def opens_in(self, name: str) -> float:
         """Seconds until a turn is allowed; infinity while it has all its turns, since their end is a signal."""
@@ -186,12 +193,15 @@ class Paces:
             at = max(pace.parked_until, pace.refusals.rest_until)
             return max(0.0, at - self._clock()) if may_begin else float("inf")
 
-    def note(self, name: str, outcome: Outcome, started: float, *, suspects: bool = False) -> int:
-        """Learn from an answer; how often in a row the dataset failed. What was in flight together fails once."""
+    def note(self, name: str, outcome: Outcome, started: float, *, suspects: bool = False, size: int = 0) -> int:
+        """Learn from an answer; how often in a row the dataset failed. What was in flight together fails once.
+        `size`: bytes of the request, if it held several events."""
         now = self._clock()
         with self._lock:
             pace = self._pace(name)
             pace.refusals.note(outcome, now, suspects=suspects)
+            if size:
+                pace.size.note(outcome, size)
             if not suspects:
                 pace.shares.note_fresh_call()
             if isinstance(outcome, DATASET_OUTCOMES):

@@ -23,10 +23,16 @@ from typing import TypeVar
 
 import msgspec
 
-from conversion_relay.delivery.before_sending import before_sending, is_doubtful, is_in_the_future, is_late
+from conversion_relay.delivery.before_sending import (
+    before_sending,
+    is_doubtful,
+    is_in_the_future,
+    is_late,
+    may_all_be_sent,
+)
 from conversion_relay.delivery.context import Context
 from conversion_relay.delivery.exchange import as_attempt
-from conversion_relay.delivery.isolation import Batch
+from conversion_relay.delivery.isolation import Batch, smaller, without
 from conversion_relay.delivery.pace import DATASET_OUTCOMES
 from conversion_relay.delivery.report import Report, alert
 from conversion_relay.delivery.retry import PROBE_EVERY, Facts, decide
@@ -93,8 +99,15 @@ class Sitting:
         if not context.meta_clock.is_known and any(is_doubtful(event, now) for event in self._lease.events):
             untold = self._ask_the_time()
         meta_now = context.meta_now() if context.meta_clock.is_known else None
+        sendable: Sequence[LeasedEvent] = self._lease.events
+        if not context.isolation.knows_nothing() or not may_all_be_sent(sendable, context.settings, now, meta_now):
+            sendable = self._sendable(now, meta_now)
+        self._batches = context.isolation.pack(sendable, context.paces.most_bytes(self._dataset.pixel_id))
+
+    def _sendable(self, now: float, meta_now: float | None) -> list[LeasedEvent]:
+        """Event by event; those that may not be sent now are settled."""
         sendable: list[LeasedEvent] = []
-        unsendable: list[Settlement] = []
+        unsendable: dict[Verdict, list[LeasedEvent]] = {}
         for event in self._lease.events:
             verdict = before_sending(event, self._context.settings, now, meta_now)
             if untold and isinstance(verdict, Expired) and is_doubtful(event, now):
@@ -104,11 +117,11 @@ class Sitting:
             if verdict is None:
                 sendable.append(event)
             else:
-                unsendable.append((event, verdict))
+                unsendable.setdefault(verdict, []).append(event)
             if verdict is None or isinstance(verdict, Hold):
                 self._report.ambiguous_late += is_late(event, now)
-        self._settle(unsendable, None)
-        self._batches = self._context.isolation.pack(sendable)
+        self._settle(list(unsendable.items()), None)
+        return sendable
 
     def _ask_the_time(self) -> Verdict | None:
         """Of Meta, before our clock alone lets events expire; how long they wait where it does not tell."""
@@ -144,7 +157,7 @@ class Sitting:
         """What was erased or withdrawn since it was claimed is not sent. Between this look and a call nothing waits."""
         why = "Nothing is sent, since the outbox cannot be read"
         while revoked := self._surely(partial(self._context.outbox.revoked, events), why):
-            self._settle([(event, Withhold("withdrawn")) for event in events if event.key in revoked], None)
+            self._settle([(Withhold("withdrawn"), [event for event in events if event.key in revoked])], None)
             events = [event for event in events if event.key not in revoked]
         return events
 
@@ -167,7 +180,7 @@ class Sitting:
         outcome = context.ask(self._dataset, batch.events)
         self._report.calls += 1
         name = self._dataset.pixel_id
-        self._failures = context.paces.note(name, outcome, started, suspects=self.suspects)
+        self._failures = context.paces.note(name, outcome, started, suspects=self.suspects, size=batch.size)
         if isinstance(outcome, Accepted):
             if batch.twin:
                 batch.twin.is_guilty = True
@@ -184,28 +197,27 @@ class Sitting:
         """The verdicts of what was sent, and of what is not sent any more because of it. What must be sent at once,
         since Meta refused it together with others, goes back to the batches."""
         if isinstance(outcome, TooLarge) and len(batch.events) > 1:
-            self._batches += self._context.isolation.halve(batch.events)
+            self._batches += smaller(batch.events, self._context.paces.most_bytes(self._dataset.pixel_id))
             return [], []
         if isinstance(outcome, Refused) and len(batch.events) > 1:
             return self._refused_together(batch.events, outcome), []
         verdicts = self._verdicts(batch.events, outcome)
-        settled = [(event, self._translated(verdicts[event.attempts])) for event in batch.events]
+        settled: list[Settlement] = [(self._translated(verdict), events) for verdict, events in verdicts]
         if not isinstance(outcome, DATASET_OUTCOMES):
             return settled, []
-        unsent = self._translated(_unsent(verdicts[batch.events[0].attempts]))
-        return settled, [(event, unsent) for event in self._rest()]
+        return settled, [(self._translated(_unsent(verdicts[0][0])), self._rest())]
 
-    def _verdicts(self, events: list[LeasedEvent], outcome: Outcome) -> dict[int, Verdict]:
+    def _verdicts(self, events: list[LeasedEvent], outcome: Outcome) -> list[Settlement]:
         """A verdict depends on how often its event was tried, so there is one for each number of attempts."""
         now, jitter = self._context.clock(), self._context.jitter()
         outage = self._context.paces.outages(self._lease.dataset) if len(events) == 1 else 0
         setbacks = self._context.isolation.setbacks(events[0], outage) if outage else 0
-        verdicts = {
-            attempts: decide(outcome, Facts(attempts, self._failures, setbacks), now, jitter)
-            for attempts in {event.attempts for event in events}
-        }
-        for verdict in verdicts.values():
-            self._tell_pace(verdict)
+        tried = dict.fromkeys([event.attempts for event in events])
+        verdicts: list[Settlement] = []
+        for attempts in tried:
+            alike = events if len(tried) == 1 else [event for event in events if event.attempts == attempts]
+            verdicts.append((decide(outcome, Facts(attempts, self._failures, setbacks), now, jitter), alike))
+            self._tell_pace(verdicts[-1][0])
         return verdicts
 
     def _translated(self, verdict: Verdict) -> Verdict:
@@ -215,16 +227,14 @@ class Sitting:
         """What is settled of a refused batch: the events that Meta means, as far as that is known. The others are sent
         again, once; then all of them are suspects."""
         named = self._named(events, outcome)
-        others = [event for event in events if event.key not in {one.key for one in named}]
-        verdicts = self._verdicts(named, outcome) if named else {}
-        settled: list[Settlement] = [(event, verdicts[event.attempts]) for event in named]
+        others = without(events, named)
+        settled = self._verdicts(named, outcome)
         if named and not self._has_named:
             self._has_named = True
             self._batches += [Batch(others)] if others else []
             return settled
         self._part(others, outcome)
-        suspect = Suspect(self._context.clock())
-        return settled + [(event, suspect) for event in others]
+        return [*settled, (Suspect(self._context.clock()), others)]
 
     def _named(self, events: list[LeasedEvent], outcome: Refused) -> list[LeasedEvent]:
         """Those that Meta means. When it complains of a time, its clock says which: the place may be another's."""
@@ -249,9 +259,8 @@ class Sitting:
             isolation.accepted(dataset, sent, now, suspects=self.suspects)
         if not isinstance(outcome, Refused):
             return
-        for event, verdict in settled:
-            if isinstance(verdict, Dead):
-                isolation.refused(dataset, event, outcome.said.subcode, outcome.path, now)
+        for event in [event for verdict, events in settled if isinstance(verdict, Dead) for event in events]:
+            isolation.refused(dataset, event, outcome.said.subcode, outcome.path, now)
 
     def _tell_pace(self, verdict: Verdict) -> None:
         paces, name = self._context.paces, self._lease.dataset
@@ -264,20 +273,23 @@ class Sitting:
 
     def _settle(self, settlements: Sequence[Settlement], attempt: Attempt | None) -> None:
         """Commit first; only then say so."""
+        settlements = [(verdict, events) for verdict, events in settlements if events]
         if not settlements:
             return
         context = self._context
         settle = partial(context.outbox.settle, self._lease, settlements, attempt, context.clock())
         self._surely(settle, "What Meta answered cannot be recorded yet")
-        context.isolation.forget(event for event, verdict in settlements if isinstance(verdict, _ENDED))
-        meta_now = self._context.meta_now()
-        outcomes: dict[tuple[Verdict, str], list[str]] = {}
-        for event, verdict in settlements:
-            outcomes.setdefault((verdict, event.event_name), []).append(event.event_id)
+        meta_now = context.meta_now()
+        for verdict, events in settlements:
+            if isinstance(verdict, _ENDED):
+                context.isolation.forget(events)
             if isinstance(verdict, Delivered):
-                self._report.note_age(meta_now - event.event_time)
-        for (verdict, event_name), event_ids in outcomes.items():
-            self._report.note(verdict, event_name, event_ids, attempt, context.sentences)
+                self._report.note_ages([meta_now - event.event_time for event in events])
+            ids: dict[str, list[str]] = {}
+            for event in events:
+                ids.setdefault(event.event_name, []).append(event.event_id)
+            for event_name, event_ids in ids.items():
+                self._report.note(verdict, event_name, event_ids, attempt, context.sentences)
 
     def _surely(self, work: Callable[[], Result], trouble: str) -> Result:
         """Tried until the outbox can do it; meanwhile this sitting sends nothing more."""

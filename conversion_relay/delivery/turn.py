@@ -124,7 +124,8 @@ class Delivery:
         now, isolation = self._clock(), self._context.isolation
         if not turn.suspects:
             lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, now)
-            self._paces.claimed(name, len(lease.events) if lease else 0, turn.events)
+            events = lease.events if lease else ()
+            self._paces.claimed(name, len(events), turn.events, sum([len(event.body) for event in events]))
             return lease
         is_shared = isolation.is_crowded(name) and not self._paces.are_all_refused(name)
         most = min(turn.events, CROWD if is_shared else MOST_EVENTS)

@@ -1,14 +1,14 @@
 """How many events go to Meta in one request, and how a refused request is halved.
 
 "You can send up to 1,000 events in data": https://developers.facebook.com/docs/marketing-api/conversions-api/using-the-api
-Meta documents no limit in bytes; 1 MiB is our own, so that one request stays small enough to repeat.
+Meta documents no limit in bytes; delivery begins with MOST_BYTES and learns (`delivery/request_size.py`).
 """
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 MOST_EVENTS = 1_000
-MOST_BYTES = 1_048_576
+MOST_BYTES = 4 * 1_048_576
 
 
 class Sized(Protocol):
@@ -23,10 +23,12 @@ Packed = TypeVar("Packed", bound=Sized)
 
 def pack(events: Sequence[Packed], most_events: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> list[list[Packed]]:
     """Batches in the order given, each within both limits; an oversized event stands alone."""
+    costs = [len(event.body) + 1 for event in events]
+    if 0 < len(costs) <= most_events and sum(costs) <= most_bytes:  # nearly always
+        return [list(events)]
     batches: list[list[Packed]] = []
     size = 0
-    for event in events:
-        cost = len(event.body) + 1
+    for event, cost in zip(events, costs, strict=True):
         if not batches or len(batches[-1]) >= most_events or size + cost > most_bytes:
             batches.append([])
             size = 0

@@ -139,7 +139,8 @@ class SideCounts(msgspec.Struct, frozen=True, kw_only=True):
     browser_only: int = 0
 
 
-Settlement = tuple[LeasedEvent, Verdict]
+Settlement = tuple[Verdict, Sequence[LeasedEvent]]
+"""What becomes of these events. They share it, since a batch has one answer."""
 
 
 @runtime_checkable

@@ -28,10 +28,10 @@ class Losing:
 
 
 def put_in_two_requests(outbox) -> list[str]:
-    """Six events of 300 kB: three of them fill a request."""
+    """Six events of 1.2 MB: three of them fill a request."""
     ids = numbered(6)
     for event_id in ids:
-        body = json.dumps({"event_name": "Lead", "event_id": event_id, "padding": "x" * 300_000}).encode()
+        body = json.dumps({"event_name": "Lead", "event_id": event_id, "padding": "x" * 1_200_000}).encode()
         more = {"event_time": int(NOW), "expires_at": int(NOW) + 600_000, "body": body}
         outbox.put([SealedEvent(dataset="1", event_name="Lead", event_id=event_id, **more)], NOW)
     return ids

@@ -131,7 +131,7 @@ class SqliteOutbox:
         return rows.revoked(self._database.read, array("q", (event.key for event in events)))
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
-        groups = rows.by_verdict(settlements)
+        groups = [(verdict, array("q", [event.key for event in events])) for verdict, events in settlements]
         self._database.submit(lambda db: rows.settle(db, lease.token, groups, attempt, now)).result()
 
     def waiting(self, now: float) -> dict[str, float]:

@@ -7,14 +7,14 @@ one statement over an array of keys, which SQLite reads without a call back into
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
 
 from conversion_relay.errors import LeaseLost
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Settlement
+from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent
 from conversion_relay.outbox.sqlite import sides
 from conversion_relay.outbox.sqlite.books import add, dataset_id, make_dataset_id, move, read
 from conversion_relay.outbox.sqlite.lanes import BACKLOG, HELD, LATER, SUSPECTS, dequeue, dequeue_suspects, enqueue
@@ -140,18 +140,22 @@ _SUSPECTS = "SELECT key FROM event WHERE key IN carray(?) AND reason = ?"
 
 
 def settle(
-    db: apsw.Connection, token: str, groups: Mapping[Verdict, "array[int]"], attempt: Attempt | None, now: float
+    db: apsw.Connection,
+    token: str,
+    groups: Sequence[tuple[Verdict, "array[int]"]],
+    attempt: Attempt | None,
+    now: float,
 ) -> None:
-    """`groups`: the keys by their verdict."""
+    """`groups`: verdicts, and the keys that each is for."""
     held = read(db, "SELECT dataset, keys FROM lease WHERE token = ?", (token,))
     dataset, packed = held[0] if held else (0, b"")
     rest = set(array("q", packed))
-    for keys in groups.values():
+    for _, keys in groups:
         if not rest.issuperset(keys):
             raise LeaseLost("another worker holds these events now; nothing was settled")
         rest.difference_update(keys)
     answer = _keep_answer(db, attempt) if attempt else None
-    for verdict, keys in groups.items():
+    for verdict, keys in groups:
         settled = apsw.carray(keys)
         if not isinstance(verdict, Delivered | Expired | Withhold):  # its body would stay
             move(db, dataset, "leased", "erased", _drop_withdrawn(db, settled, now))
@@ -161,13 +165,6 @@ def settle(
         db.execute("UPDATE lease SET keys = ? WHERE token = ?", (array("q", sorted(rest)).tobytes(), token))
     else:
         db.execute("DELETE FROM lease WHERE token = ?", (token,))
-
-
-def by_verdict(settlements: Sequence[Settlement]) -> dict[Verdict, "array[int]"]:
-    groups: dict[Verdict, array[int]] = {}
-    for event, verdict in settlements:
-        groups.setdefault(verdict, array("q")).append(event.key)
-    return groups
 
 
 def _apply(db: apsw.Connection, verdict: Verdict, keys: Any, answer: int | None, now: float) -> tuple[str, int]:
