@@ -44,7 +44,7 @@ from typing import TypeVar
 import msgspec
 
 from conversion_relay.delivery.shapes import Offence, Shape, offence, shape
-from conversion_relay.meta.batch import MOST_BYTES, halve, pack
+from conversion_relay.meta.batch import MOST_BYTES, halve, pack, size_of
 from conversion_relay.meta.validate import is_suspect
 from conversion_relay.outbox import LeasedEvent
 
@@ -74,7 +74,7 @@ class Batch(msgspec.Struct):
     @property
     def size(self) -> int:
         """Bytes of its events; 0 for one event alone, whose size cannot be helped."""
-        return sum([len(event.body) for event in self.events]) if len(self.events) > 1 else 0
+        return size_of(self.events) if len(self.events) > 1 else 0
 
 
 class Tally(msgspec.Struct):

@@ -11,9 +11,9 @@ What could go wrong, and the rule that prevents it:
 - *An outage leaves a thousand events in doubt after every try.* Silence after a request means that Meta may have the
   events. After three failures in a row one event asks whether Meta is back. Requests then grow fourfold as they are
   taken, so that an event which makes Meta fail is soon alone.
-- *A call waits for its claim.* A claim takes milliseconds of the one thread that writes. For every four calls in flight
-  one more turn may claim ahead and wait in `begin`; after ten seconds its events go back, since a lease is no place to
-  wait in.
+- *A call waits for the disk.* A claim takes milliseconds of the one thread that writes, and so does a settlement. For
+  every two calls in flight one more turn may claim ahead and wait in `begin`, or settle (`slot.py`); after ten seconds
+  what was claimed goes back, since a lease is no place to wait in.
 - *A trickle of events becomes one call for each.* Between two claims of a dataset that had less than a full batch there
   is a tenth of a second.
 - *Refused events hold up good ones.* Suspects have turns of their own (`shares.py`); what becomes of a dataset that
@@ -32,7 +32,6 @@ from collections.abc import Callable, Iterable
 from conversion_relay.delivery.dataset_pace import (
     FIRST_CALLS,
     MOST_EVENTS,
-    TURNS_A_CLAIM_AHEAD,
     DatasetPace,
     PaceNow,
     has_room,
@@ -51,7 +50,7 @@ from conversion_relay.meta.graph import (
     Unreachable,
 )
 
-__all__ = ["FIRST_CALLS", "MOST_EVENTS", "TURNS_A_CLAIM_AHEAD", "PaceNow", "Paces"]
+__all__ = ["FIRST_CALLS", "MOST_EVENTS", "PaceNow", "Paces"]
 DATASET_OUTCOMES = (Throttled, Unauthorized, Misconfigured, Unlisted, Unreachable)
 """What is said of the dataset, not of the events in the request."""
 SLOW_SECONDS = 2.0
@@ -155,10 +154,15 @@ class Paces:
             return False
 
     def end(self, name: str) -> None:
-        """What was sent is settled."""
+        """A call is over: another one may begin."""
         with self._lock:
             self._pace(name).in_flight -= 1
             self._lock.notify_all()
+
+    def take(self, name: str) -> None:
+        """It counts as in flight again."""
+        with self._lock:
+            self._pace(name).in_flight += 1
 
     def stop(self) -> None:
         """Nothing begins any more."""
@@ -279,4 +283,7 @@ class Paces:
             return {name: now_of(pace, now) for name, pace in self._paces.items()}
 
     def _pace(self, name: str) -> DatasetPace:
-        return self._paces.setdefault(name, DatasetPace())
+        pace = self._paces.get(name)
+        if pace is None:
+            pace = self._paces[name] = DatasetPace(limit=min(FIRST_CALLS, float(self._most_calls)))
+        return pace

@@ -17,11 +17,10 @@ What could go wrong, and the rule that prevents it:
 A sitting is an object, since its steps share lease, dataset and report; as arguments they went through nine functions.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
-
-import msgspec
 
 from conversion_relay.delivery.before_sending import (
     before_sending,
@@ -35,7 +34,8 @@ from conversion_relay.delivery.exchange import as_attempt
 from conversion_relay.delivery.isolation import Batch, smaller, without
 from conversion_relay.delivery.pace import DATASET_OUTCOMES
 from conversion_relay.delivery.report import Report, alert
-from conversion_relay.delivery.retry import PROBE_EVERY, Facts, decide
+from conversion_relay.delivery.retry import PROBE_EVERY, Facts, decide, unsent
+from conversion_relay.delivery.slot import Slot
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, TooLarge, Unreachable
 from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Settlement
@@ -61,9 +61,9 @@ class Sitting:
 
     suspects = False
 
-    def __init__(self, context: Context, lease: Lease, dataset: Dataset) -> None:
+    def __init__(self, context: Context, lease: Lease, dataset: Dataset, slot: Slot) -> None:
         """Step 1, the claim, was done by `Delivery.deliver`: `lease` holds events of `dataset`."""
-        self._context, self._lease, self._dataset = context, lease, dataset
+        self._context, self._lease, self._dataset, self._slot = context, lease, dataset, slot
         self._report = Report(lease.dataset, claimed=len(lease.events))
         self._batches: list[Batch] = []
         """What is still to send; the next one stands last."""
@@ -82,6 +82,8 @@ class Sitting:
             while batch := self._next_batch():
                 outcome = self._ask(batch)  # 3. build a request, 4. send it within the deadline, 5. read the answer
                 settled, unsent = self._decide(batch, outcome)  # 6. a verdict for each event
+                if isinstance(outcome, Accepted) and not self._batches:
+                    self._slot.free()  # the next call need not wait for the disk
                 self._settle(settled, as_attempt(outcome, self._context.clock()))  # 7. by the lease's token
                 self._settle(unsent, None)
                 self._learn(batch.events, settled, outcome)
@@ -134,7 +136,7 @@ class Sitting:
         failures = context.paces.note(self._lease.dataset, outcome, started, suspects=self.suspects)
         verdict = decide(outcome, Facts(0, failures), context.clock(), context.jitter())
         self._tell_pace(verdict)
-        return self._translated(_unsent(verdict))
+        return self._translated(unsent(verdict))
 
     def _is_better_tried_apart(self, event: LeasedEvent, now: float) -> bool:
         """What is known to be refused is not sent with others; nor is what was a suspect and waits here after all."""
@@ -205,7 +207,7 @@ class Sitting:
         settled: list[Settlement] = [(self._translated(verdict), events) for verdict, events in verdicts]
         if not isinstance(outcome, DATASET_OUTCOMES):
             return settled, []
-        return settled, [(self._translated(_unsent(verdicts[0][0])), self._rest())]
+        return settled, [(self._translated(unsent(verdicts[0][0])), self._rest())]
 
     def _verdicts(self, events: list[LeasedEvent], outcome: Outcome) -> list[Settlement]:
         """A verdict depends on how often its event was tried, so there is one for each number of attempts."""
@@ -285,9 +287,9 @@ class Sitting:
                 context.isolation.forget(events)
             if isinstance(verdict, Delivered):
                 self._report.note_ages([meta_now - event.event_time for event in events])
-            ids: dict[str, list[str]] = {}
+            ids: defaultdict[str, list[str]] = defaultdict(list)
             for event in events:
-                ids.setdefault(event.event_name, []).append(event.event_id)
+                ids[event.event_name].append(event.event_id)
             for event_name, event_ids in ids.items():
                 self._report.note(verdict, event_name, event_ids, attempt, context.sentences)
 
@@ -299,12 +301,8 @@ class Sitting:
                 return work()
             except OutboxUnavailable as error:
                 if is_first:
+                    self._slot.take()
                     logger.error(trouble, extra={"reason": str(error)})
                 is_first = False
                 if self._context.stopping.wait(RECORD_AGAIN_EVERY):
                     raise
-
-
-def _unsent(verdict: Verdict) -> Verdict:
-    """The same pause for an event of the dataset that was not in the failed request."""
-    return msgspec.structs.replace(verdict, sent=False, aside=None) if isinstance(verdict, Park) else verdict

@@ -23,8 +23,10 @@ from conversion_relay.delivery.meta_clock import MetaClock
 from conversion_relay.delivery.pace import MOST_EVENTS, PaceNow, Paces
 from conversion_relay.delivery.report import Report
 from conversion_relay.delivery.sitting import DEADLINE_SECONDS, LEASE_SECONDS, Sitting
+from conversion_relay.delivery.slot import Slot
 from conversion_relay.delivery.suspects import CROWD, SuspectSitting
 from conversion_relay.delivery.transport import Transport
+from conversion_relay.meta.batch import size_of
 from conversion_relay.outbox.protocol import Lease, Leases
 from conversion_relay.settings import Dataset, Settings
 from conversion_relay.telemetry import Counters, Sentences
@@ -113,10 +115,11 @@ class Delivery:
             if not self._paces.begin(name, len(lease.events)):
                 self._outbox.release(lease)
                 return None
+            slot = Slot(self._paces, name)
             try:
-                return (SuspectSitting if turn.suspects else Sitting)(self._context, lease, turn.dataset).run()
+                return (SuspectSitting if turn.suspects else Sitting)(self._context, lease, turn.dataset, slot).run()
             finally:
-                self._paces.end(name)  # it counts as in flight until what came of it is on the disk
+                slot.free()
         finally:
             self._paces.done(name, suspects=turn.suspects)
 
@@ -125,7 +128,7 @@ class Delivery:
         if not turn.suspects:
             lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, now)
             events = lease.events if lease else ()
-            self._paces.claimed(name, len(events), turn.events, sum([len(event.body) for event in events]))
+            self._paces.claimed(name, len(events), turn.events, size_of(events))
             return lease
         is_shared = isolation.is_crowded(name) and not self._paces.are_all_refused(name)
         most = min(turn.events, CROWD if is_shared else MOST_EVENTS)

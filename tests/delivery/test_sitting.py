@@ -56,6 +56,26 @@ def test_what_was_settled_before_the_lease_was_lost_is_counted_and_reported(outb
     assert "A lease ran out before it was settled" in caplog.text
 
 
+class Full(Losing):
+    """Cannot record the first time; notes how many calls are in flight whenever it is to."""
+
+    def settle(self, *settlement):
+        self.settled += 1
+        self.in_flight.append(self.worker.paces()["1"].in_flight)
+        if self.settled == 1:
+            raise self.lost
+        self.outbox.settle(*settlement)
+
+
+def test_while_an_answer_is_written_down_another_call_may_begin_and_none_while_it_cannot_be(outbox):
+    put(outbox, "a", "b")
+    full = Full(outbox, OutboxUnavailable("full"))
+    full.in_flight, full.worker = [], Delivery(full, Meta(), SETTINGS, clock=Clock())
+    full.worker.step()
+    assert full.in_flight == [0, 1] and states(outbox, "a", "b") == {"delivered": 2}
+    assert full.worker.paces()["1"].in_flight == 0
+
+
 def test_a_worker_goes_on_after_a_lost_lease(outbox):
     put_in_two_requests(outbox)
     losing = Losing(outbox, LeaseLost("gone"))

@@ -128,7 +128,7 @@ class SqliteOutbox:
         self._take_back(lease.token, unsent=True)
 
     def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
-        return rows.revoked(self._database.read, array("q", (event.key for event in events)))
+        return rows.revoked(self._database.read, array("q", [event.key for event in events]))
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         groups = [(verdict, array("q", [event.key for event in events])) for verdict, events in settlements]

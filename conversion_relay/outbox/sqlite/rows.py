@@ -85,12 +85,16 @@ def claim(
 def leased_events(read_rows: Read, keys: "array[int]") -> tuple[LeasedEvent, ...]:
     """Without those that were erased since they were claimed."""
     return tuple(
-        LeasedEvent(key, name, event_id, at, expires_at, attempts, sent_at, zlib.crc32(body) == checksum, body, consent)
-        if body is not None and name is not None
-        else LeasedEvent(key, name or "", event_id or "", 0, 0, 0, None, False, b"")
-        for key, name, event_id, at, expires_at, attempts, sent_at, checksum, body, consent in read_rows(
-            _LEASED, (apsw.carray(keys),)
-        )
+        [
+            LeasedEvent(
+                key, name, event_id, at, expires_at, attempts, sent_at, zlib.crc32(body) == checksum, body, consent
+            )
+            if body is not None and name is not None
+            else LeasedEvent(key, name or "", event_id or "", 0, 0, 0, None, False, b"")
+            for key, name, event_id, at, expires_at, attempts, sent_at, checksum, body, consent in read_rows(
+                _LEASED, (apsw.carray(keys),)
+            )
+        ]
     )
 
 
