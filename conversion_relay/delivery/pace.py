@@ -80,6 +80,11 @@ class Paces:
         self._lock = threading.Condition()
         self._is_stopping = False
 
+    def in_order(self, due: Iterable[str]) -> list[str]:
+        """Who waits longest for a turn comes first."""
+        with self._lock:
+            return [name for _, name in sorted((self._pace(name).served_at, name) for name in due)]
+
     def admit(self, due: Iterable[str]) -> tuple[str, int] | None:
         """The dataset that waits longest for a turn and may have one, and how many events; `done` must follow."""
         now = self._clock()

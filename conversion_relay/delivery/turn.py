@@ -13,6 +13,7 @@ dataset is sent to in `pace.py`, which of a refused batch is guilty in `isolatio
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -31,6 +32,10 @@ from conversion_relay.outbox.protocol import Lease, Leases
 from conversion_relay.settings import Dataset, Settings
 from conversion_relay.telemetry import Counters, Sentences
 
+LOOK_SECONDS = 0.1
+"""How long what a look found is believed: a claim that finds nothing does no harm, and a dataset that has something new
+must not wait for a thousand others."""
+
 
 class Turn(msgspec.Struct, frozen=True):
     """What may be done next: claim at most that many events of one dataset."""
@@ -42,7 +47,9 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Delivery:
-    """Safe to use from several threads."""
+    """Safe to use from several threads; `next_turn` is asked by one of them.
+
+    Over 150 lines: whose turn it is and what a turn does share the look, the paces and the settings."""
 
     def __init__(
         self,
@@ -59,7 +66,12 @@ class Delivery:
     ) -> None:
         """`clock` is the wall's, for deadlines that Meta sets; `steady_clock` is one that nobody sets, for pauses.
         `deadline`: seconds for one request and its answer."""
-        self._outbox, self._settings, self._clock = outbox, settings, clock
+        self._outbox, self._clock = outbox, clock
+        self._datasets = _by_name(settings)
+        self._due: deque[str] = deque()
+        """Of the last look, without those that had their turn since."""
+        self._suspects: list[str] = []
+        self._looks_again_at = 0.0
         self._sentences = sentences or Sentences()
         self._paces = Paces(steady_clock, settings.most_calls)
         self._meta_clock, self._steady_clock = MetaClock(), steady_clock
@@ -89,19 +101,38 @@ class Delivery:
         """The dataset that is next; `deliver` must follow. None when nothing is due, and after `stop`."""
         if self._stopping.is_set():
             return None
-        now = self._clock()
-        due = self._due(self._outbox.waiting(now), now)
-        suspects = self._due(self._outbox.suspects(now), now)
-        self._paces.look(suspects, due)
-        if turn := self._turn(self._paces.admit_suspects(suspects, owed=True), suspects=True):
-            return turn
-        return self._turn(self._paces.admit(due)) or self._turn(self._paces.admit_suspects(suspects), suspects=True)
+        is_new = not self._due or self._steady_clock() >= self._looks_again_at
+        if is_new:
+            self._look()
+        turn = self._admitted()
+        if turn is None and not is_new:
+            self._look()
+            turn = self._admitted()
+        return turn
 
-    def _due(self, waiting: Mapping[str, float], now: float) -> list[str]:
-        return [name for name, at in waiting.items() if at <= now and self._settings.dataset(name)]
+    def _look(self) -> None:
+        """Which datasets have something to send. One look serves a turn of each: a look at a thousand datasets for
+        every turn would cost more than the turn."""
+        now = self._clock()
+        due = self._of_ours(self._outbox.waiting(now), now)
+        self._suspects = self._of_ours(self._outbox.suspects(now), now)
+        self._paces.look(self._suspects, due)
+        self._due = deque(self._paces.in_order(due))
+        self._looks_again_at = self._steady_clock() + LOOK_SECONDS
+
+    def _of_ours(self, waiting: Mapping[str, float], now: float) -> list[str]:
+        return [name for name, at in waiting.items() if at <= now and name in self._datasets]
+
+    def _admitted(self) -> Turn | None:
+        if turn := self._turn(self._paces.admit_suspects(self._suspects, owed=True), suspects=True):
+            return turn
+        while self._due:
+            if turn := self._turn(self._paces.admit([self._due.popleft()])):
+                return turn
+        return self._turn(self._paces.admit_suspects(self._suspects), suspects=True)
 
     def _turn(self, admitted: tuple[str, int] | None, *, suspects: bool = False) -> Turn | None:
-        dataset = self._settings.dataset(admitted[0]) if admitted else None
+        dataset = self._datasets.get(admitted[0]) if admitted else None
         return Turn(dataset, admitted[1], suspects) if admitted and dataset else None
 
     def deliver(self, turn: Turn) -> Report | None:
@@ -147,10 +178,10 @@ class Delivery:
         changed = [
             dataset.pixel_id
             for dataset in settings.datasets
-            if (old := self._settings.dataset(dataset.pixel_id)) is None
+            if (old := self._datasets.get(dataset.pixel_id)) is None
             or old.access_token.reveal() != dataset.access_token.reveal()
         ]
-        self._settings, self._context = settings, self._context._replace(settings=settings)
+        self._datasets, self._context = _by_name(settings), self._context._replace(settings=settings)
         for name in changed:
             self._paces.unpark(name)
 
@@ -162,10 +193,8 @@ class Delivery:
         """How long a worker may sleep."""
         now = self._clock()
         waiting, suspects = self._outbox.waiting(now).items(), self._outbox.suspects(now).items()
-        due = [max(at - now, self._paces.opens_in(name)) for name, at in waiting if self._settings.dataset(name)]
-        due += [
-            max(at - now, self._paces.suspects_open_in(name)) for name, at in suspects if self._settings.dataset(name)
-        ]
+        due = [max(at - now, self._paces.opens_in(name)) for name, at in waiting if name in self._datasets]
+        due += [max(at - now, self._paces.suspects_open_in(name)) for name, at in suspects if name in self._datasets]
         return max(0.0, min([at_most, *due]))
 
     def paces(self) -> dict[str, PaceNow]:
@@ -174,3 +203,7 @@ class Delivery:
         return {
             name: msgspec.structs.replace(pace, clock_skew_seconds=skew) for name, pace in self._paces.now().items()
         }
+
+
+def _by_name(settings: Settings) -> dict[str, Dataset]:
+    return {dataset.pixel_id: dataset for dataset in settings.datasets}
