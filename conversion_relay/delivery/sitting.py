@@ -18,9 +18,8 @@ A sitting is an object, since its steps share lease, dataset and report; as argu
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
 
 from conversion_relay.delivery.before_sending import (
     before_sending,
@@ -36,7 +35,7 @@ from conversion_relay.delivery.pace import DATASET_OUTCOMES
 from conversion_relay.delivery.report import Report, alert
 from conversion_relay.delivery.retry import PROBE_EVERY, Facts, decide, unsent
 from conversion_relay.delivery.slot import Slot
-from conversion_relay.errors import LeaseLost, OutboxUnavailable
+from conversion_relay.errors import LeaseLost
 from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, TooLarge, Unreachable
 from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Settlement
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect, Verdict, Withhold
@@ -49,8 +48,6 @@ LEASE_SECONDS = 60.0
 EXTEND_AFTER = LEASE_SECONDS - 4 * DEADLINE_SECONDS
 LATE_SECONDS = 5.0
 """So much later than other suspects an event is tried whose shape is known to be refused."""
-RECORD_AGAIN_EVERY = 0.5
-Result = TypeVar("Result")
 _ENDED = (Delivered, Dead, Expired, Withhold)
 
 
@@ -81,11 +78,11 @@ class Sitting:
             self._pack()  # 2. batches, without what may not be sent
             while batch := self._next_batch():
                 outcome = self._ask(batch)  # 3. build a request, 4. send it within the deadline, 5. read the answer
-                settled, unsent = self._decide(batch, outcome)  # 6. a verdict for each event
+                settled, put_off = self._decide(batch, outcome)  # 6. a verdict for each event
                 if isinstance(outcome, Accepted) and not self._batches:
                     self._slot.free()  # the next call need not wait for the disk
                 self._settle(settled, as_attempt(outcome, self._context.clock()))  # 7. by the lease's token
-                self._settle(unsent, None)
+                self._settle(put_off, None)
                 self._learn(batch.events, settled, outcome)
         except LeaseLost:
             logger.warning("A lease ran out before it was settled; its events are sent again")
@@ -103,10 +100,10 @@ class Sitting:
         meta_now = context.meta_now() if context.meta_clock.is_known else None
         sendable: Sequence[LeasedEvent] = self._lease.events
         if not context.isolation.knows_nothing() or not may_all_be_sent(sendable, context.settings, now, meta_now):
-            sendable = self._sendable(now, meta_now)
+            sendable = self._sendable(now, meta_now, untold)
         self._batches = context.isolation.pack(sendable, context.paces.most_bytes(self._dataset.pixel_id))
 
-    def _sendable(self, now: float, meta_now: float | None) -> list[LeasedEvent]:
+    def _sendable(self, now: float, meta_now: float | None, untold: Verdict | None) -> list[LeasedEvent]:
         """Event by event; those that may not be sent now are settled."""
         sendable: list[LeasedEvent] = []
         unsendable: dict[Verdict, list[LeasedEvent]] = {}
@@ -158,7 +155,7 @@ class Sitting:
     def _without_revoked(self, events: list[LeasedEvent]) -> list[LeasedEvent]:
         """What was erased or withdrawn since it was claimed is not sent. Between this look and a call nothing waits."""
         why = "Nothing is sent, since the outbox cannot be read"
-        while revoked := self._surely(partial(self._context.outbox.revoked, events), why):
+        while revoked := self._slot.surely(partial(self._context.outbox.revoked, events), why):
             self._settle([(Withhold("withdrawn"), [event for event in events if event.key in revoked])], None)
             events = [event for event in events if event.key not in revoked]
         return events
@@ -280,7 +277,7 @@ class Sitting:
             return
         context = self._context
         settle = partial(context.outbox.settle, self._lease, settlements, attempt, context.clock())
-        self._surely(settle, "What Meta answered cannot be recorded yet")
+        self._slot.surely(settle, "What Meta answered cannot be recorded yet")
         meta_now = context.meta_now()
         for verdict, events in settlements:
             if isinstance(verdict, _ENDED):
@@ -292,17 +289,3 @@ class Sitting:
                 ids[event.event_name].append(event.event_id)
             for event_name, event_ids in ids.items():
                 self._report.note(verdict, event_name, event_ids, attempt, context.sentences)
-
-    def _surely(self, work: Callable[[], Result], trouble: str) -> Result:
-        """Tried until the outbox can do it; meanwhile this sitting sends nothing more."""
-        is_first = True
-        while True:
-            try:
-                return work()
-            except OutboxUnavailable as error:
-                if is_first:
-                    self._slot.take()
-                    logger.error(trouble, extra={"reason": str(error)})
-                is_first = False
-                if self._context.stopping.wait(RECORD_AGAIN_EVERY):
-                    raise

@@ -6,14 +6,23 @@ can be written down, and call after call is made all the same. So a sitting that
 and keeps it until it can: then only what was claimed already may still be sent, as before.
 """
 
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
 from conversion_relay.delivery.pace import Paces
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.telemetry import logger
+
+RECORD_AGAIN_EVERY = 0.5
+Result = TypeVar("Result")
 
 
 class Slot:
     """Of one sitting, which has it from `Paces.begin` on."""
 
-    def __init__(self, paces: Paces, name: str) -> None:
-        self._paces, self._name, self._is_held = paces, name, True
+    def __init__(self, paces: Paces, name: str, stopping: threading.Event) -> None:
+        self._paces, self._name, self._stopping, self._is_held = paces, name, stopping, True
 
     def free(self) -> None:
         """Another call may begin. Nothing if it is free already."""
@@ -26,3 +35,17 @@ class Slot:
         if not self._is_held:
             self._is_held = True
             self._paces.take(self._name)
+
+    def surely(self, work: Callable[[], Result], trouble: str) -> Result:
+        """Tried until the outbox can do it; meanwhile the sitting keeps its place and sends nothing more."""
+        is_first = True
+        while True:
+            try:
+                return work()
+            except OutboxUnavailable as error:
+                if is_first:
+                    self.take()
+                    logger.error(trouble, extra={"reason": str(error)})
+                is_first = False
+                if self._stopping.wait(RECORD_AGAIN_EVERY):
+                    raise

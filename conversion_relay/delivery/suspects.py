@@ -74,7 +74,7 @@ class SuspectSitting(Sitting):
     def _look_for_fresh_events(self, name: str) -> None:
         """The dispatcher looks, too, unless it waits for this very sitting, as on Lambda."""
         now = self._context.clock()
-        waiting = self._surely(lambda: self._context.outbox.waiting(now), "The outbox cannot be read")
+        waiting = self._slot.surely(lambda: self._context.outbox.waiting(now), "The outbox cannot be read")
         self._context.paces.look([name], [name] if waiting.get(name, now + 1) <= now else [])
 
     def _give_back_a_crowd(self) -> None:

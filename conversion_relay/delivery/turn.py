@@ -146,7 +146,7 @@ class Delivery:
             if not self._paces.begin(name, len(lease.events)):
                 self._outbox.release(lease)
                 return None
-            slot = Slot(self._paces, name)
+            slot = Slot(self._paces, name, self._stopping)
             try:
                 return (SuspectSitting if turn.suspects else Sitting)(self._context, lease, turn.dataset, slot).run()
             finally:

@@ -183,7 +183,7 @@ def test_what_was_claimed_ahead_does_not_wait_for_long(busy, clock):
 
 def test_a_call_whose_answer_cannot_be_recorded_is_in_flight_again(busy):
     paces, fifth, began = busy
-    slot = Slot(paces, "1")
+    slot = Slot(paces, "1", threading.Event())
     slot.take()  # it has it
     assert paces.now()["1"].in_flight == 4
     slot.free()
