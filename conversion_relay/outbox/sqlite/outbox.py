@@ -132,7 +132,9 @@ class SqliteOutbox:
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         groups = [(verdict, array("q", [event.key for event in events])) for verdict, events in settlements]
-        self._database.submit(lambda db: rows.settle(db, lease.token, groups, attempt, now)).result()
+        # Without the lease: its events would be freed by the one thread that writes.
+        work = partial(rows.settle, token=lease.token, groups=groups, attempt=attempt, now=now)
+        self._database.submit(work).result()
 
     def waiting(self, now: float) -> dict[str, float]:
         leases, rows = self._database.latest(LEASES, look.WAITING)
