@@ -90,8 +90,10 @@ def _compile(target: Path, python: str) -> None:
     if interpreter is None:
         print(f"without bytecode: there is no python{python} here, so functions will start more slowly")
         return
-    command = [interpreter, "-OO", "-m", "compileall", "-q", "-b", "-j1", "--invalidation-mode=unchecked-hash",
-               "-x", "region_|meta_conversions_api", "-s", str(target), "-p", "/var/task", str(target)]  # fmt: skip
+    # Without columns: a traceback marks them beneath a line of the source, and no source is in the package.
+    command = [interpreter, "-OO", "-X", "no_debug_ranges", "-m", "compileall", "-q", "-b", "-j1",
+               "--invalidation-mode=unchecked-hash", "-x", "region_|meta_conversions_api",
+               "-s", str(target), "-p", "/var/task", str(target)]  # fmt: skip
     subprocess.run(command, check=True)
     # The seed's file stays readable in the package; its bytecode stands beside it.
     facade = [interpreter, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-s", str(target),

@@ -6,6 +6,7 @@ one statement over an array of keys, which SQLite reads without a call back into
 
 import zlib
 from array import array
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import msgspec
 
 from conversion_relay.errors import LeaseLost
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Settlement
+from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent
 from conversion_relay.outbox.sqlite import sides
 from conversion_relay.outbox.sqlite.books import dataset_id, make_dataset_id, move, read
 from conversion_relay.outbox.sqlite.lanes import BACKLOG, HELD, LATER, SUSPECTS, dequeue, dequeue_suspects, enqueue
@@ -118,12 +119,16 @@ def claim(
 def leased_events(read_rows: Read, keys: "array[int]") -> tuple[LeasedEvent, ...]:
     """Without those that were erased since they were claimed."""
     return tuple(
-        LeasedEvent(key, name, event_id, at, expires_at, attempts, sent_at, zlib.crc32(body) == checksum, body, consent)
-        if body is not None and name is not None
-        else LeasedEvent(key, name or "", event_id or "", 0, 0, 0, None, False, b"")
-        for key, name, event_id, at, expires_at, attempts, sent_at, checksum, body, consent in read_rows(
-            _LEASED, (apsw.carray(keys),)
-        )
+        [
+            LeasedEvent(
+                key, name, event_id, at, expires_at, attempts, sent_at, zlib.crc32(body) == checksum, body, consent
+            )
+            if body is not None and name is not None
+            else LeasedEvent(key, name or "", event_id or "", 0, 0, 0, None, False, b"")
+            for key, name, event_id, at, expires_at, attempts, sent_at, checksum, body, consent in read_rows(
+                _LEASED, (apsw.carray(keys),)
+            )
+        ]
     )
 
 
@@ -137,10 +142,22 @@ WHERE coalesce(state, '') != 'erased'
 
 def revoked(read_rows: Read, keys: "array[int]") -> frozenset[int]:
     """Those that were erased or withdrawn."""
-    return frozenset(key for (key,) in read_rows(_REVOKED, (apsw.carray(keys),))) if keys else frozenset()
+    if not keys:
+        return frozenset()
+    these, values = condition(keys)
+    return frozenset(key for (key,) in read_rows(f"SELECT key FROM event WHERE {these} {_REVOKED}", values))
 
 
-_REVOKED = "SELECT key FROM event WHERE key IN carray(?) AND (state != 'waiting' OR consent = 'withdrawn')"
+_REVOKED = "AND (state != 'waiting' OR consent = 'withdrawn')"
+
+
+def condition(keys: "array[int]") -> tuple[str, tuple[Any, ...]]:
+    """For these keys, each of them once, and its values. What came together mostly has keys without a gap, and a range
+    is read a third quicker than each is looked up."""
+    first, last = min(keys), max(keys)
+    if last - first + 1 == len(keys):
+        return "key BETWEEN ? AND ?", (first, last)
+    return "key IN carray(?)", (apsw.carray(keys),)
 
 
 def extend(db: apsw.Connection, lease: Lease, until: float) -> None:
@@ -173,22 +190,25 @@ _SUSPECTS = "SELECT key FROM event WHERE key IN carray(?) AND reason = ?"
 
 
 def settle(
-    db: apsw.Connection, token: str, groups: Mapping[Verdict, "array[int]"], attempt: Attempt | None, now: float
+    db: apsw.Connection,
+    token: str,
+    groups: Sequence[tuple[Verdict, "array[int]"]],
+    attempt: Attempt | None,
+    now: float,
 ) -> None:
-    """`groups`: the keys by their verdict."""
+    """`groups`: verdicts, and the keys that each is for."""
     held = read(db, "SELECT dataset, keys FROM lease WHERE token = ?", (token,))
     dataset, packed = held[0] if held else (0, b"")
     rest = set(array("q", packed))
-    for keys in groups.values():
+    for _, keys in groups:
         if not rest.issuperset(keys):
             raise LeaseLost("another worker holds these events now; nothing was settled")
         rest.difference_update(keys)
     answer = _keep_answer(db, attempt) if attempt else None
-    for verdict, keys in groups.items():
-        settled = apsw.carray(keys)
+    for verdict, keys in groups:
         if not isinstance(verdict, Delivered | Expired | Withhold):  # its body would stay
-            move(db, dataset, "leased", "erased", _drop_withdrawn(db, settled, now))
-        state, n = _apply(db, verdict, settled, answer, now)
+            move(db, dataset, "leased", "erased", _drop_withdrawn(db, apsw.carray(keys), now))
+        state, n = _apply(db, verdict, keys, answer, now)
         move(db, dataset, "leased", state, n)
     if rest:
         db.execute("UPDATE lease SET keys = ? WHERE token = ?", (array("q", sorted(rest)).tobytes(), token))
@@ -196,14 +216,10 @@ def settle(
         db.execute("DELETE FROM lease WHERE token = ?", (token,))
 
 
-def by_verdict(settlements: Sequence[Settlement]) -> dict[Verdict, "array[int]"]:
-    groups: dict[Verdict, array[int]] = {}
-    for event, verdict in settlements:
-        groups.setdefault(verdict, array("q")).append(event.key)
-    return groups
-
-
-def _apply(db: apsw.Connection, verdict: Verdict, keys: Any, answer: int | None, now: float) -> tuple[str, int]:
+def _apply(
+    db: apsw.Connection, verdict: Verdict, keys: "array[int]", answer: int | None, now: float
+) -> tuple[str, int]:
+    these = apsw.carray(keys)
     match verdict:
         case Delivered():
             return "delivered", end(db, "delivered", None, 1, keys, answer, now)
@@ -214,35 +230,36 @@ def _apply(db: apsw.Connection, verdict: Verdict, keys: Any, answer: int | None,
         case Withhold(why=why):
             return "erased", end(db, "erased", why, 0, keys, answer, now)
         case RetryAt(at=due_at, why=why, sent=sent):
-            return "pending", _again(db, due_at, why, 1, keys, answer, now if sent else None)
+            return "pending", _again(db, due_at, why, 1, these, answer, now if sent else None)
         case Park(why=why, sent=sent, aside=due_at):
-            return "pending", _again(db, due_at, why, 0, keys, answer, now if sent else None)
+            return "pending", _again(db, due_at, why, 0, these, answer, now if sent else None)
         case Suspect(at=due_at, sent=sent):
-            return "pending", _again(db, due_at, SUSPECT, 0, keys, answer, now if sent else None, lane=SUSPECTS)
+            return "pending", _again(db, due_at, SUSPECT, 0, these, answer, now if sent else None, lane=SUSPECTS)
         case Hold(why=why):
-            db.execute("UPDATE event SET reason = ? WHERE key IN carray(?) AND state = 'waiting'", (why, keys))
-            return "pending", enqueue(db, HELD, keys)
+            db.execute("UPDATE event SET reason = ? WHERE key IN carray(?) AND state = 'waiting'", (why, these))
+            return "pending", enqueue(db, HELD, these)
 
 
 def end(
-    db: apsw.Connection, state: str, why: str | None, counted: int, keys: Any, answer: int | None, now: float
+    db: apsw.Connection, state: str, why: str | None, counted: int, keys: "array[int]", answer: int | None, now: float
 ) -> int:
     """A dead letter keeps its body, so that it can be replayed; everything else that ended loses it."""
+    these, values = condition(keys)
     db.execute(
         "UPDATE event SET state = ?, reason = ?, attempts = attempts + ?, answer = coalesce(?, answer), settled_at = ?"
-        " WHERE key IN carray(?) AND state = 'waiting'",
-        (state, why, counted, answer, now, keys),
+        f" WHERE {these} AND state = 'waiting'",
+        (state, why, counted, answer, now, *values),
     )
     ended = db.changes()
     if state != "dead":
-        db.execute("DELETE FROM body WHERE key IN carray(?)", (keys,))
+        db.execute(f"DELETE FROM body WHERE {these}", values)
     return ended
 
 
 def _drop_withdrawn(db: apsw.Connection, keys: Any, now: float) -> int:
     """What its visitor took back while it was leased does not wait again; how many."""
     found = array("q", (key for (key,) in read(db, _WITHDRAWN, (keys,))))
-    return end(db, "erased", "withdrawn", 0, apsw.carray(found), None, now) if found else 0
+    return end(db, "erased", "withdrawn", 0, found, None, now) if found else 0
 
 
 _WITHDRAWN = "SELECT key FROM event WHERE key IN carray(?) AND state = 'waiting' AND consent = 'withdrawn'"
