@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
-from conversion_relay.meta.customer_information.nothing import is_nothing
+from conversion_relay.meta.customer_information.nothing import WORDS_IN_LETTERS, is_nothing
 
 _NO_LETTERS = Dropped("no letters in it")
 _NOT_ASCII_LETTERS = re.compile(r"[^a-z]+")
@@ -17,6 +17,24 @@ _GENDERS = {
     **dict.fromkeys(("m", "male", "man", "boy", "mr", "mister"), "m"),
     **dict.fromkeys(("f", "female", "woman", "girl", "ms", "mrs", "miss"), "f"),
 }
+# Letters that composing changes no more, in lower case, and what may stand between them.
+_LATIN = re.compile(r"[a-z '.,\-ß-öø-ž]+")
+_BETWEEN = b" '.,-"
+
+
+def quick_name(text: str, _: object = None) -> bytes | None:
+    """Names in Latin letters.
+
+    >>> quick_name("O'Brien-Smith"), quick_name("Valéry").decode(), quick_name("n.a."), quick_name("東京")
+    (b'obriensmith', 'valéry', None, None)
+    """
+    if len(text) >= 32:  # a digest may be as long
+        return None
+    lowered = text.lower()
+    if lowered.isascii():
+        kept = lowered.encode().translate(None, _BETWEEN)
+        return kept if kept.isalpha() and kept not in WORDS_IN_LETTERS else None
+    return lowered.encode().translate(None, _BETWEEN) if _LATIN.fullmatch(lowered) else None
 
 
 def normalize_name(text: str) -> str | Dropped:
@@ -52,6 +70,15 @@ def letters(lowered: str) -> str:
         if upon_letter:
             kept.append(character)
     return unicodedata.normalize("NFC", "".join(kept)).lower()
+
+
+def quick_gender(text: str, _: object = None) -> bytes | None:
+    """
+    >>> quick_gender("Female"), quick_gender("Mr.")
+    (b'f', None)
+    """
+    known = _GENDERS.get(text.lower())
+    return known.encode() if known else None
 
 
 def normalize_gender(text: str) -> str | Dropped:

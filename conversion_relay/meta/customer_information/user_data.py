@@ -6,20 +6,21 @@ What could go wrong, and the rule against it:
   in the order they were first seen, each once.
 - A national phone number, a state or a zip cannot be read without its country: the event's own country is read first
   and used for the others; the operator's default country stands in where the event names none.
-- The same cities and first names come again and again: their digests are remembered, in memory only, for a day and a
-  country. Only keys whose values many people share are remembered, so that the memory is no list of persons.
+
+Nothing is remembered from event to event: the quick rules (`keys.py`) take less time than to look a person up.
 """
 
 import datetime
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple, cast
 
-from conversion_relay.meta.customer_information.hashing import Dropped, already_hashed, digest
+from conversion_relay.meta.customer_information.hashing import Dropped, already_hashed, digest, is_digest
 from conversion_relay.meta.customer_information.keys import (
     HASHED,
     NEVER_HASHED,
+    QUICK,
     READABLE_NAMES,
     SENT_AS_NUMBER,
     Context,
@@ -27,7 +28,8 @@ from conversion_relay.meta.customer_information.keys import (
     known_country,
     normalize_and_hash,
 )
-from conversion_relay.meta.customer_information.place import ascii_city, cut_zip
+from conversion_relay.meta.customer_information.nothing import is_digest_of_nothing
+from conversion_relay.meta.customer_information.place import ascii_city, cut_zip, quick_country
 
 MOST_VALUES = 100
 """Of one key: a household, not a customer base. Each value costs a rule and a digest."""
@@ -55,26 +57,18 @@ def match_keys(
     wire: dict[str, object] = {}
     dropped: list[DroppedKey] = []
     country = _event_country(user_data["country"]) if "country" in user_data else None
-    context, memory = _context(country or known_country(default_country), today)
+    country = country or known_country(default_country)
     for field, given in user_data.items():
-        key = READABLE_NAMES.get(field, field)
-        if type(given) is not str or not given or key in wire:
-            _take_several(wire, dropped, field, given, context)
-            continue
-        known = memory.get(key)
-        if known is not None and (digest_known := known.get(given)) is not None:
-            wire[key] = [digest_known]
-            continue
-        plain = NEVER_HASHED.get(key)
-        result = plain(given) if plain is not None else _digest(key, given, context)
-        if isinstance(result, Dropped):
-            dropped.append(DroppedKey(field, result.reason))
-        elif plain is not None:
-            wire[key] = int(result) if key in SENT_AS_NUMBER else result
+        key, quick, is_hashed = _PLAN[field]
+        one = given[0] if type(given) is list and len(given) == 1 else given
+        if type(one) is not str or key in wire:
+            _take_several(wire, dropped, field, given, Context(country, today))
+        elif quick is not None and (found := quick(one, country)) is not None:
+            wire[key] = [sha256(found).hexdigest()] if is_hashed else found  # type: ignore[arg-type]
+        elif is_hashed and is_digest(one) and not is_digest_of_nothing(one):
+            wire[key] = [one]
         else:
-            wire[key] = [result]
-            if known is not None:
-                _remember(known, given, result)
+            _take_several(wire, dropped, field, given, Context(country, today))
     if variants:
         _add_variants(wire, user_data)
     return wire, dropped
@@ -123,23 +117,6 @@ def _take_several(
         wire[key] = list(digests)
 
 
-_SHARED_BY_MANY = ("fn", "ln", "ct", "st", "zp", "country", "ge")
-"""Keys whose values repeat from person to person; what they come to is remembered, per country, in memory alone."""
-_MOST_REMEMBERED = 1_024
-
-
-@lru_cache(maxsize=16)
-def _context(country: str | None, today: datetime.date) -> tuple[Context, dict[str, dict[str, str]]]:
-    """The context of a country and a day, with the digests that are remembered for it: key -> text -> digest."""
-    return Context(country, today), {key: {} for key in _SHARED_BY_MANY}
-
-
-def _remember(known: dict[str, str], text: str, digest_known: str) -> None:
-    if len(known) >= _MOST_REMEMBERED:
-        known.clear()
-    known[text] = digest_known
-
-
 def _digest(key: str, text: str, context: Context) -> str | Dropped:
     result = normalize_and_hash(key, text, context)
     return result if isinstance(result, Dropped) else result[1]
@@ -157,8 +134,15 @@ def _several(field: str, given: object) -> Iterator[tuple[str, object]]:
 
 def _event_country(given: object) -> str | None:
     if isinstance(given, str):
-        return known_country(given)
+        return found.decode() if (found := quick_country(given)) else known_country(given)
     for _, value in islice(_several("country", given), MOST_VALUES):
         if isinstance(value, str) and (found := known_country(value)):
             return found
     return None
+
+
+_PLAN = {
+    field: (key, QUICK.get(key), key in HASHED)
+    for field, key in (READABLE_NAMES | {key: key for key in (*HASHED, *NEVER_HASHED)}).items()
+}
+"""Name of a key, either one -> Meta's name, its quick rule, whether it is hashed."""
