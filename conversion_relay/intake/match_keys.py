@@ -5,8 +5,7 @@ filled in from the request, and nothing that the caller may know better is overw
 browser claims about its own address is not believed. And a click in the page's URL is newer than any remembered one.
 """
 
-from datetime import date, timedelta
-from functools import lru_cache
+from datetime import date
 from typing import Any
 
 from conversion_relay.event import Event
@@ -37,15 +36,15 @@ def match_keys_of(
         given["fbp"] = facts.fbp
     if fbc := _click(given.get("fbc"), event, facts, now):
         given["fbc"] = fbc
-    today = _day(int(now // 86_400))
+    today = date.fromordinal(_DAY_0 + int(now // 86_400))
     return match_keys(given, default_country=default_country, today=today, variants=variants)
 
 
 def _click(given: object, event: Event, facts: RequestFacts, now: float) -> str | None:
     """The newest click: of the event's page, else the request's; else as caller or cookie say; else of the referrer."""
     page, request, referrer = event.event_source_url, facts.url, event.referrer_url or facts.referrer
-    if not (given or facts.fbc) and "fbclid" not in f"{page}{request}{referrer}":
-        return None
+    if not facts.fbc and "fbclid" not in f"{page}{request}{referrer}":
+        return None  # what is given stays, and is judged as every key
     said = given if isinstance(given, str) else None
     known = click_id.readable(said) or click_id.readable(facts.fbc)
     for url in (page, request):
@@ -58,6 +57,4 @@ def _is_public(address: str) -> bool:
     return isinstance(normalize_client_ip_address(address), str)
 
 
-@lru_cache(maxsize=4)
-def _day(days_since_1970: int) -> date:
-    return date(1970, 1, 1) + timedelta(days=days_since_1970)
+_DAY_0 = date(1970, 1, 1).toordinal()

@@ -23,6 +23,7 @@ __all__ = [
     "Held",
     "email_spans",
     "folded",
+    "has_zeros",
     "held",
     "is_quiet",
     "phone_spans",
@@ -65,7 +66,16 @@ def is_quiet(text: str) -> bool:
         or ("." in text and _WA_ME.search(text))
     ):
         return False
-    return "00" not in text or _ZEROS.search(text) is None
+    return not has_zeros(text)
+
+
+def has_zeros(text: str) -> bool:
+    """Whether a phone number could begin with 00 here.
+
+    >>> has_zeros("/0049301234567"), has_zeros("ord-000000042")
+    (True, False)
+    """
+    return "00" in text and _ZEROS.search(text) is not None
 
 
 # Everything but ASCII that disguises nothing, letters that fold to one letter, and signs that fold to no other.

@@ -13,7 +13,7 @@ How a digest comes into an id is `event_id.py`'s part, since two sides must make
 
 from conversion_relay.intake.scrub.clean import may_hold_personal_data
 from conversion_relay.intake.scrub.members import scrub_event_id, scrub_match_keys, scrub_page
-from conversion_relay.intake.scrub.url import LONGEST_URL, QUERY_KEYS, scrub_url
+from conversion_relay.intake.scrub.url import LONGEST_URL, QUERY_KEYS, careful_url, quick_url, scrub_url
 from conversion_relay.intake.scrub.walk import HOLDS, Removed, without_personal_data
 
 __all__ = [
@@ -21,7 +21,9 @@ __all__ = [
     "LONGEST_URL",
     "QUERY_KEYS",
     "Removed",
+    "careful_url",
     "may_hold_personal_data",
+    "quick_url",
     "scrub_event_id",
     "scrub_match_keys",
     "scrub_page",

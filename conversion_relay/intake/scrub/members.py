@@ -3,7 +3,7 @@
 from typing import Any
 
 from conversion_relay.event_id import without_email
-from conversion_relay.intake.scrub.url import LONGEST_URL, scrub_url
+from conversion_relay.intake.scrub.url import LONGEST_URL, careful_url, quick_url
 from conversion_relay.intake.scrub.walk import HOLDS, Removed
 from conversion_relay.meta.customer_information.keys import NEVER_HASHED
 from conversion_relay.personal_data import held
@@ -22,8 +22,10 @@ def scrub_event_id(event_id: str, removed: list[Removed]) -> str:
 
 def scrub_page(name: str, url: str | None, removed: list[Removed]) -> str | None:
     """`scrub_url`, and told where it held a person. That a query was cut is the rule and needs no word."""
-    scrubbed = scrub_url(url)
-    if url and scrubbed != url and held(url[:LONGEST_URL]):
+    if not url or (quick := quick_url(url)):
+        return quick if url else None
+    scrubbed = careful_url(url)
+    if scrubbed != url and held(url[:LONGEST_URL]):
         removed.append(_removed(name, url[:LONGEST_URL]))
     return scrubbed
 

@@ -134,7 +134,7 @@ def _several(field: str, given: object) -> Iterator[tuple[str, object]]:
 
 def _event_country(given: object) -> str | None:
     if isinstance(given, str):
-        return found.decode() if (found := quick_country(given)) else known_country(given)
+        return quick.decode() if (quick := quick_country(given)) else known_country(given)
     for _, value in islice(_several("country", given), MOST_VALUES):
         if isinstance(value, str) and (found := known_country(value)):
             return found
