@@ -19,7 +19,7 @@ import msgspec
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.event import Event, Receipt, Rejection, SealedEvent
 from conversion_relay.event_id import without_email
-from conversion_relay.intake.accept import WITHHELD, Acceptance, Sender, Submission, accept
+from conversion_relay.intake.accept import WITHHELD, Acceptance, Policy, Sender, Submission, accept
 from conversion_relay.intake.members import checked
 from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.request_facts import RequestFacts
@@ -79,6 +79,7 @@ class Relay:
         self._transport = transport
         self._clock = clock
         self._opening = threading.Lock()
+        self._policies: tuple[Settings, dict[str | None, Policy]] = settings, {}
         _all_relays.add(self)
 
     @classmethod
@@ -131,9 +132,19 @@ class Relay:
         dataset: Dataset | None = None,
     ) -> Acceptance | Rejection:
         """`seal`, with what was left out on the way; for a door that tells its caller so."""
-        policy = self.settings.policy(dataset or self.settings.datasets[0])
-        submission = Submission(event=event, sender=sender)
-        return accept(submission, facts, policy, now=self._clock(), entropy=os.urandom(10))
+        submission, policy = Submission(event=event, sender=sender), self._policy(dataset)
+        entropy = os.urandom(10) if event.event_id is None else b""  # costs more than a digest, and few events need it
+        return accept(submission, facts, policy, now=self._clock(), entropy=entropy)
+
+    def _policy(self, dataset: Dataset | None) -> Policy:
+        """Made once for each dataset, and again when the settings have changed."""
+        settings, pixel_id = self.settings, dataset.pixel_id if dataset else None
+        if self._policies[0] is not settings:
+            self._policies = settings, {}
+        known = self._policies[1]
+        if pixel_id not in known:
+            known[pixel_id] = settings.policy(dataset or settings.datasets[0])
+        return known[pixel_id]
 
     def remember(
         self,
@@ -145,7 +156,7 @@ class Relay:
     ) -> bool:
         """Keep this visit for 7 days under the id of an order or a registration, for the event that a webhook brings
         later. False when the visitor's choice forbids it. Raises OutboxUnavailable when it cannot be made durable."""
-        policy = self.settings.policy(dataset or self.settings.datasets[0])
+        policy = self._policy(dataset)
         visit = visit_of(facts, consent, policy, self._clock())
         if visit is None:
             return False

@@ -204,7 +204,7 @@ class _Clean(msgspec.Struct, kw_only=True):
     search_string: str = ""
     order_id: str | int = 0
     status: str | bool = ""
-    content_ids: list[Any] = []
+    content_ids: list[str | int | float] = []
     contents: list[_Line] = []
 
 
@@ -228,4 +228,6 @@ _PLAIN: dict[str, frozenset[type]] = {
 }
 """The types that need no second look. A name that is not here is a property of one's own."""
 _decoder = msgspec.json.Decoder()
-msgspec.json.Decoder(_Clean)  # described now: msgspec crashes where several threads convert to it for the first time
+# Described now: msgspec crashes where several threads convert to it for the first time.
+CLEAN: msgspec.json.Decoder[object] = msgspec.json.Decoder(_Clean)
+"""Takes the JSON of a `custom_data` that `tidy` would leave as it is."""

@@ -58,13 +58,14 @@ def is_quiet(text: str) -> bool:
     >>> is_quiet("Töpfern für Anfänger (2 Tage), A/B: 10/10"), is_quiet("joe (at) home"), is_quiet("0049 30 1234567")
     (True, False, False)
     """
-    if not (text.isalnum() and text.isascii()) and (
-        _LOUD.search(text)
-        or (" " in text and _DOT.search(text))
-        or ("(" in text and _BRACKET.search(text))
-        or (":" in text and _LABEL.search(text))
-        or ("." in text and _WA_ME.search(text))
-    ):
+    if not text.isascii():
+        if _LOUD.search(text) or _DOT.search(text) or _WA_ME.search(text):
+            return False
+    elif not text.isalnum():
+        lowered = text.lower()
+        if text.encode().translate(None, _QUIET) or " dot " in lowered or "wa.me" in lowered:
+            return False
+    if ("(" in text and _BRACKET.search(text)) or (":" in text and _LABEL.search(text)):
         return False
     return not has_zeros(text)
 
@@ -80,6 +81,7 @@ def has_zeros(text: str) -> bool:
 
 # Everything but ASCII that disguises nothing, letters that fold to one letter, and signs that fold to no other.
 _LETTERS = "À-ÖØ-öø-ıĴ-ľŁ-ňŊ-žΈ-ώА-яЀ-ҁҊ-ӿẠ-ỹא-תء-غف-يぁ-ゖァ-ヺ一-鿿가-힣’“”„«»€"
+_QUIET = bytes(code for code in range(32, 127) if code not in b"@%&+\\<[{=")
 _LOUD = re.compile(rf"[^ -~{_LETTERS}]|[@%&+\\<\[{{=]")
 # What of these the rules of email.py and phone.py could begin with, as it stands or with other letters folded.
 _DOT = re.compile(r" (?:[dD]|[^ -~])(?:[oO]|[^ -~])(?:[tT]|[^ -~]) ")

@@ -1,16 +1,50 @@
 """The quick look: most events hold nothing to take out, and a walk through each would cost more than its hashes.
 
+`is_surely_nobodys` looks at the JSON of a whole `custom_data` at once: ASCII without the signs that an address, a
+number or a disguise needs, and no objects or lists but those that Meta names. What it does not take,
+`may_hold_personal_data` looks through text by text.
+
 The names of one site's events are the same from event to event. So the walk remembers names that say nothing of a
 person, and a known object costs one comparison of sets. A text is looked at for characters that an address, a number or
 a disguise needs. What this finds, `walk.py` judges; it must miss nothing that the walk would take out, so a test
 compares the two on any object.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from conversion_relay.event import CustomData
 from conversion_relay.intake.scrub.walk import LONGEST_TEXT, known_names
 from conversion_relay.personal_data import is_quiet
+
+
+def is_surely_nobodys(custom: Mapping[str, Any], encoded: bytes) -> bool:
+    """Whether `without_personal_data` would leave this as it is. `encoded`: its JSON, in which `contents`, where there
+    are any, have Meta's form.
+
+    >>> is_surely_nobodys({"value": 5}, b'{"value":5}'), is_surely_nobodys({"value": "+"}, b'{"value":"+"}')
+    (True, False)
+    """
+    lines = custom.get("contents", ())
+    objects, lists = 1 + len(lines), ("contents" in custom) + ("content_ids" in custom)
+    members = len(custom) + sum(map(len, lines))
+    return (
+        # What is left has one brace for each object, one bracket for each list, one colon for each member; a sign more
+        # would stand in a text.
+        len(encoded.translate(None, _QUIET)) == objects + lists + members
+        and (_STANDARD.issuperset(custom) or (known_names.issuperset(custom) and b"null" not in encoded))
+        and len(encoded) <= LONGEST_TEXT
+        and _DOT.search(encoded) is None
+        and _ZEROS.search(encoded) is None
+    )
+
+
+_STANDARD = frozenset(CustomData.__struct_fields__)
+# All of ASCII that can be seen, but what JSON is made of and what `personal_data.is_quiet` looks twice at.
+_QUIET = bytes(code for code in range(32, 127) if code not in b"{[:@%&+\\(<=/")
+_DOT = re.compile(rb" [dD][oO][tT] ")
+_ZEROS = re.compile(rb"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)[ .\-]{0,2}[1-9]")
 
 
 def may_hold_personal_data(members: Mapping[str, Any]) -> bool:

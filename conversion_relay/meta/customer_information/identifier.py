@@ -25,8 +25,10 @@ def quick_external_id(text: str, _: object = None) -> bytes | None:
     """
     if len(text) >= 32 and not (len(text) < 64 and text[8] == "-"):  # no UUID, so perhaps a digest
         return None
-    lowered = text.lower().encode("utf-8", "replace")
-    return lowered if lowered and not lowered.translate(None, _OF_AN_ID) and lowered not in IDS_OF_NOBODY else None
+    if not text or not text.isascii():
+        return None
+    lowered = text.lower().encode()
+    return None if lowered.translate(None, _OF_AN_ID) or lowered in IDS_OF_NOBODY else lowered
 
 
 def normalize_external_id(text: str) -> str | Dropped:

@@ -32,7 +32,8 @@ def quick_name(text: str, _: object = None) -> bytes | None:
         return None
     lowered = text.lower()
     if lowered.isascii():
-        kept = lowered.encode().translate(None, _BETWEEN)
+        kept = lowered.encode()
+        kept = kept if kept.isalpha() else kept.translate(None, _BETWEEN)
         return kept if kept.isalpha() and kept not in WORDS_IN_LETTERS else None
     return lowered.encode().translate(None, _BETWEEN) if _LATIN.fullmatch(lowered) else None
 

@@ -84,7 +84,7 @@ def normalize_client_ip_address(text: str) -> str | Dropped:
     return address + suffix if _is_public(parsed) else Dropped("not a public address")
 
 
-_OF_A_BROWSER = bytes(code for code in range(32, 127) if code not in b"{}<>%|[]")
+_OF_A_BROWSER = bytes(code for code in range(32, 127) if code not in b"{}<>%|[](")
 
 
 def quick_user_agent(text: str, _: object = None) -> str | None:
@@ -93,9 +93,10 @@ def quick_user_agent(text: str, _: object = None) -> str | None:
     ('Mozilla/5.0 (X11; Linux x86_64)', None)
     """
     # Longer than a word for nothing. A bracket behind a space calls no function, so none of a template's.
-    if 24 < len(text) <= LONGEST_USER_AGENT and text.count("(") == text.count(" (") and text == text.strip():
-        return None if text.encode("utf-8", "replace").translate(None, _OF_A_BROWSER) else text
-    return None
+    if not 24 < len(text) <= LONGEST_USER_AGENT or not text.isascii() or text[0] == " " or text[-1] == " ":
+        return None
+    sent = text.encode()
+    return text if sent.translate(None, _OF_A_BROWSER) == b"(" * sent.count(b" (") else None
 
 
 @lru_cache(maxsize=4_096)

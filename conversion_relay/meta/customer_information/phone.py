@@ -42,18 +42,16 @@ def quick_phone(text: str, country: str | None = None) -> bytes | None:
     >>> quick_phone("+1 (650) 555-1212"), quick_phone("(650) 555-1212", "us"), quick_phone("(650) 555-1212")
     (b'16505551212', b'16505551212', None)
     """
-    if len(text) > 32 or "(0" in text:
+    if len(text) > 32 or not text.isascii() or "(0" in text:
         return None
-    digits = text.encode("utf-8", "replace").translate(None, b" .()-")
-    if digits[:1] != b"+":
+    digits = text.encode().translate(None, b" .()-")
+    if not digits.startswith(b"+"):
         is_american = country in ("us", "ca") and digits.isdigit()
         whole = _north_american(digits.decode()) if is_american else None
         return whole.encode() if whole else None
     digits = digits[1:]
-    if not digits.isdigit() or digits[:1] == b"0" or text.lstrip(" ")[0] != "+":
-        return None
-    fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST
-    return digits if fits and digits[1:] != digits[:-1] else None
+    fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST and digits.isdigit() and digits[0] != ord("0")
+    return digits if fits and text.lstrip(" ").startswith("+") and digits[1:] != digits[:-1] else None
 
 
 def normalize_phone(text: str, country: str | None = None) -> str | Dropped:

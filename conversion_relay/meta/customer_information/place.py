@@ -83,7 +83,7 @@ def quick_zip(text: str, country: str | None = None) -> bytes | None:
     >>> quick_zip("10001-1234", "us"), quick_zip("M1 1AE", "gb"), quick_zip("2134", "us"), quick_zip("10001-1234")
     (b'10001', b'm11ae', None, None)
     """
-    kept = text.lower().encode("utf-8", "replace").translate(None, b" -") if len(text) < 32 else b""
+    kept = text.lower().encode().translate(None, b" -") if len(text) < 32 and text.isascii() else b""
     if not kept.isalnum() or kept.isalpha() or len(kept) < 2:
         return None
     if country == "us":

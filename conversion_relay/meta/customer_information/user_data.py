@@ -61,14 +61,15 @@ def match_keys(
     for field, given in user_data.items():
         key, quick, is_hashed = _PLAN[field]
         one = given[0] if type(given) is list and len(given) == 1 else given
-        if type(one) is not str or key in wire:
-            _take_several(wire, dropped, field, given, Context(country, today))
-        elif quick is not None and (found := quick(one, country)) is not None:
-            wire[key] = [sha256(found).hexdigest()] if is_hashed else found  # type: ignore[arg-type]
-        elif is_hashed and is_digest(one) and not is_digest_of_nothing(one):
-            wire[key] = [one]
-        else:
-            _take_several(wire, dropped, field, given, Context(country, today))
+        if type(one) is str and key not in wire:
+            found = quick(one, country)
+            if found is not None:
+                wire[key] = [sha256(found).hexdigest()] if is_hashed else found  # type: ignore[arg-type]
+                continue
+            if is_hashed and is_digest(one) and not is_digest_of_nothing(one):
+                wire[key] = [one]
+                continue
+        _take_several(wire, dropped, field, given, Context(country, today))
     if variants:
         _add_variants(wire, user_data)
     return wire, dropped
@@ -141,8 +142,12 @@ def _event_country(given: object) -> str | None:
     return None
 
 
+def _no_quick_rule(_: str, __: str | None) -> None:
+    return None
+
+
 _PLAN = {
-    field: (key, QUICK.get(key), key in HASHED)
+    field: (key, QUICK.get(key, _no_quick_rule), key in HASHED)
     for field, key in (READABLE_NAMES | {key: key for key in (*HASHED, *NEVER_HASHED)}).items()
 }
 """Name of a key, either one -> Meta's name, its quick rule, whether it is hashed."""
