@@ -61,10 +61,13 @@ def is_quiet(text: str) -> bool:
     if not text.isascii():
         if _LOUD.search(text) or _DOT.search(text) or _WA_ME.search(text):
             return False
-    elif not text.isalnum():
-        lowered = text.lower()
-        if text.encode().translate(None, _QUIET) or " dot " in lowered or "wa.me" in lowered:
+    elif signs := text.encode().translate(None, _WORDS):
+        if signs.translate(None, b" .(/:"):
             return False
+        if (b" " in signs and " dot " in text.lower()) or (b"." in signs and "wa.me" in text.lower()):
+            return False
+    else:
+        return not has_zeros(text)
     if ("(" in text and _BRACKET.search(text)) or (":" in text and _LABEL.search(text)):
         return False
     return not has_zeros(text)
@@ -81,7 +84,7 @@ def has_zeros(text: str) -> bool:
 
 # Everything but ASCII that disguises nothing, letters that fold to one letter, and signs that fold to no other.
 _LETTERS = "À-ÖØ-öø-ıĴ-ľŁ-ňŊ-žΈ-ώА-яЀ-ҁҊ-ӿẠ-ỹא-תء-غف-يぁ-ゖァ-ヺ一-鿿가-힣’“”„«»€"
-_QUIET = bytes(code for code in range(32, 127) if code not in b"@%&+\\<[{=")
+_WORDS = bytes(code for code in range(33, 127) if code not in b"@%&+\\<[{=.(/:")
 _LOUD = re.compile(rf"[^ -~{_LETTERS}]|[@%&+\\<\[{{=]")
 # What of these the rules of email.py and phone.py could begin with, as it stands or with other letters folded.
 _DOT = re.compile(r" (?:[dD]|[^ -~])(?:[oO]|[^ -~])(?:[tT]|[^ -~]) ")

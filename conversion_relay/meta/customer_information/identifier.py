@@ -11,8 +11,8 @@ from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, MA
 
 _SPACE = re.compile(r"\s+")
 _APPENDIX = r"(?:\.(?:[\w-]{8}|[\w-]{2}))?"  # eight characters now, two in older Parameter Builders
-_FBC = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[\w-]{{1,500}}{_APPENDIX}", re.ASCII)
-_FBP = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[\w-]{{1,64}}{_APPENDIX}", re.ASCII)
+_FBC = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[A-Za-z0-9_-]{{1,500}}{_APPENDIX}", re.ASCII)
+_FBP = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[A-Za-z0-9_-]{{1,64}}{_APPENDIX}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What ids are made of: no white space, nothing that a template needs.
 _OF_AN_ID = bytes(code for code in range(33, 127) if code not in MARKS)

@@ -17,9 +17,10 @@ _GENDERS = {
     **dict.fromkeys(("m", "male", "man", "boy", "mr", "mister"), "m"),
     **dict.fromkeys(("f", "female", "woman", "girl", "ms", "mrs", "miss"), "f"),
 }
-# Letters that composing changes no more, in lower case, and what may stand between them.
-_LATIN = re.compile(r"[a-z '.,\-ß-öø-ž]+")
 _BETWEEN = b" '.,-"
+# In UTF-8, a-z and U+00C0 to U+017F: in lower case all of them are letters that composing changes no more, but two.
+_LATIN = bytes([*range(97, 123), *range(0x80, 0xC0), 0xC3, 0xC4, 0xC5])
+_TIMES, _DIVIDED = b"\xc3\x97", b"\xc3\xb7"
 
 
 def quick_name(text: str, _: object = None) -> bytes | None:
@@ -30,12 +31,12 @@ def quick_name(text: str, _: object = None) -> bytes | None:
     """
     if len(text) >= 32:  # a digest may be as long
         return None
-    lowered = text.lower()
-    if lowered.isascii():
-        kept = lowered.encode()
-        kept = kept if kept.isalpha() else kept.translate(None, _BETWEEN)
-        return kept if kept.isalpha() and kept not in WORDS_IN_LETTERS else None
-    return lowered.encode().translate(None, _BETWEEN) if _LATIN.fullmatch(lowered) else None
+    kept = text.lower().encode("utf-8", "replace")
+    if not kept.isalpha():
+        kept = kept.translate(None, _BETWEEN)
+        if not kept.isalpha() and (not kept or kept.translate(None, _LATIN) or _TIMES in kept or _DIVIDED in kept):
+            return None
+    return None if kept in WORDS_IN_LETTERS else kept
 
 
 def normalize_name(text: str) -> str | Dropped:

@@ -44,14 +44,13 @@ def quick_phone(text: str, country: str | None = None) -> bytes | None:
     """
     if len(text) > 32 or not text.isascii() or "(0" in text:
         return None
-    digits = text.encode().translate(None, b" .()-")
-    if not digits.startswith(b"+"):
-        is_american = country in ("us", "ca") and digits.isdigit()
-        whole = _north_american(digits.decode()) if is_american else None
-        return whole.encode() if whole else None
-    digits = digits[1:]
-    fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST and digits.isdigit() and digits[0] != ord("0")
-    return digits if fits and text.lstrip(" ").startswith("+") and digits[1:] != digits[:-1] else None
+    if text[:1] == "+":
+        digits = text[1:].encode().translate(None, b" .()-")
+        fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST and digits.isdigit() and digits[0] != ord("0")
+        return digits if fits and digits[1:] != digits[:-1] else None
+    digits = text.encode().translate(None, b" .()-") if country in ("us", "ca") else b""
+    whole = _north_american(digits.decode()) if digits.isdigit() else None
+    return whole.encode() if whole else None
 
 
 def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
