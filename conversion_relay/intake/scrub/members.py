@@ -6,6 +6,7 @@ from conversion_relay.event_id import without_email
 from conversion_relay.intake.scrub.url import LONGEST_URL, careful_url, quick_url
 from conversion_relay.intake.scrub.walk import HOLDS, Removed
 from conversion_relay.meta.customer_information.keys import NEVER_HASHED
+from conversion_relay.meta.customer_information.network import is_of_a_browser
 from conversion_relay.personal_data import held
 
 VERBATIM = NEVER_HASHED.keys() - {"client_ip_address", "fbc", "fbp", "lead_id", "fb_login_id", "madid"}
@@ -34,7 +35,7 @@ def scrub_match_keys(user_data: dict[str, Any], removed: list[Removed]) -> None:
     """Takes out of Meta's `user_data` what would be sent unhashed and holds a person."""
     for name in VERBATIM & user_data.keys():
         value = user_data[name]
-        if isinstance(value, str) and held(value):
+        if isinstance(value, str) and not is_of_a_browser(value) and held(value):
             del user_data[name]
             removed.append(_removed(f"user_data.{name}", value))
 

@@ -84,19 +84,27 @@ def normalize_client_ip_address(text: str) -> str | Dropped:
     return address + suffix if _is_public(parsed) else Dropped("not a public address")
 
 
-_OF_A_BROWSER = bytes(code for code in range(32, 127) if code not in b"{}<>%|[](")
+# Words and a space between each two, a bracket before a word alone: no template, and no address spelled out.
+_WORD = r"(?:\((?![adpADP]))?+(?![dD][oO][tT] )[A-Za-z0-9_.,;/)-]++"
+_BROWSER = re.compile(f"{_WORD}(?: {_WORD})*+")
+
+
+def is_of_a_browser(text: str) -> bool:
+    """Whether this is surely a browser's name, longer than any word for nothing, and holds nobody (`personal_data`).
+
+    >>> is_of_a_browser("Mozilla/5.0 (X11; Linux x86_64)"), is_of_a_browser("hash(user_agent) of the browser")
+    (True, False)
+    """
+    fits = 24 < len(text) <= LONGEST_USER_AGENT and _BROWSER.fullmatch(text) is not None
+    return fits and "00" not in text and "wa.me" not in text
 
 
 def quick_user_agent(text: str, _: object = None) -> str | None:
     """
-    >>> quick_user_agent("Mozilla/5.0 (X11; Linux x86_64)"), quick_user_agent("hash(user_agent) of the browser")
+    >>> quick_user_agent("Mozilla/5.0 (X11; Linux x86_64)"), quick_user_agent("Mozilla/5.0")
     ('Mozilla/5.0 (X11; Linux x86_64)', None)
     """
-    # Longer than a word for nothing. A bracket behind a space calls no function, so none of a template's.
-    if not 24 < len(text) <= LONGEST_USER_AGENT or not text.isascii() or text[0] == " " or text[-1] == " ":
-        return None
-    sent = text.encode()
-    return text if sent.translate(None, _OF_A_BROWSER) == b"(" * sent.count(b" (") else None
+    return text if is_of_a_browser(text) else None
 
 
 @lru_cache(maxsize=4_096)
