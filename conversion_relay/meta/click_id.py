@@ -94,9 +94,10 @@ def _click_in(url: str | None) -> str | None:
     """The last click id in the query that is one. A link in HTML may have written its `&` as `&amp;`."""
     if not url or len(url) > LONGEST_URL or "fbclid=" not in url:
         return None
-    before, _, click = url.partition("fbclid=")
-    if _COMMON_QUERY.fullmatch(before) and _COMMON_CLICK.fullmatch(click) and not is_nothing(click):
-        return click
+    before, _, rest = url.partition("fbclid=")
+    common = _COMMON_CLICK.fullmatch(rest) if _COMMON_QUERY.fullmatch(before) else None
+    if common and "fbclid" not in rest and not is_nothing(common[1]):
+        return common[1]
     # Not urlsplit: it brings the host into a normal form, which takes the square of its length.
     page, _, query = url.partition("#")[0].partition("?")
     if "[" in page:  # no host of a shop
@@ -109,9 +110,9 @@ def _click_in(url: str | None) -> str | None:
     return clicks[-1] if clicks else None
 
 
-# A click that stands last, as Meta appends it, in a query of few members without another.
+# The one click of a query of few members, in which nothing is encoded behind it.
 _COMMON_QUERY = re.compile(r"[^\[?#]*+\?(?:[^#&;]*+&){0,20}")
-_COMMON_CLICK = re.compile(r"[A-Za-z0-9_-]{1,500}")
+_COMMON_CLICK = re.compile(r"([A-Za-z0-9_-]{1,500}+)(?:&[A-Za-z0-9=&._~-]{0,500})?")
 
 
 def _is_click(text: str) -> bool:

@@ -85,7 +85,7 @@ def normalize_client_ip_address(text: str) -> str | Dropped:
 
 
 # Words and a space between each two, a bracket before a word alone: no template, and no address spelled out.
-_WORD = r"(?:\((?![adpADP]))?+(?![dD][oO][tT] )[A-Za-z0-9_.,;/)-]++"
+_WORD = r"(?:\((?![adpADP]))?+(?![dD][oO][tT] )(?:rv:)?+[A-Za-z0-9_.,;/)-]++"
 _BROWSER = re.compile(f"{_WORD}(?: {_WORD})*+")
 
 
@@ -96,7 +96,7 @@ def is_of_a_browser(text: str) -> bool:
     (True, False)
     """
     fits = 24 < len(text) <= LONGEST_USER_AGENT and _BROWSER.fullmatch(text) is not None
-    return fits and "00" not in text and "wa.me" not in text
+    return fits and "00" not in text and "wa.me" not in text.lower()
 
 
 def quick_user_agent(text: str, _: object = None) -> str | None:

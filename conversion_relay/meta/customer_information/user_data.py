@@ -69,6 +69,8 @@ def match_keys(
             if is_hashed and is_digest(one) and not is_digest_of_nothing(one):
                 wire[key] = [one]
                 continue
+            if not one and one is given:
+                continue
         _take_several(wire, dropped, field, given, Context(country, today))
     if variants:
         _add_variants(wire, user_data)
