@@ -3,6 +3,7 @@
 Dynamic, with a marker for each key and member: Pysa follows no values through msgspec's Structs, which are made in C.
 """
 
+import hashlib
 import json
 import logging
 
@@ -71,7 +72,12 @@ def sealed(monkeypatch) -> list[str]:
         given.append(text)
         return seal(text)
 
+    def noted_bytes(text: bytes):
+        given.append(text.decode())
+        return hashlib.sha256(text)
+
     monkeypatch.setattr(keys, "digest", noted)
+    monkeypatch.setattr(user_data, "sha256", noted_bytes)
     return given
 
 
