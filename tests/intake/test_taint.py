@@ -17,7 +17,7 @@ from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.examine import examine
 from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.visit import visit_of
-from conversion_relay.meta.customer_information import HASHED_KEYS, READABLE_NAMES, keys
+from conversion_relay.meta.customer_information import HASHED_KEYS, READABLE_NAMES, keys, user_data
 from conversion_relay.telemetry import Counters
 from tests.canary import MEMBERS
 
