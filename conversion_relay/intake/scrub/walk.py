@@ -201,7 +201,9 @@ class _Walk:
     def _take(self, reason: str, kind: str) -> None:
         if len(self.removed) < MOST_TOLD:
             steps = (f"[{step}]" if isinstance(step, int) else f".{_shown(step)}" for step in self._path)
-            self.removed.append(Removed("".join(steps)[1:], reason, kind))
+            path = "".join(steps)[1:]
+            # Two names that are harmless alone may read as an address: {"joe@example": {"phone": ...}}.
+            self.removed.append(Removed(path if held(path) is None else "...", reason, kind))
         elif len(self.removed) == MOST_TOLD:
             self.removed.append(Removed("...", "more was left out than is told", kind))
 
