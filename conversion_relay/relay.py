@@ -22,7 +22,7 @@ from conversion_relay.event_id import without_email
 from conversion_relay.intake.accept import WITHHELD, Acceptance, Policy, Sender, Submission, accept
 from conversion_relay.intake.members import checked
 from conversion_relay.intake.reading import read_event
-from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.intake.visit import keys_of, visit_of
 from conversion_relay.meta.batch import pack
 from conversion_relay.outbox import Meter, Operator, Outbox, Visits, open_outbox, unsupported
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from conversion_relay.delivery.transport import Transport
     from conversion_relay.meta.graph import Outcome
-
-NO_FACTS = RequestFacts()
 
 
 class Tracked(msgspec.Struct, frozen=True):

@@ -15,8 +15,8 @@ from conversion_relay.event import STANDARD_EVENT_NAMES, Event, Rejection
 from conversion_relay.intake.accept import Acceptance
 from conversion_relay.intake.browser import BrowserIds
 from conversion_relay.intake.reading import Submitted, read_body, read_event
-from conversion_relay.intake.request_facts import RequestFacts
-from conversion_relay.relay import NO_FACTS, Relay
+from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
+from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 
 EVENTS_AT_ONCE = 4

@@ -22,17 +22,18 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from conversion_relay import event_id
+from conversion_relay import event_id as event_ids
 from conversion_relay.event import PUBLIC_EVENT_NAMES, ActionSource, Event, EventAsRead, Rejection, SealedEvent
 from conversion_relay.intake import consent
+from conversion_relay.intake.at_a_look import Common, at_a_look
 from conversion_relay.intake.free_form import free_members
-from conversion_relay.intake.match_keys import match_keys_of
+from conversion_relay.intake.match_keys import VISITOR, match_keys_of, visitor_of
 from conversion_relay.intake.members import NOT_A_TIME
 from conversion_relay.intake.mending import DEEPEST
 from conversion_relay.intake.moment import event_time_of
 from conversion_relay.intake.options import complete_app_data, complete_channel, complete_options
 from conversion_relay.intake.request_facts import RequestFacts
-from conversion_relay.intake.scrub import Removed, scrub_event_id, scrub_match_keys, scrub_page
+from conversion_relay.intake.scrub import Removed, scrub_event_id, scrub_page
 from conversion_relay.meta.customer_information import DroppedKey
 from conversion_relay.meta.validate import errors, expiry
 
@@ -81,11 +82,25 @@ def accept(
     >>> answer.event.event_id, b"joe" in answer.event.body
     ('lead-1', False)
     """
+    event = submission.event
+    is_browser = submission.sender == "browser"
+    said = event.consent or facts.consent
+    if (
+        # No more than a part of what `consent_decision` answers with SEND.
+        (said == "granted" or (said is None and policy.silence == "send"))
+        and not (event.gpc or facts.gpc)
+        and not policy.variants
+        and not (is_browser and event.event_name not in policy.public_event_names)
+    ):
+        look = at_a_look(event, facts, policy.default_country, now, is_browser=is_browser)
+        if look is not None:
+            wire, dropped = look
+            named = wire.event_name, wire.event_id, wire.event_time, wire.action_source
+            return _sealed(wire, *named, dropped, policy.dataset, said)
     prepared = prepare(submission, facts, policy, now=now, entropy=entropy)
     if isinstance(prepared, Rejection):
         return prepared
-    granted = (submission.event.consent or facts.consent) == "granted"
-    return _seal(prepared, policy.dataset, now, granted=granted)
+    return _judged(prepared, policy.dataset, said, now)
 
 
 Dropped = DroppedKey | Removed
@@ -125,7 +140,7 @@ def prepare(
         return _NOT_JSON
     _complete(wire, event, event_time, facts, removed)
     if event.event_id is None:
-        wire["event_id"] = event_id.uuid7(now, entropy)
+        wire["event_id"] = event_ids.uuid7(now, entropy)
     else:
         wire["event_id"] = scrub_event_id(event.event_id, removed)
     if limited and "data_processing_options" not in wire:
@@ -137,16 +152,11 @@ def prepare(
         complete_app_data(wire)
     if "messaging_channel" in wire:
         complete_channel(wire, tell)
+    visitor = visitor_of(event, facts, is_browser=submission.sender == "browser", now=now)
+    person |= {name: value for name, value in zip(VISITOR, visitor, strict=True) if value is not None}
     wire["user_data"], dropped = match_keys_of(
-        person,
-        event,
-        facts,
-        is_browser=submission.sender == "browser",
-        default_country=policy.default_country,
-        variants=policy.variants,
-        now=now,
+        person, removed, policy.default_country, now=now, variants=policy.variants
     )
-    scrub_match_keys(wire["user_data"], removed)
     return wire, [*removed, *dropped, *told]
 
 
@@ -158,7 +168,7 @@ def consent_decision(event: Event, facts: RequestFacts, policy: Policy) -> conse
     return consent.decision(said, gpc=gpc, policy=policy.gpc, silence=policy.silence)
 
 
-def _seal(prepared: Prepared, dataset: str, now: float, *, granted: bool) -> Acceptance | Rejection:
+def _judged(prepared: Prepared, dataset: str, said: str | None, now: float) -> Acceptance | Rejection:
     wire, dropped = prepared
     if found := errors(wire, now):
         finding = found[0]
@@ -166,18 +176,32 @@ def _seal(prepared: Prepared, dataset: str, now: float, *, granted: bool) -> Acc
         if dropped and finding.path == "user_data":  # nobody is left in it, perhaps for a name that is misspelt
             message += f"; left out: {', '.join(one.field for one in dropped[:5])}"
         return Rejection(finding.code, finding.path, message)
+    named = wire["event_name"], wire["event_id"], wire["event_time"], wire["action_source"]
+    return _sealed(wire, *named, dropped, dataset, said)
+
+
+def _sealed(
+    wire: dict[str, Any] | Common,
+    name: str,
+    event_id: str,
+    event_time: int,
+    action_source: str,
+    dropped: list[Dropped],
+    dataset: str,
+    said: str | None,
+) -> Acceptance | Rejection:
     try:
         body = _encoder.encode(wire)
     except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
         return _NOT_JSON
     event = SealedEvent(
         dataset=dataset,
-        event_name=wire["event_name"],
-        event_id=wire["event_id"],
-        event_time=wire["event_time"],
-        expires_at=expiry(wire["event_time"], wire["action_source"]),
+        event_name=name,
+        event_id=event_id,
+        event_time=event_time,
+        expires_at=expiry(event_time, action_source),
         body=body,
-        consent="granted" if granted else None,
+        consent="granted" if said == "granted" else None,
     )
     if not dropped:
         return Acceptance(event)

@@ -1,6 +1,6 @@
 """What of an event its caller fills freely, without persons and in Meta's form: step 4 of the door (`accept.py`).
 
-Most events have one free member, `custom_data`, in which nothing has to change. `is_plain` knows that without a look
+Most events have one free member, `custom_data`, in which nothing has to change. `plain` knows that without a look
 at each value: it writes the object as JSON once, and asks msgspec whether the types are right and a few searches over
 the bytes whether any text could hold a person. All others go through `careful`, which copies, mends, walks and
 tidies; a property test compares the two.
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from conversion_relay.event import Event
-from conversion_relay.intake.custom_data import CLEAN, tidy
+from conversion_relay.intake.custom_data import CLEAN, Clean, tidy
 from conversion_relay.intake.mending import DEEPEST, Tell, is_too_deep, mended
 from conversion_relay.intake.scrub import Removed, is_surely_nobodys, may_hold_personal_data, without_personal_data
 from conversion_relay.meta.event_kinds import DATA_PROCESSING
@@ -45,7 +45,7 @@ def free_members(event: Event, tell: Tell) -> tuple[dict[str, Any], list[Removed
         or event.advanced_measurement_table is not None
         or event.data_processing_options_country is not None
         or event.data_processing_options_state is not None
-        or (custom and not is_plain(custom))
+        or (custom and plain(custom) is None)
     ):
         return careful(event, tell)
     wire: dict[str, Any] = {"event_name": event.event_name}
@@ -55,14 +55,18 @@ def free_members(event: Event, tell: Tell) -> tuple[dict[str, Any], list[Removed
     return wire, []
 
 
-def is_plain(custom: dict[str, Any]) -> bool:
-    """Whether `careful` would leave this `custom_data` as it is, but for the currency's case."""
+def plain(custom: dict[str, Any]) -> tuple[Clean, bytes] | None:
+    """This `custom_data` read and as JSON, where `careful` would leave it as it is but for the currency's case."""
     try:
         encoded = _encoder.encode(custom)
-        CLEAN.decode(encoded)
+        clean = CLEAN.decode(encoded)
     except (msgspec.MsgspecError, OverflowError, UnicodeEncodeError, TypeError, ValueError, RecursionError):
-        return False
-    return is_surely_nobodys(custom, encoded) and type(custom.get("currency", "")) is str
+        return None
+    if is_surely_nobodys(custom, encoded, len(clean.contents)):
+        return clean, encoded
+    if b"null" in encoded or encoded.count(b"{") + encoded.count(b"[") > DEEPEST or may_hold_personal_data(custom):
+        return None
+    return clean, encoded
 
 
 def careful(event: Event, tell: Tell) -> tuple[dict[str, Any], list[Removed]]:

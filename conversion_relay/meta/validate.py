@@ -50,7 +50,7 @@ TOO_BROAD = (
 _IN_A_BROAD_SET = frozenset().union(*TOO_BROAD)
 _AMOUNTS = ("value", "predicted_ltv", "net_revenue")
 _NOTHING: tuple[Finding, ...] = ()
-_WITHOUT_RULES = frozenset(get_args(ActionSource)) - {"app", "business_messaging", *OLDEST_DAYS}
+WITHOUT_RULES = frozenset(get_args(ActionSource)) - {"app", "business_messaging", *OLDEST_DAYS}
 _ABSENT: tuple[object, ...] = (None, "", [], {})
 
 
@@ -66,7 +66,8 @@ def errors(event: Mapping[str, Any], now: float) -> list[Finding]:
     found: list[Finding] = []
     found += _names(event)
     found += _event_time(event, now)
-    found += _customer_information(event["user_data"])
+    if are_too_broad(event["user_data"]):
+        found.append(reasons.TOO_BROAD)
     custom_data = event.get("custom_data")
     if custom_data:
         found += money(custom_data)
@@ -96,7 +97,7 @@ def _is_plainly_right(event: Mapping[str, Any], now: float) -> bool:
         and name not in event_kinds.LATER_EVENTS
         and event_id.isprintable()
         and bool(event_id.strip())
-        and event["action_source"] in _WITHOUT_RULES
+        and event["action_source"] in WITHOUT_RULES
         and now - 7 * DAY + MARGIN_SECONDS < event["event_time"] <= now + CLOCK_SKEW
         and not _IN_A_BROAD_SET.issuperset(event["user_data"])
         and "messaging_channel" not in event
@@ -128,7 +129,9 @@ def door_mistakes(event: Mapping[str, Any]) -> list[Finding]:
     if not _is_click(user_data.get("fbc")):
         found.append(reasons.BAD_CLICK_ID)
     empty = [key for key, value in user_data.items() if value in _ABSENT]
-    return [*found, *_customer_information({key: 1 for key in user_data if key not in empty})] if empty else found
+    if empty and are_too_broad({key: 1 for key in user_data if key not in empty}):
+        found.append(reasons.TOO_BROAD)
+    return found
 
 
 def as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
@@ -189,11 +192,9 @@ def _event_time(event: Mapping[str, Any], now: float) -> Sequence[Finding]:
 
 
 # https://developers.facebook.com/docs/marketing-api/conversions-api/best-practices
-def _customer_information(user_data: Mapping[str, Any]) -> Sequence[Finding]:
-    keys = user_data.keys()
-    if not keys <= _IN_A_BROAD_SET:
-        return _NOTHING
-    return [reasons.TOO_BROAD] if any(keys <= broad for broad in TOO_BROAD) else _NOTHING
+def are_too_broad(user_data: Mapping[str, Any]) -> bool:
+    """Whether these match keys alone could be anybody's."""
+    return _IN_A_BROAD_SET.issuperset(user_data) and any(user_data.keys() <= broad for broad in TOO_BROAD)
 
 
 def _is_hashed(value: object) -> bool:

@@ -17,7 +17,7 @@ from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.examine import examine
 from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.visit import visit_of
-from conversion_relay.meta.customer_information import HASHED_KEYS, READABLE_NAMES, keys, user_data
+from conversion_relay.meta.customer_information import HASHED_KEYS, READABLE_NAMES, common, keys, user_data
 from conversion_relay.telemetry import Counters
 from tests.canary import MEMBERS
 
@@ -78,6 +78,7 @@ def sealed(monkeypatch) -> list[str]:
 
     monkeypatch.setattr(keys, "digest", noted)
     monkeypatch.setattr(user_data, "sha256", noted_bytes)
+    monkeypatch.setattr(common, "sha256", noted_bytes)
     return given
 
 

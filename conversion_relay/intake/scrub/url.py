@@ -95,7 +95,13 @@ _COMMON = re.compile(
     rf"(https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+(?:/{_SIGNS}++)*+/?+)(?:\?({_PAIR}(?:&{_PAIR})*+))?+"
     r"(?:#[A-Za-z0-9._~/=&-]*+)?+"
 )
-_KEPT = re.compile(f"(?:{'|'.join(sorted(QUERY_KEYS))})=.")
+_NAMES = "|".join(sorted(QUERY_KEYS))
+PAGE = (
+    rf"(?=[^\n]{{1,{LONGEST_AUTHORITY}}}+\n)(https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+(?:/{_SIGNS}++)*+/?+"
+    rf"(?:\?(?:{_NAMES})={_SIGNS}++(?:&(?:{_NAMES})={_SIGNS}++)*+)?+)(?:#[A-Za-z0-9._~/=&-]*+)?+"
+)
+"""A line with a URL of which all but the fragment stays (in the group), unless it has zeros or "wa.me" in it."""
+_KEPT = re.compile(f"(?:{_NAMES})=.")
 # Half of a surrogate pair has no UTF-8, so it can be in no address, and nothing could encode it.
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 

@@ -17,9 +17,9 @@ _GENDERS = {
     **dict.fromkeys(("m", "male", "man", "boy", "mr", "mister"), "m"),
     **dict.fromkeys(("f", "female", "woman", "girl", "ms", "mrs", "miss"), "f"),
 }
-_BETWEEN = b" '.,-"
+BETWEEN = b" '.,-"
 # In UTF-8, a-z and U+00C0 to U+017F: in lower case all of them are letters that composing changes no more, but two.
-_LATIN = bytes([*range(97, 123), *range(0x80, 0xC0), 0xC3, 0xC4, 0xC5])
+LATIN = bytes([*range(97, 123), *range(0x80, 0xC0), 0xC3, 0xC4, 0xC5])
 _TIMES, _DIVIDED = b"\xc3\x97", b"\xc3\xb7"
 
 
@@ -33,8 +33,8 @@ def quick_name(text: str, _: object = None) -> bytes | None:
         return None
     kept = text.lower().encode("utf-8", "replace")
     if not kept.isalpha():
-        kept = kept.translate(None, _BETWEEN)
-        if not kept.isalpha() and (not kept or kept.translate(None, _LATIN) or _TIMES in kept or _DIVIDED in kept):
+        kept = kept.translate(None, BETWEEN)
+        if not kept.isalpha() and (not kept or kept.translate(None, LATIN) or _TIMES in kept or _DIVIDED in kept):
             return None
     return None if kept in WORDS_IN_LETTERS else kept
 

@@ -34,7 +34,16 @@ def quick_state(text: str, country: str | None = None) -> bytes | None:
     (b'ca', b'newsouthwales', None)
     """
     kept = quick_name(text)
-    if kept is None or ("-" in text and len(text) < 12):  # ISO 3166-2, perhaps
+    return None if kept is None else state_code(kept, text, country)
+
+
+def state_code(kept: bytes, text: str, country: str | None) -> bytes | None:
+    """The state whose letters are `kept`; None where its text could mean another.
+
+    >>> state_code(b"california", "California", None), state_code(b"ontario", "Ontario", "us")
+    (b'ca', b'ontario')
+    """
+    if "-" in text and len(kept) < 12:  # ISO 3166-2, perhaps
         return None
     if country is not None and country not in ("us", "ca"):
         return kept

@@ -7,7 +7,8 @@ What could go wrong, and the rule against it:
 - A national phone number, a state or a zip cannot be read without its country: the event's own country is read first
   and used for the others; the operator's default country stands in where the event names none.
 
-Nothing is remembered from event to event: the quick rules (`keys.py`) take less time than to look a person up.
+Three ways lead to one answer, from quick to slow: all keys at one look (`common.py`), a quick rule for one key
+(`keys.py`), the careful rule. Nothing is remembered from event to event: to look a person up takes longer.
 """
 
 import datetime
@@ -16,6 +17,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple, cast
 
+from conversion_relay.meta.customer_information.common import common_keys
 from conversion_relay.meta.customer_information.hashing import Dropped, already_hashed, digest, is_digest
 from conversion_relay.meta.customer_information.keys import (
     HASHED,
@@ -48,18 +50,55 @@ def match_keys(
     default_country: str | None = None,
     today: datetime.date,
     variants: bool = False,
+    known: dict[str, object] | None = None,
 ) -> tuple[dict[str, object], list[DroppedKey]]:
     """Meta's `user_data`: hashed keys as lists of digests in first-seen order, the others as they are.
 
     Keys by either name, values single or in lists, plain or hashed. What says nothing (None, "", []) is absent.
-    `variants` adds a second digest where Meta's own page script would hash a city or a zip differently.
+    `variants` adds a second digest where Meta's own page script would hash a city or a zip differently. `known`: what
+    `known_keys` found, where it was asked before.
     """
-    wire: dict[str, object] = {}
+    default = known_country(default_country) if default_country else None
+    wire = common_keys(_as_texts(user_data), default) if known is None else _of_one(known, user_data)
     dropped: list[DroppedKey] = []
-    country = _event_country(user_data["country"]) if "country" in user_data else None
-    country = country or known_country(default_country)
+    if len(wire) != len(user_data):
+        _take_others(wire, dropped, user_data, default, today)
+    if variants:
+        _add_variants(wire, user_data)
+    return wire, dropped
+
+
+def _of_one(known: dict[str, object], user_data: Mapping[str, object]) -> dict[str, object]:
+    """Without the keys that come by both of their names."""
+    for name, key in READABLE_NAMES.items():
+        if name != key and name in user_data and key in user_data:
+            known.pop(key, None)
+    return known
+
+
+def _as_texts(user_data: Mapping[str, object]) -> dict[str, object]:
+    """What stands alone in its key, by Meta's names."""
+    texts: dict[str, object] = {}
+    for field, given in user_data.items():
+        key, one = _PLAN[field][0], given[0] if type(given) is list and len(given) == 1 else given
+        texts[key] = one if type(one) is str and key not in texts else ""
+    return texts
+
+
+def _take_others(
+    wire: dict[str, object],
+    dropped: list[DroppedKey],
+    user_data: Mapping[str, object],
+    default: str | None,
+    today: datetime.date,
+) -> None:
+    """What has no common shape, key by key."""
+    common = set(wire)
+    country = (_event_country(user_data["country"]) if "country" in user_data else None) or default
     for field, given in user_data.items():
         key, quick, is_hashed = _PLAN[field]
+        if key in common:
+            continue
         one = given[0] if type(given) is list and len(given) == 1 else given
         if type(one) is str and key not in wire:
             found = quick(one, country)
@@ -72,9 +111,6 @@ def match_keys(
             if not one and one is given:
                 continue
         _take_several(wire, dropped, field, given, Context(country, today))
-    if variants:
-        _add_variants(wire, user_data)
-    return wire, dropped
 
 
 def _add_variants(wire: dict[str, object], user_data: Mapping[str, object]) -> None:
