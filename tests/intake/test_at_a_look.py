@@ -165,7 +165,7 @@ def both(event: Event, facts: RequestFacts = NO_FACTS, policy: Policy = POLICY, 
     return quick, careful
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(EVENTS.map(event_of), FACTS, POLICIES, st.sampled_from(["backend", "browser"]))
 @example(PLAIN, NO_FACTS, Policy(dataset="1"), "backend")
 def test_the_quick_way_answers_what_the_careful_one_does(event, facts, policy, sender):
@@ -177,7 +177,7 @@ def with_(**members) -> Event:
     return Event(**{name: getattr(PLAIN, name) for name in PLAIN.__struct_fields__} | members)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.data())
 def test_so_it_does_where_one_member_of_a_common_event_is_odd(data):
     name = data.draw(st.sampled_from(["user_data", "event_id", "event_source_url", "referrer_url", "custom_data"]))

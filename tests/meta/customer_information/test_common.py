@@ -73,7 +73,7 @@ def agrees(texts: dict[str, str], default: str | None) -> None:
         assert key != "client_user_agent" or held(value) is None
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(texts=KEYS | ODD_ONE, default=st.sampled_from([None, "us", "ca", "de"]))
 def test_what_is_found_is_what_the_careful_rules_come_to(texts, default):
     agrees(texts, default)
