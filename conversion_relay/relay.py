@@ -22,7 +22,7 @@ from conversion_relay.event_id import without_email
 from conversion_relay.intake.accept import WITHHELD, Acceptance, Policy, Sender, Submission, accept
 from conversion_relay.intake.members import checked
 from conversion_relay.intake.reading import read_event
-from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.intake.visit import keys_of, visit_of
 from conversion_relay.meta.batch import pack
 from conversion_relay.outbox import Meter, Operator, Outbox, Visits, open_outbox, unsupported
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from conversion_relay.delivery.transport import Transport
     from conversion_relay.meta.graph import Outcome
-
-NO_FACTS = RequestFacts()
 
 
 class Tracked(msgspec.Struct, frozen=True):
@@ -79,7 +77,7 @@ class Relay:
         self._transport = transport
         self._clock = clock
         self._opening = threading.Lock()
-        self._policies: dict[str, Policy] = {}
+        self._policies: tuple[Settings, dict[str | None, Policy]] = settings, {}
         self._drawn: Iterator[bytes] = iter(())
         _all_relays.add(self)
 
@@ -133,14 +131,24 @@ class Relay:
         dataset: Dataset | None = None,
     ) -> Acceptance | Rejection:
         """`seal`, with what was left out on the way; for a door that tells its caller so."""
-        policy, entropy = self._policy(dataset), self._entropy() if event.event_id is None else b""
-        return accept(Submission(event=event, sender=sender), facts, policy, now=self._clock(), entropy=entropy)
+        submission, policy = Submission(event=event, sender=sender), self._policy(dataset)
+        return accept(
+            submission,
+            facts,
+            policy,
+            now=self._clock(),
+            entropy=self._entropy() if event.event_id is None else b"",
+        )
 
     def _policy(self, dataset: Dataset | None) -> Policy:
-        dataset = dataset or self.settings.datasets[0]
-        if dataset.pixel_id not in self._policies:
-            self._policies[dataset.pixel_id] = self.settings.policy(dataset)
-        return self._policies[dataset.pixel_id]
+        """Made once for each dataset, and again when the settings have changed."""
+        settings, pixel_id = self.settings, dataset.pixel_id if dataset else None
+        if self._policies[0] is not settings:
+            self._policies = settings, {}
+        known = self._policies[1]
+        if pixel_id not in known:
+            known[pixel_id] = settings.policy(dataset or settings.datasets[0])
+        return known[pixel_id]
 
     def _entropy(self) -> bytes:
         """10 random bytes. Drawn in blocks: at each call into the kernel another thread takes the interpreter."""

@@ -64,12 +64,17 @@ def _install(target: Path, arch: str, python: str) -> None:
     for unused in (
         "phonenumbers/shortdata/region_*",
         *(f"phonenumbers/{name}.py" for name in ("carrier", "geocoder", "prefix", "timezone")),
+        "phonenumbers/data/alt_format_*",
         "aws_request_signer/requests.py",
         "**/*.pyi",
         "**/py.typed",
     ):
         for path in target.glob(unused):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    # Formats for finding numbers in a text, which nothing here does: a tenth of a package, and 45 files to import.
+    data = target / "phonenumbers/data/__init__.py"
+    kept = [line for line in data.read_text("utf-8").splitlines() if "PHONE_ALT_FORMAT_" not in line]
+    data.write_text("\n".join([*kept, "_ALT_NUMBER_FORMATS = {}", ""]), "utf-8")
     for library in target.rglob("*.so"):
         if int.from_bytes(library.read_bytes()[18:20], "little") != ELF_MACHINE[arch]:
             raise SystemExit(f"{library.name} is not for {arch}")

@@ -17,8 +17,8 @@ from conversion_relay.collector.limits import TokenBuckets
 from conversion_relay.collector.reply import HttpError, Receive, Reply, Send, Written, respond, too_many, written
 from conversion_relay.intake.accept import Sender
 from conversion_relay.intake.browser import PREFLIGHT_SECONDS, cors_headers, listed_origin
-from conversion_relay.intake.request_facts import RequestFacts, is_trusted, request_facts
-from conversion_relay.relay import NO_FACTS, Relay
+from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts, is_trusted, request_facts
+from conversion_relay.relay import Relay
 from conversion_relay.settings import Dataset
 from conversion_relay.telemetry import CounterKey, Counters, counter
 
