@@ -31,7 +31,6 @@ from conversion_relay.settings import Dataset, Settings
 if TYPE_CHECKING:
     # A Lambda function that only accepts must not pay for the client that sends.
     from concurrent.futures import Future
-    from types import TracebackType
 
     from conversion_relay.delivery.transport import Transport
     from conversion_relay.meta.graph import Outcome
@@ -132,13 +131,8 @@ class Relay:
     ) -> Acceptance | Rejection:
         """`seal`, with what was left out on the way; for a door that tells its caller so."""
         submission, policy = Submission(event=event, sender=sender), self._policy(dataset)
-        return accept(
-            submission,
-            facts,
-            policy,
-            now=self._clock(),
-            entropy=self._entropy() if event.event_id is None else b"",
-        )
+        entropy = self._entropy() if event.event_id is None else b""
+        return accept(submission, facts, policy, now=self._clock(), entropy=entropy)
 
     def _policy(self, dataset: Dataset | None) -> Policy:
         """Made once for each dataset, and again when the settings have changed."""
@@ -265,9 +259,7 @@ class Relay:
     def __enter__(self) -> "Relay":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -20,7 +20,7 @@ from conversion_relay.intake.accept import Acceptance
 from conversion_relay.intake.alone import read_alone
 from conversion_relay.intake.browser import BrowserIds
 from conversion_relay.intake.reading import Submitted, read_body, read_event
-from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
+from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 

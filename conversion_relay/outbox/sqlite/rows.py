@@ -6,8 +6,7 @@ one statement over an array of keys, which SQLite reads without a call back into
 
 import zlib
 from array import array
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
