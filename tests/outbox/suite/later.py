@@ -11,6 +11,16 @@ from tests.outbox.suite.backend import NOW, REFUSED, Backend, claim, sealed, set
 
 
 class LaterSuite(Backend):
+    def test_what_came_between_the_events_of_a_verdict_is_not_theirs(self, outbox):
+        self.put(outbox, [sealed("a"), sealed("b", dataset="2"), sealed("c"), sealed("d"), sealed("e")])
+        mine, theirs = claim(outbox), claim(outbox, dataset="2")
+        a, c, d, e = mine.events
+        outbox.settle(mine, [(Delivered(), [a, d]), (RetryAt(NOW + 60, "short_count"), [c, e])], None, NOW)
+        assert not outbox.revoked([theirs.events[0]])
+        settle_all(outbox, theirs, RetryAt(NOW + 60, "short_count"))
+        again = [event for name in "12" for event in claim(outbox, dataset=name, now=NOW + 61).events]
+        assert sorted(event.event_id for event in again if event.intact) == ["b", "c", "e"]
+
     def test_many_claimers_at_once_get_each_event_once(self, outbox):
         outbox.put([sealed(str(n)) for n in range(500)], NOW)
         seen: list[str] = []

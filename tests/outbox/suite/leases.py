@@ -69,16 +69,6 @@ class LeasesSuite(Backend):
         settle_all(three, theirs, Delivered())
         settle_all(three, mine, Delivered())
 
-    def test_what_came_between_the_events_of_a_verdict_is_not_theirs(self, outbox):
-        self.put(outbox, [sealed("a"), sealed("b", dataset="2"), sealed("c"), sealed("d"), sealed("e")])
-        mine, theirs = claim(outbox), claim(outbox, dataset="2")
-        a, c, d, e = mine.events
-        outbox.settle(mine, [(Delivered(), [a, d]), (RetryAt(NOW + 60, "short_count"), [c, e])], None, NOW)
-        assert not outbox.revoked([theirs.events[0]])
-        settle_all(outbox, theirs, RetryAt(NOW + 60, "short_count"))
-        again = [event for name in "12" for event in claim(outbox, dataset=name, now=NOW + 61).events]
-        assert sorted(event.event_id for event in again if event.intact) == ["b", "c", "e"]
-
     def test_what_is_left_of_a_released_lease_is_claimed_as_if_nothing_had_happened(self, three):
         lease = claim(three)
         three.settle(lease, [(Delivered(), [lease.events[1]])], None, NOW)
