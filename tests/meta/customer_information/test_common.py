@@ -14,7 +14,7 @@ from tests.meta.customer_information.test_quick import COMMON, HEX, ODD, TEXTS, 
 NAMES = CommonKeys.__struct_fields__
 LIKE_THEM = [
     *("joe@example.com  ", "  joe@example.com", "JOE@EXAMPLE.COM\x00", f"{'a' * 60}@example.com", "joe@localhost"),
-    *("+1 (0650) 555 1212", "+44 20 7946 0958 0958 0958", "+1234567890", "+222222222222", "+0 650 555 1212 11"),
+    *("+1 (0650) 555 1212", "+44 20 7946 0958 0958", "+1234567890", "+222222222222", "+0 650 555 1212 11"),
     *(
         "ca-on",
         "  CA-ON  ",
