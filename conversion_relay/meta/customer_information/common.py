@@ -164,7 +164,7 @@ LINES = (
     # client_user_agent: no bracket that could open "(at)" or call a function, no colon but of "rv:"
     + line(
         rf"((?=[^\n]{{25,{LONGEST_USER_AGENT}}}+\n)(?! ){_AGENT}"
-        rf"(?:(?:(?<![A-Za-z0-9_])\((?![adpADP ])|rv:){_AGENT})*+(?<! ))"
+        rf"(?:(?:(?<![A-Za-z0-9_])\((?![adpADP ])|\[(?![adpADP \[])|\](?!\])|(?<= rv):){_AGENT})*+(?<! ))"
     )
     # fbc: a click id that is longer than any word for nothing
     + line(rf"(fb\.[0-9]{{1,2}}\.[0-9]{{13}}\.[A-Za-z0-9_-]{{40,500}}{_APPENDIX})")

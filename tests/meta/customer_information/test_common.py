@@ -14,7 +14,7 @@ from tests.meta.customer_information.test_quick import COMMON, HEX, ODD, TEXTS, 
 NAMES = CommonKeys.__struct_fields__
 LIKE_THEM = [
     *("joe@example.com  ", "  joe@example.com", "JOE@EXAMPLE.COM\x00", f"{'a' * 60}@example.com", "joe@localhost"),
-    *("+1 (0650) 555 1212", "+44 20 7946 0958 0958 0958", "+1234567890", "+222222222222", "+0 650 555 1212 11"),
+    *("+1 (0650) 555 1212", "+44 20 7946 0958 0958", "+1234567890", "+222222222222", "+0 650 555 1212 11"),
     *(
         "ca-on",
         "  CA-ON  ",
@@ -51,6 +51,7 @@ LIKE_THEM = [
         "Mozilla/5.0 (X11) dot com of some",
         "Mozilla/5.0 (at) some length",
     ),
+    *("Mozilla/5.0 (X11) [at] of some length", "Mozilla/5.0 [[x]] of some length", "Mozilla/5.0 [FBAN/FBIOS] and more"),
     *(f"fb.1.1554763741205.{'A' * 40}", f"fb.1.1554763741205.{'A' * 501}", f"fb.1.1554763741205.{'A' * 40}.AQICAQMC"),
     *(
         f"fb.1.1554763741205.{'1' * 64}.AQ",
@@ -105,3 +106,14 @@ def test_no_key_is_lost_where_some_are_found_at_a_look(texts, default):
 
 def test_the_user_data_of_a_common_event_is_known_as_a_whole():
     assert common_keys({key: COMMON[key][0] for key in NAMES}, None).keys() >= set(NAMES) - {"fbc"}
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0",
+        "Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 [FBAN/FBIOS;FBDV/iPhone13,2;FBSV/16.6;FBLC/en_US]",
+    ],
+)
+def test_a_browser_in_an_app_and_a_firefox_are_known_too(agent):
+    assert common_keys({"client_user_agent": agent}, None) == {"client_user_agent": agent}
