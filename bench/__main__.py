@@ -94,7 +94,7 @@ def insert(path: Path, events: list[SealedEvent]) -> None:
 
 def claim_and_settle(outbox: SqliteOutbox) -> None:
     while lease := outbox.claim("1", BATCH, 60, NOW):
-        outbox.settle(lease, [(event, Delivered()) for event in lease.events], None, NOW)
+        outbox.settle(lease, [(Delivered(), lease.events)], None, NOW)
 
 
 def update(path: Path) -> None:

@@ -2,15 +2,15 @@
 
 One Relay serves all threads of a process: outbox and client are opened once, by whoever needs them first, under a lock.
 It also survives a fork (gunicorn --preload, multiprocessing). A fork copies locks and connections, and only the one
-thread that forked, so a lock that another thread held would stay locked in the child. The child gets a new lock. Outbox
-and client look after themselves (`outbox/sqlite/fork.py`, `http_client.py`).
+thread that forked, so a lock that another thread held would stay locked in the child. The child gets a new lock, and
+random numbers of its own. Outbox and client look after themselves (`outbox/sqlite/fork.py`, `http_client.py`).
 """
 
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -19,10 +19,10 @@ import msgspec
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.event import Event, Receipt, Rejection, SealedEvent
 from conversion_relay.event_id import without_email
-from conversion_relay.intake.accept import WITHHELD, Acceptance, Sender, Submission, accept
+from conversion_relay.intake.accept import WITHHELD, Acceptance, Policy, Sender, Submission, accept
 from conversion_relay.intake.members import checked
 from conversion_relay.intake.reading import read_event
-from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.intake.visit import keys_of, visit_of
 from conversion_relay.meta.batch import pack
 from conversion_relay.outbox import Meter, Operator, Outbox, Visits, open_outbox, unsupported
@@ -31,12 +31,9 @@ from conversion_relay.settings import Dataset, Settings
 if TYPE_CHECKING:
     # A Lambda function that only accepts must not pay for the client that sends.
     from concurrent.futures import Future
-    from types import TracebackType
 
     from conversion_relay.delivery.transport import Transport
     from conversion_relay.meta.graph import Outcome
-
-NO_FACTS = RequestFacts()
 
 
 class Tracked(msgspec.Struct, frozen=True):
@@ -79,6 +76,8 @@ class Relay:
         self._transport = transport
         self._clock = clock
         self._opening = threading.Lock()
+        self._policies: tuple[Settings, dict[str | None, Policy]] = settings, {}
+        self._drawn: Iterator[bytes] = iter(())
         _all_relays.add(self)
 
     @classmethod
@@ -131,9 +130,27 @@ class Relay:
         dataset: Dataset | None = None,
     ) -> Acceptance | Rejection:
         """`seal`, with what was left out on the way; for a door that tells its caller so."""
-        policy = self.settings.policy(dataset or self.settings.datasets[0])
-        submission = Submission(event=event, sender=sender)
-        return accept(submission, facts, policy, now=self._clock(), entropy=os.urandom(10))
+        submission, policy = Submission(event=event, sender=sender), self._policy(dataset)
+        entropy = self._entropy() if event.event_id is None else b""
+        return accept(submission, facts, policy, now=self._clock(), entropy=entropy)
+
+    def _policy(self, dataset: Dataset | None) -> Policy:
+        """Made once for each dataset, and again when the settings have changed."""
+        settings, pixel_id = self.settings, dataset.pixel_id if dataset else None
+        if self._policies[0] is not settings:
+            self._policies = settings, {}
+        known = self._policies[1]
+        if pixel_id not in known:
+            known[pixel_id] = settings.policy(dataset or settings.datasets[0])
+        return known[pixel_id]
+
+    def _entropy(self) -> bytes:
+        """10 random bytes. Drawn in blocks: at each call into the kernel another thread takes the interpreter."""
+        if (piece := next(self._drawn, None)) is None:
+            block = os.urandom(1_000)
+            piece, *others = [block[i : i + 10] for i in range(0, 1_000, 10)]
+            self._drawn = iter(others)
+        return piece
 
     def remember(
         self,
@@ -145,8 +162,7 @@ class Relay:
     ) -> bool:
         """Keep this visit for 7 days under the id of an order or a registration, for the event that a webhook brings
         later. False when the visitor's choice forbids it. Raises OutboxUnavailable when it cannot be made durable."""
-        policy = self.settings.policy(dataset or self.settings.datasets[0])
-        visit = visit_of(facts, consent, policy, self._clock())
+        visit = visit_of(facts, consent, self._policy(dataset), self._clock())
         if visit is None:
             return False
         outbox = self.outbox
@@ -230,8 +246,8 @@ class Relay:
             return self._transport
 
     def after_fork(self) -> None:
-        """Runs in the child of a fork, by the hook at the end of this module. Nobody else needs to call it."""
-        self._opening = threading.Lock()
+        """Runs in the child of a fork, by the hook at the end of this module."""
+        self._opening, self._drawn = threading.Lock(), iter(())  # or parent and child would give the same ids
 
     def close(self) -> None:
         """Let go of outbox and connections. What was tracked stays durable; tracking more raises OutboxUnavailable."""
@@ -243,9 +259,7 @@ class Relay:
     def __enter__(self) -> "Relay":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

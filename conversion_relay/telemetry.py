@@ -55,18 +55,29 @@ def without_digests(text: str) -> str:
 _DIGEST = re.compile(r"(?<![0-9A-Za-z])([0-9A-Fa-f]{4})[0-9A-Fa-f]{60}(?![0-9A-Za-z])")
 
 
+CounterKey = tuple[str, tuple[tuple[str, str], ...]]
+
+
+def counter(name: str, **labels: str) -> CounterKey:
+    return name, tuple(sorted(labels.items()))
+
+
 class Counters:
     """Numbers that only grow, by name and labels. Any thread may add; /metrics and CloudWatch's EMF read them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._values: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
+        self._values: Counter[CounterKey] = Counter()
 
     def add(self, name: str, n: float = 1, **labels: str) -> None:
-        with self._lock:
-            self._values[name, tuple(sorted(labels.items()))] += n  # type: ignore[assignment]
+        self.count(counter(name, **labels), n)
 
-    def read(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    def count(self, what: CounterKey, n: float = 1) -> None:
+        """`add` for what is counted with each request."""
+        with self._lock:
+            self._values[what] += n  # type: ignore[assignment]
+
+    def read(self) -> dict[CounterKey, float]:
         with self._lock:
             return dict(self._values)
 

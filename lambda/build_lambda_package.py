@@ -22,7 +22,7 @@ FUNCTIONS = ("registration-handler", "contact-handler", "payment-webhook", "view
 NOT_ON_LAMBDA = ("emulator", "dashboard", "collector", "cli", "frameworks", "pages", "__pycache__")
 NOT_NEEDED = ("sqlite", "advice.py", "examine.py", "worker.py",
               "app.py", "checkout.py", "registrations.py", "settings_watch.py", "generate.py",
-              "versions.py")  # fmt: skip
+              "versions.py", "alone.py")  # fmt: skip
 PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 MACHINES = {"arm64": "arm64", "aarch64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 ELF_MACHINE = {"arm64": 183, "x86_64": 62}
@@ -64,12 +64,17 @@ def _install(target: Path, arch: str, python: str) -> None:
     for unused in (
         "phonenumbers/shortdata/region_*",
         *(f"phonenumbers/{name}.py" for name in ("carrier", "geocoder", "prefix", "timezone")),
+        "phonenumbers/data/alt_format_*",
         "aws_request_signer/requests.py",
         "**/*.pyi",
         "**/py.typed",
     ):
         for path in target.glob(unused):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    # Formats for finding numbers in a text, which nothing here does: a tenth of a package, and 45 files to import.
+    data = target / "phonenumbers/data/__init__.py"
+    kept = [line for line in data.read_text("utf-8").splitlines() if "PHONE_ALT_FORMAT_" not in line]
+    data.write_text("\n".join([*kept, "_ALT_NUMBER_FORMATS = {}", ""]), "utf-8")
     for library in target.rglob("*.so"):
         if int.from_bytes(library.read_bytes()[18:20], "little") != ELF_MACHINE[arch]:
             raise SystemExit(f"{library.name} is not for {arch}")
@@ -90,8 +95,10 @@ def _compile(target: Path, python: str) -> None:
     if interpreter is None:
         print(f"without bytecode: there is no python{python} here, so functions will start more slowly")
         return
-    command = [interpreter, "-OO", "-m", "compileall", "-q", "-b", "-j1", "--invalidation-mode=unchecked-hash",
-               "-x", "region_|meta_conversions_api", "-s", str(target), "-p", "/var/task", str(target)]  # fmt: skip
+    # Without columns: a traceback marks them beneath a line of the source, and no source is in the package.
+    command = [interpreter, "-OO", "-X", "no_debug_ranges", "-m", "compileall", "-q", "-b", "-j1",
+               "--invalidation-mode=unchecked-hash", "-x", "region_|meta_conversions_api",
+               "-s", str(target), "-p", "/var/task", str(target)]  # fmt: skip
     subprocess.run(command, check=True)
     # The seed's file stays readable in the package; its bytecode stands beside it.
     facade = [interpreter, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-s", str(target),

@@ -24,6 +24,7 @@ from conversion_relay.intake.accept import Policy, Submission
 from conversion_relay.intake.browser import BrowserIds, CookieSite
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.visit import Visit
+from conversion_relay.meta.customer_information import CommonKeys
 from conversion_relay.meta.customer_information.keys import Context
 from tests.hostile_texts import PATTERNS
 
@@ -123,6 +124,12 @@ def _sent(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
+def _look(text: str) -> dict[str, Any]:
+    keys = UserData(**dict.fromkeys(CommonKeys.__struct_fields__, text))
+    found = Event(event_name="Lead", event_time=int(NOW), event_id=text, event_source_url=text, user_data=keys)
+    return {"event": found, "facts": facts(text), "now": NOW, "is_browser": False}
+
+
 BY_NAME: dict[str, Callable[[str], Any]] = {
     "now": lambda text: NOW,
     "today": lambda text: TODAY,
@@ -148,6 +155,9 @@ BY_NAME: dict[str, Callable[[str], Any]] = {
     "headers": lambda text: {"x-forwarded-for": text, "Cookie": f"_fbp={text}", "x-app-usage": text, text: text},
     "trusted_proxies": lambda text: (),
     "tell": lambda text: lambda path, reason: None,
+    "texts": lambda text: dict.fromkeys(CommonKeys.__struct_fields__, text),
+    "found": lambda text: (text.encode("ascii", "replace").decode(),) * 8,
+    "names": lambda text: (text,) * 4,
     "allowed": lambda text: {"https://a.example"},
     "registrable": lambda text: lambda host: host,
     "removed": lambda text: [],
@@ -163,11 +173,13 @@ BY_FUNCTION: dict[str, Callable[[str], dict[str, Any]]] = {
         "facts": facts(text),
         "policy": Policy(dataset="1"),
     },
+    "intake.at_a_look.at_a_look": lambda text: _look(text) | {"default_country": None},
+    "intake.match_keys.visitor_of": _look,
+    "intake.free_form.free_members": lambda text: {"event": event(text), "tell": lambda *told: None},
+    "intake.free_form.careful": lambda text: {"event": event(text), "tell": lambda *told: None},
     "intake.match_keys.match_keys_of": lambda text: {
         "given": person(text),
-        "event": event(text),
-        "facts": facts(text),
-        "is_browser": False,
+        "removed": [],
         "default_country": "us",
         "variants": True,
         "now": NOW,

@@ -86,3 +86,18 @@ def test_what_a_child_sends_after_a_fork_goes_over_its_own_connections(environ):
         assert relay.send([relay.seal(LEAD)])[0].accepted
         relay.close()
     assert len(peers) == 2, "one connection of the parent, which is kept, and one of the child"
+
+
+def test_parent_and_child_of_a_fork_never_give_one_id_twice(environ):
+    relay = Relay.from_env(environ)
+    event = Event(event_name="Lead", user_data=PERSON)
+    relay.seal(event)  # some random numbers are drawn by now
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, "".join(relay.seal(event).event_id[-12:] for _ in range(5)).encode())
+        os._exit(0)
+    ours = {relay.seal(event).event_id[-12:] for _ in range(5)}
+    os.waitpid(child, 0)
+    theirs = os.read(read, 1_000).decode()
+    assert not ours & {theirs[i : i + 12] for i in range(0, 60, 12)} and len(theirs) == 60

@@ -99,15 +99,16 @@ class Records:
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         held = self._held.get(lease.token, set())
-        settled = {event.key for event, _ in settlements}
+        settled = {event.key for _, events in settlements for event in events}
         if not settled <= held:
             raise LeaseLost("these events are not this lease's any more; nothing was settled")
-        for event, verdict in settlements:
-            self.verdicts[event.key] = verdict
+        for verdict, events in settlements:
+            keys = [event.key for event in events]
+            self.verdicts |= dict.fromkeys(keys, verdict)
             if isinstance(verdict, Suspect) and not verdict.sent:
-                self._suspects.setdefault(lease.dataset, []).append(event.key)
+                self._suspects.setdefault(lease.dataset, []).extend(keys)
             if attempt is not None:
-                self._attempts[event.key] = attempt
+                self._attempts |= dict.fromkeys(keys, attempt)
         held -= settled
         if not held:
             self._held.pop(lease.token, None)

@@ -8,6 +8,7 @@ A verb's module is loaded when the verb is used: `--help` and `normalize` must n
 What is printed goes through `printing.py`, which lets no control character reach the terminal.
 """
 
+import gc
 import sys
 from importlib import import_module
 
@@ -44,7 +45,12 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _HOME:
             return None
-        command: click.Command = getattr(import_module(f"conversion_relay.cli.{_HOME[cmd_name]}"), cmd_name)
+        gc.disable()  # what is loaded lives as long as the process: to look through it was a seventh of the start
+        try:
+            command: click.Command = getattr(import_module(f"conversion_relay.cli.{_HOME[cmd_name]}"), cmd_name)
+        finally:
+            gc.freeze()
+            gc.enable()
         return command
 
 

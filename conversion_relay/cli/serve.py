@@ -122,6 +122,7 @@ class Service:
             watch, paces = SettingsWatch(delivery.use), delivery.paces
             self._worker = Worker(delivery, outbox, every_second=watch) if deliver else None
         self.collector = create_app(self.relay, counters=self.counters, paces=paces)
+        self.whole = self.collector.whole
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":

@@ -2,19 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
 
-from conversion_relay.collector.door import Admitted, Door, Handle, HttpError, Receive, Reply, Send, respond
+from conversion_relay.collector.door import Admitted, Door, Handle
 from conversion_relay.collector.events import EventsEndpoint
 from conversion_relay.collector.limits import TokenBuckets, network_of
 from conversion_relay.collector.metrics import render
 from conversion_relay.collector.openapi import document
+from conversion_relay.collector.reply import HttpError, Receive, Reply, Send, respond
 from conversion_relay.collector.unhandled import note_failure
 from conversion_relay.collector.visitors import VisitorsEndpoint
+from conversion_relay.collector.whole import Whole
 from conversion_relay.dashboard import dashboard_routes, guard_of, refusal_of
 from conversion_relay.dashboard.access import Access
 from conversion_relay.delivery.pace import PaceNow
@@ -23,7 +25,6 @@ from conversion_relay.outbox import DeadLetters, Meter, Operator, Queue, Visits,
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 
-Asgi = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 PATHS = ("/events", "/visitors", "/withdraw", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboard")
 """What is the collector's where it shares a port with a site."""
 NEEDS: tuple[tuple[str, type, str], ...] = (
@@ -44,32 +45,34 @@ def no_paces() -> dict[str, PaceNow]:
     return {}
 
 
-def create_app(
-    relay: Relay, *, counters: Counters | None = None, paces: Callable[[], dict[str, PaceNow]] = no_paces
-) -> Asgi:
-    """`counters`: of this process, for /metrics. `paces`: how delivery is doing, where it runs in this process."""
-    counters = counters or Counters()
-    buckets = TokenBuckets()
-    door = Door(relay, counters, buckets)
-    visitors = VisitorsEndpoint(relay, counters)
-    posts: dict[str, Handle] = {
-        "/events": EventsEndpoint(relay, counters, buckets).post,
-        "/visitors": visitors.post,
-        "/withdraw": visitors.withdraw,
-    }
-    posts |= {route: _refuse(relay.outbox, route) for route in not_carried(relay.outbox) if route in posts}
-    looks = {"/livez": b'{"status":"alive"}', "/openapi.json": msgspec.json.encode(document())}
-    rest = _rest(relay, counters, paces)
+class Collector:
+    """An ASGI application. `whole`: what our own server need not go through ASGI for, by the URL's bytes."""
 
-    async def collector(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (handle := posts.get(scope["path"])):
-            await door.serve(scope, receive, send, handle)
-        elif scope["type"] == "http" and (look := looks.get(scope["path"])):
+    def __init__(self, relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNow]]) -> None:
+        buckets = TokenBuckets()
+        self._door = Door(relay, counters, buckets)
+        events, visitors = EventsEndpoint(relay, counters, buckets), VisitorsEndpoint(relay, counters)
+        posts: dict[str, Handle] = {"/events": events.post, "/visitors": visitors.post, "/withdraw": visitors.withdraw}
+        posts |= {route: _refuse(relay.outbox, route) for route in not_carried(relay.outbox) if route in posts}
+        self._posts = posts
+        self._looks = {"/livez": b'{"status":"alive"}', "/openapi.json": msgspec.json.encode(document())}
+        self._rest = _rest(relay, counters, paces)
+        self.whole = {b"/events": Whole(self._door, "/events", events.post_at_once, events.post)}
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (handle := self._posts.get(scope["path"])):
+            await self._door.serve(scope, receive, send, handle)
+        elif scope["type"] == "http" and (look := self._looks.get(scope["path"])):
             await _show(scope["method"], look, send)
         else:
-            await rest(scope, receive, send)  # type: ignore[arg-type]
+            await self._rest(scope, receive, send)  # type: ignore[arg-type]
 
-    return collector
+
+def create_app(
+    relay: Relay, *, counters: Counters | None = None, paces: Callable[[], dict[str, PaceNow]] = no_paces
+) -> Collector:
+    """`counters`: of this process, for /metrics. `paces`: how delivery is doing, where it runs in this process."""
+    return Collector(relay, counters or Counters(), paces)
 
 
 async def _show(method: str, body: bytes, send: Send) -> None:

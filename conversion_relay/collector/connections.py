@@ -18,7 +18,6 @@ import asyncio
 import logging
 import resource
 from collections import Counter
-from collections.abc import Iterator
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -95,7 +94,8 @@ class Connections:
         self._loop, self._limits, self._most = loop, limits, most
         self._everyone = Group()
         self._networks: dict[str, Group] = {}
-        self._open: dict[Connection, None] = {}
+        self._open: dict[Connection, tuple[Group, ...]] = {}
+        """With the groups that it is in."""
         self._turned_away: Counter[str] = Counter()
         self._said_at = self.now = loop.time()
         self._timer: asyncio.TimerHandle | None = None
@@ -109,10 +109,11 @@ class Connections:
             return False
         if self._everyone.n >= self._most and not self._make_room(self._everyone):
             return False
-        self._open[connection] = None
+        groups: tuple[Group, ...] = (self._everyone,)
         if connection.network is not None:
-            self._networks.setdefault(connection.network, Group())
-        for group in self._groups(connection):
+            groups += (self._networks.setdefault(connection.network, Group()),)
+        self._open[connection] = groups
+        for group in groups:
             group.n += 1
             group.between[connection] = None
         if self._timer is None:
@@ -121,19 +122,17 @@ class Connections:
 
     def waits(self, connection: Connection) -> None:
         """For the next request."""
-        if connection in self._open:
-            for group in self._groups(connection):
-                group.uploading.pop(connection, None)
-                group.between[connection] = None
+        for group in self._open.get(connection, ()):
+            group.uploading.pop(connection, None)
+            group.between[connection] = None
 
     def uploads(self, connection: Connection) -> None:
-        if connection in self._open:
-            for group in self._groups(connection):
-                group.uploading[connection] = None
+        for group in self._open.get(connection, ()):
+            group.uploading[connection] = None
 
     def works(self, connection: Connection) -> None:
         """We owe it an answer, and have all that we need for it."""
-        for group in self._groups(connection):
+        for group in self._open.get(connection, ()):
             group.between.pop(connection, None)
             group.uploading.pop(connection, None)
 
@@ -141,9 +140,8 @@ class Connections:
         """May be called twice."""
         if connection not in self._open:
             return
-        del self._open[connection]
         self.works(connection)
-        for group in self._groups(connection):
+        for group in self._open.pop(connection):
             group.n -= 1
         if connection.network is not None and self._networks[connection.network].n == 0:
             del self._networks[connection.network]
@@ -151,11 +149,6 @@ class Connections:
     def note(self, why: str) -> None:
         """A request or a connection was refused before any route saw it; said once a minute, with counts."""
         self._turned_away[why] += 1
-
-    def _groups(self, connection: Connection) -> Iterator[Group]:
-        yield self._everyone
-        if connection.network is not None and (group := self._networks.get(connection.network)):
-            yield group
 
     def _make_room(self, group: Group) -> bool:
         newest = group.newest_that_waits()

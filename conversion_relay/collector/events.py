@@ -1,22 +1,27 @@
 """POST /events: read, accept, make durable, answer. No event is answered 202 before it was fsynced."""
 
 import asyncio
-import contextlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from conversion_relay.collector.browser_ids import browser_ids
-from conversion_relay.collector.door import Admitted, HttpError, Reply, not_durable, too_many
+from conversion_relay.collector.door import Admitted
+from conversion_relay.collector.gather import Gather
 from conversion_relay.collector.limits import MOST_EVENTS, TokenBuckets
+from conversion_relay.collector.reply import HttpError, Reply, not_durable, too_many
+from conversion_relay.collector.whole import Then
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.event import STANDARD_EVENT_NAMES, Event, Rejection
+from conversion_relay.event import STANDARD_EVENT_NAMES, Event, Receipt, Rejection, SealedEvent
 from conversion_relay.intake.accept import Acceptance
+from conversion_relay.intake.alone import read_alone
 from conversion_relay.intake.browser import BrowserIds
 from conversion_relay.intake.reading import Submitted, read_body, read_event
 from conversion_relay.intake.request_facts import RequestFacts
-from conversion_relay.relay import NO_FACTS, Relay
+from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 
 EVENTS_AT_ONCE = 4
@@ -58,114 +63,186 @@ class _Taken(NamedTuple):
     """The page gave the same id to its pixel."""
 
 
+class _Work(NamedTuple):
+    """One request's events on their way."""
+
+    submitted: Submitted
+    ids: BrowserIds | None
+    taken: list[_Taken]
+    refused: list[RefusedRow]
+
+
 class EventsEndpoint:
-    """`post` is the route."""
+    """`post` is the route; `post_at_once` is the same in one turn of the loop, for what is small enough."""
 
     def __init__(self, relay: Relay, counters: Counters, buckets: TokenBuckets) -> None:
         self._relay, self._counters, self._buckets = relay, counters, buckets
         self._one_large = asyncio.Lock()
+        self._gathers: Gather | None = None
 
     async def post(self, admitted: Admitted) -> Reply:
-        submitted = read_body(admitted.body)
-        if isinstance(submitted, Rejection):
-            status = 413 if submitted.reason == "too_many_events" else 400
-            raise HttpError(status, submitted.reason, submitted.field, submitted.message)
-        self._limit(admitted, len(submitted.events) + len(submitted.pixel))
+        submitted = self._checked(read_body(admitted.body), admitted)
         if admitted.sender == "browser" and len(submitted.events) > FEW_EVENTS:
             async with self._one_large:  # or ten pages would have ten turns of eleven
                 return await self._accept(submitted, admitted)
         return await self._accept(submitted, admitted)
 
     async def _accept(self, submitted: Submitted, admitted: Admitted) -> Reply:
-        ids = browser_ids(admitted, self._relay.settings)
-        taken: list[_Taken] = []
-        refused: list[RefusedRow] = []
+        work = self._begin(submitted, admitted)
+        events = []
         for index, raw in enumerate(submitted.events):
             if index % EVENTS_AT_ONCE == EVENTS_AT_ONCE - 1:
                 await asyncio.sleep(0)
-            answer = await self._take(index, raw, admitted, ids)
-            if isinstance(answer, Rejection):
-                refused.append(RefusedRow(index, answer.reason, answer.field, answer.message))
-            else:
-                taken.append(answer)
-        for rejected in refused:
-            self._counters.add("relay_events_rejected_total", reason=rejected.reason)
-        accepted = await self._keep(taken, submitted.not_passed_on)
-        self._note_pixel(admitted, taken, submitted.pixel)
-        status = 422 if refused and not accepted else 202
-        cookies = ids.cookies() if ids and status == 202 else ()
-        return Reply(
-            status=status,
-            answer=EventsAnswer(accepted, refused, submitted.ignored),
-            headers=_reasons(refused),
-            cookies=cookies,
-        )
+            events.append(read_event(raw))
+        asked = _without_visit(events) if admitted.sender == "backend" else {}
+        visits = await self._remembered(asked) if asked else {}
+        for index, event in enumerate(events):
+            if index % EVENTS_AT_ONCE == EVENTS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+            self._take(work, index, event, admitted, visits.get(index))
+        self._note_pixel(admitted, work)
+        if not work.taken:
+            return self._reply(work, [])
+        try:
+            return self._reply(work, await self._gather().durable(_sealed(work)))
+        except OutboxUnavailable:
+            raise _not_durable() from None
 
-    def _limit(self, admitted: Admitted, n: int) -> None:
+    def post_at_once(self, admitted: Admitted, then: Then) -> bool:
+        """`then` is called after the commit. False: it takes longer, and `post` has to do it. Raises HttpError."""
+        events: list[Event | Rejection]
+        if alone := read_alone(admitted.body):
+            submitted, events = _ALONE, [alone]
+        else:
+            found = read_body(admitted.body)
+            if isinstance(found, Submitted) and len(found.events) >= EVENTS_AT_ONCE:
+                return False
+            submitted = self._checked(found, admitted)
+            events = [read_event(raw) for raw in submitted.events]
+        if admitted.sender == "backend" and self._has_visitors() and _without_visit(events):
+            return False
+        work = self._begin(submitted, admitted)
+        for index, event in enumerate(events):
+            self._take(work, index, event, admitted, None)
+        self._note_pixel(admitted, work)
+        if work.taken:
+            self._gather().put(_sealed(work), partial(self._finish, work, then))
+        else:
+            then(self._reply(work, []))
+        return True
+
+    def _finish(self, work: _Work, then: Then, told: list[Receipt] | Exception) -> None:
+        if isinstance(told, OutboxUnavailable):
+            then(_not_durable())
+        elif isinstance(told, Exception):
+            then(told)
+        else:
+            then(self._reply(work, told))
+
+    def _checked(self, submitted: Submitted | Rejection, admitted: Admitted) -> Submitted:
         """The door took one event of the bucket; here are the others."""
+        if isinstance(submitted, Rejection):
+            status = 413 if submitted.reason == "too_many_events" else 400
+            raise HttpError(status, submitted.reason, submitted.field, submitted.message)
+        n = len(submitted.events) + len(submitted.pixel)
         if admitted.sender != "browser" or n <= 1:
-            return
+            return submitted
         if n > MOST_EVENTS:
             raise HttpError(413, "too_many_events", "data", f"a page sends at most {MOST_EVENTS} events at once")
         if not self._buckets.take(admitted.facts.client_ip_address, n - 1):
             raise too_many()
+        return submitted
 
-    async def _take(
-        self, index: int, raw: msgspec.Raw, admitted: Admitted, ids: BrowserIds | None
-    ) -> _Taken | Rejection:
-        event = read_event(raw)
+    def _begin(self, submitted: Submitted, admitted: Admitted) -> _Work:
+        return _Work(submitted, browser_ids(admitted, self._relay.settings), [], [])
+
+    def _take(
+        self, work: _Work, index: int, event: Event | Rejection, admitted: Admitted, visit: RequestFacts | None
+    ) -> None:
+        answer: Acceptance | Rejection
         if isinstance(event, Rejection):
-            return event
-        facts = admitted.facts
-        if admitted.sender == "backend":
-            facts = await self._remembered(event)
-        elif ids is not None:
-            facts = ids.facts_for_event(event)
-        acceptance = self._relay.accept(event, facts, sender=admitted.sender, dataset=admitted.dataset)
-        if isinstance(acceptance, Rejection):
-            return acceptance
-        return _Taken(index, acceptance, bool(event.pixel))
+            answer = event
+        else:
+            facts = visit or (work.ids.facts_for_event(event) if work.ids else admitted.facts)
+            answer = self._relay.accept(event, facts, sender=admitted.sender, dataset=admitted.dataset)
+        if isinstance(answer, Rejection):
+            work.refused.append(RefusedRow(index, answer.reason, answer.field, answer.message))
+            self._counters.add("relay_events_rejected_total", reason=answer.reason)
+        else:
+            work.taken.append(_Taken(index, answer, bool(event.pixel)))  # type: ignore[union-attr]
 
-    async def _remembered(self, event: Event) -> RequestFacts:
-        """What is remembered of the visitor whose order a backend reports."""
-        person = event.user_data
-        if person.fbp and person.fbc and person.client_ip_address:
-            return NO_FACTS
+    def _has_visitors(self) -> bool:
         try:
-            if not self._relay.has_visitors():
-                return NO_FACTS
-            return await asyncio.to_thread(self._relay.facts_for, event)
+            return self._relay.has_visitors()
         except OutboxUnavailable:
-            return NO_FACTS  # the put will say so; until then the event is no worse than without a visit
+            return False  # the put will say so; until then the event is no worse than without a visit
 
-    async def _keep(self, taken: Sequence[_Taken], not_passed_on: tuple[str, ...]) -> list[AcceptedRow]:
-        """Returns after the commit and its fsync: the 202 is a promise."""
-        if not taken:
-            return []
+    async def _remembered(self, asked: Mapping[int, Event]) -> dict[int, RequestFacts]:
+        """What is remembered of the visitors whose orders a backend reports: one look for the whole request."""
+        if not self._has_visitors():
+            return {}
         try:
-            receipts = await asyncio.wrap_future(self._relay.put_soon([one.acceptance.event for one in taken]))
+            return await asyncio.to_thread(lambda: {i: self._relay.facts_for(event) for i, event in asked.items()})
         except OutboxUnavailable:
-            raise not_durable("the events could not be made durable") from None
+            return {}
+
+    def _reply(self, work: _Work, receipts: Sequence[Receipt]) -> Reply:
+        """After the commit and its fsync: the 202 is a promise."""
         accepted = []
-        for one, receipt in zip(taken, receipts, strict=True):
-            dropped = one.acceptance.dropped + not_passed_on
+        for one, receipt in zip(work.taken, receipts, strict=True):
+            dropped = one.acceptance.dropped + work.submitted.not_passed_on
             accepted.append(AcceptedRow(one.place, receipt.event_id, receipt.duplicate, dropped))
-            event_name = one.acceptance.event.event_name
-            name = event_name if event_name in STANDARD_EVENT_NAMES else "other"
             for member, kind in one.acceptance.removed:
                 self._counters.add("relay_personal_data_removed_total", member=member, kind=kind)
-            self._counters.add(f"relay_events_{'duplicate' if receipt.duplicate else 'accepted'}_total", event=name)
-        return accepted
+        status = 422 if work.refused and not accepted else 202
+        return Reply(
+            status=status,
+            answer=EventsAnswer(accepted, work.refused, work.submitted.ignored),
+            headers=_reasons(work.refused) if work.refused else {},
+            cookies=work.ids.cookies() if work.ids and status == 202 else (),
+        )
 
-    def _note_pixel(self, admitted: Admitted, taken: Sequence[_Taken], reported: Sequence[tuple[str, str]]) -> None:
-        """Nobody waits for this count, and a request does not fail because it could not be counted."""
-        events = [one.acceptance.event for one in taken if one.pixel]
-        pairs = [*((event.event_name, event.event_id) for event in events), *reported]
-        if pairs:
-            with contextlib.suppress(OutboxUnavailable):
-                self._relay.note_pixel(admitted.dataset, pairs)
+    def _gather(self) -> Gather:
+        loop = asyncio.get_running_loop()
+        if self._gathers is None or self._gathers.loop is not loop:
+            self._gathers = Gather(self._relay, loop, self._count)
+        return self._gathers
+
+    def _count(self, events: Sequence[SealedEvent], receipts: Sequence[Receipt]) -> None:
+        """Those of one commit."""
+        found = Counter((event.event_name, receipt.duplicate) for event, receipt in zip(events, receipts, strict=True))
+        for (event_name, is_duplicate), n in found.items():
+            name = event_name if event_name in STANDARD_EVENT_NAMES else "other"
+            self._counters.add(f"relay_events_{'duplicate' if is_duplicate else 'accepted'}_total", n, event=name)
+
+    def _note_pixel(self, admitted: Admitted, work: _Work) -> None:
+        events = [one.acceptance.event for one in work.taken if one.pixel]
+        if events or work.submitted.pixel:
+            pairs = [*((event.event_name, event.event_id) for event in events), *work.submitted.pixel]
+            self._gather().note_pixel(admitted.dataset, pairs)
+
+
+def _sealed(work: _Work) -> list[SealedEvent]:
+    return [one.acceptance.event for one in work.taken]
+
+
+def _without_visit(events: Sequence[Event | Rejection]) -> dict[int, Event]:
+    """By their place: those that do not tell by themselves who their visitor is."""
+    return {
+        index: event
+        for index, event in enumerate(events)
+        if not isinstance(event, Rejection)
+        and not (event.user_data.fbp and event.user_data.fbc and event.user_data.client_ip_address)
+    }
 
 
 def _reasons(refused: Sequence[RefusedRow]) -> dict[str, str]:
-    reasons = dict.fromkeys(rejected.reason for rejected in refused)
-    return {"x-relay-reason": ", ".join(reasons)} if reasons else {}
+    return {"x-relay-reason": ", ".join(dict.fromkeys(rejected.reason for rejected in refused))}
+
+
+def _not_durable() -> HttpError:
+    return not_durable("the events could not be made durable")
+
+
+_ALONE = Submitted([])
+"""Around one event there is nothing to read."""

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from conversion_relay import __version__
-from conversion_relay.collector.door import ErrorBody
 from conversion_relay.collector.events import EventsAnswer
+from conversion_relay.collector.reply import ErrorBody
 from conversion_relay.collector.visitors import Remembered, VisitorBody, Withdrawal, Withdrawn
 from conversion_relay.event import Event
 from conversion_relay.intake.reading import MOST_EVENTS, MOST_REPORTED

@@ -92,7 +92,6 @@ class GuardedProtocol(HttpToolsProtocol):
             if self._lingering > MOST_LINGERING:
                 self.transport.abort()
             return
-        self._unset_keepalive_if_required()
         if self._in_head and not self._fruitless:
             self._stage.begin(self.all.now)
         try:
@@ -107,8 +106,8 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.all.uploads(self)
 
     def _feed(self, data: bytes) -> None:
-        for start in range(0, len(data), SLICE):
-            piece = data if len(data) <= SLICE else data[start : start + SLICE]
+        pieces = [data] if len(data) <= SLICE else [data[at : at + SLICE] for at in range(0, len(data), SLICE)]
+        for piece in pieces:
             self._fruitless += len(piece)
             self._request += len(piece)
             self.parser.feed_data(piece)
@@ -147,8 +146,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._refuse(431)
 
     def on_headers_complete(self) -> None:
-        self._in_head, self._has_body_to_come = False, True
-        self._fruitless = 0
+        self._enter_body()
         if self.parser.get_method() == b"CONNECT":
             self._refuse(405)
         if len(self.pipeline) >= MOST_PIPELINED:
@@ -163,8 +161,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._in_head, self._has_body_to_come = True, False
-        self._fruitless = 0
+        self._leave_body()
         if self._uploads:
             self._uploads = False
             self.all.works(self)
@@ -172,8 +169,22 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.cycle.response_complete:
             self._wait()
 
+    def _enter_body(self) -> None:
+        self._in_head, self._has_body_to_come = False, True
+        self._fruitless = 0
+
+    def _leave_body(self) -> None:
+        self._in_head, self._has_body_to_come = True, False
+        self._fruitless = 0
+
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        """As uvicorn's, but for its timer: `sweep` ends what nobody uses."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
         if self.cycle.response_complete and not self._has_body_to_come:
             self._wait()
 
@@ -223,15 +234,17 @@ class GuardedProtocol(HttpToolsProtocol):
             self.all.note("unread answer")
             self.transport.abort()
         elif (self._has_body_to_come or self._is_between()) and self._stage.is_over(now):
-            self._give_up()
+            self._give_up(now)
 
     def _is_between(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _give_up(self) -> None:
+    def _give_up(self, now: float) -> None:
         if self._in_head and not self._fruitless:
-            if self.cycle is None:  # uvicorn's own timer closes a connection that is kept alive
+            if self.cycle is None:
                 self.transport.abort()
+            elif now - self._stage.since > self.timeout_keep_alive:
+                self.transport.close()
         elif self._has_body_to_come and self.cycle.response_complete:
             self.transport.abort()
         elif not self.transport.is_closing():

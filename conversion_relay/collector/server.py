@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from conversion_relay.collector.connections import Limits, raise_file_limit
-from conversion_relay.collector.protocol import GuardedProtocol
+from conversion_relay.collector.direct import DirectProtocol
 
 KEEP_ALIVE_SECONDS = 15
 GRACE_SECONDS = 4
@@ -38,7 +38,7 @@ def run(
         port=port,
         workers=workers,
         factory=factory,
-        http=functools.partial(GuardedProtocol, limits=limits or Limits()),  # type: ignore[arg-type]
+        http=functools.partial(DirectProtocol, limits=limits or Limits()),  # type: ignore[arg-type]
         ws="none",
         log_config=None,
         access_log=False,

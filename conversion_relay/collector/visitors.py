@@ -7,7 +7,8 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from conversion_relay.collector.browser_ids import browser_ids
-from conversion_relay.collector.door import Admitted, HttpError, Reply, not_durable
+from conversion_relay.collector.door import Admitted
+from conversion_relay.collector.reply import HttpError, Reply, not_durable
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.intake.reading import wrong_shape
 from conversion_relay.intake.request_facts import RequestFacts

@@ -3,12 +3,15 @@
 import msgspec
 
 from conversion_relay.delivery.refusals import Refusals
+from conversion_relay.delivery.request_size import RequestSize
 from conversion_relay.delivery.shares import Shares
 
-FIRST_CALLS = 2.0
+FIRST_CALLS = 4.0
+"""Two rounds of answers from here are the 16 that a large backlog needs: a second, where Meta takes its usual 0.6."""
 MOST_EVENTS = 1_000
-TURNS_A_CLAIM_AHEAD = 4
-"""For so many calls in flight one more turn may claim its events, so that they are at hand when a call ends."""
+CALLS_A_TURN_AHEAD, MOST_AHEAD = 2, 4
+"""For every two calls in flight one more turn may claim its events or write down what came of them, so that no call
+waits for the disk; four at most, since each holds a request in memory."""
 
 
 class DatasetPace(msgspec.Struct):
@@ -28,6 +31,7 @@ class DatasetPace(msgspec.Struct):
     changed_at: float = 0.0
     events: int = MOST_EVENTS
     """In one request."""
+    size: RequestSize = msgspec.field(default_factory=RequestSize)
     recoveries: int = 0
     """How often events were taken again after an outage."""
     linger_until: float = 0.0
@@ -65,7 +69,7 @@ def opens_at(pace: DatasetPace) -> float:
 def has_room(pace: DatasetPace) -> bool:
     """Whether one more turn may begin, if only to claim ahead."""
     most = most_calls(pace)
-    return pace.turns < most + most // TURNS_A_CLAIM_AHEAD
+    return pace.turns < most + min(MOST_AHEAD, most // CALLS_A_TURN_AHEAD)
 
 
 def most_calls(pace: DatasetPace) -> int:

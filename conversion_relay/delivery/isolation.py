@@ -44,7 +44,7 @@ from typing import TypeVar
 import msgspec
 
 from conversion_relay.delivery.shapes import Offence, Shape, offence, shape
-from conversion_relay.meta.batch import halve, pack
+from conversion_relay.meta.batch import MOST_BYTES, halve, pack, size_of
 from conversion_relay.meta.validate import is_suspect
 from conversion_relay.outbox import LeasedEvent
 
@@ -70,6 +70,11 @@ class Batch(msgspec.Struct):
     """The other part of the same split."""
     is_guilty: bool = False
     """Its twin was accepted, so that the refused event must be in here."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its events; 0 for one event alone, whose size cannot be helped."""
+        return size_of(self.events) if len(self.events) > 1 else 0
 
 
 class Tally(msgspec.Struct):
@@ -111,14 +116,18 @@ class Isolation:
 
     # -- parting -------------------------------------------------------------------------------------------------------
 
-    def pack(self, events: Sequence[LeasedEvent]) -> list[Batch]:
+    def pack(self, events: Sequence[LeasedEvent], most_bytes: int = MOST_BYTES) -> list[Batch]:
         """What to send, last one first."""
+        if not self._parts:
+            return [Batch(batch) for batch in pack(events, most_bytes=most_bytes)][::-1]
         with self._lock:
             groups: dict[int | None, list[LeasedEvent]] = {}
             for event in events:
                 groups.setdefault(self._parts.get(event.key), []).append(event)
-            packed = {name: [Batch(batch) for batch in pack(group)] for name, group in groups.items()}
-            for first, (second, *sizes) in self._twins.items() if self._parts else ():
+            packed = {
+                name: [Batch(batch) for batch in pack(group, most_bytes=most_bytes)] for name, group in groups.items()
+            }
+            for first, (second, *sizes) in self._twins.items():
                 pair = [*packed.get(first, []), *packed.get(second, [])]
                 if [len(batch.events) for batch in pair] == sizes:
                     pair[0].twin = pair[1]
@@ -210,6 +219,10 @@ class Isolation:
                     tally.add(0, int(suspects))
                     tally.in_a_row = 0
 
+    def knows_nothing(self) -> bool:
+        """Whether `knows` is False for any event."""
+        return not self._tallies
+
     def knows(self, dataset: str, event: LeasedEvent, now: float) -> bool:
         """Whether events of its shape are refused, one like the other."""
         if not self._tallies:
@@ -266,6 +279,18 @@ class Isolation:
                     self._parts.pop(event.key, None)
                     self._twins.pop(event.key, None)
                     self._setbacks.pop(event.key, None)
+
+
+def smaller(events: list[LeasedEvent], most_bytes: int) -> list[Batch]:
+    """Of a request that was too large; the one to send first comes last."""
+    parts = pack(events, most_bytes=most_bytes)
+    return [Batch(part) for part in (parts if len(parts) > 1 else halve(events))][::-1]
+
+
+def without(events: list[LeasedEvent], some: list[LeasedEvent]) -> list[LeasedEvent]:
+    """Those that are left, in their order."""
+    keys = {event.key for event in some}
+    return [event for event in events if event.key not in keys]
 
 
 def _room_for(memory: dict[Key, Value], key: Key, value: Value) -> Value:

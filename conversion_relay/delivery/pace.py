@@ -11,9 +11,9 @@ What could go wrong, and the rule that prevents it:
 - *An outage leaves a thousand events in doubt after every try.* Silence after a request means that Meta may have the
   events. After three failures in a row one event asks whether Meta is back. Requests then grow fourfold as they are
   taken, so that an event which makes Meta fail is soon alone.
-- *A call waits for its claim.* A claim takes milliseconds of the one thread that writes. For every four calls in flight
-  one more turn may claim ahead and wait in `begin`; after ten seconds its events go back, since a lease is no place to
-  wait in.
+- *A call waits for the disk.* A claim takes milliseconds of the one thread that writes, and so does a settlement. For
+  every two calls in flight one more turn may claim ahead and wait in `begin`, or settle (`slot.py`); after ten seconds
+  what was claimed goes back, since a lease is no place to wait in.
 - *A trickle of events becomes one call for each.* Between two claims of a dataset that had less than a full batch there
   is a tenth of a second.
 - *Refused events hold up good ones.* Suspects have turns of their own (`shares.py`); what becomes of a dataset that
@@ -32,7 +32,6 @@ from collections.abc import Callable, Iterable
 from conversion_relay.delivery.dataset_pace import (
     FIRST_CALLS,
     MOST_EVENTS,
-    TURNS_A_CLAIM_AHEAD,
     DatasetPace,
     PaceNow,
     has_room,
@@ -51,7 +50,7 @@ from conversion_relay.meta.graph import (
     Unreachable,
 )
 
-__all__ = ["FIRST_CALLS", "MOST_EVENTS", "TURNS_A_CLAIM_AHEAD", "PaceNow", "Paces"]
+__all__ = ["FIRST_CALLS", "MOST_EVENTS", "PaceNow", "Paces"]
 DATASET_OUTCOMES = (Throttled, Unauthorized, Misconfigured, Unlisted, Unreachable)
 """What is said of the dataset, not of the events in the request."""
 SLOW_SECONDS = 2.0
@@ -81,6 +80,11 @@ class Paces:
         self._lock = threading.Condition()
         self._is_stopping = False
 
+    def in_order(self, due: Iterable[str]) -> list[str]:
+        """Who waits longest for a turn comes first."""
+        with self._lock:
+            return [name for _, name in sorted((self._pace(name).served_at, name) for name in due)]
+
     def admit(self, due: Iterable[str]) -> tuple[str, int] | None:
         """The dataset that waits longest for a turn and may have one, and how many events; `done` must follow."""
         now = self._clock()
@@ -94,7 +98,7 @@ class Paces:
             _, name, pace = min(open_now, key=lambda row: row[:2])
             pace.turns += 1
             pace.served_at = now
-            return name, pace.events
+            return name, min(pace.events, pace.size.events)
 
     def admit_suspects(self, due: Iterable[str], *, owed: bool = False) -> tuple[str, int] | None:
         """The same for suspects. `owed`: only a dataset whose fresh events had their three calls of four."""
@@ -155,10 +159,15 @@ class Paces:
             return False
 
     def end(self, name: str) -> None:
-        """What was sent is settled."""
+        """A call is over: another one may begin."""
         with self._lock:
             self._pace(name).in_flight -= 1
             self._lock.notify_all()
+
+    def take(self, name: str) -> None:
+        """It counts as in flight again."""
+        with self._lock:
+            self._pace(name).in_flight += 1
 
     def stop(self) -> None:
         """Nothing begins any more."""
@@ -166,11 +175,18 @@ class Paces:
             self._is_stopping = True
             self._lock.notify_all()
 
-    def claimed(self, name: str, events: int, of: int) -> None:
-        """Fewer than asked for: no more are waiting."""
+    def claimed(self, name: str, events: int, of: int, size: int = 0) -> None:
+        """Fewer than asked for: no more are waiting. `size`: bytes of them all."""
         with self._lock:
+            pace = self._pace(name)
+            pace.size.claimed(events, size)
             if events < of:
-                self._pace(name).linger_until = self._clock() + LINGER_SECONDS
+                pace.linger_until = self._clock() + LINGER_SECONDS
+
+    def most_bytes(self, name: str) -> int:
+        """In one request."""
+        with self._lock:
+            return self._pace(name).size.most
 
     def opens_in(self, name: str) -> float:
         """Seconds until a turn is allowed; infinity while it has all its turns, since their end is a signal."""
@@ -186,12 +202,15 @@ class Paces:
             at = max(pace.parked_until, pace.refusals.rest_until)
             return max(0.0, at - self._clock()) if may_begin else float("inf")
 
-    def note(self, name: str, outcome: Outcome, started: float, *, suspects: bool = False) -> int:
-        """Learn from an answer; how often in a row the dataset failed. What was in flight together fails once."""
+    def note(self, name: str, outcome: Outcome, started: float, *, suspects: bool = False, size: int = 0) -> int:
+        """Learn from an answer; how often in a row the dataset failed. What was in flight together fails once.
+        `size`: bytes of the request, if it held several events."""
         now = self._clock()
         with self._lock:
             pace = self._pace(name)
             pace.refusals.note(outcome, now, suspects=suspects)
+            if size:
+                pace.size.note(outcome, size)
             if not suspects:
                 pace.shares.note_fresh_call()
             if isinstance(outcome, DATASET_OUTCOMES):
@@ -269,4 +288,7 @@ class Paces:
             return {name: now_of(pace, now) for name, pace in self._paces.items()}
 
     def _pace(self, name: str) -> DatasetPace:
-        return self._paces.setdefault(name, DatasetPace())
+        pace = self._paces.get(name)
+        if pace is None:
+            pace = self._paces[name] = DatasetPace(limit=min(FIRST_CALLS, float(self._most_calls)))
+        return pace

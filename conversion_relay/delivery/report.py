@@ -1,5 +1,7 @@
 """What a turn of delivery did, and how it is told: the three sentences, the counters, the alerts."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import assert_never
 
 import msgspec
@@ -21,7 +23,7 @@ _ALERTS = {
 
 
 # "Send events in real time, or within one hour": https://developers.facebook.com/docs/marketing-api/conversions-api/guides/end-to-end-implementation
-_FRESH = ((3_600.0, "1h"), (7_200.0, "2h"), (86_400.0, "24h"))
+_FRESH = ((3_600.0, "1h"), (7_200.0, "2h"), (86_400.0, "24h"), (float("inf"), "later"))
 
 
 class Report(msgspec.Struct):
@@ -43,10 +45,13 @@ class Report(msgspec.Struct):
     ages: dict[str, int] = {}
     """Delivered events by how late they came to Meta: what is late keeps its money, and loses its worth."""
 
-    def note_age(self, seconds: float) -> None:
-        """Of an event that was delivered now, `seconds` after it happened."""
-        within = next((name for most, name in _FRESH if seconds <= most), "later")
-        self.ages[within] = self.ages.get(within, 0) + 1
+    def note_ages(self, ages: Sequence[float]) -> None:
+        """Of events that were delivered now, so many seconds after they happened."""
+        ages, counted = sorted(ages), 0
+        for most, within in _FRESH:
+            upto = bisect_right(ages, most)
+            self.ages[within] = self.ages.get(within, 0) + upto - counted
+            counted = upto
 
     def note(
         self,
@@ -92,7 +97,7 @@ class Report(msgspec.Struct):
             counters.add(f"relay_delivery_{name}_total", getattr(self, name), dataset=self.dataset)
         for name in ("ambiguous", "ambiguous_late"):
             counters.add(f"relay_{name}_total", getattr(self, name), dataset=self.dataset)
-        for within in (*(name for _, name in _FRESH), "later"):
+        for _, within in _FRESH:
             n = self.ages.get(within, 0)
             counters.add("relay_delivered_by_age_total", n, dataset=self.dataset, within=within)
         if self.withheld:

@@ -105,6 +105,11 @@ def backoff(failures: int, jitter: float, longest: float = LONGEST_DELAY) -> flo
     return ceiling * jitter
 
 
+def unsent(verdict: Verdict) -> Verdict:
+    """The same pause for an event of the dataset that was not in the failed request."""
+    return msgspec.structs.replace(verdict, sent=False, aside=None) if isinstance(verdict, Park) else verdict
+
+
 def _aside(setbacks: int, until: float) -> float | None:
     """An event that Meta stumbles over would be in every first batch after every outage, and hold up all others."""
     return until + min(LONGEST_DELAY, FIRST_ASIDE * 2.0 ** (min(setbacks, 20) - 1)) if setbacks else None

@@ -17,20 +17,25 @@ What could go wrong, and the rule that prevents it:
 A sitting is an object, since its steps share lease, dataset and report; as arguments they went through nine functions.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
 
-import msgspec
-
-from conversion_relay.delivery.before_sending import before_sending, is_doubtful, is_in_the_future, is_late
+from conversion_relay.delivery.before_sending import (
+    before_sending,
+    is_doubtful,
+    is_in_the_future,
+    is_late,
+    may_all_be_sent,
+)
 from conversion_relay.delivery.context import Context
 from conversion_relay.delivery.exchange import as_attempt
-from conversion_relay.delivery.isolation import Batch
+from conversion_relay.delivery.isolation import Batch, smaller, without
 from conversion_relay.delivery.pace import DATASET_OUTCOMES
 from conversion_relay.delivery.report import Report, alert
-from conversion_relay.delivery.retry import PROBE_EVERY, Facts, decide
-from conversion_relay.errors import LeaseLost, OutboxUnavailable
+from conversion_relay.delivery.retry import PROBE_EVERY, Facts, decide, unsent
+from conversion_relay.delivery.slot import Slot
+from conversion_relay.errors import LeaseLost
 from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, TooLarge, Unreachable
 from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Settlement
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect, Verdict, Withhold
@@ -43,8 +48,6 @@ LEASE_SECONDS = 60.0
 EXTEND_AFTER = LEASE_SECONDS - 4 * DEADLINE_SECONDS
 LATE_SECONDS = 5.0
 """So much later than other suspects an event is tried whose shape is known to be refused."""
-RECORD_AGAIN_EVERY = 0.5
-Result = TypeVar("Result")
 _ENDED = (Delivered, Dead, Expired, Withhold)
 
 
@@ -55,9 +58,9 @@ class Sitting:
 
     suspects = False
 
-    def __init__(self, context: Context, lease: Lease, dataset: Dataset) -> None:
+    def __init__(self, context: Context, lease: Lease, dataset: Dataset, slot: Slot) -> None:
         """Step 1, the claim, was done by `Delivery.deliver`: `lease` holds events of `dataset`."""
-        self._context, self._lease, self._dataset = context, lease, dataset
+        self._context, self._lease, self._dataset, self._slot = context, lease, dataset, slot
         self._report = Report(lease.dataset, claimed=len(lease.events))
         self._batches: list[Batch] = []
         """What is still to send; the next one stands last."""
@@ -75,9 +78,11 @@ class Sitting:
             self._pack()  # 2. batches, without what may not be sent
             while batch := self._next_batch():
                 outcome = self._ask(batch)  # 3. build a request, 4. send it within the deadline, 5. read the answer
-                settled, unsent = self._decide(batch, outcome)  # 6. a verdict for each event
+                settled, put_off = self._decide(batch, outcome)  # 6. a verdict for each event
+                if isinstance(outcome, Accepted) and not self._batches:
+                    self._slot.free()  # the next call need not wait for the disk
                 self._settle(settled, as_attempt(outcome, self._context.clock()))  # 7. by the lease's token
-                self._settle(unsent, None)
+                self._settle(put_off, None)
                 self._learn(batch.events, settled, outcome)
         except LeaseLost:
             logger.warning("A lease ran out before it was settled; its events are sent again")
@@ -93,8 +98,15 @@ class Sitting:
         if not context.meta_clock.is_known and any(is_doubtful(event, now) for event in self._lease.events):
             untold = self._ask_the_time()
         meta_now = context.meta_now() if context.meta_clock.is_known else None
+        sendable: Sequence[LeasedEvent] = self._lease.events
+        if not context.isolation.knows_nothing() or not may_all_be_sent(sendable, context.settings, now, meta_now):
+            sendable = self._sendable(now, meta_now, untold)
+        self._batches = context.isolation.pack(sendable, context.paces.most_bytes(self._dataset.pixel_id))
+
+    def _sendable(self, now: float, meta_now: float | None, untold: Verdict | None) -> list[LeasedEvent]:
+        """Event by event; those that may not be sent now are settled."""
         sendable: list[LeasedEvent] = []
-        unsendable: list[Settlement] = []
+        unsendable: dict[Verdict, list[LeasedEvent]] = {}
         for event in self._lease.events:
             verdict = before_sending(event, self._context.settings, now, meta_now)
             if untold and isinstance(verdict, Expired) and is_doubtful(event, now):
@@ -104,11 +116,11 @@ class Sitting:
             if verdict is None:
                 sendable.append(event)
             else:
-                unsendable.append((event, verdict))
+                unsendable.setdefault(verdict, []).append(event)
             if verdict is None or isinstance(verdict, Hold):
                 self._report.ambiguous_late += is_late(event, now)
-        self._settle(unsendable, None)
-        self._batches = self._context.isolation.pack(sendable)
+        self._settle(list(unsendable.items()), None)
+        return sendable
 
     def _ask_the_time(self) -> Verdict | None:
         """Of Meta, before our clock alone lets events expire; how long they wait where it does not tell."""
@@ -121,7 +133,7 @@ class Sitting:
         failures = context.paces.note(self._lease.dataset, outcome, started, suspects=self.suspects)
         verdict = decide(outcome, Facts(0, failures), context.clock(), context.jitter())
         self._tell_pace(verdict)
-        return self._translated(_unsent(verdict))
+        return self._translated(unsent(verdict))
 
     def _is_better_tried_apart(self, event: LeasedEvent, now: float) -> bool:
         """What is known to be refused is not sent with others; nor is what was a suspect and waits here after all."""
@@ -143,8 +155,8 @@ class Sitting:
     def _without_revoked(self, events: list[LeasedEvent]) -> list[LeasedEvent]:
         """What was erased or withdrawn since it was claimed is not sent. Between this look and a call nothing waits."""
         why = "Nothing is sent, since the outbox cannot be read"
-        while revoked := self._surely(partial(self._context.outbox.revoked, events), why):
-            self._settle([(event, Withhold("withdrawn")) for event in events if event.key in revoked], None)
+        while revoked := self._slot.surely(partial(self._context.outbox.revoked, events), why):
+            self._settle([(Withhold("withdrawn"), [event for event in events if event.key in revoked])], None)
             events = [event for event in events if event.key not in revoked]
         return events
 
@@ -167,7 +179,7 @@ class Sitting:
         outcome = context.ask(self._dataset, batch.events)
         self._report.calls += 1
         name = self._dataset.pixel_id
-        self._failures = context.paces.note(name, outcome, started, suspects=self.suspects)
+        self._failures = context.paces.note(name, outcome, started, suspects=self.suspects, size=batch.size)
         if isinstance(outcome, Accepted):
             if batch.twin:
                 batch.twin.is_guilty = True
@@ -184,28 +196,27 @@ class Sitting:
         """The verdicts of what was sent, and of what is not sent any more because of it. What must be sent at once,
         since Meta refused it together with others, goes back to the batches."""
         if isinstance(outcome, TooLarge) and len(batch.events) > 1:
-            self._batches += self._context.isolation.halve(batch.events)
+            self._batches += smaller(batch.events, self._context.paces.most_bytes(self._dataset.pixel_id))
             return [], []
         if isinstance(outcome, Refused) and len(batch.events) > 1:
             return self._refused_together(batch.events, outcome), []
         verdicts = self._verdicts(batch.events, outcome)
-        settled = [(event, self._translated(verdicts[event.attempts])) for event in batch.events]
+        settled: list[Settlement] = [(self._translated(verdict), events) for verdict, events in verdicts]
         if not isinstance(outcome, DATASET_OUTCOMES):
             return settled, []
-        unsent = self._translated(_unsent(verdicts[batch.events[0].attempts]))
-        return settled, [(event, unsent) for event in self._rest()]
+        return settled, [(self._translated(unsent(verdicts[0][0])), self._rest())]
 
-    def _verdicts(self, events: list[LeasedEvent], outcome: Outcome) -> dict[int, Verdict]:
+    def _verdicts(self, events: list[LeasedEvent], outcome: Outcome) -> list[Settlement]:
         """A verdict depends on how often its event was tried, so there is one for each number of attempts."""
         now, jitter = self._context.clock(), self._context.jitter()
         outage = self._context.paces.outages(self._lease.dataset) if len(events) == 1 else 0
         setbacks = self._context.isolation.setbacks(events[0], outage) if outage else 0
-        verdicts = {
-            attempts: decide(outcome, Facts(attempts, self._failures, setbacks), now, jitter)
-            for attempts in {event.attempts for event in events}
-        }
-        for verdict in verdicts.values():
-            self._tell_pace(verdict)
+        tried = dict.fromkeys([event.attempts for event in events])
+        verdicts: list[Settlement] = []
+        for attempts in tried:
+            alike = events if len(tried) == 1 else [event for event in events if event.attempts == attempts]
+            verdicts.append((decide(outcome, Facts(attempts, self._failures, setbacks), now, jitter), alike))
+            self._tell_pace(verdicts[-1][0])
         return verdicts
 
     def _translated(self, verdict: Verdict) -> Verdict:
@@ -215,16 +226,14 @@ class Sitting:
         """What is settled of a refused batch: the events that Meta means, as far as that is known. The others are sent
         again, once; then all of them are suspects."""
         named = self._named(events, outcome)
-        others = [event for event in events if event.key not in {one.key for one in named}]
-        verdicts = self._verdicts(named, outcome) if named else {}
-        settled: list[Settlement] = [(event, verdicts[event.attempts]) for event in named]
+        others = without(events, named)
+        settled = self._verdicts(named, outcome)
         if named and not self._has_named:
             self._has_named = True
             self._batches += [Batch(others)] if others else []
             return settled
         self._part(others, outcome)
-        suspect = Suspect(self._context.clock())
-        return settled + [(event, suspect) for event in others]
+        return [*settled, (Suspect(self._context.clock()), others)]
 
     def _named(self, events: list[LeasedEvent], outcome: Refused) -> list[LeasedEvent]:
         """Those that Meta means. When it complains of a time, its clock says which: the place may be another's."""
@@ -249,9 +258,8 @@ class Sitting:
             isolation.accepted(dataset, sent, now, suspects=self.suspects)
         if not isinstance(outcome, Refused):
             return
-        for event, verdict in settled:
-            if isinstance(verdict, Dead):
-                isolation.refused(dataset, event, outcome.said.subcode, outcome.path, now)
+        for event in [event for verdict, events in settled if isinstance(verdict, Dead) for event in events]:
+            isolation.refused(dataset, event, outcome.said.subcode, outcome.path, now)
 
     def _tell_pace(self, verdict: Verdict) -> None:
         paces, name = self._context.paces, self._lease.dataset
@@ -264,35 +272,20 @@ class Sitting:
 
     def _settle(self, settlements: Sequence[Settlement], attempt: Attempt | None) -> None:
         """Commit first; only then say so."""
+        settlements = [(verdict, events) for verdict, events in settlements if events]
         if not settlements:
             return
         context = self._context
         settle = partial(context.outbox.settle, self._lease, settlements, attempt, context.clock())
-        self._surely(settle, "What Meta answered cannot be recorded yet")
-        context.isolation.forget(event for event, verdict in settlements if isinstance(verdict, _ENDED))
-        meta_now = self._context.meta_now()
-        outcomes: dict[tuple[Verdict, str], list[str]] = {}
-        for event, verdict in settlements:
-            outcomes.setdefault((verdict, event.event_name), []).append(event.event_id)
+        self._slot.surely(settle, "What Meta answered cannot be recorded yet")
+        meta_now = context.meta_now()
+        for verdict, events in settlements:
+            if isinstance(verdict, _ENDED):
+                context.isolation.forget(events)
             if isinstance(verdict, Delivered):
-                self._report.note_age(meta_now - event.event_time)
-        for (verdict, event_name), event_ids in outcomes.items():
-            self._report.note(verdict, event_name, event_ids, attempt, context.sentences)
-
-    def _surely(self, work: Callable[[], Result], trouble: str) -> Result:
-        """Tried until the outbox can do it; meanwhile this sitting sends nothing more."""
-        is_first = True
-        while True:
-            try:
-                return work()
-            except OutboxUnavailable as error:
-                if is_first:
-                    logger.error(trouble, extra={"reason": str(error)})
-                is_first = False
-                if self._context.stopping.wait(RECORD_AGAIN_EVERY):
-                    raise
-
-
-def _unsent(verdict: Verdict) -> Verdict:
-    """The same pause for an event of the dataset that was not in the failed request."""
-    return msgspec.structs.replace(verdict, sent=False, aside=None) if isinstance(verdict, Park) else verdict
+                self._report.note_ages([meta_now - event.event_time for event in events])
+            ids: defaultdict[str, list[str]] = defaultdict(list)
+            for event in events:
+                ids[event.event_name].append(event.event_id)
+            for event_name, event_ids in ids.items():
+                self._report.note(verdict, event_name, event_ids, attempt, context.sentences)

@@ -13,7 +13,7 @@ It is the same sitting, with other answers to four questions:
   good ones in one batch, and be refused together once more.
 """
 
-from conversion_relay.delivery.isolation import Batch
+from conversion_relay.delivery.isolation import Batch, without
 from conversion_relay.delivery.refusals import PROBE_CALLS
 from conversion_relay.delivery.sitting import Sitting
 from conversion_relay.meta.graph import Refused
@@ -79,7 +79,7 @@ class SuspectSitting(Sitting):
     def _look_for_fresh_events(self, name: str) -> None:
         """The dispatcher looks, too, unless it waits for this very sitting, as on Lambda."""
         now = self._context.clock()
-        waiting = self._surely(lambda: self._context.outbox.waiting(now), "The outbox cannot be read")
+        waiting = self._slot.surely(lambda: self._context.outbox.waiting(now), "The outbox cannot be read")
         self._context.paces.look([name], [name] if waiting.get(name, now + 1) <= now else [])
 
     def _give_back_a_crowd(self) -> None:
@@ -104,8 +104,7 @@ class SuspectSitting(Sitting):
         return most == len(batch.events)
 
     def _give_back(self, events: list[LeasedEvent]) -> None:
-        suspect = Suspect(self._context.clock())
-        self._settle([(event, suspect) for event in events], None)
+        self._settle([(Suspect(self._context.clock()), events)], None)
 
     def _translated(self, verdict: Verdict) -> Verdict:
         if isinstance(verdict, Park):
@@ -118,10 +117,9 @@ class SuspectSitting(Sitting):
             meant = events
         else:
             meant = self._named(events, outcome)
-        others = [event for event in events if event.key not in {one.key for one in meant}]
-        verdicts = self._verdicts(meant, outcome) if meant else {}
+        others = without(events, meant)
         if meant:
             self._batches += [Batch(others)] if others else []
         else:
             self._batches += self._part(others, outcome)
-        return [(event, verdicts[event.attempts]) for event in meant]
+        return self._verdicts(meant, outcome)

@@ -13,6 +13,7 @@ dataset is sent to in `pace.py`, which of a refused batch is guilty in `isolatio
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -23,11 +24,17 @@ from conversion_relay.delivery.meta_clock import MetaClock
 from conversion_relay.delivery.pace import MOST_EVENTS, PaceNow, Paces
 from conversion_relay.delivery.report import Report
 from conversion_relay.delivery.sitting import DEADLINE_SECONDS, LEASE_SECONDS, Sitting
+from conversion_relay.delivery.slot import Slot
 from conversion_relay.delivery.suspects import CROWD, SuspectSitting
 from conversion_relay.delivery.transport import Transport
+from conversion_relay.meta.batch import size_of
 from conversion_relay.outbox.protocol import Lease, Leases
 from conversion_relay.settings import Dataset, Settings
 from conversion_relay.telemetry import Counters, Sentences
+
+LOOK_SECONDS = 0.1
+"""How long what a look found is believed: a claim that finds nothing does no harm, and a dataset that has something new
+must not wait for a thousand others."""
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -40,7 +47,9 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Delivery:
-    """Safe to use from several threads."""
+    """Safe to use from several threads; `next_turn` is asked by one of them.
+
+    Over 150 lines: whose turn it is and what a turn does share the look, the paces and the settings."""
 
     def __init__(
         self,
@@ -57,7 +66,12 @@ class Delivery:
     ) -> None:
         """`clock` is the wall's, for deadlines that Meta sets; `steady_clock` is one that nobody sets, for pauses.
         `deadline`: seconds for one request and its answer."""
-        self._outbox, self._settings, self._clock = outbox, settings, clock
+        self._outbox, self._clock = outbox, clock
+        self._datasets = _by_name(settings)
+        self._due: deque[str] = deque()
+        """Of the last look, without those that had their turn since."""
+        self._suspects: list[str] = []
+        self._looks_again_at = 0.0
         self._sentences = sentences or Sentences()
         self._paces = Paces(steady_clock, settings.most_calls)
         self._meta_clock, self._steady_clock = MetaClock(), steady_clock
@@ -87,19 +101,38 @@ class Delivery:
         """The dataset that is next; `deliver` must follow. None when nothing is due, and after `stop`."""
         if self._stopping.is_set():
             return None
-        now = self._clock()
-        due = self._due(self._outbox.waiting(now), now)
-        suspects = self._due(self._outbox.suspects(now), now)
-        self._paces.look(suspects, due)
-        if turn := self._turn(self._paces.admit_suspects(suspects, owed=True), suspects=True):
-            return turn
-        return self._turn(self._paces.admit(due)) or self._turn(self._paces.admit_suspects(suspects), suspects=True)
+        is_new = not self._due or self._steady_clock() >= self._looks_again_at
+        if is_new:
+            self._look()
+        turn = self._admitted()
+        if turn is None and not is_new:
+            self._look()
+            turn = self._admitted()
+        return turn
 
-    def _due(self, waiting: Mapping[str, float], now: float) -> list[str]:
-        return [name for name, at in waiting.items() if at <= now and self._settings.dataset(name)]
+    def _look(self) -> None:
+        """Which datasets have something to send. One look serves a turn of each: a look at a thousand datasets for
+        every turn would cost more than the turn."""
+        now = self._clock()
+        due = self._of_ours(self._outbox.waiting(now), now)
+        self._suspects = self._of_ours(self._outbox.suspects(now), now)
+        self._paces.look(self._suspects, due)
+        self._due = deque(self._paces.in_order(due))
+        self._looks_again_at = self._steady_clock() + LOOK_SECONDS
+
+    def _of_ours(self, waiting: Mapping[str, float], now: float) -> list[str]:
+        return [name for name, at in waiting.items() if at <= now and name in self._datasets]
+
+    def _admitted(self) -> Turn | None:
+        if turn := self._turn(self._paces.admit_suspects(self._suspects, owed=True), suspects=True):
+            return turn
+        while self._due:
+            if turn := self._turn(self._paces.admit([self._due.popleft()])):
+                return turn
+        return self._turn(self._paces.admit_suspects(self._suspects), suspects=True)
 
     def _turn(self, admitted: tuple[str, int] | None, *, suspects: bool = False) -> Turn | None:
-        dataset = self._settings.dataset(admitted[0]) if admitted else None
+        dataset = self._datasets.get(admitted[0]) if admitted else None
         return Turn(dataset, admitted[1], suspects) if admitted and dataset else None
 
     def deliver(self, turn: Turn) -> Report | None:
@@ -113,10 +146,11 @@ class Delivery:
             if not self._paces.begin(name, len(lease.events)):
                 self._outbox.release(lease)
                 return None
+            slot = Slot(self._paces, name, self._stopping)
             try:
-                return (SuspectSitting if turn.suspects else Sitting)(self._context, lease, turn.dataset).run()
+                return (SuspectSitting if turn.suspects else Sitting)(self._context, lease, turn.dataset, slot).run()
             finally:
-                self._paces.end(name)  # it counts as in flight until what came of it is on the disk
+                slot.free()
         finally:
             self._paces.done(name, suspects=turn.suspects)
 
@@ -124,7 +158,8 @@ class Delivery:
         now, isolation = self._clock(), self._context.isolation
         if not turn.suspects:
             lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, now)
-            self._paces.claimed(name, len(lease.events) if lease else 0, turn.events)
+            events = lease.events if lease else ()
+            self._paces.claimed(name, len(events), turn.events, size_of(events))
             return lease
         most = min(turn.events, MOST_EVENTS)
         # Where many are bad the sitting keeps a few: those that may be good before others, wherever they stand.
@@ -144,10 +179,10 @@ class Delivery:
         changed = [
             dataset.pixel_id
             for dataset in settings.datasets
-            if (old := self._settings.dataset(dataset.pixel_id)) is None
+            if (old := self._datasets.get(dataset.pixel_id)) is None
             or old.access_token.reveal() != dataset.access_token.reveal()
         ]
-        self._settings, self._context = settings, self._context._replace(settings=settings)
+        self._datasets, self._context = _by_name(settings), self._context._replace(settings=settings)
         for name in changed:
             self._paces.unpark(name)
 
@@ -159,10 +194,8 @@ class Delivery:
         """How long a worker may sleep."""
         now = self._clock()
         waiting, suspects = self._outbox.waiting(now).items(), self._outbox.suspects(now).items()
-        due = [max(at - now, self._paces.opens_in(name)) for name, at in waiting if self._settings.dataset(name)]
-        due += [
-            max(at - now, self._paces.suspects_open_in(name)) for name, at in suspects if self._settings.dataset(name)
-        ]
+        due = [max(at - now, self._paces.opens_in(name)) for name, at in waiting if name in self._datasets]
+        due += [max(at - now, self._paces.suspects_open_in(name)) for name, at in suspects if name in self._datasets]
         return max(0.0, min([at_most, *due]))
 
     def paces(self) -> dict[str, PaceNow]:
@@ -171,3 +204,7 @@ class Delivery:
         return {
             name: msgspec.structs.replace(pace, clock_skew_seconds=skew) for name, pace in self._paces.now().items()
         }
+
+
+def _by_name(settings: Settings) -> dict[str, Dataset]:
+    return {dataset.pixel_id: dataset for dataset in settings.datasets}

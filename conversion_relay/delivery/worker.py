@@ -89,7 +89,7 @@ class Worker:
         self._reports = []
         while not self._stopping.wait(max(0.0, self._rests_until - time.monotonic())):
             seen = self._signals
-            if (turn := self._delivery.next_turn()) is not None:
+            if self._has_room() and (turn := self._delivery.next_turn()) is not None:
                 self._begin(turn)
                 continue
             with self._signal:
@@ -107,8 +107,9 @@ class Worker:
         while not self._stopping.wait(max(0.0, self._rests_until - time.monotonic())):
             seen = self._signals
             try:
-                turn = self._delivery.next_turn()
-                if turn is None:
+                if not self._has_room():
+                    self._sleep(seen, POLL_SECONDS)
+                elif (turn := self._delivery.next_turn()) is None:
                     self._sleep(seen, self._delivery.seconds_until_due(POLL_SECONDS))
                 else:
                     self._begin(turn)
@@ -124,6 +125,11 @@ class Worker:
             self._trouble = str(error)
         else:
             logger.error("A turn of the delivery worker failed; its events are sent again", exc_info=error)
+
+    def _has_room(self) -> bool:
+        """A turn that waits for a thread has claimed nothing, so its dataset would be given turn after turn."""
+        with self._signal:
+            return self._running < MOST_TURNS
 
     def _begin(self, turn: Turn) -> None:
         with self._signal:

@@ -7,8 +7,8 @@ only what it returns. The steps, and why they stand in this order:
    the answer must not depend on what else is in the event.
 2. Consent. Before anything of the person is looked at: of a visitor who declined not even a finding is made.
 3. The time, since click ids, birth dates and validation need to know when. What is no time is refused here.
-4. Every other text of the event is scrubbed of persons, before anything can quote it (`intake/scrub`): free objects,
-   URLs, and members that would be sent as they are.
+4. Every other text of the event is scrubbed of persons, before anything can quote it (`intake/scrub`): free objects
+   (`free_form`), URLs, and members that would be sent as they are.
 5. The event id: the caller's own, with a person in it replaced by a digest; else a new UUID.
 6. Match keys: the request fills in what the caller left out (address, user agent, click), then all are normalised and
    hashed. Here the person ends; a value that cannot be used is dropped with a reason and never costs the event.
@@ -22,26 +22,19 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from conversion_relay import event_id
+from conversion_relay import event_id as event_ids
 from conversion_relay.event import PUBLIC_EVENT_NAMES, ActionSource, Event, EventAsRead, Rejection, SealedEvent
 from conversion_relay.intake import consent
-from conversion_relay.intake.custom_data import tidy
-from conversion_relay.intake.match_keys import match_keys_of
+from conversion_relay.intake.at_a_look import Common, at_a_look
+from conversion_relay.intake.free_form import free_members
+from conversion_relay.intake.match_keys import VISITOR, match_keys_of, visitor_of
 from conversion_relay.intake.members import NOT_A_TIME
-from conversion_relay.intake.mending import DEEPEST, Tell, is_too_deep, mended
+from conversion_relay.intake.mending import DEEPEST
 from conversion_relay.intake.moment import event_time_of
 from conversion_relay.intake.options import complete_app_data, complete_channel, complete_options
 from conversion_relay.intake.request_facts import RequestFacts
-from conversion_relay.intake.scrub import (
-    Removed,
-    may_hold_personal_data,
-    scrub_event_id,
-    scrub_match_keys,
-    scrub_page,
-    without_personal_data,
-)
+from conversion_relay.intake.scrub import Removed, scrub_event_id, scrub_page
 from conversion_relay.meta.customer_information import DroppedKey
-from conversion_relay.meta.event_kinds import DATA_PROCESSING
 from conversion_relay.meta.validate import errors, expiry
 
 Sender = Literal["browser", "backend"]
@@ -89,11 +82,25 @@ def accept(
     >>> answer.event.event_id, b"joe" in answer.event.body
     ('lead-1', False)
     """
+    event = submission.event
+    is_browser = submission.sender == "browser"
+    said = event.consent or facts.consent
+    if (
+        # No more than a part of what `consent_decision` answers with SEND.
+        (said == "granted" or (said is None and policy.silence == "send"))
+        and not (event.gpc or facts.gpc)
+        and not policy.variants
+        and not (is_browser and event.event_name not in policy.public_event_names)
+    ):
+        look = at_a_look(event, facts, policy.default_country, now, is_browser=is_browser)
+        if look is not None:
+            wire, dropped = look
+            named = wire.event_name, wire.event_id, wire.event_time, wire.action_source
+            return _sealed(wire, *named, dropped, policy.dataset, said)
     prepared = prepare(submission, facts, policy, now=now, entropy=entropy)
     if isinstance(prepared, Rejection):
         return prepared
-    granted = (submission.event.consent or facts.consent) == "granted"
-    return _seal(prepared, policy.dataset, now, granted=granted)
+    return _judged(prepared, policy.dataset, said, now)
 
 
 Dropped = DroppedKey | Removed
@@ -125,16 +132,15 @@ def prepare(
         told.append(DroppedKey(path, reason))
 
     try:
-        wire: dict[str, Any] = msgspec.to_builtins(event)
-        person = wire.pop("user_data", {})
-        removed = _scrub(wire, tell)
+        wire, removed = free_members(event, tell)
+        person: dict[str, Any] = msgspec.to_builtins(event.user_data)
     except RecursionError:
         return _TOO_DEEP
     except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
         return _NOT_JSON
-    _complete(wire, event, event_time, facts, removed, tell)
+    _complete(wire, event, event_time, facts, removed)
     if event.event_id is None:
-        wire["event_id"] = event_id.uuid7(now, entropy)
+        wire["event_id"] = event_ids.uuid7(now, entropy)
     else:
         wire["event_id"] = scrub_event_id(event.event_id, removed)
     if limited and "data_processing_options" not in wire:
@@ -146,42 +152,12 @@ def prepare(
         complete_app_data(wire)
     if "messaging_channel" in wire:
         complete_channel(wire, tell)
+    visitor = visitor_of(event, facts, is_browser=submission.sender == "browser", now=now)
+    person |= {name: value for name, value in zip(VISITOR, visitor, strict=True) if value is not None}
     wire["user_data"], dropped = match_keys_of(
-        person,
-        event,
-        facts,
-        is_browser=submission.sender == "browser",
-        default_country=policy.default_country,
-        variants=policy.variants,
-        now=now,
+        person, removed, policy.default_country, now=now, variants=policy.variants
     )
-    scrub_match_keys(wire["user_data"], removed)
     return wire, [*removed, *dropped, *told]
-
-
-def _scrub(wire: dict[str, Any], tell: Tell) -> list[Removed]:
-    """Step 4 for free objects and members that are sent as they are, in place. Raises RecursionError for what is nested
-    too deep, and what the encoder raises."""
-    free_form = {name: value for name, value in wire.items() if name not in NOT_FREE}
-    encoded = _encode(free_form) if free_form else b""
-    if encoded.count(b"{") + encoded.count(b"[") > DEEPEST and is_too_deep(free_form):
-        raise RecursionError
-    if b"null" in encoded:  # what NaN and Infinity become
-        free_form = {name: mended(value, name, tell) for name, value in free_form.items()}
-        wire |= free_form
-    if not (free_form and may_hold_personal_data(free_form)):
-        return []
-    kept, removed = without_personal_data(free_form)
-    for name in free_form:
-        _set(wire, name, kept.get(name))
-    return removed
-
-
-def _encode(free_form: dict[str, Any]) -> bytes:
-    try:
-        return _encoder.encode(free_form)
-    except (OverflowError, UnicodeEncodeError):
-        return _TO_BE_MENDED
 
 
 def consent_decision(event: Event, facts: RequestFacts, policy: Policy) -> consent.Decision:
@@ -192,7 +168,7 @@ def consent_decision(event: Event, facts: RequestFacts, policy: Policy) -> conse
     return consent.decision(said, gpc=gpc, policy=policy.gpc, silence=policy.silence)
 
 
-def _seal(prepared: Prepared, dataset: str, now: float, *, granted: bool) -> Acceptance | Rejection:
+def _judged(prepared: Prepared, dataset: str, said: str | None, now: float) -> Acceptance | Rejection:
     wire, dropped = prepared
     if found := errors(wire, now):
         finding = found[0]
@@ -200,18 +176,32 @@ def _seal(prepared: Prepared, dataset: str, now: float, *, granted: bool) -> Acc
         if dropped and finding.path == "user_data":  # nobody is left in it, perhaps for a name that is misspelt
             message += f"; left out: {', '.join(one.field for one in dropped[:5])}"
         return Rejection(finding.code, finding.path, message)
+    named = wire["event_name"], wire["event_id"], wire["event_time"], wire["action_source"]
+    return _sealed(wire, *named, dropped, dataset, said)
+
+
+def _sealed(
+    wire: dict[str, Any] | Common,
+    name: str,
+    event_id: str,
+    event_time: int,
+    action_source: str,
+    dropped: list[Dropped],
+    dataset: str,
+    said: str | None,
+) -> Acceptance | Rejection:
     try:
         body = _encoder.encode(wire)
     except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
         return _NOT_JSON
     event = SealedEvent(
         dataset=dataset,
-        event_name=wire["event_name"],
-        event_id=wire["event_id"],
-        event_time=wire["event_time"],
-        expires_at=expiry(wire["event_time"], wire["action_source"]),
+        event_name=name,
+        event_id=event_id,
+        event_time=event_time,
+        expires_at=expiry(event_time, action_source),
         body=body,
-        consent="granted" if granted else None,
+        consent="granted" if said == "granted" else None,
     )
     if not dropped:
         return Acceptance(event)
@@ -219,23 +209,8 @@ def _seal(prepared: Prepared, dataset: str, now: float, *, granted: bool) -> Acc
     return Acceptance(event, told, tuple(one.counted for one in dropped if isinstance(one, Removed)))
 
 
-_OURS = ("consent", "gpc", "pixel", "left_out")
-"""Members of an event that are for the relay and never sent to Meta."""
-NOT_FREE = (
-    frozenset(
-        {"event_name", "event_time", "event_id", "action_source", "event_source_url", "referrer_url", "opt_out", *_OURS}
-    )
-    | DATA_PROCESSING
-)
-"""Members with a rule of their own. Every other one is scrubbed, also one that Meta has yet to think of."""
-
-
-def _complete(
-    wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts, removed: list[Removed], tell: Tell
-) -> None:
-    """Fills in time, URL and referrer; brings them and the currency into Meta's form; leaves out empty members."""
-    for name in _OURS:
-        wire.pop(name, None)
+def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts, removed: list[Removed]) -> None:
+    """Fills in time, URL and referrer, and scrubs both."""
     wire["event_time"] = event_time
     wire["action_source"] = event.action_source
     url, referrer = event.event_source_url, event.referrer_url
@@ -245,14 +220,6 @@ def _complete(
         _set(wire, "event_source_url", scrub_page("event_source_url", url, removed))
     if referrer or event.referrer_url is not None:
         _set(wire, "referrer_url", scrub_page("referrer_url", referrer, removed))
-    custom_data = wire.get("custom_data")
-    if custom_data:
-        tidy(custom_data, tell)
-        currency = custom_data.get("currency")
-        if isinstance(currency, str):
-            custom_data["currency"] = currency.strip().upper()
-    else:
-        wire.pop("custom_data", None)
 
 
 def _set(wire: dict[str, Any], name: str, value: Any) -> None:
@@ -263,8 +230,6 @@ def _set(wire: dict[str, Any], name: str, value: Any) -> None:
 
 
 _encoder = msgspec.json.Encoder()
-_TO_BE_MENDED = b"[" * (DEEPEST + 1) + b"null"
-"""Stands for JSON that could not be written, and sends its objects through every check."""
 _REFUSED_NAME = Rejection(
     "needs_api_key",
     "event_name",

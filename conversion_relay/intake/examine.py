@@ -12,8 +12,9 @@ from typing import Any, get_type_hints
 import msgspec
 
 from conversion_relay.event import Event, Rejection, UserData
-from conversion_relay.intake.accept import NOT_FREE, Policy, Submission, prepare
+from conversion_relay.intake.accept import Policy, Submission, prepare
 from conversion_relay.intake.custom_data import plain_number
+from conversion_relay.intake.free_form import NOT_FREE
 from conversion_relay.intake.members import read_members
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.intake.reading import wrong_shape

@@ -5,47 +5,59 @@ filled in from the request, and nothing that the caller may know better is overw
 browser claims about its own address is not believed. And a click in the page's URL is newer than any remembered one.
 """
 
-from datetime import date, timedelta
-from functools import lru_cache
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from conversion_relay.event import Event
 from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.intake.scrub import Removed, scrub_match_keys
 from conversion_relay.meta import click_id
 from conversion_relay.meta.customer_information import DroppedKey, match_keys
 from conversion_relay.meta.customer_information.network import normalize_client_ip_address
 
+VISITOR = ("client_ip_address", "client_user_agent", "fbc", "fbp")
+Visitor = tuple[str | None, str | None, str | None, str | None]
+
+
+def visitor_of(event: Event, facts: RequestFacts, *, is_browser: bool, now: float) -> Visitor:
+    """`client_ip_address`, `client_user_agent`, `fbc` and `fbp`: the caller's, completed from the request."""
+    given = event.user_data
+    address, visitor = given.client_ip_address, facts.client_ip_address
+    if visitor and (is_browser or address is None) and _is_public(visitor):
+        # What a browser claims about its own address is not believed; a backend passes its visitor's address on.
+        address = visitor
+    agent, fbp = given.client_user_agent or facts.client_user_agent, given.fbp or facts.fbp
+    return (
+        address,
+        agent or given.client_user_agent,
+        _click(given.fbc, event, facts, now) or given.fbc,
+        fbp or given.fbp,
+    )
+
 
 def match_keys_of(
-    given: dict[str, Any],
-    event: Event,
-    facts: RequestFacts,
-    *,
-    is_browser: bool,
+    given: Mapping[str, Any],
+    removed: list[Removed],
     default_country: str | None,
-    variants: bool,
+    *,
     now: float,
+    variants: bool = False,
+    known: dict[str, Any] | None = None,
 ) -> tuple[dict[str, object], list[DroppedKey]]:
-    """Meta's `user_data` of this event, and what of it could not be used. `given` is the caller's, and is changed."""
-    visitor = facts.client_ip_address
-    if visitor and (is_browser or "client_ip_address" not in given) and _is_public(visitor):
-        # What a browser claims about its own address is not believed; a backend passes its visitor's address on.
-        given["client_ip_address"] = visitor
-    if facts.client_user_agent and not given.get("client_user_agent"):
-        given["client_user_agent"] = facts.client_user_agent
-    if facts.fbp and not given.get("fbp"):
-        given["fbp"] = facts.fbp
-    if fbc := _click(given.get("fbc"), event, facts, now):
-        given["fbc"] = fbc
-    today = _day(int(now // 86_400))
-    return match_keys(given, default_country=default_country, today=today, variants=variants)
+    """Meta's `user_data`, and what could not be used. What would be sent in clear and holds a person is told in
+    `removed`. `known`: as for `match_keys`."""
+    today = date.fromordinal(_DAY_0 + int(now // 86_400))
+    wire, dropped = match_keys(given, default_country=default_country, today=today, variants=variants, known=known)
+    scrub_match_keys(wire, removed)
+    return wire, dropped
 
 
 def _click(given: object, event: Event, facts: RequestFacts, now: float) -> str | None:
     """The newest click: of the event's page, else the request's; else as caller or cookie say; else of the referrer."""
     page, request, referrer = event.event_source_url, facts.url, event.referrer_url or facts.referrer
-    if not (given or facts.fbc) and "fbclid" not in f"{page}{request}{referrer}":
-        return None
+    if not facts.fbc and "fbclid" not in f"{page}{request}{referrer}":
+        return None  # what is given stays, and is judged as every key
     said = given if isinstance(given, str) else None
     known = click_id.readable(said) or click_id.readable(facts.fbc)
     for url in (page, request):
@@ -58,6 +70,4 @@ def _is_public(address: str) -> bool:
     return isinstance(normalize_client_ip_address(address), str)
 
 
-@lru_cache(maxsize=4)
-def _day(days_since_1970: int) -> date:
-    return date(1970, 1, 1) + timedelta(days=days_since_1970)
+_DAY_0 = date(1970, 1, 1).toordinal()

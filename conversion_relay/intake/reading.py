@@ -208,7 +208,7 @@ def read_event(raw: msgspec.Raw | bytes) -> Event | Rejection:
         event = _event_decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _read_as_written(bytes(raw))
-    size = memoryview(raw).nbytes
+    size = len(raw) if type(raw) is bytes else memoryview(raw).nbytes
     return event if size <= _SURELY_FEW else _too_large(bytes(raw)) or event
 
 

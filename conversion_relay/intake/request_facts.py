@@ -41,6 +41,9 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the visitor said at an earlier visit; counts where the event itself says nothing."""
 
 
+NO_FACTS = RequestFacts()
+
+
 def request_facts(
     headers: Mapping[str, str],
     peer: str | None,

@@ -15,9 +15,10 @@ that Meta appends to the URL of an ad. What could go wrong:
 Rejected: Meta's capi-param-builder. It writes its appendix into URLs and takes any four segments for an id.
 """
 
+import re
 from urllib.parse import parse_qsl
 
-from conversion_relay.meta.customer_information.identifier import normalize_fbc
+from conversion_relay.meta.customer_information.identifier import normalize_fbc, quick_fbc
 from conversion_relay.meta.customer_information.nothing import is_nothing
 
 LONGEST_URL = 8_192
@@ -55,7 +56,9 @@ def readable(fbc: str | None) -> str | None:
     >>> readable("fb.1.1596403881668.AbC"), readable("fb.1.1596403881.AbC"), readable("fb.1.1596403881668.undefined")
     ('fb.1.1596403881668.AbC', None, None)
     """
-    normal = normalize_fbc(fbc) if fbc else None
+    if not fbc or quick_fbc(fbc):
+        return fbc or None
+    normal = normalize_fbc(fbc)
     return normal if isinstance(normal, str) else None
 
 
@@ -91,6 +94,10 @@ def _click_in(url: str | None) -> str | None:
     """The last click id in the query that is one. A link in HTML may have written its `&` as `&amp;`."""
     if not url or len(url) > LONGEST_URL or "fbclid=" not in url:
         return None
+    before, _, rest = url.partition("fbclid=")
+    common = _COMMON_CLICK.fullmatch(rest) if _COMMON_QUERY.fullmatch(before) else None
+    if common and "fbclid" not in rest and not is_nothing(common[1]):
+        return common[1]
     # Not urlsplit: it brings the host into a normal form, which takes the square of its length.
     page, _, query = url.partition("#")[0].partition("?")
     if "[" in page:  # no host of a shop
@@ -101,6 +108,11 @@ def _click_in(url: str | None) -> str | None:
         return None
     clicks = [click for name, click in members if name in ("fbclid", "amp;fbclid") and _is_click(click)]
     return clicks[-1] if clicks else None
+
+
+# The one click of a query of few members, in which nothing is encoded behind it.
+_COMMON_QUERY = re.compile(r"[^\[?#]*+\?(?:[^#&;]*+&){0,20}")
+_COMMON_CLICK = re.compile(r"([A-Za-z0-9_-]{1,500}+)(?:&[A-Za-z0-9=&._~-]{0,500})?")
 
 
 def _is_click(text: str) -> bool:

@@ -170,20 +170,24 @@ def build_request(
     app_secret: str | None = None,
     test_event_code: str | None = None,
 ) -> Request:
-    """One POST of sealed events. Their bytes are joined, not encoded again, so every attempt sends the same bytes.
+    """One POST of sealed events. Their bytes are joined, not encoded again, so every attempt sends the same bytes; and
+    joined once, since each copy of a megabyte costs more than everything else that is done here.
 
     The token travels in a header and its proof in the body; in the query every proxy on the way would write both into
     its access log.
     """
-    tail = b"]"
+    head, tail = b'{"data":[', b"]"
     if app_secret:
         tail += b',"appsecret_proof":' + msgspec.json.encode(appsecret_proof(token, app_secret))
     if test_event_code:
         tail += b',"test_event_code":' + msgspec.json.encode(test_event_code)
+    bodies = [event.body for event in batch] or [b""]
+    bodies[0] = head + bodies[0]
+    bodies[-1] += tail + b"}"
     return Request(
         url=f"{url}/{version}/{dataset}/events",
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-        body=b'{"data":[' + b",".join([event.body for event in batch]) + tail + b"}",
+        body=b",".join(bodies),
     )
 
 

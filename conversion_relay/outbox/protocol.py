@@ -55,8 +55,9 @@ LONGEST_WAIT = 1_800.0
 """Seconds; longer than any retry or pause. What is due later than this from now is due at once."""
 
 
-class LeasedEvent(msgspec.Struct, frozen=True):
-    """An event in a worker's hands."""
+class LeasedEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event in a worker's hands. Not seen by the collector: it refers to nothing that could refer to it, and
+    thousands of them would be looked through again and again."""
 
     key: int
     """The store's own; it stands for this event as long as the lease lasts."""
@@ -139,7 +140,8 @@ class SideCounts(msgspec.Struct, frozen=True, kw_only=True):
     browser_only: int = 0
 
 
-Settlement = tuple[LeasedEvent, Verdict]
+Settlement = tuple[Verdict, Sequence[LeasedEvent]]
+"""What becomes of these events. They share it, since a batch has one answer."""
 
 
 @runtime_checkable

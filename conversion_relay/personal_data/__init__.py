@@ -23,6 +23,7 @@ __all__ = [
     "Held",
     "email_spans",
     "folded",
+    "has_zeros",
     "held",
     "is_quiet",
     "phone_spans",
@@ -52,19 +53,45 @@ def held(text: str, *, codes: bool = False) -> Held | None:
 
 
 def is_quiet(text: str) -> bool:
-    """Whether nothing in this text needs a closer look. Most texts are; a false alarm costs the look, no more."""
-    if text.isalnum() and text.isascii():
-        return len(text) < SHORTEST_WITH_ZEROS or "00" not in text
-    if _LOUD.search(text) or " dot " in text or " DOT " in text:
+    """Whether nothing in this text needs a closer look. Most texts are; a false alarm costs the look, no more.
+
+    >>> is_quiet("Töpfern für Anfänger (2 Tage), A/B: 10/10"), is_quiet("joe (at) home"), is_quiet("0049 30 1234567")
+    (True, False, False)
+    """
+    if not text.isascii():
+        if _LOUD.search(text) or _DOT.search(text) or _WA_ME.search(text):
+            return False
+    elif signs := text.encode().translate(None, _WORDS):
+        if signs.translate(None, b" .(/:"):
+            return False
+        if (b" " in signs and " dot " in text.lower()) or (b"." in signs and "wa.me" in text.lower()):
+            return False
+    else:
+        return not has_zeros(text)
+    if ("(" in text and _BRACKET.search(text)) or (":" in text and _LABEL.search(text)):
         return False
-    return len(text) < SHORTEST_WITH_ZEROS or "00" not in text
+    return not has_zeros(text)
 
 
-SHORTEST_WITH_ZEROS = 11
-"""00 and nine digits; see `phone.py`."""
+def has_zeros(text: str) -> bool:
+    """Whether a phone number could begin with 00 here.
+
+    >>> has_zeros("/0049301234567"), has_zeros("ord-000000042")
+    (True, False)
+    """
+    return "00" in text and _ZEROS.search(text) is not None
 
 
-_LOUD = re.compile(r"[^ -~]|[@%&+\\(<\[{:=/]")
+# Everything but ASCII that disguises nothing, letters that fold to one letter, and signs that fold to no other.
+_LETTERS = "À-ÖØ-öø-ıĴ-ľŁ-ňŊ-žΈ-ώА-яЀ-ҁҊ-ӿẠ-ỹא-תء-غف-يぁ-ゖァ-ヺ一-鿿가-힣’“”„«»€"
+_WORDS = bytes(code for code in range(33, 127) if code not in b"@%&+\\<[{=.(/:")
+_LOUD = re.compile(rf"[^ -~{_LETTERS}]|[@%&+\\<\[{{=]")
+# What of these the rules of email.py and phone.py could begin with, as it stands or with other letters folded.
+_DOT = re.compile(r" (?:[dD]|[^ -~])(?:[oO]|[^ -~])(?:[tT]|[^ -~]) ")
+_BRACKET = re.compile(r"\(\s{0,2}(?:[adpADP]|[^ -~])")
+_LABEL = re.compile(r":(?<=[lonebyxspLONEBYXSP.\u0080-\uffff]:)[/\s]{0,4}\+?\(?[0-9]")
+_WA_ME = re.compile(r"\.(?:[mM]|[^ -~])(?:[eE]|[^ -~])[/\s+(0-9]")
+_ZEROS = re.compile(r"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)[\s.\-(]{0,2}[1-9]")
 # The text of one user agent comes a thousand times, and so does the name of one course. Only what holds nobody is
 # remembered, so that the memory is no list of persons.
 _harmless: set[tuple[str, bool]] = set()

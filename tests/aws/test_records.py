@@ -34,7 +34,7 @@ class TestRecords(RecordsBackend, LeasesSuite):
         self.put(outbox, [sealed("a"), sealed("b"), sealed("a")])
         lease = claim(outbox)
         assert [event.event_id for event in lease.events] == ["a", "b"]
-        outbox.settle(lease, [(lease.events[0], Dead("meta_100"))], REFUSED, NOW)
+        outbox.settle(lease, [(Dead("meta_100"), [lease.events[0]])], REFUSED, NOW)
         assert outbox.fate(key("a")) == Dead("meta_100") and outbox.answer(key("a")) == REFUSED
         assert outbox.fate(key("b")) == Waiting() and outbox.answer(key("b")) is None
 
@@ -47,21 +47,21 @@ class TestRecords(RecordsBackend, LeasesSuite):
     def test_what_must_wait_is_not_tried_again_by_the_same_invocation(self, outbox):
         self.put(outbox, [sealed("a")])
         lease = claim(outbox)
-        outbox.settle(lease, [(lease.events[0], RetryAt(NOW, "short_count"))], REFUSED, NOW)
+        outbox.settle(lease, [(RetryAt(NOW, "short_count"), [lease.events[0]])], REFUSED, NOW)
         assert outbox.claim("1", 10, 60, NOW + 60) is None
         assert outbox.fate(key("a")) == RetryAt(NOW, "short_count")
 
     def test_the_last_answer_of_metas_is_the_one_that_is_told(self, outbox):
         self.put(outbox, [sealed("a"), sealed("b")])
         lease = claim(outbox)
-        outbox.settle(lease, [(lease.events[0], Delivered())], None, NOW)
-        outbox.settle(lease, [(lease.events[1], Dead("meta_100"))], REFUSED, NOW)
+        outbox.settle(lease, [(Delivered(), [lease.events[0]])], None, NOW)
+        outbox.settle(lease, [(Dead("meta_100"), [lease.events[1]])], REFUSED, NOW)
         assert (outbox.answer(key("a")), outbox.answer(key("b"))) == (None, REFUSED)
 
     def test_a_settlement_that_is_refused_changes_no_fate(self, outbox):
         self.put(outbox, [sealed("a"), sealed("b")])
         mine, theirs = claim(outbox, limit=1), claim(outbox, limit=1)
         with pytest.raises(Exception, match="nothing was settled"):
-            outbox.settle(mine, [(mine.events[0], Delivered()), (theirs.events[0], Delivered())], REFUSED, NOW)
+            outbox.settle(mine, [(Delivered(), [mine.events[0]]), (Delivered(), [theirs.events[0]])], REFUSED, NOW)
         assert outbox.fate(key("a")) == outbox.fate(key("b")) == Waiting()
         assert outbox.answer(key("a")) is None

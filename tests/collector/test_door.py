@@ -8,8 +8,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from conversion_relay import Relay, Settings
-from conversion_relay.collector.door import Admitted, Door, HttpError, Reply
+from conversion_relay.collector.door import Admitted, Door
 from conversion_relay.collector.limits import TokenBuckets
+from conversion_relay.collector.reply import HttpError, Reply
 from conversion_relay.telemetry import Counters
 from tests.asgi import run
 

@@ -141,3 +141,18 @@ def test_a_flood_of_connections_that_say_nothing_keeps_nobody_out(here):
     finally:
         for connection in idle:
             connection.close()
+
+
+def test_an_answer_in_one_piece_says_what_one_in_two_messages_says(here):
+    """A connection that is kept gets its answer in one write, one that ends gets it by ASGI's two messages."""
+    body = b'{"event_name":"Lead","event_id":"whole","user_data":{"email":"canary@example.org"}}'
+    page = b"POST /events HTTP/1.1\r\nHost: x\r\nOrigin: https://shop.example\r\n"
+    for head in (POST, page):
+        request = head + b"Content-Length: %d\r\n" % len(body)
+        kept_then_ended = exchange(here, request + b"\r\n" + body + request + CLOSE + body)
+        first, second = re.split(rb"(?<=\})(?=HTTP/1\.1)", kept_then_ended)
+        assert statuses(kept_then_ended) == [202, 202]
+        lines = [set(answer.lower().partition(b"\r\n\r\n")[0].split(b"\r\n")) for answer in (first, second)]
+        differ = {line.partition(b":")[0] for line in lines[0] ^ lines[1]}
+        assert differ <= {b"connection", b"date", b"content-length"}, "the second one says `duplicate`"
+        assert b"connection: close" in lines[1]

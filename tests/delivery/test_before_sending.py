@@ -4,8 +4,16 @@ import itertools
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from conversion_relay.delivery.before_sending import DEDUPLICATION_SECONDS, before_sending, is_late
+from conversion_relay.delivery.before_sending import (
+    DEDUPLICATION_SECONDS,
+    FUTURE_SECONDS,
+    before_sending,
+    is_late,
+    may_all_be_sent,
+)
 from conversion_relay.outbox.protocol import LeasedEvent
 from conversion_relay.outbox.verdict import Dead, Expired, Hold, Withhold
 from conversion_relay.settings import Settings
@@ -112,3 +120,33 @@ def test_of_several_reasons_the_one_that_says_most_is_given(several):
 def test_a_withdrawal_does_not_hide_damage_or_age(several):
     changes = REASONS[several[0]][0] | {"consent": "withdrawn"}
     assert before_sending(leased(**changes), SEND, NOW) == REASONS[several[0]][1]
+
+
+@given(
+    seconds=st.integers(-2, 2),
+    ahead=st.sampled_from([0, FUTURE_SECONDS - 1, FUTURE_SECONDS, FUTURE_SECONDS + 1]),
+    sent_at=st.sampled_from([None, NOW - TWO_DAYS, NOW]),
+    intact=st.booleans(),
+    consent=st.sampled_from([None, "granted", "withdrawn"]),
+    name=st.sampled_from(["Lead", "Purchase"]),
+    policy=st.sampled_from([SEND, WITHHOLD]),
+    meta_now=st.sampled_from([None, NOW - 1, NOW, NOW + 1]),
+)
+def test_the_one_look_at_many_events_lets_nothing_go_that_the_look_at_each_would_not(
+    seconds, ahead, sent_at, intact, consent, name, policy, meta_now
+):
+    event = leased(
+        event_name=name,
+        event_time=int(NOW + ahead),
+        expires_at=int(NOW) + seconds,
+        sent_at=sent_at,
+        intact=intact,
+        consent=consent,
+    )
+    if may_all_be_sent([LEASED, event], policy, NOW, meta_now):
+        assert before_sending(event, policy, NOW, meta_now) is None and not is_late(event, NOW)
+
+
+@pytest.mark.parametrize("policy", [SEND, WITHHOLD])
+def test_fresh_events_need_no_look_at_each(policy):
+    assert may_all_be_sent([leased(consent="granted")] * 3, policy, NOW)

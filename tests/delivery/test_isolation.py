@@ -143,7 +143,7 @@ def test_without_any_refusal_the_order_is_kept_and_the_limits_are_batchs():
     batches = Isolation().pack(events(2_500))[::-1]
     assert [len(batch.events) for batch in batches] == [1_000, 1_000, 500]
     assert [key for batch in batches for key in keys(batch)] == list(range(1, 2_501))
-    heavy = [event(key, size=600_000) for key in (1, 2, 3)]
+    heavy = [event(key, size=2_400_000) for key in (1, 2, 3)]
     assert [keys(batch) for batch in Isolation().pack(heavy)[::-1]] == [[1], [2], [3]]
 
 

@@ -110,7 +110,7 @@ def test_while_the_outbox_cannot_be_read_nothing_is_sent(outbox, clock, monkeypa
         return revoked(events)
 
     monkeypatch.setattr(outbox, "revoked", revoked_at_the_third_look)
-    monkeypatch.setattr("conversion_relay.delivery.sitting.RECORD_AGAIN_EVERY", 0.0)
+    monkeypatch.setattr("conversion_relay.delivery.slot.RECORD_AGAIN_EVERY", 0.0)
     drain(delivery(outbox, meta, clock))
     assert looks == [0, 0, 0] and meta.calls == [["a"]]
     assert len([record for record in caplog.records if "Nothing is sent" in record.message]) == 1

@@ -9,9 +9,9 @@ from conversion_relay.delivery.pace import (
     FIRST_CALLS,
     MOST_EVENTS,
     PROBE_EVENTS,
-    TURNS_A_CLAIM_AHEAD,
     Paces,
 )
+from conversion_relay.delivery.slot import Slot
 from conversion_relay.meta.graph import Accepted, Said, Throttled, Unreachable
 from tests.processes import until
 
@@ -45,7 +45,7 @@ def calls_at_once(paces: Paces, name: str = "1") -> int:
     for turn in waiting:
         turn.start()
     # Who began ended with it; who waits is alive.
-    ahead = turns // (TURNS_A_CLAIM_AHEAD + 1)
+    ahead = max(0, turns - paces.now()[name].most_in_flight)
     until(lambda: sum(turn.is_alive() for turn in waiting) == ahead)
     calls = paces.now()[name].in_flight
     for _ in range(calls + ahead):
@@ -65,11 +65,11 @@ def answered(paces: Paces, clock: Clock, outcome, seconds: float = 0.1, name: st
 def test_it_begins_with_few_calls_and_doubles_while_meta_answers_well(clock):
     paces = Paces(clock, most_calls=16)
     seen = [calls_at_once(paces)]
-    for _ in range(3):
+    for _ in range(2):
         for _ in range(seen[-1]):
             answered(paces, clock, OK)
         seen.append(calls_at_once(paces))
-    assert seen == [FIRST_CALLS, 4, 8, 16]
+    assert seen == [FIRST_CALLS, 8, 16]
 
 
 def test_it_never_goes_beyond_the_setting(clock):
@@ -147,7 +147,7 @@ def busy(clock):
     began: list[bool] = []
     for _ in range(4):
         assert paces.admit(["1"]) and paces.begin("1", MOST_EVENTS)
-    assert paces.admit(["1"]) and paces.admit(["1"]) is None
+    assert paces.admit(["1"]) and paces.admit(["1"]) and paces.admit(["1"]) is None
     fifth = threading.Thread(target=lambda: began.append(paces.begin("1", MOST_EVENTS)), daemon=True)
     fifth.start()
     # From its second look at the clock until it waits it holds the lock, so whatever is called next finds it waiting.
@@ -155,7 +155,7 @@ def busy(clock):
     return paces, fifth, began
 
 
-def test_a_turn_claims_ahead_and_its_call_begins_when_another_is_settled(busy):
+def test_a_turn_claims_ahead_and_its_call_begins_when_another_is_over(busy):
     paces, fifth, began = busy
     fifth.join(0.05)
     assert not began and paces.now()["1"].in_flight == 4
@@ -179,6 +179,25 @@ def test_what_was_claimed_ahead_does_not_wait_for_long(busy, clock):
     paces.end("1")
     fifth.join(10)
     assert began == [False]
+
+
+def test_a_call_whose_answer_cannot_be_recorded_is_in_flight_again(busy):
+    paces, fifth, began = busy
+    slot = Slot(paces, "1", threading.Event())
+    slot.take()  # it has it
+    assert paces.now()["1"].in_flight == 4
+    slot.free()
+    fifth.join(10)
+    slot.take()
+    assert began == [True] and paces.now()["1"].in_flight == 5
+    slot.free()
+    slot.free()
+    assert paces.now()["1"].in_flight == 4
+
+
+@pytest.mark.parametrize("most_calls", [1, 2, 3])
+def test_a_setting_below_the_first_calls_holds_from_the_start(clock, most_calls):
+    assert calls_at_once(Paces(clock, most_calls=most_calls)) == most_calls
 
 
 def test_what_was_claimed_ahead_goes_back_at_a_stop(busy):

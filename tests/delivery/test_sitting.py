@@ -28,10 +28,10 @@ class Losing:
 
 
 def put_in_two_requests(outbox) -> list[str]:
-    """Six events of 300 kB: three of them fill a request."""
+    """Six events of 1.2 MB: three of them fill a request."""
     ids = numbered(6)
     for event_id in ids:
-        body = json.dumps({"event_name": "Lead", "event_id": event_id, "padding": "x" * 300_000}).encode()
+        body = json.dumps({"event_name": "Lead", "event_id": event_id, "padding": "x" * 1_200_000}).encode()
         more = {"event_time": int(NOW), "expires_at": int(NOW) + 600_000, "body": body}
         outbox.put([SealedEvent(dataset="1", event_name="Lead", event_id=event_id, **more)], NOW)
     return ids
@@ -54,6 +54,26 @@ def test_what_was_settled_before_the_lease_was_lost_is_counted_and_reported(outb
         "relay_delivered_by_age_total": 3,
     }
     assert "A lease ran out before it was settled" in caplog.text
+
+
+class Full(Losing):
+    """Cannot record the first time; notes how many calls are in flight whenever it is to."""
+
+    def settle(self, *settlement):
+        self.settled += 1
+        self.in_flight.append(self.worker.paces()["1"].in_flight)
+        if self.settled == 1:
+            raise self.lost
+        self.outbox.settle(*settlement)
+
+
+def test_while_an_answer_is_written_down_another_call_may_begin_and_none_while_it_cannot_be(outbox):
+    put(outbox, "a", "b")
+    full = Full(outbox, OutboxUnavailable("full"))
+    full.in_flight, full.worker = [], Delivery(full, Meta(), SETTINGS, clock=Clock())
+    full.worker.step()
+    assert full.in_flight == [0, 1] and states(outbox, "a", "b") == {"delivered": 2}
+    assert full.worker.paces()["1"].in_flight == 0
 
 
 def test_a_worker_goes_on_after_a_lost_lease(outbox):

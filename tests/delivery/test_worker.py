@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from conversion_relay.delivery.turn import Delivery
-from conversion_relay.delivery.worker import Worker
+from conversion_relay.delivery.turn import Delivery, Turn
+from conversion_relay.delivery.worker import MOST_TURNS, Worker
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.settings import Settings
-from tests.delivery.standins import SETTINGS, TWO, Meta, numbered, put, states, taken
+from tests.delivery.standins import SETTINGS, TWO, Clock, Meta, numbered, put, states, taken
 from tests.processes import until
 
 
@@ -147,3 +147,55 @@ def test_draining_returns_when_nothing_is_left_that_could_go_now(outbox):
     put_now(outbox, *numbered(2_500))
     reports = Worker(Delivery(outbox, Meta(), SETTINGS), outbox).drain()
     assert sum(report.delivered for report in reports) == 2_500
+
+
+class Looked:
+    """An outbox that counts how often it is asked who waits."""
+
+    def __init__(self, outbox) -> None:
+        self.outbox, self.looks = outbox, 0
+
+    def __getattr__(self, name):
+        return getattr(self.outbox, name)
+
+    def waiting(self, now):
+        self.looks += 1
+        return self.outbox.waiting(now)
+
+
+def test_one_look_serves_a_turn_of_each_of_many_datasets(outbox, tmp_path):
+    config = tmp_path / "relay.toml"
+    config.write_text("".join(f"[[dataset]]\n{TWO.format(i)}" for i in range(1, 51)))
+    for i in range(1, 51):
+        put(outbox, f"e{i}", dataset=str(i))
+    looked, meta, clock = Looked(outbox), Meta(), Clock()
+    settings = Settings.from_env({"RELAY_CONFIG": str(config)})
+    delivery = Delivery(looked, meta, settings, clock=clock, steady_clock=clock)
+    while turn := delivery.next_turn():
+        delivery.deliver(turn)
+    assert sorted(meta.datasets, key=int) == [str(i) for i in range(1, 51)] and looked.looks == 2
+
+
+def test_no_more_turns_are_begun_than_threads_can_have(outbox):
+    let_go, lock = threading.Event(), threading.Lock()
+    begun, held = [0], [0]
+
+    class Endless(Delivery):
+        """There is always one more turn, and none ends before it is let go."""
+
+        def next_turn(self):
+            begun[0] += not let_go.is_set()
+            return None if let_go.is_set() else Turn(SETTINGS.datasets[0], 1)
+
+        def deliver(self, turn):
+            with lock:
+                held[0] += 1
+            let_go.wait(20)
+
+    worker = Worker(Endless(outbox, Meta(), SETTINGS), outbox)
+    worker.start()
+    until(lambda: held[0] == MOST_TURNS)
+    worker.wake()
+    let_go.set()
+    worker.stop()
+    assert begun[0] == MOST_TURNS

@@ -68,7 +68,7 @@ def _claim_a_batch(outbox: SqliteOutbox) -> float:
     lease = outbox.claim(DATASET, BATCH, 60, time.time())
     took = time.perf_counter() - started
     assert lease is not None and len(lease.events) == BATCH
-    outbox.settle(lease, [(found, Delivered()) for found in lease.events], None, time.time())
+    outbox.settle(lease, [(Delivered(), lease.events)], None, time.time())
     return took
 
 

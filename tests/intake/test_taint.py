@@ -3,6 +3,7 @@
 Dynamic, with a marker for each key and member: Pysa follows no values through msgspec's Structs, which are made in C.
 """
 
+import hashlib
 import json
 import logging
 
@@ -16,7 +17,7 @@ from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.examine import examine
 from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.visit import visit_of
-from conversion_relay.meta.customer_information import HASHED_KEYS, READABLE_NAMES, keys
+from conversion_relay.meta.customer_information import HASHED_KEYS, READABLE_NAMES, common, keys, user_data
 from conversion_relay.telemetry import Counters
 from tests.canary import MEMBERS
 
@@ -71,7 +72,13 @@ def sealed(monkeypatch) -> list[str]:
         given.append(text)
         return seal(text)
 
+    def noted_bytes(text: bytes):
+        given.append(text.decode())
+        return hashlib.sha256(text)
+
     monkeypatch.setattr(keys, "digest", noted)
+    monkeypatch.setattr(user_data, "sha256", noted_bytes)
+    monkeypatch.setattr(common, "sha256", noted_bytes)
     return given
 
 

@@ -16,8 +16,9 @@ def test_at_most_a_thousand_events_in_a_request(events, sizes):
     assert [len(batch) for batch in pack([Sealed(b"{}")] * events)] == sizes
 
 
-def test_at_most_a_mebibyte_and_an_oversized_event_stands_alone():
-    batches = pack([Sealed(b"x" * 400_000)] * 3 + [Sealed(b"x" * 2_000_000)] + [Sealed(b"{}")])
+def test_at_most_so_many_bytes_and_an_oversized_event_stands_alone():
+    events = [Sealed(b"x" * 400_000)] * 3 + [Sealed(b"x" * 2_000_000)] + [Sealed(b"{}")]
+    batches = pack(events, most_bytes=1_048_576)
     assert [len(batch) for batch in batches] == [2, 1, 1, 1]
 
 

@@ -78,6 +78,13 @@ def test_what_is_built_is_what_meta_takes_and_the_click_is_in_it_letter_by_lette
     assert fbc_from_url(f"https://a.example/?fbclid={quote(click)}", now + 60, known=fbc) == fbc, "the time stands"
 
 
+@given(before=st.lists(st.text("a?&=#[;%", max_size=5), max_size=3).map("&".join), click=CLICKS | st.text(max_size=9))
+def test_it_makes_no_difference_whether_the_click_stands_last(before, click):
+    assume("#" not in click)
+    for url in (f"https://shop.example/{before}?fbclid={click}", f"https://a.de/?{before}&fbclid={click}"):
+        assert fbc_from_url(url, 1.7e9) == fbc_from_url(f"{url}&x=1", 1.7e9) == fbc_from_url(f"{url}&x=%41", 1.7e9)
+
+
 @given(click=CLICKS, known=st.none() | CLICKS)
 def test_metas_own_parameter_builder_finds_the_same_click(click, known):
     assume(click.strip("-_") and (known is None or known.strip("-_")))

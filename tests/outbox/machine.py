@@ -91,14 +91,14 @@ class OutboxMachine(RuleBasedStateMachine):
         """Some or all of its events, each with a verdict of its own."""
         held = self.held[token]
         events = choice.draw(st.lists(st.sampled_from(held.lease.events), min_size=1, unique_by=lambda e: e.key))
-        settlements = [(event, choice.draw(st.sampled_from(self.verdicts()))) for event in events]
+        settlements = [(choice.draw(st.sampled_from(self.verdicts())), [event]) for event in events]
         attempt = Attempt(at=self.wall, outcome="refused", code=100)
         if not {event.key for event in events} <= held.rest.keys():
             with pytest.raises(LeaseLost):
                 self.outbox.settle(held.lease, settlements, attempt, self.wall)
             return
         self.outbox.settle(held.lease, settlements, attempt, self.wall)
-        for event, verdict in settlements:
+        for verdict, (event,) in settlements:
             apply(held.rest.pop(event.key), verdict, self.wall)
 
     @rule(token=consumes(leases))

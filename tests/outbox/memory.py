@@ -115,11 +115,12 @@ class MemoryOutbox(SidesVerbs):
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         with self.store.lock:
             held = self.store.leases.get(lease.token)
-            if held is None or not {event.key for event, _ in settlements} <= held.rows.keys():
+            if held is None or not {event.key for _, events in settlements for event in events} <= held.rows.keys():
                 raise LeaseLost("another worker holds these events now")
-            for event, verdict in settlements:
-                if (row := held.rows.pop(event.key)).state == "leased":
-                    self.apply(row, verdict, attempt, now)
+            for verdict, events in settlements:
+                for event in events:
+                    if (row := held.rows.pop(event.key)).state == "leased":
+                        self.apply(row, verdict, attempt, now)
             if not held.rows:
                 del self.store.leases[lease.token]
 

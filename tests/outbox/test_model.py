@@ -49,7 +49,7 @@ class SqliteMachine(OutboxMachine):
             return
         events = [event for event in held.lease.events if event.key in held.rest]
         with locked(self.place / "outbox.db"), pytest.raises(OutboxUnavailable):
-            self.outbox.settle(held.lease, [(event, Delivered()) for event in events], None, self.wall)
+            self.outbox.settle(held.lease, [(Delivered(), events)], None, self.wall)
 
     @rule()
     def the_process_is_killed(self) -> None:

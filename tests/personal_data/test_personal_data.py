@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from conversion_relay import event_id
 from conversion_relay.event_id import without_email
-from conversion_relay.personal_data import held, is_quiet
+from conversion_relay.personal_data import folded, held, is_quiet, plain
+from conversion_relay.personal_data.email import holds_email
+from conversion_relay.personal_data.phone import holds_phone
 from conversion_relay.telemetry import NoSecrets, without_digests
 from tests.growth import grows_linearly
 from tests.personal_data.hostile import HOSTILE
@@ -215,12 +217,29 @@ def test_of_any_text_an_id_is_made_that_holds_nobody_and_stays_the_same(text):
     assert made == text or held(text) is not None
 
 
-@given(text=st.text("0123456789abcdef-_+ .()@%&#;", max_size=40))
+PIECES = st.sampled_from(
+    ["tel:", "TEL.:", "wa.me", "wa.me/", "téł:", "ŵá.mé", " dot ", " DOT ", " Döt ", " at ", "(at)", "( dot )", "joe",
+     "example", "com", "0049", "00", "30 123456", "(30) 1234567", "+", ":", "/", " ", "(", "–", "ö", "0", "1", "_",
+     "株", "…", "note: ", "http://", "\u200b", "٠٠٤٩", "+1 650 555 1212", "joe@example.com"]
+)  # fmt: skip
+
+
+@given(text=st.text("0123456789abcdef-_+ .()@%&#;", max_size=40) | st.lists(PIECES, max_size=9).map("".join))
 def test_the_quick_look_misses_nothing(text):
     if is_quiet(text):
-        import conversion_relay.personal_data as personal_data
+        assert holds_email(plain(text).text) is holds_phone(plain(text).text) is False
+        assert plain(text).settled
 
-        assert personal_data._look(text, False) is None
+
+def test_a_letter_that_the_quick_look_passes_folds_to_one_letter_or_to_none_of_ascii():
+    for letter in filter(is_quiet, map(chr, range(0x80, 0xD800))):
+        seen = folded(letter)
+        assert (len(seen) == 1 and seen.isalpha()) or not any(c.isascii() for c in seen), hex(ord(letter))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_quick_look_takes_a_time_that_grows_with_the_text(name):
+    assert grows_linearly(is_quiet, HOSTILE[name])
 
 
 @pytest.mark.parametrize("name", HOSTILE)

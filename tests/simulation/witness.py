@@ -33,7 +33,7 @@ class Call:
         self.ended_at: int | None = None
         self.came_to: CameTo = "nobody heard"
         self.new: list[Key] = []
-        """Those that Meta did not have before, or had not refused before."""
+        """Those that Meta did not have before, or had not refused before, as far as a process can know."""
         self.pauses = False
         """The answer may ask for a pause by its headers."""
 
@@ -64,7 +64,9 @@ class Calls:
         self.at_end: list[Callable[[Call], None]] = []
         self._refused: set[Key] = set()
         """Alone, since the last replay."""
-        self._replays = 0
+        self._replays = self._backups = 0
+        self._forgotten: set[Key] = set()
+        """Meta took it, and a backup was put back since: nobody who reads the outbox can know."""
 
     def begin(self, dataset: str, keys: list[Key]) -> Call:
         call = Call(dataset, keys, self.world.task.process, self.world.now)
@@ -73,14 +75,23 @@ class Calls:
         if replays(self.world) != self._replays:
             self._replays = replays(self.world)
             self._refused.clear()
-        call.new = [key for key in keys if key not in self.graph.taken and key not in self._refused]
+        if self.world.marks["a backup was put back"] != self._backups:
+            self._backups = self.world.marks["a backup was put back"]
+            self._refused.clear()
+            self._forgotten = set(self.graph.taken)
+        call.new = [key for key in keys if self._is_new(key)]
         return call
+
+    def _is_new(self, key: Key) -> bool:
+        return (key not in self.graph.taken or key in self._forgotten) and key not in self._refused
 
     def end(self, call: Call, answer: Response | Unreachable | None) -> None:
         call.ended_at = self.world.now
         if answer is None or not call.process.is_alive:
             return
         call.came_to = came_to(call, answer)
+        if call.was_taken:
+            self._forgotten.difference_update(call.keys)
         if call.came_to == "refused alone":
             self._refused.update(call.keys)
         elif call.came_to == "refused by name":

@@ -3,9 +3,10 @@
 from typing import Any
 
 from conversion_relay.event_id import without_email
-from conversion_relay.intake.scrub.url import LONGEST_URL, scrub_url
+from conversion_relay.intake.scrub.url import LONGEST_URL, careful_url, quick_url
 from conversion_relay.intake.scrub.walk import HOLDS, Removed
 from conversion_relay.meta.customer_information.keys import NEVER_HASHED
+from conversion_relay.meta.customer_information.network import is_of_a_browser
 from conversion_relay.personal_data import held
 
 VERBATIM = NEVER_HASHED.keys() - {"client_ip_address", "fbc", "fbp", "lead_id", "fb_login_id", "madid"}
@@ -22,8 +23,10 @@ def scrub_event_id(event_id: str, removed: list[Removed]) -> str:
 
 def scrub_page(name: str, url: str | None, removed: list[Removed]) -> str | None:
     """`scrub_url`, and told where it held a person. That a query was cut is the rule and needs no word."""
-    scrubbed = scrub_url(url)
-    if url and scrubbed != url and held(url[:LONGEST_URL]):
+    if not url or (quick := quick_url(url)):
+        return quick if url else None
+    scrubbed = careful_url(url)
+    if scrubbed != url and held(url[:LONGEST_URL]):
         removed.append(_removed(name, url[:LONGEST_URL]))
     return scrubbed
 
@@ -32,7 +35,7 @@ def scrub_match_keys(user_data: dict[str, Any], removed: list[Removed]) -> None:
     """Takes out of Meta's `user_data` what would be sent unhashed and holds a person."""
     for name in VERBATIM & user_data.keys():
         value = user_data[name]
-        if isinstance(value, str) and held(value):
+        if isinstance(value, str) and not is_of_a_browser(value) and held(value):
             del user_data[name]
             removed.append(_removed(f"user_data.{name}", value))
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from conversion_relay.event import Content, CustomData
 from conversion_relay.intake.scrub import words
 from conversion_relay.intake.scrub.names import LONGEST_NAME, Name, read_name
 from conversion_relay.personal_data import Held, held, is_quiet, plain
@@ -76,13 +77,13 @@ def without_personal_data(members: Mapping[str, Any]) -> tuple[dict[str, Any], l
     return kept, walk.removed
 
 
-known_names: set[str] = set()
-"""Names that say nothing of a person; only asked, not changed, by the quick look (`clean.py`)."""
+known_names: set[str] = {*CustomData.__struct_fields__, *Content.__struct_fields__}
+"""Names that say nothing of a person, Meta's first; only asked, not changed, by the quick look (`clean.py`)."""
 MOST_KNOWN = 4_096
 
 
 def _learn(name: str, read: Name) -> None:
-    if not read.strength and name not in known_names and read.parts.isdisjoint(words.LABELS):
+    if not read.strength and name not in known_names and name.casefold() not in words.LABELS:
         if len(known_names) >= MOST_KNOWN:
             known_names.clear()
         known_names.add(name)
@@ -200,7 +201,9 @@ class _Walk:
     def _take(self, reason: str, kind: str) -> None:
         if len(self.removed) < MOST_TOLD:
             steps = (f"[{step}]" if isinstance(step, int) else f".{_shown(step)}" for step in self._path)
-            self.removed.append(Removed("".join(steps)[1:], reason, kind))
+            path = "".join(steps)[1:]
+            # Two names that are harmless alone may read as an address: {"joe@example": {"phone": ...}}.
+            self.removed.append(Removed(path if held(path) is None else "...", reason, kind))
         elif len(self.removed) == MOST_TOLD:
             self.removed.append(Removed("...", "more was left out than is told", kind))
 

@@ -17,11 +17,13 @@ why a phone number was dropped, read the `return Dropped(...)` lines of `phone.n
 This room knows no request, no settings and no clock: the default country and today's date are arguments.
 """
 
+from conversion_relay.meta.customer_information.common import LINES, CommonKeys, common_keys, known_keys, line
 from conversion_relay.meta.customer_information.keys import (
     HASHED_KEYS,
     PLAIN_KEYS,
     READABLE_NAMES,
     Normalized,
+    known_country,
     normalize,
 )
 from conversion_relay.meta.customer_information.tables.currencies import CURRENCY_EXPONENTS
@@ -30,10 +32,16 @@ from conversion_relay.meta.customer_information.user_data import DroppedKey, mat
 __all__ = [
     "CURRENCY_EXPONENTS",
     "HASHED_KEYS",
+    "LINES",
     "PLAIN_KEYS",
     "READABLE_NAMES",
+    "CommonKeys",
     "DroppedKey",
     "Normalized",
+    "common_keys",
+    "known_country",
+    "known_keys",
+    "line",
     "match_keys",
     "normalize",
 ]

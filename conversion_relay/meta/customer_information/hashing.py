@@ -57,6 +57,15 @@ def already_hashed(text: str) -> str | None:
     return appended[1].lower() + appended[2] if appended else None
 
 
+def is_digest(text: str) -> bool:
+    """Whether this is a digest as most programs write it; the quick look before `already_hashed`.
+
+    >>> is_digest("6915771be1c5aa0c886870b6951b03d7eafc121fea0e80a5ea83beb7c449f4ec"), is_digest("mary")
+    (True, False)
+    """
+    return len(text) == 64 and _DIGEST.fullmatch(text) is not None and text.islower()
+
+
 def is_md5(text: str) -> bool:
     """Meta takes SHA-256 only; an MD5 would match nobody."""
     return 32 <= len(text) <= LONGEST and _MD5.fullmatch(text.strip()) is not None

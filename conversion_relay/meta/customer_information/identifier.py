@@ -7,13 +7,28 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fb
 import re
 
 from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
-from conversion_relay.meta.customer_information.nothing import is_nothing
+from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, MARKS, is_nothing
 
 _SPACE = re.compile(r"\s+")
 _APPENDIX = r"(?:\.(?:[\w-]{8}|[\w-]{2}))?"  # eight characters now, two in older Parameter Builders
-_FBC = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[\w-]{{1,500}}{_APPENDIX}", re.ASCII)
-_FBP = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[\w-]{{1,64}}{_APPENDIX}", re.ASCII)
+_FBC = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[A-Za-z0-9_-]{{1,500}}{_APPENDIX}", re.ASCII)
+_FBP = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[A-Za-z0-9_-]{{1,64}}{_APPENDIX}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# What ids are made of: no white space, nothing that a template needs.
+_OF_AN_ID = bytes(code for code in range(33, 127) if code not in MARKS)
+
+
+def quick_external_id(text: str, _: object = None) -> bytes | None:
+    """
+    >>> quick_external_id("User-42"), quick_external_id("guest"), quick_external_id("User 42")
+    (b'user-42', None, None)
+    """
+    if len(text) >= 32 and not (len(text) < 64 and text[8] == "-"):  # no UUID, so perhaps a digest
+        return None
+    if not text or not text.isascii():
+        return None
+    lowered = text.lower().encode()
+    return None if lowered.translate(None, _OF_AN_ID) or lowered in IDS_OF_NOBODY else lowered
 
 
 def normalize_external_id(text: str) -> str | Dropped:
@@ -30,6 +45,15 @@ def normalize_external_id(text: str) -> str | Dropped:
     return PLACEHOLDER if is_nothing(kept, is_id=True) or is_nothing(clean(text), is_id=True) else kept
 
 
+def quick_fbc(text: str, _: object = None) -> str | None:
+    """
+    >>> quick_fbc("fb.1.1554763741205.AbCdEf"), quick_fbc("fb.1.1554763741205.null")
+    ('fb.1.1554763741205.AbCdEf', None)
+    """
+    # With more characters the click id is longer than any word for nothing.
+    return text if _FBC.fullmatch(text) and (len(text) > 60 or not is_nothing(text.split(".")[3])) else None
+
+
 def normalize_fbc(text: str) -> str | Dropped:
     """Verbatim or not at all: the click id's case carries meaning.
 
@@ -44,6 +68,14 @@ def normalize_fbc(text: str) -> str | Dropped:
     if not _FBC.fullmatch(text):
         return Dropped("not fb.<index>.<milliseconds>.<click id>")
     return PLACEHOLDER if is_nothing(text.split(".")[3]) else text
+
+
+def quick_fbp(text: str, _: object = None) -> str | None:
+    """
+    >>> quick_fbp("fb.1.1596403881668.1116446470")
+    'fb.1.1596403881668.1116446470'
+    """
+    return text if _FBP.fullmatch(text) else None
 
 
 def normalize_fbp(text: str) -> str | Dropped:

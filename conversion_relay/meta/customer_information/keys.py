@@ -2,6 +2,10 @@
 
 A new match key of Meta's is one line in `HASHED` or `NEVER_HASHED` and a field of `event.UserData`; a rule of its own
 goes into the file of its kind (`phone.py`, `birth.py`, ...).
+
+Most values have one of a few shapes. Beside `normalize_<key>` stands `quick_<key>` for keys that most events have: it
+knows those shapes alone, by a look at the whole text, and answers None for every other. Where it answers, it answers
+what the careful rule does; a property test compares the two (`test_quick.py`).
 https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters
 """
 
@@ -15,7 +19,7 @@ from conversion_relay.meta.customer_information.birth import (
     normalize_birth_month,
     normalize_birth_year,
 )
-from conversion_relay.meta.customer_information.email import normalize_email
+from conversion_relay.meta.customer_information.email import normalize_email, quick_email
 from conversion_relay.meta.customer_information.hashing import (
     HASH_OF_NOTHING,
     LONGEST,
@@ -34,16 +38,27 @@ from conversion_relay.meta.customer_information.identifier import (
     normalize_madid,
     normalize_number,
     normalize_verbatim,
+    quick_external_id,
+    quick_fbc,
+    quick_fbp,
 )
-from conversion_relay.meta.customer_information.name import normalize_gender, normalize_name
-from conversion_relay.meta.customer_information.network import normalize_client_ip_address, normalize_user_agent
+from conversion_relay.meta.customer_information.name import normalize_gender, normalize_name, quick_gender, quick_name
+from conversion_relay.meta.customer_information.network import (
+    normalize_client_ip_address,
+    normalize_user_agent,
+    quick_client_ip_address,
+    quick_user_agent,
+)
 from conversion_relay.meta.customer_information.nothing import WORDS, is_digest_of_nothing
-from conversion_relay.meta.customer_information.phone import normalize_phone
+from conversion_relay.meta.customer_information.phone import normalize_phone, quick_phone
 from conversion_relay.meta.customer_information.place import (
     normalize_city,
     normalize_country,
     normalize_state,
     normalize_zip,
+    quick_country,
+    quick_state,
+    quick_zip,
 )
 
 READABLE_NAMES = {
@@ -124,6 +139,24 @@ NEVER_HASHED: dict[str, Callable[[str], "str | Dropped"]] = {
         normalize_verbatim,
     ),
 }
+QUICK: dict[str, Callable[[str, str | None], bytes | str | None]] = {
+    "em": quick_email,
+    "ph": quick_phone,
+    "fn": quick_name,
+    "ln": quick_name,
+    "ge": quick_gender,
+    "ct": quick_name,
+    "st": quick_state,
+    "zp": quick_zip,
+    "country": quick_country,
+    "external_id": quick_external_id,
+    "client_ip_address": quick_client_ip_address,
+    "client_user_agent": quick_user_agent,
+    "fbc": quick_fbc,
+    "fbp": quick_fbp,
+}
+"""Keys that most events have -> what the rule above comes to where the text has a common shape (bytes: what is hashed);
+None where the rule has to look. Given the country."""
 SENT_AS_NUMBER = frozenset({"lead_id", "fb_login_id"})
 """Integers on Meta's page; every other key is a string there."""
 _MD5 = Dropped("an MD5 hash; Meta takes SHA-256")

@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
-from conversion_relay.meta.customer_information.nothing import is_nothing
+from conversion_relay.meta.customer_information.nothing import WORDS_IN_LETTERS, is_nothing
 
 _NO_LETTERS = Dropped("no letters in it")
 _NOT_ASCII_LETTERS = re.compile(r"[^a-z]+")
@@ -17,6 +17,26 @@ _GENDERS = {
     **dict.fromkeys(("m", "male", "man", "boy", "mr", "mister"), "m"),
     **dict.fromkeys(("f", "female", "woman", "girl", "ms", "mrs", "miss"), "f"),
 }
+BETWEEN = b" '.,-"
+# In UTF-8, a-z and U+00C0 to U+017F: in lower case all of them are letters that composing changes no more, but two.
+LATIN = bytes([*range(97, 123), *range(0x80, 0xC0), 0xC3, 0xC4, 0xC5])
+_TIMES, _DIVIDED = b"\xc3\x97", b"\xc3\xb7"
+
+
+def quick_name(text: str, _: object = None) -> bytes | None:
+    """Names in Latin letters.
+
+    >>> quick_name("O'Brien-Smith"), quick_name("Valéry").decode(), quick_name("n.a."), quick_name("東京")
+    (b'obriensmith', 'valéry', None, None)
+    """
+    if len(text) >= 32:  # a digest may be as long
+        return None
+    kept = text.lower().encode("utf-8", "replace")
+    if not kept.isalpha():
+        kept = kept.translate(None, BETWEEN)
+        if not kept.isalpha() and (not kept or kept.translate(None, LATIN) or _TIMES in kept or _DIVIDED in kept):
+            return None
+    return None if kept in WORDS_IN_LETTERS else kept
 
 
 def normalize_name(text: str) -> str | Dropped:
@@ -52,6 +72,15 @@ def letters(lowered: str) -> str:
         if upon_letter:
             kept.append(character)
     return unicodedata.normalize("NFC", "".join(kept)).lower()
+
+
+def quick_gender(text: str, _: object = None) -> bytes | None:
+    """
+    >>> quick_gender("Female"), quick_gender("Mr.")
+    (b'f', None)
+    """
+    known = _GENDERS.get(text.lower())
+    return known.encode() if known else None
 
 
 def normalize_gender(text: str) -> str | Dropped:

@@ -15,6 +15,39 @@ _APPENDIX = re.compile(r"(.+)\.([\w-]{8}|A[Qgw]|B[AQg])", re.ASCII)
 _CARRIER_GRADE_NAT = ipaddress.ip_network("100.64.0.0/10")
 _PRIVATE = [ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
 LONGEST_USER_AGENT = 2_048
+_OCTETS = frozenset(map(str, range(256)))
+_PUBLIC = frozenset(map(str, range(1, 224))) - {"10", "100", "127", "169", "172", "192"}
+"""First octets of which every address is public. Of those left out a part is; `_NOT_PUBLIC` has the other part."""
+_NOT_PUBLIC = frozenset(
+    [
+        ("169", "254"),
+        ("192", "168"),
+        *(("100", str(n)) for n in range(64, 128)),
+        *(("172", str(n)) for n in range(16, 32)),
+    ]
+)
+# Of 2000::/3, which holds every IPv6 address that is given out: https://www.iana.org/assignments/ipv6-address-space
+_GLOBAL = re.compile(r"[23][0-9a-fA-F]{3}(?::[0-9a-fA-F]{1,4}){0,7}(?:::(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*)?)?")
+
+
+def quick_client_ip_address(text: str, _: object = None) -> str | None:
+    """
+    >>> quick_client_ip_address("8.8.4.4"), quick_client_ip_address("2606:4700::1111")
+    ('8.8.4.4', '2606:4700::1111')
+    >>> quick_client_ip_address("172.16.0.1"), quick_client_ip_address("8.8.4.4:443")
+    (None, None)
+    """
+    octets = text.split(".", 4)
+    if len(octets) == 4:
+        first, second = octets[0], octets[1]
+        if not _OCTETS.issuperset(octets):
+            return None
+        is_public = first in _PUBLIC or (first in ("100", "169", "172", "192") and (first, second) not in _NOT_PUBLIC)
+        return text if is_public else None
+    if len(text) >= 40 or not _GLOBAL.fullmatch(text):
+        return None
+    colons = text.count(":")
+    return text if colons == 7 or (colons < 7 and "::" in text) else None
 
 
 @lru_cache(maxsize=4_096)
@@ -49,6 +82,29 @@ def normalize_client_ip_address(text: str) -> str | Dropped:
         parsed = parsed.ipv4_mapped
         address = str(parsed)
     return address + suffix if _is_public(parsed) else Dropped("not a public address")
+
+
+# Words and a space between each two, a bracket before a word alone: no template, and no address spelled out.
+_WORD = r"(?:\((?![adpADP]))?+(?![dD][oO][tT] )(?:rv:)?+[A-Za-z0-9_.,;/)-]++"
+_BROWSER = re.compile(f"{_WORD}(?: {_WORD})*+")
+
+
+def is_of_a_browser(text: str) -> bool:
+    """Whether this is surely a browser's name, longer than any word for nothing, and holds nobody (`personal_data`).
+
+    >>> is_of_a_browser("Mozilla/5.0 (X11; Linux x86_64)"), is_of_a_browser("hash(user_agent) of the browser")
+    (True, False)
+    """
+    fits = 24 < len(text) <= LONGEST_USER_AGENT and _BROWSER.fullmatch(text) is not None
+    return fits and "00" not in text and "wa.me" not in text.lower()
+
+
+def quick_user_agent(text: str, _: object = None) -> str | None:
+    """
+    >>> quick_user_agent("Mozilla/5.0 (X11; Linux x86_64)"), quick_user_agent("Mozilla/5.0")
+    ('Mozilla/5.0 (X11; Linux x86_64)', None)
+    """
+    return text if is_of_a_browser(text) else None
 
 
 @lru_cache(maxsize=4_096)

@@ -8,7 +8,7 @@ may match somebody else. The rule: a number that says that it is international (
 national number gets the calling code of the event's country, else of RELAY_DEFAULT_COUNTRY; without either its digits
 go as they are. What cannot be told apart is dropped: see each `return Dropped(...)` of `normalize_phone`.
 
-The common cases (a plus and enough digits; ten digits in the US or Canada) are decided without a library. The others
+The common cases (a plus and enough digits; ten digits in the US or Canada) are decided by `quick_phone`. The others
 ask libphonenumber where it is installed (extra `phone`), else a table of calling codes and trunk prefixes. Not
 required always: it is 3 MB, and most shops know their customers' numbers with a plus.
 """
@@ -36,6 +36,23 @@ _LONGEST_NATIONAL = 10
 """People write a plus before a national number by mistake; with more digits than this it cannot be national."""
 
 
+def quick_phone(text: str, country: str | None = None) -> bytes | None:
+    """A number that is surely international (a plus, too long to be national), or one of the US or Canada.
+
+    >>> quick_phone("+1 (650) 555-1212"), quick_phone("(650) 555-1212", "us"), quick_phone("(650) 555-1212")
+    (b'16505551212', b'16505551212', None)
+    """
+    if len(text) > 32 or not text.isascii() or "(0" in text:
+        return None
+    if text[:1] == "+":
+        digits = text[1:].encode().translate(None, b" .()-")
+        fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST and digits.isdigit() and digits[0] != ord("0")
+        return digits if fits and digits[1:] != digits[:-1] else None
+    digits = text.encode().translate(None, b" .()-") if country in ("us", "ca") else b""
+    whole = _north_american(digits.decode()) if digits.isdigit() else None
+    return whole.encode() if whole else None
+
+
 def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     """The number's digits with its calling code, or Dropped with the reason why this number is not sent.
 
@@ -46,8 +63,6 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     >>> normalize_phone("12345")
     Dropped(reason='a phone number has 7 to 15 digits')
     """
-    if plain := _plainly_international(text):
-        return plain
     if len(text) > _LONGEST_TEXT:
         return _NO_NUMBER
     folded = clean(text if text.isascii() else ascii_digits(unicodedata.normalize("NFKC", text)))
@@ -70,19 +85,6 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     if country and not international and _with_calling_code(digits, country, international=False) != digits:
         return Dropped("too short to tell a national number from an international one")
     return digits
-
-
-_PLAIN = re.compile(r" *\+[1-9][0-9 .()-]*")
-_SEPARATORS = str.maketrans("", "", "+ .()-")
-
-
-def _plainly_international(text: str) -> str | None:
-    """The digits of a number that is surely international: a plus, separators, too long to be national; else None."""
-    if len(text) > _LONGEST_TEXT or "(0" in text or not _PLAIN.fullmatch(text):
-        return None
-    digits = text.translate(_SEPARATORS)
-    fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST
-    return digits if fits and digits != digits[0] * len(digits) else None
 
 
 # Area code and exchange begin with 2 to 9: https://nanpa.com/numbering

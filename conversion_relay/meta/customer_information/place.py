@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from conversion_relay.meta.customer_information.folding import ascii_digits, name_key
 from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
-from conversion_relay.meta.customer_information.name import letters, normalize_name
+from conversion_relay.meta.customer_information.name import letters, normalize_name, quick_name
 from conversion_relay.meta.customer_information.nothing import is_nothing
 from conversion_relay.meta.customer_information.tables.countries import ALPHA_2, ALPHA_3, NAMES
 from conversion_relay.meta.customer_information.tables.states import CANADA, UNITED_STATES
@@ -26,6 +26,33 @@ def normalize_city(text: str) -> str | Dropped:
     ('newyork', 'stlouis', 'zürich')
     """
     return normalize_name(text)
+
+
+def quick_state(text: str, country: str | None = None) -> bytes | None:
+    """
+    >>> quick_state("California"), quick_state("New South Wales", "au"), quick_state("CA-ON")
+    (b'ca', b'newsouthwales', None)
+    """
+    kept = quick_name(text)
+    return None if kept is None else state_code(kept, text, country)
+
+
+def state_code(kept: bytes, text: str, country: str | None) -> bytes | None:
+    """The state whose letters are `kept`; None where its text could mean another.
+
+    >>> state_code(b"california", "California", None), state_code(b"ontario", "Ontario", "us")
+    (b'ca', b'ontario')
+    """
+    if "-" in text and len(kept) < 12:  # ISO 3166-2, perhaps
+        return None
+    if country is not None and country not in ("us", "ca"):
+        return kept
+    if not kept.isascii():
+        return None
+    name = kept.decode()
+    code = UNITED_STATES.get(name) if country != "ca" else None
+    code = CANADA.get(name) if code is None and country != "us" else code
+    return code.encode() if code else kept
 
 
 @lru_cache(maxsize=2048)
@@ -58,6 +85,19 @@ def normalize_state(text: str, country: str | None = None) -> str | Dropped:
     if country in (None, "ca") and key in CANADA:
         return CANADA[key]
     return kept
+
+
+def quick_zip(text: str, country: str | None = None) -> bytes | None:
+    """
+    >>> quick_zip("10001-1234", "us"), quick_zip("M1 1AE", "gb"), quick_zip("2134", "us"), quick_zip("10001-1234")
+    (b'10001', b'm11ae', None, None)
+    """
+    kept = text.lower().encode().translate(None, b" -") if len(text) < 32 and text.isascii() else b""
+    if not kept.isalnum() or kept.isalpha() or len(kept) < 2:
+        return None
+    if country == "us":
+        return kept[:5] if len(kept) >= 5 and kept.isdigit() else None
+    return None if country is None and "-" in text else kept
 
 
 def normalize_zip(text: str, country: str | None = None) -> str | Dropped:
@@ -110,6 +150,18 @@ def _us_zip(kept: str) -> str:
     if not kept.isdigit():
         return kept
     return kept[:5] if len(kept) >= 5 else kept.zfill(5) if len(kept) >= 3 else ""
+
+
+def quick_country(text: str, _: object = None) -> bytes | None:
+    """
+    >>> quick_country("US"), quick_country("deu"), quick_country("Germany"), quick_country("U.S.A.")
+    (b'us', b'de', b'de', None)
+    """
+    if not (text.isascii() and text.isalpha()):
+        return None
+    key = text.lower()
+    found = key if len(key) == 2 and key in ALPHA_2 else ALPHA_3.get(key) or NAMES.get(key)
+    return found.encode() if found else None
 
 
 @lru_cache(maxsize=2048)

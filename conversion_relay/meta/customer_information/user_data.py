@@ -6,20 +6,23 @@ What could go wrong, and the rule against it:
   in the order they were first seen, each once.
 - A national phone number, a state or a zip cannot be read without its country: the event's own country is read first
   and used for the others; the operator's default country stands in where the event names none.
-- The same cities and first names come again and again: their digests are remembered, in memory only, for a day and a
-  country. Only keys whose values many people share are remembered, so that the memory is no list of persons.
+
+Three ways lead to one answer, from quick to slow: all keys at one look (`common.py`), a quick rule for one key
+(`keys.py`), the careful rule. Nothing is remembered from event to event: to look a person up takes longer.
 """
 
 import datetime
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple, cast
 
-from conversion_relay.meta.customer_information.hashing import Dropped, already_hashed, digest
+from conversion_relay.meta.customer_information.common import common_keys
+from conversion_relay.meta.customer_information.hashing import Dropped, already_hashed, digest, is_digest
 from conversion_relay.meta.customer_information.keys import (
     HASHED,
     NEVER_HASHED,
+    QUICK,
     READABLE_NAMES,
     SENT_AS_NUMBER,
     Context,
@@ -27,7 +30,8 @@ from conversion_relay.meta.customer_information.keys import (
     known_country,
     normalize_and_hash,
 )
-from conversion_relay.meta.customer_information.place import ascii_city, cut_zip
+from conversion_relay.meta.customer_information.nothing import is_digest_of_nothing
+from conversion_relay.meta.customer_information.place import ascii_city, cut_zip, quick_country
 
 MOST_VALUES = 100
 """Of one key: a household, not a customer base. Each value costs a rule and a digest."""
@@ -46,38 +50,67 @@ def match_keys(
     default_country: str | None = None,
     today: datetime.date,
     variants: bool = False,
+    known: dict[str, object] | None = None,
 ) -> tuple[dict[str, object], list[DroppedKey]]:
     """Meta's `user_data`: hashed keys as lists of digests in first-seen order, the others as they are.
 
     Keys by either name, values single or in lists, plain or hashed. What says nothing (None, "", []) is absent.
-    `variants` adds a second digest where Meta's own page script would hash a city or a zip differently.
+    `variants` adds a second digest where Meta's own page script would hash a city or a zip differently. `known`: what
+    `known_keys` found, where it was asked before.
     """
-    wire: dict[str, object] = {}
+    default = known_country(default_country) if default_country else None
+    wire = common_keys(_as_texts(user_data), default) if known is None else _of_one(known, user_data)
     dropped: list[DroppedKey] = []
-    country = _event_country(user_data["country"]) if "country" in user_data else None
-    context, memory = _context(country or known_country(default_country), today)
-    for field, given in user_data.items():
-        key = READABLE_NAMES.get(field, field)
-        if type(given) is not str or not given or key in wire:
-            _take_several(wire, dropped, field, given, context)
-            continue
-        known = memory.get(key)
-        if known is not None and (digest_known := known.get(given)) is not None:
-            wire[key] = [digest_known]
-            continue
-        plain = NEVER_HASHED.get(key)
-        result = plain(given) if plain is not None else _digest(key, given, context)
-        if isinstance(result, Dropped):
-            dropped.append(DroppedKey(field, result.reason))
-        elif plain is not None:
-            wire[key] = int(result) if key in SENT_AS_NUMBER else result
-        else:
-            wire[key] = [result]
-            if known is not None:
-                _remember(known, given, result)
+    if len(wire) != len(user_data):
+        _take_others(wire, dropped, user_data, default, today)
     if variants:
         _add_variants(wire, user_data)
     return wire, dropped
+
+
+def _of_one(known: dict[str, object], user_data: Mapping[str, object]) -> dict[str, object]:
+    """Without the keys that come by both of their names."""
+    for name, key in READABLE_NAMES.items():
+        if name != key and name in user_data and key in user_data:
+            known.pop(key, None)
+    return known
+
+
+def _as_texts(user_data: Mapping[str, object]) -> dict[str, object]:
+    """What stands alone in its key, by Meta's names."""
+    texts: dict[str, object] = {}
+    for field, given in user_data.items():
+        key, one = _PLAN[field][0], given[0] if type(given) is list and len(given) == 1 else given
+        texts[key] = one if type(one) is str and key not in texts else ""
+    return texts
+
+
+def _take_others(
+    wire: dict[str, object],
+    dropped: list[DroppedKey],
+    user_data: Mapping[str, object],
+    default: str | None,
+    today: datetime.date,
+) -> None:
+    """What has no common shape, key by key."""
+    common = set(wire)
+    country = (_event_country(user_data["country"]) if "country" in user_data else None) or default
+    for field, given in user_data.items():
+        key, quick, is_hashed = _PLAN[field]
+        if key in common:
+            continue
+        one = given[0] if type(given) is list and len(given) == 1 else given
+        if type(one) is str and key not in wire:
+            found = quick(one, country)
+            if found is not None:
+                wire[key] = [sha256(found).hexdigest()] if is_hashed else found  # type: ignore[arg-type]
+                continue
+            if is_hashed and is_digest(one) and not is_digest_of_nothing(one):
+                wire[key] = [one]
+                continue
+            if not one and one is given:
+                continue
+        _take_several(wire, dropped, field, given, Context(country, today))
 
 
 def _add_variants(wire: dict[str, object], user_data: Mapping[str, object]) -> None:
@@ -123,23 +156,6 @@ def _take_several(
         wire[key] = list(digests)
 
 
-_SHARED_BY_MANY = ("fn", "ln", "ct", "st", "zp", "country", "ge")
-"""Keys whose values repeat from person to person; what they come to is remembered, per country, in memory alone."""
-_MOST_REMEMBERED = 1_024
-
-
-@lru_cache(maxsize=16)
-def _context(country: str | None, today: datetime.date) -> tuple[Context, dict[str, dict[str, str]]]:
-    """The context of a country and a day, with the digests that are remembered for it: key -> text -> digest."""
-    return Context(country, today), {key: {} for key in _SHARED_BY_MANY}
-
-
-def _remember(known: dict[str, str], text: str, digest_known: str) -> None:
-    if len(known) >= _MOST_REMEMBERED:
-        known.clear()
-    known[text] = digest_known
-
-
 def _digest(key: str, text: str, context: Context) -> str | Dropped:
     result = normalize_and_hash(key, text, context)
     return result if isinstance(result, Dropped) else result[1]
@@ -157,8 +173,19 @@ def _several(field: str, given: object) -> Iterator[tuple[str, object]]:
 
 def _event_country(given: object) -> str | None:
     if isinstance(given, str):
-        return known_country(given)
+        return quick.decode() if (quick := quick_country(given)) else known_country(given)
     for _, value in islice(_several("country", given), MOST_VALUES):
         if isinstance(value, str) and (found := known_country(value)):
             return found
     return None
+
+
+def _no_quick_rule(_: str, __: str | None) -> None:
+    return None
+
+
+_PLAN = {
+    field: (key, QUICK.get(key, _no_quick_rule), key in HASHED)
+    for field, key in (READABLE_NAMES | {key: key for key in (*HASHED, *NEVER_HASHED)}).items()
+}
+"""Name of a key, either one -> Meta's name, its quick rule, whether it is hashed."""

@@ -17,15 +17,15 @@ def read(db: apsw.Connection, sql: str, values: tuple[Any, ...] = ()) -> list[tu
 
 def move(db: apsw.Connection, dataset: int, source: str, target: str, n: int) -> None:
     if n and source != target:
-        add(db, dataset, source, -n)
-        add(db, dataset, target, n)
+        db.execute(f"INSERT INTO tally VALUES (?, ?, ?), (?, ?, ?) {_ADD}", (dataset, source, -n, dataset, target, n))
 
 
 def add(db: apsw.Connection, dataset: int, state: str, n: int) -> None:
     if n:
-        db.execute(
-            "INSERT INTO tally VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (dataset, state, n)
-        )
+        db.execute(f"INSERT INTO tally VALUES (?, ?, ?) {_ADD}", (dataset, state, n))
+
+
+_ADD = "ON CONFLICT DO UPDATE SET n = n + excluded.n"
 
 
 def make_dataset_id(db: apsw.Connection, name: str) -> int:

@@ -14,6 +14,9 @@ The rules.
 3. *An error that concerns the file is not handled here* but in `writer.py`, which opens the file anew. Two are:
    a locked file refuses the group after BUSY_SECONDS; a full disk refuses what adds, and does what settles one job at a
    time (`disk.py`).
+4. *The log is copied after the answers.* SQLite by itself copies it inside of the commit that makes it too long, so
+   that every now and then a caller waits for the copying of 16 MB. Here it is copied between two groups, and early,
+   a little at a time: whoever comes meanwhile waits for about two fsyncs.
 
 Rejected: a savepoint for each job from the start (each page that a job changes would be copied first, in every
 transaction, for an error that almost never happens); a connection for each caller (SQLite has one writer at a time
@@ -24,7 +27,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import apsw
 
@@ -36,6 +39,8 @@ from conversion_relay.outbox.sqlite.file import PAGE, Unusable, concerns_file, e
 
 BUSY_SECONDS = 2.0
 """A caller waits at most this long for a file that another process holds locked."""
+LOG_PAGES = 1_000
+"""At this length the log is copied; at less, where the file's own limit is lower."""
 SHORT_OF_SPACE = "the disk is nearly full; nothing new is accepted until there is room, what is stored is delivered"
 Result = TypeVar("Result")
 Work = Callable[[apsw.Connection], Result]
@@ -55,10 +60,13 @@ class Groups:
 
     def __init__(self, file: Connections, room: Room) -> None:
         self._file, self._room = file, room
+        self._log_pages = self._most_log_pages = 0
+        self._watched: apsw.Connection | None = None
 
     def commit(self, jobs: list[Job]) -> None:
         """Every job gets its answer here, after the commit or with the reason why there was none; unless an error that
         concerns the file is raised, which leaves some unanswered."""
+        self._watch_log()
         if self._room.is_short(self._free_inside):
             jobs = _refuse_additions(jobs)
         try:
@@ -119,12 +127,33 @@ class Groups:
         if trouble := self._file.trouble():
             raise Unusable(trouble)
 
-    def checkpoint(self) -> bool:
-        """Copy the log into the file and cut it to nothing; whether that could be done now."""
+    def checkpoint(self, how: Literal["TRUNCATE", "PASSIVE"] = "TRUNCATE") -> bool:
+        """Copy the log into the file and cut it to nothing; whether that could be done now. PASSIVE: as much as can be
+        copied without waiting for readers, and the next commit begins the log anew."""
         with contextlib.suppress(apsw.BusyError, apsw.FullError):
-            ((is_busy, _, _),) = read(self._file.writer, "PRAGMA wal_checkpoint(TRUNCATE)")
+            ((is_busy, _, _),) = read(self._file.writer, f"PRAGMA wal_checkpoint({how})")
             return not is_busy
         return False
+
+    def copy_log(self) -> None:
+        """When it is long; between two groups."""
+        if 0 < self._most_log_pages <= self._log_pages:
+            self._log_pages = 0
+            self._refuse_another_file()
+            self.checkpoint("PASSIVE")
+
+    def _watch_log(self) -> None:
+        """Of each connection, since the file may have been opened anew. https://sqlite.org/c3ref/wal_hook.html: with a
+        hook of ours SQLite no longer copies by itself."""
+        db = self._file.writer
+        if db is not self._watched:
+            ((most,),) = read(db, "PRAGMA wal_autocheckpoint")
+            self._watched, self._most_log_pages = db, min(most, LOG_PAGES)
+            db.set_wal_hook(self._note_log)
+
+    def _note_log(self, _: apsw.Connection, name: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
 
     def _free_inside(self) -> int:
         with contextlib.suppress(apsw.Error):

@@ -50,9 +50,12 @@ MOST_KEY = 2**63 - 1
 def dequeue(db: apsw.Connection, dataset: int, limit: int, now: float) -> "array[int]":
     """The keys. Fresh events first; where others wait too, half of the places are theirs, by deadline."""
     shift_lanes(db, dataset, now)
-    ((fresh,),) = read(db, _COUNT, (dataset, LIVE, limit))
+    live, last = _first(db, dataset, LIVE, limit)
+    fresh = len(live)
     waiting = _dequeue(db, dataset, BACKLOG, limit - min(fresh, limit // 2))
-    return _dequeue(db, dataset, LIVE, limit - len(waiting)) + waiting
+    if fresh > limit - len(waiting):
+        live, last = _first(db, dataset, LIVE, limit - len(waiting))
+    return _delete(db, dataset, LIVE, live, last) + waiting
 
 
 def dequeue_suspects(db: apsw.Connection, dataset: int, limit: int, now: float) -> "array[int]":
@@ -61,13 +64,21 @@ def dequeue_suspects(db: apsw.Connection, dataset: int, limit: int, now: float) 
     return _dequeue(db, dataset, SUSPECTS, limit, now)
 
 
-_COUNT = "SELECT count(*) FROM (SELECT 1 FROM queue WHERE dataset = ? AND lane = ? LIMIT ?)"
-
-
 def _dequeue(db: apsw.Connection, dataset: int, lane: int, limit: int, until: float = 1e18) -> "array[int]":
-    """The first of a lane, in one row: for every row of its own the writing thread would wait for its turn to run."""
+    return _delete(db, dataset, lane, *_first(db, dataset, lane, limit, until))
+
+
+def _first(
+    db: apsw.Connection, dataset: int, lane: int, limit: int, until: float = 1e18
+) -> tuple["array[int]", float | None]:
+    """The first keys of a lane and the last one's rank, in one row: for every row of its own the writing thread would
+    wait for its turn to run."""
     ((listed, last_rank),) = read(db, _FIRST, (dataset, lane, until, limit))
-    keys = array("q", _keys_decoder.decode(listed))
+    return array("q", _keys_decoder.decode(listed)), last_rank
+
+
+def _delete(db: apsw.Connection, dataset: int, lane: int, keys: "array[int]", last_rank: float | None) -> "array[int]":
+    """The first ones of a lane leave it."""
     if keys:
         db.execute(_DEQUEUE, (dataset, lane, last_rank, keys[-1]))
     return keys

@@ -128,11 +128,13 @@ class SqliteOutbox:
         self._take_back(lease.token, unsent=True)
 
     def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
-        return rows.revoked(self._database.read, array("q", (event.key for event in events)))
+        return rows.revoked(self._database.read, array("q", [event.key for event in events]))
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
-        groups = rows.by_verdict(settlements)
-        self._database.submit(lambda db: rows.settle(db, lease.token, groups, attempt, now)).result()
+        groups = [(verdict, array("q", [event.key for event in events])) for verdict, events in settlements]
+        # Without the lease: its events would be freed by the one thread that writes.
+        work = partial(rows.settle, token=lease.token, groups=groups, attempt=attempt, now=now)
+        self._database.submit(work).result()
 
     def waiting(self, now: float) -> dict[str, float]:
         leases, rows = self._database.latest(LEASES, look.WAITING)

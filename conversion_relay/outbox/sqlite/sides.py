@@ -23,13 +23,14 @@ Rejected: asking Meta (its figures come a day later, and only for the last 48 ho
 that is repeated would count twice).
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
+import msgspec
 
 from conversion_relay.outbox.protocol import SideCounts
+from conversion_relay.outbox.sqlite.books import read
 from conversion_relay.outbox.sqlite.look import Read
 
 MOST_NAMES = 200
@@ -38,40 +39,76 @@ PIXEL_SECONDS = 8 * 86_400
 PRUNED_AT_ONCE = 5_000
 
 
-def count_stored(db: apsw.Connection, stored: Mapping[tuple[int, str], int], first_key: int) -> None:
-    """Events were just stored, so many of each (dataset, event name); their keys begin with `first_key`."""
-    both: Counter[tuple[int, str]] = Counter()
-    if stored and db.execute("SELECT EXISTS (SELECT 1 FROM pixel)").fetchall() == [(1,)]:
-        for dataset, name, n in db.execute(_REPORTED_BEFORE, (first_key,)):
-            both[dataset, name] = n
-    for (dataset, name), n in stored.items():
-        met = both[dataset, name]
-        _add(db, dataset, name, both=met, browser_only=-met, server_only=n - met)
+def count_stored(db: apsw.Connection, first_key: int) -> None:
+    """Events were just stored, whose keys begin with `first_key`."""
+    ((found,),) = read(db, _STORED, (first_key,))
+    rows = _rows_decoder.decode(found)
+    _add(db, [(dataset, name, "server_only", n - met) for dataset, name, n, met in rows])
+    _meet(db, [(dataset, name, met) for dataset, name, _, met in rows if met], "browser_only")
 
 
-_REPORTED_BEFORE = """
-SELECT event.dataset, event.event_name, count(*) FROM event JOIN pixel USING (event_id, dataset, event_name)
-WHERE event.key >= ? GROUP BY 1, 2
+_STORED = """
+SELECT json_group_array(json_array(dataset, event_name, n, met)) FROM (
+  SELECT event.dataset, event.event_name, count(*) AS n, count(pixel.at) AS met
+  FROM event LEFT JOIN pixel USING (event_id, dataset, event_name) WHERE event.key >= ? GROUP BY 1, 2)
 """
 
 
 def note_pixel(db: apsw.Connection, dataset: int, pairs: Sequence[tuple[str, str]], now: float) -> None:
-    known_names = {name for (name,) in db.execute(_NAMES, (dataset,))}
-    for name, event_id in pairs:
-        if name not in known_names and len(known_names) >= MOST_NAMES:
-            continue
-        known_names.add(name)
-        db.execute("INSERT INTO pixel VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (event_id, dataset, name, now))
-        if db.changes() == 0:
-            continue
-        if db.execute(_IS_STORED, (event_id, dataset, name)).fetchall():
-            _add(db, dataset, name, both=1, server_only=-1)
-        else:
-            _add(db, dataset, name, browser_only=1)
+    reports = _encode(_within_names(db, dataset, pairs)).decode()
+    ((found,),) = read(db, _NEW_REPORTS, (dataset, reports))
+    db.execute(_INSERT_REPORTS, (dataset, reports, now))
+    rows = _rows_decoder.decode(found)
+    _add(db, [(dataset, name, "browser_only", n - met) for _, name, n, met in rows])
+    _meet(db, [(dataset, name, met) for _, name, _, met in rows if met], "server_only")
 
 
-_NAMES = "SELECT DISTINCT event_name FROM meter WHERE dataset = ?"
-_IS_STORED = "SELECT 1 FROM event WHERE event_id = ? AND dataset = ? AND event_name = ?"
+def _within_names(db: apsw.Connection, dataset: int, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Without what would bring up more than MOST_NAMES names."""
+    ((found,),) = read(db, _NAMES, (dataset,))
+    known_names = set(_names_decoder.decode(found))
+    kept = []
+    for name, event_id in dict.fromkeys(pairs):
+        if name in known_names or len(known_names) < MOST_NAMES:
+            known_names.add(name)
+            kept.append((name, event_id))
+    return kept
+
+
+_NAMES = "SELECT json_group_array(DISTINCT event_name) FROM meter WHERE dataset = ?"
+# A report that is known counts nothing.
+_NEW_REPORTS = """
+SELECT json_group_array(json_array(?1, name, n, met)) FROM (
+  SELECT value ->> 0 AS name, count(*) AS n, count(event.key) AS met
+  FROM json_each(?2) LEFT JOIN event ON event_id = value ->> 1 AND dataset = ?1 AND event_name = value ->> 0
+  WHERE NOT EXISTS (SELECT 1 FROM pixel WHERE event_id = value ->> 1 AND dataset = ?1 AND event_name = value ->> 0)
+  GROUP BY 1)
+"""
+_INSERT_REPORTS = """
+INSERT INTO pixel SELECT value ->> 1, ?1, value ->> 0, ?3 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING
+"""
+
+
+def _meet(db: apsw.Connection, met: list[tuple[int, str, int]], side: str) -> None:
+    """So many of each (dataset, event name) came from `side` alone until now."""
+    if met:
+        _add(db, [(dataset, name, "both", n) for dataset, name, n in met])
+        db.execute(_TAKE, (_encode(met).decode(), side))
+
+
+def _add(db: apsw.Connection, cells: list[tuple[int, str, str, int]]) -> None:
+    db.execute(_ADD, (_encode(cells).decode(),))
+
+
+_ADD = """
+INSERT INTO meter SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE value ->> 3
+ON CONFLICT DO UPDATE SET n = n + excluded.n
+"""
+# Not below zero: a salvaged file may have lost the reports that were counted.
+_TAKE = """
+UPDATE meter SET n = max(0, n - (met.value ->> 2)) FROM json_each(?1) AS met
+WHERE dataset = met.value ->> 0 AND event_name = met.value ->> 1 AND side = ?2
+"""
 
 
 def prune(db: apsw.Connection, now: float) -> int:
@@ -100,9 +137,9 @@ DELETE FROM pixel WHERE (event_id, dataset, event_name) IN (
 """
 
 
-def deduplication(read: Read) -> dict[str, dict[str, SideCounts]]:
+def deduplication(read_rows: Read) -> dict[str, dict[str, SideCounts]]:
     found: dict[str, dict[str, dict[str, int]]] = {}
-    for dataset, name, side, n in read(_METER):
+    for dataset, name, side, n in read_rows(_METER):
         found.setdefault(dataset, {}).setdefault(name, {})[side] = n
     return {dataset: {name: SideCounts(**sides) for name, sides in names.items()} for dataset, names in found.items()}
 
@@ -110,13 +147,6 @@ def deduplication(read: Read) -> dict[str, dict[str, SideCounts]]:
 _METER = "SELECT name, event_name, side, n FROM meter JOIN dataset ON id = dataset ORDER BY 1, 2"
 
 
-def _add(db: apsw.Connection, dataset: int, name: str, **moved: int) -> None:
-    for side, n in moved.items():
-        if n:
-            db.execute(_COUNT, (dataset, name, side, n))
-
-
-# Not below zero: a salvaged file may have lost the reports that were counted.
-_COUNT = """
-INSERT INTO meter VALUES (?1, ?2, ?3, max(0, ?4)) ON CONFLICT DO UPDATE SET n = max(0, n + ?4)
-"""
+_encode = msgspec.json.Encoder().encode
+_rows_decoder = msgspec.json.Decoder(list[tuple[int, str, int, int]])
+_names_decoder = msgspec.json.Decoder(list[str])

@@ -157,6 +157,7 @@ class Writer:
             if jobs:
                 self._open()
                 self._groups.commit(jobs)
+                self._groups.copy_log()
             if self.empties_log and self.file.is_open:
                 self.empties_log = not self._groups.checkpoint()
         except Exception as error:

@@ -2,11 +2,16 @@
 
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from conversion_relay.event import Event, UserData
 from conversion_relay.intake.accept import Acceptance, Policy, Submission, accept
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub.members import VERBATIM
 from conversion_relay.meta.customer_information import PLAIN_KEYS
+from conversion_relay.meta.customer_information.network import is_of_a_browser
+from conversion_relay.personal_data import held
 
 NOW = 1_795_435_200.0
 
@@ -55,4 +60,51 @@ def test_match_keys_without_a_form_of_their_own_are_looked_at():
     """A new key of Meta's is among them unless somebody says what form it has."""
     assert (
         {"client_user_agent", "anon_id", "subscription_id", "ctwa_clid", "page_id", "ig_sid"} <= VERBATIM < PLAIN_KEYS
+    )
+
+
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "Mozilla/5.0",
+                "(at)",
+                "(dot)",
+                "(Windows",
+                "NT",
+                "dot",
+                "Dot",
+                "at",
+                "joe",
+                "example",
+                "com",
+                "(650)",
+                "+1",
+            ),
+            *(
+                "rv:142.0)",
+                "rv:49301234567",
+                "WA.me",
+                "tel:4930123456",
+                "0049301234567",
+                "/0049",
+                "30123456",
+                "wa.me/4930123456",
+            ),
+            *("x@y.example", "(", ")"),
+        ]
+    ),
+    max_size=12,
+)
+
+
+@given(words=WORDS, between=st.sampled_from([" ", "", "  "]))
+def test_what_is_taken_for_a_browser_holds_nobody(words, between):
+    text = between.join(words)
+    assert not is_of_a_browser(text) or held(text) is None
+
+
+def test_most_browsers_are_known_at_a_look():
+    assert is_of_a_browser(
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
     )

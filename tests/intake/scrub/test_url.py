@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversion_relay.intake.scrub import QUERY_KEYS, scrub_url
+from conversion_relay.intake.scrub import QUERY_KEYS, careful_url, quick_url, scrub_page, scrub_url
 from conversion_relay.personal_data import held
 
 EMAIL = "canary.person@example.org"
@@ -112,3 +112,54 @@ def test_any_text_is_a_url_without_an_address_or_none_and_scrubbing_again_change
         scrubbed = scrub_url(url)
         assert scrub_url(scrubbed) == scrubbed
         assert scrubbed is None or urlsplit(scrubbed).scheme in ("http", "https", "android-app", "ios-app")
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            *"/?&=#.-~_:%+@; [",
+            "https://",
+            "http://",
+            "shop.example",
+            "wa.me",
+            "WA.me",
+            "tel:",
+            "0049",
+            "00",
+            "4930123456",
+        ),
+        *(
+            *sorted(QUERY_KEYS),
+            "page",
+            "phone",
+            "email",
+            "joe",
+            "example.com",
+            "amp;",
+            "&lt=5",
+            "&period",
+            "&plus",
+            "%40",
+        ),
+    ]
+)
+
+
+@given(before=st.sampled_from(["", "https://a.de/"]), pieces=st.lists(PIECES, max_size=14))
+def test_where_the_quick_look_answers_it_answers_what_the_careful_one_does(before, pieces):
+    url = before + "".join(pieces)
+    quick = quick_url(url)
+    assert quick is None or (quick == careful_url(url) and (quick == url or held(url) is None))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.example.com/courses/course-100?utm_source=fb",
+        "https://shop.example/Product_1/?variant=42&fbclid=IwAR2F4-dbP0l7Mn1I_Q&utm_id=120210000000000000#reviews",
+        "https://shop.example",
+        "http://a-b.shop.example/x.html?q=",
+    ],
+)
+def test_what_most_pages_and_campaigns_have_for_a_url_is_known_to_the_quick_look(url):
+    assert quick_url(url) == careful_url(url) == scrub_page("event_source_url", url, [])

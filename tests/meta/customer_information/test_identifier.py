@@ -3,10 +3,10 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conversion_relay.meta.customer_information.hashing import Dropped
+from conversion_relay.meta.customer_information.hashing import PLACEHOLDER, Dropped
 from conversion_relay.meta.customer_information.identifier import (
     normalize_external_id,
     normalize_fbc,
@@ -16,6 +16,7 @@ from conversion_relay.meta.customer_information.identifier import (
     normalize_number,
     normalize_verbatim,
 )
+from conversion_relay.meta.customer_information.nothing import is_nothing
 
 
 @pytest.mark.parametrize(
@@ -147,8 +148,10 @@ def test_a_mobile_advertiser_id_is_a_uuid_with_its_dashes(text):
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=1_024))
+@example("NAN")
 def test_an_id_that_only_meta_understands_is_passed_on_as_it_came(text):
-    assert normalize_verbatim(text) == text
+    """Or it is a word for nothing, which is no id of anybody."""
+    assert normalize_verbatim(text) == (PLACEHOLDER if is_nothing(text) else text)
 
 
 @pytest.mark.parametrize("text", ["a" * 1_025, "a\nb", "a\x00", "\u202eabc", "a\x7f"])

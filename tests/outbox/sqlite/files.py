@@ -37,7 +37,7 @@ def drained(outbox: SqliteOutbox) -> dict[str, bytes]:
     """What a worker would send, by id; damaged events end as dead letters."""
     sent = {}
     while lease := outbox.claim("1", 1_000, 60, NOW):
-        verdicts = [(e, Delivered() if e.intact else Dead("corrupt")) for e in lease.events]
+        verdicts = [(Delivered() if e.intact else Dead("corrupt"), [e]) for e in lease.events]
         outbox.settle(lease, verdicts, None, NOW)
         sent |= {e.event_id: e.body for e in lease.events if e.intact}
     return sent

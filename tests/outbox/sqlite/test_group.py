@@ -1,9 +1,13 @@
 """Jobs share a transaction; one that fails, fails alone, unless the file is what is wrong."""
 
+import queue
+import threading
+
 import apsw
 import pytest
 
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
+from conversion_relay.outbox.sqlite.database import Database
 from tests.outbox.sqlite.files import or_none
 from tests.outbox.sqlite.jobs import NAMES, PATIENCE, add, add_and_fail, answer, in_one_group, lose, named
 from tests.processes import until
@@ -109,3 +113,24 @@ class TestAJobThatFails:
         assert isinstance(answer(futures[2]), OutboxUnavailable)
         assert until(lambda: or_none(lambda: database.submit(add("c")).result(PATIENCE))) == "c"
         assert database.read(NAMES) == [("c",)]
+
+
+def test_the_log_is_copied_after_the_answers_and_does_not_grow(database, monkeypatch):
+    monkeypatch.setattr("conversion_relay.outbox.sqlite.group.LOG_PAGES", 20)
+    database.submit(add("first")).result(PATIENCE)
+    log = database.path.with_name(database.path.name + "-wal")
+    for n in range(60):
+        may_go_on: threading.Event = threading.Event()
+        seen: queue.SimpleQueue[int] = queue.SimpleQueue()
+        database.submit(lambda _, go_on=may_go_on: go_on.wait(PATIENCE))
+        told = database.submit(add(f"{n:03}" + "x" * 4_000))
+        told.add_done_callback(lambda _, seen=seen: seen.put(not_copied(database)))
+        may_go_on.set()
+        assert seen.get(timeout=PATIENCE) > 0, "a caller waited for the copying"
+    assert log.stat().st_size < 60 * 4_200, "what was copied makes room for what comes"
+
+
+def not_copied(database: Database) -> int:
+    """Frames of the log; called in the writing thread."""
+    ((_, frames, copied),) = database.writer.execute("PRAGMA wal_checkpoint(NOOP)").fetchall()
+    return frames - copied

@@ -31,7 +31,7 @@ def put_into(db: apsw.Connection, state: str, name: str = "Lead", event_id: str 
         return
     keys = rows.claim(db, "token", "us", "1", NOW, NOW + 60, 1)
     if state != "leased":
-        rows.settle(db, "token", {PUT_INTO[state]: keys}, REFUSED, NOW)  # type: ignore[dict-item]
+        rows.settle(db, "token", [(PUT_INTO[state], keys)], REFUSED, NOW)  # type: ignore[dict-item]
 
 
 def book(db: apsw.Connection) -> dict[str, int]:

@@ -38,7 +38,7 @@ def sealed(
 
 
 def settle_all(outbox: Leases, lease: Lease, verdict: Verdict, attempt: Attempt | None = None) -> None:
-    outbox.settle(lease, [(event, verdict) for event in lease.events], attempt, NOW)
+    outbox.settle(lease, [(verdict, lease.events)], attempt, NOW)
 
 
 def claim(outbox: Leases, limit: int = 1000, now: float = NOW, dataset: str = "1") -> Lease:
@@ -70,8 +70,8 @@ class Backend:
     def kill(self, outbox: Any, event_ids: Sequence[str]) -> None:
         """These events were refused by Meta, with the answer REFUSED, and are one dead letter each."""
         lease = claim(outbox)
-        dying = [(event, Dead("meta_100_2804009")) for event in lease.events if event.event_id in event_ids]
-        outbox.settle(lease, dying, REFUSED, NOW)
+        dying = [event for event in lease.events if event.event_id in event_ids]
+        outbox.settle(lease, [(Dead("meta_100_2804009"), dying)], REFUSED, NOW)
         outbox.release(lease)
 
     @pytest.fixture

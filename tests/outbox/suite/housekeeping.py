@@ -30,7 +30,7 @@ class HousekeepingSuite(Backend):
     def test_the_ledger_forgets_after_eight_days_and_the_books_do_not(self, outbox):
         outbox.put([sealed("a"), sealed("b")], NOW)
         lease = claim(outbox)
-        outbox.settle(lease, [(lease.events[0], Delivered()), (lease.events[1], Dead("x"))], REFUSED, NOW)
+        outbox.settle(lease, [(Delivered(), [lease.events[0]]), (Dead("x"), [lease.events[1]])], REFUSED, NOW)
         assert outbox.prune(NOW + 7 * 86_400) == 0
         assert outbox.prune(NOW + 9 * 86_400) == 1
         assert outbox.find("a") == [] and outbox.find("b")[0].history == (REFUSED,)

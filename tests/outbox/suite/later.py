@@ -11,6 +11,16 @@ from tests.outbox.suite.backend import NOW, REFUSED, Backend, claim, sealed, set
 
 
 class LaterSuite(Backend):
+    def test_what_came_between_the_events_of_a_verdict_is_not_theirs(self, outbox):
+        self.put(outbox, [sealed("a"), sealed("b", dataset="2"), sealed("c"), sealed("d"), sealed("e")])
+        mine, theirs = claim(outbox), claim(outbox, dataset="2")
+        a, c, d, e = mine.events
+        outbox.settle(mine, [(Delivered(), [a, d]), (RetryAt(NOW + 60, "short_count"), [c, e])], None, NOW)
+        assert not outbox.revoked([theirs.events[0]])
+        settle_all(outbox, theirs, RetryAt(NOW + 60, "short_count"))
+        again = [event for name in "12" for event in claim(outbox, dataset=name, now=NOW + 61).events]
+        assert sorted(event.event_id for event in again if event.intact) == ["b", "c", "e"]
+
     def test_many_claimers_at_once_get_each_event_once(self, outbox):
         outbox.put([sealed(str(n)) for n in range(500)], NOW)
         seen: list[str] = []
@@ -74,7 +84,7 @@ class LaterSuite(Backend):
     def test_a_released_lease_waits_again_as_if_nothing_had_been_sent(self, outbox):
         outbox.put([sealed("a"), sealed("b")], NOW)
         lease = claim(outbox)
-        outbox.settle(lease, [(lease.events[0], Delivered())], None, NOW)
+        outbox.settle(lease, [(Delivered(), [lease.events[0]])], None, NOW)
         outbox.release(lease)
         again = claim(outbox)
         assert [(event.event_id, event.attempts, event.sent_at) for event in again.events] == [("b", 0, None)]
@@ -109,14 +119,14 @@ class LaterSuite(Backend):
     def test_suspects_wait_in_a_lane_of_their_own_and_keep_nobody_waiting(self, outbox):
         outbox.put([sealed("a"), sealed("b"), sealed("c")], NOW)
         lease = claim(outbox)
-        outbox.settle(lease, [(lease.events[0], Suspect(NOW)), (lease.events[1], Suspect(NOW + 60))], REFUSED, NOW)
+        outbox.settle(lease, [(Suspect(NOW), [lease.events[0]]), (Suspect(NOW + 60), [lease.events[1]])], REFUSED, NOW)
         outbox.release(lease)
         assert outbox.waiting(NOW) == {"1": 0.0} and outbox.suspects(NOW) == {"1": NOW}
         assert [event.event_id for event in claim(outbox).events] == ["c"]
         assert outbox.waiting(NOW) == {} and outbox.claim("1", 10, 60, NOW + 600) is None
         suspects = outbox.claim_suspects("1", 10, 60, NOW)
         assert [(event.event_id, event.attempts) for event in suspects.events] == [("a", 0)]
-        outbox.settle(suspects, [(suspects.events[0], Delivered())], None, NOW)
+        outbox.settle(suspects, [(Delivered(), [suspects.events[0]])], None, NOW)
         assert outbox.suspects(NOW) == {"1": NOW + 60} and outbox.claim_suspects("1", 10, 60, NOW + 59) is None
         assert [event.event_id for event in outbox.claim_suspects("1", 10, 60, NOW + 60).events] == ["b"]
         assert outbox.suspects(NOW) == {} and outbox.counts()["1"].imbalance == 0
@@ -170,6 +180,6 @@ class LaterSuite(Backend):
     def test_waiting_says_when_the_first_event_of_a_dataset_is_due(self, outbox):
         outbox.put([sealed("a"), sealed("b"), sealed("c", dataset="2")], NOW)
         lease = claim(outbox)
-        outbox.settle(lease, [(lease.events[0], RetryAt(NOW + 60, "short_count"))], None, NOW)
-        outbox.settle(lease, [(lease.events[1], RetryAt(NOW + 30, "short_count"))], None, NOW)
+        outbox.settle(lease, [(RetryAt(NOW + 60, "short_count"), [lease.events[0]])], None, NOW)
+        outbox.settle(lease, [(RetryAt(NOW + 30, "short_count"), [lease.events[1]])], None, NOW)
         assert outbox.waiting(NOW) == {"1": NOW + 30, "2": 0.0}

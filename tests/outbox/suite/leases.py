@@ -40,10 +40,10 @@ class LeasesSuite(Backend):
     def test_a_stale_token_settles_none_of_its_events(self, outbox):
         self.put(outbox, [sealed("a"), sealed("b")])
         lease = claim(outbox)
-        outbox.settle(lease, [(lease.events[1], Delivered())], None, NOW)
+        outbox.settle(lease, [(Delivered(), [lease.events[1]])], None, NOW)
         with pytest.raises(LeaseLost):
             settle_all(outbox, lease, Dead("all"))
-        outbox.settle(lease, [(lease.events[0], Delivered())], None, NOW)  # it was still held by this lease
+        outbox.settle(lease, [(Delivered(), [lease.events[0]])], None, NOW)  # it was still held by this lease
 
     def test_nothing_is_claimed_where_nothing_waits(self, outbox):
         assert outbox.claim("1", 10, 60, NOW) is None and outbox.waiting(NOW) == {}
@@ -56,22 +56,22 @@ class LeasesSuite(Backend):
         lease = claim(three)
         verdicts = [Delivered(), Dead("meta_100"), RetryAt(NOW + 60, "short_count")]
         for event, verdict in zip(lease.events, verdicts, strict=True):
-            three.settle(lease, [(event, verdict)], None, NOW)
+            three.settle(lease, [(verdict, [event])], None, NOW)
         with pytest.raises(LeaseLost):
-            three.settle(lease, [(lease.events[2], Delivered())], None, NOW)
+            three.settle(lease, [(Delivered(), [lease.events[2]])], None, NOW)
 
     def test_a_lease_cannot_settle_what_another_one_holds(self, three):
         mine, theirs = claim(three, limit=1), claim(three, limit=2)
         with pytest.raises(LeaseLost):
-            three.settle(mine, [(theirs.events[0], Delivered())], None, NOW)
+            three.settle(mine, [(Delivered(), [theirs.events[0]])], None, NOW)
         with pytest.raises(LeaseLost):
-            three.settle(mine, [(mine.events[0], Delivered()), (theirs.events[0], Delivered())], None, NOW)
+            three.settle(mine, [(Delivered(), [mine.events[0]]), (Delivered(), [theirs.events[0]])], None, NOW)
         settle_all(three, theirs, Delivered())
         settle_all(three, mine, Delivered())
 
     def test_what_is_left_of_a_released_lease_is_claimed_as_if_nothing_had_happened(self, three):
         lease = claim(three)
-        three.settle(lease, [(lease.events[1], Delivered())], None, NOW)
+        three.settle(lease, [(Delivered(), [lease.events[1]])], None, NOW)
         three.release(lease)
         assert three.waiting(NOW) == {"1": 0.0}
         again = claim(three)

@@ -34,7 +34,9 @@ class OperatorSuite(Backend):
         outbox.put([sealed(str(n)) for n in range(7)], NOW)
         lease = claim(outbox, limit=6)
         verdicts = [Delivered(), Dead("x"), Expired(), RetryAt(NOW + 9, "y"), Park(NOW + 9, "z")]
-        outbox.settle(lease, list(zip(lease.events, verdicts, strict=False)), None, NOW)
+        outbox.settle(
+            lease, [(verdict, [event]) for verdict, event in zip(verdicts, lease.events, strict=False)], None, NOW
+        )
         book = outbox.counts()["1"]
         assert (book.pending, book.leased, book.delivered, book.dead, book.expired) == (3, 1, 1, 1, 1)
         assert book.accepted == 7 and book.imbalance == 0
@@ -52,7 +54,7 @@ class OperatorSuite(Backend):
         outbox.put([sealed("a"), sealed("b"), sealed("c")], NOW)
         lease = claim(outbox)
         for at, event in enumerate(lease.events):
-            outbox.settle(lease, [(event, Dead("meta_100"))], None, NOW + at)
+            outbox.settle(lease, [(Dead("meta_100"), [event])], None, NOW + at)
         assert [story.event_id for story in outbox.dead(2)] == [event.event_id for event in lease.events[:0:-1]]
 
     def test_the_books_say_how_long_the_oldest_waits_and_when_the_next_expires(self, outbox):
@@ -67,8 +69,8 @@ class OperatorSuite(Backend):
     def test_a_story_says_where_the_event_is_and_when_it_is_due(self, outbox):
         outbox.put([sealed("a"), sealed("b"), sealed("c")], NOW)
         lease = claim(outbox)
-        outbox.settle(lease, [(lease.events[0], RetryAt(NOW + 30, "short_count"))], REFUSED, NOW)
-        outbox.settle(lease, [(lease.events[1], Hold("ambiguous_late"))], None, NOW)
+        outbox.settle(lease, [(RetryAt(NOW + 30, "short_count"), [lease.events[0]])], REFUSED, NOW)
+        outbox.settle(lease, [(Hold("ambiguous_late"), [lease.events[1]])], None, NOW)
         told = [outbox.find(event_id)[0] for event_id in "abc"]
         assert [(story.state, story.reason) for story in told] == [
             ("pending", "short_count"),
@@ -86,7 +88,7 @@ class OperatorSuite(Backend):
     def test_a_withheld_event_is_erased_with_its_body_and_the_books_balance(self, outbox):
         outbox.put([sealed("a"), sealed("b")], NOW)
         lease = claim(outbox)
-        outbox.settle(lease, [(lease.events[0], Withhold()), (lease.events[1], Delivered())], None, NOW)
+        outbox.settle(lease, [(Withhold(), [lease.events[0]]), (Delivered(), [lease.events[1]])], None, NOW)
         (story,) = outbox.find("a")
         assert (story.state, story.reason) == ("erased", "withheld")
         book = outbox.counts()["1"]
@@ -122,7 +124,7 @@ class OperatorSuite(Backend):
         outbox.put([sealed("a", body=digest), sealed("b"), sealed("c")], NOW)
         lease = claim(outbox)
         assert outbox.erase([digest.decode()], NOW) == 1
-        outbox.settle(lease, [(event, Delivered()) for event in lease.events[:2]], None, NOW)
+        outbox.settle(lease, [(Delivered(), lease.events[:2])], None, NOW)
         outbox.release(lease)
         book = outbox.counts()["1"]
         assert (book.erased, book.delivered, book.pending, book.leased, book.imbalance) == (1, 1, 1, 0, 0)

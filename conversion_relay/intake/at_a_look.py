@@ -1,0 +1,175 @@
+"""An event in which everything has its common shape, sealed in few steps: the quick way of the door (`accept.py`).
+
+What could go wrong: a door of nine steps, each a few functions, costs four times what it takes to decode, hash and
+encode an event, and finds nothing in most of them.
+
+The rule: what can be asked of all at once is asked at once. Id, URLs and match keys are joined, a line each, and read
+by one expression; `custom_data` is judged as JSON. Where a line has no common shape the careful function is asked about
+that line alone. An event with a member that few have, or a `custom_data` that needs a change, goes the careful way.
+
+Nothing is decided here: each shape is a part of what the careful twin takes as it is (`scrub/url.py`, `event_id.py`,
+`customer_information/common.py`, `free_form.py`, `meta/validate.py`), and `test_at_a_look.py` compares the two ways
+event by event. Rejected: to write the JSON by hand (half a microsecond less, and one more thing to trust).
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from conversion_relay.event import STANDARD_EVENT_NAMES, Event, UserData
+from conversion_relay.intake.free_form import plain
+from conversion_relay.intake.match_keys import VISITOR, match_keys_of, visitor_of
+from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
+from conversion_relay.intake.scrub import PAGE, Removed, scrub_event_id, scrub_page
+from conversion_relay.meta.customer_information import (
+    CURRENCY_EXPONENTS,
+    LINES,
+    CommonKeys,
+    DroppedKey,
+    known_country,
+    known_keys,
+    line,
+)
+from conversion_relay.meta.event_kinds import MARGIN_SECONDS
+from conversion_relay.meta.validate import DAY, WITHOUT_RULES, are_too_broad
+from conversion_relay.personal_data import has_zeros
+
+_UNSET = msgspec.UNSET
+
+
+class Common(msgspec.Struct, omit_defaults=True):
+    """Meta's JSON of an event that has no members but these."""
+
+    event_name: str
+    event_time: int
+    event_id: str
+    action_source: str
+    user_data: CommonKeys | dict[str, Any]
+    custom_data: msgspec.Raw | msgspec.UnsetType
+    event_source_url: str | msgspec.UnsetType = _UNSET
+    referrer_url: str | msgspec.UnsetType = _UNSET
+
+
+def at_a_look(
+    event: Event, facts: RequestFacts, default_country: str | None, now: float, *, is_browser: bool
+) -> tuple[Common, list[DroppedKey | Removed]] | None:
+    """What `prepare` would make of this event where no rule has anything to say to it; None where it must be asked.
+
+    For a sender who may send it, and a visitor who did not decline.
+    """
+    when, name, event_id = event.event_time, event.event_name, event.event_id
+    given: Any = event.user_data
+    if not (
+        event_id
+        and type(when) is int
+        and now - _OLDEST < when <= now
+        and name in STANDARD_EVENT_NAMES
+        and event.action_source in WITHOUT_RULES
+        and type(event) is Event
+        and event.data_processing_options is None
+        and event.opt_out is None
+        and event.app_data is None
+        and event.original_event_data is None
+        and event.attribution_data is None
+        and event.messaging_channel is None
+        and event.customer_segmentation is None
+        and event.advanced_measurement_table is None
+        and event.data_processing_options_country is None
+        and event.data_processing_options_state is None
+        and type(event.user_data) is UserData
+    ):
+        return None
+    custom = _custom_data(event.custom_data, name)
+    if custom is None:
+        return None
+    url, referrer = event.event_source_url, event.referrer_url
+    visitor = given.client_ip_address, given.client_user_agent, given.fbc, given.fbp
+    keys_given = _KEYS - _all_of(given).count(None)
+    if facts is not NO_FACTS or (url and "fbclid" in url) or (referrer and "fbclid" in referrer):
+        if event.action_source == "website":
+            url, referrer = url or facts.url, referrer or facts.referrer
+        keys_given += visitor.count(None)
+        visitor = visitor_of(event, facts, is_browser=is_browser, now=now)
+        keys_given -= visitor.count(None)
+    address, agent, fbc, fbp = visitor
+    country = known_country(default_country) if default_country else None
+    lines = (event_id, url or "", referrer or "", given.em or given.email or "", given.ph or given.phone or "")
+    more = (given.zp or given.zip or "", given.external_id or "", address or "", agent or "", fbc or "", fbp or "", "")
+    fn, ln = given.fn or given.first_name or "", given.ln or given.last_name or ""
+    ct, st = given.ct or given.city or "", given.st or given.state or ""
+    keys: CommonKeys | None = None
+    try:
+        found = _EVENT.fullmatch("\n".join((*lines, *more)))
+        groups = found.groups() if found else _NOTHING_FOUND  # a line too many
+        keys, known = known_keys(groups[3:], (fn, ln, ct, st), given.country, country)
+    except (TypeError, AttributeError):  # a list or a number
+        groups, known = _NOTHING_FOUND, 0
+    removed: list[Removed] = []
+    dropped: list[DroppedKey] = []
+    wire = Common(name, when, event_id, event.action_source, _NOBODY, custom)
+    known_id, known_url, known_referrer = groups[:3]
+    if url:
+        wire.event_source_url = _page("event_source_url", url, known_url, removed)
+    if referrer:
+        wire.referrer_url = _page("referrer_url", referrer, known_referrer, removed)
+    if not known_id and not _take_event_id(wire, event_id, removed):
+        return None
+    if known == keys_given and keys is not None:
+        wire.user_data = keys
+        if keys.em is keys.ph is keys.external_id is keys.client_ip_address is keys.fbp is keys.fbc:
+            return None  # perhaps too broad
+    else:
+        person = msgspec.to_builtins(given) | {k: v for k, v in zip(VISITOR, visitor, strict=True) if v is not None}
+        found_already = None if keys is None else msgspec.to_builtins(keys)
+        wire.user_data, dropped = match_keys_of(person, removed, default_country, now=now, known=found_already)
+        if are_too_broad(wire.user_data):
+            return None
+    return wire, [*removed, *dropped] if removed or dropped else _NOTHING
+
+
+def _take_event_id(wire: Common, event_id: str, removed: list[Removed]) -> bool:
+    wire.event_id = scrubbed = scrub_event_id(event_id, removed)
+    return scrubbed.isprintable() and not scrubbed.isspace()
+
+
+def _page(name: str, url: str, known: str | None, removed: list[Removed]) -> str | msgspec.UnsetType:
+    if known and not has_zeros(known) and ".me" not in known:
+        return known
+    return scrub_page(name, url, removed) or _UNSET
+
+
+def _custom_data(custom: dict[str, Any] | None, event_name: str) -> msgspec.Raw | msgspec.UnsetType | None:
+    """As JSON; None where more than the currency's case has to change, or a rule of Meta's has something to say."""
+    if not custom:
+        return None if event_name == "Purchase" else _UNSET
+    found = plain(custom)
+    if found is None:
+        return None
+    clean, encoded = found
+    value, currency = clean.value, clean.currency
+    if value is _UNSET:
+        if currency or "currency" in custom or event_name == "Purchase":
+            return None
+    elif not 0 <= value < 1e300:
+        return None
+    elif currency not in CURRENCY_EXPONENTS:
+        currency = currency.strip().upper()
+        if currency not in CURRENCY_EXPONENTS:
+            return None
+        encoded = _encode(custom | {"currency": currency})
+    if clean.predicted_ltv is not _UNSET or clean.net_revenue is not _UNSET or encoded.find(b'"id":""') >= 0:
+        return None
+    return msgspec.Raw(encoded)
+
+
+_KEYS = len(UserData.__struct_fields__)
+_OLDEST = 7 * DAY - MARGIN_SECONDS
+# No zeros that a phone number could begin with, no "wa.me".
+_ID = line(r"((?!00)[A-Za-z0-9-]++(?:(?:_(?!00)|\.(?![mM]))[A-Za-z0-9-]*+)*+)")
+_EVENT = re.compile(_ID + line(PAGE) + line(PAGE) + LINES)
+_NOTHING_FOUND: tuple[str | None, ...] = (None,) * _EVENT.groups
+_NOBODY = CommonKeys()
+_NOTHING: list[DroppedKey | Removed] = []
+_all_of = msgspec.structs.astuple
+_encode = msgspec.json.Encoder().encode

@@ -1,0 +1,179 @@
+"""A `user_data` as most people write it, known at one look.
+
+What could go wrong: thirteen keys, each asked by a function of its own, take longer than their nine digests. Most of
+that is Python going from call to call, not the rules.
+
+The rule: the texts are joined, a line each, and one expression reads all lines at once. A line has the common shape of
+its key or is read over, so that one odd value costs itself alone. What the expression cannot say (how long a number is,
+which country a zip is in) is asked of the lines that it found. Names of people and places are folded together, since
+their rule is one.
+
+What is found here is what the careful rules come to, and `test_common.py` compares the two; a key that is not in the
+answer is left to them (`user_data.py`). Rejected: to remember values, which would be a list of persons; and one
+expression per set of keys, since who chooses the set could make us compile without end.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from conversion_relay.meta.customer_information.name import BETWEEN, LATIN
+from conversion_relay.meta.customer_information.network import LONGEST_USER_AGENT
+from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, WORDS_IN_LETTERS
+from conversion_relay.meta.customer_information.place import quick_country, state_code
+from conversion_relay.meta.customer_information.tables.countries import ALPHA_2
+from conversion_relay.personal_data import has_zeros
+
+_Digests = list[str] | msgspec.UnsetType
+_Text = str | msgspec.UnsetType
+_UNSET = msgspec.UNSET
+
+
+class CommonKeys(msgspec.Struct, omit_defaults=True):
+    """Meta's `user_data` with these keys alone."""
+
+    em: _Digests = _UNSET
+    ph: _Digests = _UNSET
+    fn: _Digests = _UNSET
+    ln: _Digests = _UNSET
+    ct: _Digests = _UNSET
+    st: _Digests = _UNSET
+    zp: _Digests = _UNSET
+    country: _Digests = _UNSET
+    external_id: _Digests = _UNSET
+    client_ip_address: _Text = _UNSET
+    client_user_agent: _Text = _UNSET
+    fbc: _Text = _UNSET
+    fbp: _Text = _UNSET
+
+
+def common_keys(texts: Mapping[str, Any], country: str | None) -> dict[str, Any]:
+    """Those of these match keys that have a common shape, as Meta reads them. `texts`: by Meta's names.
+
+    `country`: alpha-2, for an event that names none. A user agent that is found here holds nobody.
+
+    >>> common_keys({"em": "joe@example.com, ann@example.com", "fbp": "fb.1.1596403881668.1116446470"}, None)
+    {'fbp': 'fb.1.1596403881668.1116446470'}
+    """
+    em, ph, fn, ln, ct, st, zp, named, *others = (texts.get(name, "") for name in CommonKeys.__struct_fields__)
+    found = _LINES.fullmatch("\n".join((em, ph, zp, *others, "")))
+    if found is None:  # a line too many
+        return {}
+    keys: dict[str, Any] = msgspec.to_builtins(known_keys(found.groups(), (fn, ln, ct, st), named, country)[0])
+    return keys
+
+
+def known_keys(
+    found: Sequence[str | None], names: tuple[str, str, str, str], named: str | None, country: str | None
+) -> tuple[CommonKeys, int]:
+    """What is known, and how many keys that is. `found`: groups of LINES; `names`: fn, ln, ct, st; `named`: the
+    event's country."""
+    em, ph, zp, external_id, address, agent, fbc, fbp = found
+    fn, ln, ct, st = _letters("\n".join(names))
+    if named and (country := _COUNTRIES.get(named) or _country(named)) is None:
+        st, zp, named = b"", None, None  # what is read by a country is left to the careful rules
+    if st and (country in _WITH_STATES or "-" in names[3]):
+        st = state_code(st, names[3], country) or b""
+    if agent and (has_zeros(agent) or " dot " in (lower := agent.lower()) or "wa.me" in lower):
+        agent = None
+    digits = ph.encode().translate(None, b"+ .()-") if ph else b""
+    own_id = external_id.lower().encode() if external_id else b"0"
+    clear = (
+        em.lower().encode() if em else b"",
+        digits if 10 < len(digits) < 16 and digits[1:] != digits[:-1] else b"",
+        fn,
+        ln,
+        ct,
+        st,
+        _zip(zp, country) if zp else b"",
+        own_id if own_id not in IDS_OF_NOBODY else b"",
+    )
+    # All digests in one go: a processor keeps little code at hand, and that of a digest fills much of it.
+    begun = [sha256(text) for text in clear if text]
+    digests = [[one.hexdigest()] for one in begun]
+    count = len(digests) + bool(named) + bool(address) + bool(agent) + bool(fbc) + bool(fbp)
+    hashed: list[Any] = digests
+    if len(digests) < len(clear):
+        rest = iter(digests)
+        hashed = [next(rest) if text else _UNSET for text in clear]
+    em_, ph_, fn_, ln_, ct_, st_, zp_, id_ = hashed
+    of_country = [_digest_of_country(country)] if named and country else _UNSET
+    visitor = address or _UNSET, agent or _UNSET, fbc or _UNSET, fbp or _UNSET
+    return CommonKeys(em_, ph_, fn_, ln_, ct_, st_, zp_, of_country, id_, *visitor), count
+
+
+def _zip(zp: str, country: str | None) -> bytes:
+    kept = zp.lower().encode().translate(None, b" -")
+    if country == "us":
+        return kept[:5] if len(kept) > 4 and kept.isdigit() else b""
+    return b"" if len(kept) < 2 or kept.isalpha() or (country is None and "-" in zp) else kept
+
+
+def _letters(names: str) -> list[bytes]:
+    """The lines as the letters in them, or four times nothing."""
+    folded = names.lower().encode("utf-8", "replace").translate(None, BETWEEN)
+    lines = folded.split(b"\n")
+    if (
+        folded.translate(None, _LATIN_LINES)
+        or len(lines) != 4
+        or (len(folded) > 31 and len(max(lines, key=len)) > 31)  # a digest may be as long
+        or not _NO_NAMES.isdisjoint(lines)
+        or (not names.isascii() and ("×" in names or "÷" in names))
+    ):
+        return _NOTHING
+    return lines
+
+
+def _country(named: str) -> str | None:
+    code = quick_country(named)
+    return None if code is None else code.decode()
+
+
+@cache
+def _digest_of_country(code: str) -> str:
+    """There are 249 of them."""
+    return sha256(code.encode()).hexdigest()
+
+
+def line(shape: str) -> str:
+    """Such a line, or any; nothing is read a third time."""
+    return rf"(?:{shape}\n|[^\n]*+\n)"
+
+
+_OCTET = r"\.(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?![0-9])"
+_APPENDIX = r"(?:\.[A-Za-z0-9_-]{8}|\.[A-Za-z0-9_-]{2})?"
+_EMAIL = r"[A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*+@[A-Za-z0-9]++(?:[.-][A-Za-z0-9]++)*\.[A-Za-z]{2,}"
+_IP_V4 = rf"(?!(?:10|127|100|169|172|192)\.)(?:[1-9][0-9]?|1[0-9]{{2}}|2[01][0-9]|22[0-3]){_OCTET}{_OCTET}{_OCTET}"
+_IP_V6 = r"[23][0-9a-fA-F]{3}(?::[0-9a-fA-F]{1,4}){7}"
+_AGENT = r"[A-Za-z0-9 _.,;/)-]*+"
+LINES = (
+    # em: a part of what `email.py` takes
+    line(rf" *+((?=[^\n]{{5,64}}+\n){_EMAIL})")
+    # ph: with a plus; (0) is no part of the number
+    + line(r"(\+[1-9][0-9 .)-]*+(?:\((?!0)[0-9 .)-]*+)*+)")
+    # zp
+    + line("([A-Za-z0-9][A-Za-z0-9 -]{1,30}+)")
+    # external_id: shorter than a digest, or a UUID
+    + line("([A-Za-z0-9_.-]{1,31}+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27})")
+    # client_ip_address: where no address is private; IPv6 at its full length
+    + line(f"({_IP_V4}|{_IP_V6})")
+    # client_user_agent: no bracket that could open "(at)" or call a function, no colon but of "rv:"
+    + line(
+        rf"((?=[^\n]{{25,{LONGEST_USER_AGENT}}}+\n)(?! ){_AGENT}"
+        rf"(?:(?:(?<![A-Za-z0-9_])\((?![adpADP ])|\[(?![adpADP \[])|\](?!\])|(?<= rv):){_AGENT})*+(?<! ))"
+    )
+    # fbc: a click id that is longer than any word for nothing
+    + line(rf"(fb\.[0-9]{{1,2}}\.[0-9]{{13}}\.[A-Za-z0-9_-]{{40,500}}{_APPENDIX})")
+    + line(rf"(fb\.[0-9]{{1,2}}\.[0-9]{{13}}\.[A-Za-z0-9_-]{{1,64}}{_APPENDIX})")
+)
+"""The expression: a line for each key, with one group in it."""
+_COUNTRIES = {spelled: code for code in ALPHA_2 for spelled in (code, code.upper())}
+_WITH_STATES = frozenset({None, "us", "ca"})
+_LINES = re.compile(LINES)
+_LATIN_LINES = LATIN + b"\n"
+_NO_NAMES = WORDS_IN_LETTERS - {b""}
+_NOTHING: list[bytes] = [b""] * 4

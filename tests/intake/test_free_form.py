@@ -1,0 +1,82 @@
+"""The quick way through the free members of an event comes to what the careful one comes to."""
+
+import datetime
+import decimal
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversion_relay.event import Content, CustomData, Event
+from conversion_relay.intake.free_form import careful, free_members, plain
+
+NAMES = [*CustomData.__struct_fields__, *Content.__struct_fields__, "plan", "coupon", "email", "name", "first_name"]
+TEXTS = st.sampled_from(
+    ["USD", "usd", " eur", "product", "course-001", "Oil (500 ml)", "A/B", "ord-000000042", "0049301234567", "nullable",
+     "_00 4930123456", "joe@example.com", "joe at example dot com", "+1 650 555 1212", "tel:4930123456", ":", ':"',
+     "1:", "{at}", "[at]", "a,[at]", "x},{", "null", "a=b", "first_name=Joe", '{"email": "x"}', "[1]", "{}",
+     "Töpfern", "", "wa.me 4930123456", "\ud83d", "\n", "12.50", "1,000"]
+)  # fmt: skip
+VALUES = TEXTS | st.integers(-2, 2**70) | st.floats() | st.none() | st.booleans() | st.text(max_size=6)
+LINES = st.dictionaries(
+    st.sampled_from(["id", "quantity", "item_price", "title", "sku", "x", "email"]), VALUES, max_size=4
+)
+GOOD_LINES = st.fixed_dictionaries({"id": TEXTS, "quantity": st.integers(1, 3), "item_price": st.floats(0, 1e4)})
+WHOLE = st.fixed_dictionaries(
+    {
+        "currency": TEXTS,
+        "value": st.floats(0, 1e6) | st.integers(0, 10**6),
+        "contents": st.lists(GOOD_LINES, max_size=3),
+    },
+    optional={name: TEXTS for name in NAMES if name not in ("contents", "content_ids", "value", "currency")}
+    | {"content_ids": st.lists(TEXTS, max_size=3)},
+)
+ANY = st.dictionaries(
+    st.sampled_from(NAMES) | st.text(max_size=5),
+    VALUES | st.lists(VALUES | LINES, max_size=3) | LINES,
+    max_size=6,
+)
+
+
+def both(event: Event) -> list[tuple]:
+    answers = []
+    for way in (free_members, careful):
+        told: list[tuple[str, str]] = []
+        try:
+            answers.append((json.dumps(way(event, lambda *what, told=told: told.append(what)), default=str), told))
+        except (RecursionError, OverflowError, UnicodeEncodeError) as refused:
+            answers.append((type(refused).__name__, told))
+    return answers
+
+
+@given(custom=WHOLE | ANY | st.none())
+def test_the_quick_way_and_the_careful_one_come_to_the_same(custom):
+    before = repr(custom)
+    quick, slow = both(Event(event_name="Lead", custom_data=custom))
+    assert quick == slow and repr(custom) == before
+
+
+@pytest.mark.parametrize("name", ["app_data", "original_event_data", "attribution_data"])
+def test_a_member_that_few_events_have_goes_the_careful_way(name):
+    quick, slow = both(
+        Event(event_name="Lead", custom_data={"value": 1}, **{name: {"email": "joe@example.com", "a": 1}})
+    )
+    assert quick == slow and "joe" not in quick[0]
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [
+        {"currency": "USD", "value": 12.5, "contents": [{"id": "course-001", "quantity": 2, "item_price": 6.25}]},
+        {"currency": "eur", "value": 100, "order_id": "ord-000000042", "content_ids": ["a", 5], "num_items": 1},
+        {"content_name": "Course course-001", "content_type": "product", "contents": [], "status": "completed"},
+    ],
+)
+def test_what_most_events_hold_is_known_at_a_look(custom):
+    assert plain(custom)
+
+
+@pytest.mark.parametrize("odd", [decimal.Decimal("1.50"), datetime.date(2026, 1, 2), float("nan"), {1: 2}, object()])
+def test_what_is_no_json_goes_the_careful_way(odd):
+    assert plain({"value": odd}) is plain({"contents": [{"id": "a", "item_price": odd}]}) is None
