@@ -4,8 +4,10 @@
     --rounds N       more rounds, smaller intervals
     --shape container   the second shape of traffic
     --seed N         other people
-    --anew           forget what was measured of these parts and not finished
-    --keep PAGE      write the tables between the page's markers, and the plot beside it
+    --anew           measure these parts again
+    --keep PAGE      write the tables of all finished parts between the page's markers, and the plot beside it
+
+A part that is finished is noted in `.bench/` and not measured again, until the product or the bench change.
 
 Exit code 0: figures are shown. 1: a contestant failed. 3: a baseline wandered, and its part shows nothing.
 """
@@ -18,17 +20,14 @@ from pathlib import Path
 from bench import parts, plot, table
 from bench.machine import description
 from bench.part import Form, Part
-from bench.rounds import Failed, Wandered, run
+from bench.rounds import Failed, Wandered, noted, run
 
 FAILED, WANDERED = 1, 3
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _options(arguments)
-    rows: list[table.Row] = []
-    figures: list[str] = []
-    said: list[str] = []
-    code = 0
+    options = options_of(arguments)
+    code, said = 0, list[str]()
     for name in options.parts or parts.NAMES:
         part = parts.part(name)
         form = form_of(part, options)
@@ -39,15 +38,25 @@ def main(arguments: list[str] | None = None) -> int:
             said.append(str(error))
             print(error, file=sys.stderr, flush=True)
             continue
-        found = table.rows(part, notes, form)
-        rows += found
-        figures.append(table.absolute(part, notes))
-        print(f"\n{table.markdown(found)}\n{figures[-1]}", flush=True)
-    if options.keep and rows:
-        text = _page(options, rows, figures, said)
-        table.keep(options.keep, text)
-        plot.write(options.keep.parent / "images" / "performance.svg", rows)
+        print(f"\n{table.markdown(table.rows(part, notes, form))}\n{table.absolute(part, notes)}", flush=True)
+    if options.keep:
+        _keep(options, said)
     return code
+
+
+def _keep(options: argparse.Namespace, said: list[str]) -> None:
+    """Every part that is finished, also in an earlier run."""
+    rows: list[table.Row] = []
+    figures: list[str] = []
+    for name in parts.NAMES:
+        part = parts.part(name)
+        form = form_of(part, options)
+        if notes := noted(part, form):
+            rows += table.rows(part, notes, form)
+            figures.append(table.absolute(part, notes))
+    if rows:
+        table.keep(options.keep, _page(options, rows, figures, said))
+        plot.write(options.keep.parent / "images" / "performance.svg", rows)
 
 
 def form_of(part: Part, options: argparse.Namespace) -> Form:
@@ -64,7 +73,7 @@ def _page(options: argparse.Namespace, rows: list[table.Row], figures: list[str]
     return "\n".join(body).rstrip() + "\n"
 
 
-def _options(arguments: list[str] | None) -> argparse.Namespace:
+def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -1,12 +1,13 @@
-"""Runs a part: all contestants in turn, round after round. What was measured is noted at once, so that a run that was
-stopped goes on where it was.
+"""Runs a part: all contestants in turn, round after round.
 
-Notes are kept in `.bench/`, one file for each part and form. Their first line says of which sources they are: after a
-change of the product or of the bench they are begun anew, because two programs would be compared with each other.
+What was measured is noted at once, so that a run that was stopped goes on where it was. Notes are kept in `.bench/` (or
+the folder that BENCH_FOLDER names), one file for each part, form, shape and seed. Their first line says of which sources
+they are: after a change of the product or of the bench they are begun anew, because two programs would be compared.
 """
 
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from bench.figures import MOST_WANDERING, wandering
 from bench.part import Contestant, Form, Found, Part
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / ".bench"
+FOLDER = Path(os.environ.get("BENCH_FOLDER") or ROOT / ".bench")
 Notes = dict[str, list[Found]]
 """Of each contestant, what it measured in each round."""
 
@@ -43,11 +44,12 @@ def sources() -> str:
 
 def run(part: Part, form: Form, *, anew: bool = False, say: Callable[[str], None] | None = None) -> Notes:
     """Every figure of every round. Raises Wandered and Failed."""
-    say = say or progress
-    length = "quick" if form.is_quick else "full"
-    path = FOLDER / f"{part.name}-{length}-{form.shape}-{form.seed}.jsonl"
+    say, path = say or progress, _path(part, form)
     contestants = [one for one in part.contestants(form) if not one.missing]
-    notes = _read(path, anew)
+    notes = {} if anew else _read(path)
+    if not notes:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"sources": sources()}) + "\n")
     for number in range(form.rounds):
         for one in contestants:
             if len(notes.get(one.name, [])) > number:
@@ -64,6 +66,20 @@ def run(part: Part, form: Form, *, anew: bool = False, say: Callable[[str], None
     say("")
     part.tidy()
     return {one.name: notes[one.name][: form.rounds] for one in contestants}
+
+
+def noted(part: Part, form: Form) -> Notes | None:
+    """What a finished run of the same sources showed; None when there is none."""
+    path = _path(part, form)
+    notes = _read(path) if path.exists() else {}
+    names = [one.name for one in part.contestants(form) if not one.missing]
+    if any(len(notes.get(name, [])) < form.rounds for name in names):
+        return None
+    return {name: notes[name][: form.rounds] for name in names}
+
+
+def _path(part: Part, form: Form) -> Path:
+    return FOLDER / f"{part.name}-{'quick' if form.is_quick else 'full'}-{form.shape}-{form.seed}.jsonl"
 
 
 def refuse_wandering(part: Part, notes: Notes) -> None:
@@ -85,18 +101,14 @@ def _measured(part: Part, one: Contestant) -> Found:
         raise Failed(f"{part.name}: {one.name} failed: {type(error).__name__}: {error}") from error
 
 
-def _read(path: Path, anew: bool) -> Notes:
+def _read(path: Path) -> Notes:
     """What is noted already, of the same sources."""
-    path.parent.mkdir(exist_ok=True)
-    if not anew and path.exists():
-        head, *lines = [json.loads(line) for line in path.read_text().splitlines()] or [{}]
-        if head == {"sources": sources()}:
-            notes: Notes = {}
-            for line in lines:
-                notes.setdefault(line["contestant"], []).append(line["found"])
-            return notes
-    path.write_text(json.dumps({"sources": sources()}) + "\n")
-    return {}
+    notes: Notes = {}
+    head, *lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else [None]
+    if head == {"sources": sources()}:
+        for line in lines:
+            notes.setdefault(line["contestant"], []).append(line["found"])
+    return notes
 
 
 def _note(path: Path, line: dict[str, object]) -> None:

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 
-from bench.peers import NODE, PACKAGES, VENV
+from bench.peers import NODE, PACKAGES, VENV, no_node
 
 
 def main() -> None:
@@ -12,9 +12,9 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *PACKAGES], check=True)
-    if shutil.which("npm"):
+    if no_node() and shutil.which("npm"):
         subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=NODE, check=True)
-    print(f"installed: {', '.join(PACKAGES)}" + ("; Meta's Node SDK" if shutil.which("npm") else "; no npm here"))
+    print(f"peers of the bench: {', '.join(PACKAGES)}; {no_node() or 'facebook-nodejs-business-sdk'}")
 
 
 if __name__ == "__main__":

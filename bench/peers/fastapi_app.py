@@ -21,4 +21,7 @@ async def events(request: Request, tasks: BackgroundTasks) -> Response:
 
 
 def send(raw: bytes) -> None:
-    EventRequest(pixel_id="1", events=[facebook.event(raw)]).execute()
+    try:
+        EventRequest(pixel_id="1", events=[facebook.event(raw)]).execute()
+    except (ValueError, TypeError, AttributeError):
+        """The SDK refuses some addresses; an exception here would close the visitor's connection."""

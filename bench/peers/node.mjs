@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 const [verb, path, count, url, calls] = process.argv.slice(2);
 const sdk = createRequire(new URL('../../tests/node/x.js', import.meta.url))('facebook-nodejs-business-sdk');
 const raws = fs.readFileSync(path, 'utf8').trimEnd().split('\n');
-const BEFORE = 3000; // events until the compiler has settled
+const BEFORE = Math.min(3000, raws.length - Number(count)); // events until the compiler has settled
 
 function event(raw) {
   const given = JSON.parse(raw), person = given.user_data, custom = given.custom_data ?? {};
