@@ -1,8 +1,9 @@
 """Runs a part: all contestants in turn, round after round.
 
 What was measured is noted at once, so that a run that was stopped goes on where it was. Notes are kept in `.bench/` (or
-the folder that BENCH_FOLDER names), one file for each part, form, shape and seed. Their first line says of which sources
-they are: after a change of the product or of the bench they are begun anew, because two programs would be compared.
+the folder that BENCH_FOLDER names), one file for each part, form, shape and seed. Their first line says of which
+sources they are: after a change of the product or of the bench they are begun anew, because otherwise two programs
+would be compared.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from bench.figures import MOST_WANDERING, wandering
 from bench.part import Contestant, Form, Found, Part
@@ -104,7 +106,8 @@ def _measured(part: Part, one: Contestant) -> Found:
 def _read(path: Path) -> Notes:
     """What is noted already, of the same sources."""
     notes: Notes = {}
-    head, *lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else [None]
+    written: list[Any] = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    head, *lines = written or [{}]
     if head == {"sources": sources()}:
         for line in lines:
             notes.setdefault(line["contestant"], []).append(line["found"])

@@ -47,6 +47,7 @@ class Seen:
             "events": self.events,
             "distinct": len(self.ids),
             "bytes": self.bytes,
+            "by_dataset": {dataset: len(delays) for dataset, delays in self.delays.items()},
             "delays_ms": {dataset: _summary(sorted(delays)) for dataset, delays in self.delays.items()},
         }
 

@@ -38,7 +38,9 @@ def facebook() -> Seal:
 
 
 def caches() -> list[Any]:
-    """Every bounded cache of the product: these remember values. Unbounded ones (`functools.cache`) hold tables."""
+    """Every bounded `lru_cache` of the product's modules: these remember values. Unbounded ones hold tables.
+
+    A dictionary that remembers values by itself is not seen here, unless such a cache holds it."""
     found = {}
     for name, module in list(sys.modules.items()):
         if name.startswith("conversion_relay"):

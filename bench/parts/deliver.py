@@ -26,7 +26,7 @@ def own(calls: int) -> str:
 
 
 def contestants(form: Form) -> list[Contestant]:
-    n = form.count(10_000, 100_000)
+    n = form.count(8_000, 100_000)
     plain = "" if form.shape == "site" else "its functions take plain values only"
     found = []
     for calls in FLIGHTS:

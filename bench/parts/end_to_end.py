@@ -4,6 +4,8 @@ The least that keeps an event and sends it stands beside: one process that decod
 """
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 from bench import ours
 from bench.figures import percentile
@@ -46,11 +48,13 @@ def measured(form: Form, *, is_ours: bool) -> Found:
     }
 
 
-def until_arrived(meta: ours.Meta, n: int, seconds: float = 60.0) -> None:
+def until_arrived(
+    meta: ours.Meta, n: int, seconds: float = 60.0, counted: Callable[[Any], int] = lambda seen: seen["distinct"]
+) -> None:
     ends_at = time.monotonic() + seconds
-    while meta.seen()["distinct"] < n:
+    while (arrived := counted(meta.seen())) < n:
         if time.monotonic() > ends_at:
-            raise RuntimeError(f"{meta.seen()['distinct']} of {n} events arrived within {seconds:.0f} s")
+            raise RuntimeError(f"{arrived} of {n} events arrived within {seconds:.0f} s")
         time.sleep(0.1)
 
 

@@ -50,7 +50,7 @@ PART = Part(
     contestants=contestants,
     comparisons=(
         _line("CPU of one event, caches off", "ours, caches off", 1.7, 2.3),
-        _line("the same, each event for the first time", "ours, cold"),
+        _line("the same, each event for the first time", "ours, cold", 1.7, 2.3),
         _line("the same, the same events again", "ours, warm"),
         _line("peer: Meta's Node SDK", NODE_SDK),
         _line("peer: Meta's Python SDK", PYTHON_SDK),
