@@ -68,7 +68,7 @@ def _page(options: argparse.Namespace, rows: list[table.Row], figures: list[str]
     length = "quick form (seconds each; its intervals are wide)" if options.quick else "full form"
     today = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
     head = f"{today}, {description()}, {length}, traffic `{options.shape}`, seed {options.seed}."
-    missing = [f"- Not shown. {sentence}" for sentence in said]
+    missing = [f"- Not shown: {sentence.partition(' Nothing is shown')[0]}" for sentence in said]
     body = [head, "", table.markdown(rows), *missing, "", "### Figures of this machine", "", *figures]
     return "\n".join(body).rstrip() + "\n"
 

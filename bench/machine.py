@@ -26,9 +26,10 @@ def description() -> str:
     """What a reader must know of this machine."""
     model = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    linux = platform.release().partition("-")[0]
     return (
-        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), {memory:.0f} GB,"
-        f" Linux {platform.release()}, CPython {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}"
+        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), {memory:.0f} GB, Linux {linux},"
+        f" CPython {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}"
     )
 
 

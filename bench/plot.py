@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.table import Row, amount
 
-WIDTH, LEFT, RIGHT, LINE = 920, 400, 110, 26
+WIDTH, LEFT, RIGHT, LINE = 940, 430, 110, 26
 LEAST, MOST = 0.1, 100.0
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 STYLE = (

@@ -1,7 +1,7 @@
 """A claim of a thousand events, when ten thousand, a million and ten million wait: its time must not grow.
 
-The files are filled once and kept until the part is done (ten million take 6 GB and half an hour). Each round claims
-from all three in turn, and gives back what it claimed.
+The files are filled once and kept until the part is done (ten million take 7 GB and up to half an hour). Each round
+claims from all three in turn, and gives back what it claimed.
 """
 
 import json
