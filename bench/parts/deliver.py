@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import ours
-from bench.machine import Running, cpu_seconds, memory_mb
+from bench.machine import Running, cpu_seconds, memory_mb, output
 from bench.part import Comparison, Contestant, Form, Found, Part
 from bench.peers import NODE, no_facebook, no_node, python
 
@@ -62,13 +62,15 @@ def node_sdk(form: Form, n: int) -> Found:
 
 
 def python_sdk(form: Form, n: int) -> Found:
-    with ours.meta() as meta:
-        command = [python(), "-m", "bench.peers.facebook", str(ours.traffic_file(form)), str(n), meta.url]
-        return sent(command, None, meta, {})
+    script = [python(), "-m", "bench.peers.facebook"]
+    with ours.folder() as folder, ours.meta() as meta:
+        kept = str(folder / "kept.jsonl")
+        output([*script, "accepted", str(ours.traffic_file(form)), kept])
+        return sent([*script, "post", kept, str(n), meta.url], None, meta, {})
 
 
 def sent(command: Sequence[str], n: int | None, meta: ours.Meta, env: dict[str, str]) -> Found:
-    """Of a process that sends all and ends. `n` None: it refuses some, and prints how many it sent."""
+    """Of a process that sends all and ends. `n` None: it sends some ids twice, and prints how many events it sent."""
     process = Running(command, 0, env)
     used, peak = [0.0], [0.0]
 

@@ -59,10 +59,7 @@ if (verb === 'seal') {
   let sent = 0;
   for (let at = 0; at < Number(count); at += 1000) {
     const batch = [];
-    for (let k = at; k < Math.min(at + 1000, Number(count)); k++) {
-      const raw = raws[k % raws.length];
-      if (seal(raw) !== null) batch.push(event(raw));
-    }
+    for (let k = at; k < Math.min(at + 1000, Number(count)); k++) batch.push(event(raws[k % raws.length]));
     sent += batch.length;
     const call = new sdk.EventRequest('EAAbench', '1').setEvents(batch).execute().finally(() => flying.delete(call));
     flying.add(call);
