@@ -7,6 +7,7 @@ UV := UV_SYSTEM_CERTS=1 UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never V
 DEMO_OPTIONS ?=
 ZIP_OPTIONS ?=
 SOAK_OPTIONS ?=
+BENCH ?=
 SEEDS ?= 1000
 SIMULATE_OPTIONS ?=
 MUTANTS_OPTIONS ?=
@@ -50,8 +51,9 @@ setup-dev: .venv/.ready-dev ## ... and what its tests need
 	@$(UV) sync --quiet --frozen --inexact --all-extras
 	@touch $@
 
-bench: setup-dev ## ratios against baselines measured in the same run
-	$(BIN)/python -m bench
+bench: setup-dev ## ratios to the least that the work can cost (BENCH="seal deliver" for parts; BENCH=--quick)
+	$(BIN)/python -m bench.peers
+	$(BIN)/python -m bench --keep docs/performance.md $(BENCH)
 
 browser: ## the script for browsers: types checked, minified, its size
 	@command -v npm >/dev/null || { echo "Node.js and npm are needed (Debian: apt-get install nodejs npm)"; exit 1; }

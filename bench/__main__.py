@@ -1,111 +1,93 @@
-"""`make bench`: what the machine spends on an event, beside the least that the same work can cost.
+"""`make bench`, or `python -m bench [PART ...]`.
 
-Ratios, not seconds: the baseline is measured in the same run, since machines differ and are shared.
+    --quick          seconds instead of minutes for each part; shows that it works
+    --rounds N       more rounds, smaller intervals
+    --shape container   the second shape of traffic
+    --seed N         other people
+    --anew           measure these parts again
+    --keep PAGE      write the tables of all finished parts between the page's markers, and the plot beside it
+
+A part that is finished is noted in `.bench/` and not measured again, until the product or the bench change.
+
+Exit code 0: figures are shown. 1: a contestant failed. 3: a baseline wandered, and its part shows nothing.
 """
 
+import argparse
+import datetime
 import sys
-import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import apsw
+from bench import parts, plot, table
+from bench.machine import description
+from bench.part import Form, Part
+from bench.rounds import Failed, Wandered, noted, run
 
-from bench import browser, cold_start, drain, seal
-from conversion_relay.event import SealedEvent
-from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
-from conversion_relay.outbox.verdict import Delivered
-
-EVENTS = 20_000
-BATCH = 1_000
-NOW = 1_795_435_200.0
+FAILED, WANDERED = 1, 3
 
 
-def main() -> None:
-    seal.report()
-    print(f"\n{'the outbox, beside bare SQLite':42}{'ours':>12}{'bare':>12}{'ratio':>8}")
-    with tempfile.TemporaryDirectory() as folder:
-        events = [sealed(number) for number in range(EVENTS)]
-        outbox = SqliteOutbox(str(Path(folder, "outbox.db")))
-        row(
-            f"put {BATCH} durably (ms)",
-            lambda: put(outbox, events),
-            lambda: insert(Path(folder, "raw.db"), events),
-            scale=1e3 * BATCH / EVENTS,
-        )
-        row(
-            f"claim and settle {BATCH} (ms)",
-            lambda: claim_and_settle(outbox),
-            lambda: update(Path(folder, "raw.db")),
-            scale=1e3 * BATCH / EVENTS,
-        )
-        outbox.close()
-    print()
-    drain.report(200_000)
-    print()
-    cold_start.report()
-    print()
-    browser.report()
+def main(arguments: list[str] | None = None) -> int:
+    options = options_of(arguments)
+    code, said = 0, list[str]()
+    for name in options.parts or parts.NAMES:
+        part = parts.part(name)
+        form = form_of(part, options)
+        try:
+            notes = run(part, form, anew=options.anew)
+        except (Wandered, Failed) as error:
+            code = max(code, WANDERED if isinstance(error, Wandered) else FAILED)
+            said.append(str(error))
+            print(error, file=sys.stderr, flush=True)
+            continue
+        print(f"\n{table.markdown(table.rows(part, notes, form))}\n{table.absolute(part, notes)}", flush=True)
+    if options.keep:
+        _keep(options, said)
+    return code
 
 
-def row(
-    name: str,
-    ours: Callable[[], object],
-    baseline: Callable[[], object],
-    *,
-    scale: float,
-) -> None:
-    measured = []
-    for work in (ours, baseline):
-        started = time.perf_counter()
-        work()
-        measured.append((time.perf_counter() - started) * scale)
-    print(f"  {name:40}{measured[0]:12.1f}{measured[1]:12.1f}{measured[0] / measured[1]:8.1f}")
+def _keep(options: argparse.Namespace, said: list[str]) -> None:
+    """Every part that is finished, also in an earlier run."""
+    rows: list[table.Row] = []
+    figures: list[str] = []
+    for name in parts.NAMES:
+        part = parts.part(name)
+        form = form_of(part, options)
+        if notes := noted(part, form):
+            rows += table.rows(part, notes, form)
+            figures.append(table.absolute(part, notes))
+    if rows:
+        table.keep(options.keep, _page(options, rows, figures, said))
+        plot.write(options.keep.parent / "images" / "performance.svg", rows)
 
 
-def sealed(number: int) -> SealedEvent:
-    return SealedEvent(
-        dataset="1",
-        event_name="Lead",
-        event_id=f"event-{number}",
-        event_time=int(NOW),
-        expires_at=int(NOW) + 600_000,
-        body=b'{"event_name":"Lead","user_data":{"em":["%064x"],"ph":["%064x"]}}' % (number, number),
+def form_of(part: Part, options: argparse.Namespace) -> Form:
+    rounds = options.rounds or (part.quick_rounds if options.quick else part.full_rounds)
+    return Form(is_quick=options.quick, rounds=rounds, shape=options.shape, seed=options.seed)
+
+
+def _page(options: argparse.Namespace, rows: list[table.Row], figures: list[str], said: list[str]) -> str:
+    length = "quick form (seconds each; its intervals are wide)" if options.quick else "full form"
+    today = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
+    head = f"{today}, {description()}, {length}, traffic `{options.shape}`, seed {options.seed}."
+    missing = [f"- Not shown: {sentence.partition(' Nothing is shown')[0]}" for sentence in said]
+    body = [head, "", table.markdown(rows), *missing, "", "### Figures of this machine", "", *figures]
+    return "\n".join(body).rstrip() + "\n"
+
+
+def options_of(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-
-
-def put(outbox: SqliteOutbox, events: list[SealedEvent]) -> None:
-    for first in range(0, EVENTS, BATCH):
-        outbox.put(events[first : first + BATCH], NOW)
-
-
-def insert(path: Path, events: list[SealedEvent]) -> None:
-    """The least: rows without books, de-duplication or checksums, one fsync a batch."""
-    db = apsw.Connection(str(path))
-    db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-    db.execute("CREATE TABLE event (key INTEGER PRIMARY KEY, state TEXT, body BLOB)")
-    for first in range(0, EVENTS, BATCH):
-        with db:
-            db.executemany(
-                "INSERT INTO event (state, body) VALUES ('pending', ?)",
-                ((event.body,) for event in events[first : first + BATCH]),
-            )
-
-
-def claim_and_settle(outbox: SqliteOutbox) -> None:
-    while lease := outbox.claim("1", BATCH, 60, NOW):
-        outbox.settle(lease, [(Delivered(), lease.events)], None, NOW)
-
-
-def update(path: Path) -> None:
-    db = apsw.Connection(str(path))
-    db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-    for first in range(0, EVENTS, BATCH):
-        keys = (first, first + BATCH)
-        with db:
-            db.execute("UPDATE event SET state = 'leased' WHERE key > ? AND key <= ? RETURNING body", keys).fetchall()
-        with db:
-            db.execute("UPDATE event SET state = 'delivered', body = NULL WHERE key > ? AND key <= ?", keys)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(parts.NAMES))
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--shape", choices=("site", "container"), default="site")
+    parser.add_argument("--seed", type=int, default=Form(is_quick=True, rounds=1).seed)
+    parser.add_argument("--anew", action="store_true")
+    parser.add_argument("--keep", type=Path)
+    options = parser.parse_args(arguments)
+    if unknown := set(options.parts) - set(parts.NAMES):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(parts.NAMES)}")
+    return options
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ but read its own attributes is measured beside ours.
 """
 
 import gzip
-import statistics
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -16,7 +15,6 @@ from tests.browser.chromium import chromium_path
 from tests.browser.conftest import SWITCHES
 from tests.browser.site import ROOT, Site
 
-ROUNDS = 15
 THROTTLED = 4
 COUNTED = ("ScriptDuration", "V8CompileDuration")
 EMPTY = "MetaTracking = {track() {}}"
@@ -30,24 +28,27 @@ CALL = """
 """
 
 
-def report() -> None:
+def rounds(n: int) -> list[tuple[float, float, float, float]]:
+    """Milliseconds of n pages: the script and one event, the call alone, a script that only reads its attributes; and
+    the page with an empty script, which is taken off the first and the third."""
     source = (ROOT / "src/meta-tracking.min.js").read_text()
     site = Site()
     site.has_pixel = False
+    found = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=SWITCHES)
-        rows = []
-        for _ in range(ROUNDS):
+        for _ in range(n):
             scripts = (source, READS_ITSELF, EMPTY)
             (ours, call), (reads_itself, _), (empty, _) = (_measure(browser, site, text) for text in scripts)
-            rows.append((ours - empty, call, reads_itself - empty))
+            found.append((ours - empty, call, reads_itself - empty, empty))
         browser.close()
     site.close()
-    whole, call, least = (statistics.median(row) for row in zip(*rows, strict=True))
-    size = len(gzip.compress(source.encode(), 9))
-    print(f"meta-tracking.min.js: {size:,} bytes gzipped; with {THROTTLED}x CPU throttling, median of {ROUNDS} pages:")
-    print(f"  load and one event {whole:.1f} ms of main-thread time, of which the call {call:.1f} ms;")
-    print(f"  a script that only reads its own attributes {least:.1f} ms")
+    return found
+
+
+def gzipped() -> int:
+    """Bytes of the minified script on the wire."""
+    return len(gzip.compress((ROOT / "src/meta-tracking.min.js").read_bytes(), 9))
 
 
 def _measure(browser: Browser, site: Site, source: str) -> tuple[float, float]:
@@ -65,7 +66,3 @@ def _measure(browser: Browser, site: Site, source: str) -> tuple[float, float]:
     metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
     context.close()
     return sum(metrics[name] for name in COUNTED) * 1e3, call
-
-
-if __name__ == "__main__":
-    report()
