@@ -43,7 +43,7 @@ def run_ours(path: Path, batches: list[list[SealedEvent]], now: float) -> dict[s
             outbox.put(batch, now)
     with _cpu(found, "claim_and_settle_us", batches):
         while lease := outbox.claim("1", BATCH, 60, now):
-            outbox.settle(lease, [(event, Delivered()) for event in lease.events], None, now)
+            outbox.settle(lease, [(Delivered(), lease.events)], None, now)
     outbox.close()
     return found
 
