@@ -3,7 +3,7 @@
     fenced      no event is in two calls at once, unless the process of the first call is dead
     once        what the outbox says is delivered is never sent again, unless its row is gone
     confirmed   what Meta confirmed to a process that went on, on a good disk, is never sent again either
-    gone        what was taken back or erased is not sent after it
+    gone        what was taken back or erased is not sent after it, nor what nobody agreed to while that is asked for
     not late    a Purchase that Meta may have had for 48 hours is not sent again before a person said so
     not old     what Meta would refuse for its age is not sent
 
@@ -106,6 +106,8 @@ class Safety:
         elif fact.gone_at is not None and fact.gone_at < self.world.now:
             late = (self.world.now - fact.gone_at) / MICRO
             self.world.fail(f"{key} is sent {late:.3f} s after it was taken back")
+        elif fact.is_silent and (self.facts.withheld_from or self.world.now) < self.world.now:
+            self.world.fail(f"{key} is sent, though its visitor did not agree")
 
     def _is_not_late(self, key: Key) -> None:
         since = self._maybe_since.get(key)

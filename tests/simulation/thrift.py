@@ -83,7 +83,8 @@ class Thrift:
             self._closed[place] = world.now, world.now + round(min(LONGEST_PAUSE, call.asked_pause) * MICRO)
         credit = self._credits.setdefault((call.process.number, call.dataset), Credit(world.now))
         is_useful = call.came_to == "delivered" or call.ended_one
-        left = credit.left_after(world.now, EARNED if is_useful else -1)
+        was_needed = call.came_to == "delivered again"  # nobody had heard of it
+        left = credit.left_after(world.now, EARNED if is_useful else -(not was_needed))
         if left < MOST - EARNED:
             world.mark("a process called Meta in vain for a while")
         if left < 0:
