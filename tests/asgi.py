@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
-def run(call: Coroutine[Any, Any, None]) -> None:
+def run(call: Coroutine[Any, Any, Result]) -> Result:
     """In a thread of its own: Playwright leaves a running loop in the one that runs the browser's tests."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, call).result()
+        return thread.submit(asyncio.run, call).result()

@@ -19,6 +19,7 @@ class DatasetPace(msgspec.Struct):
 
     parked_until: float = 0.0
     why: str | None = None
+    parked_at: float = 0.0
     failures: int = 0
     alerted: str | None = None
     """The alert that stands until Meta takes an event again."""
@@ -38,6 +39,12 @@ class DatasetPace(msgspec.Struct):
     served_at: float = 0.0
     refusals: Refusals = msgspec.field(default_factory=Refusals)
     shares: Shares = msgspec.field(default_factory=Shares)
+
+    def answers_again(self, started: float) -> None:
+        """Meta answered a call that began then. It ends a pause, but not one that Meta asked for when the call was
+        under way already: that answer is older than the wish."""
+        if self.why != "throttled" or started >= self.parked_at:
+            self.parked_until, self.why = 0.0, None
 
 
 class PaceNow(msgspec.Struct, frozen=True):

@@ -126,6 +126,11 @@ class Paces:
                 pace = self._pace(name)
                 pace.shares.fresh_waits = name in due and opens_at(pace) <= now
 
+    def is_parked(self, name: str) -> bool:
+        """Another turn may have been told to pause."""
+        with self._lock:
+            return self._pace(name).parked_until > self._clock()
+
     def may_call_suspects(self, name: str) -> bool:
         """Whether a sitting with suspects may make its next call; False: it gives back what it holds."""
         with self._lock:
@@ -223,7 +228,7 @@ class Paces:
                 pace.recoveries += pace.failures >= OUTAGE_FAILURES
                 pace.failures = 0
                 pace.events = min(MOST_EVENTS, pace.events * GROWTH)
-                pace.parked_until, pace.why = 0.0, None
+                pace.answers_again(started)
                 if isinstance(outcome, Accepted):
                     self._speed_up(pace, outcome, started, now)
             return max(1, pace.failures)
@@ -233,7 +238,8 @@ class Paces:
             pace.limit, pace.is_warming_up, pace.changed_at = max(1.0, pace.limit / 2), False, now
 
     def _speed_up(self, pace: DatasetPace, accepted: Accepted, started: float, now: float) -> None:
-        pace.parked_until, pace.why = (now + accepted.pause, "near_limit") if accepted.pause else (0.0, None)
+        if accepted.pause and pace.why is None:
+            pace.parked_until, pace.why = now + accepted.pause, "near_limit"
         if now - started > SLOW_SECONDS or accepted.pause:
             self._slow_down(pace, started, now)
         else:
@@ -264,8 +270,8 @@ class Paces:
 
     def park(self, name: str, seconds: float, why: str) -> None:
         with self._lock:
-            pace = self._pace(name)
-            pace.parked_until, pace.why = max(pace.parked_until, self._clock() + seconds), why
+            pace, now = self._pace(name), self._clock()
+            pace.parked_until, pace.why, pace.parked_at = max(pace.parked_until, now + seconds), why, now
 
     def alert(self, name: str, why: str) -> bool:
         """Whether it is news; it is not again until events are taken."""

@@ -96,7 +96,10 @@ class Sitting:
         context, now = self._context, self._context.clock()
         untold: Verdict | None = None
         if not context.meta_clock.is_known and any(is_doubtful(event, now) for event in self._lease.events):
-            untold = self._ask_the_time()
+            untold, is_closed = self._ask_the_time()
+            if untold and is_closed:
+                self._settle([(untold, list(self._lease.events))], None)
+                return
         meta_now = context.meta_now() if context.meta_clock.is_known else None
         sendable: Sequence[LeasedEvent] = self._lease.events
         if not context.isolation.knows_nothing() or not may_all_be_sent(sendable, context.settings, now, meta_now):
@@ -122,18 +125,19 @@ class Sitting:
         self._settle(list(unsendable.items()), None)
         return sendable
 
-    def _ask_the_time(self) -> Verdict | None:
-        """Of Meta, before our clock alone lets events expire; how long they wait where it does not tell."""
+    def _ask_the_time(self) -> tuple[Verdict | None, bool]:
+        """Of Meta, before our clock alone lets events expire; how long they wait where it does not tell, and whether
+        that holds for all events of the dataset."""
         context, started = self._context, self._context.steady_clock()
         outcome = context.ask(self._dataset, [])  # "(#100) param data must be non-empty.", and Meta's date
         if context.meta_clock.is_known:
-            return None
+            return None, False
         if not isinstance(outcome, DATASET_OUTCOMES):
-            return RetryAt(context.clock() + PROBE_EVERY, "clock_unknown")
+            return RetryAt(context.clock() + PROBE_EVERY, "clock_unknown"), False
         failures = context.paces.note(self._lease.dataset, outcome, started, suspects=self.suspects)
         verdict = decide(outcome, Facts(0, failures), context.clock(), context.jitter())
         self._tell_pace(verdict)
-        return self._translated(unsent(verdict))
+        return self._translated(unsent(verdict)), True
 
     def _is_better_tried_apart(self, event: LeasedEvent, now: float) -> bool:
         """What is known to be refused is not sent with others; nor is what was a suspect and waits here after all."""
@@ -142,7 +146,7 @@ class Sitting:
     def _next_batch(self) -> Batch | None:
         """None when the sitting is over: nothing is left, or what is left was given back."""
         while self._batches:
-            if self._context.stopping.is_set():
+            if self._context.stopping.is_set() or self._context.paces.is_parked(self._dataset.pixel_id):
                 self._context.outbox.release(self._lease)
                 return None
             batch = self._batches.pop()

@@ -96,7 +96,7 @@ def _click_in(url: str | None) -> str | None:
         return None
     before, _, rest = url.partition("fbclid=")
     common = _COMMON_CLICK.fullmatch(rest) if _COMMON_QUERY.fullmatch(before) else None
-    if common and "fbclid" not in rest and not is_nothing(common[1]):
+    if common and "fbclid" not in rest and _is_click(common[1]):
         return common[1]
     # Not urlsplit: it brings the host into a normal form, which takes the square of its length.
     page, _, query = url.partition("#")[0].partition("?")

@@ -55,7 +55,7 @@ def held(text: str, *, codes: bool = False) -> Held | None:
 def is_quiet(text: str) -> bool:
     """Whether nothing in this text needs a closer look. Most texts are; a false alarm costs the look, no more.
 
-    >>> is_quiet("Töpfern für Anfänger (2 Tage), A/B: 10/10"), is_quiet("joe (at) home"), is_quiet("0049 30 1234567")
+    >>> is_quiet("Töpfern für Anfänger (2 Tage), A/C: 10/10"), is_quiet("joe (at) home"), is_quiet("0049 30 1234567")
     (True, False, False)
     """
     if not text.isascii():

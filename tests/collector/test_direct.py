@@ -16,6 +16,7 @@ from conversion_relay.collector.app import create_app
 from conversion_relay.collector.connections import GRACE, Limits
 from conversion_relay.collector.direct import DirectProtocol
 from conversion_relay.collector.whole import Whole
+from tests import asgi
 
 KEYS = b"Authorization: Bearer key\r\n"
 
@@ -193,7 +194,7 @@ def test_whatever_arrives_and_however_it_is_cut_the_answers_are_those_of_asgi(ro
         for told in connections:
             assert await short.answers(told) == await long.answers(told)
 
-    asyncio.run(run())
+    asgi.run(run())
 
 
 def test_a_head_that_was_read_before_is_not_parsed_again_whatever_its_length_says(route, monkeypatch):
@@ -204,7 +205,7 @@ def test_a_head_that_was_read_before_is_not_parsed_again_whatever_its_length_say
         assert await server.answers([post(b"another one"), post(b"3")]) == [(b"202", b"another one"), (b"202", b"3")]
         assert server.app.by_asgi == 0
 
-    asyncio.run(scenario())
+    asgi.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_what_must_be_read_anew_is(route, monkeypatch, first, second):
         await server.answers([second])
         assert asked
 
-    asyncio.run(scenario())
+    asgi.run(scenario())
 
 
 INNER = post(b"{}")
@@ -242,7 +243,7 @@ def test_a_known_request_inside_of_another_one_is_a_part_of_that(route, begun):
         await server.answers([b"POST /livez HTTP/1.1\r\nHost: x\r\n" + begun, INNER])
         assert (echo.taken, server.app.by_asgi) == (1, 1)
 
-    asyncio.run(scenario())
+    asgi.run(scenario())
 
 
 def test_an_answer_that_is_owed_keeps_the_next_request_waiting_and_comes_first(route):
@@ -259,7 +260,7 @@ def test_an_answer_that_is_owed_keeps_the_next_request_waiting_and_comes_first(r
         assert split(line.sent) == [(b"202", b"one"), (b"202", b"two")]
         protocol.connection_lost(None)
 
-    asyncio.run(scenario())
+    asgi.run(scenario())
 
 
 def test_a_client_that_hung_up_before_its_answer_is_no_error_and_a_server_that_stops_closes_after_it(route):
@@ -279,7 +280,7 @@ def test_a_client_that_hung_up_before_its_answer_is_no_error_and_a_server_that_s
         owed.pop()()
         assert split(line.sent) == [(b"202", b"two")] and b"connection: close" in line.sent and line.is_closed
 
-    asyncio.run(scenario())
+    asgi.run(scenario())
 
 
 def test_a_connection_is_closed_when_no_request_came_for_a_while(route):
@@ -296,4 +297,4 @@ def test_a_connection_is_closed_when_no_request_came_for_a_while(route):
             assert line.is_closed
             protocol.connection_lost(None)
 
-    asyncio.run(scenario())
+    asgi.run(scenario())

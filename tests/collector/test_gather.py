@@ -8,6 +8,7 @@ from conversion_relay.collector.gather import Gather
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Receipt
 from conversion_relay.settings import Dataset, Secret
+from tests import asgi
 from tests.outbox.suite import sealed
 
 DATASET = Dataset(pixel_id="1", access_token=Secret("EAA"))
@@ -64,7 +65,7 @@ def in_a_loop(scenario):
         door = Gather(relay, asyncio.get_running_loop(), lambda events, receipts: counted.append(len(receipts)))
         await scenario(relay, door, counted)
 
-    asyncio.run(run())
+    asgi.run(run())
 
 
 def test_what_arrives_during_a_commit_is_the_next_job_and_is_counted_as_one():

@@ -12,6 +12,7 @@ from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Receipt
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.telemetry import Counters
+from tests import asgi
 
 TOLD = {
     "META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAAx", "RELAY_API_KEYS": "key",
@@ -56,7 +57,7 @@ def by_asgi(relay, headers, body: bytes, counters):
         await create_app(relay, counters=counters)(scope, receive, send)
         await turns()
 
-    asyncio.run(run())
+    asgi.run(run())
     lines = [b"%s: %s" % pair for pair in sent[0]["headers"] if pair[0] != b"content-length"]
     return sent[0]["status"], sorted(lines), sent[1]["body"]
 
@@ -69,7 +70,7 @@ def by_a_call(relay, headers, body: bytes, counters):
         await turns()
         return answer
 
-    status, lines, answer, is_last = asyncio.run(run())
+    status, lines, answer, is_last = asgi.run(run())
     assert is_last == (b"connection: close" in lines)
     return status, sorted(lines.removesuffix(b"\r\n").split(b"\r\n")), answer
 
@@ -138,7 +139,7 @@ def test_nothing_is_answered_before_the_commit_and_what_it_came_to_is_told(
         assert (code, json.loads(body).get("reason"), is_last) == (status, reason, status == 500)
         assert (b"retry-after" in lines) == (status == 503) and "canary" not in caplog.text
 
-    asyncio.run(run())
+    asgi.run(run())
 
 
 def test_a_network_that_sends_too_many_whole_requests_is_asked_to_wait(relay):
@@ -148,4 +149,4 @@ def test_a_network_that_sends_too_many_whole_requests_is_asked_to_wait(relay):
             whole.take(whole.head(PAGE, "198.51.100.7", "http"), b"{}", lambda *answer: statuses.append(answer[0]))
         return set(statuses)
 
-    assert asyncio.run(run()) == {422, 429}
+    assert asgi.run(run()) == {422, 429}

@@ -126,6 +126,21 @@ def test_events_of_the_right_time_survive_a_clock_that_is_set(outbox, ahead, has
     assert states(outbox, "a", "b") == {"delivered": 2}
 
 
+def test_a_pause_that_meta_asks_for_when_it_is_asked_the_time_holds_for_all_events(outbox):
+    """Old ones are why it is asked; what is fresh beside them waits as well."""
+    world = World(outbox, 20 * DAY, set_later=True)
+    world.put("old")
+    world.wall.now += 20 * DAY
+    world.put("fresh")
+    throttled = {"error": {"code": 80004, "message": "too many calls", "fbtrace_id": "A"}}
+    world.meta.send = lambda request, deadline: (
+        world.meta.calls.append([]) or Response(400, {"retry-after": "600"}, json.dumps(throttled).encode())
+    )
+    world.live(120)
+    assert len(world.meta.calls) == 1
+    assert states(outbox, "old", "fresh") == {"pending": 2}
+
+
 @pytest.mark.parametrize("says", ["unauthorized", "nothing", "no trace"])
 def test_a_clock_that_is_set_ends_nothing_while_meta_does_not_say_what_time_it_is(outbox, says):
     """Nobody has answered since the start, and whoever is asked for the time does not tell it."""

@@ -80,3 +80,25 @@ def test_an_event_that_makes_meta_fail_is_soon_alone_and_holds_up_nobody(outbox,
             clock.now += 1
     assert clock.now - began < 1_500 and len(meta.calls) - calls < 200
     assert states(outbox, "stumbling block") == {"pending": 1}
+
+
+def test_a_pause_that_another_turn_was_asked_for_holds_between_two_calls_of_one(outbox, clock):
+    """Meta names one event of two; before the other is sent again, a call of another turn is throttled."""
+    put(outbox, "bad", "good")
+    meta = Meta()
+    running = delivery(outbox, meta, clock)
+
+    def answer(ids):
+        put(outbox, "other")
+        clock.now += 1
+        meta.answer = lambda _: error(80004, status=400)
+        assert running.step()
+        meta.answer = taken
+        return error(100, 2804019, error_user_msg="The parameter $['data'][0]['custom_data']['value'] is required")
+
+    meta.answer = answer
+    running.step()
+    assert meta.calls == [["bad", "good"], ["other"]]
+    clock.now += 3_600
+    drain(running)
+    assert states(outbox, "bad") == {"dead": 1} and states(outbox, "good", "other") == {"delivered": 2}

@@ -12,7 +12,7 @@ from conversion_relay.delivery.pace import (
     Paces,
 )
 from conversion_relay.delivery.slot import Slot
-from conversion_relay.meta.graph import Accepted, Said, Throttled, Unreachable
+from conversion_relay.meta.graph import Accepted, Refused, Said, Throttled, Unreachable
 from tests.processes import until
 
 OK = Accepted(Said())
@@ -213,3 +213,29 @@ def test_a_full_batch_never_asks_whether_meta_is_back(clock):
         answered(paces, clock, AWAY)
     assert paces.begin("1", MOST_EVENTS) is False
     assert paces.begin("1", PROBE_EVENTS) is True
+
+
+@pytest.mark.parametrize("outcome", [OK, Refused(Said())])
+def test_what_was_under_way_when_meta_asked_for_a_pause_does_not_end_it(clock, outcome):
+    paces = Paces(clock, 16)
+    began_at = clock.now
+    clock.now += 1
+    paces.note("1", Throttled(Said(), 300.0), clock.now - 0.5)
+    paces.park("1", 300.0, "throttled")
+    clock.now += 1
+    paces.note("1", outcome, began_at)
+    assert paces.now()["1"].parked_seconds == 299 and paces.admit(["1"]) is None
+    clock.now += 300
+    paces.note("1", outcome, clock.now - 0.1)
+    assert paces.now()["1"].parked_seconds == 0
+
+
+def test_what_was_under_way_when_a_connection_broke_ends_the_pause(clock):
+    """Nobody asked for it."""
+    paces = Paces(clock, 16)
+    began_at = clock.now
+    paces.note("1", AWAY, clock.now)
+    paces.park("1", 10.0, "unreachable")
+    clock.now += 1
+    paces.note("1", OK, began_at)
+    assert paces.now()["1"].parked_seconds == 0

@@ -40,6 +40,7 @@ TIMES = st.floats(1e9, 4e9)
         (None, KNOWN, KNOWN),
         (None, None, None),
         ("https://shop.example/?fbclid=", None, None),
+        ("https://shop.example/?fbclid=-&x=1", None, None),
         ("https://shop.example/?fbclid=a.b", None, None),
         ("https://shop.example/?fbclid=a%20b", None, None),
         ("https://shop.example/?fbclid=%C3%A4", None, None),

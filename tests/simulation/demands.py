@@ -114,7 +114,7 @@ class Demands:
             world.note(f"books {name}: {msgspec.to_builtins(book)}")
         for story in dead:
             key = (story.dataset, story.event_name, story.event_id)
-            if key in self.facts.known and key not in self.graph.refused_alone:
+            if key in self.facts.known and key not in self.graph.refused_alone | self.graph.may_differ:
                 world.fail(f"{key} is dead ({story.reason}), and Meta never refused it by itself")
 
     def _no_person(self) -> None:

@@ -75,6 +75,8 @@ class Facts:
         """The machine's, at some time in this world."""
         self.are_silent_withheld = False
         """The operator asked for consent: what silent visitors sent need not be sent any more."""
+        self.withheld_from: int | None = None
+        """From then on everybody knows, and such an event is not sent."""
         self.times_forgiven = 0
         """How often something was lost that nobody could keep (`loss.py`): what was known of rows holds no more."""
         self._open: dict[Key, Fact] = {}

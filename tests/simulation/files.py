@@ -3,8 +3,9 @@
     erased     when `erase` has returned, the person's digest stands neither in the file nor in its log
     delivered  when all is settled and closed, the digest of an event that Meta has stands in the file no more
     small      on a good disk the log stays under MOST_LOG
+    kept       where a damaged file was set aside, it stands beside the new one
 
-Damaged files that were set aside, and copies, are not looked at: the product says that it cannot reach them.
+What damaged files that were set aside hold is not looked at: the product says that it cannot reach them.
 """
 
 from tests.simulation.facts import Fact, Facts
@@ -14,6 +15,8 @@ from tests.simulation.scheduler import Scheduler
 
 MOST_LOG = 12 * 1_048_576
 """Four times the hundredth of the disk at which the log is copied into the file: a reader may hold that up."""
+
+SET_ASIDE = "log: The outbox file was damaged; it was set aside, and what could be read of it goes on in a new one"
 
 
 class Files:
@@ -33,6 +36,8 @@ class Files:
 
     def at_end(self) -> None:
         """After the last process has closed the file."""
+        if self.world.marks[SET_ASIDE] and not list(self._file.parent.glob(f"{self._file.name}.damaged-*")):
+            self.world.fail("a damaged file was set aside, and is gone")
         content, graph = self._file.read_bytes(), self.facts.graph
         for key, fact in self.facts.known.items():
             if key in graph.taken and key not in graph.refused_alone and fact.digest.encode() in content:

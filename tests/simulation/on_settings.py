@@ -2,9 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from tests.simulation.scheduler import MICRO
+
 if TYPE_CHECKING:
     from tests.simulation.operators import Operator
 
+A_TURN = 120
+"""Seconds in which a turn ends that began under the settings of before."""
 UNUSABLE = (
     "",
     "[[dataset",
@@ -66,18 +70,19 @@ def break_settings(operator: "Operator") -> None:
 
 
 def ask_for_consent(operator: "Operator") -> None:
-    """For a while, only those who agreed are sent; what others had sent is forgotten, then or never."""
+    """For a while, only those who agreed are sent. What others had sent is forgotten when it comes to be sent; what
+    waits for longer, or is dead and replayed later, is sent when nobody asks any more: nothing is demanded of it."""
     machine = operator.machine
     operator.facts.are_silent_withheld = True
     machine.settings.top = ['RELAY_CONSENT = "withhold"']
     machine.write_settings()
+    operator.facts.withheld_from = operator.world.now + round((2 * operator.plan.poll_seconds + A_TURN) * MICRO)
     operator.wait(operator.chance.choice((600, 3600)))
+    operator.facts.withheld_from = None
     machine.settings.top = []
     machine.write_settings()
     operator.world.sleep(2 * operator.plan.poll_seconds)  # until everybody has read it
     for fact in operator.facts.known.values():
-        if fact.is_silent and fact.key in machine.graph.refused_alone:
-            fact.acknowledged_at = None  # if it was dead it was kept, and a replay may send it; if it waited it is gone
-        elif fact.is_silent:
-            fact.erased_at = fact.erased_at or operator.world.now
+        if fact.is_silent and fact.key not in machine.graph.taken:
+            fact.acknowledged_at = None
     operator.facts.are_silent_withheld = False

@@ -168,7 +168,7 @@ class Site:
             "user_data": {"email": f"canary.{name.lower()}.{event_id}@example.org", "client_user_agent": BROWSER},
             "custom_data": custom_data(template),
         }
-        is_silent = broken is None and chance.random() < 0.2
+        is_silent = broken is None and chance.random() < 0.2 and not order  # whose visitor agreed
         if not is_silent:
             event["consent"] = "granted"
         if name == "Purchase":

@@ -3,8 +3,9 @@
     fenced      no event is in two calls at once, unless the process of the first call is dead
     once        what the outbox says is delivered is never sent again, unless its row is gone
     confirmed   what Meta confirmed to a process that went on, on a good disk, is never sent again either
-    gone        what was taken back or erased is not sent after it
+    gone        what was taken back or erased is not sent after it, nor what nobody agreed to while that is asked for
     not late    a Purchase that Meta may have had for 48 hours is not sent again before a person said so
+    not old     what Meta would refuse for its age is not sent
 
 A lease lasts 60 s and is extended before a call that could outlast it; a call lasts 5 s. So no call is under way when
 its lease is lost, unless its process stood still: then it may last OUTLASTS and more, and another may have the event.
@@ -15,14 +16,16 @@ from typing import NamedTuple
 
 from tests.simulation.facts import Facts
 from tests.simulation.health import Health
-from tests.simulation.meta import Key
-from tests.simulation.scheduler import MICRO, Process, Scheduler
+from tests.simulation.meta import WEEK, Key
+from tests.simulation.scheduler import MICRO, START, Process, Scheduler
 from tests.simulation.witness import Call
 
 LATE = 48 * 3_600 * MICRO
 """Meta forgets an event id after that; the product stops ten minutes before."""
 OUTLASTS = 10 * MICRO
 """Twice the deadline of a call."""
+CLOCKS_APART = 2 * 3_600
+"""Seconds. The product stops an hour before the week is over, by Meta's clock as it last heard of it."""
 SETTLED = 2 * MICRO
 """On a good disk an answer is written down within this time."""
 
@@ -56,6 +59,7 @@ class Safety:
             self._was_not_confirmed(key, call)
             self._is_not_gone(key)
             self._is_not_late(key)
+            self._is_not_old(key)
             self._under_way[key] = call
 
     def at_end(self, call: Call) -> None:
@@ -102,6 +106,8 @@ class Safety:
         elif fact.gone_at is not None and fact.gone_at < self.world.now:
             late = (self.world.now - fact.gone_at) / MICRO
             self.world.fail(f"{key} is sent {late:.3f} s after it was taken back")
+        elif fact.is_silent and (self.facts.withheld_from or self.world.now) < self.world.now:
+            self.world.fail(f"{key} is sent, though its visitor did not agree")
 
     def _is_not_late(self, key: Key) -> None:
         since = self._maybe_since.get(key)
@@ -109,3 +115,11 @@ class Safety:
             return
         if self.world.now - since > LATE and not self.facts.clock_was_wrong:
             self.world.fail(f"{key} is sent again, though Meta may have had it for 48 hours and forgotten it")
+
+    def _is_not_old(self, key: Key) -> None:
+        """By any clock that may be right: Meta's is ahead or behind by some hours at most."""
+        fact, graph = self.facts.known.get(key), self.facts.graph
+        if fact is None or fact.is_stamped or self.facts.clock_was_wrong:
+            return
+        if fact.event_time < min(graph.now(), START + self.world.now / MICRO) - WEEK - CLOCKS_APART:
+            self.world.fail(f"{key} is sent, and is more than a week old")

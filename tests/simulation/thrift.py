@@ -3,6 +3,7 @@
     pauses   a process has a credit of calls to each dataset. A call that ends no event spends one; one that does earns
              EARNED; each PACE seconds earn one; there are never more than MOST. So a process that is told nothing new
              makes at most MOST calls, and one in PACE seconds from then on.
+    kept     when Meta asked for a pause, that process calls again after it, or after a quarter of an hour.
     groups   while a dataset is well, and nothing is left from before, its calls are at most as many as groups of events
              came, and as parting the refused ones takes (PARTING for each), and FEW.
 
@@ -23,6 +24,7 @@ EARNED = 6
 MOST = 42
 PARTING = 21
 FEW = 8
+LONGEST_PAUSE = 900.0
 
 
 class Credit:
@@ -61,12 +63,28 @@ class Thrift:
         self.world, self.facts, self.health = world, facts, health
         self._credits: dict[tuple[int, str], Credit] = {}
         self._phases: dict[str, Phase] = {}
+        self._closed: dict[tuple[int, str], tuple[int, int]] = {}
+        """By process and dataset: when Meta asked for a pause, and when that is over."""
+
+    def at_begin(self, call: Call) -> None:
+        left = self._closed.get((call.process.number, call.dataset), (0, 0))[1] - self.world.now
+        if left > MICRO:
+            self.world.fail(
+                f"{call.process.name} calls {call.dataset} {left / MICRO:.0f} s before Meta's pause is over"
+            )
 
     def at_end(self, call: Call) -> None:
         world = self.world
+        place = (call.process.number, call.dataset)
+        if call.was_taken and call.began_at >= self._closed.get(place, (0, 0))[0]:
+            self._closed.pop(place, None)
+        elif call.asked_pause and call.came_to == "trouble":
+            world.mark("a process was asked to pause")
+            self._closed[place] = world.now, world.now + round(min(LONGEST_PAUSE, call.asked_pause) * MICRO)
         credit = self._credits.setdefault((call.process.number, call.dataset), Credit(world.now))
         is_useful = call.came_to == "delivered" or call.ended_one
-        left = credit.left_after(world.now, EARNED if is_useful else -1)
+        was_needed = call.came_to == "delivered again"  # nobody had heard of it
+        left = credit.left_after(world.now, EARNED if is_useful else -(not was_needed))
         if left < MOST - EARNED:
             world.mark("a process called Meta in vain for a while")
         if left < 0:

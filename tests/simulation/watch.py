@@ -38,7 +38,7 @@ class Watch:
         self.files = Files(world, machine, facts, self.health)
         self.calls = Calls(world, graph)
         graph.at_take = Fidelity(world, facts).at_take
-        self.calls.at_begin += [self.safety.at_begin, self.health.at_begin, self.work.at_begin]
+        self.calls.at_begin += [self.safety.at_begin, self.health.at_begin, self.thrift.at_begin, self.work.at_begin]
         self.calls.at_end += [self.safety.at_end, self.health.at_end, self.thrift.at_end]
         machine.disk.canaries = graph.canaries
         self._looked_at = 0

@@ -26,7 +26,7 @@ PAUSING_HEADERS = ("retry-after", "x-business-use-case-usage", "x-app-usage", "x
 class Call:
     """One request. Times are virtual microseconds."""
 
-    __slots__ = ("began_at", "came_to", "dataset", "ended_at", "keys", "new", "pauses", "process")
+    __slots__ = ("asked_pause", "began_at", "came_to", "dataset", "ended_at", "keys", "new", "pauses", "process")
 
     def __init__(self, dataset: str, keys: list[Key], process: Process, began_at: int) -> None:
         self.dataset, self.keys, self.process, self.began_at = dataset, keys, process, began_at
@@ -36,6 +36,8 @@ class Call:
         """Those that Meta did not have before, or had not refused before, as far as a process can know."""
         self.pauses = False
         """The answer may ask for a pause by its headers."""
+        self.asked_pause = 0.0
+        """Seconds, for which a refusal asked that nothing be sent."""
 
     @property
     def was_taken(self) -> bool:
@@ -97,8 +99,19 @@ class Calls:
         elif call.came_to == "refused by name":
             self._refused.update(named(call, answer))
         call.pauses = isinstance(answer, Response) and any(name in answer.headers for name in PAUSING_HEADERS)
+        if isinstance(answer, Response) and answer.status != 200:
+            call.asked_pause = asked_pause(answer)
         for check in self.at_end:
             check(call)
+
+
+def asked_pause(answer: Response) -> float:
+    """Seconds, by the two headers of `answers.throttled`; 0 for what is no number of them."""
+    rows = _document(answer.headers.get("x-business-use-case-usage", "").encode()).get("1")
+    minutes = rows[0].get("estimated_time_to_regain_access") if isinstance(rows, list) and rows else 0
+    seconds = answer.headers.get("retry-after", "")
+    longest = max(minutes * 60 if isinstance(minutes, int | float) else 0, int(seconds) if seconds.isdecimal() else 0)
+    return float(longest)
 
 
 def came_to(call: Call, answer: Response | Unreachable) -> CameTo:

@@ -33,6 +33,7 @@ class Work:
         self.world, self.machine, self.facts, self.health = world, machine, facts, health
         self._things = 0
         self._last = (0, 0, 0, 0, 0)
+        self._was_well = True
         self._kept_at_first: int | None = None
 
     def at_begin(self, _: Call) -> None:
@@ -46,7 +47,8 @@ class Work:
         passed, steps, writes, things = (a - b for a, b in zip(now, self._last, strict=False))
         acts, before = self.health.acts(), self._last[4]
         self._last = *now, acts
-        if acts != before or not self.health.disk_is_well() or self.machine.is_in_work:
+        was_well, self._was_well = self._was_well, self.health.disk_is_well()
+        if acts != before or not (was_well and self._was_well) or self.machine.is_in_work:
             return
         share = len(self.machine.servers) * max(1.0, passed / (60 * MICRO))
         for what, n, most in (("steps", steps, STEPS), ("writes", writes, WRITES)):

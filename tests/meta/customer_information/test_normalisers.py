@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from conversion_relay.meta.customer_information import HASHED_KEYS, PLAIN_KEYS, match_keys, normalize
 from conversion_relay.meta.customer_information.folding import ascii_digits
+from conversion_relay.meta.customer_information.nothing import is_digest_of_nothing
 from conversion_relay.meta.customer_information.tables import generate
 
 TODAY = datetime.date(2026, 11, 23)
@@ -43,7 +44,8 @@ def test_a_hashed_key_is_a_digest_or_dropped_and_stays_what_it_is(key, text, cou
     shown = f"+{result.normalized}" if is_abroad else result.normalized
     assert normalize(key, shown, default_country=country, today=TODAY) == result
     hashed = normalize(key, result.sha256, default_country=country, today=TODAY)
-    assert hashed.sha256 == result.sha256
+    # "False" may be a family's name; as a digest it is what a program made of nothing.
+    assert hashed.sha256 == (None if is_digest_of_nothing(result.sha256) else result.sha256)
 
 
 @pytest.mark.parametrize("key", sorted(PLAIN_KEYS))
