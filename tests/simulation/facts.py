@@ -13,6 +13,7 @@ AHEAD = 30 * MICRO
 """From here on Meta, whose clock may be behind, can find a time to lie in the future."""
 IN_THE_FUTURE = 1_800 * MICRO
 """The longest time until what was found to lie in the future is looked at again."""
+HELD_AFTER = 47 * 3_600 * MICRO
 GIVEN_UP = 1_800 * MICRO
 """A site tries for minutes to hand over an event; what has no answer after this time never gets one."""
 
@@ -75,6 +76,8 @@ class Facts:
         """The machine's, at some time in this world."""
         self.are_silent_withheld = False
         """The operator asked for consent: what silent visitors sent need not be sent any more."""
+        self.in_doubt: dict[Key, int] = {}
+        """Since when delivery cannot know whether Meta has it."""
         self.withheld_from: int | None = None
         """From then on everybody knows, and such an event is not sent."""
         self.times_forgiven = 0
@@ -112,6 +115,11 @@ class Facts:
             and fact.key not in self.graph.taken
             and fact.event_time > START + self.world.now / MICRO + self.graph.most_ahead + MARGIN - WEEK
         )
+
+    def may_be_held(self, fact: Fact) -> bool:
+        """A Purchase that Meta may have had for two days waits for a person, or is about to."""
+        since = self.in_doubt.get(fact.key, self.world.now)
+        return fact.key[1] == "Purchase" and self.world.now - since > HELD_AFTER
 
     def missing(self) -> list[Fact]:
         """Good events that were acknowledged and that Meta does not have."""

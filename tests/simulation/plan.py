@@ -63,6 +63,9 @@ MISTAKES = ("broken", "unnamed", "forgets", "named", "odd key")
 """Templates whose events Meta refuses; `templates.py` says how."""
 LONG_SHARE = 0.25
 """Of worlds that are long and quiet: there days of outage, nights, and events that grow old are met."""
+WEEKS_EVERY = 20
+"""One world of so many lasts for weeks; not those that every run of the tests plays."""
+IN_THE_TESTS = 200
 LEAST_HOURS = 0.5
 """Who asks for worlds shorter than this gets no long ones."""
 
@@ -111,8 +114,10 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def draw(seed: int, hours: float) -> Plan:
-    """`hours`: of faults, on average, in a dense world; a long and quiet one has 12 to 72."""
+    """`hours`: of faults, on average, in a dense world; a long and quiet one has 12 to 72, one of weeks 200 to 800."""
     chance = random.Random(f"plan {seed}")
+    if hours >= LEAST_HOURS and seed > IN_THE_TESTS and seed % WEEKS_EVERY == 0:
+        return _weeks(seed, chance)
     if hours >= LEAST_HOURS and chance.random() < LONG_SHARE:
         return _long(seed, chance)
     servers = chance.choice((1, 1, 1, 1, 1, 2, 2, 3))
@@ -171,6 +176,29 @@ def _long(seed: int, chance: random.Random) -> Plan:
         outages=tuple(outages),
         poll_seconds=120.0,
         longest_pause=240.0,
+    )
+
+
+def _weeks(seed: int, chance: random.Random) -> Plan:
+    """A shop that hardly sells, and is left alone: what waits for two days, for seven or for eight is met here."""
+    hours = round(200 * 4 ** chance.random(), 2)
+    site = SitePlan("100", chance.choice((0.3, 1, 2)), chance.choice((0.0, 0.1)), _mistakes(chance), has_nights=True)
+    outages = tuple(
+        Outage("100", round(begins, 2), round(chance.choice((30, 60, 170)), 2), chance.choice(AWAY_MOODS))
+        for begins in _times(chance, 0.8, hours)
+    )
+    servers = chance.choice((1, 1, 2))
+    return Plan(
+        seed=seed,
+        hours=hours,
+        sites=(site,),
+        servers=servers,
+        workers=servers,
+        mood_hours=chance.choice((12, 40)),
+        act_hours=chance.choice((12, 40)),
+        outages=outages,
+        poll_seconds=300.0,
+        longest_pause=600.0,
     )
 
 

@@ -48,7 +48,7 @@ class Progress:
             return []
         found = []
         for fact in open_now:
-            if fact.acknowledged_at is None or not self.facts.is_owed(fact):
+            if fact.acknowledged_at is None or self.facts.may_be_held(fact) or not self.facts.is_owed(fact):
                 continue
             due_at = self._due_at(fact, fact.acknowledged_at, machine_since)
             if due_at < now:

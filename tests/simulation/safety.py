@@ -75,6 +75,7 @@ class Safety:
                     self._confirmed[key] = confirmed
         elif call.came_to == "trouble":
             for key in call.keys:
+                self.facts.in_doubt.setdefault(key, now)
                 if key in self.facts.graph.taken:
                     self._maybe_since.setdefault(key, now)
 

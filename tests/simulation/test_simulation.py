@@ -22,6 +22,12 @@ def test_25_worlds_hold(first, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_world_of_weeks_holds():
+    """What has ended is forgotten after eight days, and a Purchase in doubt waits for a person after two."""
+    done = play("--seed", "240")
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
 @pytest.mark.parametrize("found", [3, 107], ids=["a log of two files", "a wrong clock and a dead token"])
 def test_a_world_that_once_failed_holds(found):
     """3: the outbox file was deleted and put back, and a process that had not noticed it wrote pages of the old file
