@@ -166,7 +166,7 @@ def _custom_data(custom: dict[str, Any] | None, event_name: str) -> msgspec.Raw 
 _KEYS = len(UserData.__struct_fields__)
 _OLDEST = 7 * DAY - MARGIN_SECONDS
 # No zeros that a phone number could begin with, no "wa.me".
-_ID = line(r"((?!00)[A-Za-z0-9-]++(?:(?:_(?!00)|\.(?![mM]))[A-Za-z0-9-]*+)*+)")
+_ID = line(r"((?!00)[A-Za-z0-9-]++(?:(?:_(?!00)|\.(?![mM]))[A-Za-z0-9-]*+)*)")
 _EVENT = re.compile(_ID + line(PAGE) + line(PAGE) + LINES)
 _NOTHING_FOUND: tuple[str | None, ...] = (None,) * _EVENT.groups
 _NOBODY = CommonKeys()

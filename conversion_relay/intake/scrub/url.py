@@ -90,15 +90,15 @@ def careful_url(url: str) -> str | None:
 
 # No "%", no "@", no port, nothing twice in a member: nothing that another reading could take for something else.
 _SIGNS = "[A-Za-z0-9._~-]"
-_PAIR = f"{_SIGNS}*+(?:={_SIGNS}*+)?+"
+_PAIR = f"{_SIGNS}*+(?:={_SIGNS}*+)?"
 _COMMON = re.compile(
-    rf"(https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+(?:/{_SIGNS}++)*+/?+)(?:\?({_PAIR}(?:&{_PAIR})*+))?+"
-    r"(?:#[A-Za-z0-9._~/=&-]*+)?+"
+    rf"(https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*(?:/{_SIGNS}++)*/?+)(?:\?({_PAIR}(?:&{_PAIR})*))?"
+    r"(?:#[A-Za-z0-9._~/=&-]*+)?"
 )
 _NAMES = "|".join(sorted(QUERY_KEYS))
 PAGE = (
-    rf"(?=[^\n]{{1,{LONGEST_AUTHORITY}}}+\n)(https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+(?:/{_SIGNS}++)*+/?+"
-    rf"(?:\?(?:{_NAMES})={_SIGNS}++(?:&(?:{_NAMES})={_SIGNS}++)*+)?+)(?:#[A-Za-z0-9._~/=&-]*+)?+"
+    rf"(?=[^\n]{{1,{LONGEST_AUTHORITY}}}+\n)(https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*(?:/{_SIGNS}++)*/?+"
+    rf"(?:\?(?:{_NAMES})={_SIGNS}++(?:&(?:{_NAMES})={_SIGNS}++)*)?)(?:#[A-Za-z0-9._~/=&-]*+)?"
 )
 """A line with a URL of which all but the fragment stays (in the group), unless it has zeros or "wa.me" in it."""
 _KEPT = re.compile(f"(?:{_NAMES})=.")

@@ -146,7 +146,7 @@ def line(shape: str) -> str:
 
 _OCTET = r"\.(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?![0-9])"
 _APPENDIX = r"(?:\.[A-Za-z0-9_-]{8}|\.[A-Za-z0-9_-]{2})?"
-_EMAIL = r"[A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*+@[A-Za-z0-9]++(?:[.-][A-Za-z0-9]++)*\.[A-Za-z]{2,}"
+_EMAIL = r"[A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*@[A-Za-z0-9]++(?:[.-][A-Za-z0-9]++)*\.[A-Za-z]{2,}"
 _IP_V4 = rf"(?!(?:10|127|100|169|172|192)\.)(?:[1-9][0-9]?|1[0-9]{{2}}|2[01][0-9]|22[0-3]){_OCTET}{_OCTET}{_OCTET}"
 _IP_V6 = r"[23][0-9a-fA-F]{3}(?::[0-9a-fA-F]{1,4}){7}"
 _AGENT = r"[A-Za-z0-9 _.,;/)-]*+"
@@ -154,7 +154,7 @@ LINES = (
     # em: a part of what `email.py` takes
     line(rf" *+((?=[^\n]{{5,64}}+\n){_EMAIL})")
     # ph: with a plus; (0) is no part of the number
-    + line(r"(\+[1-9][0-9 .)-]*+(?:\((?!0)[0-9 .)-]*+)*+)")
+    + line(r"(\+[1-9][0-9 .)-]*+(?:\((?!0)[0-9 .)-]*+)*)")
     # zp
     + line("([A-Za-z0-9][A-Za-z0-9 -]{1,30}+)")
     # external_id: shorter than a digest, or a UUID
@@ -164,7 +164,7 @@ LINES = (
     # client_user_agent: no bracket that could open "(at)" or call a function, no colon but of "rv:"
     + line(
         rf"((?=[^\n]{{25,{LONGEST_USER_AGENT}}}+\n)(?! ){_AGENT}"
-        rf"(?:(?:(?<![A-Za-z0-9_])\((?![adpADP ])|\[(?![adpADP \[])|\](?!\])|(?<= rv):){_AGENT})*+(?<! ))"
+        rf"(?:(?:(?<![A-Za-z0-9_])\((?![adpADP ])|\[(?![adpADP \[])|\](?!\])|(?<= rv):){_AGENT})*(?<! ))"
     )
     # fbc: a click id that is longer than any word for nothing
     + line(rf"(fb\.[0-9]{{1,2}}\.[0-9]{{13}}\.[A-Za-z0-9_-]{{40,500}}{_APPENDIX})")

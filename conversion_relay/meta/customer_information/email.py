@@ -16,7 +16,7 @@ _LABEL = r"(?!-)[^\W_](?:[\w-]{0,61}[^\W_])?"
 _ADDRESS = re.compile(rf"{_LOCAL}@(?:{_LABEL}\.)+(?!\d+$)[^\W_](?:[\w-]{{0,61}}[^\W_])")
 
 # As nearly everybody writes it; a part of what _ADDRESS takes.
-_COMMON = re.compile(r"[a-z0-9_+-]++(?:\.[a-z0-9_+-]++)*+@[a-z0-9]++(?:[.-][a-z0-9]++)*\.[a-z]{2,}")
+_COMMON = re.compile(r"[a-z0-9_+-]++(?:\.[a-z0-9_+-]++)*@[a-z0-9]++(?:[.-][a-z0-9]++)*\.[a-z]{2,}")
 
 
 def quick_email(text: str, _: object = None) -> bytes | None:
