@@ -23,7 +23,7 @@ class Fact:
 
     __slots__ = (
         "acknowledged_at", "digest", "erased_at", "event_time", "is_broken", "is_silent", "is_stamped", "key",
-        "latest_time", "made_at", "taken_back_at", "template",
+        "latest_time", "made_at", "may_be_gone", "taken_back_at", "template",
     )  # fmt: skip
 
     def __init__(self, key: Key, *, is_broken: bool, event_time: int, made_at: int = 0) -> None:
@@ -37,6 +37,8 @@ class Fact:
         self.is_stamped = False
         self.is_silent = False
         """Its visitor did not speak of consent."""
+        self.may_be_gone = False
+        """Nobody may expect it any more, also when the site sends it again."""
 
     def stamp(self, event_time: int) -> None:
         """By the machine's clock, since the site gave no time."""

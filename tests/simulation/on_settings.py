@@ -84,5 +84,5 @@ def ask_for_consent(operator: "Operator") -> None:
     operator.world.sleep(2 * operator.plan.poll_seconds)  # until everybody has read it
     for fact in operator.facts.known.values():
         if fact.is_silent and fact.key not in machine.graph.taken:
-            fact.acknowledged_at = None
+            fact.acknowledged_at, fact.may_be_gone = None, True
     operator.facts.are_silent_withheld = False

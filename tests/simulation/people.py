@@ -205,7 +205,8 @@ class Site:
             else:
                 if rows[index]["duplicate"]:
                     self.world.mark("the door knew an event")
-                fact.acknowledged_at = fact.acknowledged_at or self.world.now
+                if not fact.may_be_gone:
+                    fact.acknowledged_at = fact.acknowledged_at or self.world.now
 
     # -- and later -----------------------------------------------------------------------------------------------------
 
