@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from conversion_relay.event import STANDARD_EVENT_NAMES, Event, UserData
-from conversion_relay.intake.free_form import plain
+from conversion_relay.intake.free_form import has_few_members, plain
 from conversion_relay.intake.match_keys import VISITOR, match_keys_of, visitor_of
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.intake.scrub import PAGE, Removed, scrub_event_id, scrub_page
@@ -67,16 +67,7 @@ def at_a_look(
         and name in STANDARD_EVENT_NAMES
         and event.action_source in WITHOUT_RULES
         and type(event) is Event
-        and event.data_processing_options is None
-        and event.opt_out is None
-        and event.app_data is None
-        and event.original_event_data is None
-        and event.attribution_data is None
-        and event.messaging_channel is None
-        and event.customer_segmentation is None
-        and event.advanced_measurement_table is None
-        and event.data_processing_options_country is None
-        and event.data_processing_options_state is None
+        and has_few_members(event)
         and type(event.user_data) is UserData
     ):
         return None

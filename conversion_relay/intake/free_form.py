@@ -34,25 +34,29 @@ def free_members(event: Event, tell: Tell) -> tuple[dict[str, Any], list[Removed
     ({'event_name': 'Lead', 'custom_data': {'value': 5, 'currency': 'USD'}}, [])
     """
     custom = event.custom_data
-    if (
-        event.data_processing_options is not None
-        or event.opt_out is not None
-        or event.app_data is not None
-        or event.original_event_data is not None
-        or event.attribution_data is not None
-        or event.messaging_channel is not None
-        or event.customer_segmentation is not None
-        or event.advanced_measurement_table is not None
-        or event.data_processing_options_country is not None
-        or event.data_processing_options_state is not None
-        or (custom and plain(custom) is None)
-    ):
+    if not has_few_members(event) or (custom and plain(custom) is None):
         return careful(event, tell)
     wire: dict[str, Any] = {"event_name": event.event_name}
     if custom:
         wire["custom_data"] = custom
         _in_capitals(wire)
     return wire, []
+
+
+def has_few_members(event: Event) -> bool:
+    """None but those that most events have."""
+    return (
+        event.data_processing_options is None
+        and event.opt_out is None
+        and event.app_data is None
+        and event.original_event_data is None
+        and event.attribution_data is None
+        and event.messaging_channel is None
+        and event.customer_segmentation is None
+        and event.advanced_measurement_table is None
+        and event.data_processing_options_country is None
+        and event.data_processing_options_state is None
+    )
 
 
 def plain(custom: dict[str, Any]) -> tuple[Clean, bytes] | None:
