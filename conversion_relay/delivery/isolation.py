@@ -176,15 +176,14 @@ class Isolation:
 
     def apart(self, dataset: str, batches: Sequence[Batch], now: float) -> list[Batch]:
         """The same events; what is known against some of a batch does not keep the others of it."""
+        if not self._tallies:
+            return list(batches)
         parted: list[Batch] = []
-        for batch in batches if self._tallies else ():
-            clean = [self.is_clean(dataset, [event], now) for event in batch.events]
-            if all(clean) or not any(clean):
-                parted.append(batch)
-            else:
-                for is_clean in (False, True):
-                    parted.append(Batch([e for e, each in zip(batch.events, clean, strict=True) if each == is_clean]))
-        return parted if self._tallies else list(batches)
+        for batch in batches:
+            bad = [event for event in batch.events if not self.is_clean(dataset, [event], now)]
+            is_mixed = 0 < len(bad) < len(batch.events)
+            parted += [Batch(bad), Batch(without(batch.events, bad))] if is_mixed else [batch]
+        return parted
 
     def most_together(self, dataset: str, events: Sequence[LeasedEvent], now: float) -> int:
         """How many of these to try at once, the first ones; all of them where nothing is known."""

@@ -20,11 +20,6 @@ def move(db: apsw.Connection, dataset: int, source: str, target: str, n: int) ->
         db.execute(f"INSERT INTO tally VALUES (?, ?, ?), (?, ?, ?) {_ADD}", (dataset, source, -n, dataset, target, n))
 
 
-def add(db: apsw.Connection, dataset: int, state: str, n: int) -> None:
-    if n:
-        db.execute(f"INSERT INTO tally VALUES (?, ?, ?) {_ADD}", (dataset, state, n))
-
-
 _ADD = "ON CONFLICT DO UPDATE SET n = n + excluded.n"
 
 
