@@ -48,9 +48,9 @@ class Demands:
         self.of.watch.files.at_end()
         self._no_person()
 
-    def _fresh(self, page: str | None = None) -> None:
+    def _fresh(self) -> None:
         for site in self.of.sites:
-            site.visit(1, broken=False, page=page)
+            site.visit(1, broken=False)
         self._arrive("though all is well")
 
     def _arrive(self, why: str) -> None:

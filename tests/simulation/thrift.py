@@ -1,8 +1,9 @@
 """Calls to Meta stay near the least: none is made in vain again and again, and none is made that another could replace.
 
     pauses   a process has a credit of calls to each dataset. A call that ends no event spends one; one that does earns
-             EARNED; each PACE seconds earn one; there are never more than MOST. So a process that is told nothing new
-             makes at most MOST calls, and one in PACE seconds from then on.
+             EARNED; one for events that Meta has, of which nobody had heard, does neither. Each PACE seconds earn one,
+             and there are never more than MOST. So a process that is told nothing new makes at most MOST calls, and
+             one in PACE seconds from then on.
     kept     when Meta asked for a pause, that process calls again after it, or after a quarter of an hour.
     groups   while a dataset is well, and nothing is left from before, its calls are at most as many as groups of events
              came, and as parting the refused ones takes (PARTING for each), and FEW.
@@ -83,8 +84,8 @@ class Thrift:
             self._closed[place] = world.now, world.now + round(min(LONGEST_PAUSE, call.asked_pause) * MICRO)
         credit = self._credits.setdefault((call.process.number, call.dataset), Credit(world.now))
         is_useful = call.came_to == "delivered" or call.ended_one
-        was_needed = call.came_to == "delivered again"  # nobody had heard of it
-        left = credit.left_after(world.now, EARNED if is_useful else -(not was_needed))
+        was_in_vain = not is_useful and call.came_to != "delivered again"
+        left = credit.left_after(world.now, EARNED if is_useful else -1 if was_in_vain else 0)
         if left < MOST - EARNED:
             world.mark("a process called Meta in vain for a while")
         if left < 0:
