@@ -21,10 +21,11 @@ from typing import Any
 
 import msgspec
 
+from conversion_relay.meta.customer_information.email import COMMON as EMAIL
 from conversion_relay.meta.customer_information.name import BETWEEN, LATIN
 from conversion_relay.meta.customer_information.network import LONGEST_USER_AGENT
 from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, WORDS_IN_LETTERS
-from conversion_relay.meta.customer_information.place import quick_country, state_code
+from conversion_relay.meta.customer_information.place import quick_country, quick_zip, state_code
 from conversion_relay.meta.customer_information.tables.countries import ALPHA_2
 from conversion_relay.personal_data import has_zeros
 
@@ -60,11 +61,17 @@ def common_keys(texts: Mapping[str, Any], country: str | None) -> dict[str, Any]
     {'fbp': 'fb.1.1596403881668.1116446470'}
     """
     em, ph, fn, ln, ct, st, zp, named, *others = (texts.get(name, "") for name in CommonKeys.__struct_fields__)
-    found = _LINES.fullmatch("\n".join((em, ph, zp, *others, "")))
+    found = _expression().fullmatch("\n".join((em, ph, zp, *others, "")))
     if found is None:  # a line too many
         return {}
     keys: dict[str, Any] = msgspec.to_builtins(known_keys(found.groups(), (fn, ln, ct, st), named, country)[0])
     return keys
+
+
+@cache
+def _expression() -> re.Pattern[str]:
+    """Compiled when it is first needed: a function that sees common events alone starts without it."""
+    return re.compile(LINES)
 
 
 def known_keys(
@@ -89,7 +96,7 @@ def known_keys(
         ln,
         ct,
         st,
-        _zip(zp, country) if zp else b"",
+        (quick_zip(zp, country) or b"") if zp else b"",
         own_id if own_id not in IDS_OF_NOBODY else b"",
     )
     # All digests in one go: a processor keeps little code at hand, and that of a digest fills much of it.
@@ -104,13 +111,6 @@ def known_keys(
     of_country = [_digest_of_country(country)] if named and country else _UNSET
     visitor = address or _UNSET, agent or _UNSET, fbc or _UNSET, fbp or _UNSET
     return CommonKeys(em_, ph_, fn_, ln_, ct_, st_, zp_, of_country, id_, *visitor), count
-
-
-def _zip(zp: str, country: str | None) -> bytes:
-    kept = zp.lower().encode().translate(None, b" -")
-    if country == "us":
-        return kept[:5] if len(kept) > 4 and kept.isdigit() else b""
-    return b"" if len(kept) < 2 or kept.isalpha() or (country is None and "-" in zp) else kept
 
 
 def _letters(names: str) -> list[bytes]:
@@ -146,13 +146,12 @@ def line(shape: str) -> str:
 
 _OCTET = r"\.(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?![0-9])"
 _APPENDIX = r"(?:\.[A-Za-z0-9_-]{8}|\.[A-Za-z0-9_-]{2})?"
-_EMAIL = r"[A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*@[A-Za-z0-9]++(?:[.-][A-Za-z0-9]++)*\.[A-Za-z]{2,}"
 _IP_V4 = rf"(?!(?:10|127|100|169|172|192)\.)(?:[1-9][0-9]?|1[0-9]{{2}}|2[01][0-9]|22[0-3]){_OCTET}{_OCTET}{_OCTET}"
 _IP_V6 = r"[23][0-9a-fA-F]{3}(?::[0-9a-fA-F]{1,4}){7}"
 _AGENT = r"[A-Za-z0-9 _.,;/)-]*+"
 LINES = (
     # em: a part of what `email.py` takes
-    line(rf" *+((?=[^\n]{{5,64}}+\n){_EMAIL})")
+    line(rf" *+((?=[^\n]{{5,64}}+\n){EMAIL})")
     # ph: with a plus; (0) is no part of the number
     + line(r"(\+[1-9][0-9 .)-]*+(?:\((?!0)[0-9 .)-]*+)*)")
     # zp
@@ -173,7 +172,6 @@ LINES = (
 """The expression: a line for each key, with one group in it."""
 _COUNTRIES = {spelled: code for code in ALPHA_2 for spelled in (code, code.upper())}
 _WITH_STATES = frozenset({None, "us", "ca"})
-_LINES = re.compile(LINES)
 _LATIN_LINES = LATIN + b"\n"
 _NO_NAMES = WORDS_IN_LETTERS - {b""}
 _NOTHING: list[bytes] = [b""] * 4

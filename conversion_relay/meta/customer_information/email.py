@@ -15,8 +15,9 @@ _LOCAL = r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
 _LABEL = r"(?!-)[^\W_](?:[\w-]{0,61}[^\W_])?"
 _ADDRESS = re.compile(rf"{_LOCAL}@(?:{_LABEL}\.)+(?!\d+$)[^\W_](?:[\w-]{{0,61}}[^\W_])")
 
-# As nearly everybody writes it; a part of what _ADDRESS takes.
-_COMMON = re.compile(r"[a-z0-9_+-]++(?:\.[a-z0-9_+-]++)*@[a-z0-9]++(?:[.-][a-z0-9]++)*\.[a-z]{2,}")
+COMMON = r"[A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*@[A-Za-z0-9]++(?:[.-][A-Za-z0-9]++)*\.[A-Za-z]{2,}"
+"""An address as nearly everybody writes it; in lower case it is a part of what _ADDRESS takes."""
+_COMMON = re.compile(COMMON)
 
 
 def quick_email(text: str, _: object = None) -> bytes | None:
