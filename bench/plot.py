@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from bench.table import Row, amount
+from bench.table import TOO_SHORT, Row, amount
 
 WIDTH, LEFT, RIGHT, LINE = 940, 430, 110, 26
 LEAST, MOST = 0.1, 100.0
@@ -19,7 +19,8 @@ STYLE = (
 
 def write(path: Path, rows: Sequence[Row]) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text(svg([row for row in rows if row.found and row.unit == "x"]), "utf-8")
+    shown = [row for row in rows if row.found and row.unit == "x" and row.verdict != TOO_SHORT]
+    path.write_text(svg(shown), "utf-8")
 
 
 def svg(rows: Sequence[Row]) -> str:

@@ -13,6 +13,10 @@ BEGIN, END = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
 HEAD = "| part | what | ratio to limit | 95 % | goal | at least | verdict |\n|---|---|---|---|---|---|---|"
 
 
+TOO_SHORT = "too short to say"
+"""Verdict of the quick form on what only the full one measures: 20 datasets are no thousand."""
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One judged comparison. `found` is None where a contestant is not installed here."""
 
@@ -56,7 +60,7 @@ def _verdict(comparison: Comparison, found: Estimate, form: Form) -> str:
     if comparison.goal is None:
         return ""
     if comparison.only_full and form.is_quick:
-        return "too short to say"
+        return TOO_SHORT
     sign = 1 if comparison.more_is_better else -1
 
     def reaches(bound: float | None) -> bool:
