@@ -1,4 +1,4 @@
-"""Nobody can make a function of this room slow: twice a hostile input takes at most about twice the time."""
+"""Nobody can make a function of this room slow: a longer hostile input takes in proportion more time."""
 
 import pytest
 
@@ -8,5 +8,5 @@ FUNCTIONS = functions("conversion_relay.meta")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_twice_the_input_takes_twice_the_time_at_most(name):
+def test_time_grows_no_faster_than_the_input(name):
     assert too_steep(name, FUNCTIONS[name]) == []
