@@ -13,13 +13,19 @@ CALLS_A_TURN_AHEAD, MOST_AHEAD = 2, 4
 """For every two calls in flight one more turn may claim its events or write down what came of them, so that no call
 waits for the disk; four at most, since each holds a request in memory."""
 
+ASKED_FOR = frozenset({"throttled", "near_limit"})
+"""Reasons of pauses that Meta named the length of."""
+
 
 class DatasetPace(msgspec.Struct):
     """How a dataset is doing."""
 
     parked_until: float = 0.0
     why: str | None = None
-    parked_at: float = 0.0
+    asked_at: float = 0.0
+    """When Meta asked for a pause last."""
+    asked_until: float = 0.0
+    """The end of the pause that Meta asked for, whatever else the dataset waits for."""
     failures: int = 0
     alerted: str | None = None
     """The alert that stands until Meta takes an event again."""
@@ -40,11 +46,24 @@ class DatasetPace(msgspec.Struct):
     refusals: Refusals = msgspec.field(default_factory=Refusals)
     shares: Shares = msgspec.field(default_factory=Shares)
 
+    def park(self, until: float, why: str, now: float) -> None:
+        """Nothing begins before then, nor before the end of a pause that stands."""
+        self.parked_until, self.why = max(self.parked_until, until), why
+        if why in ASKED_FOR:
+            self.asked_until, self.asked_at = max(self.asked_until, until), now
+
     def answers_again(self, started: float) -> None:
         """Meta answered a call that began then. It ends a pause, but not one that Meta asked for when the call was
         under way already: that answer is older than the wish."""
-        if self.why != "throttled" or started >= self.parked_at:
-            self.parked_until, self.why = 0.0, None
+        if not self.asked_until or started >= self.asked_at:
+            self.parked_until, self.why, self.asked_until = 0.0, None, 0.0
+
+    def look_again(self, now: float) -> None:
+        """Something else is tried now. Only a pause that Meta asked for stands: its limits are the dataset's, and a new
+        token changes none of them."""
+        self.parked_until, self.linger_until = self.asked_until, 0.0
+        self.why = "throttled" if self.asked_until > now else None
+        self.refusals.rest_until = self.refusals.fresh_after = 0.0
 
 
 class PaceNow(msgspec.Struct, frozen=True):

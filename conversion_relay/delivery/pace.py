@@ -18,7 +18,8 @@ What could go wrong, and the rule that prevents it:
   is a tenth of a second.
 - *Refused events hold up good ones.* Suspects have turns of their own (`shares.py`); what becomes of a dataset that
   takes nothing at all is decided in `refusals.py`.
-- *A dead token is hammered.* `park` pauses the dataset; `unpark` ends the pause when a new token comes.
+- *A dead token is hammered.* `park` pauses the dataset; `unpark` ends the pause when a new token comes, but none that
+  Meta asked for.
 
 Rejected: one limit for all datasets (the slowest decides for all); a token bucket with a rate from the settings (Meta's
 limits depend on the dataset and change); a circuit breaker that is open or closed (it cannot say "one event"). The
@@ -239,7 +240,7 @@ class Paces:
 
     def _speed_up(self, pace: DatasetPace, accepted: Accepted, started: float, now: float) -> None:
         if accepted.pause and pace.why is None:
-            pace.parked_until, pace.why = now + accepted.pause, "near_limit"
+            pace.park(now + accepted.pause, "near_limit", now)
         if now - started > SLOW_SECONDS or accepted.pause:
             self._slow_down(pace, started, now)
         else:
@@ -270,8 +271,8 @@ class Paces:
 
     def park(self, name: str, seconds: float, why: str) -> None:
         with self._lock:
-            pace, now = self._pace(name), self._clock()
-            pace.parked_until, pace.why, pace.parked_at = max(pace.parked_until, now + seconds), why, now
+            now = self._clock()
+            self._pace(name).park(now + seconds, why, now)
 
     def alert(self, name: str, why: str) -> bool:
         """Whether it is news; it is not again until events are taken."""
@@ -281,11 +282,9 @@ class Paces:
             return is_new
 
     def unpark(self, name: str) -> None:
-        """Look again at once: a new token came."""
+        """A new token came: look again at once, unless Meta asked for a pause."""
         with self._lock:
-            pace = self._pace(name)
-            pace.parked_until, pace.why, pace.linger_until = 0.0, None, 0.0
-            pace.refusals.rest_until = pace.refusals.fresh_after = 0.0
+            self._pace(name).look_again(self._clock())
 
     def now(self) -> dict[str, PaceNow]:
         """For dashboard and metrics."""

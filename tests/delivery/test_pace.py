@@ -239,3 +239,27 @@ def test_what_was_under_way_when_a_connection_broke_ends_the_pause(clock):
     clock.now += 1
     paces.note("1", OK, began_at)
     assert paces.now()["1"].parked_seconds == 0
+
+
+@pytest.mark.parametrize("since", ["unauthorized", "throttled"])
+def test_a_new_token_does_not_end_a_pause_that_meta_asked_for(clock, since):
+    """Its limits are the dataset's; also when a dead token was the latest trouble."""
+    paces = Paces(clock, 16)
+    paces.park("1", 300.0, "throttled")
+    paces.park("1", 60.0, since)
+    clock.now += 100
+    paces.unpark("1")
+    assert (paces.now()["1"].parked_seconds, paces.now()["1"].why) == (200, "throttled")
+    assert paces.admit(["1"]) is None
+    clock.now += 200
+    assert paces.admit(["1"]) is not None
+
+
+def test_what_was_under_way_does_not_end_a_pause_whose_dataset_then_lost_its_token(clock):
+    paces = Paces(clock, 16)
+    began_at = clock.now
+    clock.now += 1
+    paces.park("1", 300.0, "throttled")
+    paces.park("1", 60.0, "unauthorized")
+    paces.note("1", OK, began_at)
+    assert paces.now()["1"].parked_seconds == 300
