@@ -1,7 +1,8 @@
 """What the outbox's files may hold: only who still waits, and no more of the past than a log of bounded size.
 
     erased     when `erase` has returned, the person's digest stands neither in the file nor in its log
-    delivered  when all is settled and closed, the digest of an event that Meta has stands in the file no more
+    delivered  when all is settled and closed, the digest of an event that Meta has stands in the file no more, unless
+               the site sent it again by a clock that ran ahead: that copy waits for its time
     small      on a good disk the log stays under MOST_LOG
     kept       where a damaged file was set aside, it stands beside the new one
 
@@ -40,5 +41,6 @@ class Files:
             self.world.fail("a damaged file was set aside, and is gone")
         content, graph = self._file.read_bytes(), self.facts.graph
         for key, fact in self.facts.known.items():
-            if key in graph.taken and key not in graph.refused_alone and fact.digest.encode() in content:
+            is_settled = key in graph.taken and key not in graph.refused_alone and fact.owed_from <= self.world.now
+            if is_settled and fact.digest.encode() in content:
                 self.world.fail(f"{key} was delivered, and its person stands in {self._file.name}")
