@@ -34,13 +34,18 @@ def before_sending(event: LeasedEvent, settings: Settings, now: float, meta_now:
         return Expired()
     if is_in_the_future(event, meta_now) and is_metas:
         wait = event.event_time - FUTURE_SECONDS - meta_now
-        return RetryAt(now + min(wait, LOOK_AGAIN_SECONDS), "in_the_future")
+        if wait > LOOK_AGAIN_SECONDS:  # a site's clock was ahead, so there are many: one look in a minute serves all
+            return RetryAt((now + LOOK_AGAIN_SECONDS) // 60 * 60, "in_the_future")
+        return RetryAt(now + wait, "in_the_future")
     if event.consent is None and settings.silence == "withhold":
         return Withhold()
     if event.consent == "withdrawn":
         return Withhold("withdrawn")
     if is_late(event, now) and event.event_name in settings.held_event_names:
-        return Hold(HELD)
+        # What is held is looked at when our clock says that it expires. Where Meta's is behind that, it would be looked
+        # at again and again until then.
+        ends_in = min(event.expires_at - meta_now, LOOK_AGAIN_SECONDS)
+        return Hold(HELD) if event.expires_at > now else RetryAt(now + ends_in, HELD)
     return None
 
 

@@ -20,7 +20,7 @@ from conversion_relay.meta.graph import Accepted, Outcome, TooLarge, Unreachable
 
 SURE_BYTES = 1_048_576
 """Requests of this size are not suspected when no answer comes."""
-LEAST_BYTES = 65_536
+LEAST_BYTES = 4_096
 FILLED = 0.97
 """Of a request; sizes of events vary, and a rest of three would be a request of its own."""
 

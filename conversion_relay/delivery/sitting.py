@@ -150,6 +150,10 @@ class Sitting:
                 self._context.outbox.release(self._lease)
                 return None
             batch = self._batches.pop()
+            most = self._context.paces.most_bytes(self._dataset.pixel_id)
+            if batch.size > most:  # learned since it was packed
+                self._batches += smaller(batch.events, most)
+                continue
             self._extend_lease()
             batch.events = self._without_revoked(batch.events)
             if batch.events:

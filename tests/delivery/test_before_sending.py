@@ -15,7 +15,7 @@ from conversion_relay.delivery.before_sending import (
     may_all_be_sent,
 )
 from conversion_relay.outbox.protocol import LeasedEvent
-from conversion_relay.outbox.verdict import Dead, Expired, Hold, Withhold
+from conversion_relay.outbox.verdict import Dead, Expired, Hold, RetryAt, Withhold
 from conversion_relay.settings import Settings
 from tests.delivery.standins import NOW
 
@@ -82,6 +82,16 @@ def test_silence_is_consent_only_where_the_operator_says_so_and_a_refusal_never_
 def test_what_meta_would_count_twice_is_held_where_its_name_is_in_the_setting(name, held, seconds, verdict):
     event = leased(event_name=name, sent_at=NOW - seconds)
     assert before_sending(event, settings(RELAY_HOLD_LATE=held), NOW) == verdict
+
+
+def test_what_is_held_and_expires_by_our_clock_alone_is_not_looked_at_without_end():
+    """Our clock is a minute ahead: the outbox hands out again at once what is held beyond its deadline."""
+    times = {"event_time": int(NOW) - 600_010, "expires_at": int(NOW) - 10}
+    event = leased(event_name="Purchase", sent_at=NOW - TWO_DAYS, **times)
+    policy = settings(RELAY_HOLD_LATE="Purchase")
+    assert before_sending(event, policy, NOW, NOW - 60) == RetryAt(NOW + 50, "ambiguous_late")
+    assert before_sending(event, policy, NOW, NOW - 9_000) == RetryAt(NOW + 1_500, "ambiguous_late")
+    assert before_sending(event, policy, NOW + 50, NOW - 10) == Expired()
 
 
 def test_an_event_that_was_never_sent_is_never_late():

@@ -181,3 +181,19 @@ def test_what_is_too_old_by_metas_clock_is_expired(outbox):
     world.live(60)
     assert states(outbox, "old") == {"expired": 1}
     assert "old" not in [i for call in world.meta.calls for i in call]
+
+
+def test_many_events_of_a_site_whose_clock_is_ahead_are_looked_at_together(outbox):
+    """A look at each by itself, every 25 minutes, kept a worker at work without end."""
+    world = World(outbox, 0)
+    world.put("right")
+    drain(world.running)
+    for n in range(50):
+        world.put(str(n), at=NOW + DAY + n)
+        world.live(1, step=1)
+    looks = 0
+    for _ in range(HOUR):
+        before = world.running.seconds_until_due(5.0)
+        looks += before == 0.0
+        world.live(1, step=1)
+    assert 2 <= looks <= 6

@@ -54,6 +54,16 @@ def test_what_a_proxy_finds_too_large_is_sent_in_parts_and_the_next_request_fits
     assert states(outbox, *more) == {"delivered": 60} and door.refused == refused
 
 
+def test_a_proxy_that_takes_a_few_kilobytes_is_not_asked_again_and_again(outbox):
+    put_large(outbox, ids := numbered(100), 500)
+    door, clock = SmallDoor(5_000), Clock()
+    worker = delivery(outbox, door, clock)
+    for _ in range(30):
+        clock.now += 0.2
+        drain(worker)
+    assert states(outbox, *ids) == {"delivered": 100} and door.refused <= 5
+
+
 def test_one_event_that_is_too_large_does_not_make_the_requests_of_others_small(outbox):
     put_large(outbox, ["huge"], 1_000_000)
     door, clock = SmallDoor(900_000), Clock()

@@ -8,8 +8,8 @@
     balanced    the books are in balance, and what is dead was refused by itself
     no person   nothing of a delivered event's person stands in the outbox, and no address of anybody in a file
 
-That a good event may be tried late which looks like those that Meta refuses is the product's rule (ADR 15); so the good
-ones of `beside` come from other pages.
+That a good event may be tried late which looks like those that Meta refuses is the product's rule (ADR 15); so these
+good ones come from other pages.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ class Demands:
 
     def _fresh(self) -> None:
         for site in self.of.sites:
-            site.visit(1, broken=False)
+            site.visit(1, broken=False, page="calm")
         self._arrive("though all is well")
 
     def _arrive(self, why: str) -> None:
