@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from conversion_relay.event import Event
+from conversion_relay.intake.consent import POLICY_HEADER
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.meta.click_id import cookie_line, fbc_from_url, new_fbp
 
@@ -79,7 +80,7 @@ def cors_headers(
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Methods": "POST, OPTIONS",
         "Access-Control-Allow-Headers": request_headers,
-        "Access-Control-Expose-Headers": "X-Relay-Reason",
+        "Access-Control-Expose-Headers": f"X-Relay-Reason, {POLICY_HEADER}",
         **({"Access-Control-Allow-Credentials": "true"} if credentials else {}),
         "Vary": "Origin",
     }
