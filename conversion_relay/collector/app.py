@@ -15,6 +15,7 @@ from conversion_relay.collector.metrics import render
 from conversion_relay.collector.openapi import document
 from conversion_relay.collector.reply import HttpError, Receive, Reply, Send, respond
 from conversion_relay.collector.unhandled import note_failure
+from conversion_relay.collector.view_content import ViewContentEndpoint
 from conversion_relay.collector.visitors import VisitorsEndpoint
 from conversion_relay.collector.whole import Whole
 from conversion_relay.dashboard import dashboard_routes, guard_of, refusal_of
@@ -26,7 +27,7 @@ from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 
 PATHS = ("/events", "/visitors", "/withdraw", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboard")
-"""What is the collector's where it shares a port with a site."""
+"""What is the collector's where it shares a port with a site; /view-content is then the site's."""
 NEEDS: tuple[tuple[str, type, str], ...] = (
     ("/visitors", Visits, "remember_visitor"),
     ("/withdraw", Operator, "withdraw"),
@@ -53,6 +54,7 @@ class Collector:
         self._door = Door(relay, counters, buckets)
         events, visitors = EventsEndpoint(relay, counters, buckets), VisitorsEndpoint(relay, counters)
         posts: dict[str, Handle] = {"/events": events.post, "/visitors": visitors.post, "/withdraw": visitors.withdraw}
+        posts["/view-content"] = ViewContentEndpoint(events).post
         posts |= {route: _refuse(relay.outbox, route) for route in not_carried(relay.outbox) if route in posts}
         self._posts = posts
         self._looks = {"/livez": b'{"status":"alive"}', "/openapi.json": msgspec.json.encode(document())}

@@ -83,7 +83,7 @@ class Door:
     def say(self, route: str, reply: Reply | HttpError) -> Written:
         """What is to be sent; counted here."""
         if isinstance(reply, HttpError):
-            self._counters.add(f"relay_{route[1:]}_rejected_total", reason=reply.body.reason)
+            self._counters.add(f"relay_{route[1:].replace('-', '_')}_rejected_total", reason=reply.body.reason)
         self.count(route, reply.status)
         return written(reply)
 
