@@ -8,6 +8,7 @@ import msgspec
 from conversion_relay import __version__
 from conversion_relay.collector.events import EventsAnswer
 from conversion_relay.collector.reply import ErrorBody
+from conversion_relay.collector.scripts import scripts
 from conversion_relay.collector.view_content import ViewContentAnswer
 from conversion_relay.collector.visitors import Remembered, VisitorBody, Withdrawal, Withdrawn
 from conversion_relay.event import Event
@@ -34,6 +35,7 @@ def document() -> dict[str, Any]:
             "/visitors": {"post": _post(_VISITORS, visitor, remembered, problem, _NOT_EVERYWHERE)},
             "/withdraw": {"post": _post(_WITHDRAW, withdrawal, withdrawn, problem, _NOT_EVERYWHERE)},
             "/view-content": {"post": _post(_VIEW_CONTENT, view, viewed, problem, status="200")},
+            **{f"/{name}": {"get": _plain("The page's script.")} for name in scripts()},
             "/livez": {"get": _plain("The process answers.")},
             "/readyz": {"get": _plain("An event could be made durable now.", unready=True)},
             "/metrics": {"get": _plain("Prometheus' text format.")},
