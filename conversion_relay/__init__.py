@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from conversion_relay.intake.reading import read_event, wrong_shape
     from conversion_relay.intake.request_facts import RequestFacts, request_facts
+    from conversion_relay.intake.view_content import view_content_event
     from conversion_relay.relay import Relay, Sent, Tracked
     from conversion_relay.settings import Settings
     from conversion_relay.telemetry import configure_logging
@@ -68,6 +69,7 @@ _HOME = {
     "read_event": "intake.reading",
     "request_facts": "intake.request_facts",
     "shared_site": "intake.browser",
+    "view_content_event": "intake.view_content",
     "without_email": "event_id",
     "wrong_shape": "intake.reading",
 }
@@ -100,6 +102,7 @@ __all__ = [
     "read_event",
     "request_facts",
     "shared_site",
+    "view_content_event",
     "without_email",
     "wrong_shape",
 ]

@@ -32,7 +32,7 @@ import msgspec
 from conversion_relay.errors import SettingsError
 from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.intake.accept import Policy
-from conversion_relay.intake.consent import GpcPolicy, SilencePolicy
+from conversion_relay.intake.consent import POLICY_HEADER, GpcPolicy, SilencePolicy, told
 from conversion_relay.intake.origins import normal_origin
 from conversion_relay.settings_file import read_file, refuse_misspelt, token_files
 
@@ -176,6 +176,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             silence=self.silence,
             public_event_names=self.public_event_names,
         )
+
+    @property
+    def told_policy(self) -> dict[str, str]:
+        """The header that tells a page's script RELAY_GPC and RELAY_CONSENT."""
+        return {POLICY_HEADER: told(self.gpc, self.silence)}
 
     def secrets(self) -> list[str]:
         """All secrets in clear, for the log filter (`telemetry.NoSecrets`) and for nothing else."""

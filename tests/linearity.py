@@ -195,6 +195,7 @@ BY_FUNCTION: dict[str, Callable[[str], dict[str, Any]]] = {
     "intake.browser.BrowserIds.facts_for": lambda text: {"self": _ids(text), "consent": None, "url": text, "fbc": text},
     "intake.browser.BrowserIds.cookies": lambda text: {"self": _ids(text)},
     "intake.consent.decision": lambda text: {"consent": None, "gpc": True},
+    "intake.consent.told": lambda text: {"policy": "ignore", "silence": "send"},
     "meta.blame.blamed": lambda text: {
         "error": {"message": text, "error_user_msg": text, "error_user_title": text, "error_data": text}
     },

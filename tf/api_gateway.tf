@@ -21,7 +21,7 @@ resource "aws_apigatewayv2_api" "site" {
       allow_origins  = cors_configuration.value
       allow_methods  = ["POST"]
       allow_headers  = ["content-type"]
-      expose_headers = ["x-relay-reason"]
+      expose_headers = ["x-relay-reason", "x-relay-policy"]
       max_age        = 7200
     }
   }

@@ -26,6 +26,7 @@ _HOME = {
     "serve": "serve",
     "deliver": "serve",
     "emulator": "emulator",
+    "scripts": "scripts",
     "send": "send",
     "validate": "validate",
     "normalize": "normalize",

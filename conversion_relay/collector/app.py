@@ -8,13 +8,15 @@ from typing import Any
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
 
-from conversion_relay.collector.door import Admitted, Door, Handle
+from conversion_relay.collector.door import Admitted, Door, Handle, headers_of
 from conversion_relay.collector.events import EventsEndpoint
 from conversion_relay.collector.limits import TokenBuckets, network_of
 from conversion_relay.collector.metrics import render
 from conversion_relay.collector.openapi import document
 from conversion_relay.collector.reply import HttpError, Receive, Reply, Send, respond
+from conversion_relay.collector.scripts import NAMES, Script, scripts, show
 from conversion_relay.collector.unhandled import note_failure
+from conversion_relay.collector.view_content import ViewContentEndpoint
 from conversion_relay.collector.visitors import VisitorsEndpoint
 from conversion_relay.collector.whole import Whole
 from conversion_relay.dashboard import dashboard_routes, guard_of, refusal_of
@@ -25,8 +27,11 @@ from conversion_relay.outbox import DeadLetters, Meter, Operator, Queue, Visits,
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 
-PATHS = ("/events", "/visitors", "/withdraw", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboard")
-"""What is the collector's where it shares a port with a site."""
+PATHS = (
+    *("/events", "/visitors", "/withdraw", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboard"),
+    *(f"/{name}" for name in NAMES),
+)
+"""What is the collector's where it shares a port with a site; /view-content is then the site's."""
 NEEDS: tuple[tuple[str, type, str], ...] = (
     ("/visitors", Visits, "remember_visitor"),
     ("/withdraw", Operator, "withdraw"),
@@ -53,9 +58,11 @@ class Collector:
         self._door = Door(relay, counters, buckets)
         events, visitors = EventsEndpoint(relay, counters, buckets), VisitorsEndpoint(relay, counters)
         posts: dict[str, Handle] = {"/events": events.post, "/visitors": visitors.post, "/withdraw": visitors.withdraw}
+        posts["/view-content"] = ViewContentEndpoint(events).post
         posts |= {route: _refuse(relay.outbox, route) for route in not_carried(relay.outbox) if route in posts}
         self._posts = posts
         self._looks = {"/livez": b'{"status":"alive"}', "/openapi.json": msgspec.json.encode(document())}
+        self._scripts = {f"/{name}": script for name, script in scripts().items()}
         self._rest = _rest(relay, counters, paces)
         self.whole = {b"/events": Whole(self._door, "/events", events.post_at_once, events.post)}
 
@@ -64,6 +71,8 @@ class Collector:
             await self._door.serve(scope, receive, send, handle)
         elif scope["type"] == "http" and (look := self._looks.get(scope["path"])):
             await _show(scope["method"], look, send)
+        elif scope["type"] == "http" and (script := self._scripts.get(scope["path"])):
+            await _show_script(scope, script, send)
         else:
             await self._rest(scope, receive, send)  # type: ignore[arg-type]
 
@@ -81,6 +90,18 @@ async def _show(method: str, body: bytes, send: Send) -> None:
         await respond(send, 200, body, {}, ())
     else:
         await respond(send, 405, b"{}", {"allow": "GET, HEAD"}, ())
+
+
+async def _show_script(scope: dict[str, Any], script: Script, send: Send) -> None:
+    if scope["method"] not in ("GET", "HEAD"):
+        await respond(send, 405, b"{}", {"allow": "GET, HEAD"}, ())
+        return
+    shown = show(script, scope.get("query_string", b"").decode("latin-1"), headers_of(scope["headers"]))
+    pairs = [(name.encode(), value.encode()) for name, value in shown.headers.items()]
+    if shown.status == 200:
+        pairs.append((b"content-length", str(len(shown.body)).encode()))
+    await send({"type": "http.response.start", "status": shown.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else shown.body})
 
 
 def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNow]]) -> Litestar:

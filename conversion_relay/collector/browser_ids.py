@@ -20,7 +20,15 @@ def browser_ids(admitted: Admitted, settings: Settings) -> BrowserIds | None:
     if site is None:
         return None
     number = secrets.randbelow(2**31)
-    return BrowserIds(admitted.facts, site, time.time(), number, is_secure=admitted.is_secure, silence=settings.silence)
+    return BrowserIds(
+        admitted.facts,
+        site,
+        time.time(),
+        number,
+        is_secure=admitted.is_secure,
+        silence=settings.silence,
+        renews=True,
+    )
 
 
 @lru_cache(maxsize=1_000)

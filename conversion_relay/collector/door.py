@@ -52,6 +52,7 @@ class Door:
         datasets = tuple(reversed(relay.settings.datasets))
         self._by_origin = {o: d for d in datasets for o in d.allowed_origins}
         self.origins = frozenset(self._by_origin)
+        self._policy = relay.settings.told_policy
         # By digest: what time the look-up takes then says nothing about a key.
         self._by_key = {_digest(key.reveal()): d for d in datasets for key in d.api_keys}
 
@@ -62,8 +63,8 @@ class Door:
             self.count(route, 204)
         else:
             answer = self.say(route, await self._reply(scope, headers, receive, handle))
-        cors = self.cors(headers.get("origin"))
-        await respond(send, answer.status, answer.body, {**cors, **answer.headers}, answer.cookies)
+        given = self.given(headers.get("origin"))
+        await respond(send, answer.status, answer.body, {**given, **answer.headers}, answer.cookies)
 
     async def _reply(
         self, scope: Mapping[str, Any], headers: Mapping[str, str], receive: Receive, handle: Handle
@@ -82,7 +83,7 @@ class Door:
     def say(self, route: str, reply: Reply | HttpError) -> Written:
         """What is to be sent; counted here."""
         if isinstance(reply, HttpError):
-            self._counters.add(f"relay_{route[1:]}_rejected_total", reason=reply.body.reason)
+            self._counters.add(f"relay_{route[1:].replace('-', '_')}_rejected_total", reason=reply.body.reason)
         self.count(route, reply.status)
         return written(reply)
 
@@ -151,14 +152,16 @@ class Door:
             )
         return "browser", self._by_origin[allowed]
 
-    def cors(self, origin: str | None) -> dict[str, str]:
-        # Without credentials a browser keeps no cookie of an answer to a page's script.
-        return cors_headers(
+    def given(self, origin: str | None) -> dict[str, str]:
+        """Headers of every answer to this origin: those of CORS, and the policy."""
+        cors = cors_headers(
             origin,
             self._by_origin,
             request_headers="authorization, content-type",
+            # Without credentials a browser keeps no cookie of an answer to a page's script.
             credentials=self._settings.set_cookies,
         )
+        return cors | self._policy
 
 
 def _admitted(caller: Caller, body: bytes) -> Admitted:

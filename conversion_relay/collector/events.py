@@ -53,6 +53,14 @@ class EventsAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """Members beside `data` that nothing here reads."""
 
 
+class One(NamedTuple):
+    """What became of an event that came alone by another route."""
+
+    event_id: str | None = None
+    refused: RefusedRow | None = None
+    cookies: tuple[str, ...] = ()
+
+
 class _Taken(NamedTuple):
     """An accepted event of the request."""
 
@@ -81,7 +89,7 @@ class EventsEndpoint:
         self._gathers: Gather | None = None
 
     async def post(self, admitted: Admitted) -> Reply:
-        submitted = self._checked(read_body(admitted.body), admitted)
+        submitted = _checked(read_body(admitted.body), admitted, self._buckets)
         if admitted.sender == "browser" and len(submitted.events) > FEW_EVENTS:
             async with self._one_large:  # or ten pages would have ten turns of eleven
                 return await self._accept(submitted, admitted)
@@ -100,11 +108,24 @@ class EventsEndpoint:
             if index % EVENTS_AT_ONCE == EVENTS_AT_ONCE - 1:
                 await asyncio.sleep(0)
             self._take(work, index, event, admitted, visits.get(index))
+        return self._reply(work, await self._keep(work, admitted))
+
+    async def post_one(self, event: Event, admitted: Admitted) -> One:
+        """An event that another route read."""
+        work = self._begin(_ALONE, admitted)
+        self._take(work, 0, event, admitted, None)
+        receipts = await self._keep(work, admitted)
+        reply = self._reply(work, receipts)
+        if work.refused:
+            return One(refused=work.refused[0])
+        return One(event_id=receipts[0].event_id, cookies=reply.cookies)
+
+    async def _keep(self, work: _Work, admitted: Admitted) -> Sequence[Receipt]:
         self._note_pixel(admitted, work)
         if not work.taken:
-            return self._reply(work, [])
+            return []
         try:
-            return self._reply(work, await self._gather().durable(_sealed(work)))
+            return await self._gather().durable(_sealed(work))
         except OutboxUnavailable:
             raise _not_durable() from None
 
@@ -117,7 +138,7 @@ class EventsEndpoint:
             found = read_body(admitted.body)
             if isinstance(found, Submitted) and len(found.events) >= EVENTS_AT_ONCE:
                 return False
-            submitted = self._checked(found, admitted)
+            submitted = _checked(found, admitted, self._buckets)
             events = [read_event(raw) for raw in submitted.events]
         if admitted.sender == "backend" and self._has_visitors() and _without_visit(events):
             return False
@@ -138,20 +159,6 @@ class EventsEndpoint:
             then(told)
         else:
             then(self._reply(work, told))
-
-    def _checked(self, submitted: Submitted | Rejection, admitted: Admitted) -> Submitted:
-        """The door took one event of the bucket; here are the others."""
-        if isinstance(submitted, Rejection):
-            status = 413 if submitted.reason == "too_many_events" else 400
-            raise HttpError(status, submitted.reason, submitted.field, submitted.message)
-        n = len(submitted.events) + len(submitted.pixel)
-        if admitted.sender != "browser" or n <= 1:
-            return submitted
-        if n > MOST_EVENTS:
-            raise HttpError(413, "too_many_events", "data", f"a page sends at most {MOST_EVENTS} events at once")
-        if not self._buckets.take(admitted.facts.client_ip_address, n - 1):
-            raise too_many()
-        return submitted
 
     def _begin(self, submitted: Submitted, admitted: Admitted) -> _Work:
         return _Work(submitted, browser_ids(admitted, self._relay.settings), [], [])
@@ -205,21 +212,37 @@ class EventsEndpoint:
     def _gather(self) -> Gather:
         loop = asyncio.get_running_loop()
         if self._gathers is None or self._gathers.loop is not loop:
-            self._gathers = Gather(self._relay, loop, self._count)
+            self._gathers = Gather(self._relay, loop, partial(_count, self._counters))
         return self._gathers
-
-    def _count(self, events: Sequence[SealedEvent], receipts: Sequence[Receipt]) -> None:
-        """Those of one commit."""
-        found = Counter((event.event_name, receipt.duplicate) for event, receipt in zip(events, receipts, strict=True))
-        for (event_name, is_duplicate), n in found.items():
-            name = event_name if event_name in STANDARD_EVENT_NAMES else "other"
-            self._counters.add(f"relay_events_{'duplicate' if is_duplicate else 'accepted'}_total", n, event=name)
 
     def _note_pixel(self, admitted: Admitted, work: _Work) -> None:
         events = [one.acceptance.event for one in work.taken if one.pixel]
         if events or work.submitted.pixel:
             pairs = [*((event.event_name, event.event_id) for event in events), *work.submitted.pixel]
             self._gather().note_pixel(admitted.dataset, pairs)
+
+
+def _checked(submitted: Submitted | Rejection, admitted: Admitted, buckets: TokenBuckets) -> Submitted:
+    """The door took one event of the bucket; here are the others."""
+    if isinstance(submitted, Rejection):
+        status = 413 if submitted.reason == "too_many_events" else 400
+        raise HttpError(status, submitted.reason, submitted.field, submitted.message)
+    n = len(submitted.events) + len(submitted.pixel)
+    if admitted.sender != "browser" or n <= 1:
+        return submitted
+    if n > MOST_EVENTS:
+        raise HttpError(413, "too_many_events", "data", f"a page sends at most {MOST_EVENTS} events at once")
+    if not buckets.take(admitted.facts.client_ip_address, n - 1):
+        raise too_many()
+    return submitted
+
+
+def _count(counters: Counters, events: Sequence[SealedEvent], receipts: Sequence[Receipt]) -> None:
+    """Those of one commit."""
+    found = Counter((event.event_name, receipt.duplicate) for event, receipt in zip(events, receipts, strict=True))
+    for (event_name, is_duplicate), n in found.items():
+        name = event_name if event_name in STANDARD_EVENT_NAMES else "other"
+        counters.add(f"relay_events_{'duplicate' if is_duplicate else 'accepted'}_total", n, event=name)
 
 
 def _sealed(work: _Work) -> list[SealedEvent]:

@@ -8,18 +8,21 @@ import msgspec
 from conversion_relay import __version__
 from conversion_relay.collector.events import EventsAnswer
 from conversion_relay.collector.reply import ErrorBody
+from conversion_relay.collector.scripts import scripts
+from conversion_relay.collector.view_content import ViewContentAnswer
 from conversion_relay.collector.visitors import Remembered, VisitorBody, Withdrawal, Withdrawn
 from conversion_relay.event import Event
 from conversion_relay.intake.reading import MOST_EVENTS, MOST_REPORTED
+from conversion_relay.intake.view_content import ViewContentBody
 
 
 @cache
 def document() -> dict[str, Any]:
     (event, answer, problem, *others), components = msgspec.json.schema_components(
-        [Event, EventsAnswer, ErrorBody, VisitorBody, Remembered, Withdrawal, Withdrawn],
+        [Event, EventsAnswer, ErrorBody, *_OTHERS],
         ref_template="#/components/schemas/{name}",
     )
-    visitor, remembered, withdrawal, withdrawn = others
+    visitor, remembered, withdrawal, withdrawn, view, viewed = others
     return {
         "openapi": "3.1.0",
         "info": {
@@ -31,6 +34,8 @@ def document() -> dict[str, Any]:
             "/events": {"post": _post_events(event, answer, problem)},
             "/visitors": {"post": _post(_VISITORS, visitor, remembered, problem, _NOT_EVERYWHERE)},
             "/withdraw": {"post": _post(_WITHDRAW, withdrawal, withdrawn, problem, _NOT_EVERYWHERE)},
+            "/view-content": {"post": _post(_VIEW_CONTENT, view, viewed, problem, status="200")},
+            **{f"/{name}": {"get": _plain("The page's script.")} for name in scripts()},
             "/livez": {"get": _plain("The process answers.")},
             "/readyz": {"get": _plain("An event could be made durable now.", unready=True)},
             "/metrics": {"get": _plain("Prometheus' text format.")},
@@ -59,6 +64,7 @@ def _post_events(event: dict[str, Any], answer: dict[str, Any], problem: dict[st
     return described
 
 
+_OTHERS = (VisitorBody, Remembered, Withdrawal, Withdrawn, ViewContentBody, ViewContentAnswer)
 _EVENTS = ("Accept events", "Without a key: the public event names, from an allowed origin.", "They are durable.")
 _VISITORS = (
     "Remember a visitor",
@@ -70,6 +76,11 @@ _WITHDRAW = (
     "Those with public names that Meta does not have yet.",
     "So many will never be sent.",
 )
+_VIEW_CONTENT = (
+    "Accept a ViewContent",
+    "In the shape that sendViewContentEvent of the page's script posts.",
+    "It is durable, or withheld where the visitor's choice forbids it.",
+)
 
 
 def _post(
@@ -78,8 +89,9 @@ def _post(
     answer: dict[str, Any],
     problem: dict[str, Any],
     more_problems: dict[str, str] | None = None,
+    status: str = "202",
 ) -> dict[str, Any]:
-    """`texts`: summary, description, and what a 202 says."""
+    """`texts`: summary, description, and what `status` says."""
     summary, description, accepted = texts
     return {
         "summary": summary,
@@ -90,8 +102,8 @@ def _post(
             "content": {kind: {"schema": body} for kind in ("application/json", "text/plain")},
         },
         "responses": {
-            "202": _response(accepted, answer),
-            **{status: _response(text, problem) for status, text in (_PROBLEMS | (more_problems or {})).items()},
+            status: _response(accepted, answer),
+            **{code: _response(text, problem) for code, text in (_PROBLEMS | (more_problems or {})).items()},
         },
     }
 

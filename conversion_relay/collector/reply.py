@@ -50,7 +50,7 @@ def internal() -> HttpError:
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A reply as it is sent. `headers`: beside those of CORS, which every answer of its route has."""
+    """A reply as it is sent. `headers`: beside those that every answer of its route has (`Door.given`)."""
 
     status: int
     body: bytes

@@ -83,7 +83,7 @@ class Whole:
             answer(written.status, lines, written.body, written.headers.get("connection") == "close")
 
     def _lines(self, origin: str | None, headers: Mapping[str, str], cookies: tuple[str, ...] = ()) -> bytes:
-        pairs = header_pairs({**self._door.cors(origin), **headers}, cookies)
+        pairs = header_pairs({**self._door.given(origin), **headers}, cookies)
         return b"".join(b"%s: %s\r\n" % (name, _UNSAFE.sub(b"", value)) for name, value in pairs)
 
 

@@ -23,11 +23,6 @@ from conversion_relay.course_site.site import CourseSite
 from conversion_relay.course_site.web import SiteAnswer, SiteRequest
 
 PAGES = Path(__file__).parent / "pages"
-TRACKING_SCRIPT = [
-    PAGES / "static" / "meta-tracking.js",
-    Path(__file__).parents[2] / "src" / "meta-tracking.js",
-]
-"""In the wheel it lies among the pages; in a checkout it is the one in src/."""
 logger = logging.getLogger("conversion_relay.course_site")
 MOST_BODY = 1_048_576
 AnyRequest = Request[Any, Any, State]
@@ -95,11 +90,7 @@ def _courses(shop: Shop, pages: "_Pages") -> list[Any]:
     def contact_page(request: AnyRequest) -> Response[str]:
         return pages.render("contact.html", sent="sent" in request.query_params)
 
-    @get("/meta-tracking.js", sync_to_thread=False, media_type="text/javascript; charset=utf-8")
-    def tracking_script() -> str:
-        return next(path for path in TRACKING_SCRIPT if path.exists()).read_text("utf-8")
-
-    return [home, course_page, contact_page, tracking_script]
+    return [home, course_page, contact_page]
 
 
 def _payment(shop: Shop, pages: "_Pages", webhook_secret: str) -> list[Any]:

@@ -45,7 +45,7 @@ class CourseSite:
         return _answered(lambda: payment_webhook(self.shop, request), request)
 
     def _to_browser(self, endpoint: Endpoint, request: SiteRequest) -> SiteAnswer:
-        cors = cors_headers(request.headers.get("origin"), self._origins)
+        cors = cors_headers(request.headers.get("origin"), self._origins) | self.shop.relay.settings.told_policy
         if request.method == "OPTIONS":
             return SiteAnswer(204, {}, {**cors, "Access-Control-Max-Age": PREFLIGHT_SECONDS})
         answer = _answered(lambda: self._with_visit(endpoint, request), request)

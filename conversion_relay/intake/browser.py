@@ -11,6 +11,10 @@ Every door that a browser talks to needs the same three answers, so they are dec
   tag would make it, and a click on an ad (`fbclid`) becomes an `_fbc`. Neither is made for a visitor who declined, who
   sends Global Privacy Control, or who was not asked where the operator asks first (RELAY_CONSENT=withhold). What the
   page's script says about the ids is believed, and then no cookie is set for it: the script has set its own.
+- **How long does it stay known?** Safari keeps what a script wrote for 24 hours after a click on an ad, and drops it
+  after 7 days without a visit; what a server set it keeps, unless the two lie in different networks. So a door may
+  renew the cookies that it was shown, for 90 days and letter by letter, under the same conditions as it makes new ones:
+  https://webkit.org/tracking-prevention/. Where the page names another value than the cookie, its word is the newer.
 
 A cookie is set for the whole registrable domain where the door can tell it (`shared_site`), else for the door's own
 host. For a page of another site none is set: it would be a third party's cookie, which browsers drop.
@@ -27,8 +31,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from conversion_relay.event import Event
+from conversion_relay.intake.consent import POLICY_HEADER
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.meta.click_id import cookie_line, fbc_from_url, new_fbp
+from conversion_relay.meta.customer_information.identifier import quick_fbc, quick_fbp
 
 LONGEST_ORIGIN = 512
 """A host name has at most 253 characters; urlsplit takes the square of its length."""
@@ -79,7 +85,7 @@ def cors_headers(
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Methods": "POST, OPTIONS",
         "Access-Control-Allow-Headers": request_headers,
-        "Access-Control-Expose-Headers": "X-Relay-Reason",
+        "Access-Control-Expose-Headers": f"X-Relay-Reason, {POLICY_HEADER}",
         **({"Access-Control-Allow-Credentials": "true"} if credentials else {}),
         "Vary": "Origin",
     }
@@ -105,12 +111,16 @@ class BrowserIds:
         *,
         is_secure: bool,
         silence: Literal["send", "limited_data_use", "withhold"],
+        renews: bool = False,
     ) -> None:
         """`number`: the random part of a new `_fbp`, below 2**31. `is_secure`: the browser came by https.
-        `silence`: the setting RELAY_CONSENT."""
+        `silence`: the setting RELAY_CONSENT. `renews`: cookies that are there are set again; only for who knows the
+        domain that they are of, or a browser would have two of one name."""
         self._facts, self._site, self._now, self._number = facts, site, now, number
         self._is_secure, self._needs_consent = is_secure, silence == "withhold"
+        self._renews = renews
         self._minted: dict[str, str] = {}
+        self._renewed: dict[str, str] = {}
 
     def facts_for_event(self, event: Event) -> RequestFacts:
         """The request's facts with the ids that belong to this event."""
@@ -129,6 +139,7 @@ class BrowserIds:
         facts, url = self._facts, url or self._facts.url
         if gpc or facts.gpc or consent == "denied" or (self._needs_consent and consent != "granted"):
             return facts
+        self._renew(fbp, fbc)
         if not fbp and not facts.fbp:
             new = new_fbp(self._now, self._number, subdomain_index=self._site.index)
             facts = msgspec.structs.replace(facts, fbp=self._minted.setdefault("_fbp", new))
@@ -141,9 +152,18 @@ class BrowserIds:
         return facts
 
     def cookies(self) -> tuple[str, ...]:
-        """What was made here, as values of `Set-Cookie`."""
+        """What was made or renewed here, as values of `Set-Cookie`."""
         domain, is_secure = self._site.domain, self._is_secure
-        return tuple(cookie_line(*minted, domain=domain, is_secure=is_secure) for minted in self._minted.items())
+        kept = self._renewed | self._minted
+        return tuple(cookie_line(*one, domain=domain, is_secure=is_secure) for one in kept.items())
+
+    def _renew(self, fbp: str | None, fbc: str | None) -> None:
+        """The arguments are what the page's script says."""
+        facts = self._facts
+        if self._renews and facts.fbp and quick_fbp(facts.fbp) and fbp in (None, "", facts.fbp):
+            self._renewed["_fbp"] = facts.fbp
+        if self._renews and facts.fbc and quick_fbc(facts.fbc) and fbc in (None, "", facts.fbc):
+            self._renewed["_fbc"] = facts.fbc
 
 
 def shared_site(host: str, origin: str, registrable: Callable[[str], str | None]) -> CookieSite | None:

@@ -34,6 +34,21 @@ class Decision(Enum):
     WITHHOLD = "withhold"
 
 
+POLICY_HEADER = "X-Relay-Policy"
+"""With each answer to a page: what `told` says. The page's script keeps the pixel to the same policy."""
+_TOLD_OF_GPC = {"limited_data_use": "limit", "withhold": "withhold", "ignore": "ignore"}
+_TOLD_OF_SILENCE = {"send": "optional", "limited_data_use": "limit", "withhold": "required"}
+
+
+def told(policy: GpcPolicy, silence: SilencePolicy) -> str:
+    """RELAY_GPC and RELAY_CONSENT as a page's script reads them; the words stay.
+
+    >>> told("limited_data_use", "send"), told("withhold", "withhold")
+    ('gpc=limit, consent=optional', 'gpc=withhold, consent=required')
+    """
+    return f"gpc={_TOLD_OF_GPC[policy]}, consent={_TOLD_OF_SILENCE[silence]}"
+
+
 _STRICTNESS = (Decision.SEND, Decision.LIMITED_DATA_USE, Decision.WITHHOLD)
 
 

@@ -85,3 +85,12 @@ def test_where_consent_is_asked_for_silence_is_no_consent(settings):
 def test_otherwise_no_ids_are_made(settings, environment, more):
     chosen = settings(**environment)
     assert browser_ids(admitted(chosen, **more), chosen) is None
+
+
+def test_cookies_that_the_browser_has_are_renewed_for_the_whole_site(settings):
+    known = RequestFacts(origin="https://www.shop.example", fbp="fb.1.1596403881668.1116446470")
+    ids = browser_ids(admitted(settings(), facts=known), settings())
+    ids.facts_for(None)
+    assert ids.cookies() == (
+        "_fbp=fb.1.1596403881668.1116446470; Domain=shop.example; Max-Age=7776000; Path=/; SameSite=Lax; Secure",
+    )

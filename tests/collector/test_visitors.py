@@ -225,9 +225,10 @@ class TestConsent:
         assert sorted(cookies) == [f"_fbc={sent['fbc']}{ends}", f"_fbp={sent['fbp']}{ends}"]
         assert re.fullmatch(r"fb\.1\.\d{13}\.AbC", sent["fbc"]) and re.fullmatch(r"fb\.1\.\d{13}\.\d+", sent["fbp"])
 
-    def test_who_has_them_or_whose_page_says_them_gets_no_cookie(self, strict):
+    def test_who_has_them_keeps_them_for_longer_and_whose_page_says_them_gets_no_cookie(self, strict):
         event = {"event_id": "c2", "consent": "granted"}
-        assert self.post(strict, event, Cookie=f"_fbp={FBP}")[2] == []
+        (cookie,) = self.post(strict, event, Cookie=f"_fbp={FBP}")[2]
+        assert cookie.startswith(f"_fbp={FBP}; Domain=shop.example; Max-Age=7776000; ")
         assert kept(strict, "c2")["user_data"]["fbp"] == FBP
         assert self.post(strict, event | {"event_id": "c3", "user_data": {"fbp": FBP, "fbc": FBC}})[2] == []
 
@@ -243,6 +244,7 @@ class TestConsent:
     )
     def test_otherwise_no_cookie_is_set(self, strict, event, headers):
         assert self.post(strict, event, **headers)[2] == []
+        assert self.post(strict, event, Cookie=f"_fbp={FBP}", **headers)[2] == []
 
     def test_without_https_the_cookie_is_not_secure(self, strict):
         (cookie,) = self.post(strict, {"consent": "granted"}, X_Forwarded_Proto="http")[2]

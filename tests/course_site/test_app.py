@@ -129,5 +129,3 @@ def test_the_pages_are_served_with_a_strict_policy(demo):
     for path in ("/", "/courses/watercolour", "/contact"):
         reply = demo("GET", path)
         assert reply.status == 200 and "default-src 'none'" in reply.all("content-security-policy")[0]
-    script = demo("GET", "/meta-tracking.js")
-    assert script.status == 200 and b"MetaTracking" in script.body

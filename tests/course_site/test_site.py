@@ -41,3 +41,10 @@ def test_nobody_is_in_the_outbox_or_in_an_id(site, tmp_path):
     kept = b"".join(path.read_bytes() for path in tmp_path.glob("outbox.db*") if path.is_file()).lower()
     assert DIGEST.encode() in kept
     assert [c for c in (b"canary", b"canaria", b"personsson", b"7946", b"payer@") if c in kept] == []
+
+
+@pytest.mark.parametrize("endpoint", ["register", "contact", "view_content"])
+def test_the_answer_tells_the_policy_as_the_collectors_does(site, endpoint):
+    answer = post(getattr(site, endpoint), b"{", origin="https://courses.example")
+    assert answer.headers["X-Relay-Policy"] == "gpc=limit, consent=optional"
+    assert "X-Relay-Policy" in answer.headers["Access-Control-Expose-Headers"]

@@ -14,8 +14,8 @@ FBP, FBC = "fb.1.1596403881668.1116446470", "fb.1.1554763741205.XyZ"
 NEW_FBP, NEW_FBC = "fb.1.1700000000000.42", "fb.1.1700000000000.AbC"
 
 
-def ids(facts: RequestFacts, site=CookieSite(), silence="send", is_secure=True) -> BrowserIds:  # noqa: B008
-    return BrowserIds(facts, site, NOW, NUMBER, is_secure=is_secure, silence=silence)
+def ids(facts: RequestFacts, site=CookieSite(), silence="send", is_secure=True, renews=False) -> BrowserIds:  # noqa: B008
+    return BrowserIds(facts, site, NOW, NUMBER, is_secure=is_secure, silence=silence, renews=renews)
 
 
 def registrable(host: str) -> str | None:
@@ -164,3 +164,55 @@ class TestIds:
 )
 def test_the_site_that_a_door_and_a_page_share(host, origin, site):
     assert shared_site(host, origin, registrable) == site
+
+
+class TestRenewal:
+    """RELAY_SET_COOKIES: Safari drops what a script wrote; a cookie of the server's own stays."""
+
+    @staticmethod
+    def renewed(facts: RequestFacts, *said, silence="send", site=CookieSite("shop.example", 1)) -> list[str]:  # noqa: B008
+        made = ids(facts, site, silence, renews=True)
+        made.facts_for(*said)
+        return sorted(made.cookies())
+
+    def test_the_same_values_are_set_again_for_ninety_days(self):
+        ends = "; Domain=shop.example; Max-Age=7776000; Path=/; SameSite=Lax; Secure"
+        for said in ((None,), (None, None, None, FBP, FBC)):
+            assert self.renewed(RequestFacts(fbp=FBP, fbc=FBC), *said) == [f"_fbc={FBC}{ends}", f"_fbp={FBP}{ends}"]
+
+    def test_a_new_click_takes_the_place_of_the_old_one(self):
+        lines = self.renewed(RequestFacts(fbp=FBP, fbc=FBC, url=PAGE), None)
+        assert [line.partition(";")[0] for line in lines] == [f"_fbc={NEW_FBC}", f"_fbp={FBP}"]
+
+    def test_the_click_of_the_page_that_is_known_keeps_its_time(self):
+        known = "fb.1.1554763741205.AbC"
+        lines = self.renewed(RequestFacts(fbp=FBP, fbc=known, url=PAGE), None)
+        assert lines[0].startswith(f"_fbc={known};")
+
+    def test_where_the_page_knows_another_value_the_cookies_is_not_renewed(self):
+        assert self.renewed(RequestFacts(fbp=FBP, fbc=FBC), None, None, None, NEW_FBP, NEW_FBC) == []
+
+    @pytest.mark.parametrize(
+        ("said", "gpc", "silence"),
+        [
+            (("denied",), False, "send"),
+            ((None,), True, "send"),
+            ((None, True), False, "send"),
+            ((None,), False, "withhold"),
+        ],
+        ids=["declined", "GPC as header", "GPC as the page says", "not asked"],
+    )
+    def test_nothing_is_renewed_for_who_did_not_allow_it(self, said, gpc, silence):
+        assert self.renewed(RequestFacts(fbp=FBP, fbc=FBC, gpc=gpc), *said, silence=silence) == []
+
+    @pytest.mark.parametrize(
+        "text", ["x", "fb.1.2.3; Domain=evil.example", "fb.1.1596403881668.abc\r\nSet-Cookie: a=b"]
+    )
+    def test_what_is_no_id_is_not_set(self, text):
+        lines = self.renewed(RequestFacts(fbp=text, fbc=text), None)
+        assert not [line for line in lines if text in line]
+
+    def test_a_door_that_does_not_know_the_domain_renews_nothing(self):
+        made = ids(RequestFacts(fbp=FBP, fbc=FBC))
+        made.facts_for(None)
+        assert made.cookies() == ()

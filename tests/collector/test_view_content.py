@@ -1,0 +1,98 @@
+"""POST /view-content at the collector: the course site's shape, so that one endpoint serves the whole script."""
+
+import hashlib
+import json
+import time
+
+import pytest
+
+from conversion_relay import Relay, Settings, request_facts
+from conversion_relay.collector.app import create_app
+from conversion_relay.course_site.mail import FileMail
+from conversion_relay.course_site.registrations import SqliteRegistrations
+from conversion_relay.course_site.shop import Shop
+from conversion_relay.course_site.site import CourseSite
+from conversion_relay.course_site.web import SiteRequest
+from tests import asgi
+
+PAGE = {"origin": "https://shop.example", "user_agent": "Mozilla/5.0 (X11)", "referer": "https://shop.example/course"}
+EMAIL = "canary.person@example.org"
+SEEN = {"content_data": {"content_name": "Kintsugi", "content_category": "craft"}, "event_id": "view-1"}
+
+
+@pytest.fixture
+def relay(tmp_path):
+    told = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAA", "RELAY_ALLOWED_ORIGINS": PAGE["origin"]}
+    with Relay(Settings.from_env(told | {"RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"})) as relay:
+        yield relay
+
+
+def view(relay: Relay, body: object, **headers: str) -> tuple[int, dict]:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = asgi.ask(create_app(relay), "/view-content", data, **(headers or PAGE))
+    return answer.status, json.loads(answer.body)
+
+
+def kept(relay: Relay) -> list[dict]:
+    lease = relay.outbox.claim("1", 10, 60.0, time.time())
+    return [json.loads(event.body) for event in lease.events] if lease else []
+
+
+def test_a_viewed_page_is_durable_under_the_pages_id_with_what_the_request_tells(relay):
+    assert view(relay, {**SEEN, "user_data": {"email": EMAIL}}) == (200, {"message": "tracked", "event_id": "view-1"})
+    (event,) = kept(relay)
+    assert (event["event_name"], event["custom_data"]) == ("ViewContent", SEEN["content_data"])
+    assert event["event_source_url"] == "https://shop.example/course", "the url falls back to the Referer"
+    assert event["user_data"]["client_user_agent"] == "Mozilla/5.0 (X11)"
+    assert event["user_data"]["em"] == [hashlib.sha256(EMAIL.encode()).hexdigest()]
+
+
+def test_the_same_page_view_again_is_stored_once(relay):
+    assert view(relay, SEEN) == view(relay, SEEN)
+    assert len(kept(relay)) == 1
+
+
+def test_without_an_id_one_is_made(relay):
+    status, answer = view(relay, {"content_data": SEEN["content_data"]})
+    assert status == 200 and len(answer["event_id"]) == 36
+
+
+def test_a_visitor_who_declined_is_withheld_without_an_error(relay):
+    assert view(relay, {**SEEN, "consent": "denied"}) == (200, {"message": "withheld", "event_id": None})
+    assert kept(relay) == []
+
+
+def test_that_the_pixel_got_the_same_id_is_counted(relay):
+    view(relay, {**SEEN, "pixel": True})
+    relay.outbox.probe()  # what a page reports is counted in a job that nobody waits for
+    assert relay.outbox.deduplication()["1"]["ViewContent"].both == 1
+
+
+def test_another_sites_page_may_not_post_here_and_a_preflight_is_answered(relay):
+    assert view(relay, SEEN, origin="https://other.example")[0] == 403
+    preflight = asgi.ask(create_app(relay), "/view-content", method="OPTIONS", **PAGE)
+    assert preflight.status == 204 and "POST" in preflight.headers["access-control-allow-methods"]
+
+
+BODIES = [
+    SEEN, {**SEEN, "event_source_url": ""}, {**SEEN, "gpc": True}, {**SEEN, "consent": "denied"}, {},
+    {"content_data": {}}, {"content_data": {"content_name": 5}}, {"content_data": {"content_name": " "}},
+    {"content_data": {"content_name": "x" * 5_001}}, {"content_data": {"content_name": "x", "price": 1}},
+    {**SEEN, "user_data": {"phone": "1"}}, {**SEEN, "event_id": 5}, {**SEEN, "event_time": 1},
+    {**SEEN, "consent": "yes"}, [], b"", b"{", b"\xff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
+def test_it_answers_as_the_course_site_does(relay, tmp_path, body):
+    shop = Shop(relay, SqliteRegistrations(tmp_path / "r.db"), FileMail(tmp_path / "mail"), stripe_secrets=["x"])
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {name.replace("_", "-"): value for name, value in PAGE.items()}
+    site = CourseSite(shop).view_content(
+        SiteRequest(method="POST", body=data, headers=headers, facts=request_facts(headers, "198.51.100.7", ()))
+    )
+    status, answer = view(relay, body)
+    assert status == site.status
+    assert [answer.get(name) for name in ("message", "event_id", "field")] == [
+        site.body.get(name) for name in ("message", "event_id", "field")
+    ]
