@@ -67,7 +67,7 @@ class Refusals(msgspec.Struct):
                 self.fresh_after = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self.fresh_in_a_row, 20))
                 self.fresh_in_a_row += 1
             if self.in_a_row >= ALL_REFUSED_CALLS and now - self.since >= ALL_REFUSED_SECONDS and not self.are_all:
-                self.are_all, self.rest_until = True, now + PROBE_EVERY
+                self.are_all, self.rest_until = True, now  # the first look comes at once: what is newest may be good
 
     def _count(self, is_error: bool) -> None:
         if len(self.window) == WINDOW:

@@ -50,6 +50,7 @@ def cut_power(operator: "Operator") -> None:
 def set_clock(operator: "Operator") -> None:
     before, machine = operator.machine.clock_offset, operator.machine
     machine.set_clock(operator.chance.choice((0, 0, -3600, 90, 3600, 3 * DAY, 20 * DAY, -10 * DAY)))
+    operator.facts.clock_was_wrong |= machine.clock_offset != 0
     if abs(machine.clock_offset - before) > 7 * DAY * MICRO:
         forget_ledger(operator.facts)
 

@@ -1,7 +1,7 @@
 """Work and memory are bounded: a loop that spins is found, and so is a memory that grows with the events that passed.
 
     steps   between two looks, tasks are switched to at most STEPS times a minute for each server, and PER_THING for
-            each call and event there was: an idle server costs a few looks and wakes
+            each call and event there was, and each that waits for its time: an idle server costs a few looks and wakes
     writes  nor is the disk written to more often than that
     memory  after the calm, a service keeps no more than KEPT bytes for each dataset beside what one kept that had just
             started, and KEPT_EVENT for each event: shapes, samples and windows are bounded, and all else is let go
@@ -43,6 +43,7 @@ class Work:
         """A minute or so after the last look."""
         if self._kept_at_first is None:
             self._kept_at_first = self._weigh()
+        self._things += sum(fact.owed_from > self.world.now for fact in self.facts.open_events())
         now = (self.world.now, self.world.steps, self.machine.disk.writes, self._things + self.world.given)
         passed, steps, writes, things = (a - b for a, b in zip(now, self._last, strict=False))
         acts, before = self.health.acts(), self._last[4]

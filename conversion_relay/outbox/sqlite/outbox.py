@@ -36,7 +36,7 @@ from conversion_relay.outbox.protocol import (
     Story,
     Visits,
 )
-from conversion_relay.outbox.sqlite import ledger, look, operator, rows, sides, visits
+from conversion_relay.outbox.sqlite import ledger, look, operator, rows, sides, traces, visits
 from conversion_relay.outbox.sqlite.books import make_dataset_id
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.file import Damaged, Unusable
@@ -255,6 +255,7 @@ class SqliteOutbox:
                 erased += self._database.submit(work).result()
         self._database.submit(partial(operator.forget_names, digests=digests)).result()
         self._database.empty_log()
+        traces.overwrite(self._database, digests)
         return erased
 
     def set_aside(self) -> list[str]:

@@ -1,0 +1,48 @@
+"""Nothing of a person who was erased stands in the file, also where SQLite moved rows from page to page before."""
+
+import random
+
+import pytest
+
+from conversion_relay.event import SealedEvent
+from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox.sqlite.traces import keys_on
+from conversion_relay.outbox.verdict import Dead, Delivered
+
+NOW = 1_795_435_200.0
+
+
+def person(number: int) -> str:
+    return f"{number:064x}"
+
+
+def sealed(number: int, chance: random.Random) -> SealedEvent:
+    body = f'{{"em":"{person(number)}","padding":"{"x" * chance.randrange(300, 1_200)}"}}'
+    times = {"event_time": int(NOW), "expires_at": int(NOW) + 600_000}
+    return SealedEvent(dataset="1", event_name="Lead", event_id=str(number), body=body.encode(), **times)
+
+
+@pytest.mark.parametrize("seed", [0, 9])
+def test_what_sqlite_left_of_an_erased_body_is_overwritten(tmp_path, seed):
+    """Five hundred of six hundred events end in some order; a copy of one or the other body stays behind."""
+    chance, path = random.Random(seed), tmp_path / "outbox.db"
+    outbox = open_outbox(f"sqlite:///{path}")
+    outbox.put([sealed(n, chance) for n in range(600)], NOW)
+    lease = outbox.claim("1", 600, 60, NOW)
+    outbox.settle(lease, [(Dead("refused"), list(lease.events))], None, NOW)
+    ended = chance.sample(range(600), 500)
+    for first in range(0, 500, 4):
+        outbox.replay(NOW, [str(n) for n in ended[first : first + 4]])
+        lease = outbox.claim("1", 600, 60, NOW)
+        outbox.settle(lease, [(Delivered(), list(lease.events))], None, NOW)
+    outbox.erase([person(n) for n in ended], NOW)
+    content = path.read_bytes() + (tmp_path / "outbox.db-wal").read_bytes()
+    assert [n for n in ended if person(n).encode() in content] == []
+    dead = outbox.dead(1_000)
+    assert {story.event_id for story in dead} == {str(n) for n in set(range(600)) - set(ended)}
+    assert outbox.replay(NOW, None) == 100 and len(outbox.claim("1", 600, 60, NOW).events) == 100
+    outbox.close()
+
+
+def test_a_page_of_another_kind_names_no_rows():
+    assert keys_on(b"\x05" + bytes(4_095)) == []
