@@ -1,12 +1,39 @@
 /**
  * meta-tracking.js: tells your server what the page saw, and the pixel the same under the same id.
  *
- *   <script src="meta-tracking.js" data-view-content-endpoint="https://api.example.com/view-content"
- *           data-endpoint="https://relay.example.com/events" data-consent="required" data-auto-page-views></script>
+ *   <script src="meta-tracking.js" data-endpoint="https://relay.example.com/events" data-consent="required"
+ *           data-auto-page-views></script>
  *   MetaTracking.sendViewContentEvent({contentName: "Course Overview", contentCategory: "education"});
  *
- * One event id goes to both, so Meta counts one event. Without consent, where it is required, nothing is sent and nothing
- * is kept. It never blocks the page, never throws into it, and says in `MetaTracking.debug` why it stayed silent.
+ * One event id goes to both, so Meta counts one event. It never blocks the page, never throws into it, and says in
+ * `MetaTracking.debug` what was decided and why it stayed silent.
+ *
+ * What a visitor allows
+ * ---------------------
+ * Each source keeps its own last word: the page's `consent()`, Google Consent Mode's updates, TCF, a consent manager.
+ *
+ *   word     "no" if one of them is no; "yes" if one is yes and none is no
+ *   stopped  somebody else's fbq('consent', 'revoke') stands, or the page is prerendered and nobody has opened it
+ *   opt-out  GPC, a US section of GPP, USP, or the page's own Limited Data Use
+ *   held     data-consent="required", a default of Consent Mode that denies, half an update, TCF or GPP that is not ready
+ *
+ * A default is never the visitor's word. One with a region can only tighten, and does not hold where Google's own tag
+ * resolved the region to "granted". The first row that fits decides ("*": whatever it is):
+ *
+ *   | word | stopped | opt-out | held | state    | store | send  | pixel | restriction |
+ *   |------|---------|---------|------|----------|-------|-------|-------|-------------|
+ *   | no   | *       | *       | *    | denied   | never | never | never | none        |
+ *   | *    | yes     | *       | *    | held     | later | later | later | none        |
+ *   | yes  | no      | yes     | *    | limited  | yes   | yes   | yes   | LDU         |
+ *   | yes  | no      | no      | *    | granted  | yes   | yes   | yes   | none        |
+ *   | none | no      | *       | yes  | held     | later | later | later | none        |
+ *   | none | no      | yes     | no   | optedout | never | yes   | yes   | LDU         |
+ *   | none | no      | no      | no   | open     | yes   | yes   | yes   | none        |
+ *
+ * "later": kept in memory with its own time, until another row fits. With an opt-out the server's policy comes first,
+ * which its first answer tells (`X-Relay-Policy`): the pixel waits for it, "withhold" makes both rows "withheld", in which
+ * nothing is stored, sent or told, and "ignore" forgets the opt-out. What tightens reaches the pixel before anything of
+ * ours; what loosens, after the ids are there.
  */
 /**
  * @typedef {object} ViewContent
@@ -21,17 +48,23 @@
  * @property {boolean} [custom] not one of Meta's standard events
  *
  * @typedef {object} Settings
- * @property {string} [viewContentEndpoint] your API's /view-content
- * @property {string} [endpoint] the collector's /events; /visitors and /withdraw lie beside it
- * @property {"required" | "optional"} [consent] required: nothing is sent or kept before `consent("granted")`
- * @property {boolean | string} [autoPageViews] a PageView for every page, also of a single-page app
+ * @property {string} [viewContentEndpoint] your API's /view-content; it lies beside `endpoint` where this is not given
+ * @property {string} [endpoint] the collector's /events; /view-content, /visitors and /withdraw lie beside it
+ * @property {"required" | "optional"} [consent] required: nothing is sent or kept before a source says yes
+ * @property {string} [consentState] where a consent manager keeps its answer, such as `Cookiebot.consent.marketing`
+ * @property {string} [consentAnswered] what is true once the visitor has answered, such as `Cookiebot.hasResponse`
+ * @property {string} [consentEvent] the manager's events, after which its answer is read again; separated by commas
+ * @property {string} [dataLayer] the name of Google's data layer, where it is another one
+ * @property {boolean | string} [autoPageViews] a PageView for every page, also of a single-page app; "hash": where routes
+ *   stand behind a #
+ * @property {boolean | string} [mirror] every event of the page's own pixel goes to the collector as well
  *
  * @typedef {object} Visitor
  * @property {string} [fbp]
  * @property {string} [fbc]
  * @property {string} [event_source_url]
  * @property {"granted" | "denied"} [consent]
- * @property {boolean} [gpc]
+ * @property {boolean} [gpc] some opt-out stands
  *
  * @typedef {{u: string, b: any, i: string, n: number}} Waiting url, body, id, not before (ms)
  * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent
@@ -39,7 +72,7 @@
 /**
  * @typedef {object} Tracking
  * @property {string} viewContentEndpoint where `sendViewContentEvent` posts to: your API's /view-content
- * @property {string} endpoint where `track` posts to: the collector's /events; /visitors and /withdraw lie beside it
+ * @property {string} endpoint where `track` posts to: the collector's /events; the others lie beside it
  * @property {string[]} debug what was done and what was not, newest last; for the console of whoever installs this
  * @property {(settings: Settings) => void} configure from a program, the settings that the data attributes hold
  * @property {(content: ViewContent) => string | null} sendViewContentEvent report a viewed page to the server and, under
@@ -85,27 +118,51 @@ type Options = {
 };
 type Settings = {
     /**
-     * your API's /view-content
+     * your API's /view-content; it lies beside `endpoint` where this is not given
      */
     viewContentEndpoint?: string | undefined;
     /**
-     * the collector's /events; /visitors and /withdraw lie beside it
+     * the collector's /events; /view-content, /visitors and /withdraw lie beside it
      */
     endpoint?: string | undefined;
     /**
-     * required: nothing is sent or kept before `consent("granted")`
+     * required: nothing is sent or kept before a source says yes
      */
     consent?: "required" | "optional" | undefined;
     /**
-     * a PageView for every page, also of a single-page app
+     * where a consent manager keeps its answer, such as `Cookiebot.consent.marketing`
+     */
+    consentState?: string | undefined;
+    /**
+     * what is true once the visitor has answered, such as `Cookiebot.hasResponse`
+     */
+    consentAnswered?: string | undefined;
+    /**
+     * the manager's events, after which its answer is read again; separated by commas
+     */
+    consentEvent?: string | undefined;
+    /**
+     * the name of Google's data layer, where it is another one
+     */
+    dataLayer?: string | undefined;
+    /**
+     * a PageView for every page, also of a single-page app; "hash": where routes
+     * stand behind a #
      */
     autoPageViews?: string | boolean | undefined;
+    /**
+     * every event of the page's own pixel goes to the collector as well
+     */
+    mirror?: string | boolean | undefined;
 };
 type Visitor = {
     fbp?: string | undefined;
     fbc?: string | undefined;
     event_source_url?: string | undefined;
     consent?: "denied" | "granted" | undefined;
+    /**
+     * some opt-out stands
+     */
     gpc?: boolean | undefined;
 };
 /**
@@ -130,7 +187,7 @@ type Tracking = {
      */
     viewContentEndpoint: string;
     /**
-     * where `track` posts to: the collector's /events; /visitors and /withdraw lie beside it
+     * where `track` posts to: the collector's /events; the others lie beside it
      */
     endpoint: string;
     /**

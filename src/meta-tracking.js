@@ -1,12 +1,39 @@
 /**
  * meta-tracking.js: tells your server what the page saw, and the pixel the same under the same id.
  *
- *   <script src="meta-tracking.js" data-view-content-endpoint="https://api.example.com/view-content"
- *           data-endpoint="https://relay.example.com/events" data-consent="required" data-auto-page-views></script>
+ *   <script src="meta-tracking.js" data-endpoint="https://relay.example.com/events" data-consent="required"
+ *           data-auto-page-views></script>
  *   MetaTracking.sendViewContentEvent({contentName: "Course Overview", contentCategory: "education"});
  *
- * One event id goes to both, so Meta counts one event. Without consent, where it is required, nothing is sent and nothing
- * is kept. It never blocks the page, never throws into it, and says in `MetaTracking.debug` why it stayed silent.
+ * One event id goes to both, so Meta counts one event. It never blocks the page, never throws into it, and says in
+ * `MetaTracking.debug` what was decided and why it stayed silent.
+ *
+ * What a visitor allows
+ * ---------------------
+ * Each source keeps its own last word: the page's `consent()`, Google Consent Mode's updates, TCF, a consent manager.
+ *
+ *   word     "no" if one of them is no; "yes" if one is yes and none is no
+ *   stopped  somebody else's fbq('consent', 'revoke') stands, or the page is prerendered and nobody has opened it
+ *   opt-out  GPC, a US section of GPP, USP, or the page's own Limited Data Use
+ *   held     data-consent="required", a default of Consent Mode that denies, half an update, TCF or GPP that is not ready
+ *
+ * A default is never the visitor's word. One with a region can only tighten, and does not hold where Google's own tag
+ * resolved the region to "granted". The first row that fits decides ("*": whatever it is):
+ *
+ *   | word | stopped | opt-out | held | state    | store | send  | pixel | restriction |
+ *   |------|---------|---------|------|----------|-------|-------|-------|-------------|
+ *   | no   | *       | *       | *    | denied   | never | never | never | none        |
+ *   | *    | yes     | *       | *    | held     | later | later | later | none        |
+ *   | yes  | no      | yes     | *    | limited  | yes   | yes   | yes   | LDU         |
+ *   | yes  | no      | no      | *    | granted  | yes   | yes   | yes   | none        |
+ *   | none | no      | *       | yes  | held     | later | later | later | none        |
+ *   | none | no      | yes     | no   | optedout | never | yes   | yes   | LDU         |
+ *   | none | no      | no      | no   | open     | yes   | yes   | yes   | none        |
+ *
+ * "later": kept in memory with its own time, until another row fits. With an opt-out the server's policy comes first,
+ * which its first answer tells (`X-Relay-Policy`): the pixel waits for it, "withhold" makes both rows "withheld", in which
+ * nothing is stored, sent or told, and "ignore" forgets the opt-out. What tightens reaches the pixel before anything of
+ * ours; what loosens, after the ids are there.
  */
 /**
  * @typedef {object} ViewContent
@@ -21,17 +48,23 @@
  * @property {boolean} [custom] not one of Meta's standard events
  *
  * @typedef {object} Settings
- * @property {string} [viewContentEndpoint] your API's /view-content
- * @property {string} [endpoint] the collector's /events; /visitors and /withdraw lie beside it
- * @property {"required" | "optional"} [consent] required: nothing is sent or kept before `consent("granted")`
- * @property {boolean | string} [autoPageViews] a PageView for every page, also of a single-page app
+ * @property {string} [viewContentEndpoint] your API's /view-content; it lies beside `endpoint` where this is not given
+ * @property {string} [endpoint] the collector's /events; /view-content, /visitors and /withdraw lie beside it
+ * @property {"required" | "optional"} [consent] required: nothing is sent or kept before a source says yes
+ * @property {string} [consentState] where a consent manager keeps its answer, such as `Cookiebot.consent.marketing`
+ * @property {string} [consentAnswered] what is true once the visitor has answered, such as `Cookiebot.hasResponse`
+ * @property {string} [consentEvent] the manager's events, after which its answer is read again; separated by commas
+ * @property {string} [dataLayer] the name of Google's data layer, where it is another one
+ * @property {boolean | string} [autoPageViews] a PageView for every page, also of a single-page app; "hash": where routes
+ *   stand behind a #
+ * @property {boolean | string} [mirror] every event of the page's own pixel goes to the collector as well
  *
  * @typedef {object} Visitor
  * @property {string} [fbp]
  * @property {string} [fbc]
  * @property {string} [event_source_url]
  * @property {"granted" | "denied"} [consent]
- * @property {boolean} [gpc]
+ * @property {boolean} [gpc] some opt-out stands
  *
  * @typedef {{u: string, b: any, i: string, n: number}} Waiting url, body, id, not before (ms)
  * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent
@@ -40,7 +73,7 @@
 /**
  * @typedef {object} Tracking
  * @property {string} viewContentEndpoint where `sendViewContentEvent` posts to: your API's /view-content
- * @property {string} endpoint where `track` posts to: the collector's /events; /visitors and /withdraw lie beside it
+ * @property {string} endpoint where `track` posts to: the collector's /events; the others lie beside it
  * @property {string[]} debug what was done and what was not, newest last; for the console of whoever installs this
  * @property {(settings: Settings) => void} configure from a program, the settings that the data attributes hold
  * @property {(content: ViewContent) => string | null} sendViewContentEvent report a viewed page to the server and, under
@@ -62,35 +95,74 @@ var MetaTracking = (function () {
   const MOST = 100;
   const DAY = 86400; // Meta knows a second copy for two days; what is older than one is not sent again.
   const PATIENCE = 1e4; // until it is sent again; a copy that came after all is known by its id.
+  const NEEDED = ["ad_storage", "ad_user_data"]; // of Google's
+  const STATES = "cavacoutctflmtortxdeianenhnjtnmnmdinkyri"; // sections 8 to 27 of GPP, without their "us"
+  const REVOKE = ["consent", "revoke"];
+  const MIRRORS = !(/** @type {any} */ (window).META_TRACKING_SMALL); // the small build leaves that part out
 
   /** @type {any} */
   let page = window;
+  /** @type {any} */
+  let doc = document;
   let here = location;
-  /** @type {"granted" | "denied" | undefined} what the visitor said */
-  let said;
-  /** @type {boolean | undefined} */
-  let isRequired;
-  /** @type {(() => void)[]} events that wait for consent */
+  let on = addEventListener;
+  if (page.MetaTracking?.debug) {
+    page.MetaTracking.debug.push("loaded twice");
+    return page.MetaTracking;
+  }
+
+  /** @type {Record<string, boolean | undefined>} each source's last word */
+  let words = {};
+  /** @type {Record<string, any>} what is undecided; a function is asked */
+  let holds = {};
+  /** @type {Record<string, any>} */
+  let optOuts = { gpc: /** @type {any} */ (navigator).globalPrivacyControl };
+  /** @type {Record<string, boolean>} Google's updates */
+  let updates = {};
+  /** @type {any} what the server does with an opt-out; unknown before its first answer */
+  let policy;
+  let state = "";
+  /** @type {(() => any)[]} events that wait for consent */
   let held = [];
+  /** @type {(() => any)[]} what the pixel is told when the policy is known */
+  let untold = [];
   /** @type {Kept} */
   let kept = { q: [], s: [] };
-  /** @type {Record<string, string | undefined>} e-mail addresses by event id: never written down in the browser */
-  let emails = {};
+  /** @type {Record<string, any>} people by event: never written down in the browser */
+  let people = {};
   /** @type {string[][]} what the pixel was told and the server not yet */
   let toldPixel = [];
   /** @type {Record<string, string | undefined>} `_fbp` and `_fbc` where cookies are blocked */
   let ids = {};
   /** @type {(() => void)[]} what need not be done before the page's own work */
   let todo = [resume];
-  /** @type {any} the last call, so that a double click is one event */
-  let last = {};
-  let path = "";
+  /** @type {{call: string, at: number, id: string}[]} the last calls, so that a double click is one event */
+  let calls = [];
+  /** @type {string | undefined} the page that was counted last */
+  let path;
   /** @type {any} */
   let timer;
-  /** @type {boolean | undefined} */
-  let hearsTcf;
-  let landing = here.search;
-  let gpc = /** @type {any} */ (navigator).globalPrivacyControl || undefined;
+  /** @type {any} the page's pixel */
+  let pixel;
+  /** @type {any} what the page has in its place */
+  let proxy;
+  /** @type {any} whether the pixel waits */
+  let isLocked;
+  /** @type {any} whether its events carry our restriction */
+  let isLimited;
+  /** @type {any} the page's own restriction */
+  let own;
+  /** @type {any} whether Meta mirrors it, too */
+  let isHosted;
+  /** @type {any} whether what stands behind a # is a page */
+  let byHash;
+  /** @type {any} */
+  let hasAsked;
+  /** @type {Record<string, any>} who was found to listen to */
+  let heard = {};
+  /** @type {Record<string, any>} advanced matching by pixel */
+  let pixels = {};
+  let landing = here.href;
 
   /** @type {Tracking & Record<string, any>} */
   let api = {
@@ -98,14 +170,26 @@ var MetaTracking = (function () {
     endpoint: "/events",
     debug: [],
     track: happen,
-    consent: decide,
     visitor,
     newEventId,
 
     configure({ consent, autoPageViews, ...rest }) {
+      if (rest.endpoint) api.viewContentEndpoint = rest.endpoint.replace(/[^/]*$/, "view-content");
       Object.assign(api, rest);
-      if (consent) isRequired = consent === "required";
-      if (["", "true"].includes(autoPageViews + "") && !path) watchPages();
+      if (consent) holds.required = consent === "required";
+      if (rest.consentEvent) rest.consentEvent.split(",").forEach((name) => on(name, safely(readManager), true));
+      if (["", "true", "hash"].includes(autoPageViews + "") && path === undefined) {
+        byHash = autoPageViews === "hash";
+        path = "";
+        watchPages();
+      }
+      settle();
+      if (path === "") viewPage();
+    },
+
+    consent(answer) {
+      words.page = answer !== "denied";
+      settle();
     },
 
     sendViewContentEvent({ contentName, contentCategory, userEmail }) {
@@ -121,93 +205,313 @@ var MetaTracking = (function () {
     },
   };
 
-  // -- consent ----------------------------------------------------------------------------------------------------------
+  // -- what the visitor allows ------------------------------------------------------------------------------------------
 
-  function isAllowed() {
-    return said ? said !== "denied" : !isRequired;
+  function isOut() {
+    return policy !== "ignore" && Object.values(optOuts).includes(true);
   }
 
-  /** @param {"granted" | "denied"} [answer] none: nobody has to ask */
-  function decide(answer) {
+  /** The table above. */
+  function judged() {
+    const all = Object.values(words);
+    if (all.includes(false)) return "denied";
+    if (holds.revoked || doc.prerendering) return "held";
+    if (isOut() && policy === "withhold") return "withheld";
+    if (all.includes(true)) return isOut() ? "limited" : "granted";
+    if (Object.values(holds).some((hold) => (hold?.call ? hold() : hold))) return "held";
+    return isOut() ? "optedout" : "open";
+  }
+
+  function isAllowed() {
+    return /^[glo]/.test(state);
+  }
+
+  function mayRemember() {
+    return /^([gl]|open)/.test(state);
+  }
+
+  function mayTell() {
+    return isAllowed() && (!isOut() || policy);
+  }
+
+  /** After each signal. What tightens reaches the pixel first, what loosens finds the ids there. */
+  function settle() {
     const mayHaveSent = isAllowed();
-    const waited = held.splice(0);
-    said = answer;
-    if (isAllowed()) {
-      identify();
-      waited.forEach((send) => send());
-    } else if (mayHaveSent) {
-      // A refusal counts for what was sent and has not left your server, too.
-      const event_ids = load().s;
-      kept = { q: [], s: [] };
-      toldPixel = [];
-      todo = [];
-      safely(() => delete localStorage._mt)();
-      bake("_fbp");
-      bake("_fbc");
-      if (event_ids[0]) post({ u: beside("withdraw"), b: { event_ids } });
+    const before = state;
+    state = judged();
+    identify();
+    tellPixel();
+    if (mayTell()) untold.splice(0).forEach((tell) => tell());
+    if (state === before) return;
+    silent("consent", state);
+    const waited = state === "held" ? [] : held.splice(0);
+    if (isAllowed()) waited.forEach((send) => send());
+    else if (state === "denied") forget(mayHaveSent);
+  }
+
+  /** A refusal counts for what was sent and has not left your server, too. @param {boolean} mayHaveSent */
+  function forget(mayHaveSent) {
+    const event_ids = mayHaveSent ? kept.s : [];
+    if (mayHaveSent) safely(() => event_ids.push(...(JSON.parse(localStorage._mt || 0).s || [])))();
+    kept = { q: [], s: [] };
+    toldPixel = [];
+    todo = [];
+    untold = [];
+    // The pixel's own, too.
+    ["_mt", "multiFbc", "lastExternalReferrer"].forEach(safely((/** @type {string} */ name) => delete localStorage[name]));
+    bake("_fbp");
+    bake("_fbc");
+    if (event_ids[0]) post({ u: beside("withdraw"), b: { event_ids } });
+  }
+
+  /** @param {any} entry of Google's data layer */
+  function readConsentMode(entry) {
+    if (entry[0] !== "consent") return;
+    const values = entry[2];
+    for (const name of NEEDED) {
+      const value = values[name];
+      if (value && entry[1] === "update") updates[name] = value !== "denied";
+      else if (value === "denied") values.region ? (holds.region = isRegional) : (holds.default = true);
+    }
+    weighUpdates();
+  }
+
+  /** Each parameter keeps its own state, and both are needed. */
+  function weighUpdates() {
+    const both = NEEDED.map((name) => updates[name]);
+    words.google = both.includes(false) ? false : both[0] && both[1];
+    holds.half = both.includes(true);
+    settle();
+  }
+
+  /** @param {string} name @returns {any} what Google's own tag resolved it to */
+  function resolved(name) {
+    return page.google_tag_data?.ics?.entries?.[name] || {};
+  }
+
+  function isRegional() {
+    return !NEEDED.every((name) => resolved(name).default && !resolved(name).quiet);
+  }
+
+  /** What a template in a tag manager said may be seen there alone. */
+  function readGoogle() {
+    for (const name of NEEDED) if (resolved(name).update?.valueOf) updates[name] = resolved(name).update;
+    weighUpdates();
+    if (!heard.ics && page.google_tag_data?.ics?.addListener) {
+      heard.ics = 1;
+      page.google_tag_data.ics.addListener(NEEDED, safely(readGoogle));
     }
   }
 
-  /** Google Consent Mode: a default that denies holds, an update decides. @param {any} entry */
-  function readConsentMode(entry) {
-    if (entry[0] !== "consent") return;
-    const isUpdate = entry[1] === "update";
-    const { ad_storage, ad_user_data } = entry[2];
-    if ([ad_storage, ad_user_data].includes("denied")) isUpdate ? decide("denied") : (isRequired = true);
-    else if (ad_storage && (isUpdate || !isRequired)) decide("granted");
+  /**
+   * IAB TCF: storing, advertising profiles, personalised advertising and measuring must all be consented to, and Meta
+   * must be named: 89 in Google's additional consent, "2~those that may.89~dv.those that were shown".
+   */
+  function listenToTcf() {
+    if (heard.tcf || !page.__tcfapi) return;
+    heard.tcf = holds.tcf = true;
+    page.__tcfapi("addEventListener", 2, safely((/** @type {any} */ data, /** @type {boolean} */ isGood) => {
+      if (!isGood) return;
+      holds.tcf = data.gdprApplies !== false;
+      if (!holds.tcf) words.tcf = undefined;
+      else if (/^(tcloaded|useractioncomplete)$/.test(data.eventStatus)) {
+        const [, agreed, shown] = (data.addtlConsent + "").split("~").map((part) => part.split(".").includes("89"));
+        const isGood = [1, 3, 4, 7].every((n) => data.purpose.consents[n]);
+        words.tcf = isGood && (agreed || (shown ? false : undefined));
+        if (isGood && !agreed) silent("consent: Meta was not agreed to by name");
+      }
+      settle();
+    }));
   }
 
-  /** IAB TCF: storing, advertising profiles, personalised advertising and measuring must all be consented to. */
-  function listenToTcf() {
-    if (hearsTcf || !page.__tcfapi) return;
-    hearsTcf = isRequired = true;
-    page.__tcfapi("addEventListener", 2, safely((/** @type {any} */ data, /** @type {boolean} */ isGood) => {
-      if (!isGood || data.eventStatus === "cmpuishown") return;
-      if (data.gdprApplies === false) decide((isRequired = undefined));
-      else decide([1, 3, 4, 7].every((n) => data.purpose.consents[n]) ? "granted" : "denied");
+  /** US opt-outs: the sections that apply here. */
+  function listenToGpp() {
+    if (heard.gpp || !page.__gpp) return;
+    heard.gpp = holds.gpp = true;
+    page.__gpp("addEventListener", safely((/** @type {any} */ { pingData }) => {
+      holds.gpp = pingData.signalStatus !== "ready";
+      if (!holds.gpp) {
+        let out = false;
+        words.child = undefined;
+        for (const name in pingData.parsedSections) {
+          const number = name === "usnat" ? 7 : STATES.indexOf(name.slice(2, 4)) / 2 + 8;
+          if (!pingData.applicableSections.includes(number)) continue;
+          for (const part of [pingData.parsedSections[name]].flat()) {
+            out = out || part.Gpc || [part.SaleOptOut, part.SharingOptOut, part.TargetedAdvertisingOptOut].includes(1);
+            if ([part.KnownChildSensitiveDataConsents].flat().includes(1)) words.child = false;
+          }
+        }
+        optOuts.gpp = out;
+      }
+      settle();
     }));
+  }
+
+  function readUsp() {
+    page.__uspapi?.("getUSPData", 1, safely((/** @type {any} */ data) => {
+      optOuts.usp = data.uspString[2] === "Y";
+      settle();
+    }));
+  }
+
+  /** Any consent manager, by its names in the page's attributes; without a proof of an answer it says nothing. */
+  function readManager() {
+    if (!api.consentState || !isYes(look(api.consentAnswered))) return;
+    words.manager = isYes(look(api.consentState));
+    settle();
+  }
+
+  /** @param {any} value */
+  function isYes(value) {
+    return /^(true|yes|allow|granted|1)$/.test(value);
+  }
+
+  /** @param {string} name such as a.b.c, or a.has(x): what stands there in the page */
+  function look(name) {
+    return (name.match(/[^.(]+(\([^)]*\))?/g) || []).reduce((owner, step) => {
+      const [member, argument] = step.split(/[()]/);
+      return argument === undefined ? owner[member] : owner[member](argument);
+    }, page);
+  }
+
+  function hearAll() {
+    [readGoogle, listenToTcf, listenToGpp, readUsp, readManager].forEach((hear) => safely(hear)());
+  }
+
+  // -- the page's pixel -------------------------------------------------------------------------------------------------
+
+  /** The pixel hears nothing but through us: a proxy, since a plain function in its place makes it mute. @param {any} value */
+  function take(value) {
+    if (value === proxy) return;
+    pixel = proxy = value;
+    if (!value?.call) return;
+    proxy = new Proxy(value, {
+      apply(_, self, args) {
+        if (safely(heed)(args) !== true) return value.apply(value, args);
+      },
+    });
+    isLocked = isLimited = false;
+    // One that was there before us was told its ids without us.
+    (value.getState?.().pixels || []).forEach((/** @type {any} */ one) => (pixels[one.id] = {}));
+    const before = value.callMethod ? [] : (value.queue || []).splice(0);
+    if (MIRRORS && path === undefined && isOn(api.mirror) && (!value.callMethod || value.queue[0])) {
+      path = whole();
+      watchPages();
+    }
+    // Without these its own view of each further page would have another id than ours, or be dropped.
+    if (path !== undefined) value.disablePushState = value.allowDuplicatePageViews = true;
+    tellPixel();
+    before.forEach((/** @type {any} */ args) => proxy(...args));
+  }
+
+  /** Revoked it keeps what comes; its restriction must stand before what it concerns. */
+  function tellPixel() {
+    if (!pixel) return;
+    const queue = pixel.queue || [];
+    const isLive = pixel.callMethod || !pixel.queue;
+    if (state === "denied" || state === "withheld") {
+      const rest = queue.filter((/** @type {any} */ entry) => !/^track/.test(entry[0]));
+      queue.splice(0, MOST * MOST, ...rest);
+    }
+    if (mayTell() && isOut() !== isLimited) {
+      isLimited = isOut();
+      const entry = ["dataProcessingOptions", isLimited ? ["LDU"] : [], 0, 0];
+      isLive && !isLocked ? pixel(...entry) : queue.unshift(entry);
+    }
+    if (isLocked === !mayTell()) return;
+    isLocked = !isLocked;
+    if (isLive) pixel("consent", isLocked ? "revoke" : "grant");
+    else if (isLocked) queue.unshift(REVOKE);
+    else queue.splice(queue.indexOf(REVOKE), 1);
+  }
+
+  /** Whether a call of the page's goes no further. @param {any[]} args */
+  function heed(args) {
+    const [verb, what, more] = args;
+    if (verb === "consent") {
+      holds.revoked = what === "revoke";
+      settle();
+      if (!mayTell()) silent("fbq", verb, what);
+      return !mayTell();
+    }
+    if (verb === "dataProcessingOptions" && args.length !== 3) {
+      own = {
+        data_processing_options: what,
+        data_processing_options_country: more,
+        data_processing_options_state: args[3],
+      };
+      return isLimited;
+    }
+    if (verb === "optinMetaEnabledCapi") silent((isHosted = true) && verb + ": Meta makes a third copy, which no consent of ours stops");
+    if (!/^track/.test(verb)) {
+      if (verb === "init" && !Object.keys(pixels[what] || {})[0]) pixels[what] = more || {};
+      return false;
+    }
+    if (!isAllowed() && state !== "held") return !silent(what, state);
+    return MIRRORS && isOn(api.mirror) && mirror(verb, args);
+  }
+
+  /** @param {string} verb @param {any[]} args */
+  function mirror(verb, args) {
+    const at = /Single/.test(verb) ? 2 : 1;
+    const [name, data, options] = args.slice(at);
+    const id = (options?.eventID || options?.event_id || newEventId()) + "";
+    const call = [...args.slice(0, at), name, data || {}, { ...options, eventID: id }];
+    happen(name, data, { eventId: id }, 0, call);
+    return true;
+  }
+
+  /** @param {any} setting */
+  function isOn(setting) {
+    return setting === "" || isYes(setting);
   }
 
   // -- an event ---------------------------------------------------------------------------------------------------------
 
   /**
-   * @param {string} name @param {object} [data] @param {Options} [options] @param {number} [isView]
+   * @param {string} name @param {object} [data] @param {Options} [options]
+   * @param {number} [kind] 1: for the API's /view-content; 2: a page that is known to be another one
+   * @param {any[]} [call] the page's own, of its pixel
    * @returns {string | null}
    */
-  function happen(name, data, options, isView) {
+  function happen(name, data, options, kind, call) {
     data = data || {};
     options = options || {};
-    const at = Date.now();
+    const { eventId, userEmail, pixelOnly, custom } = options;
+    const at = !doc.prerendering && Date.now();
     const place = whole();
-    const call = JSON.stringify([name, data, options, here.href]);
-    if (call === last.call && at - last.at < 1e3) return last.id;
-    const id = options.eventId || newEventId();
-    if (!isAllowed() && (said || gpc)) return silent(id, "no consent");
-    last = { call, at, id };
+    const made = JSON.stringify([name, data, options, here.href]);
+    const twin = calls.find((other) => other.call === made && +at - other.at < 1e3);
+    if (twin && !call && kind !== 2) return twin.id;
+    const id = eventId || newEventId();
+    if (!isAllowed() && state !== "held") return silent(id, state);
+    calls = add(calls, { call: made, at: +at, id });
     const send = () => {
-      if (options.eventId && load().s.includes(id)) return silent(id, "again");
-      if (page.fbq) {
-        page.fbq("track" + (options.custom ? "Custom" : ""), name, data, { eventID: id });
+      if (eventId && !call && load().s.includes(id)) return silent(id, "again");
+      const tell = () => {
+        pixel(...(call || ["track" + (custom ? "Custom" : ""), name, data, { eventID: id }]));
         toldPixel = add(toldPixel, [name, id]);
-      } else silent(id, "no pixel");
+      };
+      if (!pixel) silent(id, "no pixel");
+      else if (mayTell()) tell();
+      else untold = add(untold, tell);
+      const event_time = Math.floor((at || Date.now()) / 1e3);
+      const { gpc, consent } = signals();
       soon(() => {
-        emails[id] = options.userEmail;
-        const event = {
-          event_id: id,
-          event_time: Math.floor(at / 1e3),
-          event_source_url: address(place),
-          user_data: browserIds(),
-          consent: said,
-          gpc,
-        };
-        if (isView) enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id);
-        else enqueue(!options.pixelOnly && api.endpoint, { ...event, event_name: name, custom_data: data }, id);
+        const event = { event_id: id, event_time, event_source_url: address(place), user_data: browserIds(), consent, gpc };
+        const full = { ...event, event_name: name, custom_data: data, ...own };
+        if (kind === 1) {
+          enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, userEmail);
+        } else if (MIRRORS && call) {
+          const to = /Single/.test(call[0]) ? [call[1]] : Object.keys(pixels);
+          to.forEach((one) => enqueue(api.endpoint + "?pixel=" + one, full, id, pixels[one]));
+        } else enqueue(!pixelOnly && api.endpoint, full, id, userEmail);
       });
       return id;
     };
     if (isAllowed()) return send();
     held = add(held, send);
-    silent(id, "held");
+    silent(id, state);
     return id;
   }
 
@@ -217,8 +521,14 @@ var MetaTracking = (function () {
   }
 
   /** @returns {Visitor} */
+  function signals() {
+    const all = Object.values(words);
+    return { consent: all.includes(false) ? "denied" : all.includes(true) ? "granted" : undefined, gpc: isOut() || undefined };
+  }
+
+  /** @returns {Visitor} */
   function visitor() {
-    return { ...(isAllowed() && browserIds()), event_source_url: address(whole()), consent: said, gpc };
+    return { ...(isAllowed() && browserIds()), event_source_url: address(whole()), ...signals() };
   }
 
   function whole() {
@@ -234,8 +544,9 @@ var MetaTracking = (function () {
 
   // -- what waits until the server has it -------------------------------------------------------------------------------
 
+  /** What other tabs and pages wrote down; what may not be written down is here alone. */
   function load() {
-    safely(() => (kept = JSON.parse(localStorage._mt || 0) || kept))();
+    if (mayRemember()) safely(() => (kept = JSON.parse(localStorage._mt || 0) || kept))();
     return kept;
   }
 
@@ -243,10 +554,16 @@ var MetaTracking = (function () {
     if (mayRemember()) safely(() => (localStorage._mt = JSON.stringify(kept)))();
   }
 
-  /** Remembers the id, and sends the body unless there is no address for it. @param {any} u @param {any} b @param {string} i */
-  function enqueue(u, b, i) {
+  /**
+   * Remembers the id, and sends the body unless there is no address for it.
+   * @param {any} u @param {any} b @param {string} i @param {any} [person]
+   */
+  function enqueue(u, b, i, person) {
     load().s = add(kept.s, i);
-    if (u) kept.q = add(kept.q, { u, b, i, n: 0 });
+    if (u) {
+      people[u + i] = person?.trim ? { email: person } : person;
+      kept.q = add(kept.q, { u, b, i, n: 0 });
+    }
     flush();
   }
 
@@ -277,33 +594,44 @@ var MetaTracking = (function () {
 
   /** At the page's load at the latest; a consent platform may have come by now, too. */
   function catchUp() {
-    safely(listenToTcf)();
+    hearAll();
     todo.splice(0).forEach((work) => safely(work)());
+    // Nobody else asks what the server does with an opt-out, and the pixel waits for it.
+    if (pixel && isAllowed() && !mayTell() && !hasAsked) post({ u: api.endpoint, b: { data: [] } });
+    hasAsked = 1;
   }
 
   /** text/plain needs no preflight, and keepalive lets it leave while the page goes away. @param {any} item */
   function post(item) {
-    const settle = (/** @type {number} */ status, /** @type {string | null} */ reason) => {
+    const settled = (/** @type {number} */ status, /** @type {string | null} */ reason) => {
       silent(item.i, status, reason);
       if (status > 499 || status === 429) return; // it is tried again when its time has come
-      load().q = kept.q.filter((other) => other.i !== item.i);
+      load().q = kept.q.filter((other) => other.i + other.u !== item.i + item.u);
       save();
     };
     fetch(item.u, { method: "POST", body: text(item), keepalive: true }).then(
-      (answer) => settle(answer.status, answer.headers.get("x-relay-reason")),
-      () => settle(599, "not reached")
+      (answer) => {
+        settled(answer.status, answer.headers.get("x-relay-reason"));
+        if (!policy && answer.status < 500) {
+          policy = /gpc=(\w+)/.exec(answer.headers.get("x-relay-policy") + "")?.[1] || "limit";
+          if (policy === "withhold") safely(() => (sessionStorage._mt = policy))();
+          settle();
+        }
+      },
+      () => settled(599, "not reached")
     );
   }
 
   /** With what was not written down, and what the pixel has had since. @param {any} item */
-  function text({ b, i }) {
-    if (emails[i]) b = { ...b, user_data: { ...b.user_data, email: emails[i] } };
-    return JSON.stringify(b.event_name ? { data: [b], pixel: hasPixel() ? toldPixel.splice(0) : [] } : b);
+  function text({ u, b, i }) {
+    b = { ...b, ...(people[u + i] && { user_data: { ...people[u + i], ...b.user_data } }) };
+    if (!b.event_name) return JSON.stringify(b);
+    return JSON.stringify({ data: [b], pixel: hasPixel() ? toldPixel.splice(0) : [], hosted_mirror: isHosted });
   }
 
-  /** Meta's snippet defines a queue; `callMethod` is there once the real script is, and never where it is blocked. */
+  /** Meta's snippet defines a queue, which its script empties once it can send, and never where it is blocked. */
   function hasPixel() {
-    return !!(page.fbq && (!page.fbq.queue || page.fbq.callMethod));
+    return !!(pixel && (!pixel.queue || (pixel.callMethod && !pixel.queue[0])));
   }
 
   /** The page goes away: what was put off is done now, and the pixel's last ids are told. */
@@ -319,10 +647,6 @@ var MetaTracking = (function () {
 
   // -- who and which click ----------------------------------------------------------------------------------------------
 
-  function mayRemember() {
-    return isAllowed() && (!gpc || said === "granted");
-  }
-
   /** @returns {{fbp?: string, fbc?: string}} */
   function browserIds() {
     identify();
@@ -331,19 +655,19 @@ var MetaTracking = (function () {
 
   /**
    * Meta's two ids of browser and click, kept verbatim: `_fbp` is minted where the pixel has not done so yet, `_fbc` is
-   * replaced by a different click alone.
+   * replaced by a different click alone. A router may have cleaned the address, and consent may come on the next page.
    */
   function identify() {
     if (!mayRemember()) return;
     if (!cookie("_fbp")) bake("_fbp", random(10));
-    const click = /[?&]fbclid=([\w-]{1,500})(&|$)/.exec(landing)?.[1];
+    const urls = [landing, performance.getEntriesByType?.("navigation")[0]?.name, doc.referrer];
+    const click = /[?&]fbclid=([\w-]{1,500})([&#\s]|$)/.exec(urls.join("\n"))?.[1];
     if (click && (cookie("_fbc") + "").split(".")[3] !== click) bake("_fbc", click);
-    landing = "";
   }
 
   /** @param {string} name */
   function cookie(name) {
-    safely(() => (ids[name] = document.cookie.match("(?:^|; )" + name + "=([^;]+)")?.[1] || ids[name]))();
+    safely(() => (ids[name] = doc.cookie.match("(?:^|; )" + name + "=([^;]+)")?.[1] || ids[name]))();
     return ids[name];
   }
 
@@ -363,32 +687,62 @@ var MetaTracking = (function () {
       const secure = here.protocol[4] > ":" ? ";secure" : "";
       ids[name] = text;
       safely(() => {
-        document.cookie = name + "=" + text + ";path=/;samesite=lax;max-age=" + (value ? 7776e3 : 0) + domain + secure;
-        if (text && document.cookie.includes(text)) n = own;
+        doc.cookie = name + "=" + text + ";path=/;samesite=lax;max-age=" + (value ? 7776e3 : 0) + domain + secure;
+        if (text && doc.cookie.includes(text)) n = own;
       })();
     }
+  }
+
+  /** A link to a hosted checkout takes along what its webhook brings back, and the server remembers this visit by it. @param {any} event */
+  function follow({ target }) {
+    const link = target.closest("a[href]");
+    const [, stripe, , paypal] = /(buy\.stripe\.com|(lemonsqueezy|gumroad)\.com|(paypal)\.com)$/.exec(link.hostname) || [];
+    const name = link.dataset.checkout || (paypal ? "custom" : stripe && (/^l|\.l/.test(stripe) ? "checkout[custom][client_reference_id]" : "client_reference_id"));
+    if (!name || !isAllowed()) return;
+    const url = new URL(link.href);
+    const key = url.searchParams.get(name) || newEventId();
+    url.searchParams.set(name, key);
+    link.href = url.href;
+    api.rememberVisitor(key);
   }
 
   // -- pages of a single-page app ---------------------------------------------------------------------------------------
 
   function watchPages() {
-    const push = history.pushState;
-    history.pushState = (...state) => {
-      push.apply(history, state);
-      viewPage();
-    };
-    addEventListener("popstate", viewPage);
-    addEventListener("pageshow", (event) => {
-      if (event.persisted) path = "";
-      viewPage();
-    });
-    viewPage();
+    for (const verb of ["pushState", "replaceState"]) {
+      const native = /** @type {any} */ (history)[verb];
+      /** @type {any} */ (history)[verb] = (/** @type {any[]} */ ...state) => {
+        native.apply(history, state);
+        viewPage(verb > "q");
+      };
+    }
+    on("popstate", () => viewPage());
   }
 
-  function viewPage() {
-    const now = whole();
-    if (now !== path) api.track("PageView");
-    path = now;
+  /** @param {boolean} [isReplaced] then another query alone is the same page, cleaned */
+  function viewPage(isReplaced) {
+    const was = path;
+    path = byHash ? here.href : whole();
+    const bare = (/** @type {any} */ url) => url.replace(/\?[^#]*/, "");
+    if (path === was || (isReplaced && bare(path) === bare(was))) return;
+    if (MIRRORS && isOn(api.mirror)) proxy("track", "PageView");
+    else happen("PageView", {}, {}, 2);
+  }
+
+  /** The page comes back from the browser's memory: its pixel counts that by itself, without an id. */
+  function comeBack() {
+    hearAll();
+    if (path === undefined) return;
+    const count = pixel?.queue?.length;
+    if (pixel?.callMethod) pixel(...REVOKE);
+    setTimeout(() => {
+      if (pixel?.callMethod) {
+        pixel.queue.length = count;
+        if (!isLocked) pixel("consent", "grant");
+      }
+      path = "";
+      viewPage();
+    });
   }
 
   // -- the rest ---------------------------------------------------------------------------------------------------------
@@ -425,18 +779,36 @@ var MetaTracking = (function () {
   }
 
   for (const name in api) if (api[name].call) api[name] = safely(api[name]);
-  const layer = (page.dataLayer = page.dataLayer || []);
+  page.MetaTracking = api;
+  safely(() => (policy = sessionStorage._mt))();
+  const settings = doc.currentScript?.dataset || {};
+  Object.assign(api, { mirror: settings.mirror });
+  const name = settings.dataLayer || "dataLayer";
+  const layer = (page[name] = page[name] || []);
   const push = layer.push;
   const hear = safely(readConsentMode);
+  if (settings.consent) holds.required = settings.consent === "required";
   layer.forEach(hear);
   layer.push = (/** @type {any[]} */ ...entries) => {
     entries.forEach(hear);
     return push.apply(layer, entries);
   };
-  safely(listenToTcf)();
-  api.configure(document.currentScript?.dataset || {});
+  hearAll();
+  settle();
+  safely(() => {
+    take(page.fbq);
+    try {
+      Object.defineProperty(page, "fbq", { configurable: true, enumerable: true, get: () => proxy, set: safely(take) });
+    } catch {
+      page.fbq = proxy; // declared as a variable: it cannot be watched, only replaced
+    }
+  })();
+  api.configure(settings);
   setTimeout(catchUp);
-  addEventListener("load", catchUp);
-  addEventListener("pagehide", safely(leave));
+  on("load", catchUp);
+  on("pagehide", safely(leave));
+  on("pageshow", safely((/** @type {any} */ event) => event.persisted && comeBack()));
+  on("click", safely(follow), true);
+  doc.addEventListener("prerenderingchange", safely(settle));
   return api;
 })();

@@ -127,8 +127,9 @@ def test_global_privacy_control(page, context, relay, site):
     site.attributes = 'data-consent="required"'
     page.goto(site.url("/next"))
     count = len(page.sent)
-    assert track(page, "Contact") is None
+    held = track(page, "Contact")
     page.wait_for_load_state("networkidle")
     assert len(page.sent) == count
     page.evaluate("MetaTracking.consent('granted')")
-    assert from_server(relay, track(page, "Contact"))["user_data"]["fbp"]
+    assert from_server(relay, held)["user_data"]["fbp"]
+    assert from_server(relay, held)["data_processing_options"] == ["LDU"], "the opt-out stands beside the yes"

@@ -1,0 +1,213 @@
+"""One script tag beside a site's own pixel: every event of the pixel goes to the collector under the same id."""
+
+import json
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.site import ROOT
+
+pytestmark = pytest.mark.xdist_group("browser")
+HERE = "http://www.shop.example"
+META, COLLECTOR = "http://meta.example/tr", "http://relay.example/events"
+FILES = {
+    "snippet.js": ROOT / "tests/browser/snippet.js",
+    "fbevents.js": ROOT / "tests/browser/fbevents.js",
+    "meta-tracking.js": ROOT / "src/meta-tracking.mirror.min.js",
+}
+ONE, TWO = "1232612085335834", "222222222222222"
+OURS = f'<script src="/meta-tracking.js" data-endpoint="{COLLECTOR}" data-mirror {{}}></script>'
+SNIPPET = f'<script src="/snippet.js" data-src="/fbevents.js" data-endpoint="{META}"></script>'
+BASE = f"fbq('init', '{ONE}', {{em: 'Joe@Example.com ', external_id: '77'}}); fbq('track', 'PageView');"
+CALLS = [
+    ["track", "ViewContent", {"content_ids": ["kintsugi"], "value": 49, "currency": "EUR"}],
+    ["track", "AddToCart", {"value": 49, "currency": "EUR"}, {"eventID": "cart-1"}],
+    ["trackCustom", "Favourite", {"course": "kintsugi"}],
+    ["trackSingle", ONE, "Lead", {"value": 1, "currency": "EUR"}],
+    ["trackSingleCustom", ONE, "Scrolled", {"share": 0.5}, {"eventID": "scroll-1"}],
+    ["track", "Search", {"search_string": "gold"}, {"event_id": "search-1"}],
+    ["track", "Contact"],
+    ["trackCustom", "Twice"],
+    ["trackCustom", "Twice"],
+]
+
+
+class Shop:
+    """Pages of a site of others, and what left them."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.context = browser.new_context()
+        self.head = OURS.format("") + SNIPPET
+        self.base = BASE
+        self.policy = "gpc=limit, consent=optional"
+        self.posts: list[dict] = []
+        self.images: list[str] = []
+        self.said: list[str] = []
+        self.context.route("**/*", self._answer)
+        self.page = self.context.new_page()
+        self.page.on("console", lambda line: self.said.append(line.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+
+    def _answer(self, route, request) -> None:
+        name = request.url.split("?")[0].rpartition("/")[2]
+        if request.url.startswith("http://relay.example"):
+            self.posts.append({"url": request.url, "body": json.loads(request.post_data or "null")})
+            headers = {"X-Relay-Policy": self.policy, "Access-Control-Expose-Headers": "X-Relay-Policy"}
+            route.fulfill(status=202, headers=headers | {"Access-Control-Allow-Origin": "*"}, body="{}")
+        elif request.url.startswith(META):
+            self.images.append(request.url)
+            route.fulfill(status=200, content_type="image/gif", body=b"")
+        elif name in FILES:
+            route.fulfill(status=200, content_type="text/javascript", body=FILES[name].read_text())
+        else:
+            body = f"<!doctype html><title>Shop</title><link rel=icon href=data:,>{self.head}<script>{self.base}</script>"
+            route.fulfill(status=200, content_type="text/html", body=body + "<p>Courses</p>")
+
+    def open(self, path: str = "/") -> Page:
+        self.page.goto(HERE + path, wait_until="load")
+        return self.page
+
+    def events(self) -> list[dict]:
+        return [event for post in self.posts for event in (post["body"] or {}).get("data", [])]
+
+    def ids(self) -> list[tuple[str, str]]:
+        return sorted((event["event_name"], event["event_id"]) for event in self.events())
+
+    def pixel(self) -> list[dict]:
+        return self.page.evaluate("window.fbevents_sent || []")
+
+    def pixel_ids(self) -> list[tuple[str, str]]:
+        return sorted((query["ev"], query.get("eid", "")) for query in self.pixel())
+
+    def call(self, *calls: list) -> None:
+        self.page.evaluate("calls => calls.forEach(call => fbq(...call))", list(calls))
+
+    def wait(self, server: int, pixel: int) -> None:
+        ready = "n => (window.fbevents_sent || []).length >= n"
+        self.page.wait_for_function(ready, arg=pixel)
+        for _ in range(1_000):
+            if len(self.events()) >= server:
+                break
+            self.page.wait_for_timeout(10)
+        self.page.evaluate("new Promise(done => setTimeout(() => setTimeout(done)))")
+
+
+@pytest.fixture
+def shop(browser: Browser):
+    shop = Shop(browser)
+    yield shop
+    shop.context.close()
+    assert shop.said == []
+
+
+@pytest.mark.parametrize("order", ["ours first", "ours behind the snippet", "ours deferred"])
+def test_ten_calls_of_a_page_have_the_same_ten_ids_on_both_sides_and_none_twice(shop, order):
+    ours = OURS.format("defer") if order == "ours deferred" else OURS.format("")
+    shop.head = SNIPPET + ours if order != "ours first" else ours + SNIPPET
+    if order == "ours deferred":  # before the pixel's own script, which a page loads asynchronously
+        shop.head = shop.head.replace('data-src="/fbevents.js"', "")
+    calls = ";".join(f"fbq(...{json.dumps(call)})" for call in CALLS[:4])
+    shop.base = BASE + calls
+    shop.open("/course?utm_source=x&fbclid=IwAR0")
+    if order == "ours deferred":
+        shop.page.add_script_tag(url="/fbevents.js")
+        shop.page.evaluate(f"window.fbevents_endpoint = '{META}'")
+    shop.call(*CALLS[4:])
+    shop.wait(10, 10)
+    assert shop.ids() == shop.pixel_ids() and len({i for _, i in shop.ids()}) == 10 == len(shop.ids())
+    assert {("AddToCart", "cart-1"), ("Scrolled", "scroll-1"), ("Search", "search-1")} <= set(shop.ids())
+    event = next(event for event in shop.events() if event["event_name"] == "ViewContent")
+    assert event["custom_data"] == CALLS[0][2] and event["user_data"]["em"] == "Joe@Example.com "
+    assert event["event_source_url"] == f"{HERE}/course?utm_source=x&fbclid=IwAR0"
+    assert all(post["url"] == f"{COLLECTOR}?pixel={ONE}" for post in shop.posts)
+
+
+def test_each_pixel_is_a_dataset(shop):
+    shop.base = BASE + f"fbq('init', '{TWO}', {{ph: '4915112345678'}})"
+    shop.open()
+    shop.call(["trackSingle", TWO, "Lead"], ["track", "Contact"])
+    shop.wait(4, 4)
+    found = [(post["url"][-15:], e["event_name"], e["user_data"].get("ph")) for post in shop.posts for e in post["body"]["data"]]
+    assert ("222222222222222", "Lead", "4915112345678") in found
+    contacts = [event["event_id"] for event in shop.events() if event["event_name"] == "Contact"]
+    assert len(contacts) == 2 and len(set(contacts)) == 1
+
+
+def test_with_consent_required_nothing_leaves_before_it_and_then_all_with_their_times(shop):
+    shop.head = OURS.format('data-consent="required"') + SNIPPET
+    shop.open()
+    shop.call(*CALLS)
+    shop.page.wait_for_load_state("networkidle")
+    assert (shop.posts, shop.images, shop.context.cookies()) == ([], [], [])
+    shop.page.evaluate("MetaTracking.consent('granted')")
+    shop.wait(10, 10)
+    assert shop.ids() == shop.pixel_ids() and len(shop.ids()) == 10
+
+
+def test_a_refusal_keeps_both_sides_silent(shop):
+    shop.head = OURS.format('data-consent="required"') + SNIPPET
+    shop.open()
+    shop.call(*CALLS)
+    shop.page.evaluate("MetaTracking.consent('denied')")
+    shop.call(*CALLS)
+    shop.call(["consent", "grant"])
+    shop.page.wait_for_load_state("networkidle")
+    assert (shop.posts, shop.images, shop.context.cookies()) == ([], [], [])
+    shop.page.evaluate("MetaTracking.consent('granted')")
+    shop.call(["track", "Lead"])
+    shop.wait(1, 1)
+    assert [name for name, _ in shop.ids()] == [name for name, _ in shop.pixel_ids()] == ["Lead"]
+
+
+def test_pages_of_a_single_page_app_count_once_on_both_sides(shop):
+    shop.open("/1")
+    shop.wait(1, 1)
+    for path in ("/2", "/3", "/4"):
+        shop.page.evaluate("path => history.pushState({}, '', path)", path)
+    shop.page.evaluate("history.replaceState({}, '', '/4?cleaned')")
+    shop.page.evaluate("history.replaceState({}, '', '/4#top')")
+    shop.wait(4, 4)
+    assert shop.ids() == shop.pixel_ids() and len(shop.ids()) == 4
+
+
+def test_a_pixel_that_was_at_work_before_keeps_counting_pages_by_itself(shop):
+    """What it sent had no id that we could know, so it is not sent a second time by us."""
+    shop.head = SNIPPET
+    shop.open()
+    shop.wait(0, 1)
+    shop.page.evaluate(
+        "([src, endpoint]) => { const tag = document.createElement('script'); tag.src = src;"
+        " tag.dataset.endpoint = endpoint; tag.dataset.mirror = ''; document.head.append(tag) }",
+        ["/meta-tracking.js", COLLECTOR],
+    )
+    shop.page.wait_for_function("window.MetaTracking")
+    shop.page.evaluate("history.pushState({}, '', '/next')")
+    shop.call(["track", "Lead"])
+    shop.wait(1, 3)
+    assert [name for name, _ in shop.ids()] == ["Lead"]
+    assert sorted(name for name, _ in shop.pixel_ids()) == ["Lead", "PageView", "PageView"]
+
+
+def test_an_opt_out_restricts_both_copies_or_neither_is_sent(shop):
+    shop.page.add_init_script("Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {value: true})")
+    shop.open()
+    shop.call(["track", "Lead"])
+    shop.wait(2, 2)
+    assert all(event["gpc"] for event in shop.events()) and {query["dpo"] for query in shop.pixel()} == {"LDU"}
+    assert shop.ids() == shop.pixel_ids()
+    shop.policy, shop.images = "gpc=withhold, consent=optional", []
+    shop.open("/next")
+    shop.page.wait_for_load_state("networkidle")
+    shop.call(["track", "Contact"])
+    shop.open("/third")
+    shop.page.wait_for_load_state("networkidle")
+    assert shop.images == [] and "withheld" in " ".join(shop.page.evaluate("MetaTracking.debug"))
+
+
+def test_metas_own_mirror_is_noticed_and_told(shop):
+    shop.base = f"fbq('optinMetaEnabledCapi', '{ONE}');" + BASE
+    shop.open()
+    shop.wait(1, 1)
+    assert any("third copy" in line for line in shop.page.evaluate("MetaTracking.debug"))
+    assert shop.posts[0]["body"]["hosted_mirror"] is True
+    shop.said = [line for line in shop.said if "optinMetaEnabledCapi" not in line]  # the pixel does not know it, either
