@@ -1,6 +1,7 @@
 """Anybody can forge what a page sends: money that pages report has bounds, and a third copy at Meta is said."""
 
 import json
+import time
 
 import pytest
 
@@ -67,6 +68,12 @@ class TestTheMostMoney:
     def test_in_whatever_form_it_comes(self, app, custom_data):
         shop = app(RELAY_PUBLIC_EVENTS="Purchase", RELAY_MAX_VALUE="500")
         assert reason(post(shop, purchase("a", **custom_data))) == "value_too_high"
+
+    def test_an_event_that_is_sealed_at_one_look_is_no_way_around(self, app):
+        shop = app(RELAY_PUBLIC_EVENTS="Purchase", RELAY_MAX_VALUE="500")
+        common = {"event_time": int(time.time()) - 5, "event_source_url": "https://shop.example/thanks"}
+        assert post(shop, purchase("a", value=500) | common)[0] == 202
+        assert reason(post(shop, purchase("b", value=501) | common)) == "value_too_high"
 
     def test_it_holds_for_every_event_of_a_page_and_for_no_backend(self, app):
         shop = app(RELAY_MAX_VALUE="500")
