@@ -16,6 +16,9 @@ PUBLIC_EVENT_NAMES = frozenset(
 )
 """What a browser may send without a key. No name here says that money moved or that an account exists."""
 
+PAID_EVENT_NAMES = frozenset({"Purchase", "Subscribe", "StartTrial", "Donate"})
+"""Money moved, or will. Where a page may send them at all, each network has a bound for a day."""
+
 STANDARD_EVENT_NAMES = PUBLIC_EVENT_NAMES | {
     "AddPaymentInfo",
     "AddToWishlist",

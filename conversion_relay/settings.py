@@ -92,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of an event whose visitor said nothing about consent (RELAY_CONSENT)."""
     set_cookies: bool = False
     public_event_names: frozenset[str] = PUBLIC_EVENT_NAMES
+    max_value: float | None = None
+    """The most money that a page may report in one event, in the event's own currency (RELAY_MAX_VALUE)."""
     held_event_names: frozenset[str] = frozenset({"Purchase"})
     """Event names that are held for a person, once Meta may have had the event for longer than it de-duplicates."""
     most_calls: int = 8
@@ -137,6 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             silence=_one_of("RELAY_CONSENT", env.get("RELAY_CONSENT") or "send", get_args(SilencePolicy)),
             set_cookies=_boolean("RELAY_SET_COOKIES", env.get("RELAY_SET_COOKIES", "")),
             public_event_names=frozenset(_listed(env.get("RELAY_PUBLIC_EVENTS", ""))) or PUBLIC_EVENT_NAMES,
+            max_value=_amount("RELAY_MAX_VALUE", env.get("RELAY_MAX_VALUE", "")),
             held_event_names=frozenset(_listed(env.get("RELAY_HOLD_LATE", "Purchase"))),
             most_calls=int(
                 _matching("RELAY_MOST_CALLS", env.get("RELAY_MOST_CALLS", "8"), r"[1-9]|[1-5]\d|6[0-4]", "1 to 64")
@@ -175,6 +178,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             gpc=self.gpc,
             silence=self.silence,
             public_event_names=self.public_event_names,
+            max_value=self.max_value,
         )
 
     @property
@@ -264,6 +268,10 @@ def _matching(name: str, text: str, pattern: str, example: str) -> str:
     if not re.fullmatch(pattern, text, re.ASCII):
         raise SettingsError(f"{name}: expected {example}")
     return text
+
+
+def _amount(name: str, text: str) -> float | None:
+    return float(_matching(name, text, r"\d{1,12}(\.\d{1,4})?", "an amount such as 500")) if text else None
 
 
 def _one_of(name: str, text: str, allowed: tuple[str, ...]) -> Any:

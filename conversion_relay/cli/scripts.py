@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from conversion_relay.cli.printing import print_json, print_table
-from conversion_relay.collector.scripts import scripts as all_scripts
 
 
 @click.command()
@@ -19,6 +18,8 @@ def scripts(relay: str, folder: Path | None, as_json: bool) -> None:
 
     `serve` serves these files. A tag with an `integrity` accepts this version alone: change it with each upgrade.
     """
+    from conversion_relay.collector.scripts import scripts as all_scripts
+
     found = all_scripts().values()
     if folder:
         folder.mkdir(parents=True, exist_ok=True)

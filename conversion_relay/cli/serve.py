@@ -20,6 +20,7 @@ from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import SettingsError
+from conversion_relay.event import PAID_EVENT_NAMES
 from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import Leases, Operator, Outbox, open_outbox, unsupported
 from conversion_relay.relay import Relay
@@ -28,6 +29,9 @@ from conversion_relay.settings_watch import SettingsWatch
 from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger
 
 STRANDED = "Events wait for a dataset that is not configured; they are kept and not sent"
+FORGEABLE = (
+    "RELAY_PUBLIC_EVENTS lists %s: anybody can forge what a page sends; prefer a payment webhook or your server%s"
+)
 M_ARENA_MAX = -8
 THREAD_STACK = 512 * 1024
 """Bytes. A hundred threads of 8 MB each are what a container with little memory refuses first."""
@@ -161,6 +165,7 @@ def create_service() -> Service:
     configure_logging(settings.log_format, settings.secrets())
     logger.info("Accepting events", extra={"outbox": settings.outbox.partition(":")[0]})
     _say_when_the_version_ends(settings)
+    _say_what_can_be_forged(settings)
     service = Service(settings, deliver=not os.environ.get("RELAY_NO_WORKER"))
     # What lives as long as the process is not looked through at every collection, each of which stops all requests.
     gc.collect()
@@ -182,6 +187,12 @@ def _say_when_the_version_ends(settings: Settings) -> None:
     if finding := version_finding(settings.graph_version, time.time()):
         level = logging.ERROR if finding.severity == "error" else logging.WARNING
         logger.log(level, "%s: %s; %s", finding.path, finding.message, finding.fix)
+
+
+def _say_what_can_be_forged(settings: Settings) -> None:
+    if paid := sorted(settings.public_event_names & PAID_EVENT_NAMES):
+        bound = "" if settings.max_value is not None else " and set RELAY_MAX_VALUE"
+        logger.warning(FORGEABLE, ", ".join(paid), bound)
 
 
 def limits_of(settings: Settings) -> Any:

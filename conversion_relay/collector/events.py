@@ -11,11 +11,12 @@ import msgspec
 from conversion_relay.collector.browser_ids import browser_ids
 from conversion_relay.collector.door import Admitted
 from conversion_relay.collector.gather import Gather
-from conversion_relay.collector.limits import MOST_EVENTS, TokenBuckets
+from conversion_relay.collector.hosted_mirror import HostedMirror
+from conversion_relay.collector.limits import MOST_EVENTS, MOST_PAID, DailyBound, TokenBuckets
 from conversion_relay.collector.reply import HttpError, Reply, not_durable, too_many
 from conversion_relay.collector.whole import Then
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.event import STANDARD_EVENT_NAMES, Event, Receipt, Rejection, SealedEvent
+from conversion_relay.event import PAID_EVENT_NAMES, STANDARD_EVENT_NAMES, Event, Receipt, Rejection, SealedEvent
 from conversion_relay.intake.accept import Acceptance
 from conversion_relay.intake.alone import read_alone
 from conversion_relay.intake.browser import BrowserIds
@@ -85,6 +86,7 @@ class EventsEndpoint:
 
     def __init__(self, relay: Relay, counters: Counters, buckets: TokenBuckets) -> None:
         self._relay, self._counters, self._buckets = relay, counters, buckets
+        self._paid, self._mirror = DailyBound(), HostedMirror(counters)
         self._one_large = asyncio.Lock()
         self._gathers: Gather | None = None
 
@@ -161,6 +163,8 @@ class EventsEndpoint:
             then(self._reply(work, told))
 
     def _begin(self, submitted: Submitted, admitted: Admitted) -> _Work:
+        if submitted.hosted_mirror and admitted.sender == "browser":
+            self._mirror.reported(admitted.dataset.pixel_id)
         return _Work(submitted, browser_ids(admitted, self._relay.settings), [], [])
 
     def _take(
@@ -172,11 +176,18 @@ class EventsEndpoint:
         else:
             facts = visit or (work.ids.facts_for_event(event) if work.ids else admitted.facts)
             answer = self._relay.accept(event, facts, sender=admitted.sender, dataset=admitted.dataset)
+            if not isinstance(answer, Rejection) and not self._is_within_bound(event, admitted):
+                answer = _TOO_MANY_PAID
         if isinstance(answer, Rejection):
             work.refused.append(RefusedRow(index, answer.reason, answer.field, answer.message))
             self._counters.add("relay_events_rejected_total", reason=answer.reason)
         else:
             work.taken.append(_Taken(index, answer, bool(event.pixel)))  # type: ignore[union-attr]
+
+    def _is_within_bound(self, event: Event, admitted: Admitted) -> bool:
+        if admitted.sender != "browser" or event.event_name not in PAID_EVENT_NAMES:
+            return True
+        return self._paid.take(admitted.facts.client_ip_address)
 
     def _has_visitors(self) -> bool:
         try:
@@ -267,5 +278,10 @@ def _not_durable() -> HttpError:
     return not_durable("the events could not be made durable")
 
 
+_TOO_MANY_PAID = Rejection(
+    "too_many_paid",
+    "event_name",
+    f"pages of one network may report {MOST_PAID} such events a day; let a payment webhook or your server send them",
+)
 _ALONE = Submitted([])
 """Around one event there is nothing to read."""

@@ -17,6 +17,9 @@ MOST_NETWORKS = 10_000
 MOST_EVENTS = 100
 """Of a browser's request. A page that was away for a while sends what it kept; a thousand at once is no page."""
 MOST_BYTES = 262_144
+MOST_PAID = 100
+"""Purchases and the like of one network in a day. A carrier may put thousands of customers behind one IPv4 address; a
+shop so large has a server that reports what was paid."""
 UNREADABLE = "unreadable"
 
 
@@ -47,6 +50,26 @@ class TokenBuckets:
         if len(self._buckets) > MOST_NETWORKS:
             self._buckets.popitem(last=False)
         return allowed
+
+
+class DailyBound:
+    """So many of one network in a day (UTC), of this process: money that pages report, since a page can be forged."""
+
+    def __init__(self, most: int = MOST_PAID, clock: Callable[[], float] = time.time) -> None:
+        self._most, self._clock = most, clock
+        self._day = 0
+        self._counts: OrderedDict[str, int] = OrderedDict()
+
+    def take(self, address: str | None) -> bool:
+        network, day = network_of(address), int(self._clock() // 86_400)
+        if day != self._day:
+            self._day = day
+            self._counts.clear()
+        n = self._counts.pop(network, 0)
+        self._counts[network] = min(n + 1, self._most)
+        if len(self._counts) > MOST_NETWORKS:
+            self._counts.popitem(last=False)
+        return n < self._most
 
 
 LOOPBACK = "loopback"

@@ -55,6 +55,7 @@ def _post_events(event: dict[str, Any], answer: dict[str, Any], problem: dict[st
         "properties": {
             "data": {"type": "array", "items": event, "maxItems": MOST_EVENTS},
             "pixel": {"type": "array", "items": pair, "maxItems": MOST_REPORTED},
+            "hosted_mirror": {"type": "boolean"},
         },
         "required": ["data"],
         "additionalProperties": False,

@@ -24,6 +24,11 @@ def read_pixel(query: str, now: float) -> tuple[str, dict[str, Any] | None]:
     event["user_data"] |= {key: given[key] for key in ("fbp", "fbc", "external_id") if given.get(key)}
     if custom := _group(given, "cd"):
         event["custom_data"] = custom
+    if given.get("dpo"):
+        event["data_processing_options"] = given["dpo"].split(",")
+        for source, target in (("dpoco", "country"), ("dpost", "state")):
+            if re.fullmatch(r"[0-9]{1,4}", given.get(source, "")):
+                event[f"data_processing_options_{target}"] = int(given[source])
     return dataset, event
 
 

@@ -57,6 +57,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     gpc: consent.GpcPolicy = "limited_data_use"
     silence: consent.SilencePolicy = "send"
     public_event_names: frozenset[str] = PUBLIC_EVENT_NAMES
+    max_value: float | None = None
+    """The most money that a page may report in one event."""
 
 
 class Acceptance(msgspec.Struct, frozen=True):
@@ -91,6 +93,7 @@ def accept(
         and not (event.gpc or facts.gpc)
         and not policy.variants
         and not (is_browser and event.event_name not in policy.public_event_names)
+        and not (is_browser and policy.max_value is not None and event.custom_data)
     ):
         look = at_a_look(event, facts, policy.default_country, now, is_browser=is_browser)
         if look is not None:
@@ -100,6 +103,8 @@ def accept(
     prepared = prepare(submission, facts, policy, now=now, entropy=entropy)
     if isinstance(prepared, Rejection):
         return prepared
+    if is_browser and policy.max_value is not None and _is_above(prepared[0], policy.max_value):
+        return _TOO_MUCH
     return _judged(prepared, policy.dataset, said, now)
 
 
@@ -222,6 +227,11 @@ def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: Reques
         _set(wire, "referrer_url", scrub_page("referrer_url", referrer, removed))
 
 
+def _is_above(wire: dict[str, Any], most: float) -> bool:
+    amounts = [(wire.get("custom_data") or {}).get(name) for name in _AMOUNTS]
+    return any(isinstance(amount, int | float) and amount > most for amount in amounts)
+
+
 def _set(wire: dict[str, Any], name: str, value: Any) -> None:
     if value:
         wire[name] = value
@@ -234,6 +244,12 @@ _REFUSED_NAME = Rejection(
     "needs_api_key",
     "event_name",
     "a browser may not send this event; send it from your server with an API key, or let a payment webhook send it",
+)
+_AMOUNTS = ("value", "predicted_ltv", "net_revenue")
+_TOO_MUCH = Rejection(
+    "value_too_high",
+    "custom_data.value",
+    "this is more than a page may report here (RELAY_MAX_VALUE); let a payment webhook or your server send it",
 )
 _WITHHELD = Rejection("consent_denied", "consent", "the visitor declined; the event was not kept")
 _SILENT = Rejection(

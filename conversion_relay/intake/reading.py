@@ -40,6 +40,8 @@ class Submitted(msgspec.Struct, frozen=True):
     events: list[msgspec.Raw]
     pixel: tuple[tuple[str, str], ...] = ()
     """(event name, event id) of events that the page's pixel sent without us; they are only counted."""
+    hosted_mirror: bool = False
+    """The page found Meta's own hosted Conversions API beside its pixel."""
     ignored: tuple[str, ...] = ()
     """Names of members beside `data` that nothing here reads."""
     not_passed_on: tuple[str, ...] = ()
@@ -91,7 +93,7 @@ def read_body(body: bytes) -> Submitted | Rejection:
         return Rejection("no_events", "data", "send at least one event")
     ignored = tuple(printable_name(name) for name in sorted(beside.keys() - _READ_BESIDE)[:20])
     said = tuple(f"{name}: {why}" for name, why in _NOT_PASSED_ON.items() if beside.get(name, _NULL) != _NULL)
-    return Submitted(events, pixel or (), ignored, said)
+    return Submitted(events, pixel or (), beside.get("hosted_mirror") == _TRUE, ignored, said)
 
 
 def _members(body: bytes) -> dict[str, msgspec.Raw] | None:
@@ -275,8 +277,8 @@ _NOT_PASSED_ON = {
     "test_event_code": "not passed on; META_TEST_EVENT_CODE is the code of everything that is sent",
     "partner_agent": "not passed on to Meta",
 }
-_READ_BESIDE = frozenset({"pixel", *_NOT_PASSED_ON})
-_NULL = msgspec.Raw(b"null")
+_READ_BESIDE = frozenset({"pixel", "hosted_mirror", *_NOT_PASSED_ON})
+_NULL, _TRUE = msgspec.Raw(b"null"), msgspec.Raw(b"true")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A string, and the colon that makes it a name. It takes whole strings, also one without end, so that none is run twice.
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(\s*+:)?+|\Z)', re.DOTALL)

@@ -126,3 +126,12 @@ def test_the_controls_are_for_this_machines_own_pages(meta, headers, path):
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST", "127.0.0.9"])
 def test_a_page_of_this_machine_may_use_them(meta, name):
     assert call("GET", f"{meta}/_emulator/state", Host=f"{name}:1", Origin=f"http://{name}:8000")[0] == 200
+
+
+def test_the_pixels_limited_data_use_is_shown_as_the_servers_is(meta):
+    pixel = {"id": DATASET, "ev": "Lead", "eid": "e1"}
+    call("GET", f"{meta}/tr?" + urlencode(pixel | {"dpo": "LDU", "dpoco": "0", "dpost": "0"}))
+    call("GET", f"{meta}/tr?" + urlencode(pixel | {"eid": "e2"}))
+    names = ("data_processing_options", "data_processing_options_country", "data_processing_options_state")
+    shown = [[row["event"].get(name) for name in names] for row in arrived(meta)]
+    assert shown == [[["LDU"], 0, 0], [None, None, None]]
