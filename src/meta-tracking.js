@@ -66,7 +66,7 @@
  * @property {"granted" | "denied"} [consent]
  * @property {boolean} [gpc] some opt-out stands
  *
- * @typedef {{u: string, b: any, i: string, n: number}} Waiting url, body, id, not before (ms)
+ * @typedef {{u: string, b: any, i: string, p?: string, n: number}} Waiting url, body, id, pixel, not before (ms)
  * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent
  */
 
@@ -158,6 +158,7 @@ var MetaTracking = (function () {
   let byHash;
   /** @type {any} */
   let hasAsked;
+  let isHearing = 1;
   /** @type {Record<string, any>} who was found to listen to */
   let heard = {};
   /** @type {Record<string, any>} advanced matching by pixel */
@@ -236,6 +237,7 @@ var MetaTracking = (function () {
 
   /** After each signal. What tightens reaches the pixel first, what loosens finds the ids there. */
   function settle() {
+    if (isHearing) return;
     const mayHaveSent = isAllowed();
     const before = state;
     state = judged();
@@ -374,8 +376,12 @@ var MetaTracking = (function () {
     }, page);
   }
 
+  /** Nothing is decided before each of them was heard. */
   function hearAll() {
+    isHearing = 1;
     [readGoogle, listenToTcf, listenToGpp, readUsp, readManager].forEach((hear) => safely(hear)());
+    isHearing = 0;
+    settle();
   }
 
   // -- the page's pixel -------------------------------------------------------------------------------------------------
@@ -504,7 +510,7 @@ var MetaTracking = (function () {
           enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, userEmail);
         } else if (MIRRORS && call) {
           const to = /Single/.test(call[0]) ? [call[1]] : Object.keys(pixels);
-          to.forEach((one) => enqueue(api.endpoint + "?pixel=" + one, full, id, pixels[one]));
+          (to[0] ? to : [""]).forEach((one) => enqueue(api.endpoint, full, id, pixels[one], one));
         } else enqueue(!pixelOnly && api.endpoint, full, id, userEmail);
       });
       return id;
@@ -556,13 +562,13 @@ var MetaTracking = (function () {
 
   /**
    * Remembers the id, and sends the body unless there is no address for it.
-   * @param {any} u @param {any} b @param {string} i @param {any} [person]
+   * @param {any} u @param {any} b @param {string} i @param {any} [person] @param {string} [p]
    */
-  function enqueue(u, b, i, person) {
+  function enqueue(u, b, i, person, p) {
     load().s = add(kept.s, i);
     if (u) {
-      people[u + i] = person?.trim ? { email: person } : person;
-      kept.q = add(kept.q, { u, b, i, n: 0 });
+      people[i + p] = person?.trim ? { email: person } : person;
+      kept.q = add(kept.q, { u, b, i, p, n: 0 });
     }
     flush();
   }
@@ -606,7 +612,7 @@ var MetaTracking = (function () {
     const settled = (/** @type {number} */ status, /** @type {string | null} */ reason) => {
       silent(item.i, status, reason);
       if (status > 499 || status === 429) return; // it is tried again when its time has come
-      load().q = kept.q.filter((other) => other.i + other.u !== item.i + item.u);
+      load().q = kept.q.filter((other) => other.i + other.p !== item.i + item.p);
       save();
     };
     fetch(item.u, { method: "POST", body: text(item), keepalive: true }).then(
@@ -623,10 +629,11 @@ var MetaTracking = (function () {
   }
 
   /** With what was not written down, and what the pixel has had since. @param {any} item */
-  function text({ u, b, i }) {
-    b = { ...b, ...(people[u + i] && { user_data: { ...people[u + i], ...b.user_data } }) };
+  function text({ b, i, p }) {
+    b = { ...b, ...(people[i + p] && { user_data: { ...people[i + p], ...b.user_data } }) };
     if (!b.event_name) return JSON.stringify(b);
-    return JSON.stringify({ data: [b], pixel: hasPixel() ? toldPixel.splice(0) : [], hosted_mirror: isHosted });
+    const told = hasPixel() ? toldPixel.splice(0) : [];
+    return JSON.stringify({ data: [b], pixel: told, dataset: p || undefined, hosted_mirror: isHosted });
   }
 
   /** Meta's snippet defines a queue, which its script empties once it can send, and never where it is blocked. */
@@ -794,7 +801,6 @@ var MetaTracking = (function () {
     return push.apply(layer, entries);
   };
   hearAll();
-  settle();
   safely(() => {
     take(page.fbq);
     try {

@@ -4,7 +4,7 @@ Plain ASGI without a framework: one request costs what its events cost. Where ou
 hand (`direct.py`), `admit` and `say` do the same without ASGI (`whole.py`).
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -42,6 +42,17 @@ class Admitted(Caller, frozen=True, kw_only=True):
 
 
 Handle = Callable[[Admitted], Awaitable[Reply]]
+
+
+def in_dataset(admitted: Admitted, pixel_id: str, datasets: Sequence[Dataset]) -> Admitted:
+    """The same request for the dataset of this pixel. Raises HttpError where the page's origin may not send there."""
+    if not pixel_id or admitted.sender != "browser" or pixel_id == admitted.dataset.pixel_id:
+        return admitted
+    for dataset in datasets:
+        if dataset.pixel_id == pixel_id and listed_origin(admitted.facts.origin or "", dataset.allowed_origins):
+            return msgspec.structs.replace(admitted, dataset=dataset)
+    message = "this origin may not send to this pixel's dataset; list the origin with that dataset in RELAY_CONFIG"
+    raise HttpError(403, "unknown_dataset", "dataset", message)
 
 
 class Door:

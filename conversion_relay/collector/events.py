@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from conversion_relay.collector.browser_ids import browser_ids
-from conversion_relay.collector.door import Admitted
+from conversion_relay.collector.door import Admitted, in_dataset
 from conversion_relay.collector.gather import Gather
 from conversion_relay.collector.hosted_mirror import HostedMirror
 from conversion_relay.collector.limits import MOST_EVENTS, MOST_PAID, DailyBound, TokenBuckets
@@ -92,6 +92,7 @@ class EventsEndpoint:
 
     async def post(self, admitted: Admitted) -> Reply:
         submitted = _checked(read_body(admitted.body), admitted, self._buckets)
+        admitted = in_dataset(admitted, submitted.dataset, self._relay.settings.datasets)
         if admitted.sender == "browser" and len(submitted.events) > FEW_EVENTS:
             async with self._one_large:  # or ten pages would have ten turns of eleven
                 return await self._accept(submitted, admitted)
@@ -141,6 +142,7 @@ class EventsEndpoint:
             if isinstance(found, Submitted) and len(found.events) >= EVENTS_AT_ONCE:
                 return False
             submitted = _checked(found, admitted, self._buckets)
+            admitted = in_dataset(admitted, submitted.dataset, self._relay.settings.datasets)
             events = [read_event(raw) for raw in submitted.events]
         if admitted.sender == "backend" and self._has_visitors() and _without_visit(events):
             return False

@@ -42,6 +42,8 @@ class Submitted(msgspec.Struct, frozen=True):
     """(event name, event id) of events that the page's pixel sent without us; they are only counted."""
     hosted_mirror: bool = False
     """The page found Meta's own hosted Conversions API beside its pixel."""
+    dataset: str = ""
+    """The pixel of the page that these are for, where it has several."""
     ignored: tuple[str, ...] = ()
     """Names of members beside `data` that nothing here reads."""
     not_passed_on: tuple[str, ...] = ()
@@ -93,7 +95,12 @@ def read_body(body: bytes) -> Submitted | Rejection:
         return Rejection("no_events", "data", "send at least one event")
     ignored = tuple(printable_name(name) for name in sorted(beside.keys() - _READ_BESIDE)[:20])
     said = tuple(f"{name}: {why}" for name, why in _NOT_PASSED_ON.items() if beside.get(name, _NULL) != _NULL)
-    return Submitted(events, pixel or (), beside.get("hosted_mirror") == _TRUE, ignored, said)
+    return Submitted(events, pixel or (), beside.get("hosted_mirror") == _TRUE, _digits(beside), ignored, said)
+
+
+def _digits(beside: dict[str, msgspec.Raw]) -> str:
+    told = bytes(beside.get("dataset", b"")).strip(b'"')
+    return told.decode() if told.isdigit() and len(told) <= 20 else ""
 
 
 def _members(body: bytes) -> dict[str, msgspec.Raw] | None:
@@ -277,7 +284,7 @@ _NOT_PASSED_ON = {
     "test_event_code": "not passed on; META_TEST_EVENT_CODE is the code of everything that is sent",
     "partner_agent": "not passed on to Meta",
 }
-_READ_BESIDE = frozenset({"pixel", "hosted_mirror", *_NOT_PASSED_ON})
+_READ_BESIDE = frozenset({"pixel", "hosted_mirror", "dataset", *_NOT_PASSED_ON})
 _NULL, _TRUE = msgspec.Raw(b"null"), msgspec.Raw(b"true")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A string, and the colon that makes it a name. It takes whole strings, also one without end, so that none is run twice.

@@ -36,6 +36,7 @@ def complaints(case: Case, found: dict) -> list[str]:
         "pixel": dict(found["pixel"]) == must.to_pixel and len(found["pixel"]) == len(must.to_pixel),
         "withdrawn": must.withdrawn <= set(found["withdrawn"]),
         "stored": found["id"] if must.stored else not found["ours"],
+        "never stored": must.was_stored or not found["baked"],
         "kept": bool(must.stored) or found["kept"] == 0,
         "errors": found["errors"] == [],
         "the same ids": found["same"],

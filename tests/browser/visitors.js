@@ -27,6 +27,15 @@ window.play = async (cases) => {
       return Promise.resolve({ status: 202, headers: { get: () => null } });
     };
     const errors = [];
+    let baked = 0; // also what is removed again
+    const jar = Object.getOwnPropertyDescriptor(page.Document.prototype, "cookie");
+    Object.defineProperty(page.document, "cookie", {
+      get: () => jar.get.call(page.document),
+      set: (text) => {
+        baked += /^_fbp=fb\.\d\.\d+\.\d{10};/.test(text);
+        jar.set.call(page.document, text);
+      },
+    });
     page.onerror = (text) => errors.push(String(text));
     const listeners = { tcf: [], gpp: [] };
     if (sources.includes("tcf"))
@@ -97,6 +106,7 @@ window.play = async (cases) => {
       pixel: page.fbevents_sent.map((query) => [Number(query["cd[n]"]), query.dpo === "LDU"]),
       withdrawn: posts.flatMap(({ body }) => body.event_ids || []).map((id) => numbers[id]),
       ours: /_fbp=fb\.\d\.\d+\.\d{10}(;|$)/.test(document.cookie),
+      baked,
       id: /_fbp=/.test(document.cookie),
       kept: Number("_mt" in localStorage) + sessionStorage.length,
       errors: [...errors, ...page.MetaTracking.debug.filter((line) => /Error/.test(line))],

@@ -147,6 +147,8 @@ class Outcome(msgspec.Struct):
     withdrawn: set[int]
     stored: bool | None
     """Whether an id of ours must lie there at the end; None: it may."""
+    was_stored: bool
+    """Whether one lay there at any time."""
 
 
 class Visitor:
@@ -223,6 +225,7 @@ def play(case: Case) -> Outcome:
     to_server: dict[int, bool] = {}
     withdrawn: set[int] = set()
     stored: bool | None = False
+    was_stored = False
     for signal in case.signals[: case.queued]:
         visitor.hear(*SIGNALS[signal])
     before: Row | None = None
@@ -232,7 +235,7 @@ def play(case: Case) -> Outcome:
             visitor.hear(*step)
         row = visitor.row()
         if row.store == "yes":
-            stored = True
+            stored = was_stored = True
         if row.send == "later":
             held.append(number)
         elif row.send == "never":
@@ -244,4 +247,4 @@ def play(case: Case) -> Outcome:
             to_server |= dict.fromkeys([*held, number], row.restriction == "LDU")
             held = []
         before = row
-    return Outcome(to_server, dict(to_server), withdrawn, stored)
+    return Outcome(to_server, dict(to_server), withdrawn, stored, was_stored)
