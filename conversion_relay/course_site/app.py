@@ -75,7 +75,7 @@ def _endpoints(site: CourseSite) -> list[Any]:
     async def view_content(request: AnyRequest) -> ASGIResponse:
         return _response(request, await _call(site.view_content, request, site.shop))
 
-    @post("/payment-webhook")
+    @post(["/payment-webhook", "/webhooks/{provider:str}"])
     async def payment_webhook(request: AnyRequest) -> ASGIResponse:
         return _response(request, await _call(site.payment_webhook, request, site.shop))
 

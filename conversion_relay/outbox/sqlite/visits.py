@@ -1,4 +1,4 @@
-"""Who was seen under which order's id, in the SQLite outbox: one row each, for seven days."""
+"""Who was seen under which order's id, in the SQLite outbox: one row each, for 7 days, or 90 (`Visit.for_long`)."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,8 @@ from conversion_relay.outbox.sqlite.look import Read
 
 VISITOR_SECONDS = 7 * 86_400
 """As long as Meta takes an event after it happened."""
+LONG_SECONDS = 90 * 86_400
+"""As long as Meta counts a click."""
 PRUNED_AT_ONCE = 5_000
 
 
@@ -23,12 +25,13 @@ def remember(db: apsw.Connection, key: str, visit: Visit, now: float) -> None:
 
 
 def find(read: Read, key: str, now: float) -> Visit | None:
-    for (document,) in read(_FIND, (key, now - VISITOR_SECONDS)):
-        return visit_decoder.decode(document)
+    for document, seen_at in read(_FIND, (key, now - LONG_SECONDS)):
+        visit = visit_decoder.decode(document)
+        return visit if visit.for_long or seen_at >= now - VISITOR_SECONDS else None
     return None
 
 
-_FIND = "SELECT document FROM visitor WHERE key = ? AND seen_at >= ?"
+_FIND = "SELECT document, seen_at FROM visitor WHERE key = ? AND seen_at >= ?"
 
 
 def is_any(db: apsw.Connection) -> bool:
@@ -37,11 +40,15 @@ def is_any(db: apsw.Connection) -> bool:
 
 def prune(db: apsw.Connection, now: float) -> int:
     """Some of those that are too old; how many."""
-    db.execute(_PRUNE, (now - VISITOR_SECONDS, PRUNED_AT_ONCE))
+    db.execute(_PRUNE, (now - VISITOR_SECONDS, now - LONG_SECONDS, PRUNED_AT_ONCE))
     return db.changes()
 
 
-_PRUNE = "DELETE FROM visitor WHERE key IN (SELECT key FROM visitor WHERE seen_at < ? LIMIT ?)"
+# A visit's texts cannot hold the mark: in JSON each of their quotes has a backslash before it.
+_PRUNE = (
+    "DELETE FROM visitor WHERE key IN (SELECT key FROM visitor WHERE seen_at < ? AND"
+    """ (seen_at < ? OR instr(CAST(document AS TEXT), '"for_long":true') = 0) LIMIT ?)"""
+)
 
 
 def erase(db: apsw.Connection, event_ids: Sequence[str]) -> None:
