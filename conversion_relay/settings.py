@@ -35,7 +35,7 @@ from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.consent import GpcPolicy, SilencePolicy
 from conversion_relay.intake.origins import normal_origin
 from conversion_relay.payments.configured import Choices, api_keys_of, choices_of, secrets_of
-from conversion_relay.settings_file import read_file, refuse_misspelt, token_files
+from conversion_relay.settings_file import read_file, refuse_misspelt, source_tables, token_files
 
 REQUIRED = ("META_PIXEL_ID", "META_ACCESS_TOKEN")
 TOKEN_FILE = "META_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable
@@ -139,7 +139,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             admin_password=Secret(env.get("RELAY_ADMIN_PASSWORD", "")),
             webhook_secrets=_secrets(secrets_of(env)),
             provider_keys=_secrets(api_keys_of(env)),
-            payments=choices_of(env, has_test_code=datasets[0].test_event_code is not None),
+            payments=choices_of(
+                env, source_tables(name) if name else (), has_test_code=datasets[0].test_event_code is not None
+            ),
             gpc=_one_of("RELAY_GPC", env.get("RELAY_GPC") or "limited_data_use", get_args(GpcPolicy)),
             silence=_one_of("RELAY_CONSENT", env.get("RELAY_CONSENT") or "send", get_args(SilencePolicy)),
             set_cookies=_boolean("RELAY_SET_COOKIES", env.get("RELAY_SET_COOKIES", "")),

@@ -70,6 +70,7 @@ def read_file(name: str, environ: Mapping[str, str]) -> tuple[dict[str, str], tu
 
     `environ`: on AWS the first dataset's token comes from where the environment says, and only to who sends."""
     document = _document(name)
+    document.pop("source", None)
     tables = document.pop("dataset", None)
     if tables is None:
         return _settings(document, OF_ALL | OF_A_DATASET, ""), ()
@@ -88,6 +89,14 @@ def read_file(name: str, environ: Mapping[str, str]) -> tuple[dict[str, str], tu
                 f"[[dataset]] {n}: META_PIXEL_ID", f"it is that of [[dataset]] {first}, too; give each its own"
             )
     return _settings(document, OF_ALL, ""), datasets
+
+
+def source_tables(name: str) -> list[dict[str, Any]]:
+    """The file's [[source]] tables, read further in `payments/sources.py`. Raises SettingsError."""
+    tables = _document(name).get("source", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise _wrong("source", "write [[source]], in two brackets, above each sender's settings")
+    return tables
 
 
 def token_files(environ: Mapping[str, str]) -> list[Path]:

@@ -22,7 +22,11 @@ locals {
   registrations_setting = { REGISTRATIONS_TABLE = aws_dynamodb_table.registrations.name }
 
   may_queue    = [{ Effect = "Allow", Action = "sqs:SendMessage", Resource = local.queue_arn }]
-  may_register = [{ Effect = "Allow", Action = "dynamodb:PutItem", Resource = aws_dynamodb_table.registrations.arn }]
+  may_register = [{
+    Effect   = "Allow"
+    Action   = ["dynamodb:PutItem", "dynamodb:GetItem"]
+    Resource = aws_dynamodb_table.registrations.arn
+  }]
   may_mark_paid = [
     { Effect = "Allow", Action = ["dynamodb:GetItem", "dynamodb:UpdateItem"], Resource = aws_dynamodb_table.registrations.arn },
     { Effect = "Allow", Action = "dynamodb:Query", Resource = "${aws_dynamodb_table.registrations.arn}/index/registration_id" },

@@ -33,6 +33,7 @@ _HOME = {
     "explain": "look",
     "dead": "dead",
     "erase": "dead",
+    "webhook": "webhook",
 }
 
 

@@ -64,6 +64,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """The setting of the key with which the provider is asked back."""
     host: str = ""
     """Whom that key is sent to."""
+    asks: bool = False
+    """Whether it also sends notices that nobody signs, and that only say what to ask for."""
+    pings: bool = False
+    """Whether it tries the address with an unsigned request before it uses it."""
     certificates: bool = False
     """Whether the signature needs a certificate that a header names."""
 
@@ -72,6 +76,21 @@ PROVIDERS: Mapping[str, Provider] = {
     "stripe": Provider(
         title="Stripe", setting="STRIPE_WEBHOOK_SECRET", key_setting="STRIPE_API_KEY", host="api.stripe.com"
     ),
+    "paddle": Provider(title="Paddle", setting="PADDLE_WEBHOOK_SECRET"),
+    "lemonsqueezy": Provider(title="Lemon Squeezy", setting="LEMONSQUEEZY_WEBHOOK_SECRET"),
+    "razorpay": Provider(title="Razorpay", setting="RAZORPAY_WEBHOOK_SECRET"),
+    "shopify": Provider(title="Shopify", setting="SHOPIFY_WEBHOOK_SECRET"),
+    "woocommerce": Provider(title="WooCommerce", setting="WOOCOMMERCE_WEBHOOK_SECRET", pings=True),
+    "square": Provider(title="Square", setting="SQUARE_WEBHOOK_SECRET", url_setting="SQUARE_WEBHOOK_URL"),
+    "mollie": Provider(
+        title="Mollie",
+        setting="MOLLIE_WEBHOOK_SECRET",
+        key_setting="MOLLIE_API_KEY",
+        host="api.mollie.com",
+        asks=True,
+    ),
+    "paypal": Provider(title="PayPal", setting="PAYPAL_WEBHOOK_ID", certificates=True),
+    "standard": Provider(title="Standard Webhooks", setting="STANDARD_WEBHOOK_SECRET"),
 }
 """By the name that stands in the address, `/webhooks/{name}`."""
 

@@ -6,7 +6,8 @@ setting that holds an empty secret ends the start: nobody shall find that out by
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -16,6 +17,7 @@ from conversion_relay.payments import PROVIDERS
 from conversion_relay.payments.events import Terms
 from conversion_relay.payments.options import Options
 from conversion_relay.payments.signature import TEST, mode_of
+from conversion_relay.payments.sources import Source, source_of
 
 STRIPE_KINDS = ("checkout", "payment_intent", "invoice", "refund", "charge")
 TERMS = {
@@ -36,6 +38,8 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms = Terms()
     options: dict[str, Options] = {}
     """By provider."""
+    sources: dict[str, Source] = {}
+    """Senders of one's own, by name."""
 
 
 def names() -> frozenset[str]:
@@ -57,7 +61,7 @@ def is_list(name: str) -> bool:
     )
 
 
-def choices_of(env: Mapping[str, str], *, has_test_code: bool) -> Choices:
+def choices_of(env: Mapping[str, str], tables: Sequence[Mapping[str, Any]], *, has_test_code: bool) -> Choices:
     """Raises SettingsError, which never shows a value."""
     terms = Terms(**{member: _one_of(name, env[name], member) for name, member in TERMS.items() if env.get(name)})
     if terms.tests == "test_code" and not has_test_code:
@@ -77,7 +81,13 @@ def choices_of(env: Mapping[str, str], *, has_test_code: bool) -> Choices:
             options[provider] = Options(order_key=places)
     if kinds:
         options["stripe"] = Options(order_key=options.get("stripe", Options()).order_key, kinds=kinds)
-    return Choices(terms=terms, options=options)
+    sources: dict[str, Source] = {}
+    for number, table in enumerate(tables, 1):
+        source = source_of(table, number, [*PROVIDERS, *sources])
+        if not env.get(source.setting):
+            raise SettingsError(f"[[source]] {number}: set {source.setting}, or nobody could be told from a stranger")
+        sources[source.name] = source
+    return Choices(terms=terms, options=options, sources=sources)
 
 
 def secrets_of(env: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -93,6 +103,8 @@ def secrets_of(env: Mapping[str, Any]) -> dict[str, list[str]]:
         if not secrets or not all(mode_of(secret)[1] for secret in secrets):
             raise SettingsError(f"{setting}: it holds an empty secret; write each one, with a comma between two")
         row = PROVIDERS.get(provider)
+        if row and row.certificates and not find_spec("cryptography"):
+            raise SettingsError(f"{setting}: it needs pip install 'conversion-relay[paypal]'")
         found[provider] = _with_url(secrets, row.url_setting, env) if row and row.url_setting else secrets
     return found
 

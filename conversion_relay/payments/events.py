@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from conversion_relay.event import Content, CustomData, Event, UserData
+from conversion_relay.event import Content, CustomData, Event, UserData, present
 from conversion_relay.event_id import for_purchase
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.payments.notice import (
@@ -81,7 +81,7 @@ def keys_of_visit(notice: Counted) -> list[str]:
     keys: list[str | None] = []
     match notice:
         case Payment() | Renewal():
-            keys = [notice.order_key, notice.payment_id, notice.subscription, *notice.also]
+            keys = [notice.order_key, notice.of_order, notice.payment_id, notice.subscription, *notice.also]
         case Trial():
             keys = [notice.order_key, notice.subscription]
         case Stage():
@@ -154,7 +154,10 @@ def _refund(refund: Refund, original: Original) -> Event:
 
 
 def _event(name: str, event_id: str, moment: int | None, custom: CustomData) -> Event:
-    return Event(event_name=name, event_id=event_id, event_time=moment, custom_data=custom.to_wire() or None)
+    wire = custom.to_wire()
+    for line in wire.get("contents", ()):
+        line.setdefault("quantity", 1)  # Meta wants it written
+    return Event(event_name=name, event_id=event_id, event_time=moment, custom_data=wire or None)
 
 
 def _value(money: Money) -> float:
@@ -174,11 +177,9 @@ def _from(event: Event, notice: Counted, facts: RequestFacts, context: Context, 
     person.client_user_agent = agent
     person.fbp = context.fbp or facts.fbp
     person.fbc = _young_click(context.fbc or facts.fbc, now)
-    if isinstance(notice, Trial | Payment | Renewal) and notice.subscription:
-        person.subscription_id = notice.subscription
-    if isinstance(notice, Refund) and not (person.fbp or person.fbc or person.client_ip_address):
-        # Refunds name no person. Meta finds the Purchase by its id; some match key must stand there all the same.
-        person.external_id = str((event.original_event_data or {}).get("order_id"))
+    if not present(person):
+        # Some providers name nobody. Money that nobody is matched with is still money, and Meta wants one match key.
+        person.external_id = event.event_id
     event.user_data = person
     if isinstance(notice, Renewal | Stage):
         event.action_source = "system_generated"

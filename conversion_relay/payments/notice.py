@@ -62,6 +62,20 @@ class Line(msgspec.Struct, frozen=True):
 NOBODY, NO_CONTEXT = Customer(), Context()
 
 
+class Refund(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that went back. `payments`: the ids under which the payment may be known, the surest first."""
+
+    provider: str
+    refund_id: str
+    payments: tuple[str, ...]
+    order_key: str | None = None
+    """Where the notice itself names the order."""
+    money: Money
+    at: int | None
+    kind: Literal["refund", "chargeback"] = "refund"
+    mode: Mode = "live"
+
+
 class Paid(msgspec.Struct, frozen=True, kw_only=True):
     """What `Payment` and `Renewal` share."""
 
@@ -81,6 +95,10 @@ class Paid(msgspec.Struct, frozen=True, kw_only=True):
     customer: Customer = NOBODY
     lines: tuple[Line, ...] = ()
     context: Context = NO_CONTEXT
+    of_order: str | None = None
+    """Of a renewal: the order that the subscription began with, where the notice says it."""
+    refunds: tuple[Refund, ...] = ()
+    """What went back since, where one notice tells of both."""
     mode: Mode = "live"
 
     def __repr__(self) -> str:
@@ -93,20 +111,6 @@ class Payment(Paid, frozen=True, kw_only=True):
 
 class Renewal(Paid, frozen=True, kw_only=True):
     """Money for a subscription's next period; `payment_id` is the invoice's."""
-
-
-class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """Money that went back. `payments`: the ids under which the payment may be known, the surest first."""
-
-    provider: str
-    refund_id: str
-    payments: tuple[str, ...]
-    order_key: str | None = None
-    """Where the notice itself names the order."""
-    money: Money
-    at: int | None
-    kind: Literal["refund", "chargeback"] = "refund"
-    mode: Mode = "live"
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):

@@ -187,12 +187,15 @@ class StripeEvent:
     def _paid(self, kind: Any, name: str | None, money: Money, *, also: tuple[str | None, ...], **rest: Any) -> Notice:
         if not name:
             return self._ignored("odd_shape")
+        own = key(self._thing, *self._places)
+        of_order = own or key(at(self._thing, "parent.subscription_details"), *self._places)
         notes = (self._thing.get("metadata"), at(self._thing, "parent.subscription_details.metadata"))
         found: Notice = kind(
             provider="stripe",
             webhook_id=text(self._event, "id") or "",
             payment_id=name,
-            order_key=name if kind is Renewal else key(self._thing, *self._places) or name,
+            order_key=name if kind is Renewal else own or name,
+            of_order=of_order if kind is Renewal else None,
             money=money,
             paid_at=seconds(self._event, "created"),
             also=tuple(dict.fromkeys(one for one in also if one and one != name)),

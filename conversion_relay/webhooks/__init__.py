@@ -6,6 +6,8 @@ decides anything about a payment. What a notice means is in `payments/`, which d
 outbox' memory of visits (`memory.py`) and the way back to the provider (`asking.py`). This room knows no framework.
 """
 
-from conversion_relay.webhooks.door import MOST_BYTES, Order, Orders, WebhookAnswer, Webhooks
+from conversion_relay.webhooks.answers import WebhookAnswer
+from conversion_relay.webhooks.asking import Asking
+from conversion_relay.webhooks.door import MOST_BYTES, Order, Orders, Webhooks
 
-__all__ = ["MOST_BYTES", "Order", "Orders", "WebhookAnswer", "Webhooks"]
+__all__ = ["MOST_BYTES", "Asking", "Order", "Orders", "WebhookAnswer", "Webhooks"]

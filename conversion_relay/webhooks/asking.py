@@ -8,6 +8,7 @@ answer is no reason to lose a payment: the door answers 503, and the notice come
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from conversion_relay.http_client import HttpClient, NoAnswer, Response
@@ -33,9 +34,10 @@ class Fetch(Protocol):
 class Asking:
     """Opened when first needed: most notices say everything themselves."""
 
-    def __init__(self, fetch: Fetch | None = None) -> None:
+    def __init__(self, fetch: Fetch | None = None, roots: list[bytes] | None = None) -> None:
         self._fetch, self._opening = fetch, threading.Lock()
         self._certificates: dict[str, bytes] = {}
+        self._roots: list[bytes] | None = roots
 
     def answer(self, ask: Ask, host: str, api_key: str) -> bytes | None:
         """The object's JSON; None when the provider has no such object. Raises Unreachable."""
@@ -45,6 +47,19 @@ class Asking:
         if said.status != 200:
             raise Unreachable(f"http_{said.status}")
         return said.body
+
+    def roots(self) -> list[bytes]:
+        """What this system trusts, as DER."""
+        if self._roots is None:
+            import ssl
+
+            found = ssl.create_default_context()
+            paths = ssl.get_default_verify_paths()
+            if not found.get_ca_certs() and paths.capath:  # certificates of a folder are loaded when they are needed
+                for path in sorted(Path(paths.capath).glob("*.[0-9]")):
+                    found.load_verify_locations(path)
+            self._roots = found.get_ca_certs(binary_form=True)
+        return self._roots
 
     def certificate(self, url: str) -> bytes:
         """PEM, kept by its address: `payments/paypal.py` has checked that this is the provider's."""

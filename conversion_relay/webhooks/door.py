@@ -10,8 +10,7 @@ status is chosen by one question: would the same notice fare better later?
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -19,25 +18,20 @@ import msgspec
 from conversion_relay.errors import InvalidEvent, OutboxUnavailable, SignatureError
 from conversion_relay.event import Event, UserData, present
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
-from conversion_relay.payments import NO_OPTIONS, PROVIDERS, Notice, read, read_answer, verify
+from conversion_relay.payments import Notice
 from conversion_relay.payments.events import Counted, Original, event_of, uncounted
-from conversion_relay.payments.notice import Ask, Ignored, Mode, Payment, Pending, Refund, Renewal, Stage, Trial
-from conversion_relay.relay import Relay, Tracked
+from conversion_relay.payments.notice import Ask, Ignored, Payment, Pending, Refund, Renewal, Stage, Trial
+from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters, logger
+from conversion_relay.webhooks.answers import Answered, WebhookAnswer, again, quiet, refused, taken
 from conversion_relay.webhooks.asking import Asking, Unreachable
+from conversion_relay.webhooks.genuine import Notices, Secrets
 from conversion_relay.webhooks.memory import Memory
 
 MOST_BYTES = 1_048_576
+LONGEST_MEMORY = 80 * 86_400
 YOUNG_SECONDS = 3_600
 """For so long after a notice was made, what it is about may still be on its way to us."""
-
-
-class WebhookAnswer(msgspec.Struct, frozen=True):
-    """`body` becomes JSON."""
-
-    status: int
-    body: dict[str, str]
-    headers: dict[str, str] = {}
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,28 +56,6 @@ class Orders(Protocol):
         """The money is there, or none was due. False when it was fulfilled before."""
 
 
-class Secrets(Protocol):
-    """What vouches for a provider's notices, where it is kept elsewhere than in the settings."""
-
-    def of(self, provider: str) -> Sequence[str]: ...
-
-    def renewed(self, provider: str) -> bool:
-        """Asked when a signature did not fit: whether `of` gives other secrets now."""
-
-
-class InSettings:
-    """Secrets of the settings; they change with a restart."""
-
-    def __init__(self, relay: Relay) -> None:
-        self._relay = relay
-
-    def of(self, provider: str) -> Sequence[str]:
-        return [secret.reveal() for secret in self._relay.settings.webhook_secrets.get(provider, ())]
-
-    def renewed(self, provider: str) -> bool:
-        return False
-
-
 class Webhooks:
     """Answers every notice. Safe to use from several threads; each call waits for its commit."""
 
@@ -98,88 +70,72 @@ class Webhooks:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._relay, self._counters, self._orders = relay, counters or Counters(), orders
-        self._secrets, self._asking, self._clock = secrets or InSettings(relay), asking or Asking(), clock
+        self._notices, self._clock = Notices(relay, secrets, asking, clock), clock
         self._memory = Memory(relay, clock)
 
     def answer(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> WebhookAnswer:
         """`headers` with lower-case names. Raises nothing that a notice could cause."""
         said, why = self._answer(provider, raw, headers)
-        known = provider if provider in PROVIDERS or provider in self._relay.settings.webhook_secrets else "unknown"
+        known = provider if self._notices.is_known(provider) else "unknown"
         self._counters.add("relay_webhooks_total", provider=known, code=str(said.status), reason=why)
         return said
 
-    def _answer(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> tuple[WebhookAnswer, str]:
+    def _answer(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Answered:
         if len(raw) > MOST_BYTES:
-            return _refused(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
-        if provider not in PROVIDERS:
-            return _refused(404, "unknown_provider", "provider", f"one of {', '.join(PROVIDERS)}")
-        if not self._secrets.of(provider):
-            return _refused(404, "not_configured", "provider", f"set {PROVIDERS[provider].setting}, then send it again")
+            return refused(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
+        if not_taken := self._notices.not_taken(provider):
+            return not_taken
         try:
-            mode = self._verified(provider, raw, headers)
-            return self._heard(self._read(provider, raw, mode))
+            return self._heard(self._notices.read(provider, raw, headers))
         except (SignatureError, InvalidEvent) as error:
             logger.warning("A webhook was refused", extra={"provider": provider, "reason": error.reason})
-            return _refused(400, error.reason, error.field, getattr(error, "message", str(error)))
+            return refused(400, error.reason, error.field, getattr(error, "message", str(error)))
         except OutboxUnavailable:
-            return _again("not_durable", "nothing could be stored now")
+            return again("not_durable", "nothing could be stored now")
         except Unreachable as error:
             logger.error("A provider did not answer", extra={"provider": provider, "reason": error.why})
-            return _again("provider_silent", "the provider was asked about this notice and did not answer")
+            return again("provider_silent", "the provider was asked about this notice and did not answer")
 
-    def _verified(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Mode:
-        try:
-            return self._checked(provider, raw, headers)
-        except SignatureError as error:
-            if error.reason != "signature_wrong" or not self._secrets.renewed(provider):
-                raise
-            return self._checked(provider, raw, headers)
-
-    def _checked(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Mode:
-        secrets, more = self._secrets.of(provider), dict[str, Any]()
-        if PROVIDERS[provider].certificates:
-            module = import_module(f"conversion_relay.payments.{provider}")
-            url, host = module.certificate_of(headers, secrets)
-            more = {"certificate": self._asking.certificate(url), "host": host}
-        return verify(provider, raw, headers, secrets, self._clock(), **more)
-
-    def _read(self, provider: str, raw: bytes, mode: Mode) -> Notice:
-        options = self._relay.settings.payments.options.get(provider, NO_OPTIONS)
-        notice = read(provider, raw, options, mode)
-        if not isinstance(notice, Ask):
-            return notice
-        keys = self._relay.settings.provider_keys.get(provider, ())
-        if not keys:
-            return Ignored("needs_api_key", notice.what, notice.mode)
-        body = self._asking.answer(notice, PROVIDERS[provider].host, keys[0].reveal())
-        return Ignored("gone", notice.what, notice.mode) if body is None else read_answer(notice, body, options)
-
-    def _heard(self, notice: Notice) -> tuple[WebhookAnswer, str]:
+    def _heard(self, notice: Notice) -> Answered:
         match notice:
             case Pending(why=why, what=what):
-                return _quiet("pending", why, what)
+                return quiet("pending", why, what)
             case Ignored(why=why, what=what):
-                return _quiet("ignored", why, what)
+                return quiet("ignored", why, what)
             case Ask():
-                return _quiet("ignored", "needs_api_key", notice.what)
+                return quiet("ignored", "needs_api_key", notice.what)
             case Payment() if self._orders is not None:
                 return self._ordered(self._orders, notice)
             case Renewal() | Trial() | Stage() if self._orders is not None:
-                return _quiet("ignored", "not_ours", "")
+                return quiet("ignored", "not_ours", "")
+            case Payment() | Renewal() if notice.refunds:
+                return self._with_refunds(notice)
             case _:
                 return self._counted(notice)
 
-    def _counted(self, notice: Counted, order: Order | None = None) -> tuple[WebhookAnswer, str]:
+    def _with_refunds(self, paid: Payment | Renewal) -> Answered:
+        """The answer is about the payment; it waits for the refunds, too."""
+        said = self._counted(paid)
+        if paid.paid_at is None or self._clock() - paid.paid_at > LONGEST_MEMORY:
+            return said  # so old that nobody knows any more which of its refunds were told
+        for refund in paid.refunds:
+            back, why = self._counted(msgspec.structs.replace(refund, mode=paid.mode))
+            if back.status != 200:
+                return back, why
+        return said
+
+    def _counted(self, notice: Counted, order: Order | None = None) -> Answered:
         terms = self._relay.settings.payments.terms
         if why := uncounted(notice, terms):
-            return _quiet("ignored", why, type(notice).__name__.lower())
+            return quiet("ignored", why, type(notice).__name__.lower())
         original = None
         if isinstance(notice, Refund):
             original = self._original(notice)
             if original is None and not notice.order_key:
                 if self._memory.is_there and self._is_young(notice.at):
-                    return _again("payment_unknown", "the payment's own notice has not come")
-                return _quiet("ignored", "payment_unknown", "refund")
+                    return again("payment_unknown", "the payment's own notice has not come")
+                return quiet("ignored", "payment_unknown", "refund")
+        notice = self._with_a_time(notice)
         self._memory.keep(notice, terms)
         facts = order.facts if order else self._memory.facts_of(notice, original.order_key if original else None)
         event = event_of(notice, facts, terms, self._clock(), original)
@@ -189,18 +145,18 @@ class Webhooks:
             # All that is true of the visit stands in the event; of the facts only the visitor's choice is left.
             tracked = self._relay.track(event, RequestFacts(consent=facts.consent, gpc=facts.gpc))
         except InvalidEvent as error:
-            return _quiet("ignored", error.reason, type(notice).__name__.lower(), field=error.field)
-        return _taken(tracked)
+            return quiet("ignored", error.reason, type(notice).__name__.lower(), field=error.field)
+        return taken(tracked)
 
-    def _ordered(self, orders: Orders, payment: Payment) -> tuple[WebhookAnswer, str]:
+    def _ordered(self, orders: Orders, payment: Payment) -> Answered:
         terms = self._relay.settings.payments.terms
         if payment.mode == "test" and terms.tests == "ignore":
-            return _quiet("ignored", "test_payment", "payment")
+            return quiet("ignored", "test_payment", "payment")
         order = orders.find(payment.order_key)
         if order is None:
             if orders.may_appear(payment.order_key) and self._is_young(payment.paid_at):
-                return _refused(409, "unknown_order", "order", "no order has this id yet; send it again", retry=True)
-            return _quiet("ignored", "not_ours", "payment")
+                return refused(409, "unknown_order", "order", "no order has this id yet; send it again", retry=True)
+            return quiet("ignored", "not_ours", "payment")
         answer, why = self._counted(payment, order)
         if answer.status != 200:
             return answer, why
@@ -208,6 +164,16 @@ class Webhooks:
         first = orders.fulfil(payment.order_key, payment.paid_at or int(self._clock()))
         body = {**answer.body, "message": "paid" if first else "duplicate"}
         return msgspec.structs.replace(answer, body=body), why
+
+    def _with_a_time(self, notice: Counted) -> Counted:
+        match notice:
+            case Payment(paid_at=None) | Renewal(paid_at=None):
+                moment = self._memory.first_seen(notice.provider, notice.payment_id)
+                return msgspec.structs.replace(notice, paid_at=moment)
+            case Refund(at=None):
+                return msgspec.structs.replace(notice, at=self._memory.first_seen(notice.provider, notice.refund_id))
+            case _:
+                return notice
 
     def _original(self, refund: Refund) -> Original | None:
         for name in refund.payments:
@@ -227,26 +193,3 @@ def _complete(event: Event, order: Order) -> None:
     event.custom_data = {**(event.custom_data or {}), **order.custom_data}
     if order.url:
         event.action_source, event.event_source_url = "website", order.url
-
-
-def _taken(tracked: Tracked) -> tuple[WebhookAnswer, str]:
-    body: dict[str, str] = {"message": tracked.state}
-    if tracked.event_id:
-        body["event_id"] = tracked.event_id
-    return WebhookAnswer(200, body), tracked.state
-
-
-def _quiet(message: str, why: str, what: str, **more: str) -> tuple[WebhookAnswer, str]:
-    logger.info("A payment notice was not counted", extra={"reason": why, "kind": what[:100]})
-    return WebhookAnswer(200, {"message": message, "reason": why, **more}), why
-
-
-def _refused(status: int, reason: str, field: str, message: str, *, retry: bool = False) -> tuple[WebhookAnswer, str]:
-    body = {"error": reason, "reason": reason, "field": field, "message": message}
-    headers = {"X-Relay-Reason": reason} | ({"Retry-After": "60"} if retry else {})
-    return WebhookAnswer(status, body, headers), reason
-
-
-def _again(reason: str, message: str) -> tuple[WebhookAnswer, str]:
-    answer, why = _refused(503, reason, "body", f"{message}; send it again")
-    return msgspec.structs.replace(answer, headers={**answer.headers, "Retry-After": "5"}), why

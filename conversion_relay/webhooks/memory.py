@@ -46,6 +46,18 @@ class Memory:
         visit = outbox.visitor(_key(provider, payment), self._clock())
         return Original(visit.order_key, visit.paid_at) if visit and visit.order_key else None
 
+    def first_seen(self, provider: str, name: str) -> int:
+        """When something without a time of its own was first told of: so that what is told again after weeks, when the
+        outbox no longer knows its id, has not happened anew."""
+        outbox, now = self._relay.outbox, self._clock()
+        if not isinstance(outbox, Visits):
+            return int(now)
+        key = _key(provider, f"seen:{name}")
+        if (visit := outbox.visitor(key, now)) and visit.paid_at:
+            return visit.paid_at
+        outbox.remember_visitor(key, Visit(for_long=True, paid_at=int(now)), now)
+        return int(now)
+
     def keep(self, notice: Counted, terms: Terms) -> None:
         """Before the event is put: a crash between the two is mended by the notice's redelivery."""
         outbox = self._relay.outbox

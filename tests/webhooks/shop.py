@@ -1,4 +1,4 @@
-"""A relay whose outbox is a file, with the webhooks in front of it, and notices as Stripe signs them."""
+"""A relay whose outbox is a file, with the webhooks in front of it, and notices as their providers sign them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -6,21 +6,31 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from conversion_relay import Relay, Settings
+from conversion_relay.http_client import Response
 from conversion_relay.telemetry import Counters
-from conversion_relay.webhooks import WebhookAnswer, Webhooks
-from conversion_relay.webhooks.asking import Asking
+from conversion_relay.webhooks import Asking, WebhookAnswer, Webhooks
 from tests.payments import stripe_notices
-from tests.payments.signing import stripe_header
+from tests.payments.signing import CERT_URL, SQUARE_URL, headers_of, paypal_certificates, secret_of, stripe_header
 
 NOW, DATASET, SECRET = stripe_notices.NOW, "1232612085335834", "whsec_canary_secret"
+EVERY_PROVIDER = {
+    f"{name.upper()}_WEBHOOK_SECRET": secret_of(name)
+    for name in ("paddle", "lemonsqueezy", "razorpay", "shopify", "woocommerce", "mollie", "standard")
+} | {
+    "SQUARE_WEBHOOK_SECRET": "topsecret",
+    "SQUARE_WEBHOOK_URL": SQUARE_URL,
+    "PAYPAL_WEBHOOK_ID": secret_of("paypal"),
+    "STRIPE_WEBHOOK_SECRET": f"{SECRET},{secret_of('stripe')}",
+}
 
 
 class Shop:
-    """`now` is held still; `fetch` stands for the provider's own servers."""
+    """`now` is held still; `fetch` stands for the providers' own servers."""
 
     def __init__(self, relay: Relay, fetch: Callable | None) -> None:
         self.relay, self.counters, self.now = relay, Counters(), float(NOW)
-        self.webhooks = Webhooks(relay, self.counters, asking=Asking(fetch), clock=lambda: self.now)
+        asking = Asking(fetch or certificates, [paypal_certificates()[2]])
+        self.webhooks = Webhooks(relay, self.counters, asking=asking, clock=lambda: self.now)
 
     def stripe(self, kind: str, thing: dict, *, secret: str = SECRET, **more) -> WebhookAnswer:
         raw = json.dumps(stripe_notices.event(kind, thing, **more)).encode()
@@ -28,6 +38,10 @@ class Shop:
 
     def signed(self, raw: bytes, secret: str = SECRET) -> WebhookAnswer:
         return self.webhooks.answer("stripe", raw, {"stripe-signature": stripe_header(raw, secret, int(self.now))})
+
+    def told(self, provider: str, notice: object) -> WebhookAnswer:
+        raw = json.dumps(notice, ensure_ascii=False, indent=1).encode()
+        return self.webhooks.answer(provider, raw, headers_of(provider, raw, int(self.now)))
 
     def events(self) -> dict[str, dict]:
         """Everything that waits for Meta, by its id."""
@@ -41,6 +55,11 @@ class Shop:
     def reasons(self) -> dict[str, float]:
         found = self.counters.read().items()
         return {dict(labels)["reason"]: n for (name, labels), n in found if name == "relay_webhooks_total"}
+
+
+def certificates(url: str, headers: dict[str, str], deadline: float) -> Response:
+    assert url == CERT_URL
+    return Response(200, {}, paypal_certificates()[1])
 
 
 @contextmanager
