@@ -86,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbox: str = "sqlite:///conversion-relay.db"
     default_country: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
+    viewer_header: str = ""
+    """A header in which trusted proxies name the visitor's address (RELAY_VIEWER_HEADER), in lower case."""
     admin_password: Secret = Secret("")
     webhook_secrets: dict[str, tuple[Secret, ...]] = {}
     """By provider, what vouches for its notices."""
@@ -136,6 +138,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             outbox=env.get("RELAY_OUTBOX") or "sqlite:///conversion-relay.db",
             default_country=_country(env.get("RELAY_DEFAULT_COUNTRY")),
             trusted_proxies=_networks(env.get("RELAY_TRUSTED_PROXIES", "")),
+            viewer_header=_matching(
+                "RELAY_VIEWER_HEADER",
+                env.get("RELAY_VIEWER_HEADER", ""),
+                r"[A-Za-z0-9-]{0,60}",
+                "the name of a header, such as CloudFront-Viewer-Address",
+            ).lower(),
             admin_password=Secret(env.get("RELAY_ADMIN_PASSWORD", "")),
             webhook_secrets=_secrets(secrets_of(env)),
             provider_keys=_secrets(api_keys_of(env)),

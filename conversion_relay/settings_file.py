@@ -51,6 +51,7 @@ OF_ALL = configured.names() | frozenset(
         "RELAY_SET_COOKIES",
         "RELAY_TRUSTED_PROXIES",
         "RELAY_VARIANTS",
+        "RELAY_VIEWER_HEADER",
     }
 )
 ENVIRONMENT_ONLY = frozenset(
