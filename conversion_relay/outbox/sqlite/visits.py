@@ -19,19 +19,27 @@ def remember(db: apsw.Connection, key: str, visit: Visit, now: float) -> None:
     """The time stays the first one's, so that nobody is kept longer by calling again."""
     known = find(lambda sql, values: db.execute(sql, values).fetchall(), key, now)
     if known is None:
-        db.execute("INSERT OR REPLACE INTO visitor VALUES (?, ?, ?)", (key, _encode(visit), now))
+        db.execute("INSERT OR REPLACE INTO visitor VALUES (?, ?, ?)", (key, _encode(visit), now + _longer(visit)))
     elif (filled := known.filled_from(visit)) != known:
-        db.execute("UPDATE visitor SET document = ? WHERE key = ?", (_encode(filled), key))
+        longer = _longer(filled) - _longer(known)
+        db.execute(
+            "UPDATE visitor SET document = ?, seen_at = seen_at + ? WHERE key = ?", (_encode(filled), longer, key)
+        )
+
+
+def _longer(visit: Visit) -> int:
+    """Whoever is kept for 90 days is written down as seen that much later: then one comparison tells who is too old,
+    and dropping them looks at nobody else."""
+    return LONG_SECONDS - VISITOR_SECONDS if visit.for_long else 0
 
 
 def find(read: Read, key: str, now: float) -> Visit | None:
-    for document, seen_at in read(_FIND, (key, now - LONG_SECONDS)):
-        visit = visit_decoder.decode(document)
-        return visit if visit.for_long or seen_at >= now - VISITOR_SECONDS else None
+    for (document,) in read(_FIND, (key, now - VISITOR_SECONDS)):
+        return visit_decoder.decode(document)
     return None
 
 
-_FIND = "SELECT document, seen_at FROM visitor WHERE key = ? AND seen_at >= ?"
+_FIND = "SELECT document FROM visitor WHERE key = ? AND seen_at >= ?"
 
 
 def is_any(db: apsw.Connection) -> bool:
@@ -40,15 +48,11 @@ def is_any(db: apsw.Connection) -> bool:
 
 def prune(db: apsw.Connection, now: float) -> int:
     """Some of those that are too old; how many."""
-    db.execute(_PRUNE, (now - VISITOR_SECONDS, now - LONG_SECONDS, PRUNED_AT_ONCE))
+    db.execute(_PRUNE, (now - VISITOR_SECONDS, PRUNED_AT_ONCE))
     return db.changes()
 
 
-# A visit's texts cannot hold the mark: in JSON each of their quotes has a backslash before it.
-_PRUNE = (
-    "DELETE FROM visitor WHERE key IN (SELECT key FROM visitor WHERE seen_at < ? AND"
-    """ (seen_at < ? OR instr(CAST(document AS TEXT), '"for_long":true') = 0) LIMIT ?)"""
-)
+_PRUNE = "DELETE FROM visitor WHERE key IN (SELECT key FROM visitor WHERE seen_at < ? LIMIT ?)"
 
 
 def erase(db: apsw.Connection, event_ids: Sequence[str]) -> None:
