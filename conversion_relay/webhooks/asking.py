@@ -17,6 +17,8 @@ from conversion_relay.payments.notice import Ask
 SECONDS = 4.0
 """Within the five seconds that the least patient providers wait for their answer."""
 MOST_CERTIFICATES = 8
+MOST_AT_ONCE = 3
+"""Anybody can send an unsigned notice that has us ask. Calls that hang must not take every thread that others need."""
 
 
 class Unreachable(Exception):
@@ -36,6 +38,7 @@ class Asking:
 
     def __init__(self, fetch: Fetch | None = None, roots: list[bytes] | None = None) -> None:
         self._fetch, self._opening = fetch, threading.Lock()
+        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._certificates: dict[str, bytes] = {}
         self._roots: list[bytes] | None = roots
 
@@ -76,7 +79,13 @@ class Asking:
         return found
 
     def _get(self, url: str, headers: dict[str, str]) -> Response:
-        said = self._client()(url, {"accept": "application/json", "user-agent": "conversion-relay", **headers}, SECONDS)
+        if not self._places.acquire(blocking=False):
+            raise Unreachable("too_many_at_once")
+        try:
+            sent = {"accept": "application/json", "user-agent": "conversion-relay", **headers}
+            said = self._client()(url, sent, SECONDS)
+        finally:
+            self._places.release()
         if isinstance(said, NoAnswer):
             raise Unreachable(said.why)
         return said
