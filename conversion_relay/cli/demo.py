@@ -79,7 +79,7 @@ class _Demo:
             CourseSite(shop),
             pixel_id=settings.datasets[0].pixel_id,
             emulator_url=emulator_url,
-            webhook_secret=webhook_secrets[0],
+            webhook_secret=webhook_secrets[0].removeprefix("test:"),
         )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

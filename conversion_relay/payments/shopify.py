@@ -9,6 +9,7 @@ comes for months after. What is refunded later was paid before. Money is the sho
 `currency`), never `total_price` with the currency that the customer saw.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -99,9 +100,15 @@ def _context(order: dict[str, Any], notes: dict[str, Any]) -> Context:
     seen = {
         "client_ip_address": text(order, "browser_ip", "client_details.browser_ip"),
         "client_user_agent": text(order, "client_details.user_agent"),
-        "event_source_url": text(order, "order_status_url"),
+        "event_source_url": _shop_of(text(order, "order_status_url")),
     }
     return context_of(notes, seen)
+
+
+def _shop_of(url: str | None) -> str | None:
+    """The shop's front page: the address of an order's status is a key to the order, and must not leave."""
+    found = re.match(r"https://[A-Za-z0-9.-]+/", url or "", re.ASCII)
+    return found[0] if found else None
 
 
 def _refund(refund: dict[str, Any], options: Options) -> Notice:

@@ -203,6 +203,7 @@ def test_a_shop_that_saw_the_browser_tells_of_it(shop, provider):
     assert event["user_data"]["fbp"] == "fb.1.1596403881668.1116446470"
     assert event["user_data"]["client_user_agent"] == "Mozilla/5.0"
     assert event["action_source"] == ("website" if provider == "shopify" else "other"), "a page must be known, too"
+    assert event.get("event_source_url") in (None, "https://shop.example/"), "an order's own address is a key to it"
 
 
 def test_the_four_notices_of_one_razorpay_payment_are_one_purchase(shop):
