@@ -11,8 +11,8 @@
 ...         )
 ...     )
 
-A customer imports from here, from `conversion_relay.aws` and from `conversion_relay.payments`, and from nowhere else:
-these names stay. Each is loaded when it is first asked for, so that a program pays only for what it uses.
+A customer imports from here, from `conversion_relay.aws`, `.payments` and `.webhooks`, and from nowhere else: these
+names stay. Each is loaded when it is first asked for, so that a program pays only for what it uses.
 """
 
 from importlib import import_module
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from conversion_relay.intake.view_content import view_content_event
     from conversion_relay.relay import Relay, Sent, Tracked
     from conversion_relay.settings import Settings
-    from conversion_relay.telemetry import configure_logging
+    from conversion_relay.telemetry import Counters, configure_logging
 
 __version__ = "0.1.0"
 
@@ -44,6 +44,7 @@ _HOME = {
     "BrowserIds": "intake.browser",
     "Content": "event",
     "CookieSite": "intake.browser",
+    "Counters": "telemetry",
     "CustomData": "event",
     "Event": "event",
     "InvalidEvent": "errors",
@@ -78,6 +79,7 @@ __all__ = [
     "BrowserIds",
     "Content",
     "CookieSite",
+    "Counters",
     "CustomData",
     "Event",
     "InvalidEvent",

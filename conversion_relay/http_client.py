@@ -1,4 +1,4 @@
-"""One HTTP client, for Meta and for AWS: one POST, one bounded answer, within one total deadline.
+"""One HTTP client, for Meta, AWS and payment providers: one request, one bounded answer, one total deadline.
 
 What could go wrong. A socket's timeout bounds each read, not the call: a server that drips one byte a second holds a
 call for ever. A DNS lookup knows no timeout at all. A body may be endless. A kept connection may have been closed by
@@ -73,9 +73,20 @@ class HttpClient:
         self, url: str, headers: Mapping[str, str], body: bytes, deadline: float, most_bytes: int = MOST_BYTES
     ) -> Response | NoAnswer:
         """At most `deadline` seconds, come what may. `url`: http or https, with host and path."""
+        return self._exchange("POST", url, headers, body, deadline, most_bytes)
+
+    def get(
+        self, url: str, headers: Mapping[str, str], deadline: float, most_bytes: int = MOST_BYTES
+    ) -> Response | NoAnswer:
+        """The same, for what is only read."""
+        return self._exchange("GET", url, headers, b"", deadline, most_bytes)
+
+    def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, deadline: float, most_bytes: int
+    ) -> Response | NoAnswer:
         if self._process != os.getpid():
             self._begin()  # threads and connections stayed with the parent
-        exchange = _Exchange(self._connections, url, headers, body, deadline, most_bytes)
+        exchange = _Exchange(self._connections, method, url, headers, body, deadline, most_bytes)
         try:
             runner = self._runner()
         except RuntimeError:  # the system gives us no more threads
@@ -124,13 +135,15 @@ class _Exchange:
     def __init__(
         self,
         connections: Connections,
+        method: str,
         url: str,
         headers: Mapping[str, str],
         body: bytes,
         deadline: float,
         most_bytes: int,
     ) -> None:
-        self._connections, self._url, self._headers, self._body = connections, url, headers, body
+        self._connections, self._method, self._url = connections, method, url
+        self._headers, self._body = headers, body
         self._deadline, self._most_bytes = deadline, most_bytes
         self.result: Response | NoAnswer = NoAnswer("deadline", sent=False)
         self.done = threading.Event()
@@ -140,14 +153,14 @@ class _Exchange:
 
     def run(self) -> None:
         try:
-            self.result = self._post()
+            self.result = self._carry_out()
         except Exception as error:  # whatever the network makes a parser raise must not end the caller
             self.result = NoAnswer(_name(error), sent=self.sent)
         finally:
             self._socket = None
             self.done.set()
 
-    def _post(self) -> Response:
+    def _carry_out(self) -> Response:
         parts = urlsplit(self._url)
         host = (parts.scheme, parts.netloc)
         connection = self._connections.take(host)
@@ -194,10 +207,10 @@ class _Exchange:
 
     def _ask(self, connection: "HTTPConnection", target: str) -> None:
         names = {name.lower() for name in self._headers}
-        connection.putrequest("POST", target, skip_host="host" in names)
+        connection.putrequest(self._method, target, skip_host="host" in names)
         for name, value in self._headers.items():
             connection.putheader(name, value)
-        if "content-length" not in names:
+        if "content-length" not in names and self._method != "GET":
             connection.putheader("Content-Length", str(len(self._body)))
         self.sent = True
         with contextlib.suppress(BrokenPipeError):  # its answer may be there: it had read enough to refuse

@@ -160,8 +160,8 @@ class Relay:
         *,
         dataset: Dataset | None = None,
     ) -> bool:
-        """Keep this visit for 7 days under the id of an order or a registration, for the event that a webhook brings
-        later. False when the visitor's choice forbids it. Raises OutboxUnavailable when it cannot be made durable."""
+        """Keep this visit (7 days, 90 with consent) under an order's or registration's id, for the event that a webhook
+        brings later. False when the visitor's choice forbids it. Raises OutboxUnavailable when nothing is durable."""
         visit = visit_of(facts, consent, self._policy(dataset), self._clock())
         if visit is None:
             return False

@@ -34,7 +34,8 @@ from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.consent import POLICY_HEADER, GpcPolicy, SilencePolicy, told
 from conversion_relay.intake.origins import normal_origin
-from conversion_relay.settings_file import read_file, refuse_misspelt, token_files
+from conversion_relay.payments.configured import Choices, api_keys_of, choices_of, secrets_of
+from conversion_relay.settings_file import read_file, refuse_misspelt, source_tables, token_files
 
 REQUIRED = ("META_PIXEL_ID", "META_ACCESS_TOKEN")
 TOKEN_FILE = "META_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable
@@ -85,8 +86,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbox: str = "sqlite:///conversion-relay.db"
     default_country: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
+    viewer_header: str = ""
+    """A header in which trusted proxies name the visitor's address (RELAY_VIEWER_HEADER), in lower case."""
     admin_password: Secret = Secret("")
     webhook_secrets: dict[str, tuple[Secret, ...]] = {}
+    """By provider, what vouches for its notices."""
+    provider_keys: dict[str, tuple[Secret, ...]] = {}
+    """By provider, the keys with which it is asked back (STRIPE_API_KEY)."""
+    payments: Choices = Choices()
     gpc: GpcPolicy = "limited_data_use"
     silence: SilencePolicy = "send"
     """What becomes of an event whose visitor said nothing about consent (RELAY_CONSENT)."""
@@ -133,8 +140,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             outbox=env.get("RELAY_OUTBOX") or "sqlite:///conversion-relay.db",
             default_country=_country(env.get("RELAY_DEFAULT_COUNTRY")),
             trusted_proxies=_networks(env.get("RELAY_TRUSTED_PROXIES", "")),
+            viewer_header=_matching(
+                "RELAY_VIEWER_HEADER",
+                env.get("RELAY_VIEWER_HEADER", ""),
+                r"[A-Za-z0-9-]{0,60}",
+                "the name of a header, such as CloudFront-Viewer-Address",
+            ).lower(),
             admin_password=Secret(env.get("RELAY_ADMIN_PASSWORD", "")),
-            webhook_secrets=_webhook_secrets(env),
+            webhook_secrets=_secrets(secrets_of(env)),
+            provider_keys=_secrets(api_keys_of(env)),
+            payments=choices_of(
+                env, source_tables(name) if name else (), has_test_code=datasets[0].test_event_code is not None
+            ),
             gpc=_one_of("RELAY_GPC", env.get("RELAY_GPC") or "limited_data_use", get_args(GpcPolicy)),
             silence=_one_of("RELAY_CONSENT", env.get("RELAY_CONSENT") or "send", get_args(SilencePolicy)),
             set_cookies=_boolean("RELAY_SET_COOKIES", env.get("RELAY_SET_COOKIES", "")),
@@ -188,10 +205,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def secrets(self) -> list[str]:
         """All secrets in clear, for the log filter (`telemetry.NoSecrets`) and for nothing else."""
-        found = [self.admin_password, *(s for group in self.webhook_secrets.values() for s in group)]
+        of_providers = [*self.webhook_secrets.values(), *self.provider_keys.values()]
+        found = [self.admin_password, *(secret for group in of_providers for secret in group)]
+        # Of "test:whsec_1" and of "ADDRESS KEY", what a log must not show is the last part.
+        found += [Secret(s.reveal().removeprefix("test:").rpartition(" ")[2]) for group in of_providers for s in group]
         for dataset in self.datasets:
             found += [dataset.access_token, dataset.app_secret, *dataset.api_keys]
-        return [secret.reveal() for secret in found if secret]
+        return list(dict.fromkeys(secret.reveal() for secret in found if secret))
 
 
 def _token_in(file: str) -> str:
@@ -250,12 +270,8 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise SettingsError("RELAY_TRUSTED_PROXIES: networks such as 127.0.0.1/32,10.0.0.0/8") from None
 
 
-def _webhook_secrets(env: Mapping[str, Any]) -> dict[str, tuple[Secret, ...]]:
-    found = {}
-    for name, value in env.items():
-        if name.endswith("_WEBHOOK_SECRET") and isinstance(value, str) and value:
-            found[name.removesuffix("_WEBHOOK_SECRET").lower()] = tuple(map(Secret, _listed(value)))
-    return found
+def _secrets(found: Mapping[str, list[str]]) -> dict[str, tuple[Secret, ...]]:
+    return {name: tuple(map(Secret, texts)) for name, texts in found.items()}
 
 
 def _country(text: str | None) -> str | None:

@@ -11,13 +11,13 @@ true and false where the setting is one; lists of texts where it is a list. What
 SettingsError that names the key, the rule and the nearest known name, and never shows a value.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from conversion_relay.errors import SettingsError
+from conversion_relay.payments import configured
 from conversion_relay.telemetry import logger
 
 OF_A_DATASET = frozenset(
@@ -31,11 +31,10 @@ OF_A_DATASET = frozenset(
         "RELAY_API_KEYS",
     }
 )
-OF_ALL = frozenset(
+OF_ALL = configured.names() | frozenset(
     {
         "META_GRAPH_URL",
         "META_GRAPH_VERSION",
-        "PAYPAL_WEBHOOK_ID",
         "RELAY_ADMIN_PASSWORD",
         "RELAY_BALLAST",
         "RELAY_CONSENT",
@@ -50,11 +49,9 @@ OF_ALL = frozenset(
         "RELAY_OUTBOX",
         "RELAY_PUBLIC_EVENTS",
         "RELAY_SET_COOKIES",
-        "RELAY_TEST_PAYMENTS",
         "RELAY_TRUSTED_PROXIES",
         "RELAY_VARIANTS",
-        "SHOPIFY_WEBHOOK_SECRET",
-        "STRIPE_WEBHOOK_SECRET",
+        "RELAY_VIEWER_HEADER",
     }
 )
 ENVIRONMENT_ONLY = frozenset(
@@ -64,7 +61,6 @@ _TOKEN_ELSEWHERE = ("META_ACCESS_TOKEN_SECRET_ARN", "META_ACCESS_TOKEN_PARAMETER
 _LISTS = ("RELAY_ALLOWED_ORIGINS", "RELAY_API_KEYS", "RELAY_HOLD_LATE", "RELAY_PUBLIC_EVENTS", "RELAY_TRUSTED_PROXIES")
 _NUMBERS = ("META_PIXEL_ID", "RELAY_MAX_VALUE", "RELAY_MOST_CALLS", "RELAY_MOST_CONNECTIONS")
 _SWITCHES = ("RELAY_BALLAST", "RELAY_SET_COOKIES", "RELAY_VARIANTS")
-_SECRET_OF_A_PROVIDER = re.compile(r"[A-Z0-9]+_WEBHOOK_SECRET")
 _ONE_TABLE_EACH = "write [[dataset]], in two brackets, above each dataset's settings"
 NEAR = 0.8
 """Of difflib's ratio: one or two letters of a name wrong, missing or swapped."""
@@ -75,6 +71,7 @@ def read_file(name: str, environ: Mapping[str, str]) -> tuple[dict[str, str], tu
 
     `environ`: on AWS the first dataset's token comes from where the environment says, and only to who sends."""
     document = _document(name)
+    document.pop("source", None)
     tables = document.pop("dataset", None)
     if tables is None:
         return _settings(document, OF_ALL | OF_A_DATASET, ""), ()
@@ -93,6 +90,14 @@ def read_file(name: str, environ: Mapping[str, str]) -> tuple[dict[str, str], tu
                 f"[[dataset]] {n}: META_PIXEL_ID", f"it is that of [[dataset]] {first}, too; give each its own"
             )
     return _settings(document, OF_ALL, ""), datasets
+
+
+def source_tables(name: str) -> list[dict[str, Any]]:
+    """The file's [[source]] tables, read further in `payments/sources.py`. Raises SettingsError."""
+    tables = _document(name).get("source", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise _wrong("source", "write [[source]], in two brackets, above each sender's settings")
+    return tables
 
 
 def token_files(environ: Mapping[str, str]) -> list[Path]:
@@ -155,7 +160,7 @@ def _dataset(table: Mapping[str, Any], where: str, *, needs_token: bool) -> dict
 def _settings(table: Mapping[str, Any], known: frozenset[str], where: str) -> dict[str, str]:
     found = {}
     for key, value in table.items():
-        is_known = key in known or (not where and _SECRET_OF_A_PROVIDER.fullmatch(key))
+        is_known = key in known or (not where and configured.is_one(key))
         if not is_known:
             raise _wrong(where + _shown(key), _unknown(key, value, known, where))
         found[key] = _text(where + key, key, value)
@@ -183,7 +188,7 @@ def _text(where: str, key: str, value: object) -> str:
         if isinstance(value, float) or abs(value) >= 10**20:
             raise _wrong(where, "a whole number of up to 20 digits")
         return str(value)
-    is_list = key in _LISTS or key.endswith("_WEBHOOK_SECRET")
+    is_list = key in _LISTS or configured.is_list(key)
     if is_list and isinstance(value, list):
         if not all(isinstance(part, str) and "," not in part for part in value):
             raise _wrong(where, "a list of texts, each with one value and no comma")

@@ -112,6 +112,7 @@ def send_conversion_event(
         return {"success": False, "event_id": event_id, "error": error.message, "field": error.field}
     except SettingsError as error:
         logger.error(ERROR, event_name, extra={"reason": "settings"})
+        logger.error("%s", error)  # in Lambda's text log format a line is its message alone
         return {"success": False, "event_id": event_id, "error": str(error)}
     except OutboxUnavailable:
         logger.error(ERROR, event_name, extra={"reason": "outbox_unavailable"})

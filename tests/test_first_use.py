@@ -24,6 +24,7 @@ together = threading.Barrier(8)
 def notice():
     together.wait()
     stripe.verify(body, headers, ["secret"], 100.0)
+    stripe.read(body)
 
 
 threads = [threading.Thread(target=notice) for _ in range(8)]

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-ROOMS = ("conversion_relay", "conversion_relay.aws", "conversion_relay.payments")
+ROOMS = ("conversion_relay", "conversion_relay.aws", "conversion_relay.payments", "conversion_relay.webhooks")
 HEAVY = ("urllib3", "apsw", "click", "rich", "litestar", "botocore", "phonenumbers", "sqlite3", "jinja2")
 
 

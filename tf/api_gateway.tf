@@ -1,11 +1,12 @@
-# The HTTP API: four routes, CORS, throttling.
+# The HTTP API: its routes, CORS, throttling.
 
 locals {
   routes = {
-    "POST /register"        = "registration-handler"
-    "POST /contact"         = "contact-handler"
-    "POST /payment-webhook" = "payment-webhook"
-    "POST /view-content"    = "view-content-handler"
+    "POST /register"            = "registration-handler"
+    "POST /contact"             = "contact-handler"
+    "POST /payment-webhook"     = "payment-webhook"
+    "POST /webhooks/{provider}" = "payment-webhook"
+    "POST /view-content"        = "view-content-handler"
   }
 }
 

@@ -14,15 +14,19 @@ locals {
     RELAY_OUTBOX            = local.outbox
     RELAY_ALLOWED_ORIGINS   = join(",", var.allowed_origins)
     RELAY_DEFAULT_COUNTRY   = var.default_country
-    RELAY_LOG_FORMAT        = "json"
+    RELAY_LOG_FORMAT        = var.log_format
     DELIVERY_MODE           = var.delivery_mode
     COURSES                 = length(var.courses) == 0 ? "" : jsonencode(var.courses)
     PYTHONDONTWRITEBYTECODE = "1"
   }
   registrations_setting = { REGISTRATIONS_TABLE = aws_dynamodb_table.registrations.name }
 
-  may_queue    = [{ Effect = "Allow", Action = "sqs:SendMessage", Resource = local.queue_arn }]
-  may_register = [{ Effect = "Allow", Action = "dynamodb:PutItem", Resource = aws_dynamodb_table.registrations.arn }]
+  may_queue = [{ Effect = "Allow", Action = "sqs:SendMessage", Resource = local.queue_arn }]
+  may_register = [{
+    Effect   = "Allow"
+    Action   = ["dynamodb:PutItem", "dynamodb:GetItem"]
+    Resource = aws_dynamodb_table.registrations.arn
+  }]
   may_mark_paid = [
     { Effect = "Allow", Action = ["dynamodb:GetItem", "dynamodb:UpdateItem"], Resource = aws_dynamodb_table.registrations.arn },
     { Effect = "Allow", Action = "dynamodb:Query", Resource = "${aws_dynamodb_table.registrations.arn}/index/registration_id" },
@@ -88,8 +92,14 @@ resource "aws_lambda_function" "function" {
   timeout          = each.value.timeout
   kms_key_arn      = aws_kms_key.main.arn
 
+  # The queue's reader has its own limit, and a reservation would make it compete with it.
+  reserved_concurrent_executions = each.key == "deliver-handler" ? -1 : var.reserved_concurrency
+
   environment {
-    variables = merge({ for name, value in local.settings : name => value if value != "" }, each.value.environment)
+    variables = merge(
+      { for name, value in merge(local.settings, local.choices) : name => value if value != "" },
+      each.value.environment,
+    )
   }
 
   logging_config {

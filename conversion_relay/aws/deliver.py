@@ -100,7 +100,7 @@ class DeliveryFunction:
             key = (message.dataset, kept.event_name, kept.event_id)
             known: Known = "ours"
             maybe_since: float | None = None
-            if self._ledger and kept.event_name == LEDGERED and key not in outbox.keys:
+            if self._ledger and kept.event_name in LEDGERED and key not in outbox.keys:
                 try:
                     known, maybe_since = self._ledger.claim(key, self._clock(), by=outbox.invocation, ends_at=ends_at)
                 except (AwsError, AwsUnreachable) as error:

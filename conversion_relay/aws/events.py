@@ -87,9 +87,12 @@ def _version_1(event: Mapping[str, Any], context: Mapping[str, Any]) -> HttpRequ
 
 
 def _load_balancer(event: Mapping[str, Any]) -> HttpRequest:
-    """The last address of X-Forwarded-For is the one the load balancer saw; what stands before it anybody wrote."""
+    """The last address of X-Forwarded-For is the one the load balancer saw: its peer. What stands before it the peer
+    wrote; it is believed where the peer is a trusted proxy, such as CloudFront."""
     headers = _headers(event.get("headers"), event.get("multiValueHeaders"))
     forwarded = [hop.strip() for hop in headers.pop("x-forwarded-for", "").split(",") if hop.strip()]
+    if forwarded[:-1]:
+        headers["x-forwarded-for"] = ", ".join(forwarded[:-1])
     path = _text(event.get("path")) or "/"
     return HttpRequest(
         kind="alb_multi" if isinstance(event.get("multiValueHeaders"), dict) else "alb",

@@ -82,7 +82,7 @@ class Finisher:
             return
         for kept, fate in fates:
             key = (message.dataset, kept.event_name, kept.event_id)
-            if kept.event_name != LEDGERED or (claimed := outbox.claimed(key)) is None:
+            if kept.event_name not in LEDGERED or (claimed := outbox.claimed(key)) is None:
                 continue
             if isinstance(fate, Delivered):
                 self._ledger.mark_sent([key], now)

@@ -24,8 +24,8 @@ from typing import Literal
 
 from conversion_relay.signed_calls import AwsCalls, AwsError
 
-LEDGERED = "Purchase"
-"""The events that are looked up here."""
+LEDGERED = frozenset({"Purchase", "Subscribe", "StartTrial"})
+"""The events that are looked up here: those that a payment provider's notice may bring again after days."""
 MARGIN_SECONDS = 30
 """By how much a claim outlasts its invocation: clocks of Lambda's machines differ by less."""
 KEEP_SECONDS = 90 * 86_400

@@ -38,7 +38,7 @@ class SendFirst(SqsOutbox):
 
     def put(self, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
         # Purchases are not tried: only the delivery function looks up which of them Meta has.
-        taken = self._send_now([event for event in events if event.event_name != LEDGERED])
+        taken = self._send_now([event for event in events if event.event_name not in LEDGERED])
         if rest := [event for event in events if event.event_id not in taken]:
             super().put(rest, now)
         return [Receipt(event.event_id, duplicate=False) for event in events]

@@ -34,6 +34,7 @@ _HOME = {
     "explain": "look",
     "dead": "dead",
     "erase": "dead",
+    "webhook": "webhook",
 }
 
 

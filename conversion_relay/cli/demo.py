@@ -73,12 +73,13 @@ class _Demo:
             SqliteRegistrations(folder / "course-site" / "registrations.db"),
             FileMail(folder / "course-site" / "mail"),
             stripe_secrets=webhook_secrets,
+            counters=self._service.counters,
         )
         self._site = create_app(
             CourseSite(shop),
             pixel_id=settings.datasets[0].pixel_id,
             emulator_url=emulator_url,
-            webhook_secret=webhook_secrets[0],
+            webhook_secret=webhook_secrets[0].removeprefix("test:"),
         )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -106,6 +107,8 @@ def _fill_in(environ: MutableMapping[str, str], host: str, shown: str, port: int
         "RELAY_ALLOWED_ORIGINS": ",".join(sorted(f"http://{name}:{port}" for name in names)),
         "RELAY_API_KEYS": secrets.token_urlsafe(24) if is_open else "demo",
         "STRIPE_WEBHOOK_SECRET": f"whsec_demo_{secrets.token_hex(8)}",
+        # No card is charged here, and Stripe's own test mode shall work as well.
+        "RELAY_TEST_PAYMENTS": "send",
     }
     if not is_loopback(host):
         defaults["RELAY_ADMIN_PASSWORD"] = secrets.token_urlsafe(12)

@@ -18,6 +18,7 @@ from conversion_relay.collector.scripts import NAMES, Script, scripts, show
 from conversion_relay.collector.unhandled import note_failure
 from conversion_relay.collector.view_content import ViewContentEndpoint
 from conversion_relay.collector.visitors import VisitorsEndpoint
+from conversion_relay.collector.webhooks import PREFIX, WebhooksEndpoint
 from conversion_relay.collector.whole import Whole
 from conversion_relay.dashboard import dashboard_routes, guard_of, refusal_of
 from conversion_relay.dashboard.access import Access
@@ -26,12 +27,14 @@ from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import DeadLetters, Meter, Operator, Queue, Visits, unsupported
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
+from conversion_relay.webhooks import Webhooks
 
 PATHS = (
     *("/events", "/visitors", "/withdraw", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboard"),
     *(f"/{name}" for name in NAMES),
 )
-"""What is the collector's where it shares a port with a site; /view-content is then the site's."""
+"""What is the collector's where it shares a port with a site. `/view-content` is then the site's, and so is `/webhooks`:
+it knows the orders."""
 NEEDS: tuple[tuple[str, type, str], ...] = (
     ("/visitors", Visits, "remember_visitor"),
     ("/withdraw", Operator, "withdraw"),
@@ -64,6 +67,7 @@ class Collector:
         self._looks = {"/livez": b'{"status":"alive"}', "/openapi.json": msgspec.json.encode(document())}
         self._scripts = {f"/{name}": script for name, script in scripts().items()}
         self._rest = _rest(relay, counters, paces)
+        self._webhooks = WebhooksEndpoint(Webhooks(relay, counters))
         self.whole = {b"/events": Whole(self._door, "/events", events.post_at_once, events.post)}
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -73,6 +77,8 @@ class Collector:
             await _show(scope["method"], look, send)
         elif scope["type"] == "http" and (script := self._scripts.get(scope["path"])):
             await _show_script(scope, script, send)
+        elif scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await self._webhooks.serve(scope, receive, send)
         else:
             await self._rest(scope, receive, send)  # type: ignore[arg-type]
 

@@ -112,10 +112,14 @@ class Door:
         return Caller(
             sender=sender,
             dataset=dataset,
-            facts=request_facts(headers, peer, self._settings.trusted_proxies) if is_browser else NO_FACTS,
+            facts=self._facts(headers, peer) if is_browser else NO_FACTS,
             host=headers.get("host", ""),
             is_secure=self._is_secure(scheme, headers, peer),
         )
+
+    def _facts(self, headers: Mapping[str, str], peer: str | None) -> RequestFacts:
+        settings = self._settings
+        return request_facts(headers, peer, settings.trusted_proxies, viewer_header=settings.viewer_header)
 
     def admit(self, caller: Caller, body: bytes) -> Admitted:
         """A request whose body is here already. Raises HttpError."""

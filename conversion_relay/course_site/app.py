@@ -70,7 +70,7 @@ def _endpoints(site: CourseSite) -> list[Any]:
     async def view_content(request: AnyRequest) -> ASGIResponse:
         return _response(request, await _call(site.view_content, request, site.shop))
 
-    @post("/payment-webhook")
+    @post(["/payment-webhook", "/webhooks/{provider:str}"])
     async def payment_webhook(request: AnyRequest) -> ASGIResponse:
         return _response(request, await _call(site.payment_webhook, request, site.shop))
 
@@ -169,7 +169,8 @@ def _site_request(request: AnyRequest, body: bytes, shop: Shop) -> SiteRequest:
         separator = "; " if name == "cookie" else ", "
         headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
     peer = request.client.host if request.client else None
-    facts = request_facts(headers, peer, shop.relay.settings.trusted_proxies)
+    settings = shop.relay.settings
+    facts = request_facts(headers, peer, settings.trusted_proxies, viewer_header=settings.viewer_header)
     # Not `request.url`: Litestar parses the Host header for it, and raises for one that no browser would send.
     query = request.scope["query_string"].decode("latin-1")
     url = f"{request.scope['scheme']}://{headers.get('host', '')}{request.scope['path']}{f'?{query}' if query else ''}"

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from conversion_relay.course_site.shop import Registration, Shop
+from conversion_relay.payments.stripe import EXPONENTS
 
 
 class Checkout:
@@ -40,7 +41,7 @@ class Checkout:
             "id": f"cs_test_{name}",
             "object": "checkout.session",
             "client_reference_id": registration.registration_id,
-            "amount_total": minor_units(course.price),
+            "amount_total": minor_units(course.price, course.currency),
             "currency": course.currency.lower(),
             "payment_status": "paid",
             "status": "complete",
@@ -72,10 +73,10 @@ def sign(body: bytes, secret: str, now: float) -> str:
     return f"t={timestamp},v1={digest}"
 
 
-def minor_units(price: Decimal) -> int:
-    """A course's price in its currency's smallest unit; the price is written with all of the currency's digits.
+def minor_units(price: Decimal, currency: str) -> int:
+    """A price in Stripe's smallest unit of its currency, however many digits it is written with.
 
-    >>> minor_units(Decimal("299.99")), minor_units(Decimal("149.00")), minor_units(Decimal("12000"))
+    >>> minor_units(Decimal("299.99"), "USD"), minor_units(Decimal("149"), "EUR"), minor_units(Decimal("12000"), "JPY")
     (29999, 14900, 12000)
     """
-    return int(price.scaleb(-int(price.as_tuple().exponent)))
+    return int(price.scaleb(EXPONENTS[currency]).to_integral_value())

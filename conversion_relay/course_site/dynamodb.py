@@ -1,12 +1,15 @@
 """Registrations in a DynamoDB table."""
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from conversion_relay import OutboxUnavailable
 from conversion_relay.aws import AwsCalls, AwsError, AwsUnreachable
 from conversion_relay.course_site.shop import Registration, logger, registration_decoder
+
+TRIES = 3
+"""Two requests of one person may meet."""
 
 
 class DynamoRegistrations:
@@ -16,7 +19,20 @@ class DynamoRegistrations:
     def __init__(self, calls: AwsCalls, table: str) -> None:
         self._calls, self._table = calls, table
 
-    def register(self, registration: Registration) -> Literal["stored", "already_paid"]:
+    def register(self, registration: Registration) -> str | None:
+        for _ in range(TRIES):
+            known = self._item(_key(registration.course_id, registration.email.strip().lower()))
+            if known and "paid_at" in known:
+                return None
+            if known:
+                kept = registration_decoder.decode(known["document"]["S"]).registration_id
+                registration = msgspec.structs.replace(registration, registration_id=kept)
+            if self._write(registration, is_first=not known):
+                return registration.registration_id
+        raise OutboxUnavailable("DynamoDB: another registration of the same address was written meanwhile")
+
+    def _write(self, registration: Registration, *, is_first: bool) -> bool:
+        """False when it was paid, or another one came first, since we looked."""
         email = registration.email.strip().lower()
         stored = {**_key(registration.course_id, email), "document": {"S": msgspec.json.encode(registration).decode()}}
         known_by = {
@@ -24,23 +40,28 @@ class DynamoRegistrations:
             "registration_id": {"S": registration.registration_id},
             "of": {"S": email},
         }
+        unchanged = "attribute_not_exists(course_id)" if is_first else "attribute_not_exists(paid_at)"
         puts = [
-            {"TableName": self._table, "Item": stored, "ConditionExpression": "attribute_not_exists(paid_at)"},
+            {"TableName": self._table, "Item": stored, "ConditionExpression": unchanged},
             {"TableName": self._table, "Item": known_by},
         ]
         try:
             self._do("TransactWriteItems", {"TransactItems": [{"Put": put} for put in puts]})
         except AwsError as error:
             if "ConditionalCheckFailed" in error.reasons:
-                return "already_paid"
+                return False
             raise _unavailable(error) from None
-        return "stored"
+        return True
+
+    def _item(self, key: dict[str, dict[str, str]]) -> dict[str, Any]:
+        found = self._read("GetItem", {"TableName": self._table, "Key": key, "ConsistentRead": True}).get("Item")
+        return found if isinstance(found, dict) else {}
 
     def find(self, registration_id: str) -> Registration | None:
         key = self._key_of(registration_id)
         if key is None:
             return None
-        item = self._read("GetItem", {"TableName": self._table, "Key": key, "ConsistentRead": True}).get("Item")
+        item = self._item(key)
         if not item:
             return None
         registration = registration_decoder.decode(item["document"]["S"])

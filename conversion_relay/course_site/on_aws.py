@@ -22,15 +22,23 @@ def open_site(environ: Mapping[str, str] = os.environ) -> CourseSite:
     calls = AwsCalls(environ)
     direct = environ.get("DELIVERY_MODE") == "direct"
     outbox = SendFirst(settings, environ, calls) if direct else None  # else the settings name it
-    stripe_secrets = [secret.reveal() for secret in settings.webhook_secrets.get("stripe", ())]
-    if arn := environ.get("STRIPE_WEBHOOK_SECRET_ARN"):
-        stripe_secrets += [part.strip() for part in read_secret(calls, arn).split(",") if part.strip()]
-    configure_logging(settings.log_format, [*settings.secrets(), *stripe_secrets])
+    of_environment = [secret.reveal() for secret in settings.webhook_secrets.get("stripe", ())]
+
+    def read_stripe_secrets() -> list[str]:
+        """Those of Secrets Manager may change while this process lives."""
+        arn = environ.get("STRIPE_WEBHOOK_SECRET_ARN")
+        kept = read_secret(calls, arn) if arn else ""
+        found = [*of_environment, *(part.strip() for part in kept.split(",") if part.strip())]
+        configure_logging(settings.log_format, [*settings.secrets(), *found])
+        return found
+
+    stripe_secrets = read_stripe_secrets()
     shop = Shop(
         Relay(settings, outbox=outbox),
         DynamoRegistrations(calls, environ.get("REGISTRATIONS_TABLE", "")),
         SesMail(calls, environ.get("MAIL_FROM", ""), environ.get("MAIL_TO", "")),
         stripe_secrets=stripe_secrets,
+        read_stripe_secrets=read_stripe_secrets,
         courses=read_courses(environ.get("COURSES", "")),
     )
     return CourseSite(shop)

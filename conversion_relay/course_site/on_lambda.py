@@ -34,14 +34,16 @@ def answer(event: Any, route: Route, the_site: Callable[[], CourseSite]) -> dict
     except Exception as error:
         # Only a SettingsError is known to quote nothing that the visitor wrote.
         reason = str(error) if isinstance(error, SettingsError) else type(error).__name__
-        logger.error("A request could not be answered", extra={"reason": reason})
+        # In the message, too: Lambda's text log format shows nothing else.
+        logger.error("A request could not be answered: %s", reason, extra={"reason": reason})
         body = _problem("internal", "", "this could not be done just now; please try again")
         return http_answer(request.kind, 500, body, {"Retry-After": "5"})
     return http_answer(request.kind, said.status, said.body, said.headers, said.cookies)
 
 
 def _site_request(site: CourseSite, request: HttpRequest) -> SiteRequest:
-    facts = request_facts(request.headers, request.peer, site.shop.relay.settings.trusted_proxies)
+    settings = site.shop.relay.settings
+    facts = request_facts(request.headers, request.peer, settings.trusted_proxies, viewer_header=settings.viewer_header)
     return SiteRequest(method=request.method, body=request.body, headers=request.headers, facts=facts, url=request.url)
 
 

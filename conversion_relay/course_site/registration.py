@@ -31,16 +31,18 @@ _READ = (*_Form.__struct_fields__, "visitor")
 
 
 def register(shop: Shop, request: SiteRequest) -> SiteAnswer:
-    """Stores the registration with the visit it came from, then tracks it. Registering again replaces an unpaid one."""
+    """Stores the registration with the visit it came from, then tracks it. Registering again replaces an unpaid one
+    and keeps its id, so that its CompleteRegistration is a duplicate of the first."""
     registration = _read(shop, request)
     course = _course(shop, registration.course_id)
-    if shop.registrations.register(registration) == "already_paid":
+    kept = shop.registrations.register(registration)
+    if kept is None:
         message = "this address has a paid registration for this course"
         raise SiteError(400, "email_already_registered", "email", message)
-    event_id = for_registration(registration.registration_id)
+    event_id = for_registration(kept)
     # OutboxUnavailable passes through as a 503; the visitor tries again and the unpaid registration is replaced.
     shop.track(_event(registration, course, event_id), request.facts)
-    body = {"message": "registered", "registration_id": registration.registration_id, "event_id": event_id}
+    body = {"message": "registered", "registration_id": kept, "event_id": event_id}
     return SiteAnswer(200, body)
 
 

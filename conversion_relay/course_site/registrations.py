@@ -5,7 +5,6 @@ This is the site's own customer file, so it holds names and addresses; the relay
 
 import threading
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -34,19 +33,24 @@ class SqliteRegistrations:
             """
         )
 
-    def register(self, registration: Registration) -> Literal["stored", "already_paid"]:
+    def register(self, registration: Registration) -> str | None:
         key = (registration.course_id, registration.email.strip().lower())
         with self._lock, self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            cursor = self._db.execute(
-                "INSERT INTO registration (course_id, email, document) VALUES (?, ?, ?)"
-                " ON CONFLICT (course_id, email) DO UPDATE SET document = excluded.document WHERE paid_at IS NULL",
-                (*key, msgspec.json.encode(registration)),
+            known = self._db.execute(
+                "SELECT document, paid_at FROM registration WHERE course_id = ? AND email = ?", key
+            ).fetchone()
+            if known and known[1] is not None:
+                return None
+            if known:
+                kept = registration_decoder.decode(known[0]).registration_id
+                registration = msgspec.structs.replace(registration, registration_id=kept)
+            document = msgspec.json.encode(registration)
+            self._db.execute(
+                "REPLACE INTO registration (course_id, email, document) VALUES (?, ?, ?)", (*key, document)
             )
-            if cursor.rowcount != 1:
-                return "already_paid"
-            self._db.execute("INSERT INTO registration_id VALUES (?, ?, ?)", (registration.registration_id, *key))
-        return "stored"
+            self._db.execute("REPLACE INTO registration_id VALUES (?, ?, ?)", (registration.registration_id, *key))
+        return registration.registration_id
 
     def find(self, registration_id: str) -> Registration | None:
         with self._lock:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
-from conversion_relay import Event, InvalidEvent, Relay, RequestFacts
+from conversion_relay import Counters, Event, InvalidEvent, Relay, RequestFacts
 from conversion_relay.course_site.courses import COURSES, Course
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
+    from conversion_relay.webhooks import Webhooks
+
+RENEW_SECONDS = 60.0
 logger = logging.getLogger("conversion_relay.course_site")
 
 
@@ -47,8 +50,9 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class Registrations(Protocol):
     """One registration per course and e-mail address; every verb is one conditional write or one read."""
 
-    def register(self, registration: Registration) -> Literal["stored", "already_paid"]:
-        """Stores it, or replaces an unpaid one of the same course and address."""
+    def register(self, registration: Registration) -> str | None:
+        """Stores it; the id under which it is kept. An unpaid one of the same course and address is replaced and keeps
+        its id: who sends a form twice has registered once. None when such a one is paid."""
 
     def find(self, registration_id: str) -> Registration | None:
         """By any id that was given out for this course and address: the newest registration, under the id asked for."""
@@ -66,7 +70,7 @@ class Mail(Protocol):
 
 class Shop:
     """The ports, the courses, and the secrets of Stripe. `clock` (Unix seconds) and `new_id` are arguments so that a
-    test can hold them still."""
+    test can hold them still. `read_stripe_secrets` reads Stripe's secrets anew where they are not in the settings."""
 
     def __init__(
         self,
@@ -78,10 +82,25 @@ class Shop:
         courses: Mapping[str, Course] = COURSES,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: secrets.token_hex(12),
+        counters: Counters | None = None,
+        read_stripe_secrets: Callable[[], Sequence[str]] | None = None,
     ) -> None:
         self.relay, self.registrations, self.mail = relay, registrations, mail
         self.stripe_secrets, self.courses = stripe_secrets, courses
-        self.clock, self.new_id = clock, new_id
+        self.clock, self.new_id, self.counters = clock, new_id, counters
+        self._read_stripe_secrets, self._read_at = read_stripe_secrets, float("-inf")
+        self.webhooks: Webhooks | None = None
+        """Made by the first notice: a function of another route need not load it."""
+
+    def renew_stripe_secrets(self) -> bool:
+        """Asked when a signature did not fit: whether Stripe's secrets have changed where they are kept. Looked up at
+        most once a minute, since anybody can send a wrong signature."""
+        now = self.clock()
+        if self._read_stripe_secrets is None or now - self._read_at < RENEW_SECONDS:
+            return False
+        self._read_at = now
+        before, self.stripe_secrets = self.stripe_secrets, self._read_stripe_secrets()
+        return list(before) != list(self.stripe_secrets)
 
     def track(self, event: Event, facts: RequestFacts) -> str | None:
         """Durable when it returns; the id that Meta will get. None when the visitor declined, or when the event cannot

@@ -38,11 +38,15 @@ class CourseSite:
 
         return self._to_browser(view_content, request)
 
-    def payment_webhook(self, request: SiteRequest) -> SiteAnswer:
-        """Called by the payment provider: there is no browser and no Origin to check; the signature decides."""
+    def payment_webhook(self, request: SiteRequest, provider: str = "") -> SiteAnswer:
+        """Called by the payment provider: there is no browser and no Origin to check; the signature decides.
+
+        `provider`: by default, the last part of `/webhooks/{provider}`; Stripe on any other path."""
         from conversion_relay.course_site.payment import payment_webhook
 
-        return _answered(lambda: payment_webhook(self.shop, request), request)
+        before, _, name = request.url.partition("?")[0].rpartition("/")
+        provider = provider or (name if before.endswith("/webhooks") else "stripe")
+        return _answered(lambda: payment_webhook(self.shop, request, provider), request)
 
     def _to_browser(self, endpoint: Endpoint, request: SiteRequest) -> SiteAnswer:
         cors = cors_headers(request.headers.get("origin"), self._origins) | self.shop.relay.settings.told_policy

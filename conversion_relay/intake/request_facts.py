@@ -18,6 +18,7 @@ RFC 7239 (few proxies write it, and two headers could disagree).
 """
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -41,6 +42,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the visitor said at an earlier visit; counts where the event itself says nothing."""
 
 
+CLOUDFRONT = "cloudfront-viewer-address"
 NO_FACTS = RequestFacts()
 
 
@@ -50,11 +52,13 @@ def request_facts(
     trusted_proxies: Sequence[Network] = (),
     *,
     url: str | None = None,
+    viewer_header: str = "",
 ) -> RequestFacts:
     """Reads one request. Total: odd headers give None.
 
     `headers`: names in any case; repeated headers joined by a comma, cookies by a semicolon. `peer`: the socket's
-    address. `url`: the page, where the door knows it; else the Referer, which for an event is the page.
+    address. `url`: the page, where the door knows it; else the Referer, which for an event is the page. The
+    `viewer_header`, in lower case, is one in which a trusted proxy says the visitor's address (RELAY_VIEWER_HEADER).
 
     >>> facts = request_facts({"user-agent": "Mozilla/5.0", "cookie": "_fbp=fb.1.1596403881668.1116446470",
     ...                        "referer": "https://shop.example/course"}, "198.51.100.7")
@@ -65,7 +69,8 @@ def request_facts(
         headers = {name.lower(): value for name, value in headers.items()}
     cookies = _cookies(headers.get("cookie", ""))
     return RequestFacts(
-        client_ip_address=client_address(peer, headers.get("x-forwarded-for", ""), trusted_proxies),
+        client_ip_address=_viewer(headers, peer, trusted_proxies, viewer_header)
+        or client_address(peer, headers.get("x-forwarded-for", ""), trusted_proxies),
         client_user_agent=headers.get("user-agent") or None,
         fbp=cookies.get("_fbp") or None,
         fbc=cookies.get("_fbc") or None,
@@ -84,11 +89,29 @@ def client_address(peer: str | None, forwarded_for: str, trusted_proxies: Sequen
     >>> client_address("198.51.100.7", "6.6.6.6", proxies)
     '198.51.100.7'
     """
-    believed = peer
+    believed = _without_its_port(peer)
     hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
     while hops and believed is not None and is_trusted(believed, trusted_proxies):
         believed = _without_port(hops.pop())
     return believed
+
+
+def _viewer(
+    headers: Mapping[str, str], peer: str | None, trusted_proxies: Sequence[Network], viewer_header: str
+) -> str | None:
+    """What a trusted peer says in the configured header; of anybody else it is not read.
+
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/adding-cloudfront-headers.html: CloudFront writes
+    a port behind the address, and no brackets around IPv6.
+    """
+    told = headers.get(viewer_header, "").strip() if viewer_header else ""
+    if not told or not is_trusted(_without_its_port(peer), trusted_proxies):
+        return None
+    bare = told.rpartition(":")[0] if viewer_header == CLOUDFRONT else _without_port(told)
+    try:
+        return str(ipaddress.ip_address(bare.strip("[]")))
+    except ValueError:
+        return None
 
 
 def is_trusted(address: str | None, trusted_proxies: Sequence[Network]) -> bool:
@@ -99,6 +122,15 @@ def is_trusted(address: str | None, trusted_proxies: Sequence[Network]) -> bool:
         return False
     mapped = getattr(parsed, "ipv4_mapped", None)
     return any((mapped or parsed) in network for network in trusted_proxies)
+
+
+def _without_its_port(peer: str | None) -> str | None:
+    """With mutual TLS, API Gateway's peer has its port behind it. Whatever else a server calls its peer stays."""
+    return _without_port(peer) if peer is not None and _WITH_PORT.fullmatch(peer) else peer
+
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-mutual-tls.html
+_WITH_PORT = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
 
 def _without_port(hop: str) -> str:

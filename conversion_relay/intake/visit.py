@@ -1,7 +1,8 @@
 """A visit, remembered under the id of an order, for the webhook that reports the payment later.
 
 The webhook comes from the payment provider's machine: it knows neither the visitor's browser nor the click that brought
-them, and without these Meta matches few purchases. So what the visitor's own request tells is kept for seven days.
+them, and without these Meta matches few purchases. So what the visitor's own request tells is kept for seven days; for
+90 where the visitor agreed, because a subscription renews after months and a bank debit may take weeks.
 
 What could go wrong, and the rule against it:
 - A person is kept. Only address, user agent, Meta's two browser ids and the scrubbed page are; each must look like what
@@ -38,6 +39,11 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str | None = None
     consent: Literal["granted"] | None = None
     gpc: bool = False
+    for_long: bool = False
+    """Kept for 90 days and not for 7: the visitor agreed, or this is an order's name and nobody's visit."""
+    order_key: str | None = None
+    """Under a payment provider's own id: the order that it was for; then nothing else of a visitor is here."""
+    paid_at: int | None = None
 
     def filled_from(self, later: "Visit") -> "Visit":
         """This visit together with a later one for the same order.
@@ -83,6 +89,7 @@ def visit_of(
         url=scrub_url(facts.url),
         consent=said,
         gpc=facts.gpc,
+        for_long=said == "granted",
     )
 
 

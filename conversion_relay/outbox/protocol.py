@@ -250,11 +250,11 @@ class Visits(Protocol):
     """Remembers who stands behind an order."""
 
     def remember_visitor(self, key: str, visit: Visit, now: float) -> None:
-        """Durable when it returns, for 7 days. What was remembered under this key first stays; only what was missing
-        is filled in (`Visit.filled_from`)."""
+        """Durable when it returns, for 7 days, or 90 (`Visit.for_long`). What was remembered under this key first
+        stays; only what was missing is filled in (`Visit.filled_from`)."""
 
     def visitor(self, key: str, now: float) -> Visit | None:
-        """Whoever was remembered under this key in the last 7 days."""
+        """Whoever was remembered under this key, not too long ago."""
 
     def has_visitors(self) -> bool:
         """Whether `visitor` may know anybody; costs nothing, so that nobody is looked up in vain for every event. One
@@ -282,7 +282,7 @@ class Housekeeping(Protocol):
 
     def prune(self, now: float) -> int:
         """Drop some of what is too old, so that nobody waits; how many, 0 when nothing was left to drop. Too old are
-        ended events 8 days after their end (dead letters 90), though the newest event may stay; visits after 7 days;
+        ended events 8 days after their end (dead letters 90), though the newest event may stay; visits in time;
         reports of the pixel after 8, once their event is gone; bodies of dead letters that Meta takes no more."""
 
 

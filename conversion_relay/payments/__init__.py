@@ -1,41 +1,133 @@
-"""Payment webhooks: whose bytes these are, and what was paid. No vendor SDK at run time.
+"""Payment webhooks: whose bytes these are, and what they say. No vendor SDK at run time.
 
-In come the raw bytes of a request, its headers, the shop's secrets and the time. Out comes a `Payment`, an `Unpaid` (a
-genuine checkout whose money has not come) or an `Ignored` (a genuine notice about something else). SignatureError: the
-bytes are not the provider's. InvalidEvent: they are, and make no sense.
+In come the raw bytes of a request, its headers, the shop's secrets and the time. `verify` says whether they are the
+provider's, `read` what they mean: a Payment, Renewal, Refund, Trial or Stage (to be counted), Pending (the money has
+not come), Ignored (genuine, and nothing to count), or Ask (the provider must be asked first). `events.py` makes Meta's
+event of it. SignatureError: the bytes are not the provider's. InvalidEvent: they are no JSON at all.
 
 One file per provider holds what only that provider does: how its header is written, what it signs, in which unit it
-counts money. `signature.py` is what they have in common. A new provider is a new file with a `verify` of the same
-shape, and its name in `PROVIDERS`. This room knows no HTTP, no store and no event; it reads no clock.
+counts money, which of its many notices is the one that counts. `signature.py` and `reading.py` are what they have in
+common. A new provider is a new file with `verify` and `read`, a row in `PROVIDERS`, its samples in
+`tests/payments/samples/`, and a section in `docs/payments.md`. `sources.py` reads a sender that is described in TOML.
+This room knows no HTTP, no store and no clock.
 """
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
-from conversion_relay.payments.payment import Ignored, Payment, Unpaid
+import msgspec
 
-__all__ = ["PROVIDERS", "Ignored", "Payment", "Unpaid", "verify"]
+from conversion_relay.payments.notice import (
+    Ask,
+    Ignored,
+    Mode,
+    Notice,
+    Payment,
+    Pending,
+    Refund,
+    Renewal,
+    Stage,
+    Trial,
+)
+from conversion_relay.payments.options import NO_OPTIONS, Options
 
-PROVIDERS = ("stripe",)
-"""Each has a module of its name in this room; loaded when its first webhook comes."""
+__all__ = [
+    "NO_OPTIONS",
+    "PROVIDERS",
+    "Ask",
+    "Ignored",
+    "Notice",
+    "Options",
+    "Payment",
+    "Pending",
+    "Provider",
+    "Refund",
+    "Renewal",
+    "Stage",
+    "Trial",
+    "read",
+    "read_answer",
+    "verify",
+]
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the table. The module of the same name is loaded when its first notice comes."""
+
+    title: str
+    setting: str
+    """The setting that holds what vouches for its notices."""
+    url_setting: str = ""
+    """The setting of the endpoint's own address, where the signature is over it."""
+    key_setting: str = ""
+    """The setting of the key with which the provider is asked back."""
+    host: str = ""
+    """Whom that key is sent to."""
+    asks: bool = False
+    """Whether it also sends notices that nobody signs, and that only say what to ask for."""
+    pings: bool = False
+    """Whether it tries the address with an unsigned request before it uses it."""
+    certificates: bool = False
+    """Whether the signature needs a certificate that a header names."""
+
+
+PROVIDERS: Mapping[str, Provider] = {
+    "stripe": Provider(
+        title="Stripe", setting="STRIPE_WEBHOOK_SECRET", key_setting="STRIPE_API_KEY", host="api.stripe.com"
+    ),
+    "paddle": Provider(title="Paddle", setting="PADDLE_WEBHOOK_SECRET"),
+    "lemonsqueezy": Provider(title="Lemon Squeezy", setting="LEMONSQUEEZY_WEBHOOK_SECRET"),
+    "razorpay": Provider(title="Razorpay", setting="RAZORPAY_WEBHOOK_SECRET"),
+    "shopify": Provider(title="Shopify", setting="SHOPIFY_WEBHOOK_SECRET"),
+    "woocommerce": Provider(title="WooCommerce", setting="WOOCOMMERCE_WEBHOOK_SECRET", pings=True),
+    "square": Provider(title="Square", setting="SQUARE_WEBHOOK_SECRET", url_setting="SQUARE_WEBHOOK_URL"),
+    "mollie": Provider(
+        title="Mollie",
+        setting="MOLLIE_WEBHOOK_SECRET",
+        key_setting="MOLLIE_API_KEY",
+        host="api.mollie.com",
+        asks=True,
+    ),
+    "paypal": Provider(title="PayPal", setting="PAYPAL_WEBHOOK_ID", certificates=True),
+    "standard": Provider(title="Standard Webhooks", setting="STANDARD_WEBHOOK_SECRET"),
+}
+"""By the name that stands in the address, `/webhooks/{name}`."""
 
 
 def verify(
-    provider: str, body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float
-) -> Payment | Ignored | Unpaid:
-    """What a webhook says. `body`: the bytes as they came, since the signature is over them. `headers` with lower-case
-    names. `secrets`: all that are valid now, several while they are rotated. `now` in Unix seconds.
+    provider: str, raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float, **more: Any
+) -> Mode:
+    """Whether these are the provider's bytes, and of which mode the secret is that vouches for them.
 
-    Raises SignatureError (answer 400; the provider sends the webhook again), InvalidEvent with the field's path, and
-    ValueError for a provider that is not known here.
+    `raw`: the bytes as they came, since the signature is over them. `headers` with lower-case names. `secrets`: all
+    that are valid now, several while they are rotated; one written `test:...` is of the provider's test mode. `now` in
+    Unix seconds. Raises SignatureError (answer 400), and ValueError for a provider that is not known here.
 
     >>> verify("stripe", b"{}", {}, ["whsec_1"], 1795435200.0)
     Traceback (most recent call last):
-    conversion_relay.errors.SignatureError: the Stripe-Signature header is missing
+    conversion_relay.errors.SignatureError: the stripe-signature header is missing
     """
+    mode: Mode = _module(provider).verify(raw, headers, secrets, now, **more)
+    return mode
+
+
+def read(provider: str, raw: bytes, options: Options = NO_OPTIONS, mode: Mode = "live") -> Notice:
+    """What a genuine notice says. `mode`: what `verify` returned; a test secret makes a test of every notice.
+
+    Raises InvalidEvent for bytes that are no JSON object.
+    """
+    notice: Notice = _module(provider).read(raw, options)
+    return msgspec.structs.replace(notice, mode=mode) if mode == "test" else notice
+
+
+def read_answer(ask: Ask, raw: bytes, options: Options = NO_OPTIONS) -> Notice:
+    """What the provider's answer to `ask` says."""
+    notice: Notice = _module(ask.provider).read_answer(ask, raw, options)
+    return msgspec.structs.replace(notice, mode="test") if ask.mode == "test" else notice
+
+
+def _module(provider: str) -> Any:
     if provider not in PROVIDERS:
         raise ValueError(f"provider: expected one of {', '.join(PROVIDERS)}")
-    notice: Payment | Ignored | Unpaid = import_module(f"conversion_relay.payments.{provider}").verify(
-        body, headers, secrets, now
-    )
-    return notice
+    return import_module(f"conversion_relay.payments.{provider}")

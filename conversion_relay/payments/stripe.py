@@ -1,140 +1,86 @@
 """Stripe: https://docs.stripe.com/webhooks#verify-manually and https://docs.stripe.com/currencies
 
 `Stripe-Signature: t=1492774577,v1=5257a8...[,v1=...]`; what is signed is `t + "." + body`, the secret is used as it is.
+
+One payment has many notices. A checkout session that is paid comes with `payment_intent.succeeded`, `charge.succeeded`
+and perhaps `invoice.paid`, each with another id, in any order, and none of the others names the shop's order. Whoever
+counted two of these kinds would count one payment twice. So a shop says with STRIPE_PAYMENTS which kinds are its own,
+and the others are answered and not counted:
+- `checkout` (the default): sessions of Checkout and payment links. The first invoice of a subscription is theirs, too.
+- `payment_intent`: a site that confirms payments itself (Elements, mobile).
+- `invoice`: invoices that no checkout opened: sent by hand, or the first of a subscription made through the API.
+- `refund` (the default) or `charge`: `refund.created` and its updates, or `charge.refunded`.
+Renewals, trials and lost disputes have one kind of notice each and are always read.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
-import msgspec
+from conversion_relay.payments.notice import Ask, Ignored, Mode, Notice
+from conversion_relay.payments.options import NO_OPTIONS, Options
+from conversion_relay.payments.reading import at, document_of, seconds, text
+from conversion_relay.payments.signature import MOST_SIGNATURES, check_time, malformed, missing, signed_in, wrong
+from conversion_relay.payments.stripe_objects import EXPONENTS, StripeEvent
 
-from conversion_relay.errors import InvalidEvent, SignatureError
-from conversion_relay.intake.reading import wrong_shape
-from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
-from conversion_relay.payments.payment import Ignored, Payment, Unpaid
-from conversion_relay.payments.signature import TOLERANCE_SECONDS, is_signed
-
-HEADER = "stripe-signature"
-COMPLETED = "checkout.session.completed"
-PAID_LATER = "checkout.session.async_payment_succeeded"
-# Where Stripe's unit differs from ISO 4217's: ISK and UGX are kept at two digits for compatibility, MGA has none.
-_STRIPE_EXPONENTS = {
-    **CURRENCY_EXPONENTS,
-    "ISK": 2,
-    "UGX": 2,
-    "MGA": 0,
-    "IQD": 2,
-    "LYD": 2,
-    "CLF": 2,
-    "UYW": 2,
-    "UYI": 2,
-}
+__all__ = ["EXPONENTS", "HEADER", "read", "read_answer", "verify"]
+HEADER, SETTING = "stripe-signature", "STRIPE_WEBHOOK_SECRET"
 
 
-class _Customer(msgspec.Struct):
-    email: str | None = None
-    phone: str | None = None
-    name: str | None = None
-
-
-class _Session(msgspec.Struct):
-    payment_status: str
-    id: str = ""
-    amount_total: int | None = None
-    currency: str | None = None
-    client_reference_id: str | None = None
-    customer_details: _Customer | None = None
-
-
-class _Data(msgspec.Struct):
-    object: msgspec.Raw
-
-
-class _Event(msgspec.Struct):
-    type: str
-    data: _Data
-    id: str = ""
-    created: int | None = None
-    livemode: bool = True
-
-
-def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float) -> Payment | Ignored | Unpaid:
-    """`headers` with lower-case names; `secrets`: all that are valid now; `now` in Unix seconds.
-
-    Raises SignatureError when the bytes are not Stripe's, InvalidEvent (with the field's path) when they are and make
-    no sense. A session that is not paid is `Unpaid`, an event about something else `Ignored`.
-    """
-    _check_signature(body, headers.get(HEADER), secrets, now)
-    event: _Event = _decode(body, _event_decoder, "")
-    if event.type not in (COMPLETED, PAID_LATER):
-        return Ignored(event.type)
-    session: _Session = _decode(bytes(event.data.object), _session_decoder, "data.object")
-    if session.payment_status != "paid":
-        return Unpaid(session.payment_status)
-    return _payment(event, session, now)
-
-
-def minor_unit(currency: str) -> int | None:
-    """Digits behind the point in Stripe's amounts; None for what is no currency.
-
-    >>> minor_unit("USD"), minor_unit("JPY"), minor_unit("KWD"), minor_unit("XYZ")
-    (2, 0, 3, None)
-    """
-    return _STRIPE_EXPONENTS.get(currency)
-
-
-def _check_signature(body: bytes, header: str | None, secrets: Sequence[str], now: float) -> None:
+def verify(raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float) -> Mode:
+    """`headers` with lower-case names; `secrets`: all that are valid now; `now` in Unix seconds. Raises SignatureError
+    when the bytes are not Stripe's."""
+    header = headers.get(HEADER)
     if not header:
-        raise SignatureError("signature_missing", HEADER, "the Stripe-Signature header is missing")
+        raise missing(HEADER)
     parts = [part.strip().partition("=") for part in header.split(",")]
     times = [value for name, _, value in parts if name == "t"]
     signatures = [value for name, _, value in parts if name == "v1"]
     if len(times) != 1 or not re.fullmatch(r"[0-9]{1,12}", times[0], re.ASCII) or not signatures:
-        raise SignatureError("signature_malformed", HEADER, "expected t=<unix seconds>,v1=<hex>")
-    if not is_signed(times[0].encode() + b"." + body, signatures[:16], secrets):
-        raise SignatureError(
-            "signature_wrong", HEADER, "the signature is not of this body; check STRIPE_WEBHOOK_SECRET"
-        )
-    if abs(now - int(times[0])) > TOLERANCE_SECONDS:
-        raise SignatureError("signature_too_old", HEADER, f"signed more than {TOLERANCE_SECONDS} seconds from now")
+        raise malformed(HEADER, "t=<unix seconds>,v1=<hex>")
+    mode = signed_in(times[0].encode() + b"." + raw, signatures[:MOST_SIGNATURES], secrets)
+    if mode is None:
+        raise wrong(HEADER, SETTING)
+    check_time(times[0], now, HEADER)
+    return mode
 
 
-def _payment(event: _Event, session: _Session, now: float) -> Payment:
-    currency = (session.currency or "").upper()
-    digits = minor_unit(currency)
-    if digits is None:
-        raise InvalidEvent("not_a_currency", "data.object.currency", "expected a currency of ISO 4217")
-    amount = session.amount_total
-    if amount is None or not 0 <= amount < 10**12:
-        raise InvalidEvent(
-            "not_an_amount", "data.object.amount_total", "expected an amount in the currency's minor unit"
-        )
-    customer = session.customer_details or _Customer()
-    return Payment(
-        provider="stripe",
-        webhook_id=event.id,
-        payment_id=session.id,
-        reference=session.client_reference_id or None,
-        amount=Decimal(amount).scaleb(-digits),
-        currency=currency,
-        paid_at=int(now) if event.created is None else event.created,
-        email=customer.email,
-        phone=customer.phone,
-        name=customer.name,
-        livemode=event.livemode,
-    )
+def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
+    """What the notice says; `type` before everything else. Raises InvalidEvent for bytes that are no JSON object."""
+    return read_event(document_of(raw), options)
 
 
-def _decode(body: bytes, decoder: "msgspec.json.Decoder[Any]", path: str) -> Any:
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        found = wrong_shape(error, path)
-        raise InvalidEvent(found.reason, found.field, found.message) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise InvalidEvent("unreadable", path or "body", "the body is not valid JSON in UTF-8") from None
+def read_event(event: dict[str, Any], options: Options = NO_OPTIONS) -> Notice:
+    what = text(event, "type") or ""
+    if event.get("object") == "v2.core.event":
+        return _thin(event, what)
+    mode: Mode = "test" if event.get("livemode") is False else "live"
+    thing = at(event, "data.object")
+    if not isinstance(thing, dict):
+        return Ignored("other_type" if what else "no_type", what, mode)
+    return StripeEvent(event, thing, what, mode, options).read()
 
 
-_event_decoder, _session_decoder = msgspec.json.Decoder(_Event), msgspec.json.Decoder(_Session)
+def read_answer(ask: Ask, raw: bytes, options: Options = NO_OPTIONS) -> Notice:
+    """The object that a thin event named, as if a snapshot had brought it."""
+    event = {"id": ask.webhook_id, "type": ask.what, "created": ask.at, "livemode": ask.mode == "live"}
+    return read_event({**event, "data": {"object": document_of(raw)}}, options)
+
+
+def _thin(event: dict[str, Any], what: str) -> Notice:
+    """https://docs.stripe.com/webhooks#thin-events: the notice names the object, and the API has it."""
+    mode: Mode = "test" if event.get("livemode") is False else "live"
+    snapshot = what.removeprefix("v1.")
+    if snapshot == what or snapshot.partition(".")[0] not in (
+        "checkout",
+        "invoice",
+        "refund",
+        "payment_intent",
+        "charge",
+    ):
+        return Ignored("other_type", what, mode)
+    path = text(event, "related_object.url") or ""
+    if not re.fullmatch(r"/v1(?:/[a-z_]{1,40}){1,2}/[A-Za-z0-9_]{1,255}", path, re.ASCII):
+        return Ignored("odd_shape", what, mode)
+    moment = seconds(event, "created")
+    return Ask(provider="stripe", path=path, what=snapshot, webhook_id=text(event, "id") or "", at=moment, mode=mode)

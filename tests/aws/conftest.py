@@ -46,9 +46,9 @@ class Deployment:
         assert status == 200, answer
         return answer["registration_id"]
 
-    def pay(self, registration_id: str, **session: object) -> tuple[int, dict]:
+    def pay(self, registration_id: str, path: str = "/payment-webhook", **session: object) -> tuple[int, dict]:
         body, signature = signed(registration_id, **session)
-        return self.post("/payment-webhook", body, Stripe_Signature=signature, content_type="application/json")
+        return self.post(path, body, Stripe_Signature=signature, content_type="application/json")
 
     def depth(self, queue: str) -> int:
         names = [f"ApproximateNumberOfMessages{suffix}" for suffix in ("", "NotVisible", "Delayed")]

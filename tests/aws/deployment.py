@@ -13,6 +13,7 @@ ROUTES = {
     "/register": "registration-handler",
     "/contact": "contact-handler",
     "/payment-webhook": "payment-webhook",
+    "/webhooks/stripe": "payment-webhook",
     "/view-content": "view-content-handler",
 }
 TOKEN = "EAAaws-canary-token"
@@ -53,7 +54,7 @@ def deploy(aws: StandIn, graph_url: str, **environment: str) -> None:
         **environment,
     }
     aws.client("sesv2").create_email_identity(EmailIdentity="courses.example")
-    for name in (*ROUTES.values(), "deliver-handler"):
+    for name in dict.fromkeys((*ROUTES.values(), "deliver-handler")):
         more = {"META_ACCESS_TOKEN_SECRET_ARN": secret} if name == "deliver-handler" else {}
         aws.client("lambda").create_function(
             FunctionName=name,

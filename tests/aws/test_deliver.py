@@ -216,10 +216,11 @@ def test_bytes_that_changed_on_the_way_are_not_sent(aws):
     assert aws.dead()[0]["MessageAttributes"]["reason"]["StringValue"] == "corrupt"
 
 
-def test_a_purchase_that_meta_has_is_not_sent_again_however_late(aws):
+@pytest.mark.parametrize("name", ["Purchase", "Subscribe", "StartTrial"])
+def test_a_purchase_that_meta_has_is_not_sent_again_however_late(aws, name):
     clock = [NOW]
     delivery = function(aws, taken, lambda: clock[0])
-    purchase = kept("p", "Purchase", expires_in=7 * 24 * HOUR)
+    purchase = kept("p", name, expires_in=7 * 24 * HOUR)
     delivery.handle({"Records": [record(purchase), record(purchase, number=2)]})
     clock[0] += 72 * HOUR
     assert failures(delivery.handle({"Records": [record(purchase)]})) == []

@@ -78,15 +78,16 @@ def test_one_poison_event_and_an_outage_cost_nobody_else_anything(here):
     here.aws.client("sqs").purge_queue(QueueUrl=here.url("events-dead"))
 
 
-def test_fifty_deliveries_of_one_webhook_at_once_are_one_purchase(here):
-    registration_id = here.register("fifty@example.com")
+def test_a_hundred_deliveries_of_one_webhook_at_once_by_both_routes_are_one_purchase(here):
+    registration_id = here.register("hundred@example.com")
 
-    def pay(_: int) -> bool:
+    def pay(n: int) -> bool:
         """As Stripe does: what is not answered with 200 comes again. A busy machine may end a function."""
-        return any(here.pay(registration_id)[0] == 200 for _ in range(10))
+        path = ("/payment-webhook", "/webhooks/stripe")[n % 2]
+        return any(here.pay(registration_id, path)[0] == 200 for _ in range(10))
 
     with ThreadPoolExecutor(16) as threads:
-        assert all(threads.map(pay, range(50)))
+        assert all(threads.map(pay, range(100)))
 
     def settled() -> bool:
         here.aws.let_minutes_pass("events")

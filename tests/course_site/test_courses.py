@@ -19,11 +19,11 @@ def test_a_course_of_the_demo_can_be_shown_and_paid(course):
 
 @pytest.mark.parametrize(("course", "amount"), [("watercolour", 29_999), ("sourdough", 14_900), ("kintsugi", 12_000)])
 def test_stripe_would_be_asked_for_the_currencys_smallest_unit(course, amount):
-    assert minor_units(COURSES[course].price) == amount
+    assert minor_units(COURSES[course].price, COURSES[course].currency) == amount
 
 
 def test_a_price_is_never_rounded():
-    assert minor_units(Decimal("0.01")) == 1 and minor_units(Decimal("1.10")) == 110
+    assert minor_units(Decimal("0.01"), "EUR") == 1 and minor_units(Decimal("1.1"), "EUR") == 110
 
 
 def test_without_courses_of_its_own_a_deployment_takes_every_id():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from conversion_relay import SettingsError
+from conversion_relay import Settings, SettingsError
 from conversion_relay.aws import AwsUnreachable
 from conversion_relay.course_site.on_aws import open_site
 from conversion_relay.course_site.on_lambda import answer, is_test_document
@@ -109,3 +109,12 @@ def test_a_method_that_no_route_has_is_a_405(site):
     context = {"http": {"method": "GET", "sourceIp": "8.8.4.4"}}
     assert answer(HTTP | {"requestContext": context}, CourseSite.register, lambda: site)["statusCode"] == 405
     assert count(site) == 0
+
+
+def test_behind_cloudfront_a_load_balancer_sees_the_edge_and_the_visitor_is_before_it(site, environment):
+    environment["RELAY_TRUSTED_PROXIES"] = "130.176.0.0/17"
+    site.shop.relay.settings = Settings.from_env(environment)
+    headers = LOAD_BALANCER["headers"] | {"x-forwarded-for": "6.6.6.6, 8.8.4.4, 130.176.1.1"}
+    assert answer(LOAD_BALANCER | {"headers": headers}, CourseSite.register, lambda: site)["statusCode"] == 200
+    (sealed,) = stored(site).values()
+    assert sealed["user_data"]["client_ip_address"] == "8.8.4.4"

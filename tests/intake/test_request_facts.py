@@ -33,6 +33,9 @@ VISITOR, FBP = "198.51.100.7", "fb.1.1596403881668.1116446470"
         ("127.0.0.1", VISITOR, VISITOR),
         ("127.0.0.2", VISITOR, "127.0.0.2"),
         (None, VISITOR, None),
+        (f"{VISITOR}:24254", "6.6.6.6", VISITOR),
+        ("10.0.0.5:24254", VISITOR, VISITOR),
+        ("[fd12::1]:24254", VISITOR, VISITOR),
         ("unix:/run/relay.sock", VISITOR, "unix:/run/relay.sock"),
     ],
 )
@@ -147,3 +150,21 @@ def test_names_of_headers_may_have_any_case_as_frameworks_hand_them_over():
         True,
         VISITOR,
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "peer", "expected"),
+    [
+        ("cf-connecting-ip", VISITOR, "10.0.0.5", VISITOR),
+        ("cf-connecting-ip", "2606:4700::1111", "10.0.0.5", "2606:4700::1111"),
+        ("cloudfront-viewer-address", f"{VISITOR}:46532", "10.0.0.5", VISITOR),
+        ("cloudfront-viewer-address", "2606:4700::1111:46532", "10.0.0.5:443", "2606:4700::1111"),
+        ("cf-connecting-ip", VISITOR, "203.0.113.9", "203.0.113.9"),
+        ("cf-connecting-ip", "é", "10.0.0.5", "8.8.4.4"),
+        ("cf-connecting-ip", "", "10.0.0.5", "8.8.4.4"),
+        ("", VISITOR, "10.0.0.5", "8.8.4.4"),
+    ],
+)
+def test_a_header_of_the_viewer_is_read_from_trusted_peers_alone(name, told, peer, expected):
+    headers = {name or "cf-connecting-ip": told, "x-forwarded-for": "8.8.4.4"}
+    assert request_facts(headers, peer, OURS, viewer_header=name).client_ip_address == expected

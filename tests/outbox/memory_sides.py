@@ -37,7 +37,7 @@ class MemorySides:
         self.count(name, **({"both": 1, "server_only": -1} if name in self.ledger else {"browser_only": 1}))
 
     def prune_sides(self, now: float) -> int:
-        visits = [key for key, (seen_at, _) in self.visits.items() if seen_at < now - 7 * DAY]
+        visits = [key for key, (seen_at, visit) in self.visits.items() if seen_at < now - kept_days(visit) * DAY]
         pixel = [name for name, at in self.pixel.items() if at < now - 8 * DAY and name not in self.ledger]
         for key in visits:
             del self.visits[key]
@@ -54,6 +54,10 @@ class MemorySides:
             self.pixel = {name: at for name, at in self.pixel.items() if digest not in name[2]}
 
 
+def kept_days(visit: Visit) -> int:
+    return 90 if visit.for_long else 7
+
+
 class SidesVerbs:
     store: Any
 
@@ -65,7 +69,7 @@ class SidesVerbs:
 
     def visitor(self, key: str, now: float) -> Visit | None:
         seen_at, visit = self.store.visits.get(key, (0.0, None))
-        return visit if seen_at >= now - 7 * DAY else None
+        return visit if visit and seen_at >= now - kept_days(visit) * DAY else None
 
     def has_visitors(self) -> bool:
         return bool(self.store.visits)

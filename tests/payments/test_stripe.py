@@ -1,36 +1,20 @@
-"""Stripe's signature over the raw bytes, against Stripe's own library; and what was paid, in its currency's unit."""
+"""Stripe's signature over the raw bytes, against Stripe's own library."""
 
 import json
-from decimal import Decimal
 
 import pytest
 import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversion_relay.errors import InvalidEvent, SignatureError
-from conversion_relay.payments import Ignored, Payment, Unpaid
+from conversion_relay.errors import SignatureError
 from conversion_relay.payments.stripe import HEADER, verify
 from tests.payments.signing import stripe_header as sign
 
 NOW, SECRET = 1_795_435_200, "whsec_test"
-
-
-def body(kind: str = "checkout.session.completed", **session) -> bytes:
-    paid = {
-        "id": "cs_1",
-        "payment_status": "paid",
-        "amount_total": 29999,
-        "currency": "usd",
-        "client_reference_id": "r1",
-    }
-    return json.dumps(
-        {"id": "evt_1", "type": kind, "created": NOW - 5, "data": {"object": paid | session}}, indent=2
-    ).encode()
-
-
-def read(payload: bytes, header: str | None = None, now: float = NOW, secrets=(SECRET,)):
-    return verify(payload, {HEADER: sign(payload, SECRET, NOW) if header is None else header}, secrets, now)
+BODY = json.dumps({"id": "evt_1", "type": "checkout.session.completed", "data": {"object": {}}}, indent=2).encode()
+SIGNED = sign(BODY, SECRET, NOW)
+DIGEST = SIGNED.partition("v1=")[2]
 
 
 def theirs(payload: bytes, header: str) -> bool:
@@ -44,11 +28,9 @@ def theirs(payload: bytes, header: str) -> bool:
 
 def ours(payload: bytes, header: str) -> bool:
     try:
-        read(payload, header)
+        verify(payload, {HEADER: header}, [SECRET], NOW)
     except SignatureError:
         return False
-    except InvalidEvent:
-        return True  # the signature is right; the body makes no sense
     return True
 
 
@@ -60,50 +42,14 @@ def test_a_signature_is_taken_here_when_stripes_own_library_takes_it(payload, se
     assert ours(raw, header) is theirs(raw, header) is (secret == SECRET and not cut)
 
 
-def test_a_paid_session_is_a_payment():
-    payment = read(body())
-    assert isinstance(payment, Payment)
-    assert (payment.reference, payment.amount, payment.currency, payment.paid_at) == (
-        "r1",
-        Decimal("299.99"),
-        "USD",
-        NOW - 5,
-    )
-    assert "customer" not in repr(payment)
-
-
-@pytest.mark.parametrize(
-    ("currency", "amount_total", "amount"),
-    [("jpy", 12000, "12000"), ("krw", 5, "5"), ("kwd", 1234, "1.234"), ("isk", 500, "5.00"), ("ugx", 500, "5.00"),
-     ("eur", 1, "0.01"), ("mga", 300, "300")],
-)  # fmt: skip
-def test_the_amount_is_in_the_currencys_own_minor_unit(currency, amount_total, amount):
-    payment = read(body(currency=currency, amount_total=amount_total))
-    assert payment.amount == Decimal(amount)
-
-
-def test_money_that_comes_later_is_a_payment_too():
-    assert isinstance(read(body("checkout.session.async_payment_succeeded")), Payment)
-
-
-@pytest.mark.parametrize("status", ["unpaid", "no_payment_required", "whatever"])
-def test_a_session_that_is_not_paid_is_none(status):
-    assert read(body(payment_status=status)) == Unpaid(status)
-
-
-def test_other_events_are_ignored():
-    assert read(body("invoice.paid")) == Ignored("invoice.paid")
-
-
 def test_any_of_several_secrets_and_any_of_several_signatures_will_do():
-    good = sign(body(), SECRET, NOW)
-    assert isinstance(read(body(), secrets=("whsec_new", SECRET)), Payment)
-    assert isinstance(read(body(), good.replace("v1=", f"v1={'0' * 64},v1=")), Payment)
-    assert isinstance(read(body(), f"{good},v0=ffff"), Payment)
+    assert verify(BODY, {HEADER: SIGNED}, ["whsec_new", SECRET], NOW) == "live"
+    assert ours(BODY, SIGNED.replace("v1=", f"v1={'0' * 64},v1="))
+    assert ours(BODY, f"{SIGNED},v0=ffff")
 
 
-SIGNED = sign(body(), SECRET, NOW)
-DIGEST = SIGNED.partition("v1=")[2]
+def test_the_secret_of_a_sandbox_makes_a_test_of_what_it_signed():
+    assert verify(BODY, {HEADER: SIGNED}, ["whsec_live", f"test:{SECRET}"], NOW) == "test"
 
 
 @pytest.mark.parametrize(
@@ -114,6 +60,7 @@ DIGEST = SIGNED.partition("v1=")[2]
         (f"t={NOW}", "signature_malformed"),
         (f"v1={DIGEST}", "signature_malformed"),
         (f"t={NOW},t={NOW},v1={DIGEST}", "signature_malformed"),
+        (f"{SIGNED}, {SIGNED}", "signature_malformed"),
         (f"t={NOW},v1={'0' * 64}", "signature_wrong"),
         (f"t={NOW + 1},v1={DIGEST}", "signature_wrong"),
         (f"t={NOW},v1={DIGEST[:-1]}", "signature_wrong"),
@@ -122,53 +69,33 @@ DIGEST = SIGNED.partition("v1=")[2]
         (f"t={NOW},v1=é", "signature_wrong"),
         (f"t={NOW},v1=" + ",v1=" * 10_000, "signature_wrong"),
         ("t=١٢٣,v1=00", "signature_malformed"),
+        (f"t=1_2,v1={DIGEST}", "signature_malformed"),
+        (f"t={'9' * 400},v1={DIGEST}", "signature_malformed"),
+        (f"t=²,v1={DIGEST}", "signature_malformed"),
         ("=,=,=", "signature_malformed"),
     ],
-    ids=range(14),
+    ids=range(18),
 )
 def test_a_forged_or_missing_signature_is_refused_and_never_crashes(header, reason):
     with pytest.raises(SignatureError) as refused:
-        read(body(), header)
+        verify(BODY, {HEADER: header}, [SECRET], NOW)
     assert refused.value.reason == reason
     assert SECRET not in str(refused.value) and DIGEST not in str(refused.value)
 
 
 def test_a_byte_changed_is_a_byte_too_many():
     with pytest.raises(SignatureError, match="not of this body"):
-        verify(body() + b" ", {HEADER: SIGNED}, [SECRET], NOW)
+        verify(BODY + b" ", {HEADER: SIGNED}, [SECRET], NOW)
 
 
 @pytest.mark.parametrize("skew", [-301, 301])
 def test_an_old_signature_is_a_replay(skew):
     with pytest.raises(SignatureError) as refused:
-        read(body(), SIGNED, now=NOW + skew)
+        verify(BODY, {HEADER: SIGNED}, [SECRET], NOW + skew)
     assert refused.value.reason == "signature_too_old"
 
 
 def test_without_a_secret_nothing_is_genuine():
-    with pytest.raises(SignatureError):
-        verify(body(), {HEADER: sign(body(), "", NOW)}, [], NOW)
-
-
-@pytest.mark.parametrize(
-    ("payload", "field"),
-    [
-        (b"{", "body"),
-        (b"[]", "body"),
-        (b"{}", "type"),
-        (b'{"type": "checkout.session.completed"}', "data"),
-        (b'{"type": "checkout.session.completed", "data": {}}', "data.object"),
-        (b'{"type": "checkout.session.completed", "data": {"object": 5}}', "data.object"),
-        (b'{"type": "checkout.session.completed", "data": {"object": {}}}', "data.object.payment_status"),
-        (body(amount_total=None), "data.object.amount_total"),
-        (body(amount_total=-1), "data.object.amount_total"),
-        (body(amount_total="299"), "data.object.amount_total"),
-        (body(currency="zzz"), "data.object.currency"),
-        (body(currency=None), "data.object.currency"),
-    ],
-    ids=range(12),
-)
-def test_a_genuine_body_that_makes_no_sense_names_the_field(payload, field):
-    with pytest.raises(InvalidEvent) as invalid:
-        read(payload, sign(payload, SECRET, NOW))
-    assert invalid.value.field == field
+    for secrets in ([], [""], ["test:"]):
+        with pytest.raises(SignatureError):
+            verify(BODY, {HEADER: sign(BODY, "", NOW)}, secrets, NOW)

@@ -29,6 +29,34 @@ TOKEN, STRIPE_SECRET = "EAAterraform-canary-token", "whsec_terraform_canary"
 OVERRIDE = 'provider "aws" {\n  max_retries = 1\n}\n'
 """An action that the stand-in lacks is an error at once, not after 25 tries."""
 
+CHOICES = {
+    "trusted_proxies": ["130.176.0.0/17"],
+    "viewer_header": "CloudFront-Viewer-Address",
+    "consent": "limited_data_use",
+    "gpc": "ignore",
+    "public_events": ["ViewContent", "Contact", "CompleteRegistration"],
+    "held_events": ["Purchase", "Subscribe"],
+    "variants": True,
+    "meta_test_event_code": "TEST1",
+    "test_payments": "test_code",
+    "subscriptions": "Subscribe",
+    "renewals": "ignore",
+    "free_orders": "send",
+    "stripe_payments": ["checkout", "invoice"],
+    "stripe_order_key": ["client_reference_id", "metadata.registration_id"],
+    "log_format": "text",
+    "reserved_concurrency": 20,
+    "default_country": "DE",
+    "throttle_rate": 60,
+    "throttle_burst": 120,
+    "log_retention_days": 7,
+    "most_deliveries": 3,
+    "alarm_email": "ops@courses.example",
+    "silence_hours": 6,
+    "tags": {"team": "courses"},
+}
+"""None is the default of its variable."""
+
 
 def main() -> None:
     meta = Server(create_app(), "127.0.0.1", 0)
@@ -59,6 +87,7 @@ class Terraform:
             "mail_from": "site@courses.example",
             "mail_to": "team@courses.example",
             "allowed_origins": ["https://courses.example"],
+            **CHOICES,
         }
         self.env = {
             "PATH": os.environ["PATH"],

@@ -56,7 +56,7 @@ SITE = {"queue an event"}
 MAY = {
     "view-content-handler": SITE,
     "contact-handler": SITE | {"mail as the site"},
-    "registration-handler": SITE | {"write a registration"},
+    "registration-handler": SITE | {"write a registration", "read a registration"},
     "payment-webhook": SITE
     | {"read a registration", "find a registration", "mark a registration", "read Stripe's secret"},
     "deliver-handler": SITE

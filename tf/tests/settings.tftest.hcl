@@ -51,8 +51,8 @@ run "the_seeds_defaults" {
     error_message = "the pixel of the seed is the default"
   }
   assert {
-    condition     = length(aws_lambda_function.function) == 5 && length(aws_apigatewayv2_route.route) == 4
-    error_message = "five functions, four routes"
+    condition     = length(aws_lambda_function.function) == 5 && length(aws_apigatewayv2_route.route) == 5
+    error_message = "five functions, five routes"
   }
   assert {
     condition     = alltrue([for f in aws_lambda_function.function : !contains(keys(f.environment[0].variables), "META_ACCESS_TOKEN")])
@@ -91,6 +91,45 @@ run "origins_and_silence" {
   }
 }
 
+run "every_setting_but_the_default" {
+  command = plan
+  variables {
+    trusted_proxies      = ["130.176.0.0/17", "10.0.0.0/8"]
+    viewer_header        = "CloudFront-Viewer-Address"
+    consent              = "withhold"
+    gpc                  = "ignore"
+    public_events        = ["PageView", "Lead"]
+    held_events          = ["Purchase", "Subscribe"]
+    variants             = true
+    test_payments        = "test_code"
+    meta_test_event_code = "TEST1"
+    subscriptions        = "Subscribe"
+    renewals             = "ignore"
+    free_orders          = "send"
+    stripe_payments      = ["checkout", "invoice"]
+    stripe_order_key     = ["metadata.registration_id"]
+    log_format           = "text"
+    reserved_concurrency = 20
+  }
+
+  assert {
+    condition = alltrue([
+      for name, value in {
+        RELAY_TRUSTED_PROXIES = "130.176.0.0/17,10.0.0.0/8", RELAY_VIEWER_HEADER = "CloudFront-Viewer-Address",
+        RELAY_CONSENT         = "withhold", RELAY_GPC = "ignore", RELAY_PUBLIC_EVENTS = "PageView,Lead",
+        RELAY_HOLD_LATE       = "Purchase,Subscribe", RELAY_VARIANTS = "true", RELAY_TEST_PAYMENTS = "test_code",
+        RELAY_SUBSCRIPTIONS   = "Subscribe", RELAY_RENEWALS = "ignore", RELAY_FREE_ORDERS = "send",
+        STRIPE_PAYMENTS       = "checkout,invoice", STRIPE_ORDER_KEY = "metadata.registration_id", RELAY_LOG_FORMAT = "text",
+      } : aws_lambda_function.function["payment-webhook"].environment[0].variables[name] == value
+    ])
+    error_message = "every variable reaches the functions under the name of its setting"
+  }
+  assert {
+    condition     = aws_lambda_function.function["payment-webhook"].reserved_concurrent_executions == 20 && aws_lambda_function.function["deliver-handler"].reserved_concurrent_executions == -1
+    error_message = "who takes requests has the reservation"
+  }
+}
+
 run "the_token_in_a_parameter" {
   command = plan
   variables {
@@ -112,10 +151,17 @@ run "what_is_malformed_is_refused" {
     allowed_origins    = ["https://*.example"]
     log_retention_days = 15
     architecture       = "sparc"
+    trusted_proxies    = ["10.0.0.0"]
+    consent            = "ask"
+    gpc                = "obey"
+    test_payments      = "yes"
+    stripe_payments    = ["everything"]
+    viewer_header      = "X Y"
   }
 
   expect_failures = [
     var.meta_access_token, var.meta_pixel_id, var.graph_api_url, var.allowed_origins, var.log_retention_days, var.architecture,
+    var.trusted_proxies, var.consent, var.gpc, var.test_payments, var.stripe_payments, var.viewer_header,
   ]
 }
 

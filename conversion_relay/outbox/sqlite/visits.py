@@ -1,4 +1,4 @@
-"""Who was seen under which order's id, in the SQLite outbox: one row each, for seven days."""
+"""Who was seen under which order's id, in the SQLite outbox: one row each, for 7 days, or 90 (`Visit.for_long`)."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,8 @@ from conversion_relay.outbox.sqlite.look import Read
 
 VISITOR_SECONDS = 7 * 86_400
 """As long as Meta takes an event after it happened."""
+LONG_SECONDS = 90 * 86_400
+"""As long as Meta counts a click."""
 PRUNED_AT_ONCE = 5_000
 
 
@@ -17,9 +19,18 @@ def remember(db: apsw.Connection, key: str, visit: Visit, now: float) -> None:
     """The time stays the first one's, so that nobody is kept longer by calling again."""
     known = find(lambda sql, values: db.execute(sql, values).fetchall(), key, now)
     if known is None:
-        db.execute("INSERT OR REPLACE INTO visitor VALUES (?, ?, ?)", (key, _encode(visit), now))
+        db.execute("INSERT OR REPLACE INTO visitor VALUES (?, ?, ?)", (key, _encode(visit), now + _longer(visit)))
     elif (filled := known.filled_from(visit)) != known:
-        db.execute("UPDATE visitor SET document = ? WHERE key = ?", (_encode(filled), key))
+        longer = _longer(filled) - _longer(known)
+        db.execute(
+            "UPDATE visitor SET document = ?, seen_at = seen_at + ? WHERE key = ?", (_encode(filled), longer, key)
+        )
+
+
+def _longer(visit: Visit) -> int:
+    """Whoever is kept for 90 days is written down as seen that much later: then one comparison tells who is too old,
+    and dropping them looks at nobody else."""
+    return LONG_SECONDS - VISITOR_SECONDS if visit.for_long else 0
 
 
 def find(read: Read, key: str, now: float) -> Visit | None:

@@ -22,6 +22,20 @@ class VisitsSuite(Backend):
         assert again.visitor("order-1", NOW) is None, "it was dropped"
         again.close()
 
+    def test_who_agreed_is_known_for_ninety_days_from_the_first_call(self, outbox):
+        agreed = Visit(fbp="fb.1.1.1", consent="granted", for_long=True)
+        outbox.remember_visitor("silent", Visit(fbp="fb.1.1.1"), NOW)
+        outbox.remember_visitor("agreed", agreed, NOW)
+        outbox.remember_visitor("later", Visit(fbp="fb.1.1.1"), NOW)
+        outbox.remember_visitor("later", agreed, NOW + 2 * DAY)
+        outbox.remember_visitor("agreed", agreed, NOW + 80 * DAY)
+        known = {key: outbox.visitor(key, NOW + 89 * DAY) is not None for key in ("silent", "agreed", "later")}
+        assert known == {"silent": False, "agreed": True, "later": True}
+        while outbox.prune(NOW + 89 * DAY):
+            pass
+        assert outbox.visitor("silent", NOW) is None and outbox.visitor("agreed", NOW + 89 * DAY) == agreed
+        assert outbox.visitor("agreed", NOW + 91 * DAY) is outbox.visitor("later", NOW + 91 * DAY) is None
+
     def test_what_was_remembered_first_stays_and_only_what_was_missing_is_filled_in(self, outbox):
         outbox.remember_visitor("o", Visit(client_ip_address="8.8.4.4", fbp="fb.1.1.1"), NOW)
         outbox.remember_visitor("o", Visit(client_ip_address="9.9.9.9", fbp="fb.1.2.2", fbc="fb.1.1.AbC"), NOW + DAY)

@@ -1,0 +1,62 @@
+"""Signs a sample as its provider would, so that an endpoint can be tried without the provider."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+
+from conversion_relay.errors import SettingsError
+from conversion_relay.payments.signature import mode_of
+from conversion_relay.payments.sources import Source
+from conversion_relay.payments.standard import key_of
+
+HEX = {
+    "lemonsqueezy": "x-signature",
+    "razorpay": "x-razorpay-signature",
+    "mollie": "x-mollie-signature",
+}
+BASE64 = {"shopify": "x-shopify-hmac-sha256", "woocommerce": "x-wc-webhook-signature"}
+Digest = Callable[[bytes], bytes]
+
+
+def signed_headers(provider: str, raw: bytes, secret: str, now: int) -> dict[str, str]:
+    """Headers with a signature over these bytes. `secret`: as in the settings. `now` in Unix seconds."""
+    text = mode_of(secret)[1]
+    if provider in HEX:
+        return {HEX[provider]: _digest(text.encode(), raw).hex()}
+    if provider in BASE64:
+        return {BASE64[provider]: base64.b64encode(_digest(text.encode(), raw)).decode()}
+    if provider == "stripe":
+        return {"stripe-signature": f"t={now},v1={_digest(text.encode(), b'%d.' % now + raw).hex()}"}
+    if provider == "paddle":
+        return {"paddle-signature": f"ts={now};h1={_digest(text.encode(), b'%d:' % now + raw).hex()}"}
+    if provider == "square":
+        url, _, key = text.rpartition(" ")
+        digest = _digest(key.encode(), url.encode() + raw)
+        return {"x-square-hmacsha256-signature": base64.b64encode(digest).decode()}
+    if provider == "standard":
+        return _standard(raw, text, now)
+    raise SettingsError(f"{provider}: only PayPal holds the key that signs; use the simulator on its developer pages")
+
+
+def of_source(source: Source, raw: bytes, secret: str, now: int) -> dict[str, str]:
+    """The same for a sender that the TOML file describes."""
+    text = mode_of(secret)[1]
+    if source.scheme == "standard":
+        return _standard(raw, text, now)
+    signed = b"%d." % now + raw if source.time_header else raw
+    digest = hmac.new(text.encode(), signed, source.algorithm).digest()
+    written = digest.hex() if source.encoding == "hex" else base64.b64encode(digest).decode()
+    times = {source.time_header: str(now)} if source.time_header else {}
+    return {source.header: source.prefix + written, **times}
+
+
+def _standard(raw: bytes, secret: str, now: int) -> dict[str, str]:
+    name = f"msg_{hashlib.sha256(raw).hexdigest()[:24]}"
+    digest = _digest(key_of(secret) or b"", f"{name}.{now}.".encode() + raw)
+    signature = f"v1,{base64.b64encode(digest).decode()}"
+    return {"webhook-id": name, "webhook-timestamp": str(now), "webhook-signature": signature}
+
+
+def _digest(key: bytes, message: bytes) -> bytes:
+    return hmac.new(key, message, hashlib.sha256).digest()

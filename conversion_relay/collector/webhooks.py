@@ -1,0 +1,38 @@
+"""POST /webhooks/{provider}: a payment provider's notice. Neither key nor origin: the signature says who it is."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from conversion_relay.collector.body import receive_body
+from conversion_relay.collector.door import headers_of
+from conversion_relay.collector.reply import HttpError, Receive, Send, respond, written
+from conversion_relay.webhooks import MOST_BYTES, WebhookAnswer, Webhooks
+
+PREFIX = "/webhooks/"
+
+
+class WebhooksEndpoint:
+    """Plain ASGI: the bytes must come as they were sent, and nothing else is asked of the request."""
+
+    def __init__(self, webhooks: Webhooks) -> None:
+        self._webhooks = webhooks
+
+    async def serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        try:
+            said = await self._answer(scope, receive)
+        except HttpError as error:
+            answer = written(error)
+            await respond(send, answer.status, answer.body, answer.headers, ())
+        else:
+            await respond(send, said.status, msgspec.json.encode(said.body), said.headers, ())
+
+    async def _answer(self, scope: dict[str, Any], receive: Receive) -> WebhookAnswer:
+        if scope["method"] != "POST":
+            raise HttpError(405, "method_not_allowed", "method", "send it with POST", allow="POST")
+        headers = headers_of(scope["headers"])
+        raw = await receive_body(headers, receive, MOST_BYTES)
+        provider = scope["path"].removeprefix(PREFIX)
+        # It waits for a commit, and may ask the provider back.
+        return await asyncio.to_thread(self._webhooks.answer, provider, raw, headers)

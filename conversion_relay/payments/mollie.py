@@ -1,0 +1,134 @@
+"""Mollie: https://docs.mollie.com/reference/webhooks and https://docs.mollie.com/reference/webhooks-new
+
+Two kinds. The newer one is signed: `X-Mollie-Signature: sha256=<hex>` (also without the prefix), the HMAC of the body,
+and it may hold the payment. The older one is a form with one member, `id=tr_...`, that nobody signs: anybody can send
+it, so nothing of it is believed. It says that something changed, and Mollie is asked what, with the shop's own key.
+
+The same notice comes when a payment is paid, refunded or charged back. What went back is told as a sum, so each new sum
+is an event of its own with that sum.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from conversion_relay.errors import InvalidEvent
+from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
+from conversion_relay.payments.notice import Ask, Customer, Ignored, Mode, Notice, Payment, Pending, Refund, Renewal
+from conversion_relay.payments.options import NO_OPTIONS, Options
+from conversion_relay.payments.reading import (
+    at,
+    context_of,
+    document_of,
+    in_major_units,
+    key,
+    lines_of,
+    members,
+    seconds,
+    text,
+)
+from conversion_relay.payments.signature import missing, signed_in, wrong
+
+HEADER, SETTING = "x-mollie-signature", "MOLLIE_WEBHOOK_SECRET"
+ORDER_KEY = ("metadata.order_id", "metadata.order", "metadata.cart")
+_FORM = re.compile(rb"id=([a-z]{1,10}_[A-Za-z0-9]{1,64})")
+_PAYMENT = re.compile(r"tr_[A-Za-z0-9]{1,64}")
+
+
+def verify(
+    raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float, *, can_ask: bool = False
+) -> Mode:
+    """`can_ask`: whether the shop's key is there, without which an unsigned notice is worth nothing."""
+    given = headers.get(HEADER, "").strip()
+    if not given:
+        if can_ask and _FORM.fullmatch(raw.strip()):
+            return "live"
+        raise missing(HEADER)
+    mode = signed_in(raw, [given.removeprefix("sha256=")], secrets)
+    if mode is None:
+        raise wrong(HEADER, SETTING)
+    return mode
+
+
+def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
+    if form := _FORM.fullmatch(raw.strip()):
+        return _ask(form[1].decode(), "payment")
+    event = document_of(raw)
+    what = text(event, "type") or ""
+    if not what.startswith("payment."):
+        return Ignored("other_type" if what else "no_type", what)
+    entity = at(event, "_embedded.entity")
+    if isinstance(entity, dict):
+        return _payment(entity, text(event, "id") or "", what, options)
+    return _ask(text(event, "entityId") or "", what)
+
+
+def read_answer(ask: Ask, raw: bytes, options: Options = NO_OPTIONS) -> Notice:
+    try:
+        return _payment(document_of(raw), ask.webhook_id, ask.what, options)
+    except InvalidEvent:
+        return Ignored("odd_shape", ask.what)
+
+
+def _ask(name: str, what: str) -> Notice:
+    if not _PAYMENT.fullmatch(name):
+        return Ignored("other_type", what)
+    return Ask(provider="mollie", path=f"/v2/payments/{name}", what=what)
+
+
+def _payment(payment: dict[str, Any], webhook_id: str, what: str, options: Options) -> Notice:
+    name, status = text(payment, "id"), text(payment, "status")
+    mode: Mode = "test" if payment.get("mode") == "test" else "live"
+    if not name:
+        return Ignored("odd_shape", what, mode)
+    if status in ("open", "pending", "authorized"):
+        return Pending(status, what, mode)
+    if status != "paid":
+        return Ignored("failed" if status in ("failed", "canceled", "expired") else "odd_shape", what, mode)
+    subscription = text(payment, "subscriptionId")
+    is_renewal = payment.get("sequenceType") == "recurring" or subscription is not None
+    kind = Renewal if is_renewal else Payment
+    return kind(
+        provider="mollie",
+        webhook_id=webhook_id,
+        payment_id=name,
+        order_key=name if is_renewal else key(payment, *(options.order_key or ORDER_KEY)) or name,
+        money=in_major_units(at(payment, "amount.value"), text(payment, "amount.currency"), CURRENCY_EXPONENTS),
+        paid_at=seconds(payment, "paidAt", "createdAt"),
+        also=tuple(one for one in (text(payment, "orderId"), text(payment, "customerId")) if one),
+        subscription=subscription or (text(payment, "mandateId") if payment.get("sequenceType") == "first" else None),
+        customer=_customer(payment),
+        lines=lines_of(members(payment, "lines"), ("sku", "id"), "unitPrice.value", "description"),
+        context=context_of(payment.get("metadata")),
+        refunds=tuple(_backs(payment, name, mode)),
+        mode=mode,
+    )
+
+
+def _customer(payment: dict[str, Any]) -> Customer:
+    return Customer(
+        email=text(payment, "billingAddress.email", "metadata.email", "billingEmail"),
+        phone=text(payment, "billingAddress.phone"),
+        first_name=text(payment, "billingAddress.givenName"),
+        last_name=text(payment, "billingAddress.familyName"),
+        city=text(payment, "billingAddress.city"),
+        state=text(payment, "billingAddress.region"),
+        zip=text(payment, "billingAddress.postalCode"),
+        country=text(payment, "billingAddress.country"),
+        external_id=text(payment, "metadata.external_id", "customerId"),
+    )
+
+
+def _backs(payment: dict[str, Any], name: str, mode: Mode) -> list[Refund]:
+    found: list[Refund] = []
+    kinds: tuple[tuple[str, Any], ...] = (("amountRefunded", "refund"), ("amountChargedBack", "chargeback"))
+    for member, kind in kinds:
+        money = in_major_units(at(payment, f"{member}.value"), text(payment, f"{member}.currency"), CURRENCY_EXPONENTS)
+        if money.amount:
+            refund_id = f"{name}_{kind}_{money.amount.normalize():f}"
+            found.append(
+                Refund(
+                    provider="mollie", refund_id=refund_id, payments=(name,), money=money, at=None, kind=kind, mode=mode
+                )
+            )
+    return found

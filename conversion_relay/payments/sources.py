@@ -1,0 +1,186 @@
+"""A sender of one's own, described in the TOML file: a payment provider that is not in the table, or a CRM.
+
+    [[source]]
+    name = "crm"                      # POST /webhooks/crm; its secret: CRM_WEBHOOK_SECRET
+    header = "x-crm-signature"        # scheme "hmac", the default; "standard" is Standard Webhooks
+    algorithm = "sha256"              # sha256, sha384, sha512
+    encoding = "hex"                  # hex, base64
+    prefix = "sha256="                # before the signature, where there is one
+    time_header = "x-crm-time"        # where the time is signed, as time + "." + body
+    type = "event"                    # place of the notice's type
+    paid = ["deal.won"]               # types that are payments
+    refunded = ["deal.refunded"]
+    unit = "major"                    # of the amount: major (49.90) or minor (4990)
+    fields = { key = "deal.id", value = "deal.amount", currency = "deal.currency", email = "contact.email" }
+    stages = { "lead.qualified" = "QualifiedLead" }
+
+`stages` are for Meta's CRM integration: each becomes an event of that name, `system_generated`, with `event_source:
+crm` and the `lead_id` of the form. A source without a time is a source whose notices can be replayed: what protects
+then is that the event's id and time are of the order and not of the notice.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from conversion_relay.errors import SettingsError
+from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
+from conversion_relay.payments import standard
+from conversion_relay.payments.notice import Customer, Ignored, Mode, Notice, Payment, Refund, Stage
+from conversion_relay.payments.reading import (
+    at,
+    context_of,
+    document_of,
+    in_major_units,
+    in_minor_units,
+    key,
+    seconds,
+    text,
+    whole,
+)
+from conversion_relay.payments.signature import Encoding, check_time, missing, signed_in, wrong
+
+PERSON = Customer.__struct_fields__
+FIELDS = ("key", "payment", "value", "currency", "time", "refund", "metadata", *PERSON)
+_CHOICES = {
+    "scheme": ("hmac", "standard"),
+    "algorithm": ("sha256", "sha384", "sha512"),
+    "encoding": ("hex", "base64"),
+    "unit": ("major", "minor"),
+}
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """One [[source]] table."""
+
+    name: str
+    scheme: str = "hmac"
+    header: str = "x-signature"
+    algorithm: str = "sha256"
+    encoding: str = "hex"
+    prefix: str = ""
+    time_header: str = ""
+    type: str = "type"
+    paid: tuple[str, ...] = ()
+    refunded: tuple[str, ...] = ()
+    unit: str = "major"
+    fields: dict[str, str] = {}
+    stages: dict[str, str] = {}
+
+    @property
+    def setting(self) -> str:
+        return f"{self.name.upper()}_WEBHOOK_SECRET"
+
+
+def source_of(table: Mapping[str, Any], number: int, taken: Sequence[str]) -> Source:
+    """Raises SettingsError that names the key and never shows a value."""
+    where = f"[[source]] {number}"
+    for name, value in table.items():
+        if name not in Source.__struct_fields__:
+            raise SettingsError(f"{where}: {name[:40]}: one of {', '.join(Source.__struct_fields__)}")
+        _check(where, name, value)
+    name = str(table.get("name", ""))
+    if not re.fullmatch(r"[a-z][a-z0-9]{1,30}", name) or name in taken:
+        raise SettingsError(
+            f"{where}: name: small letters and digits, and not the name of a provider or another source"
+        )
+    if not any(table.get(kind) for kind in ("paid", "refunded", "stages")):
+        raise SettingsError(f"{where}: paid, refunded or stages: say which notices count")
+    if not (table.get("fields") or {}).get("key"):
+        raise SettingsError(f"{where}: fields.key: the place of the order's or lead's id")
+    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+    for lower in ("header", "time_header"):
+        if lower in given:
+            given[lower] = given[lower].lower()
+    return Source(**given)
+
+
+def verify(source: Source, raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float) -> Mode:
+    if source.scheme == "standard":
+        return standard.verify(raw, headers, secrets, now, source.setting)
+    given, moment = headers.get(source.header), headers.get(source.time_header, "")
+    if not given or (source.time_header and not moment):
+        raise missing(source.header if not given else source.time_header)
+    if not given.startswith(source.prefix):
+        raise wrong(source.header, source.setting)
+    signed = moment.encode("utf-8", "replace") + b"." + raw if source.time_header else raw
+    signature = given.removeprefix(source.prefix).strip()
+    mode = signed_in(signed, [signature], secrets, cast("Encoding", source.encoding), algorithm=source.algorithm)
+    if mode is None:
+        raise wrong(source.header, source.setting)
+    if source.time_header:
+        check_time(moment, now, source.time_header)
+    return mode
+
+
+def read(source: Source, raw: bytes, mode: Mode = "live") -> Notice:
+    event = document_of(raw)
+    what = text(event, source.type) or ""
+    field = source.fields
+    name = key(event, field["key"])
+    if what not in (*source.paid, *source.refunded, *source.stages):
+        return Ignored("other_type" if what else "no_type", what, mode)
+    if name is None:
+        return Ignored("odd_shape", what, mode)
+    customer = Customer(**{one: text(event, field[one]) for one in PERSON if one in field})
+    context = context_of(at(event, field["metadata"])) if "metadata" in field else context_of(event)
+    moment = seconds(event, field["time"]) if "time" in field else None
+    if what in source.stages:
+        return Stage(
+            provider=source.name,
+            event_name=source.stages[what],
+            key=name,
+            at=moment,
+            source=source.name,
+            customer=customer,
+            context=context,
+            mode=mode,
+        )
+    currency = text(event, field.get("currency", "currency"))
+    value = field.get("value", "value")
+    if source.unit == "minor":
+        money = in_minor_units(whole(event, value), currency, CURRENCY_EXPONENTS)
+    else:
+        money = in_major_units(at(event, value), currency, CURRENCY_EXPONENTS)
+    payment = text(event, field["payment"]) if "payment" in field else None
+    if what in source.refunded:
+        refund = text(event, field["refund"]) if "refund" in field else None
+        return Refund(
+            provider=source.name,
+            refund_id=refund or name,
+            payments=(payment or name,),
+            order_key=name,
+            money=money,
+            at=moment,
+            mode=mode,
+        )
+    return Payment(
+        provider=source.name,
+        webhook_id="",
+        payment_id=payment or name,
+        order_key=name,
+        money=money,
+        paid_at=moment,
+        customer=customer,
+        context=context,
+        mode=mode,
+    )
+
+
+def _check(where: str, name: str, value: object) -> None:
+    if name in ("paid", "refunded"):
+        is_right = isinstance(value, list) and all(isinstance(one, str) and one for one in value)
+        expected = "a list of texts"
+    elif name in ("fields", "stages"):
+        is_right = isinstance(value, dict) and all(isinstance(one, str) and one for one in value.values())
+        expected = "a table of texts"
+        if is_right and name == "fields" and (odd := set(cast("dict[str, str]", value)) - set(FIELDS)):
+            raise SettingsError(f"{where}: fields.{min(odd)[:40]}: one of {', '.join(FIELDS)}")
+    else:
+        choices = _CHOICES.get(name)
+        is_right = isinstance(value, str) and (not choices or value in choices) and value.isprintable()
+        expected = f"one of {', '.join(choices)}" if choices else "a text"
+    if not is_right:
+        raise SettingsError(f"{where}: {name}: expected {expected}")

@@ -1,0 +1,41 @@
+"""The answers that a provider can hear, each with the word under which it is counted."""
+
+import msgspec
+
+from conversion_relay.relay import Tracked
+from conversion_relay.telemetry import logger
+
+
+class WebhookAnswer(msgspec.Struct, frozen=True):
+    """`body` becomes JSON."""
+
+    status: int
+    body: dict[str, str]
+    headers: dict[str, str] = {}
+
+
+Answered = tuple[WebhookAnswer, str]
+"""And the word."""
+
+
+def taken(tracked: Tracked) -> Answered:
+    body: dict[str, str] = {"message": tracked.state}
+    if tracked.event_id:
+        body["event_id"] = tracked.event_id
+    return WebhookAnswer(200, body), tracked.state
+
+
+def quiet(message: str, why: str, what: str, **more: str) -> Answered:
+    logger.info("A payment notice was not counted", extra={"reason": why, "kind": what[:100]})
+    return WebhookAnswer(200, {"message": message, "reason": why, **more}), why
+
+
+def refused(status: int, reason: str, field: str, message: str, *, retry: bool = False) -> Answered:
+    body = {"error": reason, "reason": reason, "field": field, "message": message}
+    headers = {"X-Relay-Reason": reason} | ({"Retry-After": "60"} if retry else {})
+    return WebhookAnswer(status, body, headers), reason
+
+
+def again(reason: str, message: str) -> Answered:
+    answer, why = refused(503, reason, "body", f"{message}; send it again")
+    return msgspec.structs.replace(answer, headers={**answer.headers, "Retry-After": "5"}), why

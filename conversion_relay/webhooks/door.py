@@ -1,0 +1,195 @@
+"""What a provider is answered. The table with its reasons: docs/payments.md, docs/adr/0018.
+
+A provider repeats a notice until it hears a 2xx, for days, and switches the endpoint off when it never does. So the
+status is chosen by one question: would the same notice fare better later?
+- 200: what was counted, and everything genuine that a repeat cannot mend: not ours, not paid yet, a test, a unit that
+  is not known. Why nothing was counted is in the answer, in the log and in a counter, so that nobody has to guess.
+- 400: not the provider's bytes, or no JSON. 404: no such provider here, or no secret for it. 413: too long.
+- 409 and 503: it will fare better. The order is not there yet, the outbox cannot commit, the provider was asked back
+  and was silent.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from conversion_relay.errors import InvalidEvent, OutboxUnavailable, SignatureError
+from conversion_relay.event import Event, UserData, present
+from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
+from conversion_relay.payments import Notice
+from conversion_relay.payments.events import Counted, Original, event_of, uncounted
+from conversion_relay.payments.notice import Ask, Ignored, Payment, Pending, Refund, Renewal, Stage, Trial
+from conversion_relay.relay import Relay
+from conversion_relay.telemetry import Counters, logger
+from conversion_relay.webhooks.answers import Answered, WebhookAnswer, again, quiet, refused, taken
+from conversion_relay.webhooks.asking import Asking, Unreachable
+from conversion_relay.webhooks.genuine import Notices, Secrets
+from conversion_relay.webhooks.memory import Memory
+
+MOST_BYTES = 1_048_576
+LONGEST_MEMORY = 80 * 86_400
+YOUNG_SECONDS = 3_600
+"""For so long after a notice was made, what it is about may still be on its way to us."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What a shop knows of an order that the provider does not."""
+
+    user_data: UserData
+    facts: RequestFacts = NO_FACTS
+    consent: Literal["granted", "denied"] | None = None
+    url: str | None = None
+    custom_data: dict[str, Any] = {}
+
+
+class Orders(Protocol):
+    """The shop's own orders, where they are known: then a payment for another order is not ours."""
+
+    def find(self, key: str) -> Order | None: ...
+
+    def may_appear(self, key: str) -> bool:
+        """Whether an unknown order could be one that is being written now."""
+
+    def fulfil(self, key: str, paid_at: int) -> bool:
+        """The money is there, or none was due. False when it was fulfilled before."""
+
+
+class Webhooks:
+    """Answers every notice. Safe to use from several threads; each call waits for its commit."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        counters: Counters | None = None,
+        *,
+        orders: Orders | None = None,
+        secrets: Secrets | None = None,
+        asking: Asking | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._relay, self._counters, self._orders = relay, counters or Counters(), orders
+        self._notices, self._clock = Notices(relay, secrets, asking, clock), clock
+        self._memory = Memory(relay, clock)
+
+    def answer(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> WebhookAnswer:
+        """`headers` with lower-case names. Raises nothing that a notice could cause."""
+        said, why = self._answer(provider, raw, headers)
+        known = provider if self._notices.is_known(provider) else "unknown"
+        self._counters.add("relay_webhooks_total", provider=known, code=str(said.status), reason=why)
+        return said
+
+    def _answer(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Answered:
+        if len(raw) > MOST_BYTES:
+            return refused(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
+        if not_taken := self._notices.not_taken(provider):
+            return not_taken
+        try:
+            return self._heard(self._notices.read(provider, raw, headers))
+        except (SignatureError, InvalidEvent) as error:
+            logger.warning("A webhook was refused", extra={"provider": provider, "reason": error.reason})
+            return refused(400, error.reason, error.field, getattr(error, "message", str(error)))
+        except OutboxUnavailable:
+            return again("not_durable", "nothing could be stored now")
+        except Unreachable as error:
+            logger.error("A provider did not answer", extra={"provider": provider, "reason": error.why})
+            return again("provider_silent", "the provider was asked about this notice and did not answer")
+
+    def _heard(self, notice: Notice) -> Answered:
+        match notice:
+            case Pending(why=why, what=what):
+                return quiet("pending", why, what)
+            case Ignored(why=why, what=what):
+                return quiet("ignored", why, what)
+            case Ask():
+                return quiet("ignored", "needs_api_key", notice.what)
+            case Payment() if self._orders is not None:
+                return self._ordered(self._orders, notice)
+            case Renewal() | Trial() | Stage() if self._orders is not None:
+                return quiet("ignored", "not_ours", "")
+            case Payment() | Renewal() if notice.refunds:
+                return self._with_refunds(notice)
+            case _:
+                return self._counted(notice)
+
+    def _with_refunds(self, paid: Payment | Renewal) -> Answered:
+        """The answer is about the payment; it waits for the refunds, too."""
+        said = self._counted(paid)
+        if paid.paid_at is None or self._clock() - paid.paid_at > LONGEST_MEMORY:
+            return said  # so old that nobody knows any more which of its refunds were told
+        for refund in paid.refunds:
+            back, why = self._counted(msgspec.structs.replace(refund, mode=paid.mode))
+            if back.status != 200:
+                return back, why
+        return said
+
+    def _counted(self, notice: Counted, order: Order | None = None) -> Answered:
+        terms = self._relay.settings.payments.terms
+        if why := uncounted(notice, terms):
+            return quiet("ignored", why, type(notice).__name__.lower())
+        original = None
+        if isinstance(notice, Refund):
+            original = self._original(notice)
+            if original is None and not notice.order_key:
+                if self._memory.is_there and self._is_young(notice.at):
+                    return again("payment_unknown", "the payment's own notice has not come")
+                return quiet("ignored", "payment_unknown", "refund")
+        notice = self._with_a_time(notice)
+        self._memory.keep(notice, terms)
+        facts = order.facts if order else self._memory.facts_of(notice, original.order_key if original else None)
+        event = event_of(notice, facts, terms, self._clock(), original)
+        if order is not None:
+            _complete(event, order)
+        try:
+            # All that is true of the visit stands in the event; of the facts only the visitor's choice is left.
+            tracked = self._relay.track(event, RequestFacts(consent=facts.consent, gpc=facts.gpc))
+        except InvalidEvent as error:
+            return quiet("ignored", error.reason, type(notice).__name__.lower(), field=error.field)
+        return taken(tracked)
+
+    def _ordered(self, orders: Orders, payment: Payment) -> Answered:
+        terms = self._relay.settings.payments.terms
+        if payment.mode == "test" and terms.tests == "ignore":
+            return quiet("ignored", "test_payment", "payment")
+        order = orders.find(payment.order_key)
+        if order is None:
+            if orders.may_appear(payment.order_key) and self._is_young(payment.paid_at):
+                return refused(409, "unknown_order", "order", "no order has this id yet; send it again", retry=True)
+            return quiet("ignored", "not_ours", "payment")
+        answer, why = self._counted(payment, order)
+        if answer.status != 200:
+            return answer, why
+        # Only now: a crash before this line is mended by the notice's redelivery, which is a duplicate in the outbox.
+        first = orders.fulfil(payment.order_key, payment.paid_at or int(self._clock()))
+        body = {**answer.body, "message": "paid" if first else "duplicate"}
+        return msgspec.structs.replace(answer, body=body), why
+
+    def _with_a_time(self, notice: Counted) -> Counted:
+        match notice:
+            case Payment(paid_at=None) | Renewal(paid_at=None):
+                moment = self._memory.first_seen(notice.provider, notice.payment_id)
+                return msgspec.structs.replace(notice, paid_at=moment)
+            case Refund(at=None):
+                return msgspec.structs.replace(notice, at=self._memory.first_seen(notice.provider, notice.refund_id))
+            case _:
+                return notice
+
+    def _original(self, refund: Refund) -> Original | None:
+        for name in refund.payments:
+            if found := self._memory.original(refund.provider, name):
+                return found
+        return None
+
+    def _is_young(self, moment: int | None) -> bool:
+        return moment is not None and self._clock() - moment < YOUNG_SECONDS
+
+
+def _complete(event: Event, order: Order) -> None:
+    """The shop's own word outranks the provider's."""
+    for name in present(order.user_data):
+        setattr(event.user_data, name, getattr(order.user_data, name))
+    event.consent = order.consent or event.consent
+    event.custom_data = {**(event.custom_data or {}), **order.custom_data}
+    if order.url:
+        event.action_source, event.event_source_url = "website", order.url

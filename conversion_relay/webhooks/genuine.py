@@ -1,0 +1,107 @@
+"""Whether a notice is genuine, and what it says, with everything that is asked for on the way.
+
+A source of one's own and a provider of the table are told apart here and nowhere else.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any, Protocol
+
+from conversion_relay.errors import SignatureError
+from conversion_relay.payments import NO_OPTIONS, PROVIDERS, Notice, read, read_answer, sources, verify
+from conversion_relay.payments.notice import Ask, Ignored, Mode
+from conversion_relay.relay import Relay
+from conversion_relay.webhooks.answers import Answered, refused
+from conversion_relay.webhooks.asking import Asking
+
+
+class Secrets(Protocol):
+    """What vouches for a provider's notices, where it is kept elsewhere than in the settings."""
+
+    def of(self, provider: str) -> Sequence[str]: ...
+
+    def renewed(self, provider: str) -> bool:
+        """Asked when a signature did not fit: whether `of` gives other secrets now."""
+
+
+class InSettings:
+    """Secrets of the settings; they change with a restart."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+
+    def of(self, provider: str) -> Sequence[str]:
+        return [secret.reveal() for secret in self._relay.settings.webhook_secrets.get(provider, ())]
+
+    def renewed(self, provider: str) -> bool:
+        return False
+
+
+class Notices:
+    """Reads the notices of every provider that the settings know."""
+
+    def __init__(
+        self, relay: Relay, secrets: Secrets | None, asking: Asking | None, clock: Callable[[], float]
+    ) -> None:
+        self._relay, self._clock = relay, clock
+        self._secrets, self._asking = secrets or InSettings(relay), asking or Asking()
+
+    def is_known(self, provider: str) -> bool:
+        return provider in PROVIDERS or provider in self._relay.settings.payments.sources
+
+    def not_taken(self, provider: str) -> Answered | None:
+        if not self.is_known(provider):
+            return refused(404, "unknown_provider", "provider", f"one of {', '.join(PROVIDERS)}, or a [[source]]")
+        row = PROVIDERS.get(provider)
+        if row is None or self._secrets.of(provider) or (row.asks and self._keys(provider)):
+            return None
+        return refused(404, "not_configured", "provider", f"set {row.setting}, then send it again")
+
+    def read(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Notice:
+        """Raises SignatureError, InvalidEvent, and Unreachable where the provider did not say."""
+        row = PROVIDERS.get(provider)
+        if row and row.pings and _module(provider).is_ping(raw):
+            return Ignored("ping")
+        return self._meant(provider, raw, self._verified(provider, raw, headers))
+
+    def _verified(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Mode:
+        try:
+            return self._checked(provider, raw, headers)
+        except SignatureError as error:
+            if error.reason != "signature_wrong" or not self._secrets.renewed(provider):
+                raise
+            return self._checked(provider, raw, headers)
+
+    def _checked(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Mode:
+        secrets, more = self._secrets.of(provider), dict[str, Any]()
+        if source := self._relay.settings.payments.sources.get(provider):
+            return sources.verify(source, raw, headers, secrets, self._clock())
+        if PROVIDERS[provider].asks:
+            more["can_ask"] = bool(self._keys(provider))
+        if PROVIDERS[provider].certificates:
+            pem = self._asking.certificate(_module(provider).certificate_url(headers, secrets))
+            more = {"certificates": pem, "roots": self._asking.roots()}
+        return verify(provider, raw, headers, secrets, self._clock(), **more)
+
+    def _meant(self, provider: str, raw: bytes, mode: Mode) -> Notice:
+        if source := self._relay.settings.payments.sources.get(provider):
+            return sources.read(source, raw, mode)
+        options = self._relay.settings.payments.options.get(provider, NO_OPTIONS)
+        notice = read(provider, raw, options, mode)
+        if not isinstance(notice, Ask):
+            return notice
+        keys = self._keys(provider)
+        if not keys:
+            return Ignored("needs_api_key", notice.what, notice.mode)
+        for key in keys:  # one of live mode and one of test mode, perhaps
+            body = self._asking.answer(notice, PROVIDERS[provider].host, key)
+            if body is not None:
+                return read_answer(notice, body, options)
+        return Ignored("gone", notice.what, notice.mode)
+
+    def _keys(self, provider: str) -> list[str]:
+        return [key.reveal() for key in self._relay.settings.provider_keys.get(provider, ())]
+
+
+def _module(provider: str) -> Any:
+    return import_module(f"conversion_relay.payments.{provider}")

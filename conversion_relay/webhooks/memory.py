@@ -1,0 +1,90 @@
+"""What is remembered between two notices: whose order it was, and which order a provider's id stands for.
+
+A refund names a payment and not the order; a renewal names a subscription and not the click that brought the customer.
+Both come weeks later. So the first payment leaves behind, under the provider's own ids, the order's key and nothing of
+a person; the visit itself stands under the order's key, where `POST /visitors` put it and where an erasure finds it.
+
+Remembered is only what somebody will ask for: subscriptions, and all payments where refunds are sent. An outbox that is
+only a queue (SQS) remembers nothing; renewals then go without a click, and refunds are not sent.
+"""
+
+from collections.abc import Callable
+
+from conversion_relay.event_id import without_email
+from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
+from conversion_relay.intake.visit import LONGEST_KEY, Visit
+from conversion_relay.outbox import Visits
+from conversion_relay.payments.events import Counted, Original, Terms, keys_of_visit
+from conversion_relay.payments.notice import Paid, Payment, Trial
+from conversion_relay.relay import Relay
+
+
+class Memory:
+    """Of one relay's outbox."""
+
+    def __init__(self, relay: Relay, clock: Callable[[], float]) -> None:
+        self._relay, self._clock = relay, clock
+
+    @property
+    def is_there(self) -> bool:
+        return isinstance(self._relay.outbox, Visits)
+
+    def facts_of(self, notice: Counted, also: str | None = None) -> RequestFacts:
+        """The visit behind a notice; `also`: another key under which it may be."""
+        keys = keys_of_visit(notice)
+        order = next((found.order_key for key in keys if (found := self.original(notice.provider, key))), None)
+        for key in dict.fromkeys([*keys, order, also]):
+            if key and (facts := self._relay.facts_of(key[:LONGEST_KEY])):
+                return facts
+        return NO_FACTS
+
+    def original(self, provider: str, payment: str) -> Original | None:
+        """The order that a provider's id stands for."""
+        outbox = self._relay.outbox
+        if not isinstance(outbox, Visits) or not outbox.has_visitors():
+            return None
+        visit = outbox.visitor(_key(provider, payment), self._clock())
+        return Original(visit.order_key, visit.paid_at) if visit and visit.order_key else None
+
+    def first_seen(self, provider: str, name: str) -> int:
+        """When something without a time of its own was first told of: so that what is told again after weeks, when the
+        outbox no longer knows its id, has not happened anew."""
+        outbox, now = self._relay.outbox, self._clock()
+        if not isinstance(outbox, Visits):
+            return int(now)
+        key = _key(provider, f"seen:{name}")
+        if (visit := outbox.visitor(key, now)) and visit.paid_at:
+            return visit.paid_at
+        outbox.remember_visitor(key, Visit(for_long=True, paid_at=int(now)), now)
+        return int(now)
+
+    def keep(self, notice: Counted, terms: Terms) -> None:
+        """Before the event is put: a crash between the two is mended by the notice's redelivery."""
+        outbox = self._relay.outbox
+        if not isinstance(outbox, Visits):
+            return
+        paid_at = None
+        if isinstance(notice, Trial):
+            ids = [notice.subscription]
+        elif isinstance(notice, Paid) and (terms.refunds == "event" or _begins(notice)):
+            ids, paid_at = _ids(notice), notice.paid_at
+        else:
+            return
+        visit = Visit(for_long=True, order_key=without_email(notice.order_key), paid_at=paid_at)
+        for one in ids:
+            outbox.remember_visitor(_key(notice.provider, one), visit, self._clock())
+
+
+def _begins(paid: Paid) -> bool:
+    return isinstance(paid, Payment) and paid.subscription is not None
+
+
+def _ids(paid: Paid) -> list[str]:
+    # A renewal must not take the subscription's name away from its first order.
+    also = paid.also if isinstance(paid, Payment) else [one for one in paid.also if one != paid.subscription]
+    return list(dict.fromkeys([paid.payment_id, *also]))
+
+
+def _key(provider: str, payment: str) -> str:
+    """No order of a shop is called like this."""
+    return without_email(f"{provider}:payment:{payment}")[:LONGEST_KEY]
