@@ -36,33 +36,12 @@ from conversion_relay.intake.consent import POLICY_HEADER, GpcPolicy, SilencePol
 from conversion_relay.intake.origins import normal_origin
 from conversion_relay.payments.configured import Choices, api_keys_of, choices_of, secrets_of
 from conversion_relay.settings_file import read_file, refuse_misspelt, source_tables, token_files
+from conversion_relay.telemetry import Secret
 
 REQUIRED = ("META_PIXEL_ID", "META_ACCESS_TOKEN")
 TOKEN_FILE = "META_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable
 LogFormat = Literal["auto", "json", "text"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class Secret:
-    """A text that shows neither in a repr nor in a traceback; `reveal` where it is used.
-
-    >>> Secret("EAAtoken")
-    Secret(***)
-    """
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def __bool__(self) -> bool:
-        return bool(self._text)
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,6 +62,28 @@ def counter(name: str, **labels: str) -> CounterKey:
     return name, tuple(sorted(labels.items()))
 
 
+class Secret:
+    """A text that shows neither in a repr nor in a traceback; `reveal` where it is used.
+
+    >>> Secret("EAAtoken")
+    Secret(***)
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+
 class Counters:
     """Numbers that only grow, by name and labels. Any thread may add; /metrics and CloudWatch's EMF read them."""
 

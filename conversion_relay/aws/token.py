@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from conversion_relay.errors import SettingsError
-from conversion_relay.settings import Secret, Settings
+from conversion_relay.settings import Settings
 from conversion_relay.signed_calls import AwsCalls
+from conversion_relay.telemetry import Secret
 
 KEEP_SECONDS = 300.0
 

@@ -33,8 +33,8 @@ PATHS = (
     *("/events", "/visitors", "/withdraw", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboard"),
     *(f"/{name}" for name in NAMES),
 )
-"""What is the collector's where it shares a port with a site. `/view-content` is then the site's, and so is `/webhooks`:
-it knows the orders."""
+"""What is the collector's where it shares a port with a site. `/view-content` and `/webhooks` are the site's then, since it
+knows the orders."""
 NEEDS: tuple[tuple[str, type, str], ...] = (
     ("/visitors", Visits, "remember_visitor"),
     ("/withdraw", Operator, "withdraw"),

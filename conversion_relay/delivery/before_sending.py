@@ -21,7 +21,6 @@ DEDUPLICATION_SECONDS = 48 * 3_600 - 600
 FUTURE_SECONDS = 300.0
 """Meta documents no tolerance; so far ahead of its clock a time may be by the way that an event took."""
 LOOK_AGAIN_SECONDS = 1_500.0
-DOUBTFUL_SECONDS = 60.0
 
 
 def before_sending(event: LeasedEvent, settings: Settings, now: float, meta_now: float | None = None) -> Verdict | None:
@@ -71,9 +70,9 @@ def may_all_be_sent(
 
 
 def is_doubtful(event: LeasedEvent, now: float) -> bool:
-    """Whether it looks as if it had expired a while ago. A worker notices within seconds, so either nobody ran, or our
-    clock was set; Meta's clock tells which. What is older than a year was never young."""
-    return DOUBTFUL_SECONDS < now - event.expires_at < 400 * 86_400
+    """Whether it looks as if it had expired. Our clock may have been wrong for as long as we run, so that Meta's tells
+    whether it did. What is older than a year was never young."""
+    return 0 <= now - event.expires_at < 400 * 86_400
 
 
 def is_in_the_future(event: LeasedEvent, meta_now: float) -> bool:

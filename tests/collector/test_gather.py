@@ -7,7 +7,8 @@ from conversion_relay.collector import gather
 from conversion_relay.collector.gather import Gather
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Receipt
-from conversion_relay.settings import Dataset, Secret
+from conversion_relay.settings import Dataset
+from conversion_relay.telemetry import Secret
 from tests import asgi
 from tests.outbox.suite import sealed
 

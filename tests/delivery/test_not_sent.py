@@ -1,10 +1,12 @@
 """Turns that leave an event unsent: too old, damaged, taken back, or at Meta for too long to be sent again."""
 
 import logging
+from email.utils import formatdate
 
 import apsw
 import pytest
 
+from conversion_relay.delivery.transport import Response
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import SealedEvent
 from conversion_relay.meta.graph import Unreachable
@@ -19,9 +21,14 @@ def test_what_grew_too_old_while_it_waited_is_expired_unsent(outbox, clock, capl
     put(outbox, "old", expires_in=10)
     put(outbox, "young")
     clock.now += 11
-    meta = Meta()
+
+    def dated(batch):
+        answer = taken(batch) if batch else error(100)
+        return Response(answer.status, {"date": formatdate(clock.now, usegmt=True)}, answer.body)
+
+    meta = Meta(dated)
     drain(delivery(outbox, meta, clock))
-    assert meta.calls == [["young"]]
+    assert meta.calls == [[], ["young"]], "Meta is asked what time it is, before our clock alone lets an event expire"
     assert (states(outbox, "old"), states(outbox, "young")) == ({"expired": 1}, {"delivered": 1})
 
 

@@ -48,7 +48,8 @@ class Work:
         passed, steps, writes, things = (a - b for a, b in zip(now, self._last, strict=False))
         acts, before = self.health.acts(), self._last[4]
         self._last = *now, acts
-        was_well, self._was_well = self._was_well, self.health.disk_is_well()
+        # While its file is away a process looks for it once a second.
+        was_well, self._was_well = self._was_well, self.health.disk_is_well() and self.machine.outbox.exists()
         if acts != before or not (was_well and self._was_well) or self.machine.is_in_work:
             return
         share = len(self.machine.servers) * max(1.0, passed / (60 * MICRO))
