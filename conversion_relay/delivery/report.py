@@ -117,5 +117,5 @@ def alert(dataset: str, why: str) -> None:
 
 
 def _said(attempt: Attempt) -> dict[str, object]:
-    fields = ("status", "code", "subcode", "title", "fbtrace_id")
+    fields = ("status", "code", "subcode", "title", "sentence", "field", "fbtrace_id")
     return {name: value for name in fields if (value := getattr(attempt, name)) is not None}

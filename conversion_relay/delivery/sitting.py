@@ -37,7 +37,8 @@ from conversion_relay.delivery.retry import PROBE_EVERY, Facts, decide, unsent
 from conversion_relay.delivery.slot import Slot
 from conversion_relay.errors import LeaseLost
 from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, TooLarge, Unreachable
-from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Settlement
+from conversion_relay.outbox.protocol import Lease, LeasedEvent, Settlement
+from conversion_relay.outbox.story import Attempt
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect, Verdict, Withhold
 from conversion_relay.settings import Dataset
 from conversion_relay.telemetry import logger

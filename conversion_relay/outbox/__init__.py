@@ -12,9 +12,6 @@ from urllib.parse import urlsplit
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.limited import Limited, unsupported
 from conversion_relay.outbox.protocol import (
-    STATES,
-    Attempt,
-    Counts,
     DeadLetters,
     Housekeeping,
     Lease,
@@ -23,13 +20,12 @@ from conversion_relay.outbox.protocol import (
     Meter,
     Operator,
     Outbox,
+    Overview,
     Queue,
     Settlement,
-    SideCounts,
-    State,
-    Story,
     Visits,
 )
+from conversion_relay.outbox.story import STATES, Attempt, Counts, Figures, Found, Search, SideCounts, State, Story
 
 __all__ = [
     "STATES",
@@ -37,6 +33,8 @@ __all__ = [
     "Attempt",
     "Counts",
     "DeadLetters",
+    "Figures",
+    "Found",
     "Housekeeping",
     "Lease",
     "LeasedEvent",
@@ -45,7 +43,9 @@ __all__ = [
     "Meter",
     "Operator",
     "Outbox",
+    "Overview",
     "Queue",
+    "Search",
     "Settlement",
     "SideCounts",
     "State",

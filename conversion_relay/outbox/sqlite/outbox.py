@@ -22,18 +22,15 @@ from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.protocol import (
-    Attempt,
-    Counts,
     Housekeeping,
     Lease,
     LeasedEvent,
     Leases,
     Meter,
     Operator,
+    Overview,
     Queue,
     Settlement,
-    SideCounts,
-    Story,
     Visits,
 )
 from conversion_relay.outbox.sqlite import ledger, look, operator, rows, sides, visits
@@ -41,7 +38,9 @@ from conversion_relay.outbox.sqlite.books import make_dataset_id
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.file import Damaged, Unusable
 from conversion_relay.outbox.sqlite.lanes import shift_lanes, to_shift
+from conversion_relay.outbox.sqlite.looks import Looks
 from conversion_relay.outbox.sqlite.salvage import set_aside
+from conversion_relay.outbox.story import Attempt, SideCounts
 
 LEDGER_SECONDS = 8 * 86_400
 """A duplicate is known this long after its twin was settled: longer than Meta's own 48 h and any webhook's retries."""
@@ -53,10 +52,11 @@ IDS_AT_ONCE = 1_000
 LOOK_FOR_VISITORS_EVERY = 1.0
 
 
-class SqliteOutbox:
+class SqliteOutbox(Looks):
     """Every part of an outbox; safe to use from several threads and several processes of one machine.
 
-    Longer than 150 lines, since it has each verb of the protocols; what a verb does is in the modules beside it."""
+    The verbs that only look are in `looks.py`. Longer than 150 lines, since it has each other verb of the protocols;
+    what a verb does is in the modules beside it."""
 
     def __init__(
         self,
@@ -163,27 +163,6 @@ class SqliteOutbox:
         """A process that is gone freed its lock, so nobody will settle what it leased."""
         us = self._database.owner
         return until <= self._boot_clock() or (owner != us.name and us.is_gone(owner))
-
-    # -- looking ---------------------------------------------------------------------------------------------------
-
-    def counts(self) -> dict[str, Counts]:
-        return look.counts(self._database.read)
-
-    def find(self, event_id: str) -> list[Story]:
-        return self._stories("WHERE event_id = ?", (event_id,))
-
-    def dead(self, limit: int = 100) -> list[Story]:
-        return self._stories("WHERE state = 'dead' ORDER BY settled_at DESC LIMIT ?", (limit,))
-
-    def held(self, limit: int = 100) -> list[Story]:
-        return self._stories(f"WHERE event.key IN ({operator.HELD_KEYS} LIMIT ?)", (limit,))
-
-    def recent(self, limit: int = 50) -> list[Story]:
-        """The newest events, for the dashboard."""
-        return self._stories("ORDER BY event.key DESC LIMIT ?", (limit,))
-
-    def _stories(self, where: str, values: tuple[Any, ...]) -> list[Story]:
-        return look.stories(self._database.read, where, values)
 
     # -- the two sides of an event, and who was seen -----------------------------------------------------------------
 
@@ -294,6 +273,6 @@ def _seconds_since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-PARTS: tuple[type[Queue], type[Leases], type[Operator], type[Visits], type[Meter], type[Housekeeping]]
-PARTS = (SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox)
+PARTS: tuple[type[Queue], type[Leases], type[Operator], type[Overview], type[Visits], type[Meter], type[Housekeeping]]
+PARTS = (SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox)
 """mypy holds the class to the signatures of these; at run time nobody needs it."""
