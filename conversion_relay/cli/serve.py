@@ -16,6 +16,7 @@ import click
 
 from conversion_relay.cli.look import stranded
 from conversion_relay.cli.printing import print_json
+from conversion_relay.delivery.sign_of_life import SignsOfLife
 from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
@@ -70,11 +71,13 @@ def deliver(once: bool, as_json: bool) -> None:
     # A run to the end tells a sum; a sentence for each success would bury it.
     sentences = Sentences(successes=0) if once else Sentences()
     delivery = Delivery(outbox, transport, settings, sentences=sentences)
-    worker = Worker(delivery, outbox, every_second=SettingsWatch(delivery.use))
+    signs = SignsOfLife(outbox, delivery.paces, time.time)
+    worker = Worker(delivery, outbox, every_second=each(SettingsWatch(delivery.use), signs))
     try:
         if once:
             raise SystemExit(_drain(worker, outbox, settings, as_json))
         _deliver_until_told(worker)
+        signs.stop()
     finally:
         outbox.close()
         transport.close()
@@ -119,8 +122,9 @@ class Service:
         outbox, paces = self.relay.outbox, no_paces
         if isinstance(outbox, Leases):
             delivery = Delivery(outbox, self._transport, settings, counters=self.counters, sentences=self.sentences)
-            watch, paces = SettingsWatch(delivery.use), delivery.paces
-            self._worker = Worker(delivery, outbox, every_second=watch) if deliver else None
+            self._signs, paces = SignsOfLife(outbox, delivery.paces, time.time), delivery.paces
+            every_second = each(SettingsWatch(delivery.use), self._signs)
+            self._worker = Worker(delivery, outbox, every_second=every_second) if deliver else None
         self.collector = create_app(self.relay, counters=self.counters, paces=paces)
         self.whole = self.collector.whole
 
@@ -150,8 +154,19 @@ class Service:
         """In flight is finished, then the file is let go."""
         if self._worker:
             self._worker.stop()
+            self._signs.stop()
         self.relay.close()
         self._transport.close()
+
+
+def each(*jobs: Callable[[], None]) -> Callable[[], None]:
+    """All of them, one after the other."""
+
+    def run() -> None:
+        for job in jobs:
+            job()
+
+    return run
 
 
 def create_service() -> Service:

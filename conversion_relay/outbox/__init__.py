@@ -25,7 +25,18 @@ from conversion_relay.outbox.protocol import (
     Settlement,
     Visits,
 )
-from conversion_relay.outbox.story import STATES, Attempt, Counts, Figures, Found, Search, SideCounts, State, Story
+from conversion_relay.outbox.story import (
+    STATES,
+    Attempt,
+    Counts,
+    Figures,
+    Found,
+    Search,
+    SideCounts,
+    SignOfLife,
+    State,
+    Story,
+)
 
 __all__ = [
     "STATES",
@@ -48,6 +59,7 @@ __all__ = [
     "Search",
     "Settlement",
     "SideCounts",
+    "SignOfLife",
     "State",
     "Story",
     "Visits",

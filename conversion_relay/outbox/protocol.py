@@ -45,7 +45,7 @@ import msgspec
 
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox.story import Attempt, Counts, Figures, Found, Search, SideCounts, Story
+from conversion_relay.outbox.story import Attempt, Counts, Figures, Found, Search, SideCounts, SignOfLife, Story
 from conversion_relay.outbox.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -197,6 +197,15 @@ class Overview(Protocol):
 
     def search(self, search: Search) -> Found:
         """Events that fit, the newest first."""
+
+    def note_worker(self, sign: SignOfLife) -> None:
+        """A worker is there; takes the place of what it said before."""
+
+    def forget_worker(self, worker: str) -> None:
+        """It has stopped."""
+
+    def workers(self) -> list[SignOfLife]:
+        """The last sign of each, the latest first; also of those that are gone."""
 
 
 @runtime_checkable

@@ -115,3 +115,22 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     stories: list[Story]
     rest: int | None = None
     """From where a search goes on; None when everything was looked at. It may be there though nothing was found."""
+
+
+class AtWork(msgspec.Struct, frozen=True, kw_only=True):
+    """How one dataset is doing, as a worker sees it."""
+
+    why: str | None = None
+    """Why nothing is sent for it now; None while it is sent."""
+    parked_until: float = 0.0
+    error_share: float = 0.0
+    clock_skew_seconds: float = 0.0
+    in_flight: int = 0
+
+
+class SignOfLife(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker that delivers said so at this time (Unix seconds)."""
+
+    worker: str
+    at: float
+    datasets: dict[str, AtWork] = {}

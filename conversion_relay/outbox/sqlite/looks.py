@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from conversion_relay.outbox.sqlite import figures, look, operator
-from conversion_relay.outbox.story import Counts, Figures, Found, Search, Story
+from conversion_relay.outbox.sqlite import figures, look, operator, workers
+from conversion_relay.outbox.story import Counts, Figures, Found, Search, SignOfLife, Story
 
 if TYPE_CHECKING:
     from conversion_relay.outbox.sqlite.database import Database
@@ -35,6 +35,9 @@ class Looks:
 
     def search(self, search: Search) -> Found:
         return look.search(self._database.read, search)
+
+    def workers(self) -> list[SignOfLife]:
+        return workers.signs(self._database.read)
 
     def _stories(self, where: str, values: tuple[Any, ...]) -> list[Story]:
         return look.stories(self._database.read, where, values)

@@ -33,14 +33,14 @@ from conversion_relay.outbox.protocol import (
     Settlement,
     Visits,
 )
-from conversion_relay.outbox.sqlite import ledger, look, operator, rows, sides, visits
+from conversion_relay.outbox.sqlite import ledger, look, operator, rows, sides, visits, workers
 from conversion_relay.outbox.sqlite.books import make_dataset_id
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.file import Damaged, Unusable
 from conversion_relay.outbox.sqlite.lanes import shift_lanes, to_shift
 from conversion_relay.outbox.sqlite.looks import Looks
 from conversion_relay.outbox.sqlite.salvage import set_aside
-from conversion_relay.outbox.story import Attempt, SideCounts
+from conversion_relay.outbox.story import Attempt, SideCounts, SignOfLife
 
 LEDGER_SECONDS = 8 * 86_400
 """A duplicate is known this long after its twin was settled: longer than Meta's own 48 h and any webhook's retries."""
@@ -193,6 +193,12 @@ class SqliteOutbox(Looks):
 
     def deduplication(self) -> dict[str, dict[str, SideCounts]]:
         return sides.deduplication(self._database.read)
+
+    def note_worker(self, sign: SignOfLife) -> None:
+        self._database.submit(partial(workers.note, sign=sign)).result()
+
+    def forget_worker(self, worker: str) -> None:
+        self._database.submit(partial(workers.forget, worker=worker)).result()
 
     def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
         ids = tuple(dict.fromkeys(event_ids))

@@ -143,3 +143,11 @@ CREATE TABLE figure (
   n          REAL NOT NULL,
   PRIMARY KEY (dataset, event_name, hour, what)
 ) STRICT, WITHOUT ROWID;
+
+-- Who delivers, and how each dataset is doing there; written every few seconds, so that a page or a command in another
+-- process can tell that nobody does.
+CREATE TABLE worker (
+  name     TEXT PRIMARY KEY,
+  seen_at  REAL NOT NULL,
+  document BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
