@@ -31,6 +31,13 @@ _HOME = {
     "normalize": "normalize",
     "status": "look",
     "explain": "look",
+    "doctor": "doctor",
+    "import": "importing",
+    "tail": "tail",
+    "quality": "quality",
+    "test": "quality",
+    "backup": "backup",
+    "restore": "backup",
     "dead": "dead",
     "erase": "dead",
 }
