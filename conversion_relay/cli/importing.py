@@ -145,8 +145,8 @@ class Job:
                 continue
             places.append(len(told))
             sealed.append(accepted.event)
-            left_out = "; ".join(f"{what}" for what in accepted.dropped)
-            told.append((number, "", safe(accepted.event.event_id), "", "", safe(left_out)))
+            left_out = safe("; ".join(accepted.dropped)) if accepted.dropped else ""
+            told.append((number, "", safe(accepted.event.event_id), "", "", left_out))
         return told, places, sealed
 
     def _write(

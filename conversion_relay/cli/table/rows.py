@@ -56,7 +56,9 @@ class Rows:
             return Rejection(
                 "wrong_width", "row", "the row has more cells than the headings; quote cells with delimiters"
             )
-        cells = [*cells, *[""] * (self._width - len(cells))]
+        cells = list(map(str.strip, cells))
+        if len(cells) < self._width:
+            cells += [""] * (self._width - len(cells))
         name = self._cell(cells, "event_name") or plan.event_name
         source = self._cell(cells, "action_source") or plan.action_source
         at = self._cell(cells, "event_time")
@@ -82,12 +84,12 @@ class Rows:
 
     def _cell(self, cells: Sequence[str], field: str) -> str:
         at = self._at.get(field)
-        return cells[at].strip() if at is not None else ""
+        return cells[at] if at is not None else ""
 
     def _user_data(self, cells: Sequence[str]) -> UserData:
         found: dict[str, str | list[str]] = {}
         for at, field in self._person:
-            if text := cells[at].strip():
+            if text := cells[at]:
                 known = found.get(field)
                 found[field] = text if known is None else [*([known] if isinstance(known, str) else known), text]
         return UserData(**found)  # type: ignore[arg-type]
@@ -95,7 +97,7 @@ class Rows:
     def _of_custom(self, cells: Sequence[str]) -> dict[str, object] | Rejection:
         custom: dict[str, object] = {}
         for at, field in self._custom:
-            text = cells[at].strip()
+            text = cells[at]
             if not text:
                 continue
             if field == "value":
@@ -117,6 +119,8 @@ class Rows:
 
     def _amount(self, text: str) -> float | None:
         sign = self._plan.decimal
+        if text.isdecimal() and text.isascii():
+            return float(text)
         text = text.replace("\u00a0", "").replace("\u202f", "").replace(" ", "").replace("'", "")
         if not _AMOUNT[sign].fullmatch(text):
             return None
@@ -124,7 +128,7 @@ class Rows:
 
     def _time(self, text: str) -> float | None:
         if text.isdecimal() and len(text) in (10, 13):
-            return int(text) / (1000 if len(text) == 13 else 1)
+            return int(text) if len(text) == 10 else int(text) / 1000
         moment = self._moment(text)
         if moment is None:
             return None
@@ -168,7 +172,7 @@ class Rows:
     def _id(cells: Sequence[str], name: str | None, order: object) -> str:
         if order and name == "Purchase":
             return f"purchase_{order}"
-        row = "\x1f".join([name or "", *(cell.strip() for cell in cells)])
+        row = "\x1f".join([name or "", *cells])
         return f"import_{hashlib.sha256(row.encode()).hexdigest()[:32]}"
 
 

@@ -77,5 +77,6 @@ def safe(cell: str) -> str:
     >>> safe("=HYPERLINK(1)"), safe("purchase_1")
     ("'=HYPERLINK(1)", 'purchase_1')
     """
-    cell = cell.replace("\n", " ").replace("\r", " ")
+    if not cell.isprintable():
+        cell = "".join(c if c.isprintable() else " " for c in cell)
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t") else cell
