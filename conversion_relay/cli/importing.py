@@ -18,9 +18,10 @@ from conversion_relay.cli.table.asked import Read, Said, ask
 from conversion_relay.cli.table.dialect import Question
 from conversion_relay.cli.table.lines import Head, head_of, json_lines, rows
 from conversion_relay.cli.table.rows import Rows
-from conversion_relay.cli.table.verdicts import Verdict, Verdicts, safe
+from conversion_relay.cli.table.verdicts import Verdict, Verdicts
 from conversion_relay.event import Event, Receipt, Rejection, SealedEvent
 from conversion_relay.intake.reading import read_event
+from conversion_relay.outbox.export import safe_cell
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import configure_logging
@@ -141,12 +142,12 @@ class Job:
             accepted = event if isinstance(event, Rejection) else relay.accept(event)
             if isinstance(accepted, Rejection):
                 known = "" if isinstance(event, Rejection) else event.event_id or ""
-                told.append((number, "refused", safe(known), accepted.reason, accepted.field, accepted.message))
+                told.append((number, "refused", safe_cell(known), accepted.reason, accepted.field, accepted.message))
                 continue
             places.append(len(told))
             sealed.append(accepted.event)
-            left_out = safe("; ".join(accepted.dropped)) if accepted.dropped else ""
-            told.append((number, "", safe(accepted.event.event_id), "", "", left_out))
+            left_out = safe_cell("; ".join(accepted.dropped)) if accepted.dropped else ""
+            told.append((number, "", safe_cell(accepted.event.event_id), "", "", left_out))
         return told, places, sealed
 
     def _write(

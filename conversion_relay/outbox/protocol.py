@@ -45,7 +45,17 @@ import msgspec
 
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox.story import Attempt, Counts, Figures, Found, Search, SideCounts, SignOfLife, Story
+from conversion_relay.outbox.story import (
+    Attempt,
+    Counts,
+    DeadGroup,
+    Figures,
+    Found,
+    Search,
+    SideCounts,
+    SignOfLife,
+    Story,
+)
 from conversion_relay.outbox.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -197,6 +207,15 @@ class Overview(Protocol):
 
     def search(self, search: Search) -> Found:
         """Events that fit, the newest first."""
+
+    def dead_groups(self, now: float) -> list[DeadGroup]:
+        """Dead letters by dataset, name and reason; the largest group first. Of the latest 50,000."""
+
+    def replay_chosen(self, keys: Sequence[int], now: float) -> int:
+        """`DeadLetters.replay` of these alone (`Story.key`); how many."""
+
+    def erase_chosen(self, keys: Sequence[int], now: float) -> int:
+        """Forget these events; how many."""
 
     def note_worker(self, sign: SignOfLife) -> None:
         """A worker is there; takes the place of what it said before."""

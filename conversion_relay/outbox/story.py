@@ -43,6 +43,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     due_at: float | None
     settled_at: float | None
     history: tuple[Attempt, ...]
+    key: int | None = None
+    """The store's own, where it has one: it tells apart what shares an id."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +117,22 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     stories: list[Story]
     rest: int | None = None
     """From where a search goes on; None when everything was looked at. It may be there though nothing was found."""
+
+
+class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters of one cause."""
+
+    dataset: str
+    event_name: str
+    reason: str
+    n: int
+    first_at: float
+    last_at: float
+    sendable: int
+    """Of them, those that Meta still takes."""
+    nearest_expiry_at: int | None
+    """Of those."""
+    newest: Story
 
 
 class AtWork(msgspec.Struct, frozen=True, kw_only=True):

@@ -70,13 +70,3 @@ class Verdicts:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._file.close()
-
-
-def safe(cell: str) -> str:
-    """
-    >>> safe("=HYPERLINK(1)"), safe("purchase_1")
-    ("'=HYPERLINK(1)", 'purchase_1')
-    """
-    if not cell.isprintable():
-        cell = "".join(c if c.isprintable() else " " for c in cell)
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t") else cell

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from conversion_relay.outbox.story import Attempt, Counts, Found, Search, State, Story
+from conversion_relay.outbox.story import Attempt, Counts, DeadGroup, Found, Search, State, Story
 from conversion_relay.outbox.verdict import HELD
 
 Rows = list[tuple[Any, ...]]
@@ -73,6 +73,7 @@ def _story(row: tuple[Any, ...], read: Read, leased: set[int]) -> Story:
     return Story(
         dataset=dataset,
         state=state,
+        key=key,
         due_at=due_at if state == "pending" else None,
         history=history,
         **dict(zip(names, fields, strict=True)),
@@ -165,3 +166,20 @@ def _fits(story: Story, asked: Search) -> bool:
         and asked.state in (None, state)
         and (asked.since is None or story.accepted_at >= asked.since)
     )
+
+
+def dead_groups(read: Read, now: float) -> list[DeadGroup]:
+    groups = read(_DEAD_GROUPS, (now, now))
+    newest = ", ".join(str(int(row[-1])) for row in groups)
+    told = {story.key: story for story in stories(read, f"WHERE event.key IN ({newest})", ())} if groups else {}
+    names = ("dataset", "event_name", "reason", "n", "first_at", "last_at", "sendable", "nearest_expiry_at")
+    return [
+        DeadGroup(newest=told[key], **dict(zip(names, figures, strict=True))) for *figures, key in groups if key in told
+    ]
+
+
+_DEAD_GROUPS = f"""
+SELECT name, event_name, coalesce(reason, ''), count(*) AS n, min(settled_at), max(settled_at), sum(expires_at > ?),
+  min(expires_at) FILTER (WHERE expires_at > ?), max(event.key)
+FROM {_DEAD} JOIN dataset ON id = dataset GROUP BY 1, 2, 3 ORDER BY n DESC LIMIT 100
+"""

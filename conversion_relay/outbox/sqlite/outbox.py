@@ -208,6 +208,9 @@ class SqliteOutbox(Looks):
 
     def replay(self, now: float, event_ids: Sequence[str] | None = None) -> int:
         keys = self._replayable(now, event_ids)
+        return self.replay_chosen(keys, now)
+
+    def replay_chosen(self, keys: Sequence[int], now: float) -> int:
         steps = [keys[first : first + REPLAY_STEP] for first in range(0, len(keys), REPLAY_STEP)]
         replayed = sum(self._database.submit(partial(operator.replay, now=now, keys=step)).result() for step in steps)
         if replayed:
@@ -239,6 +242,12 @@ class SqliteOutbox(Looks):
                 work = partial(operator.erase, keys=tuple(found), digests=digests, now=now)
                 erased += self._database.submit(work).result()
         self._database.submit(partial(operator.forget_names, digests=digests)).result()
+        self._database.empty_log()
+        return erased
+
+    def erase_chosen(self, keys: Sequence[int], now: float) -> int:
+        work = partial(operator.erase, keys=tuple(keys), digests=(), now=now)
+        erased = self._database.submit(work).result()
         self._database.empty_log()
         return erased
 
