@@ -49,6 +49,7 @@ from conversion_relay.outbox.story import (
     Attempt,
     Counts,
     DeadGroup,
+    Details,
     Figures,
     Found,
     Search,
@@ -207,6 +208,9 @@ class Overview(Protocol):
 
     def search(self, search: Search) -> Found:
         """Events that fit, the newest first."""
+
+    def details(self, key: int) -> Details:
+        """Of the event of that `Story.key`."""
 
     def dead_groups(self, now: float) -> list[DeadGroup]:
         """Dead letters by dataset, name and reason; the largest group first. Of the latest 50,000."""

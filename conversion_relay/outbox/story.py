@@ -119,6 +119,15 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """From where a search goes on; None when everything was looked at. It may be there though nothing was found."""
 
 
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of one event beside its story."""
+
+    body: bytes | None
+    """What Meta gets; gone when it has it."""
+    pixel_at: float | None
+    """When the page's pixel said that it sent the same event."""
+
+
 class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Dead letters of one cause."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from conversion_relay.outbox.story import Attempt, Counts, DeadGroup, Found, Search, State, Story
+from conversion_relay.outbox.story import Attempt, Counts, DeadGroup, Details, Found, Search, State, Story
 from conversion_relay.outbox.verdict import HELD
 
 Rows = list[tuple[Any, ...]]
@@ -182,4 +182,14 @@ _DEAD_GROUPS = f"""
 SELECT name, event_name, coalesce(reason, ''), count(*) AS n, min(settled_at), max(settled_at), sum(expires_at > ?),
   min(expires_at) FILTER (WHERE expires_at > ?), max(event.key)
 FROM {_DEAD} JOIN dataset ON id = dataset GROUP BY 1, 2, 3 ORDER BY n DESC LIMIT 100
+"""
+
+
+def details(read: Read, key: int) -> Details:
+    bodies = read("SELECT body FROM body WHERE key = ?", (key,))
+    return Details(body=bodies[0][0] if bodies else None, pixel_at=next((at for (at,) in read(_TWIN, (key,))), None))
+
+
+_TWIN = """
+SELECT at FROM event JOIN pixel USING (event_id, dataset, event_name) WHERE event.key = ?
 """

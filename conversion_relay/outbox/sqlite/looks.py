@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from conversion_relay.outbox.sqlite import figures, look, operator, workers
-from conversion_relay.outbox.story import Counts, DeadGroup, Figures, Found, Search, SignOfLife, Story
+from conversion_relay.outbox.story import Counts, DeadGroup, Details, Figures, Found, Search, SignOfLife, Story
 
 if TYPE_CHECKING:
     from conversion_relay.outbox.sqlite.database import Database
@@ -35,6 +35,9 @@ class Looks:
 
     def search(self, search: Search) -> Found:
         return look.search(self._database.read, search)
+
+    def details(self, key: int) -> Details:
+        return look.details(self._database.read, key)
 
     def dead_groups(self, now: float) -> list[DeadGroup]:
         return look.dead_groups(self._database.read, now)
