@@ -26,6 +26,7 @@ from litestar.params import FromPath
 from conversion_relay.dashboard.access import Access, Refusal
 from conversion_relay.dashboard.changes import MOST_BYTES, Refused, change, token_of, told
 from conversion_relay.dashboard.look import Look
+from conversion_relay.dashboard.words import sentence
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.outbox import STATES, DeadLetters, Operator, Overview, Search, unsupported
 from conversion_relay.outbox.export import dead_csv
@@ -75,6 +76,7 @@ PAGES = (
 _templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
+_templates.filters["sentence"] = sentence
 
 
 def dashboard_routes(
@@ -99,7 +101,10 @@ def dashboard_routes(
     @get("/dashboard", guards=[only_operators])
     async def overview(request: Request[Any, Any, Any]) -> Response[str]:
         origin = f"{request.url.scheme}://{request.url.netloc}"
-        return await shown(request, "overview.html", look.overview, title="Overview", origin=origin)
+        dataset = request.query_params.get("dataset", "")
+        return await shown(
+            request, "overview.html", lambda now: look.overview(now, dataset), title="Overview", origin=origin
+        )
 
     @get("/dashboard/keys", guards=[only_operators])
     async def keys(request: Request[Any, Any, Any]) -> Response[str]:

@@ -55,25 +55,37 @@ class Memory:
             return self._over + outbox.figures(present - HOUR)
 
 
-def rows(figures: Iterable[Figures], sides: dict[str, dict[str, SideCounts]], now: float) -> list[Row]:
-    """By dataset and name, the names that mean money first."""
+def rows(
+    figures: Iterable[Figures], sides: dict[str, dict[str, SideCounts]], now: float, dataset: str = ""
+) -> list[Row]:
+    """By name, the names that mean money first; of one dataset, or of all together."""
     found: dict[tuple[str, str], Row] = {}
     delays: dict[tuple[str, str], Counter[int]] = {}
     for hour in figures:
-        place = hour.dataset, hour.event_name
+        if dataset and hour.dataset != dataset:
+            continue
+        place = dataset, hour.event_name
         row = found.get(place)
         if row is None:
             row = found[place] = Row(dataset=place[0], event_name=place[1], days=[0] * 7, hours=[0] * 24)
         _add(row, hour, now)
         if now - hour.hour < DAY:
             delays.setdefault(place, Counter()).update(hour.delays)
-    for dataset, names in sides.items():
-        for name, counted in names.items():
+    for owner, names in sides.items():
+        for name, n in names.items() if dataset in ("", owner) else ():
             row = found.setdefault((dataset, name), Row(dataset=dataset, event_name=name, days=[0] * 7, hours=[0] * 24))
-            row.sides = counted
+            row.sides = _sum(row.sides, n)
     for place, row in found.items():
         row.p50, row.p95 = percentile(delays.get(place, {}), 0.5), percentile(delays.get(place, {}), 0.95)
     return sorted(found.values(), key=lambda row: (_rank(row.event_name), -row.week, row.event_name, row.dataset))
+
+
+def _sum(one: SideCounts, other: SideCounts) -> SideCounts:
+    return SideCounts(
+        both=one.both + other.both,
+        server_only=one.server_only + other.server_only,
+        browser_only=one.browser_only + other.browser_only,
+    )
 
 
 def _add(row: Row, hour: Figures, now: float) -> None:

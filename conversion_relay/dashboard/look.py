@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from conversion_relay.dashboard import words
 from conversion_relay.dashboard.figures import Memory, Row, bars, rows, waiting
-from conversion_relay.delivery.attention import Known, at_work_now, is_delivered, needs
+from conversion_relay.delivery.attention import Known, at_work_now, is_delivered, needs, together
 from conversion_relay.delivery.dataset_pace import PaceNow
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.sign_of_life import alive, at_work
@@ -21,7 +21,7 @@ from conversion_relay.telemetry import without_digests
 
 KEYS = ("em", "ph", "fbc", "fbp", "external_id", "client_ip_address", "client_user_agent", "fn", "ln", "zp", "country")
 TIMES = (("", "ever"), ("3600", "an hour"), ("86400", "24 hours"), ("604800", "7 days"))
-SHOWN_LETTERS = 100
+SHOWN_LETTERS, SHOWN_GROUPS = 25, 20
 
 
 class Look:
@@ -37,7 +37,7 @@ class Look:
         return {
             "now": now,
             "known": found,
-            "needs": needs(found),
+            "needs": together(needs(found)),
             "is_delivered": is_delivered(found),
             "datasets": len(found.books),
             "span": words.span,
@@ -68,25 +68,28 @@ class Look:
             free_bytes=found.free_bytes,
         )
 
-    def overview(self, now: float) -> dict[str, Any]:
+    def overview(self, now: float, dataset: str = "") -> dict[str, Any]:
         common = self.common(now)
-        books: dict[str, Counts] = dict(common["known"].books)
-        table = self._rows(now)
+        of_all: dict[str, Counts] = dict(common["known"].books)
+        books = {name: book for name, book in of_all.items() if dataset in ("", name)}
+        table = self._rows(now, dataset)
         wait = waiting(books)
         return common | {
             "rows": table,
             "verdict": words.verdict(table, wait, is_delivered=common["is_delivered"]),
             "fresh": self._fresh(now),
-            "books": [(name, _book(book)) for name, book in books.items()],
+            "books": _books(books),
+            "names": sorted(of_all),
+            "dataset": dataset,
             "balanced": all(book.imbalance == 0 for book in books.values()),
             "states": [(state, word) for state, word in words.STATES.items() if state != "held"],
             "events_of": lambda row: "/dashboard/events?" + urlencode({"name": row.event_name, "dataset": row.dataset}),
         }
 
-    def _rows(self, now: float) -> list[Row]:
+    def _rows(self, now: float, dataset: str = "") -> list[Row]:
         outbox = self._relay.outbox
         week = self._memory.week(outbox, now) if isinstance(outbox, Overview) else []
-        return rows(week, outbox.deduplication() if isinstance(outbox, Meter) else {}, now)
+        return rows(week, outbox.deduplication() if isinstance(outbox, Meter) else {}, now, dataset)
 
     def _fresh(self, now: float) -> list[str] | None:
         outbox = self._relay.outbox
@@ -149,7 +152,7 @@ class Look:
         held = outbox.held(SHOWN_LETTERS) if isinstance(outbox, Operator) else []
         letters = outbox.dead(SHOWN_LETTERS) if isinstance(outbox, DeadLetters) else []
         return self.common(now) | {
-            "groups": outbox.dead_groups(now) if isinstance(outbox, Overview) else [],
+            "groups": outbox.dead_groups(now)[:SHOWN_GROUPS] if isinstance(outbox, Overview) else [],
             "held": held,
             "chosen": held + letters,
             "may_change": isinstance(outbox, Overview),
@@ -188,6 +191,14 @@ class Look:
         }
 
 
+def _books(books: Mapping[str, Counts]) -> list[tuple[str, dict[str, int]]]:
+    """A line for each of a few; of many the sum, since each has its line on the page of datasets."""
+    each = [(name, _book(book)) for name, book in books.items()]
+    if len(each) <= 3:
+        return each
+    return [(f"all {len(each)}", {name: sum(book[name] for _, book in each) for name in each[0][1]})]
+
+
 def _book(book: Counts) -> dict[str, int]:
     return {
         "accepted": book.accepted,
@@ -209,7 +220,8 @@ def why(story: Story) -> str:
     if story.state == "delivered" or not (story.reason or story.history):
         return ""
     said = story.history[-1] if story.history else None
-    return (said and (said.sentence or said.title)) or story.reason or ""
+    known = remedy(story.reason)
+    return (said and (said.sentence or said.title)) or (known and known.what) or story.reason or ""
 
 
 def remedy_of(story: Story) -> Remedy | None:

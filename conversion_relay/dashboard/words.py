@@ -3,6 +3,8 @@
 import time
 from collections.abc import Mapping, Sequence
 
+from markupsafe import Markup, escape
+
 from conversion_relay.dashboard.figures import Row
 from conversion_relay.outbox import Story
 from conversion_relay.outbox.verdict import HELD
@@ -35,6 +37,17 @@ def verdict(rows: Sequence[Row], waiting: int, *, is_delivered: bool | None) -> 
     sentence = f"{main.event_name} arrives. {', '.join(told)}."
     refused = sum(row.dead for row in rows)
     return sentence + (f" {refused:,} {'was' if refused == 1 else 'were'} refused." if refused else "")
+
+
+def sentence(text: str) -> Markup:
+    """With a capital and a full stop; what stands in backticks is code.
+
+    >>> sentence("start `deliver`")
+    Markup('Start <code>deliver</code>.')
+    """
+    parts = [escape(part) for part in (text[:1].upper() + text[1:]).split("`")]
+    inner = "".join(f"<code>{part}</code>" if at % 2 else part for at, part in enumerate(parts))
+    return Markup(inner if inner.endswith((".", "?", "!")) else f"{inner}.")  # noqa: S704 - every part is escaped
 
 
 def counted(n: int) -> str:

@@ -49,6 +49,22 @@ def needs(known: Known) -> list[Need]:
     return sorted(found, key=lambda need: not need.urgent)
 
 
+def together(found: Sequence[Need], most: int = 3) -> list[Need]:
+    """For a page: where many datasets have the same need, it is one line."""
+    kinds: dict[str, list[Need]] = {}
+    for need in found:
+        kinds.setdefault(need.cause.partition(":")[0], []).append(need)
+    lines: list[Need] = []
+    for kind, alike in kinds.items():
+        if len(alike) <= most:
+            lines += alike
+            continue
+        names = ", ".join(need.dataset or "" for need in alike[:most])
+        what = f"{len(alike)} datasets ({names} ...): {alike[0].what.partition(': ')[2]}"
+        lines.append(Need(cause=kind, urgent=alike[0].urgent, what=what, fix=alike[0].fix))
+    return lines
+
+
 def at_work_now(known: Known) -> dict[str, AtWork]:
     """How each dataset is doing, by the latest sign of life that names it."""
     found: dict[str, AtWork] = {}

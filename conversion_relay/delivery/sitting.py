@@ -184,6 +184,7 @@ class Sitting:
         outcome = context.ask(self._dataset, batch.events)
         self._report.calls += 1
         name = self._dataset.pixel_id
+        context.count_call(name, outcome, context.steady_clock() - started)
         self._failures = context.paces.note(name, outcome, started, suspects=self.suspects, size=batch.size)
         if isinstance(outcome, Accepted):
             if batch.twin:

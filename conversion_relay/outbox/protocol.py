@@ -227,6 +227,12 @@ class Overview(Protocol):
     def forget_worker(self, worker: str) -> None:
         """It has stopped."""
 
+    def take_notice(self, cause: str, now: float) -> bool:
+        """Whether nobody was told of it; from now on somebody was."""
+
+    def drop_notice(self, cause: str) -> bool:
+        """It is over, or could not be told; whether somebody was told."""
+
     def workers(self) -> list[SignOfLife]:
         """The last sign of each, the latest first; also of those that are gone."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conversion_relay.delivery.attention import Known, needs
+from conversion_relay.delivery.attention import Known, needs, together
 from conversion_relay.meta.remedies import remedy
 from conversion_relay.outbox import Counts, SignOfLife
 from conversion_relay.outbox.story import AtWork
@@ -59,6 +59,13 @@ def test_events_that_are_about_to_be_lost_come_first():
     assert causes(books={"1": near}, signs=[sign(why="unauthorized")]) == ["expiry:1", "unauthorized:1"]
     assert causes(books={"1": Counts(accepted=1)}, signs=[sign()]) == ["imbalance:1"]
     assert causes(books={"7": WAITING}, signs=[sign()]) == ["stranded:7"]
+
+
+def test_many_datasets_with_one_need_are_one_line_of_a_page():
+    signs = [SignOfLife(worker="w", at=NOW, datasets={str(n): AtWork(why="unauthorized") for n in range(30)})]
+    found = needs(Known(now=NOW, books={}, signs=signs, configured=frozenset(), version="v27.0"))
+    assert len(found) == 30 and [need.what[:11] for need in together(found)] == ["30 datasets"]
+    assert together(found[:2]) == found[:2]
 
 
 def test_the_remedy_of_a_refusal_is_the_one_that_validate_gives():

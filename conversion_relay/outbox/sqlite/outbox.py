@@ -200,6 +200,12 @@ class SqliteOutbox(Looks):
     def forget_worker(self, worker: str) -> None:
         self._database.submit(partial(workers.forget, worker=worker)).result()
 
+    def take_notice(self, cause: str, now: float) -> bool:
+        return self._database.submit(partial(workers.take_notice, cause=cause, now=now)).result()
+
+    def drop_notice(self, cause: str) -> bool:
+        return self._database.submit(partial(workers.drop_notice, cause=cause)).result()
+
     def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
         ids = tuple(dict.fromkeys(event_ids))
         return self._database.submit(lambda db: operator.withdraw(db, dataset, ids, now)).result()

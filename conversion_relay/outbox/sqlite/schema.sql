@@ -151,3 +151,9 @@ CREATE TABLE worker (
   seen_at  REAL NOT NULL,
   document BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What a person was told (RELAY_NOTIFY), so that each cause is told once, by one process, and its end too.
+CREATE TABLE notice (
+  cause TEXT PRIMARY KEY,
+  at    REAL NOT NULL
+) STRICT, WITHOUT ROWID;

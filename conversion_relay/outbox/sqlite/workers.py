@@ -25,3 +25,15 @@ def signs(read: Read) -> list[SignOfLife]:
 
 
 _decoder = msgspec.json.Decoder(SignOfLife)
+
+
+def take_notice(db: apsw.Connection, cause: str, now: float) -> bool:
+    """Whether nobody has told of it yet; from now on somebody has."""
+    db.execute("INSERT OR IGNORE INTO notice VALUES (?, ?)", (cause, now))
+    return db.changes() > 0
+
+
+def drop_notice(db: apsw.Connection, cause: str) -> bool:
+    """Whether it had been told."""
+    db.execute("DELETE FROM notice WHERE cause = ?", (cause,))
+    return db.changes() > 0
