@@ -89,7 +89,7 @@ vars()["import"] = import_
 
 
 class Job:
-    """One call of `import`."""
+    """One call of `import`. Over 150 lines: reading, sealing, committing and telling share where it stands."""
 
     def __init__(self, file: Path, head: Head, read: Read | None, *, dry_run: bool, quiet: bool) -> None:
         self._file, self._head, self._read = file, head, read

@@ -25,7 +25,7 @@ SHOWN_LETTERS, SHOWN_GROUPS = 25, 20
 
 
 class Look:
-    """Of one relay."""
+    """Of one relay. Over 150 lines: a method for each page, a few lines each."""
 
     def __init__(self, relay: Relay, paces: Any) -> None:
         self._relay, self._paces = relay, paces
