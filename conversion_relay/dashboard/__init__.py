@@ -44,7 +44,7 @@ STATIC = {
 _HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer a form of our own would say "Origin: null"
     "Cache-Control": "no-store",
 }
 
