@@ -7,8 +7,6 @@ developer pages add IP address and user agent. The weights follow these classes;
 https://www.facebook.com/business/help/765081237991954
 """
 
-from collections.abc import Mapping
-
 import msgspec
 
 _WEIGHTS = {
@@ -76,7 +74,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """What to add first, and by how much the estimate would rise."""
 
 
-def quality(sampled: int, keys: Mapping[str, int]) -> Quality | None:
+def quality(sampled: int, keys: dict[str, int]) -> Quality | None:
     """None of no events. `keys`: how many of the sampled events carried each.
 
     >>> found = quality(10, {"em": 10, "client_ip_address": 10, "client_user_agent": 10})
