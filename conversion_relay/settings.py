@@ -90,6 +90,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ballast: bool = True
     """Whether a service keeps a file that it gives up on a full disk (RELAY_BALLAST)."""
     log_format: LogFormat = "auto"
+    notify: tuple[Secret, ...] = ()
+    """Who is told of what needs a person: mailto: and https: addresses."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, required: tuple[str, ...] = REQUIRED) -> "Settings":
@@ -148,6 +150,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             variants=_boolean("RELAY_VARIANTS", env.get("RELAY_VARIANTS", "")),
             ballast=_boolean("RELAY_BALLAST", env.get("RELAY_BALLAST") or "true"),
             log_format=_one_of("RELAY_LOG_FORMAT", env.get("RELAY_LOG_FORMAT") or "auto", get_args(LogFormat)),
+            notify=tuple(Secret(_address(address)) for address in _listed(env.get("RELAY_NOTIFY", ""))),
         )
 
     @staticmethod
@@ -190,6 +193,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         found += [Secret(s.reveal().removeprefix("test:").rpartition(" ")[2]) for group in of_providers for s in group]
         for dataset in self.datasets:
             found += [dataset.access_token, dataset.app_secret, *dataset.api_keys]
+        found += self.notify
         return list(dict.fromkeys(secret.reveal() for secret in found if secret))
 
 
@@ -231,6 +235,16 @@ def _graph_url(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise SettingsError("META_GRAPH_URL: scheme, host and port only")
     return url.rstrip("/")
+
+
+def _address(text: str) -> str:
+    parts = _parts("RELAY_NOTIFY", text)
+    loopback = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not ((parts.scheme == "https" or loopback) and parts.hostname) and not re.match(
+        r"mailto:[^@\s]+@[^@\s]+$", text
+    ):
+        raise SettingsError("RELAY_NOTIFY: addresses such as mailto:you@example.com or https://hooks.slack.com/...")
+    return text
 
 
 def _parts(name: str, url: str) -> SplitResult:

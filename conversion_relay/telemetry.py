@@ -27,6 +27,7 @@ import re
 import sys
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -62,6 +63,10 @@ def counter(name: str, **labels: str) -> CounterKey:
     return name, tuple(sorted(labels.items()))
 
 
+BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0, 7_200.0, 86_400.0)
+"""Seconds; the last ones are for how old an event is when Meta gets it."""
+
+
 class Secret:
     """A text that shows neither in a repr nor in a traceback; `reveal` where it is used.
 
@@ -90,6 +95,20 @@ class Counters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._values: Counter[CounterKey] = Counter()
+        self._times: dict[CounterKey, tuple[list[int], float]] = {}
+
+    def observe(self, name: str, seconds: float, n: int = 1, **labels: str) -> None:
+        """That something took so long, n times; for a histogram with BUCKETS."""
+        what = counter(name, **labels)
+        with self._lock:
+            counts, total = self._times.get(what) or ([0] * (len(BUCKETS) + 1), 0.0)
+            counts[bisect_left(BUCKETS, seconds)] += n
+            self._times[what] = counts, total + seconds * n
+
+    def read_times(self) -> dict[CounterKey, tuple[list[int], float]]:
+        """By name: how many fell into each bucket alone (the last one is beyond all), and the sum of seconds."""
+        with self._lock:
+            return {what: (list(counts), total) for what, (counts, total) in self._times.items()}
 
     def add(self, name: str, n: float = 1, **labels: str) -> None:
         self.count(counter(name, **labels), n)
@@ -191,11 +210,14 @@ class NoSecrets(logging.Filter):
         for secret in self._secrets:
             text = text.replace(secret, "***")
         text = without_digests(text)
-        return text if held(text) is None else _without_persons(text)
+        return without_persons(text)
 
 
-def _without_persons(text: str) -> str:
-    """In a disguise nothing is struck out by halves: then a line is "***" as a whole."""
+def without_persons(text: str) -> str:
+    """The text with every e-mail address and phone number struck out. In a disguise nothing is struck out by halves:
+    then a line is "***" as a whole."""
+    if held(text) is None:
+        return text
     parts, read = [], 0
     for begin, end in sorted([*email_spans(text), *((number.begin, number.end) for number in phone_spans(text))]):
         if begin >= read:

@@ -180,6 +180,7 @@ BY_FUNCTION: dict[str, Callable[[str], dict[str, Any]]] = {
     },
     "intake.mending.decode": lambda text: {"raw": text.encode("utf-8", "replace")},
     "intake.origins.normal_origin": lambda text: {"text": f"https://{text}"},
+    "meta.quality.quality": lambda text: {"sampled": 10, "keys": {"em": 5, text: 1}},
     "intake.mending.mended": lambda text: {"value": objects(text), "path": "custom_data", "tell": lambda *told: None},
     "intake.values.object_in": lambda text: {"given": text},
     "intake.values.one_text": lambda text: {"given": text},

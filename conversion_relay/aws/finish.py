@@ -139,6 +139,8 @@ def _reason(fate: Dead | Hold, answer: Attempt | None, record: Received) -> dict
         "meta_code": answer and answer.code,
         "subcode": answer and answer.subcode,
         "title": answer and answer.title,
+        "sentence": answer and answer.sentence,
+        "field": answer and answer.field,
         "fbtrace_id": answer and answer.fbtrace_id,
         "first_seen": record.first_seen,
     }

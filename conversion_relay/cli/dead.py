@@ -4,13 +4,26 @@ import contextlib
 import datetime
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import click
+import msgspec
 
-from conversion_relay.cli.printing import ago, print_json, print_table
-from conversion_relay.outbox import Access, DeadLetters, Operator, open_outbox, unsupported
+from conversion_relay.cli.look import remedy_of
+from conversion_relay.cli.printing import ago, print_json, print_table, printable
+from conversion_relay.outbox import (
+    Access,
+    DeadGroup,
+    DeadLetters,
+    Operator,
+    Overview,
+    Search,
+    Story,
+    open_outbox,
+    unsupported,
+)
+from conversion_relay.outbox.export import dead_csv
 from conversion_relay.outbox.protocol import SetsAside
 from conversion_relay.settings import Settings
 
@@ -20,58 +33,121 @@ def dead() -> None:
     """Dead letters: what Meta refused for good. And held events: what it may have already, for over two days."""
 
 
+def chosen(command: Callable[..., None]) -> Callable[..., None]:
+    """The filters that dead letters are chosen by."""
+    for option in (
+        click.option("--reason", default="", help="such as meta_100_2804009"),
+        click.option("--name", default="", help="of the event, such as Purchase"),
+        click.option("--dataset", default=""),
+    ):
+        command = option(command)
+    return command
+
+
 @dead.command("list")
+@chosen
+@click.option("--group", is_flag=True, help="one line for each cause, with its remedy")
 @click.option("--json", "as_json", is_flag=True)
-def list_(as_json: bool) -> None:
+def list_(reason: str, name: str, dataset: str, group: bool, as_json: bool) -> None:
     """What waits for a person's hand, with Meta's reason; held events first. Exit 1 when there are any."""
-    with _opened("read") as outbox:
-        held = outbox.held(1_000) if isinstance(outbox, Operator) else []
-        stories = held + outbox.dead(1_000)
     now = time.time()
+    with _opened("read") as outbox:
+        groups = outbox.dead_groups(now) if group and isinstance(outbox, Overview) else None
+        held = outbox.held(1_000) if isinstance(outbox, Operator) else []
+        stories = _chosen(outbox, held, reason, name, dataset)
+    if groups is not None:
+        print_json([_told(one) for one in groups]) if as_json else _tell_groups(groups, now)
+        raise SystemExit(1 if groups else 0)
     if as_json:
         print_json(stories)
     elif not stories:
         click.echo("no dead letters")
     else:
-        rows = []
-        for story in stories:
-            last = story.history[-1] if story.history else None
-            left = ago(story.expires_at - now) if story.expires_at > now else "too old"
-            rows.append(
-                [
-                    story.event_name,
-                    story.event_id,
-                    story.reason,
-                    last and last.title,
-                    last and last.fbtrace_id,
-                    left,
-                ]
-            )
-        print_table(["event", "id", "why", "Meta said", "trace", "can be sent for"], rows)
+        print_table(["event", "id", "why", "Meta said", "trace", "can be sent for"], [_row(s, now) for s in stories])
     raise SystemExit(1 if stories else 0)
+
+
+def _chosen(outbox: DeadLetters, held: list[Story], reason: str, name: str, dataset: str) -> list[Story]:
+    if (reason or name or dataset) and isinstance(outbox, Overview):
+        asked = Search(state="dead", reason=reason, event_name=name, dataset=dataset, limit=1_000)
+        dead_letters = outbox.search(asked).stories
+    else:
+        dead_letters = outbox.dead(1_000)
+    wanted = (("reason", reason), ("event_name", name), ("dataset", dataset))
+    return [
+        story
+        for story in [*held, *dead_letters]
+        if all(value in ("", getattr(story, field)) for field, value in wanted)
+    ]
+
+
+def _row(story: Story, now: float) -> list[object]:
+    last = story.history[-1] if story.history else None
+    left = ago(story.expires_at - now) if story.expires_at > now else "too old"
+    said = last and (last.sentence or last.title)
+    return [story.event_name, story.event_id, story.reason, said, last and last.fbtrace_id, left]
+
+
+def _told(group: DeadGroup) -> dict[str, object]:
+    return {**msgspec.to_builtins(group), "remedy": remedy_of(group.newest)}
+
+
+def _tell_groups(groups: list[DeadGroup], now: float) -> None:
+    for group in groups:
+        last = group.newest.history[-1] if group.newest.history else None
+        left = f"{ago(group.nearest_expiry_at - now)} left" if group.nearest_expiry_at else "too old to be sent"
+        click.echo(f"{group.n} x {group.event_name}, {group.reason}  (dataset {group.dataset}, {left})")
+        if last and (last.sentence or last.title):
+            click.echo(printable(f"  Meta said: {last.sentence or last.title}"))
+        if told := remedy_of(group.newest):
+            click.echo(f"  -> {told.fix}")
+    if not groups:
+        click.echo("no dead letters")
 
 
 @dead.command()
 @click.argument("event_ids", nargs=-1)
-def replay(event_ids: tuple[str, ...]) -> None:
-    """Send dead and held events again, these or all; only those that Meta still takes. Exit 1 when there was none."""
+@chosen
+@click.option("--json", "as_json", is_flag=True)
+def replay(event_ids: tuple[str, ...], reason: str, name: str, dataset: str, as_json: bool) -> None:
+    """Send dead and held events again: these ids, those of a reason, name or dataset, or all.
+
+    Only those that Meta still takes. Exit 1 when there was none.
+    """
     n = 0
     if _may_hold_any():
         with _opened("existing") as outbox:
-            n = outbox.replay(time.time(), event_ids or None)
-    click.echo(f"{n} pending again")
+            if reason or name or dataset:
+                n = _replay_chosen(outbox, event_ids, reason, name, dataset)
+            else:
+                n = outbox.replay(time.time(), event_ids or None)
+    print_json({"replayed": n}) if as_json else click.echo(f"{n} pending again")
     raise SystemExit(0 if n else 1)
+
+
+def _replay_chosen(outbox: DeadLetters, ids: tuple[str, ...], reason: str, name: str, dataset: str) -> int:
+    if not isinstance(outbox, Overview):
+        raise unsupported(outbox, "replay")
+    asked, rest, keys = Search(state="dead", reason=reason, event_name=name, dataset=dataset, limit=5_000), None, []
+    while True:
+        found = outbox.search(msgspec.structs.replace(asked, before=rest))
+        keys += [story.key for story in found.stories if story.key is not None and (not ids or story.event_id in ids)]
+        if (rest := found.rest) is None or not found.stories:
+            return outbox.replay_chosen(keys, time.time())
 
 
 @dead.command()
 @click.argument("file", type=click.File("wb", lazy=True), default="-")
-def export(file: BinaryIO) -> None:
+@click.option("--csv", "as_csv", is_flag=True, help="for a spreadsheet; no cell is a formula")
+def export(file: BinaryIO, as_csv: bool) -> None:
     """Write the dead letters' stories to FILE (`-`: standard output), JSON lines; nothing in them names a person."""
-    import msgspec
-
     with _opened("read") as outbox:
-        for story in outbox.dead(1_000_000):
-            file.write(msgspec.json.encode(story) + b"\n")
+        stories = outbox.dead(1_000_000)
+    if as_csv:
+        file.write(dead_csv(stories).encode())
+        return
+    for story in stories:
+        file.write(msgspec.json.encode(story) + b"\n")
 
 
 @click.command()

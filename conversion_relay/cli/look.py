@@ -1,12 +1,16 @@
-"""`status` and `explain`: what became of the events."""
+"""`status` and `explain`: what became of the events, and what a person should do."""
 
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
 
 import click
+import msgspec
 
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
+from conversion_relay.delivery.attention import is_delivered, needs
+from conversion_relay.delivery.installation import known
+from conversion_relay.meta.remedies import Remedy, remedy
 from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import (
     STATES,
@@ -26,15 +30,20 @@ from conversion_relay.settings import Settings
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
 def status(as_json: bool) -> None:
-    """Counts by state and age. Exit 1 when the books do not balance, and when events wait for a dataset that is not
-    configured."""
+    """What needs a person, counts by state and age.
+
+    Exit 1 when something needs a person: nobody delivers, the token is refused, the clock is off, events are about to
+    expire or wait for a dataset that is not configured, the disk is nearly full.
+    """
     settings = Settings.from_env(required=())
     with contextlib.closing(open_outbox(settings.outbox, "read")) as outbox:
         if not isinstance(outbox, DeadLetters):
             raise unsupported(outbox, "counts")
         books = outbox.counts()
         sides = outbox.deduplication() if isinstance(outbox, Meter) else {}
-    now = time.time()
+        now = time.time()
+        found = known(outbox, settings, now)
+    to_do = [need for need in needs(found) if need.cause != "version"]
     facts = [
         {
             "dataset": dataset,
@@ -55,7 +64,8 @@ def status(as_json: bool) -> None:
     if finding and not as_json:
         click.echo(f"{finding.path}: {finding.message}; {finding.fix}", err=True)
     if as_json:
-        print_json({"datasets": facts, "findings": [finding] if finding else []})
+        facts_of_all = {"needs": to_do, "delivered_by": is_delivered(found)}
+        print_json({"datasets": facts, "findings": [finding] if finding else [], **facts_of_all})
     elif not facts:
         click.echo("no event yet")
     else:
@@ -65,10 +75,9 @@ def status(as_json: bool) -> None:
         rows += [[line, *(ago(fact[name]) for fact in facts)] for line, name in ages.items()]
         rows += _deduplication([fact["deduplication"] for fact in facts])
         print_table(["dataset", *(fact["dataset"] for fact in facts)], rows)
-    waiting = stranded(books, settings)
-    for dataset, n in waiting.items():
-        click.echo(f"dataset {dataset} is not configured: {n} events wait for it and are not sent", err=True)
-    raise SystemExit(1 if waiting or any(fact["imbalance"] for fact in facts) else 0)
+    for need in () if as_json else to_do:
+        click.echo(f"{'! ' if need.urgent else '* '}{need.what}\n  -> {need.fix}")
+    raise SystemExit(1 if to_do else 0)
 
 
 def stranded(books: Mapping[str, Counts], settings: Settings) -> dict[str, int]:
@@ -103,7 +112,7 @@ def explain(event_id: str, as_json: bool) -> None:
             raise unsupported(outbox, "find")
         stories = outbox.find(event_id)
     if as_json:
-        print_json(stories)
+        print_json([{**msgspec.to_builtins(story), "remedy": remedy_of(story)} for story in stories])
     elif not stories:
         click.echo("no event has this id (ids are forgotten 8 days after their end)", err=True)
     else:
@@ -120,6 +129,9 @@ def _tell(story: Story) -> None:
         said = [attempt.outcome, attempt.why, attempt.code and f"code {attempt.code}"]
         said += [attempt.subcode and f"subcode {attempt.subcode}", attempt.title, attempt.fbtrace_id]
         click.echo(f"  {clock(attempt.at)}  sent: {', '.join(str(part) for part in said if part)}")
+        for name, text in (("Meta said", attempt.sentence), ("field", attempt.field)):
+            if text:
+                click.echo(f"                        {name}: {text}")
     if story.settled_at is not None:
         why = f" ({story.reason})" if story.reason else ""
         click.echo(f"  {clock(story.settled_at)}  {story.state}{why}")
@@ -131,3 +143,16 @@ def _tell(story: Story) -> None:
     else:
         why = f" ({story.reason})" if story.reason else ""
         click.echo(f"  now                   {story.state}{why}; Meta takes it until {clock(story.expires_at)}")
+    if told := remedy_of(story):
+        click.echo(f"  what is wrong         {told.what}")
+        click.echo(f"  what to do            {told.fix}{f'  ({told.link})' if told.link else ''}")
+
+
+def remedy_of(story: Story) -> Remedy | None:
+    """For an event that has not arrived."""
+    if story.state == "delivered":
+        return None
+    if not story.history:
+        return remedy(story.reason)
+    last = story.history[-1]
+    return remedy(story.reason, last.subcode, last.field)

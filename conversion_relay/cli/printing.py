@@ -24,7 +24,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
         numeric = any(isinstance(cell, int) for cell in column)
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*[Text(_printable(cell)) for cell in row])
+        table.add_row(*[Text(printable(cell)) for cell in row])
     Console(width=None if sys.stdout.isatty() else 1_000).print(table)
 
 
@@ -50,5 +50,6 @@ def clock(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at))
 
 
-def _printable(cell: object) -> str:
+def printable(cell: object) -> str:
+    """Without characters that could steer a terminal; "" for None."""
     return "" if cell is None else "".join(c for c in str(cell) if c.isprintable())

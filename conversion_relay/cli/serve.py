@@ -16,6 +16,8 @@ import click
 
 from conversion_relay.cli.look import stranded
 from conversion_relay.cli.printing import print_json
+from conversion_relay.delivery.notify import Notifier
+from conversion_relay.delivery.sign_of_life import SignsOfLife
 from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
@@ -74,11 +76,15 @@ def deliver(once: bool, as_json: bool) -> None:
     # A run to the end tells a sum; a sentence for each success would bury it.
     sentences = Sentences(successes=0) if once else Sentences()
     delivery = Delivery(outbox, transport, settings, sentences=sentences)
-    worker = Worker(delivery, outbox, every_second=SettingsWatch(delivery.use))
+    signs = SignsOfLife(outbox, delivery.paces, time.time)
+    worker = Worker(
+        delivery, outbox, every_second=each(SettingsWatch(delivery.use), signs, Notifier(outbox, settings, time.time))
+    )
     try:
         if once:
             raise SystemExit(_drain(worker, outbox, settings, as_json))
         _deliver_until_told(worker)
+        signs.stop()
     finally:
         outbox.close()
         transport.close()
@@ -120,11 +126,13 @@ class Service:
         self.relay = Relay(settings, outbox=open_for_service(settings))
         self._transport = GraphTransport()
         self._worker: Worker | None = None
+        self._stopping = threading.Event()
         outbox, paces = self.relay.outbox, no_paces
         if isinstance(outbox, Leases):
             delivery = Delivery(outbox, self._transport, settings, counters=self.counters, sentences=self.sentences)
-            watch, paces = SettingsWatch(delivery.use), delivery.paces
-            self._worker = Worker(delivery, outbox, every_second=watch) if deliver else None
+            self._signs, paces = SignsOfLife(outbox, delivery.paces, time.time), delivery.paces
+            every_second = each(SettingsWatch(delivery.use), self._signs, Notifier(outbox, settings, time.time))
+            self._worker = Worker(delivery, outbox, every_second=every_second) if deliver else None
         self.collector = create_app(self.relay, counters=self.counters, paces=paces)
         self.whole = self.collector.whole
 
@@ -149,13 +157,33 @@ class Service:
     def start(self) -> None:
         if self._worker:
             self._worker.start()
+        elif self.relay.settings.notify:
+            threading.Thread(target=self._watch, daemon=True, name="notifier").start()
+
+    def _watch(self) -> None:
+        """Where nobody delivers in this process, somebody must still say so."""
+        notify = Notifier(self.relay.outbox, self.relay.settings, time.time)
+        while not self._stopping.wait(1.0):
+            notify()
 
     def stop(self) -> None:
         """In flight is finished, then the file is let go."""
+        self._stopping.set()
         if self._worker:
             self._worker.stop()
+            self._signs.stop()
         self.relay.close()
         self._transport.close()
+
+
+def each(*jobs: Callable[[], None]) -> Callable[[], None]:
+    """All of them, one after the other."""
+
+    def run() -> None:
+        for job in jobs:
+            job()
+
+    return run
 
 
 def create_service() -> Service:

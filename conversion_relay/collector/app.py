@@ -13,6 +13,7 @@ from conversion_relay.collector.events import EventsEndpoint
 from conversion_relay.collector.limits import TokenBuckets, network_of
 from conversion_relay.collector.metrics import render
 from conversion_relay.collector.openapi import document
+from conversion_relay.collector.operating import last_day, operating
 from conversion_relay.collector.reply import HttpError, Receive, Reply, Send, respond
 from conversion_relay.collector.scripts import NAMES, Script, scripts, show
 from conversion_relay.collector.unhandled import note_failure
@@ -22,9 +23,11 @@ from conversion_relay.collector.webhooks import PREFIX, WebhooksEndpoint
 from conversion_relay.collector.whole import Whole
 from conversion_relay.dashboard import dashboard_routes, guard_of, refusal_of
 from conversion_relay.dashboard.access import Access
+from conversion_relay.dashboard.figures import Memory
+from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.outbox import DeadLetters, Meter, Operator, Queue, Visits, unsupported
+from conversion_relay.outbox import DeadLetters, Meter, Operator, Overview, Queue, Visits, unsupported
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters
 from conversion_relay.webhooks import Webhooks
@@ -33,8 +36,8 @@ PATHS = (
     *("/events", "/visitors", "/withdraw", "/livez", "/readyz", "/metrics", "/openapi.json", "/dashboard"),
     *(f"/{name}" for name in NAMES),
 )
-"""What is the collector's where it shares a port with a site. `/view-content` and `/webhooks` are the site's then, since it
-knows the orders."""
+"""What is the collector's where it shares a port with a site. `/view-content` and `/webhooks` are then the site's, for
+it knows the orders."""
 NEEDS: tuple[tuple[str, type, str], ...] = (
     ("/visitors", Visits, "remember_visitor"),
     ("/withdraw", Operator, "withdraw"),
@@ -126,9 +129,11 @@ def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNo
             return Response(answer, status_code=503)
         return Response({"status": "ready"})
 
+    memory = Memory()
+
     @get("/metrics", media_type=MediaType.TEXT, guards=[guard_of(access)])
     async def metrics() -> str:
-        return await asyncio.to_thread(_metrics, relay.outbox, counters, paces())
+        return await asyncio.to_thread(_metrics, relay, counters, paces(), memory)
 
     return Litestar(
         route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access)],
@@ -144,10 +149,14 @@ async def _note_failure(error: Exception, _: Any) -> None:
         note_failure(error)
 
 
-def _metrics(outbox: Queue, counters: Counters, paces: dict[str, PaceNow]) -> str:
+def _metrics(relay: Relay, counters: Counters, paces: dict[str, PaceNow], memory: Memory) -> str:
+    outbox, now = relay.outbox, time.time()
+    more = list(operating(known(outbox, relay.settings, now), paces, relay.settings))
+    if isinstance(outbox, Overview):
+        more += last_day(memory.week(outbox, now), outbox.dead_groups(now), now)
     counts = outbox.counts() if isinstance(outbox, DeadLetters) else {}
     sides = outbox.deduplication() if isinstance(outbox, Meter) else {}
-    return render(counters, counts, paces, sides, time.time())
+    return render(counters, counts, paces, sides, now, more)
 
 
 def _refuse(outbox: Queue, route: str) -> Handle:

@@ -1,13 +1,14 @@
 """The counters and the books in Prometheus' text format."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from conversion_relay import __version__
+from conversion_relay.collector.operating import histograms
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.event import STANDARD_EVENT_NAMES
 from conversion_relay.outbox import STATES, Counts, SideCounts
@@ -20,10 +21,24 @@ def render(
     paces: Mapping[str, PaceNow],
     sides: Mapping[str, Mapping[str, SideCounts]],
     now: float,
+    more: Iterable[Metric] = (),
 ) -> str:
-    """`books` and `paces` by dataset, `sides` by dataset and event name; `now` in Unix seconds, for the ages."""
+    """`books` and `paces` by dataset, `sides` by dataset and event name; `now` in Unix seconds, for the ages.
+    `more`: as `operating.py` makes them."""
     registry = CollectorRegistry()
-    registry.register(_Reading([*_counters(counters), *_books(books, now), *_paces(paces), _sides(sides), _build()]))
+    registry.register(
+        _Reading(
+            [
+                *_counters(counters),
+                *_books(books, now),
+                *_paces(paces),
+                _sides(sides),
+                _build(),
+                *histograms(counters),
+                *more,
+            ]
+        )
+    )
     return generate_latest(registry).decode()
 
 

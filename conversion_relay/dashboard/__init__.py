@@ -1,10 +1,11 @@
-"""What became of every event, for a person: counts by state, recent events, dead letters, one event's story.
+"""The dashboard: whether conversions count, why an event did not, and what to do, for a person.
 
 In come an opened `Relay` and a look at each dataset's pace; out come routes that the collector serves under /dashboard.
-It reads and changes nothing. It may not know a person: the outbox holds none, and bodies are not shown.
+`look.py` reads what a page needs, `figures.py` and `words.py` make figures and sentences of it, `changes.py` is the
+operator's hand. It may not know a person: the outbox holds none, and what is sent is shown with digests shortened.
 
-Who may look is decided in `access.py`.
-What is shown came from outside, so it is set as text by the page's script, under a content security policy that loads
+Who may look is decided in `access.py`. Pages are rendered here (Jinja2, everything escaped) and work without
+JavaScript; the script patches them in place. What is shown came from outside, so a content security policy loads
 nothing from elsewhere and runs no inline script.
 """
 
@@ -14,22 +15,27 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import msgspec
-from litestar import Request, Response, get
+from litestar import Request, Response, get, post
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.params import FromPath
 
 from conversion_relay.dashboard.access import Access, Refusal
+from conversion_relay.dashboard.changes import MOST_BYTES, Refused, change, token_of, told
+from conversion_relay.dashboard.look import Look
+from conversion_relay.dashboard.words import sentence
 from conversion_relay.delivery.pace import PaceNow
-from conversion_relay.outbox import DeadLetters, Operator, unsupported
+from conversion_relay.outbox import STATES, DeadLetters, Operator, Overview, Search, unsupported
+from conversion_relay.outbox.export import dead_csv
 from conversion_relay.relay import Relay
 
 HERE = Path(__file__).parent
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 STATIC = {
     path.name: ({".css": "text/css", ".js": "text/javascript"}[path.suffix], path.read_bytes())
@@ -38,7 +44,7 @@ STATIC = {
 _HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer a form of our own would say "Origin: null"
     "Cache-Control": "no-store",
 }
 
@@ -60,17 +66,86 @@ def refusal_of(access: Access, connection: ASGIConnection[Any, Any, Any, Any]) -
     return access.refusal(scope["headers"], peer, scope.get("http_version", "1.1"))
 
 
+PAGES = (
+    ("/dashboard", "Overview"),
+    ("/dashboard/keys", "Match keys"),
+    ("/dashboard/events", "Events"),
+    ("/dashboard/dead", "Dead letters"),
+    ("/dashboard/datasets", "Datasets"),
+)
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+)
+_templates.filters["sentence"] = sentence
+
+
 def dashboard_routes(
     relay: Relay, paces: Callable[[], Mapping[str, PaceNow]], access: Access | None = None
 ) -> list[Any]:
     """Litestar handlers. `paces`: how fast each dataset is sent now, by dataset id. `access`: who may look."""
     settings = relay.settings
     only_operators = guard_of(access or Access(settings.admin_password.reveal(), settings.trusted_proxies))
+    look = Look(relay, paces)
 
-    @get("/dashboard", guards=[only_operators], sync_to_thread=False)
-    def page() -> Response[str]:
-        html = (HERE / "templates" / "dashboard.html").read_text("utf-8")
+    async def shown(
+        request: Request[Any, Any, Any], name: str, read: Callable[[float], Any], **more: Any
+    ) -> Response[str]:
+        def rendered() -> str:
+            context = {"here": request.url.path, "pages": PAGES, "token": token_of(settings), "live": True}
+            context |= {"done": told(request.query_params.get("done", "")), **read(time.time()), **more}
+            return _templates.get_template(name).render(context)
+
+        html = await asyncio.to_thread(rendered)
         return Response(html, media_type="text/html; charset=utf-8", headers=_HEADERS)
+
+    @get("/dashboard", guards=[only_operators])
+    async def overview(request: Request[Any, Any, Any]) -> Response[str]:
+        origin = f"{request.url.scheme}://{request.url.netloc}"
+        dataset = request.query_params.get("dataset", "")
+        return await shown(
+            request, "overview.html", lambda now: look.overview(now, dataset), title="Overview", origin=origin
+        )
+
+    @get("/dashboard/keys", guards=[only_operators])
+    async def keys(request: Request[Any, Any, Any]) -> Response[str]:
+        return await shown(request, "keys.html", look.keys, title="Match keys")
+
+    @get("/dashboard/events", guards=[only_operators])
+    async def events(request: Request[Any, Any, Any]) -> Response[str]:
+        since = request.query_params.get("since", "")
+        asked = asked_for(request.query_params, time.time())
+        return await shown(request, "events.html", lambda now: look.events(now, asked, since), title="Events")
+
+    @get("/dashboard/life", guards=[only_operators])
+    async def life(request: Request[Any, Any, Any]) -> Response[str]:
+        asked = [request.query_params.get(name, "") for name in ("id", "name", "dataset")]
+        return await shown(request, "life.html", lambda now: look.life(now, *asked), title="One event")
+
+    @get("/dashboard/dead", guards=[only_operators])
+    async def dead(request: Request[Any, Any, Any]) -> Response[str]:
+        return await shown(request, "dead.html", look.dead, title="Dead letters")
+
+    @get("/dashboard/datasets", guards=[only_operators])
+    async def datasets(request: Request[Any, Any, Any]) -> Response[str]:
+        return await shown(request, "datasets.html", look.datasets, title="Datasets")
+
+    @get("/dashboard/dead.csv", guards=[only_operators])
+    async def export() -> Response[str]:
+        outbox = relay.outbox
+        stories = await asyncio.to_thread(outbox.dead, 50_000) if isinstance(outbox, DeadLetters) else []
+        headers = _HEADERS | {"Content-Disposition": 'attachment; filename="dead-letters.csv"'}
+        return Response(dead_csv(stories), media_type="text/csv; charset=utf-8", headers=headers)
+
+    @post("/dashboard/change", guards=[only_operators], status_code=303)
+    async def change_events(request: Request[Any, Any, Any]) -> Response[str]:
+        outbox, body = relay.outbox, await request.body()
+        if not isinstance(outbox, Overview) or len(body) > MOST_BYTES:
+            raise HTTPException("not here", status_code=501 if len(body) <= MOST_BYTES else 413)
+        try:
+            where = await asyncio.to_thread(change, outbox, settings, request.headers, body, time.time())
+        except Refused:
+            raise HTTPException("this form did not come from the dashboard; open it anew", status_code=403) from None
+        return Response("", status_code=303, headers=_HEADERS | {"Location": where})
 
     @get("/dashboard/data", guards=[only_operators])
     async def data() -> Response[bytes]:
@@ -94,8 +169,22 @@ def dashboard_routes(
             raise NotFoundException("no such file")
         return Response(content, media_type=kind, headers=_HEADERS)
 
-    handlers: list[HTTPRouteHandler] = [page, data, event, static]
-    return handlers
+    handlers: list[HTTPRouteHandler] = [overview, keys, events, life, dead, datasets, export, change_events]
+    return [*handlers, data, event, static]
+
+
+def asked_for(query: Mapping[str, str], now: float) -> Search:
+    """What a link or a form asks for. What makes no sense fits everything."""
+    state, since, before = (query.get(name, "") for name in ("state", "since", "before"))
+    return Search(
+        text=query.get("q", "").strip()[:256],
+        event_name=query.get("name", "").strip()[:100],
+        state=state if state in (*STATES, "held") else None,  # type: ignore[arg-type]
+        reason=query.get("reason", "").strip()[:100],
+        dataset=query.get("dataset", "").strip()[:20],
+        since=now - int(since) if since.isdecimal() and len(since) < 9 else None,
+        before=int(before) if before.isdecimal() and len(before) < 16 else None,
+    )
 
 
 _SHOWN_OF_A_PACE = ("parked_seconds", "why", "clock_skew_seconds", "error_share")

@@ -10,10 +10,18 @@ from conversion_relay.delivery.meta_clock import MetaClock
 from conversion_relay.delivery.pace import Paces
 from conversion_relay.delivery.report import alert
 from conversion_relay.delivery.transport import Transport
-from conversion_relay.meta.graph import Outcome
+from conversion_relay.meta.graph import (
+    PAYLOAD_SUBCODES,
+    PERMISSION_CODES,
+    THROTTLE_CODES,
+    TOKEN_CODES,
+    Outcome,
+)
 from conversion_relay.outbox.protocol import LeasedEvent, Leases
 from conversion_relay.settings import Dataset, Settings
 from conversion_relay.telemetry import Counters, Sentences
+
+_COUNTED = PAYLOAD_SUBCODES | THROTTLE_CODES | TOKEN_CODES | PERMISSION_CODES | {1, 2, 33, 100, 368, 803, 463, 467, 460}
 
 
 class Context(NamedTuple):
@@ -45,6 +53,16 @@ class Context(NamedTuple):
             self.clock,
             note_date=lambda date: self.meta_clock.note(date, self.steady_clock()),
         )
+
+    def count_call(self, dataset: str, outcome: Outcome, seconds: float) -> None:
+        """For /metrics. Codes are Meta's; one that nobody listed is "other", so that there are never a thousand."""
+        kind, said = type(outcome).__name__.lower(), outcome.said
+        code, subcode = (
+            "" if number is None else str(number) if number in _COUNTED else "other"
+            for number in (said.code, said.subcode)
+        )
+        self.counters.add("relay_send_total", dataset=dataset, outcome=kind, code=code, subcode=subcode)
+        self.counters.observe("relay_send_duration_seconds", seconds, outcome=kind)
 
     def meta_now(self) -> float:
         """Unix seconds of Meta's clock, as far as that is known."""

@@ -42,6 +42,7 @@ class Report(msgspec.Struct):
     ambiguous: int = 0
     ambiguous_late: int = 0
     why: str | None = None
+    dead_by: dict[str, int] = {}
     ages: dict[str, int] = {}
     """Delivered events by how late they came to Meta: what is late keeps its money, and loses its worth."""
 
@@ -72,6 +73,7 @@ class Report(msgspec.Struct):
                 sentences.error(event_name, *event_ids, why="corrupt")
             case Dead(why=why):
                 self.dead += n
+                self.dead_by[why] = self.dead_by.get(why, 0) + n
                 sentences.failed(event_name, *event_ids, why=why, said=_said(attempt) if attempt else {})
             case Expired():
                 self.expired += n
@@ -97,6 +99,8 @@ class Report(msgspec.Struct):
             counters.add(f"relay_delivery_{name}_total", getattr(self, name), dataset=self.dataset)
         for name in ("ambiguous", "ambiguous_late"):
             counters.add(f"relay_{name}_total", getattr(self, name), dataset=self.dataset)
+        for why, n in self.dead_by.items():
+            counters.add("relay_dead_total", n, reason=why)
         for _, within in _FRESH:
             n = self.ages.get(within, 0)
             counters.add("relay_delivered_by_age_total", n, dataset=self.dataset, within=within)
@@ -117,5 +121,5 @@ def alert(dataset: str, why: str) -> None:
 
 
 def _said(attempt: Attempt) -> dict[str, object]:
-    fields = ("status", "code", "subcode", "title", "fbtrace_id")
+    fields = ("status", "code", "subcode", "title", "sentence", "field", "fbtrace_id")
     return {name: value for name in fields if (value := getattr(attempt, name)) is not None}

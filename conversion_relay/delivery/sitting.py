@@ -37,7 +37,8 @@ from conversion_relay.delivery.retry import PROBE_EVERY, Facts, decide, unsent
 from conversion_relay.delivery.slot import Slot
 from conversion_relay.errors import LeaseLost
 from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, TooLarge, Unreachable
-from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent, Settlement
+from conversion_relay.outbox.protocol import Lease, LeasedEvent, Settlement
+from conversion_relay.outbox.story import Attempt
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect, Verdict, Withhold
 from conversion_relay.settings import Dataset
 from conversion_relay.telemetry import logger
@@ -150,8 +151,7 @@ class Sitting:
                 self._context.outbox.release(self._lease)
                 return None
             batch = self._batches.pop()
-            most = self._context.paces.most_bytes(self._dataset.pixel_id)
-            if batch.size > most:  # learned since it was packed
+            if batch.size > (most := self._context.paces.most_bytes(self._dataset.pixel_id)):  # learned since it was packed
                 self._batches += smaller(batch.events, most)
                 continue
             self._extend_lease()
@@ -187,6 +187,7 @@ class Sitting:
         outcome = context.ask(self._dataset, batch.events)
         self._report.calls += 1
         name = self._dataset.pixel_id
+        context.count_call(name, outcome, context.steady_clock() - started)
         self._failures = context.paces.note(name, outcome, started, suspects=self.suspects, size=batch.size)
         if isinstance(outcome, Accepted):
             if batch.twin:

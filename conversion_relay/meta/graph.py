@@ -37,6 +37,7 @@ import msgspec
 from conversion_relay.meta.batch import Sized
 from conversion_relay.meta.blame import blamed
 from conversion_relay.meta.headers import parse, pause, rest
+from conversion_relay.meta.told import told
 
 # https://developers.facebook.com/docs/graph-api/overview/rate-limiting#error-codes
 THROTTLE_CODES = frozenset({4, 17, 32, 341, 613, *range(80000, 80015)})
@@ -56,6 +57,8 @@ PAYLOAD_SUBCODES = frozenset(
 )
 """Recorded from Meta's answers to bad events; all of them with code 100 and HTTP 400. Left out on purpose: 2804118 and
 2804132 (the dataset is not linked to the WhatsApp account), which a person mends and no event can help."""
+TITLE, SENTENCE = 200, 600
+"""Characters that are kept of what Meta says."""
 SCHEMA_ERROR = 2804019
 """The generic one; its text holds the JSON path of what Meta did not like."""
 
@@ -72,13 +75,19 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What Meta said, as it is kept for `explain`. None of these members can name a person or hold a token."""
+    """What Meta said, as it is kept for `explain`. None of it can name a person or hold a token (`told.py`)."""
 
     status: int | None = None
     code: int | None = None
     subcode: int | None = None
     title: str | None = None
     fbtrace_id: str | None = None
+    sentence: str | None = None
+    """`error_user_msg`: what is wrong and how to mend it, in the language of the token's owner."""
+    field: str | None = None
+    """The member that Meta complains about, such as `custom_data.currency`."""
+    index: int | None = None
+    """The event that it complains about, by its place in the request, from 0."""
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -244,8 +253,9 @@ def _read_error(status: int, headers: Mapping[str, str], error: Mapping[str, Any
         status=status,
         code=code,
         subcode=subcode,
-        title=_text(error.get("error_user_title")) or _text(error.get("message")),
+        title=told(error.get("error_user_title"), TITLE) or told(error.get("message"), TITLE),
         fbtrace_id=_text(error.get("fbtrace_id")),
+        sentence=told(error.get("error_user_msg"), SENTENCE),
     )
     if code in THROTTLE_CODES:
         return Throttled(said, pause(headers, now))
@@ -259,7 +269,7 @@ def _read_error(status: int, headers: Mapping[str, str], error: Mapping[str, Any
         return Unreachable(f"code_{code}", sent=False, said=said)
     if code == PAYLOAD_CODE and status == 400 and (subcode in PAYLOAD_SUBCODES or error.get("error_subcode") is None):
         index, path = blamed(error)
-        return Refused(said, index, path)
+        return Refused(msgspec.structs.replace(said, field=_named(path), index=index), index, path)
     if code is None and status >= 500:
         return Unreachable(f"http_{status}", sent=False, said=said)
     return Unlisted(said)
@@ -277,5 +287,10 @@ def _integer(value: object) -> int | None:
 
 
 def _text(value: object, most: int = 200) -> str | None:
-    """One line of Meta's text, short and printable: it is shown in terminals, logs and pages."""
+    """A code of Meta's, short and printable: it is shown in terminals, logs and pages."""
     return "".join(c for c in value[:most] if c.isprintable()) if isinstance(value, str) else None
+
+
+def _named(path: Sequence[str]) -> str | None:
+    """As a reader writes it. What is no plain name may be a value, and is not kept."""
+    return ".".join(path) if path and all(part.isidentifier() and part.isascii() for part in path) else None

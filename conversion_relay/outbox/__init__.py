@@ -12,9 +12,6 @@ from urllib.parse import urlsplit
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.limited import Limited, unsupported
 from conversion_relay.outbox.protocol import (
-    STATES,
-    Attempt,
-    Counts,
     DeadLetters,
     Housekeeping,
     Lease,
@@ -23,12 +20,23 @@ from conversion_relay.outbox.protocol import (
     Meter,
     Operator,
     Outbox,
+    Overview,
     Queue,
     Settlement,
+    Visits,
+)
+from conversion_relay.outbox.story import (
+    STATES,
+    Attempt,
+    Counts,
+    DeadGroup,
+    Figures,
+    Found,
+    Search,
     SideCounts,
+    SignOfLife,
     State,
     Story,
-    Visits,
 )
 
 __all__ = [
@@ -36,7 +44,10 @@ __all__ = [
     "Access",
     "Attempt",
     "Counts",
+    "DeadGroup",
     "DeadLetters",
+    "Figures",
+    "Found",
     "Housekeeping",
     "Lease",
     "LeasedEvent",
@@ -45,9 +56,12 @@ __all__ = [
     "Meter",
     "Operator",
     "Outbox",
+    "Overview",
     "Queue",
+    "Search",
     "Settlement",
     "SideCounts",
+    "SignOfLife",
     "State",
     "Story",
     "Visits",

@@ -3,6 +3,7 @@
     Queue         whoever accepts events: put, put_soon, on_put, probe, close. Every store has this part.
     Leases        delivery: claim, claim_suspects, extend, release, revoked, settle, waiting, suspects
     DeadLetters   an operator of any queue: counts, dead, replay
+    Overview      pages: figures by name and hour, and a search that does not read everything
     Operator      DeadLetters, and what needs an index over the events: find, recent, held, erase, withdraw
     Visits        doors that meet a visitor first and the visitor's order later
     Meter         the de-duplication meter
@@ -44,13 +45,23 @@ import msgspec
 
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox.story import (
+    Attempt,
+    Counts,
+    DeadGroup,
+    Details,
+    Figures,
+    Found,
+    Search,
+    SideCounts,
+    SignOfLife,
+    Story,
+)
 from conversion_relay.outbox.verdict import Verdict
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-State = Literal["pending", "leased", "delivered", "dead", "expired", "erased"]
-STATES: tuple[State, ...] = ("pending", "leased", "delivered", "dead", "expired", "erased")
 LONGEST_WAIT = 1_800.0
 """Seconds; longer than any retry or pause. What is due later than this from now is due at once."""
 
@@ -81,63 +92,6 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     dataset: str
     events: tuple[LeasedEvent, ...]
-
-
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One answer of Meta's, or its silence, as kept for `explain`."""
-
-    at: float
-    outcome: str
-    why: str | None = None
-    status: int | None = None
-    code: int | None = None
-    subcode: int | None = None
-    title: str | None = None
-    fbtrace_id: str | None = None
-
-
-class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """The life of one event, without the person. Times are Unix seconds."""
-
-    dataset: str
-    event_name: str
-    event_id: str
-    event_time: int
-    accepted_at: float
-    expires_at: int
-    state: State
-    reason: str | None
-    attempts: int
-    due_at: float | None
-    settled_at: float | None
-    history: tuple[Attempt, ...]
-
-
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """One dataset's books. `accepted` is counted at `put`, the states where they change: they must agree."""
-
-    accepted: int = 0
-    pending: int = 0
-    leased: int = 0
-    delivered: int = 0
-    dead: int = 0
-    expired: int = 0
-    erased: int = 0
-    oldest_pending_at: float | None = None
-    nearest_expiry_at: int | None = None
-
-    @property
-    def imbalance(self) -> int:
-        """Zero, always."""
-        return self.accepted - sum(int(getattr(self, state)) for state in STATES)
-
-
-class SideCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one event name: how many events Meta got from both sides, from the server alone, from the pixel alone."""
-
-    both: int = 0
-    server_only: int = 0
-    browser_only: int = 0
 
 
 Settlement = tuple[Verdict, Sequence[LeasedEvent]]
@@ -243,6 +197,44 @@ class Operator(DeadLetters, Protocol):
     def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
         """A visitor takes back what their browser sent: events with public names that are pending or dead end as
         erased; how many. So do those that are leased, unless Meta gets them first; they are not in the number."""
+
+
+@runtime_checkable
+class Overview(Protocol):
+    """What pages ask again and again, of stores that keep books for it. Bounded however many events there are."""
+
+    def figures(self, since: float) -> list[Figures]:
+        """What ended since that hour, by dataset, event name and hour."""
+
+    def search(self, search: Search) -> Found:
+        """Events that fit, the newest first."""
+
+    def details(self, key: int) -> Details:
+        """Of the event of that `Story.key`."""
+
+    def dead_groups(self, now: float) -> list[DeadGroup]:
+        """Dead letters by dataset, name and reason; the largest group first. Of the latest 50,000."""
+
+    def replay_chosen(self, keys: Sequence[int], now: float) -> int:
+        """`DeadLetters.replay` of these alone (`Story.key`); how many."""
+
+    def erase_chosen(self, keys: Sequence[int], now: float) -> int:
+        """Forget these events; how many."""
+
+    def note_worker(self, sign: SignOfLife) -> None:
+        """A worker is there; takes the place of what it said before."""
+
+    def forget_worker(self, worker: str) -> None:
+        """It has stopped."""
+
+    def take_notice(self, cause: str, now: float) -> bool:
+        """Whether nobody was told of it; from now on somebody was."""
+
+    def drop_notice(self, cause: str) -> bool:
+        """It is over, or could not be told; whether somebody was told."""
+
+    def workers(self) -> list[SignOfLife]:
+        """The last sign of each, the latest first; also of those that are gone."""
 
 
 @runtime_checkable

@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox.protocol import Counts, DeadLetters, Queue, Story
+from conversion_relay.outbox.protocol import DeadLetters, Queue
 from conversion_relay.outbox.sqs_message import encode, messages, read_message, stories_of
+from conversion_relay.outbox.story import Counts, Story
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from conversion_relay.event import SealedEvent
-from conversion_relay.outbox.protocol import Attempt, Story
+from conversion_relay.outbox.story import Attempt, Story
 
 MOST_BYTES = 200_000
 
@@ -94,6 +94,8 @@ def stories_of(message: dict[str, Any]) -> list[Story]:
         subcode=int(subcode) if subcode else None,
         title=said.get("title"),
         fbtrace_id=said.get("fbtrace_id"),
+        sentence=said.get("sentence"),
+        field=said.get("field"),
     )
     return [
         Story(

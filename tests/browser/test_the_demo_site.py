@@ -202,7 +202,8 @@ def test_the_dashboard_tells_an_events_story(page, demo):
     page.goto(f"{here}/")
     page.goto(f"{here}/dashboard")
     expect(page.locator(".balance").first).to_contain_text("accepted = the sum of the states")
-    page.locator("#recent tbody tr").first.click()
+    page.goto(f"{here}/dashboard/events")
+    page.locator("tbody tr a").first.click()
     expect(page.locator("#story-steps")).to_contain_text("accepted: durable from here on")
 
 

@@ -17,7 +17,10 @@ from conversion_relay.settings import Settings
 from tests import asgi
 
 PASSWORD, TOKEN, EMAIL = "a-password-canary", "EAAcanary", "canary.person@example.org"
-PATHS = ["/dashboard", "/dashboard/data", "/dashboard/event?id=lead-1"]
+PATHS = [
+    *("/dashboard", "/dashboard/data", "/dashboard/event?id=lead-1", "/dashboard/keys", "/dashboard/events?q=lead-1"),
+    *("/dashboard/life?id=lead-1", "/dashboard/dead", "/dashboard/dead.csv", "/dashboard/datasets"),
+]
 HERE = Path(dashboard.__file__).parent
 
 
@@ -159,16 +162,17 @@ def test_with_a_password_nobody_may_look_without_it_not_even_here(locked, path, 
 def test_what_is_shown_is_kept_by_nobody_and_runs_no_foreign_script(app, path):
     headers = Looked(app, path).headers
     policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
-    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
-    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
-    assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == policy["form-action"] == "'self'"
+    assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "same-origin")
     assert headers["cache-control"] == "no-store"
 
 
 def test_the_page_keeps_to_its_own_policy():
-    page = (HERE / "templates" / "dashboard.html").read_text("utf-8")
-    assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=", page), "nothing inline"
-    assert not re.search(r'(?:src|href)="(?:https?:)?//', page), "nothing from elsewhere"
+    for template in (HERE / "templates").glob("*.html"):
+        page = template.read_text("utf-8")
+        assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=|\|\s*safe", page), "nothing inline"
+        assert not re.search(r'(?:src|href)="(?:https?:)?//', page), "nothing from elsewhere"
     for script in (HERE / "static").glob("*.js"):
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", script.read_text())
 

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from conversion_relay.delivery.report import Report, alert
-from conversion_relay.outbox.protocol import Attempt
+from conversion_relay.outbox.story import Attempt
 from conversion_relay.outbox.verdict import (
     HELD,
     Dead,

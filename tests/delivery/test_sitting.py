@@ -49,6 +49,7 @@ def test_what_was_settled_before_the_lease_was_lost_is_counted_and_reported(outb
     assert [len(call) for call in meta.calls] == [3, 3]
     assert report is not None and (report.delivered, report.calls) == (3, 2)
     assert counted(counters) == {
+        "relay_send_total": 2,
         "relay_delivery_calls_total": 2,
         "relay_delivery_delivered_total": 3,
         "relay_delivered_by_age_total": 3,

@@ -25,6 +25,7 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": REGION}
 NUMBERS = itertools.count()
 WHY = {"reason": "meta_100_2804009", "meta_code": "100", "subcode": "2804009", "title": "Missing Value"}
+WHY |= {"sentence": REFUSED.sentence or "", "field": REFUSED.field or ""}
 WHY |= {"fbtrace_id": REFUSED.fbtrace_id or "", "first_seen": "1700000000000"}
 
 

@@ -27,6 +27,7 @@ late and not on every file system.
 import contextlib
 import fcntl
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ import apsw
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.sqlite.fork import LOCKS
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 PAGE = 4096
 MOST_LOG = 16 * 1_048_576
 """Bytes at which the log is copied into the database, and to which it is cut whenever it grew beyond."""
@@ -164,14 +165,11 @@ def _migrate(db: apsw.Connection) -> None:
         return
     db.execute("BEGIN IMMEDIATE")
     try:
-        ((version,),) = db.execute("PRAGMA user_version").fetchall()
+        version = int(db.execute("PRAGMA user_version").fetchall()[0][0] or 0)
         if version == 0:
             db.execute(sql_text("schema.sql")).fetchall()
-        elif version == 1:
-            db.execute(sql_text("migrate_1.sql").replace("-- SCHEMA", sql_text("schema.sql"))).fetchall()
-        elif version == 2:
-            _, _, added = sql_text("schema.sql").partition("-- Since schema 3")
-            db.execute(sql_text("migrate_2.sql").replace("-- SCHEMA", added)).fetchall()
+        elif version < SCHEMA_VERSION:
+            _bring_up(db, version)
         elif version != SCHEMA_VERSION:
             raise SettingsError(
                 f"RELAY_OUTBOX: the file is of schema {version}, this version reads {SCHEMA_VERSION}:"
@@ -183,6 +181,15 @@ def _migrate(db: apsw.Connection) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _bring_up(db: apsw.Connection, version: int) -> None:
+    """From each schema to the next. `schema.sql` tells which of its tables came with which."""
+    first, third, fourth = re.split("-- Since schema [0-9]+\n", sql_text("schema.sql"))
+    added = {1: first + third + fourth, 2: third, 3: fourth}
+    db.execute(sql_text(f"migrate_{version}.sql").replace("-- SCHEMA", added[version])).fetchall()
+    if version == 2:
+        _bring_up(db, 3)
 
 
 def sql_text(name: str) -> str:

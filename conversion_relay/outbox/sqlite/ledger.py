@@ -4,7 +4,7 @@ from array import array
 
 import apsw
 
-from conversion_relay.outbox.sqlite import sides, visits
+from conversion_relay.outbox.sqlite import figures, sides, visits
 from conversion_relay.outbox.sqlite.look import Read
 
 DEAD_SECONDS = 90 * 86_400
@@ -42,4 +42,5 @@ def prune(db: apsw.Connection, keys: "array[int]", now: float) -> int:
         db.execute(f"DELETE FROM {table} WHERE {column} IN carray(?)", (apsw.carray(keys),))
     db.execute("DELETE FROM body WHERE key IN (SELECT key FROM event WHERE state = 'dead' AND expires_at < ?)", (now,))
     db.execute("DELETE FROM answer WHERE at < ?", (now - DEAD_SECONDS,))
+    figures.prune(db, now)
     return len(keys) + sides.prune(db, now) + visits.prune(db, now)

@@ -4,7 +4,10 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from conversion_relay.outbox.protocol import Attempt, Counts, State, Story
+import msgspec
+
+from conversion_relay.outbox.story import Attempt, Counts, DeadGroup, Details, Found, Search, State, Story
+from conversion_relay.outbox.verdict import HELD
 
 Rows = list[tuple[Any, ...]]
 Read = Callable[..., Rows]
@@ -70,6 +73,7 @@ def _story(row: tuple[Any, ...], read: Read, leased: set[int]) -> Story:
     return Story(
         dataset=dataset,
         state=state,
+        key=key,
         due_at=due_at if state == "pending" else None,
         history=history,
         **dict(zip(names, fields, strict=True)),
@@ -84,6 +88,108 @@ SELECT event.key, answer, name, state,
 FROM event JOIN dataset ON id = dataset
 """
 _HISTORY = f"""
-SELECT {", ".join(Attempt.__struct_fields__)} FROM answer
+SELECT {", ".join(f'"{name}"' for name in Attempt.__struct_fields__)} FROM answer
 WHERE id IN (SELECT answer FROM retried WHERE event = ?) OR id = ? ORDER BY id
+"""
+
+
+# -- search ------------------------------------------------------------------------------------------------------------
+
+SCANNED = 50_000
+"""Rows that one search looks at where no index helps; whoever wants more goes on from there."""
+
+
+def search(read: Read, asked: Search) -> Found:
+    """By id where a text is given, by the time of the end for dead letters, else through the newest rows."""
+    if asked.text:
+        stories_found = stories(read, _BY_ID, (asked.text, asked.text + "\U0010ffff", _orders(asked.text), 1_000))
+        return Found(stories=[story for story in stories_found if _fits(story, asked)][: asked.limit])
+    ((newest,),) = read("SELECT coalesce(max(key), 0) + 1 FROM event")
+    top = min(newest, asked.before or newest)
+    # Dead letters have an index of their own, and stay for 90 days among millions of others.
+    bottom = 0 if asked.state == "dead" else max(0, top - SCANNED)
+    where, values = _where(asked, "event.key < ? AND event.key >= ?", (top, bottom))
+    source = _DEAD if asked.state == "dead" else "event"
+    found = read(f"{_KEYS} {source} {_NAMED} {where} ORDER BY event.key DESC LIMIT ?", (*values, asked.limit))
+    keys = [key for (key,) in found]
+    rest = keys[-1] if len(keys) == asked.limit else bottom or None
+    if rest is not None and asked.since is not None and len(keys) < asked.limit:
+        oldest = read("SELECT accepted_at FROM event WHERE key >= ? ORDER BY key LIMIT 1", (bottom,))
+        rest = None if oldest and oldest[0][0] < asked.since else rest
+    if not keys:
+        return Found(stories=[], rest=rest)
+    listed = ", ".join(str(int(key)) for key in keys)
+    return Found(stories=stories(read, f"WHERE event.key IN ({listed}) ORDER BY event.key DESC", ()), rest=rest)
+
+
+_KEYS, _NAMED = "SELECT event.key FROM", "JOIN dataset ON id = dataset"
+_DEAD = f"(SELECT * FROM event WHERE state = 'dead' ORDER BY settled_at DESC LIMIT {SCANNED}) AS event"
+# Each is a range of the index over ids.
+_BY_ID = """
+WHERE event.key IN (SELECT key FROM event WHERE event_id >= ? AND event_id < ?
+  UNION SELECT key FROM event WHERE event_id IN (SELECT value FROM json_each(?)) LIMIT ?)
+ORDER BY event.key DESC
+"""
+_HELD_KEYS = "SELECT key FROM queue WHERE dataset IN (SELECT id FROM dataset) AND lane = 3"
+_CONDITIONS = {
+    "pending": f"state = 'waiting' AND event.key NOT IN ({_HELD_KEYS})",
+    "leased": "state = 'waiting' AND event.key NOT IN (SELECT key FROM queue)",
+    "held": f"event.key IN ({_HELD_KEYS})",
+}
+
+
+def _orders(text: str) -> str:
+    """The ids that our own doors give to what has this number."""
+    return msgspec.json.encode([f"{kind}_{text}" for kind in ("purchase", "registration", "order")]).decode()
+
+
+def _where(asked: Search, first: str, values: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    conditions = [first]
+    for column, value in (("event_name", asked.event_name), ("reason", asked.reason), ("name", asked.dataset)):
+        if value:
+            conditions.append(f"{column} = ?")
+            values += (value,)
+    if asked.state is not None:
+        conditions.append(_CONDITIONS.get(asked.state, f"state = '{asked.state}'"))
+    if asked.since is not None:
+        conditions.append("accepted_at >= ?")
+        values += (asked.since,)
+    return f"WHERE {' AND '.join(conditions)}", values
+
+
+def _fits(story: Story, asked: Search) -> bool:
+    state = "held" if story.state == "pending" and story.reason == HELD else story.state
+    return (
+        asked.event_name in ("", story.event_name)
+        and asked.reason in ("", story.reason)
+        and asked.dataset in ("", story.dataset)
+        and asked.state in (None, state)
+        and (asked.since is None or story.accepted_at >= asked.since)
+    )
+
+
+def dead_groups(read: Read, now: float) -> list[DeadGroup]:
+    groups = read(_DEAD_GROUPS, (now, now))
+    newest = ", ".join(str(int(row[-1])) for row in groups)
+    told = {story.key: story for story in stories(read, f"WHERE event.key IN ({newest})", ())} if groups else {}
+    names = ("dataset", "event_name", "reason", "n", "first_at", "last_at", "sendable", "nearest_expiry_at")
+    return [
+        DeadGroup(newest=told[key], **dict(zip(names, figures, strict=True))) for *figures, key in groups if key in told
+    ]
+
+
+_DEAD_GROUPS = f"""
+SELECT name, event_name, coalesce(reason, ''), count(*) AS n, min(settled_at), max(settled_at), sum(expires_at > ?),
+  min(expires_at) FILTER (WHERE expires_at > ?), max(event.key)
+FROM {_DEAD} JOIN dataset ON id = dataset GROUP BY 1, 2, 3 ORDER BY n DESC LIMIT 100
+"""
+
+
+def details(read: Read, key: int) -> Details:
+    bodies = read("SELECT body FROM body WHERE key = ?", (key,))
+    return Details(body=bodies[0][0] if bodies else None, pixel_at=next((at for (at,) in read(_TWIN, (key,))), None))
+
+
+_TWIN = """
+SELECT at FROM event JOIN pixel USING (event_id, dataset, event_name) WHERE event.key = ?
 """

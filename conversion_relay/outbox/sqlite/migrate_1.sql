@@ -13,7 +13,8 @@ DROP INDEX event_by_id;
 -- SCHEMA
 
 INSERT INTO dataset (name) SELECT DISTINCT dataset FROM tally_1 ORDER BY 1;
-INSERT INTO answer SELECT * FROM answer_1;
+INSERT INTO answer (id, at, outcome, why, status, code, subcode, title, fbtrace_id)
+SELECT id, at, outcome, why, status, code, subcode, title, fbtrace_id FROM answer_1;
 INSERT INTO event
 SELECT key, dataset.id, event_name, event_id, event_time, expires_at, accepted_at,
   iif(state IN ('pending', 'leased'), 'waiting', state), attempts, iif(state = 'leased', accepted_at, NULL), settled_at,

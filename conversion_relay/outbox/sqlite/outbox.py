@@ -22,26 +22,25 @@ from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.protocol import (
-    Attempt,
-    Counts,
     Housekeeping,
     Lease,
     LeasedEvent,
     Leases,
     Meter,
     Operator,
+    Overview,
     Queue,
     Settlement,
-    SideCounts,
-    Story,
     Visits,
 )
-from conversion_relay.outbox.sqlite import ledger, look, operator, rows, sides, traces, visits
+from conversion_relay.outbox.sqlite import ledger, look, operator, rows, sides, traces, visits, workers
 from conversion_relay.outbox.sqlite.books import make_dataset_id
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.file import Damaged, Unusable
 from conversion_relay.outbox.sqlite.lanes import shift_lanes, to_shift
+from conversion_relay.outbox.sqlite.looks import Looks
 from conversion_relay.outbox.sqlite.salvage import set_aside
+from conversion_relay.outbox.story import Attempt, SideCounts, SignOfLife
 
 LEDGER_SECONDS = 8 * 86_400
 """A duplicate is known this long after its twin was settled: longer than Meta's own 48 h and any webhook's retries."""
@@ -53,10 +52,11 @@ IDS_AT_ONCE = 1_000
 LOOK_FOR_VISITORS_EVERY = 1.0
 
 
-class SqliteOutbox:
+class SqliteOutbox(Looks):
     """Every part of an outbox; safe to use from several threads and several processes of one machine.
 
-    Longer than 150 lines, since it has each verb of the protocols; what a verb does is in the modules beside it."""
+    The verbs that only look are in `looks.py`. Longer than 150 lines, since it has each other verb of the protocols;
+    what a verb does is in the modules beside it."""
 
     def __init__(
         self,
@@ -164,27 +164,6 @@ class SqliteOutbox:
         us = self._database.owner
         return until <= self._boot_clock() or (owner != us.name and us.is_gone(owner))
 
-    # -- looking ---------------------------------------------------------------------------------------------------
-
-    def counts(self) -> dict[str, Counts]:
-        return look.counts(self._database.read)
-
-    def find(self, event_id: str) -> list[Story]:
-        return self._stories("WHERE event_id = ?", (event_id,))
-
-    def dead(self, limit: int = 100) -> list[Story]:
-        return self._stories("WHERE state = 'dead' ORDER BY settled_at DESC LIMIT ?", (limit,))
-
-    def held(self, limit: int = 100) -> list[Story]:
-        return self._stories(f"WHERE event.key IN ({operator.HELD_KEYS} LIMIT ?)", (limit,))
-
-    def recent(self, limit: int = 50) -> list[Story]:
-        """The newest events, for the dashboard."""
-        return self._stories("ORDER BY event.key DESC LIMIT ?", (limit,))
-
-    def _stories(self, where: str, values: tuple[Any, ...]) -> list[Story]:
-        return look.stories(self._database.read, where, values)
-
     # -- the two sides of an event, and who was seen -----------------------------------------------------------------
 
     def remember_visitor(self, key: str, visit: Visit, now: float) -> None:
@@ -215,6 +194,18 @@ class SqliteOutbox:
     def deduplication(self) -> dict[str, dict[str, SideCounts]]:
         return sides.deduplication(self._database.read)
 
+    def note_worker(self, sign: SignOfLife) -> None:
+        self._database.submit(partial(workers.note, sign=sign)).result()
+
+    def forget_worker(self, worker: str) -> None:
+        self._database.submit(partial(workers.forget, worker=worker)).result()
+
+    def take_notice(self, cause: str, now: float) -> bool:
+        return self._database.submit(partial(workers.take_notice, cause=cause, now=now)).result()
+
+    def drop_notice(self, cause: str) -> bool:
+        return self._database.submit(partial(workers.drop_notice, cause=cause)).result()
+
     def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
         ids = tuple(dict.fromkeys(event_ids))
         return self._database.submit(lambda db: operator.withdraw(db, dataset, ids, now)).result()
@@ -223,6 +214,9 @@ class SqliteOutbox:
 
     def replay(self, now: float, event_ids: Sequence[str] | None = None) -> int:
         keys = self._replayable(now, event_ids)
+        return self.replay_chosen(keys, now)
+
+    def replay_chosen(self, keys: Sequence[int], now: float) -> int:
         steps = [keys[first : first + REPLAY_STEP] for first in range(0, len(keys), REPLAY_STEP)]
         replayed = sum(self._database.submit(partial(operator.replay, now=now, keys=step)).result() for step in steps)
         if replayed:
@@ -256,6 +250,12 @@ class SqliteOutbox:
         self._database.submit(partial(operator.forget_names, digests=digests)).result()
         self._database.empty_log()
         traces.overwrite(self._database, digests)
+        return erased
+
+    def erase_chosen(self, keys: Sequence[int], now: float) -> int:
+        work = partial(operator.erase, keys=tuple(keys), digests=(), now=now)
+        erased = self._database.submit(work).result()
+        self._database.empty_log()
         return erased
 
     def set_aside(self) -> list[str]:
@@ -295,6 +295,6 @@ def _seconds_since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-PARTS: tuple[type[Queue], type[Leases], type[Operator], type[Visits], type[Meter], type[Housekeeping]]
-PARTS = (SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox)
+PARTS: tuple[type[Queue], type[Leases], type[Operator], type[Overview], type[Visits], type[Meter], type[Housekeeping]]
+PARTS = (SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox, SqliteOutbox)
 """mypy holds the class to the signatures of these; at run time nobody needs it."""

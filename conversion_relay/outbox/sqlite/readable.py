@@ -49,6 +49,7 @@ def copy(old: apsw.Connection, new: apsw.Connection, now: float, dataset: str | 
     copying.visitors()
     copying.table("pixel", "event_id", "dataset", "event_name", "at")
     copying.table("meter", "dataset", "event_name", "side", "n")
+    copying.table("figure", "dataset", "event_name", "hour", "what", "n")
     copying.answers()
     old.close()
     new.execute(_BURY, (now,))
@@ -92,11 +93,11 @@ class _Copying:
     def events(self) -> set[int]:
         """The keys. An event whose row is nonsense is told once more by its body, where that is whole."""
         # A file of schema 2 knew no consent, and a column that is not there would look like damage.
-        columns = _EVENT if self._has_consent() else _EVENT[:-1]
+        columns = _EVENT if self._has("event", "consent") else _EVENT[:-1]
         return {row[0] for row in _rows(self._old, "event", *columns) if self._insert("event", columns, row)}
 
-    def _has_consent(self) -> bool:
-        return any(name == "consent" for _, name, *_ in self._old.execute("PRAGMA table_info(event)"))
+    def _has(self, table: str, column: str) -> bool:
+        return any(name == column for _, name, *_ in self._old.execute(f"PRAGMA table_info({table})"))
 
     def adopt(self, dataset: str | None) -> tuple[str, ...]:
         """Events whose dataset has no name get the configured one; without it the names under which they wait."""
@@ -150,7 +151,9 @@ class _Copying:
             return
 
     def answers(self) -> None:
-        columns = ("id", "at", "outcome", "why", "status", "code", "subcode", "title", "fbtrace_id")
+        columns: tuple[str, ...] = ("id", "at", "outcome", "why", "status", "code", "subcode", "title", "fbtrace_id")
+        if self._has("answer", "sentence"):  # a file of schema 3 had the title alone
+            columns += ("sentence", "field", '"index"')
         for row in _rows(self._old, "answer", *columns):
             self._insert("answer", columns, row)
 

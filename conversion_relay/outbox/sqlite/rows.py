@@ -14,11 +14,12 @@ import msgspec
 
 from conversion_relay.errors import LeaseLost
 from conversion_relay.event import Receipt, SealedEvent
-from conversion_relay.outbox.protocol import Attempt, Lease, LeasedEvent
-from conversion_relay.outbox.sqlite import sides
+from conversion_relay.outbox.protocol import Lease, LeasedEvent
+from conversion_relay.outbox.sqlite import figures, sides
 from conversion_relay.outbox.sqlite.books import dataset_id, make_dataset_id, move, read
 from conversion_relay.outbox.sqlite.lanes import BACKLOG, HELD, LATER, SUSPECTS, dequeue, dequeue_suspects, enqueue
 from conversion_relay.outbox.sqlite.look import Read
+from conversion_relay.outbox.story import Attempt
 from conversion_relay.outbox.verdict import (
     SUSPECT,
     Dead,
@@ -243,6 +244,7 @@ def end(
     db: apsw.Connection, state: str, why: str | None, counted: int, keys: "array[int]", answer: int | None, now: float
 ) -> int:
     """A dead letter keeps its body, so that it can be replayed; everything else that ended loses it."""
+    figures.count_ended(db, state, keys, now)
     these, values = condition(keys)
     db.execute(
         "UPDATE event SET state = ?, reason = ?, attempts = attempts + ?, answer = coalesce(?, answer), settled_at = ?"
@@ -288,6 +290,7 @@ def _again(
 
 def _keep_answer(db: apsw.Connection, attempt: Attempt) -> int:
     names = Attempt.__struct_fields__
-    sql = f"INSERT INTO answer ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    columns = ", ".join(f'"{name}"' for name in names)
+    sql = f"INSERT INTO answer ({columns}) VALUES ({', '.join('?' * len(names))})"
     db.execute(sql, tuple(getattr(attempt, name) for name in names))
     return db.last_insert_rowid()

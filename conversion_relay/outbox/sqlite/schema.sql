@@ -77,7 +77,10 @@ CREATE TABLE answer (
   code       INTEGER,
   subcode    INTEGER,
   title      TEXT,
-  fbtrace_id TEXT
+  fbtrace_id TEXT,
+  sentence   TEXT,
+  field      TEXT,
+  "index"    INTEGER
 ) STRICT;
 
 CREATE INDEX answer_at ON answer (at);
@@ -126,4 +129,31 @@ CREATE TABLE meter (
   side       TEXT NOT NULL CHECK (side IN ('both', 'server_only', 'browser_only')),
   n          INTEGER NOT NULL,
   PRIMARY KEY (dataset, event_name, side)
+) STRICT, WITHOUT ROWID;
+
+-- Since schema 4
+
+-- What became of the events of one name in one hour, for pages that must be quick at ten million events
+-- (`figures.py`). `what`: delay:SECONDS (delivered within so many), dead, expired, worth:EUR, sampled, key:em.
+CREATE TABLE figure (
+  dataset    INTEGER NOT NULL,
+  event_name TEXT NOT NULL,
+  hour       INTEGER NOT NULL,
+  what       TEXT NOT NULL,
+  n          REAL NOT NULL,
+  PRIMARY KEY (dataset, event_name, hour, what)
+) STRICT, WITHOUT ROWID;
+
+-- Who delivers, and how each dataset is doing there; written every few seconds, so that a page or a command in another
+-- process can tell that nobody does.
+CREATE TABLE worker (
+  name     TEXT PRIMARY KEY,
+  seen_at  REAL NOT NULL,
+  document BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What a person was told (RELAY_NOTIFY), so that each cause is told once, by one process, and its end too.
+CREATE TABLE notice (
+  cause TEXT PRIMARY KEY,
+  at    REAL NOT NULL
 ) STRICT, WITHOUT ROWID;

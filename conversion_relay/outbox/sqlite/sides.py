@@ -29,9 +29,9 @@ from typing import Any
 import apsw
 import msgspec
 
-from conversion_relay.outbox.protocol import SideCounts
 from conversion_relay.outbox.sqlite.books import read
 from conversion_relay.outbox.sqlite.look import Read
+from conversion_relay.outbox.story import SideCounts
 
 MOST_NAMES = 200
 """Event names of one dataset that a page may bring up; anybody can write a page's report."""

@@ -25,6 +25,21 @@ def write_schema_2(path: Path, more: str = "") -> None:
     db.close()
 
 
+def write_schema_3(path: Path) -> None:
+    """One dead letter, as version 0.1 kept it."""
+    db = apsw.Connection(str(path))
+    db.execute("PRAGMA journal_mode = WAL").fetchall()
+    db.execute(Path(__file__).with_name("schema_3.sql").read_text()).fetchall()
+    db.execute("INSERT INTO dataset VALUES (1, '1')")
+    db.execute("INSERT INTO answer (id, at, outcome, code, title) VALUES (7, 1.0, 'refused', 100, 'Missing Value')")
+    db.execute(
+        "INSERT INTO event (key, dataset, event_name, event_id, event_time, expires_at, accepted_at, state, answer,"
+        " settled_at) VALUES (1, 1, 'Lead', 'd', 1, 600000, 1, 'dead', 7, 2)"
+    )
+    db.execute("INSERT INTO tally VALUES (1, 'accepted', 1), (1, 'dead', 1); PRAGMA user_version = 3").fetchall()
+    db.close()
+
+
 def write_schema_1(path: Path) -> None:
     db = apsw.Connection(str(path))
     db.execute("PRAGMA journal_mode = WAL").fetchall()

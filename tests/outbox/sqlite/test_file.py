@@ -7,11 +7,11 @@ import pytest
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox import SideCounts
+from conversion_relay.outbox import Attempt, SideCounts
 from conversion_relay.outbox.sqlite import file
-from conversion_relay.outbox.verdict import Delivered
+from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.outbox.sqlite.files import event, opened
-from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2
+from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3
 from tests.outbox.suite import NOW, claim, sealed, settle_all
 
 
@@ -58,6 +58,18 @@ class TestSchema:
         db = apsw.Connection(str(path))
         assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'event_ledger'").fetchone() == (0,)
         db.close()
+
+    def test_a_file_of_schema_3_keeps_what_meta_said_and_takes_more_of_it_from_now_on(self, path):
+        write_schema_3(path)
+        outbox = opened(path)
+        (story,) = outbox.dead()
+        assert (story.history[0].title, story.history[0].sentence) == ("Missing Value", None)
+        outbox.put([sealed("new")], NOW)
+        settle_all(outbox, claim(outbox), Dead("x"), Attempt(at=NOW, outcome="refused", sentence="Enter a value."))
+        (story,) = outbox.find("new")
+        assert story.history[0].sentence == "Enter a value."
+        assert outbox.figures(0)[0].dead == 1
+        outbox.close()
 
     def test_a_failing_migration_from_schema_2_leaves_it_as_it_was(self, path, monkeypatch):
         write_schema_2(path)

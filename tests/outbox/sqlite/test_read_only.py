@@ -119,7 +119,7 @@ def test_a_log_without_its_index_is_read_from_a_copy(path):
 def test_an_old_schema_is_not_brought_up_to_date_by_a_look(path):
     write_schema_2(path)
     before = folder(path)
-    with pytest.raises(SettingsError, match="is of schema 2, this version reads 3: start `serve` or `deliver` once"):
+    with pytest.raises(SettingsError, match="is of schema 2, this version reads 4: start `serve` or `deliver` once"):
         looked(path)
     assert folder(path) == before
 

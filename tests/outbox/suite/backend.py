@@ -20,6 +20,8 @@ REFUSED = Attempt(
     subcode=2804009,
     title="Missing Value",
     fbtrace_id="Atrace",
+    sentence="Your purchase event doesn't include a value parameter.",
+    field="custom_data.value",
 )
 
 

@@ -32,6 +32,7 @@ class DeadLettersSuite(Backend):
         (said,) = story.history
         assert (said.outcome, said.code, said.subcode) == ("refused", REFUSED.code, REFUSED.subcode)
         assert (said.title, said.fbtrace_id) == (REFUSED.title, REFUSED.fbtrace_id)
+        assert (said.sentence, said.field) == (REFUSED.sentence, REFUSED.field)
 
     def test_no_more_dead_letters_are_shown_than_asked_for(self, outbox):
         outbox.put([sealed(str(n)) for n in range(12)], NOW)

@@ -1,0 +1,53 @@
+"""`backup` and `restore`: a verified copy of the outbox while it is in use, and back."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from conversion_relay.cli.printing import print_json
+from conversion_relay.errors import SettingsError
+from conversion_relay.settings import Settings
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True)
+def backup(file: Path, as_json: bool) -> None:
+    """Copy the outbox to FILE while it is in use, and check the copy whole. It names browsers: keep it as safe."""
+    from conversion_relay.outbox.sqlite.backup import backup as copy
+
+    source = _outbox()
+    if not source.is_file():
+        raise SettingsError(f"RELAY_OUTBOX: no outbox at {source.absolute()}")
+    n = copy(source, file, _tell if sys.stderr.isatty() else lambda _done, _all: None)
+    print_json({"events": n, "file": str(file)}) if as_json else click.echo(f"{n} events in {file}, checked")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True)
+def restore(file: Path, as_json: bool) -> None:
+    """Put the copy FILE where RELAY_OUTBOX says; there must be none yet.
+
+    What waited in the copy may have been sent since: it is sent again within the 48 hours in which Meta drops copies,
+    and what is older and names a sale is held for you.
+    """
+    from conversion_relay.outbox.sqlite.backup import restore as put_back
+
+    target = _outbox()
+    n = put_back(file, target)
+    print_json({"events": n, "outbox": str(target)}) if as_json else click.echo(f"{n} events in {target}")
+
+
+def _outbox() -> Path:
+    url = Settings.from_env(required=()).outbox
+    if not url.startswith("sqlite:///"):
+        raise SettingsError(
+            "RELAY_OUTBOX: backup and restore are for sqlite:///; back up other stores with their own tools"
+        )
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def _tell(done: int, of_all: int) -> None:
+    click.echo(f"\r{done * 100 // max(1, of_all)} %", nl=done == of_all, err=True)

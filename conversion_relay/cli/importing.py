@@ -1,0 +1,292 @@
+"""`import`: the events of a CSV or JSON lines file, however long, with a verdict for each row."""
+
+import contextlib
+import hashlib
+import signal
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conversion_relay.cli.printing import print_json, printable
+from conversion_relay.cli.table.asked import Read, Said, ask
+from conversion_relay.cli.table.dialect import Question
+from conversion_relay.cli.table.lines import Head, head_of, json_lines, rows
+from conversion_relay.cli.table.rows import Rows
+from conversion_relay.cli.table.verdicts import Verdict, Verdicts
+from conversion_relay.event import Event, Receipt, Rejection, SealedEvent
+from conversion_relay.intake.reading import read_event
+from conversion_relay.outbox.export import safe_cell
+from conversion_relay.relay import Relay
+from conversion_relay.settings import Settings
+from conversion_relay.telemetry import configure_logging
+
+BATCH = 1_000
+IN_FLIGHT = 2
+"""Batches that are committed while the next one is read."""
+_SOURCES = click.Choice(
+    ["website", "physical_store", "system_generated", "phone_call", "email", "chat", "app", "other"]
+)
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--map", "pairs", multiple=True, metavar="COLUMN=FIELD", help="what a column means; FIELD - leaves it out"
+)
+@click.option("--event-name", help="of all rows, such as Purchase")
+@click.option("--action-source", type=_SOURCES, help="of all rows; physical_store may be 62 days old, others 7")
+@click.option("--crm", metavar="NAME", help="stages of leads from this CRM; needs a column lead_id")
+@click.option("--currency", help="of all amounts, such as EUR")
+@click.option("--encoding", help="such as cp1252")
+@click.option("--delimiter", help="between columns")
+@click.option("--decimal", type=click.Choice([".", ","]), help="the decimal sign of amounts")
+@click.option("--dates", type=click.Choice(["dmy", "mdy"]), help="the order in 03/04/2026")
+@click.option("--timezone", help="of times that name none, such as Europe/Berlin")
+@click.option("--dry-run", is_flag=True, help="judge every row, keep nothing")
+@click.option("--verdicts", type=click.Path(dir_okay=False, path_type=Path), help="[default: FILE.verdicts.csv]")
+@click.option("--anew", is_flag=True, help="forget where an earlier call stopped; known ids stay known")
+@click.option("--json", "as_json", is_flag=True)
+def import_(
+    file: Path,
+    pairs: tuple[str, ...],
+    dry_run: bool,
+    verdicts: Path | None,
+    anew: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Accept the events of FILE: CSV (Excel's too) or JSON lines, one event a row.
+
+    What the columns mean is guessed by their headings and shown; what the file does not tell is asked, with the option
+    that answers it (exit 2). Each row gets a verdict in FILE.verdicts.csv. Ctrl-C stops after the rows in hand; the
+    same command goes on from there. A second run finds the same ids and adds nothing. Exit 1 when a row was refused.
+    """
+    said = Said(columns=_pairs(pairs), **options)
+    head = head_of(file)
+    read = None if head.is_json else ask(head, said)
+    if isinstance(read, list):
+        raise SystemExit(_questions(read, as_json))
+    settings = Settings.from_env(required=("META_PIXEL_ID",))
+    configure_logging(settings.log_format, settings.secrets())
+    if read and not as_json:
+        _show(read)
+    job = Job(file, head, read, dry_run=dry_run, quiet=as_json)
+    path = verdicts or file.with_name(f"{file.name}.verdicts.csv")
+    with Relay(settings) as relay:
+        facts = job.judge(relay) if dry_run else job.run(relay, path, anew=anew, mark=_mark(head, said))
+    print_json(facts) if as_json else _tell(facts)
+    raise SystemExit(130 if facts["stopped"] else 1 if facts["refused"] else 0)
+
+
+# `import` is a word of Python's; the command line finds the verb by its own name.
+vars()["import"] = import_
+
+
+class Job:
+    """One call of `import`. Over 150 lines: reading, sealing, committing and telling share where it stands."""
+
+    def __init__(self, file: Path, head: Head, read: Read | None, *, dry_run: bool, quiet: bool) -> None:
+        self._file, self._head, self._read = file, head, read
+        self._dry_run, self._quiet = dry_run, quiet
+        self._stopped = False
+        self._sum: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+
+    def run(self, relay: Relay, path: Path, *, anew: bool, mark: str) -> dict[str, Any]:
+        try:
+            verdicts = Verdicts(path, mark, anew=anew)
+        except ValueError:
+            raise click.UsageError(
+                f"{path} holds verdicts of another file or other options; --anew replaces it"
+            ) from None
+        outbox = relay.outbox
+        with verdicts, self._stoppable():
+            begun = verdicts.done_rows
+            if begun and not self._quiet:
+                click.echo(f"going on after row {begun}", err=True)
+            waiting: deque[tuple[list[Verdict], list[int], Future[list[Receipt]] | None]] = deque()
+            for first, events in self._batches(begun):
+                told, places, sealed = self._sealed(relay, first, events)
+                waiting.append((told, places, outbox.put_soon(sealed, time.time()) if sealed else None))
+                while len(waiting) > IN_FLIGHT:
+                    self._write(verdicts, *waiting.popleft())
+            while waiting:
+                self._write(verdicts, *waiting.popleft())
+            if not self._stopped:
+                verdicts.finish()
+        return self._facts(verdicts=str(path), resumed_after=begun)
+
+    def judge(self, relay: Relay) -> dict[str, Any]:
+        """A dry run."""
+        with self._stoppable():
+            for first, events in self._batches(0):
+                told, places, _ = self._sealed(relay, first, events)
+                known = set(places)
+                self._count([(row[0], "accepted" if n in known else row[1], *row[2:]) for n, row in enumerate(told)])
+        return self._facts(verdicts=None, resumed_after=0)
+
+    def _sealed(
+        self, relay: Relay, first: int, events: list[Event | Rejection]
+    ) -> tuple[list[Verdict], list[int], list[SealedEvent]]:
+        """Verdicts, the places of those that are not known yet, and their events."""
+        told: list[Verdict] = []
+        places: list[int] = []
+        sealed: list[SealedEvent] = []
+        for number, event in enumerate(events, first):
+            accepted = event if isinstance(event, Rejection) else relay.accept(event)
+            if isinstance(accepted, Rejection):
+                known = "" if isinstance(event, Rejection) else event.event_id or ""
+                told.append((number, "refused", safe_cell(known), accepted.reason, accepted.field, accepted.message))
+                continue
+            places.append(len(told))
+            sealed.append(accepted.event)
+            left_out = safe_cell("; ".join(accepted.dropped)) if accepted.dropped else ""
+            told.append((number, "", safe_cell(accepted.event.event_id), "", "", left_out))
+        return told, places, sealed
+
+    def _write(
+        self, verdicts: Verdicts, told: list[Verdict], places: list[int], put: "Future[list[Receipt]] | None"
+    ) -> None:
+        receipts = put.result() if put is not None else []
+        for place, receipt in zip(places, receipts, strict=True):
+            row = told[place]
+            told[place] = (row[0], "duplicate" if receipt.duplicate else "accepted", *row[2:])
+        verdicts.write(told)
+        self._count(told)
+
+    def _count(self, told: list[Verdict]) -> None:
+        for _, verdict, _, reason, field, _ in told:
+            self._sum[verdict] += 1
+            if verdict == "refused":
+                self._reasons[f"{field}: {reason}"] += 1
+
+    def _batches(self, skip: int) -> Iterator[tuple[int, list[Event | Rejection]]]:
+        """(number of the first row, its events); rows are counted from 1, the headings not among them."""
+        batch: list[Event | Rejection] = []
+        first = skip + 1
+        with self._file.open("rb") as file, self._progress(file) as tick:
+            for number, event in enumerate(self._events(file, skip), first):
+                batch.append(event)
+                if len(batch) == BATCH:
+                    yield first, batch
+                    batch, first = [], number + 1
+                    tick()
+                    if self._stopped:
+                        return
+            if batch:
+                yield first, batch
+
+    def _events(self, file: Any, skip: int) -> Iterator[Event | Rejection]:
+        if self._read is None:
+            for number, line in enumerate(json_lines(file)):
+                if number >= skip:
+                    yield read_event(line)
+            return
+        reader = Rows(self._read.plan)
+        lines = rows(file, self._read.encoding, self._read.delimiter)
+        for _ in range(self._read.skipped + 1):
+            next(lines, None)
+        number = 0
+        try:
+            for cells in lines:
+                if not any(cells):
+                    continue
+                number += 1
+                if number > skip:
+                    yield reader.event(cells)
+        except UnicodeDecodeError:
+            raise click.ClickException(
+                f"after row {number} the file is not {self._read.encoding}; say --encoding, and --anew"
+            ) from None
+
+    @contextlib.contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Ctrl-C ends the import after the rows in hand."""
+
+        def stop(*_: object) -> None:
+            self._stopped = True
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    @contextlib.contextmanager
+    def _progress(self, file: Any) -> Iterator[Any]:
+        if self._quiet or not sys.stderr.isatty():
+            yield lambda: None
+            return
+        with click.progressbar(length=self._head.size, label="rows", file=sys.stderr, show_pos=False) as bar:
+            seen = 0
+
+            def tick() -> None:
+                nonlocal seen
+                at = file.tell() if not file.closed else seen
+                bar.update(at - seen)
+                seen = at
+
+            yield tick
+
+    def _facts(self, *, verdicts: str | None, resumed_after: int) -> dict[str, Any]:
+        names = ("accepted", "duplicate", "refused")
+        return {
+            **{name: self._sum[name] for name in names},
+            "reasons": dict(self._reasons.most_common(20)),
+            "resumed_after": resumed_after,
+            "stopped": self._stopped,
+            "dry_run": self._dry_run,
+            "verdicts": verdicts,
+        }
+
+
+def _pairs(pairs: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        column, sign, field = pair.rpartition("=")
+        if not sign:
+            raise click.UsageError("--map: COLUMN=FIELD, such as --map 'Mail=email'")
+        found[column] = field
+    return found
+
+
+def _mark(head: Head, said: Said) -> str:
+    """Which file, and how it is read."""
+    digest = hashlib.sha256(head.content + repr(said).encode()).hexdigest()[:16]
+    return f"{head.size} bytes, {digest}"
+
+
+def _questions(questions: list[Question], as_json: bool) -> int:
+    if as_json:
+        print_json({"questions": questions})
+    for question in questions if not as_json else ():
+        click.echo(printable(f"{question.what}; say one of:  {'   '.join(question.options)}"), err=True)
+    return 2
+
+
+def _show(read: Read) -> None:
+    plan = read.plan
+    for heading, field in zip(plan.columns.headings, plan.columns.fields, strict=True):
+        click.echo(printable(f"  {heading:<28} -> {field or 'left out'}"), err=True)
+    zone = f", times in {plan.timezone}" if plan.timezone else ""
+    order = f", dates {plan.dates}" if plan.dates else ""
+    click.echo(
+        f"  ({read.encoding}, columns parted by {read.delimiter!r}, decimal {plan.decimal!r}{order}{zone})", err=True
+    )
+
+
+def _tell(facts: dict[str, Any]) -> None:
+    would = "would be " if facts["dry_run"] else ""
+    click.echo(f"{facts['accepted']} {would}accepted, {facts['duplicate']} known already, {facts['refused']} refused")
+    for reason, n in facts["reasons"].items():
+        click.echo(printable(f"  {n} refused: {reason}"))
+    if facts["verdicts"]:
+        click.echo(f"verdicts: {facts['verdicts']}")
+    if facts["stopped"]:
+        click.echo("stopped; the same command goes on from here", err=True)

@@ -1,0 +1,87 @@
+"""What the columns of a table mean: a guess by their headings, in a few languages, that the operator sees and corrects.
+
+Two columns that mean the same are a question, but for match keys, of which Meta takes several. A column that means
+nothing to us is left out, and said so.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from conversion_relay.cli.table.dialect import Question
+from conversion_relay.event import UserData
+
+PERSON = frozenset(UserData.__struct_fields__)
+EVENT = ("event_name", "event_time", "event_id", "action_source", "event_source_url", "consent")
+CUSTOM = ("value", "currency", "order_id", "content_name", "content_category", "content_ids", "num_items", "status")
+FIELDS = (*EVENT, *CUSTOM, *sorted(PERSON))
+IGNORED = "-"
+_ALSO = {
+    "email": "e mail|email address|mail|e mail address|customer email|billing email|emailadresse|e mail adresse|correo",
+    "phone": "phone number|telephone|tel|mobile|mobile phone|mobile number|telefon|handy|telefonnummer|billing phone",
+    "first_name": "firstname|given name|vorname|prenom|nombre|billing first name|fname",
+    "last_name": "lastname|surname|family name|nachname|nom|apellido|billing last name|lname",
+    "city": "town|ort|stadt|ville|ciudad|billing city",
+    "state": "region|province|bundesland|billing state|st",
+    "zip": "zip code|zipcode|postal code|postcode|postalcode|plz|postleitzahl|code postal|billing postcode",
+    "country": "country code|land|pays|pais|billing country",
+    "date_of_birth": "birthday|birthdate|birth date|dob|geburtsdatum|geburtstag",
+    "gender": "sex|geschlecht",
+    "external_id": "customer id|user id|client id|kundennummer|extern id|contact id|crm id",
+    "event_name": "event|conversion name|conversion event|ereignis",
+    "event_time": "time|date|datetime|timestamp|created|created at|order date|purchase date|datum|zeit|conversion time"
+    "|bestelldatum|date created|paid at",
+    "event_id": "id|eventid",
+    "action_source": "source|channel",
+    "event_source_url": "url|page|page url|landing page",
+    "value": "amount|total|price|revenue|order total|betrag|summe|umsatz|conversion value|gesamt|importe|montant",
+    "currency": "currency code|waehrung|währung|devise|moneda|conversion currency",
+    "order_id": "order|order number|order no|transaction id|invoice|invoice number|bestellnummer|auftragsnummer"
+    "|rechnungsnummer",
+    "lead_id": "leadid|meta lead id|facebook lead id|leadgen id",
+    "client_ip_address": "ip|ip address|client ip",
+    "client_user_agent": "user agent|useragent|browser",
+    "content_name": "product|product name|item|produkt|artikel",
+}
+_FIELD_OF = {alias: field for field, aliases in _ALSO.items() for alias in aliases.split("|")}
+_FIELD_OF |= {field.replace("_", " "): field for field in FIELDS}
+
+
+class Columns(msgspec.Struct, frozen=True):
+    """`fields`: by column, "" for one that is left out."""
+
+    fields: tuple[str, ...]
+    headings: tuple[str, ...]
+
+    def of(self, field: str) -> int | None:
+        return self.fields.index(field) if field in self.fields else None
+
+    @property
+    def left_out(self) -> list[str]:
+        return [heading for heading, field in zip(self.headings, self.fields, strict=True) if not field]
+
+
+def columns(headings: Sequence[str], given: Mapping[str, str]) -> Columns | Question:
+    """`given`: by heading, what the operator says it means ("-": leave it out).
+
+    >>> columns(["E-Mail", "Betrag", "Lieblingsfarbe"], {}).fields
+    ('email', 'value', '')
+    """
+    fields = [_said(given[h]) if h in given else _guess(h) for h in headings]
+    for field in dict.fromkeys(fields):
+        alike = [heading for heading, other in zip(headings, fields, strict=True) if other == field]
+        if field and len(alike) > 1 and field not in PERSON:
+            names = ", ".join(repr(heading) for heading in alike)
+            what = f"{len(alike)} columns look like {field}: {names}"
+            return Question(what, tuple(f"--map '{heading}={IGNORED}'" for heading in alike))
+    return Columns(tuple(fields), tuple(headings))
+
+
+def _said(field: str) -> str:
+    return "" if field == IGNORED else field
+
+
+def _guess(heading: str) -> str:
+    plain = re.sub(r"[\s_\-.]+", " ", heading.strip().lower())
+    return _FIELD_OF.get(plain, "")

@@ -1,0 +1,193 @@
+"""One row of a table as an event, or what is wrong with it. Pure.
+
+The id decides what a second run does, so it never depends on the run: the row's own id, else `purchase_` and the order,
+else a digest of the row. The digest is of everything in the row together; of a row that holds an address alone it could
+be guessed, so the time of the event goes into it.
+"""
+
+import datetime
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from conversion_relay.cli.table.columns import CUSTOM, PERSON, Columns
+from conversion_relay.cli.table.dialect import DateOrder, Decimal
+from conversion_relay.event import Event, Rejection, UserData
+
+EXCEL_EPOCH = datetime.datetime(1899, 12, 30)  # noqa: DTZ001 - Excel knows no zone
+_AMOUNT = {
+    ".": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"),
+    ",": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+(?:,\d+)?"),
+}
+_DAY_FIRST = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How the rows of one file are read; everything that was found out or said."""
+
+    columns: Columns
+    decimal: Decimal = "."
+    dates: DateOrder | None = None
+    timezone: str | None = None
+    event_name: str | None = None
+    action_source: str | None = None
+    currency: str | None = None
+    crm: str | None = None
+
+
+class Rows:
+    """Reads the rows of one plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        fields = list(enumerate(plan.columns.fields))
+        self._person = [(at, field) for at, field in fields if field in PERSON]
+        self._custom = [(at, field) for at, field in fields if field in CUSTOM]
+        self._at = {field: at for at, field in fields if field and field not in PERSON and field not in CUSTOM}
+        self._zone = ZoneInfo(plan.timezone) if plan.timezone else None
+        self._width = len(plan.columns.fields)
+
+    def event(self, cells: Sequence[str]) -> Event | Rejection:
+        plan = self._plan
+        if len(cells) > self._width:
+            return Rejection(
+                "wrong_width", "row", "the row has more cells than the headings; quote cells with delimiters"
+            )
+        cells = list(map(str.strip, cells))
+        if len(cells) < self._width:
+            cells += [""] * (self._width - len(cells))
+        name = self._cell(cells, "event_name") or plan.event_name
+        source = self._cell(cells, "action_source") or plan.action_source
+        at = self._cell(cells, "event_time")
+        time = self._time(at) if at else None
+        if at and time is None:
+            return Rejection("not_a_time", "event_time", "send Unix seconds, or ISO 8601 such as 2026-11-26T14:00:00Z")
+        custom = self._of_custom(cells)
+        if isinstance(custom, Rejection):
+            return custom
+        try:
+            return Event(
+                event_name=name or "",
+                event_id=self._cell(cells, "event_id") or self._id(cells, name, custom.get("order_id")),
+                event_time=time,
+                action_source=source,  # type: ignore[arg-type]  # the door judges it
+                event_source_url=self._cell(cells, "event_source_url") or None,
+                user_data=self._user_data(cells),
+                custom_data=custom or None,
+                consent=self._cell(cells, "consent") or None,  # type: ignore[arg-type]
+            )
+        except (TypeError, ValueError):
+            return Rejection("unreadable", "row", "the row cannot be read")
+
+    def _cell(self, cells: Sequence[str], field: str) -> str:
+        at = self._at.get(field)
+        return cells[at] if at is not None else ""
+
+    def _user_data(self, cells: Sequence[str]) -> UserData:
+        found: dict[str, str | list[str]] = {}
+        for at, field in self._person:
+            if text := cells[at]:
+                known = found.get(field)
+                found[field] = text if known is None else [*([known] if isinstance(known, str) else known), text]
+        return UserData(**found)  # type: ignore[arg-type]
+
+    def _of_custom(self, cells: Sequence[str]) -> dict[str, object] | Rejection:
+        custom: dict[str, object] = {}
+        for at, field in self._custom:
+            text = cells[at]
+            if not text:
+                continue
+            if field == "value":
+                amount = self._amount(text)
+                if amount is None:
+                    fix = f"send a plain number with {self._plan.decimal!r} as its decimal sign, without currency sign"
+                    return Rejection("not_an_amount", "custom_data.value", fix)
+                custom[field] = amount
+            elif field == "content_ids":
+                custom[field] = [part.strip() for part in text.split("|")]
+            else:
+                custom[field] = int(text) if field == "num_items" and text.isdecimal() else text
+        if "value" in custom and "currency" not in custom and self._plan.currency:
+            custom["currency"] = self._plan.currency
+        if self._plan.crm:
+            # https://developers.facebook.com/docs/marketing-api/conversions-api/conversion-leads-integration
+            custom |= {"event_source": "crm", "lead_event_source": self._plan.crm}
+        return custom
+
+    def _amount(self, text: str) -> float | None:
+        sign = self._plan.decimal
+        if text.isdecimal() and text.isascii():
+            return float(text)
+        text = text.replace("\u00a0", "").replace("\u202f", "").replace(" ", "").replace("'", "")
+        if not _AMOUNT[sign].fullmatch(text):
+            return None
+        return float(text.replace("." if sign == "," else ",", "").replace(",", "."))
+
+    def _time(self, text: str) -> float | None:
+        if text.isdecimal() and len(text) in (10, 13):
+            return int(text) if len(text) == 10 else int(text) / 1000
+        moment = self._moment(text)
+        if moment is None:
+            return None
+        if moment.tzinfo is None:
+            if self._zone is None:
+                return None
+            moment = moment.replace(tzinfo=self._zone)
+        return moment.timestamp()
+
+    def _moment(self, text: str) -> datetime.datetime | None:
+        readers: tuple[Callable[[str], datetime.datetime | None], ...] = (_iso, self._by_numbers, self._serial)
+        for read in readers:
+            try:
+                if (moment := read(text)) is not None:
+                    return moment
+            except (ValueError, OverflowError):
+                continue
+        return None
+
+    def _by_numbers(self, text: str) -> datetime.datetime | None:
+        found = _DAY_FIRST.fullmatch(text)
+        if found is None:
+            return None
+        one, two, year = int(found[1]), int(found[2]), int(found[3])
+        # Dots are written day first wherever they are written; slashes are not.
+        is_mdy = "." not in text.split(" ", maxsplit=1)[0] and self._plan.dates == "mdy"
+        if "." not in text.split(" ", maxsplit=1)[0] and self._plan.dates is None:
+            return None
+        day, month = (two, one) if is_mdy else (one, two)
+        hour, minute, second = (int(found[at] or 0) for at in (4, 5, 6))
+        return datetime.datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - as it is written
+
+    def _serial(self, text: str) -> datetime.datetime | None:
+        """Excel's number of days, where a date was copied without its format: 46352.5."""
+        number = text.replace(",", ".") if self._plan.decimal == "," else text
+        if not re.fullmatch(r"\d{5}(?:\.\d{1,10})?", number):
+            return None
+        return EXCEL_EPOCH + datetime.timedelta(days=float(number))
+
+    @staticmethod
+    def _id(cells: Sequence[str], name: str | None, order: object) -> str:
+        if order and name == "Purchase":
+            return f"purchase_{order}"
+        row = "\x1f".join([name or "", *cells])
+        return f"import_{hashlib.sha256(row.encode()).hexdigest()[:32]}"
+
+
+def _iso(text: str) -> datetime.datetime | None:
+    return datetime.datetime.fromisoformat(text) if re.match(r"\d{4}-\d{2}-\d{2}", text) else None
+
+
+def needs_timezone(times: Sequence[str]) -> bool:
+    """Whether one of these says no offset from UTC.
+
+    >>> needs_timezone(["1795700000"]), needs_timezone(["2026-11-26T14:00:00+01:00"]), needs_timezone(["26.11.2026"])
+    (False, False, True)
+    """
+    return any(
+        re.match(r"\d{1,4}[./-]\d|\d{5}(?:[.,]\d+)?$", text) and not re.search(r"(?:Z|[+-]\d{2}:?\d{2})$", text[10:])
+        for text in map(str.strip, times)
+        if text
+    )

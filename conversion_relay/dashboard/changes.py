@@ -1,0 +1,95 @@
+"""What an operator may do from a page: send dead letters again, erase events. Each is written into the log.
+
+What could go wrong. A page elsewhere on the web posts a form to this address, and the operator's browser adds the
+password that it knows (CSRF). So a change needs a token that only our own pages hold, and an Origin that is ours.
+https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
+
+The token is a keyed digest of the installation's secrets, so that every server process makes the same.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import msgspec
+
+from conversion_relay.outbox import Overview, Search
+from conversion_relay.settings import Settings
+from conversion_relay.telemetry import logger
+
+MOST_BYTES = 64 * 1_024
+MOST_KEYS = 50_000
+_DONE = {"replay": "{} sent again", "erase": "{} erased"}
+
+
+class Refused(Exception):
+    """The form did not come from our own page."""
+
+
+def token_of(settings: Settings) -> str:
+    secret = "\0".join([settings.admin_password.reveal(), *(d.access_token.reveal() for d in settings.datasets)])
+    return hmac.digest(secret.encode(), b"conversion-relay dashboard", "sha256").hex()
+
+
+def change(outbox: Overview, settings: Settings, headers: Mapping[str, str], body: bytes, now: float) -> str:
+    """Where to go on, a path under /dashboard. Raises Refused."""
+    form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=2_000)
+    if not _is_ours(headers) or not hmac.compare_digest(_one(form, "token").encode(), token_of(settings).encode()):
+        raise Refused
+    keys = [int(key) for key in form.get("key", []) if re.fullmatch(r"\d{1,15}", key)]
+    if not keys and _one(form, "reason"):
+        keys = _of_group(outbox, _one(form, "dataset"), _one(form, "name"), _one(form, "reason"))
+    action = _one(form, "do")
+    n = 0
+    if action == "replay":
+        n = outbox.replay_chosen(keys, now)
+    elif action == "erase":
+        n = outbox.erase_chosen(keys, now)
+    else:
+        raise Refused
+    logger.info(
+        "An operator changed events from the dashboard", extra={"action": action, "asked": len(keys), "count": n}
+    )
+    back = _one(form, "back")
+    path = back if re.match(r"/dashboard(/|\?|$)", back) else "/dashboard"
+    return path + ("&" if "?" in path else "?") + urlencode({"done": f"{action}-{n}"})
+
+
+def told(done: str) -> str | None:
+    """The sentence for a page that comes after a change.
+
+    >>> told("replay-3"), told("<script>")
+    ('3 events sent again', None)
+    """
+    found = re.fullmatch(r"(replay|erase)-(\d{1,9})", done)
+    if found is None:
+        return None
+    n = int(found[2])
+    return _DONE[found[1]].format("1 event" if n == 1 else f"{n:,} events")
+
+
+def _is_ours(headers: Mapping[str, str]) -> bool:
+    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = headers.get("origin")
+    try:
+        return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    except ValueError:
+        return False
+
+
+def _of_group(outbox: Overview, dataset: str, name: str, reason: str) -> list[int]:
+    asked = Search(state="dead", dataset=dataset, event_name=name, reason=reason, limit=5_000)
+    keys: list[int] = []
+    while len(keys) < MOST_KEYS:
+        found = outbox.search(asked)
+        keys += [story.key for story in found.stories if story.key is not None]
+        if found.rest is None or not found.stories:
+            break
+        asked = msgspec.structs.replace(asked, before=found.rest)
+    return keys
+
+
+def _one(form: Mapping[str, Sequence[str]], name: str) -> str:
+    return form.get(name, [""])[0]

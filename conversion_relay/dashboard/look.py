@@ -1,0 +1,246 @@
+"""What each page needs, read from the outbox and settings. Every question is bounded (`outbox.Overview`)."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from conversion_relay.dashboard import words
+from conversion_relay.dashboard.figures import Memory, Row, bars, rows, waiting
+from conversion_relay.delivery.attention import Known, at_work_now, is_delivered, needs, together
+from conversion_relay.delivery.dataset_pace import PaceNow
+from conversion_relay.delivery.installation import known
+from conversion_relay.delivery.sign_of_life import alive, at_work
+from conversion_relay.meta.quality import NAMES, quality
+from conversion_relay.meta.remedies import Remedy, remedy
+from conversion_relay.outbox import Counts, DeadGroup, DeadLetters, Meter, Operator, Overview, Search, SignOfLife, Story
+from conversion_relay.outbox.story import Details
+from conversion_relay.relay import Relay
+from conversion_relay.telemetry import without_digests
+
+KEYS = ("em", "ph", "fbc", "fbp", "external_id", "client_ip_address", "client_user_agent", "fn", "ln", "zp", "country")
+TIMES = (("", "ever"), ("3600", "an hour"), ("86400", "24 hours"), ("604800", "7 days"))
+SHOWN_LETTERS, SHOWN_GROUPS = 25, 20
+
+
+class Look:
+    """Of one relay. Over 150 lines: a method for each page, a few lines each."""
+
+    def __init__(self, relay: Relay, paces: Any) -> None:
+        self._relay, self._paces = relay, paces
+        self._memory = Memory()
+
+    def common(self, now: float) -> dict[str, Any]:
+        """For every page."""
+        found = self._known(now)
+        return {
+            "now": now,
+            "known": found,
+            "needs": together(needs(found)),
+            "is_delivered": is_delivered(found),
+            "datasets": len(found.books),
+            "span": words.span,
+            "exact": words.exact,
+            "worth": words.worth,
+            "bars": bars,
+            "ago": lambda at: words.ago(at, now),
+            "state_of": lambda story: words.state_of(story, is_delivered=is_delivered(found)),
+            "why": why,
+            "life_of": life_of,
+            "left": lambda story: words.span(story.expires_at - now) if story.expires_at > now else "too old",
+            "remedy_of": remedy_of,
+        }
+
+    def _known(self, now: float) -> Known:
+        """What workers said, and what a worker in this very process knows now."""
+        found = known(self._relay.outbox, self._relay.settings, now)
+        paces: Mapping[str, PaceNow] = self._paces()
+        if not paces or not found.signs or not alive(found.signs, now):
+            return found
+        here = SignOfLife(worker=found.signs[0].worker, at=now, datasets=at_work(paces, now))
+        return Known(
+            now=now,
+            books=found.books,
+            signs=[here, *found.signs],
+            configured=found.configured,
+            version=found.version,
+            free_bytes=found.free_bytes,
+        )
+
+    def overview(self, now: float, dataset: str = "") -> dict[str, Any]:
+        common = self.common(now)
+        of_all: dict[str, Counts] = dict(common["known"].books)
+        books = {name: book for name, book in of_all.items() if dataset in ("", name)}
+        table = self._rows(now, dataset)
+        wait = waiting(books)
+        return common | {
+            "rows": table,
+            "verdict": words.verdict(table, wait, is_delivered=common["is_delivered"]),
+            "fresh": self._fresh(now),
+            "books": _books(books),
+            "names": sorted(of_all),
+            "dataset": dataset,
+            "balanced": all(book.imbalance == 0 for book in books.values()),
+            "states": [(state, word) for state, word in words.STATES.items() if state != "held"],
+            "events_of": lambda row: "/dashboard/events?" + urlencode({"name": row.event_name, "dataset": row.dataset}),
+        }
+
+    def _rows(self, now: float, dataset: str = "") -> list[Row]:
+        outbox = self._relay.outbox
+        week = self._memory.week(outbox, now) if isinstance(outbox, Overview) else []
+        return rows(week, outbox.deduplication() if isinstance(outbox, Meter) else {}, now, dataset)
+
+    def _fresh(self, now: float) -> list[str] | None:
+        outbox = self._relay.outbox
+        week = self._memory.week(outbox, now) if isinstance(outbox, Overview) else []
+        delays = [(most, n) for hour in week if now - hour.hour < 86_400 for most, n in hour.delays.items()]
+        total = sum(n for _, n in delays)
+        return (
+            [f"{sum(n for m, n in delays if m <= most) / total:.0%}" for most in (3_600, 7_200, 86_400)]
+            if total
+            else None
+        )
+
+    def keys(self, now: float) -> dict[str, Any]:
+        judged = [(row, found) for row in self._rows(now) if (found := quality(row.sampled, row.keys)) is not None]
+        return self.common(now) | {"rows": judged, "keys": KEYS, "names": NAMES}
+
+    def events(self, now: float, asked: Search, since: str) -> dict[str, Any]:
+        outbox = self._relay.outbox
+        stories, rest = [], None
+        if isinstance(outbox, Overview):
+            found = outbox.search(asked)
+            stories, rest = found.stories, found.rest
+        elif isinstance(outbox, DeadLetters):
+            stories = outbox.dead(asked.limit)
+        query = {"q": asked.text, "name": asked.event_name, "state": asked.state or "", "reason": asked.reason}
+        query |= {"dataset": asked.dataset, "since": since, "before": str(rest or "")}
+        further = "/dashboard/events?" + urlencode({name: value for name, value in query.items() if value})
+        return self.common(now) | {
+            "asked": asked,
+            "since": since,
+            "stories": stories,
+            "rest": further if rest else None,
+            "states": list(words.STATES.items()),
+            "times": TIMES,
+            "known_names": sorted({row.event_name for row in self._rows(now)}),
+        }
+
+    def life(self, now: float, event_id: str, name: str, dataset: str) -> dict[str, Any]:
+        outbox = self._relay.outbox
+        found = outbox.find(event_id) if isinstance(outbox, Operator) else []
+        stories = [s for s in found if name in ("", s.event_name) and dataset in ("", s.dataset)]
+        context = self.common(now) | {"stories": stories, "may_change": isinstance(outbox, Overview)}
+        if len(stories) == 1:
+            (story,) = stories
+            details = Details(body=None, pixel_at=None)
+            if isinstance(outbox, Overview) and story.key is not None:
+                details = outbox.details(story.key)
+            is_kept = details.body is not None and story.expires_at > now
+            can_replay = is_kept and (story.state == "dead" or words.state_of(story, is_delivered=True)[0] == "held")
+            context |= {
+                "details": details,
+                "body": readable(details.body),
+                "remedy": remedy_of(story),
+                "can_replay": can_replay,
+            }
+        return context
+
+    def dead(self, now: float) -> dict[str, Any]:
+        outbox = self._relay.outbox
+        held = outbox.held(SHOWN_LETTERS) if isinstance(outbox, Operator) else []
+        letters = outbox.dead(SHOWN_LETTERS) if isinstance(outbox, DeadLetters) else []
+        return self.common(now) | {
+            "groups": outbox.dead_groups(now)[:SHOWN_GROUPS] if isinstance(outbox, Overview) else [],
+            "held": held,
+            "chosen": held + letters,
+            "may_change": isinstance(outbox, Overview),
+            "events_of_group": _events_of_group,
+        }
+
+    def datasets(self, now: float) -> dict[str, Any]:
+        common = self.common(now)
+        found: Known = common["known"]
+        states = at_work_now(found)
+        return common | {
+            "datasets_now": [
+                self._dataset(name, states, found) for name in sorted({*found.books, *found.configured} - {"0"})
+            ],
+            "workers": alive(found.signs or (), now),
+        }
+
+    def _dataset(self, name: str, states: Mapping[str, Any], found: Known) -> dict[str, Any]:
+        dataset, state, book = self._relay.settings.dataset(name), states.get(name), found.books.get(name, Counts())
+        told = remedy(state.why) if state and state.why else None
+        parked = bool(state and state.why)
+        word = "not configured" if dataset is None else "waits" if parked else "open"
+        if dataset is not None and is_delivered(found) is False:
+            word, parked = "nobody delivers", True
+        return {
+            "name": name,
+            "state": word,
+            "colour": "held" if parked or dataset is None else "delivered",
+            "why": told.what if told else (state.why if state else None),
+            "waits": book.pending + book.leased,
+            "in_flight": state.in_flight if state else 0,
+            "errors": state.error_share if state else 0.0,
+            "origins": ", ".join(sorted(dataset.allowed_origins)[:5]) if dataset else "",
+            "keys": f"{len(dataset.api_keys)} API keys" if dataset else "none",
+            "test": bool(dataset and dataset.test_event_code),
+        }
+
+
+def _books(books: Mapping[str, Counts]) -> list[tuple[str, dict[str, int]]]:
+    """A line for each of a few; of many the sum, since each has its line on the page of datasets."""
+    each = [(name, _book(book)) for name, book in books.items()]
+    if len(each) <= 3:
+        return each
+    return [(f"all {len(each)}", {name: sum(book[name] for _, book in each) for name in each[0][1]})]
+
+
+def _book(book: Counts) -> dict[str, int]:
+    return {
+        "accepted": book.accepted,
+        **{state: int(getattr(book, state)) for state in words.STATES if state != "held"},
+    }
+
+
+def _events_of_group(group: DeadGroup) -> str:
+    query = {"name": group.event_name, "state": "dead", "reason": group.reason, "dataset": group.dataset}
+    return "/dashboard/events?" + urlencode(query)
+
+
+def life_of(story: Story) -> str:
+    """The deep link of one event: what it is known by at Meta."""
+    return "/dashboard/life?" + urlencode({"id": story.event_id, "name": story.event_name, "dataset": story.dataset})
+
+
+def why(story: Story) -> str:
+    if story.state == "delivered" or not (story.reason or story.history):
+        return ""
+    said = story.history[-1] if story.history else None
+    known = remedy(story.reason)
+    return (said and (said.sentence or said.title)) or (known and known.what) or story.reason or ""
+
+
+def remedy_of(story: Story) -> Remedy | None:
+    if story.state in ("delivered", "erased"):
+        return None
+    said = story.history[-1] if story.history else None
+    return remedy(story.reason, said.subcode, said.field) if said else remedy(story.reason)
+
+
+_ADDRESS = re.compile(r'("client_ip_address":\s*")[^"]*')
+_BROWSER = re.compile(r'("fb[pc]":\s*"fb\.\d\.)[^"]*')
+
+
+def readable(body: bytes | None) -> str | None:
+    """Meta's JSON for a person, without what would name a browser or an address: pages are looked at over shoulders."""
+    if body is None:
+        return None
+    try:
+        text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        return "(damaged)"
+    return without_digests(_BROWSER.sub(r"\1...", _ADDRESS.sub(r"\1...", text)))

@@ -1,0 +1,119 @@
+"""What pages say in words: the one sentence of the overview, states, ages, amounts. Pure."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup, escape
+
+from conversion_relay.dashboard.figures import Row
+from conversion_relay.outbox import Story
+from conversion_relay.outbox.verdict import HELD
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def verdict(rows: Sequence[Row], waiting: int, *, is_delivered: bool | None) -> str:
+    """One sentence a person reads first.
+
+    >>> verdict([Row(dataset="1", event_name="Purchase", today=41, worth={"EUR": 6120.4}, p50=3)], 0, is_delivered=True)
+    'Purchase arrives. 41 in 24 hours, 6,120.40 EUR, half of them within 3 s.'
+    >>> verdict([], 3, is_delivered=False)
+    'Nobody delivers. 3 events wait, and nothing is lost yet.'
+    """
+    if is_delivered is False and waiting:
+        return f"Nobody delivers. {counted(waiting)} wait, and nothing is lost yet."
+    main = next((row for row in rows if row.today), None)
+    if main is None:
+        if waiting:
+            return f"Nothing was delivered in 24 hours; {counted(waiting)} wait."
+        known = any(row.week for row in rows)
+        return "Nothing came in 24 hours." if known else "No event yet."
+    told = [f"{main.today:,} in 24 hours", *(money(n, currency) for currency, n in main.worth.items())]
+    if main.p50 is not None:
+        told.append(f"half of them within {span(main.p50)}")
+    seen = main.sides.both + main.sides.server_only
+    if main.sides.both and seen:
+        told.append(f"{main.sides.both / seen:.0%} also seen by the pixel")
+    sentence = f"{main.event_name} arrives. {', '.join(told)}."
+    refused = sum(row.dead for row in rows)
+    return sentence + (f" {refused:,} {'was' if refused == 1 else 'were'} refused." if refused else "")
+
+
+def sentence(text: str) -> Markup:
+    """With a capital and a full stop; what stands in backticks is code.
+
+    >>> sentence("start `deliver`")
+    Markup('Start <code>deliver</code>.')
+    """
+    parts = [escape(part) for part in (text[:1].upper() + text[1:]).split("`")]
+    inner = "".join(f"<code>{part}</code>" if at % 2 else part for at, part in enumerate(parts))
+    return Markup(inner if inner.endswith((".", "?", "!")) else f"{inner}.")  # noqa: S704 - every part is escaped
+
+
+def counted(n: int) -> str:
+    return f"{n:,} event" if n == 1 else f"{n:,} events"
+
+
+def span(seconds: float) -> str:
+    """
+    >>> span(3), span(300), span(7200)
+    ('3 s', '5 min', '2 h')
+    """
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def ago(at: float, now: float) -> str:
+    """
+    >>> ago(100, 160), ago(160, 100), ago(100, 100)
+    ('1 min ago', 'in 1 min', 'now')
+    """
+    if abs(now - at) < 1:
+        return "now"
+    return f"{span(now - at)} ago" if at <= now else f"in {span(at - now)}"
+
+
+def exact(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
+
+
+def money(amount: float, currency: str) -> str:
+    return f"{amount:,.2f} {currency}"
+
+
+def worth(sums: Mapping[str, float]) -> str:
+    return " + ".join(money(n, currency) for currency, n in sorted(sums.items()))
+
+
+def state_of(story: Story, *, is_delivered: bool | None) -> tuple[str, str]:
+    """(a word for the colour, what a person reads)."""
+    match story.state:
+        case "pending" if story.reason == HELD:
+            return "held", "held for you"
+        case "pending" if is_delivered is False:
+            return "pending", "waits; nobody delivers"
+        case "pending":
+            return "pending", "waits" if story.history else "waits for its first try"
+        case "leased":
+            return "leased", "being sent" if is_delivered is not False else "was being sent when the worker went"
+        case "delivered":
+            return "delivered", "arrived"
+        case "dead":
+            return "dead", "refused"
+        case "expired":
+            return "expired", "too old"
+        case _:
+            return "erased", "erased"
+
+
+STATES = {
+    "pending": "waits",
+    "held": "held for you",
+    "leased": "being sent",
+    "delivered": "arrived",
+    "dead": "refused",
+    "expired": "too old",
+    "erased": "erased",
+}

@@ -1,0 +1,136 @@
+"""What needs a person now, in words: for the banner of each page, `status`, `doctor` and the notifier.
+
+Pure: what is known comes in, a list comes out, the worst first. `urgent` means that events are being lost or that
+nobody delivers; the rest waits, and nothing is lost yet. One cause gives one line, whoever noticed it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from conversion_relay.delivery.sign_of_life import alive
+from conversion_relay.meta.remedies import remedy
+from conversion_relay.meta.versions import version_finding
+from conversion_relay.outbox import Counts
+from conversion_relay.outbox.story import AtWork, SignOfLife
+
+WAITS_TOO_LONG = 60.0
+"""Seconds that an event may wait while nobody delivers, before somebody is told: a restart takes some."""
+EXPIRY_NEAR = 86_400.0
+CLOCK_WRONG = 60.0
+TOO_MANY_ERRORS = 0.15
+LEAST_DISK = 256 * 1_048_576
+_PERSONS = frozenset({"unauthorized", "misconfigured", "all_refused", "unknown_error", "too_large"})
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    cause: str
+    """A stable word for programs, with its dataset if it has one: `unauthorized:42`."""
+    urgent: bool
+    what: str
+    fix: str
+    dataset: str | None = None
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be known of an installation from one of its processes."""
+
+    now: float
+    books: Mapping[str, Counts]
+    signs: Sequence[SignOfLife] | None
+    """None where the store keeps none: then nothing is said about who delivers."""
+    configured: frozenset[str]
+    version: str
+    free_bytes: int | None = None
+
+
+def needs(known: Known) -> list[Need]:
+    found = [*_delivery(known), *_datasets(known), *_machine(known)]
+    return sorted(found, key=lambda need: not need.urgent)
+
+
+def together(found: Sequence[Need], most: int = 3) -> list[Need]:
+    """For a page: where many datasets have the same need, it is one line."""
+    kinds: dict[str, list[Need]] = {}
+    for need in found:
+        kinds.setdefault(need.cause.partition(":")[0], []).append(need)
+    lines: list[Need] = []
+    for kind, alike in kinds.items():
+        if len(alike) <= most:
+            lines += alike
+            continue
+        names = ", ".join(need.dataset or "" for need in alike[:most])
+        what = f"{len(alike)} datasets ({names} ...): {alike[0].what.partition(': ')[2]}"
+        lines.append(Need(cause=kind, urgent=alike[0].urgent, what=what, fix=alike[0].fix))
+    return lines
+
+
+def at_work_now(known: Known) -> dict[str, AtWork]:
+    """How each dataset is doing, by the latest sign of life that names it."""
+    found: dict[str, AtWork] = {}
+    for sign in reversed(alive(known.signs or (), known.now)):
+        found |= sign.datasets
+    return found
+
+
+def is_delivered(known: Known) -> bool | None:
+    """Whether somebody delivers; None where it cannot be known."""
+    return None if known.signs is None else bool(alive(known.signs, known.now))
+
+
+def _delivery(known: Known) -> Iterator[Need]:
+    if is_delivered(known) is not False:
+        return
+    waiting = sum(book.pending + book.leased for book in known.books.values())
+    oldest = min((b.oldest_pending_at for b in known.books.values() if b.oldest_pending_at is not None), default=None)
+    if waiting and oldest is not None and known.now - oldest >= WAITS_TOO_LONG:
+        what = f"nobody delivers; {waiting} {'event waits' if waiting == 1 else 'events wait'}"
+        yield Need(cause="nobody_delivers", urgent=True, what=what, fix="start `conversion-relay deliver`")
+
+
+def _datasets(known: Known) -> Iterator[Need]:
+    for name, state in at_work_now(known).items():
+        if state.why in _PERSONS and (told := remedy(state.why)):
+            yield _of(name, state.why or "", told.what, told.fix, urgent=False)
+        if state.error_share > TOO_MANY_ERRORS and state.why not in _PERSONS:
+            what = f"Meta answered {state.error_share:.0%} of the last 500 requests with an error; its limit is 15 %"
+            yield _of(name, "error_share", what, "look at the dead letters", urgent=False)
+    for name, book in known.books.items():
+        if book.imbalance:
+            what = f"the books do not balance: {book.imbalance:+d}"
+            yield _of(
+                name, "imbalance", what, "report it with the output of `conversion-relay status --json`", urgent=True
+            )
+        left = None if book.nearest_expiry_at is None else book.nearest_expiry_at - known.now
+        if book.pending and left is not None and left < EXPIRY_NEAR:
+            what = "waiting events are lost, since Meta takes none older than 7 days"
+            if left > 0:
+                what = f"the oldest event can be sent for {int(left // 3_600)} more hours, then it is lost"
+            yield _of(name, "expiry", what, "look why it waits: `conversion-relay explain`", urgent=True)
+        if book.pending and _is_stranded(name, known):
+            what = f"{book.pending} events wait for a dataset that is not configured"
+            yield _of(name, "stranded", what, "add the dataset to the settings, or erase its events", urgent=False)
+
+
+def _is_stranded(name: str, known: Known) -> bool:
+    if name == "all":
+        return False
+    return name.startswith("unknown-") or (known.configured != {"0"} and name not in known.configured)
+
+
+def _machine(known: Known) -> Iterator[Need]:
+    skews = [state.clock_skew_seconds for state in at_work_now(known).values()]
+    skew = max(skews, key=abs, default=0.0)
+    if abs(skew) >= CLOCK_WRONG:
+        way = "ahead of" if skew > 0 else "behind"
+        what = f"the clock of this machine is {abs(skew):.0f} s {way} Meta's, which judges the age of events"
+        yield Need(cause="clock", urgent=False, what=what, fix="set the clock (NTP)")
+    if known.free_bytes is not None and known.free_bytes < LEAST_DISK:
+        what = f"the outbox's disk has {known.free_bytes // 1_048_576} MB left; below its reserve nothing is accepted"
+        yield Need(cause="disk", urgent=True, what=what, fix="free some space")
+    if (finding := version_finding(known.version, known.now)) is not None:
+        yield Need(cause="version", urgent=finding.severity == "error", what=finding.message, fix=finding.fix)
+
+
+def _of(dataset: str, cause: str, what: str, fix: str, *, urgent: bool) -> Need:
+    return Need(cause=f"{cause}:{dataset}", urgent=urgent, what=f"dataset {dataset}: {what}", fix=fix, dataset=dataset)

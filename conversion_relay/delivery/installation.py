@@ -1,0 +1,31 @@
+"""Reads what can be known of an installation from one of its processes, for `attention.py`."""
+
+import os
+from pathlib import Path
+
+from conversion_relay.delivery.attention import Known
+from conversion_relay.outbox import DeadLetters, Overview, Queue
+from conversion_relay.settings import Settings
+
+
+def known(outbox: Queue, settings: Settings, now: float) -> Known:
+    """Raises OutboxUnavailable."""
+    return Known(
+        now=now,
+        books=outbox.counts() if isinstance(outbox, DeadLetters) else {},
+        signs=outbox.workers() if isinstance(outbox, Overview) else None,
+        configured=frozenset(dataset.pixel_id for dataset in settings.datasets),
+        version=settings.graph_version,
+        free_bytes=free_bytes(settings),
+    )
+
+
+def free_bytes(settings: Settings) -> int | None:
+    """Of the disk under the outbox; None where it lies elsewhere."""
+    if not settings.outbox.startswith("sqlite:///"):
+        return None
+    try:
+        found = os.statvfs(Path(settings.outbox.removeprefix("sqlite:///")).absolute().parent)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize

@@ -1,0 +1,77 @@
+"""A worker says every few seconds that it is there, and how each dataset is doing, so that other processes can tell.
+
+What could go wrong. Somebody starts `serve --no-worker` and forgets `deliver`: events wait, and every page says that
+they are being sent. Or a token dies in the worker's process, and the dashboard of another one knows nothing of it.
+
+The rule. The worker writes one row into the outbox every EVERY seconds, and at once when a dataset's state changes.
+Whoever looks takes a row older than GONE_AFTER for a worker that is gone. A worker that stops removes its row.
+
+Rejected: the lock that each process holds on the outbox (a collector holds one too); a port to ask (one more door).
+"""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from conversion_relay.delivery.pace import PaceNow
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox import Overview, Queue
+from conversion_relay.outbox.story import AtWork, SignOfLife
+
+EVERY = 10.0
+GONE_AFTER = 45.0
+
+
+class SignsOfLife:
+    """Call it every second; `stop` when the worker ends."""
+
+    def __init__(
+        self, outbox: Queue, paces: Callable[[], Mapping[str, PaceNow]], clock: Callable[[], float], name: str = ""
+    ) -> None:
+        self._outbox = outbox if isinstance(outbox, Overview) else None
+        self._paces, self._clock = paces, clock
+        self._name = name or f"{socket.gethostname()[:40]}-{os.getpid()}"
+        self._said: tuple[float, object] = (0.0, None)
+        self._saying = threading.Lock()
+        self._is_over = False
+
+    def __call__(self) -> None:
+        if self._outbox is None:
+            return
+        now, paces = self._clock(), self._paces()
+        state = {name: (pace.why, abs(pace.clock_skew_seconds) >= 60) for name, pace in paces.items()}
+        with self._saying:
+            if self._is_over or (state == self._said[1] and 0 <= now - self._said[0] < EVERY):
+                return
+            self._outbox.note_worker(SignOfLife(worker=self._name, at=now, datasets=at_work(paces, now)))
+            self._said = now, state
+
+    def stop(self) -> None:
+        """Nothing is said any more; what was said is taken back."""
+        with self._saying:
+            self._is_over = True
+            if self._outbox is not None:
+                try:
+                    self._outbox.forget_worker(self._name)
+                except OutboxUnavailable:
+                    return  # the row grows old by itself
+
+
+def at_work(paces: Mapping[str, PaceNow], now: float) -> dict[str, AtWork]:
+    """As other processes see it; what moves all the time is rounded."""
+    return {
+        name: AtWork(
+            why=pace.why,
+            parked_until=now + pace.parked_seconds if pace.parked_seconds else 0.0,
+            error_share=round(pace.error_share, 3),
+            clock_skew_seconds=round(pace.clock_skew_seconds, 1),
+            in_flight=pace.in_flight,
+        )
+        for name, pace in paces.items()
+    }
+
+
+def alive(signs: Sequence[SignOfLife], now: float) -> list[SignOfLife]:
+    """Workers that deliver now. A sign from the future was written under a clock that was set back since."""
+    return [sign for sign in signs if abs(now - sign.at) <= GONE_AFTER]

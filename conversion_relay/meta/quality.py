@@ -1,0 +1,92 @@
+"""How well Meta can match our events: coverage of the match keys, an estimate of the score, and what to add.
+
+Meta's own score (Event Match Quality, 0 to 10) has no published formula; it comes from which keys arrive and how many
+of them match. So what stands here is an *estimate*, and is called so. Meta's help page names three classes of keys
+(high: email, click id; medium: birth date, country, phone, external id, browser id; low: names and places), and the
+developer pages add IP address and user agent. The weights follow these classes; a key counts as often as it comes.
+https://www.facebook.com/business/help/765081237991954
+"""
+
+import msgspec
+
+_WEIGHTS = {
+    "em": 3.0,
+    "fbc": 2.2,
+    "ph": 1.4,
+    "external_id": 0.9,
+    "fbp": 0.9,
+    "client_ip_address": 0.8,
+    "fb_login_id": 0.8,
+    "client_user_agent": 0.4,
+    "db": 0.5,
+    "country": 0.3,
+    "fn": 0.3,
+    "ln": 0.3,
+    "ct": 0.2,
+    "st": 0.2,
+    "zp": 0.3,
+    "ge": 0.1,
+    "lead_id": 0.3,
+}
+HIGHEST = 10.0
+NAMES = {
+    "em": "email",
+    "ph": "phone",
+    "fbc": "click id (fbc)",
+    "fbp": "browser id (fbp)",
+    "external_id": "external id",
+    "client_ip_address": "IP address",
+    "client_user_agent": "user agent",
+    "db": "birth date",
+    "zp": "zip",
+    "fn": "first name",
+    "ln": "last name",
+    "ct": "city",
+    "st": "state",
+    "ge": "gender",
+    "country": "country",
+}
+_ASKABLE = (
+    "em",
+    "ph",
+    "fbc",
+    "fbp",
+    "external_id",
+    "client_ip_address",
+    "client_user_agent",
+    "fn",
+    "ln",
+    "zp",
+    "country",
+)
+"""What a site can add; the rest comes by itself or is rarely known."""
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one event name."""
+
+    sampled: int
+    coverage: dict[str, float]
+    """By key, 0 to 1."""
+    estimate: float
+    """0 to 10; an estimate of ours, not Meta's figure."""
+    advice: str | None
+    """What to add first, and by how much the estimate would rise."""
+
+
+def quality(sampled: int, keys: dict[str, int]) -> Quality | None:
+    """None of no events. `keys`: how many of the sampled events carried each.
+
+    >>> found = quality(10, {"em": 10, "client_ip_address": 10, "client_user_agent": 10})
+    >>> found.estimate, found.advice
+    (4.2, 'add click id (fbc): +2.2')
+    """
+    if sampled <= 0:
+        return None
+    coverage = {key: min(1.0, keys.get(key, 0) / sampled) for key in _WEIGHTS}
+    score = min(HIGHEST, sum(weight * coverage[key] for key, weight in _WEIGHTS.items()))
+    gains = [(_WEIGHTS[key] * (1 - coverage[key]), key) for key in _ASKABLE]
+    gain, key = max(gains, key=lambda pair: pair[0])
+    gain = min(gain, HIGHEST - score)
+    advice = f"add {NAMES.get(key, key)}: +{gain:.1f}" if gain >= 0.1 else None
+    return Quality(sampled=sampled, coverage=coverage, estimate=round(score, 1), advice=advice)

@@ -1,0 +1,118 @@
+"""What a person can do about a reason that an event or a dataset waits for, or ended with: one sentence, one remedy.
+
+The reasons are those of the ledger: `meta_100_2804009` (code and subcode of Meta's), `corrupt`, `unauthorized` ... For
+a subcode the remedy is the one that `validate` gives, since the same rule was broken. Of an error that nobody has
+listed yet Meta's own sentence is all that is known.
+"""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from conversion_relay.meta import reasons
+from conversion_relay.meta.finding import Finding
+
+LINK = "https://developers.facebook.com/docs/marketing-api/conversions-api"
+
+
+class Remedy(msgspec.Struct, frozen=True):
+    what: str
+    """What is wrong, in plain words."""
+    fix: str
+    field: str | None = None
+    link: str | None = None
+
+
+_WORDS = {
+    "unauthorized": (
+        "the access token is refused by Meta: it expired, was revoked, or is wrong",
+        "set a new META_ACCESS_TOKEN (Events Manager > Settings > Conversions API > Generate access token)",
+    ),
+    "misconfigured": (
+        "Meta refuses this token for this dataset",
+        "check META_PIXEL_ID, and give the token's system user the dataset with 'Manage'",
+    ),
+    "throttled": ("Meta asks for a pause", "nothing to do; events are sent when the pause is over"),
+    "near_limit": ("Meta's limit of calls is near", "nothing to do; events are sent a little later"),
+    "all_refused": (
+        "Meta refuses every event of this dataset",
+        "look at the newest dead letters: one field is wrong in all of them",
+    ),
+    "unknown_error": ("Meta answers with an error that is not known", "read Meta's sentence; nothing is given up"),
+    "too_large": ("the event is too large for Meta or for a proxy on the way", "send fewer contents in one event"),
+    "too_old": (
+        "the event grew older than the 7 days that Meta takes while it waited",
+        "it cannot be sent any more; keep `deliver` running and the token alive",
+    ),
+    "corrupt": (
+        "the stored bytes are damaged, so they are not sent",
+        "check the disk; send the event again from its source, with the same id",
+    ),
+    "ambiguous_late": (
+        "Meta may have had it for over two days, and would count it twice",
+        "look for it in Events Manager; replay it if it is not there",
+    ),
+    "suspect": ("Meta refused it together with others, so it is tried apart", "nothing to do"),
+    "withheld": ("its visitor did not agree (RELAY_CONSENT)", "nothing to do"),
+    "withdrawn": ("its visitor took it back", "nothing to do"),
+    "erased": ("a person was erased", "nothing to do"),
+    "clock_unknown": ("the clock may be wrong, and Meta did not tell the time", "nothing to do; it is asked again"),
+    "short_count": ("Meta's answer does not add up with what was sent", "nothing to do; Meta drops copies by id"),
+    "http_500": ("Meta does not answer as it should", "nothing to do; it is tried again"),
+}
+_META = re.compile(r"meta_(\d{1,10})(?:_(\d{1,10}))?")
+
+
+def remedy(reason: str | None, subcode: int | None = None, field: str | None = None) -> Remedy | None:
+    """For a reason as the ledger keeps it; None where nothing is known that helps. `field`: what Meta named.
+
+    >>> remedy("meta_100_2804009").fix
+    'send custom_data.value, for example 299.99'
+    >>> remedy("unauthorized").what
+    'the access token is refused by Meta: it expired, was revoked, or is wrong'
+    """
+    found = _META.fullmatch(reason or "")
+    if found is None:
+        words = _WORDS.get(reason or "")
+        return Remedy(*words) if words else None
+    wanted = int(found[2]) if found[2] else subcode
+    finding = _by_subcode(wanted, field)
+    if finding is not None:
+        return Remedy(finding.message, finding.fix, finding.path, finding.link)
+    if field:
+        return Remedy(f"Meta does not take {field}", "compare it with Meta's page", field, f"{LINK}/parameters")
+    return None
+
+
+def _by_subcode(subcode: int | None, field: str | None) -> Finding | None:
+    """Of several with this subcode the one about the field."""
+    if subcode is None:
+        return None
+    alike = [finding for finding in _FINDINGS if finding.subcode == subcode]
+    about = [finding for finding in alike if field and finding.path == field]
+    if about:
+        return about[0]
+    # One subcode for many mistakes: without the field nobody knows which.
+    return alike[0] if len({finding.path for finding in alike}) == 1 else None
+
+
+def _all() -> Iterator[Finding]:
+    for value in vars(reasons).values():
+        if isinstance(value, Finding):
+            yield value
+        elif isinstance(value, dict):
+            yield from (finding for finding in value.values() if isinstance(finding, Finding))
+    yield reasons.too_old(7)
+    yield Finding(
+        "missing_field",
+        "event_source_url",
+        "error",
+        "website events must say which page they happened on",
+        "send event_source_url, the page's URL",
+        f"{LINK}/parameters/server-event",
+        2804019,
+    )
+
+
+_FINDINGS = tuple(_all())

@@ -1,0 +1,104 @@
+"""A verified copy of the outbox while it is in use, and back.
+
+What could go wrong. A copy of the file alone lacks what stands in the log; one that is taken with `cp` while somebody
+writes is damaged; one that nobody ever opened turns out to be so on the day it is needed. And a restored outbox holds
+events that were delivered since: they would all be sent once more.
+
+The rule. SQLite's own backup copies page by page from a read connection, and begins anew where somebody wrote; the copy
+is checked whole before it gets its name. A restored event that had waited is marked as one that Meta may have
+(`sent_at`), so that delivery treats it as doubtful: Meta drops what it had within 48 hours by the event id, and older
+Purchases are held for a person.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+
+from conversion_relay.errors import OutboxUnavailable, SettingsError
+from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, explain
+
+PAGES_AT_ONCE = 1_000
+
+
+def backup(source: Path, target: Path, tell: Callable[[int, int], None] = lambda _done, _all: None) -> int:
+    """Copies an outbox that may be in use; how many events it holds. Raises SettingsError, OutboxUnavailable."""
+    if target.exists():
+        raise SettingsError(f"{target.name} exists already: choose another name")
+    draft = target.with_name(target.name + ".part")
+    draft.unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    try:
+        _copy(source, draft, tell)
+        n = verify(draft)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.rename(target)
+    except apsw.Error as error:
+        raise OutboxUnavailable(explain(source, error)) from None
+    finally:
+        draft.unlink(missing_ok=True)
+    return n
+
+
+def _copy(source: Path, target: Path, tell: Callable[[int, int], None]) -> None:
+    old = apsw.Connection(f"file:{source.absolute()}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    old.set_busy_timeout(5_000)
+    new = apsw.Connection(str(target))
+    try:
+        with new.backup("main", old, "main") as copying:
+            while not copying.done:
+                copying.step(PAGES_AT_ONCE)
+                tell(copying.page_count - copying.remaining, copying.page_count)
+        new.execute("PRAGMA journal_mode = DELETE").fetchall()
+    finally:
+        new.close()
+        old.close()
+
+
+def verify(path: Path) -> int:
+    """How many events it holds. Raises SettingsError for what is no sound outbox of this version."""
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        version = db.execute("PRAGMA user_version").fetchall()[0][0]
+        sound = db.execute("PRAGMA integrity_check(1)").fetchall()
+        if version != SCHEMA_VERSION:
+            raise SettingsError(f"{path.name} is of schema {version}, this version writes {SCHEMA_VERSION}")
+        if sound != [("ok",)]:
+            raise SettingsError(f"{path.name} is damaged; it was not used")
+        return int(db.execute("SELECT count(*) FROM event").fetchall()[0][0] or 0)
+    except (apsw.NotADBError, apsw.CorruptError):
+        raise SettingsError(f"{path.name} is no outbox, or it is damaged") from None
+    finally:
+        db.close()
+
+
+def restore(copy: Path, target: Path) -> int:
+    """Puts a copy where no outbox is; how many events it holds."""
+    if target.exists():
+        raise SettingsError(f"{target.name} exists: move it away first, so that nothing is overwritten")
+    n = verify(copy)
+    draft = target.with_name(target.name + ".restoring")
+    draft.unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    try:
+        _copy(copy, draft, lambda _done, _all: None)
+        db = apsw.Connection(str(draft))
+        db.execute("BEGIN IMMEDIATE")
+        db.execute(_DOUBTFUL, (time.time(),))
+        db.execute(
+            "UPDATE queue SET lane = 1, rank = (SELECT sent_at FROM event WHERE event.key = queue.key) WHERE lane = 0"
+        )
+        db.execute("UPDATE queue SET rank = (SELECT sent_at FROM event WHERE event.key = queue.key) WHERE lane = 1")
+        db.execute("COMMIT")
+        db.close()
+        draft.rename(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return n
+
+
+# Since when Meta may have it: from the moment it was accepted, if the copy does not know better.
+_DOUBTFUL = "UPDATE event SET sent_at = coalesce(sent_at, min(accepted_at, ?)) WHERE state = 'waiting'"

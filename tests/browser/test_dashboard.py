@@ -1,0 +1,80 @@
+"""The dashboard in a browser: what changes is patched in place, and nothing is taken from under the reader's hand."""
+
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.processes import Installation, installation, until
+
+WAITING = {"event_name": "Lead", "user_data": {"email": "a@example.com"}}
+
+
+@pytest.fixture
+def here(tmp_path):
+    with installation(tmp_path) as here:
+        here.start("--no-worker")
+        here.post({"event_id": "first", **WAITING})
+        yield here
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context()
+    page = context.new_page()
+    yield page
+    context.close()
+
+
+def test_a_new_event_appears_without_taking_focus_or_scroll(here: Installation, page: Page):
+    page.goto(f"{here.url}/dashboard/events")
+    page.fill("input[name=reason]", "half typed")
+    row = page.locator("tbody tr a", has_text="first")
+    row.focus()
+    here.post({"event_id": "second", **WAITING})
+    expect(page.locator("tbody tr a", has_text="second")).to_be_visible(timeout=15_000)
+    expect(row).to_be_focused()
+    expect(page.locator("input[name=reason]")).to_have_value("half typed")
+
+
+def test_a_page_that_is_paused_stands_still_until_it_goes_on(here: Installation, page: Page):
+    page.goto(f"{here.url}/dashboard/events")
+    page.click("#live")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    here.post({"event_id": "second", **WAITING})
+    page.wait_for_timeout(4_500)
+    assert asked == [] and page.locator("tbody tr").count() == 1
+    page.click("#live")
+    expect(page.locator("tbody tr")).to_have_count(2, timeout=15_000)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_no_page_is_wider_than_the_screen_or_says_anything_to_the_console(here: Installation, browser, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page, said = context.new_page(), []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    elsewhere: list[str] = []
+    page.on("request", lambda r: None if r.url.startswith((here.url, "data:")) else elsewhere.append(r.url))
+    for path in ("", "/keys", "/events", "/life?id=first", "/dead", "/datasets"):
+        page.goto(f"{here.url}/dashboard{path}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        for control in page.locator("input:visible, select:visible").all():
+            named = control.evaluate("e => Boolean(e.labels && e.labels.length) || e.hasAttribute('aria-label')")
+            assert named, path
+        assert page.locator("h1").count() == 1 and page.locator("main").count() == 1
+    assert said == [] and elsewhere == []
+    context.close()
+
+
+def test_an_event_is_erased_from_its_page_and_without_javascript_too(here: Installation, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{here.url}/dashboard/life?id=first")
+    page.click("button[value=erase]")
+    expect(page.locator(".done")).to_contain_text("1 event erased")
+    until(lambda: here.books()["erased"] == 1)
+    assert "An operator changed events" in here.logs()
+    assert json.loads(here.command("explain", "first", "--json").stdout)[0]["state"] == "erased"
+    context.close()

@@ -1,0 +1,134 @@
+"""The operator's verbs in processes of their own: what is wrong is said with what to do, and a command repairs it."""
+
+import json
+
+import pytest
+
+from tests.cli.test_verbs import lead, lines
+from tests.processes import DATASET, call, installation, until
+
+REFUSED = {"mode": "poison", "event_id_contains": "bad"}
+
+
+@pytest.fixture
+def here(tmp_path):
+    with installation(tmp_path) as here:
+        yield here
+
+
+def checks(here, *arguments: str) -> dict[str, dict]:
+    done = here.command("doctor", "--json", *arguments)
+    return {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+
+
+def needs(here) -> list[str]:
+    return [need["cause"] for need in json.loads(here.command("status", "--json").stdout)["needs"]]
+
+
+def test_doctor_finds_nothing_wrong_with_what_runs_and_sends_no_event(here):
+    here.start()
+    until(lambda: checks(here)["delivery"]["state"] == "ok")
+    done = here.command("doctor")
+    assert done.returncode == 0, done.stdout
+    assert b"Meta takes the token" in done.stdout and here.arrived() == []
+
+
+def test_a_dead_token_is_said_by_doctor_and_status_with_what_to_do(here):
+    here.start()
+    here.misbehave(mode="token_expired")
+    here.post(lead("a"))
+    until(lambda: f"unauthorized:{DATASET}" in needs(here))
+    found = checks(here)[f"token of dataset {DATASET}"]
+    assert found["state"] == "error" and "META_ACCESS_TOKEN" in found["fix"]
+    assert here.command("doctor").returncode == 1
+    told = here.command("status")
+    assert told.returncode == 1 and b"set a new META_ACCESS_TOKEN" in told.stdout
+
+
+def test_that_nobody_delivers_is_said(here):
+    here.start("--no-worker")
+    here.post(lead("a"))
+    found = checks(here)["delivery"]
+    assert found["state"] == "error" and "conversion-relay deliver" in found["fix"]
+    assert json.loads(here.command("status", "--json").stdout)["delivered_by"] is False
+
+
+def test_doctor_names_what_is_missing_on_a_fresh_machine(here):
+    for name in ("META_PIXEL_ID", "META_ACCESS_TOKEN", "RELAY_ALLOWED_ORIGINS", "RELAY_API_KEYS"):
+        here.env[name] = ""
+    found = checks(here)
+    assert found["dataset"]["state"] == "error" and "META_PIXEL_ID" in found["dataset"]["fix"]
+    assert found["outbox"]["state"] == found["origins"]["state"] == "warning"
+
+
+def test_a_refused_event_is_explained_with_the_sentence_the_field_and_the_remedy(here):
+    here.misbehave(**REFUSED)
+    here.command("send", "-", stdin=lines(lead("bad-1"), lead("good")))
+    here.command("deliver", "--once")
+    (story,) = json.loads(here.command("explain", "bad-1", "--json").stdout)
+    assert story["state"] == "dead" and story["history"][-1]["sentence"]
+    told = here.command("explain", "bad-1").stdout
+    assert b"Meta said: " in told
+    groups = json.loads(here.command("dead", "list", "--group", "--json").stdout)
+    assert [(group["n"], group["event_name"]) for group in groups] == [(1, "Lead")]
+    assert story["history"][-1]["sentence"].encode() in here.command("dead", "list", "--group").stdout
+    table = here.command("dead", "export", "--csv").stdout.decode()
+    assert "bad-1" in table and table.startswith("dataset,event_name")
+
+
+def test_dead_letters_are_replayed_by_reason_or_name(here):
+    here.misbehave(**REFUSED)
+    here.command("send", "-", stdin=lines(lead("bad-1"), lead("bad-2", event_name="Contact")))
+    here.command("deliver", "--once")
+    call("POST", f"{here.meta}/_emulator/reset")
+    assert json.loads(here.command("dead", "replay", "--reason", "nothing", "--json").stdout) == {"replayed": 0}
+    assert json.loads(here.command("dead", "replay", "--name", "Contact", "--json").stdout) == {"replayed": 1}
+    here.command("deliver", "--once")
+    assert [row["event"]["event_id"] for row in here.arrived()] == ["bad-2"]
+
+
+def test_tail_shows_the_newest_events_with_why(here):
+    here.misbehave(**REFUSED)
+    here.command("send", "-", stdin=lines(lead("bad-1"), lead("good")))
+    here.command("deliver", "--once")
+    told = here.command("tail", "--once").stdout.decode()
+    assert "delivered" in told and "good" in told and "bad-1" in told and "dead" in told
+    only = here.command("tail", "--once", "--state", "dead", "--json").stdout
+    assert [json.loads(line)["event_id"] for line in only.splitlines()] == ["bad-1"]
+
+
+def test_quality_tells_what_to_add_first(here):
+    here.command("send", "-", stdin=lines(lead("a"), lead("b")))
+    here.command("deliver", "--once")
+    (fact,) = json.loads(here.command("quality", "--json").stdout)["events"]
+    assert (fact["sampled"], fact["coverage"]["em"], fact["coverage"]["ph"]) == (2, 1.0, 0.0)
+    assert 0 < fact["estimate"] < 10 and fact["advice"].startswith("add ")
+    assert b"estimate is ours" in here.command("quality").stdout
+
+
+def test_the_four_events_go_to_meta_under_a_test_code_only(here):
+    assert here.command("test").returncode == 78
+    done = here.command("test", "--test-code", "TEST123", "--json")
+    assert done.returncode == 0 and len(json.loads(done.stdout)) == 4
+    asked = call("GET", f"{here.meta}/_emulator/requests")[1]["requests"]
+    assert len(asked) == 4
+
+
+def test_a_copy_of_an_outbox_in_use_is_put_back_whole(here, tmp_path):
+    here.start("--no-worker")
+    for n in range(20):
+        here.post(lead(f"e{n}"))
+    copy = tmp_path / "copy.db"
+    assert b"20 events" in here.command("backup", str(copy)).stdout and copy.stat().st_mode & 0o077 == 0
+    assert here.command("backup", str(copy)).returncode == 78, "nothing is overwritten"
+    assert here.command("restore", str(copy)).returncode == 78
+    here.stop()
+    for path in tmp_path.glob("outbox.db*"):
+        path.unlink() if path.is_file() else None
+    assert here.command("restore", str(copy)).returncode == 0
+    assert here.command("deliver", "--once").returncode == 0
+    assert len(here.arrived()) == 20
+    (tmp_path / "broken.db").write_bytes(copy.read_bytes()[:9_000])
+    here.env["RELAY_OUTBOX"] = f"sqlite:///{tmp_path}/other.db"
+    assert here.command("restore", str(tmp_path / "broken.db")).returncode == 78
+    assert not (tmp_path / "other.db").exists()

@@ -1,0 +1,188 @@
+"""What the pages say and do, asked without a browser."""
+
+import json
+import time
+from urllib.parse import urlencode
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from conversion_relay.dashboard import dashboard_routes
+from conversion_relay.event import SealedEvent
+from conversion_relay.outbox import Attempt, SignOfLife
+from conversion_relay.outbox.verdict import Dead, Delivered
+from conversion_relay.relay import Relay
+from conversion_relay.settings import Settings
+from tests.hostile_texts import PATTERNS
+
+REFUSED = Attempt(
+    at=1.0,
+    outcome="refused",
+    code=100,
+    subcode=2804009,
+    title="Missing Value",
+    sentence="Enter a value.",
+    field="custom_data.value",
+)
+
+
+class Here:
+    def __init__(self, folder, now: float) -> None:
+        env = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "token", "RELAY_OUTBOX": f"sqlite:///{folder}/outbox.db"}
+        env["RELAY_ADMIN_PASSWORD"] = "a-password"
+        self.now, self.relay = now, Relay(Settings.from_env(env))
+        self.outbox = self.relay.outbox
+        app = Litestar(dashboard_routes(self.relay, dict), openapi_config=None)
+        self.client = TestClient(app, base_url="http://127.0.0.1:8000")
+        self.client.auth = ("", "a-password")
+
+    def put(self, *ids: str, name: str = "Purchase", dataset: str = "1", ago: float = 0.0) -> None:
+        body = {
+            "user_data": {"em": ["a" * 64], "client_ip_address": "8.8.4.4"},
+            "custom_data": {"value": 10, "currency": "EUR"},
+        }
+        self.outbox.put(
+            [
+                SealedEvent(
+                    dataset=dataset, event_name=name, event_id=i, event_time=int(self.now - ago),
+                    expires_at=int(self.now) + 500_000, body=json.dumps(body).encode(),
+                )
+                for i in ids
+            ],
+            self.now - ago,
+        )  # fmt: skip
+
+    def settle(self, verdict, attempt=None, dataset: str = "1") -> None:
+        lease = self.outbox.claim(dataset, 1_000, 60, self.now)
+        self.outbox.settle(lease, [(verdict, lease.events)], attempt, self.now)
+
+    def page(self, path: str) -> str:
+        answer = self.client.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def change(self, **form: str) -> int:
+        token = self.page("/dashboard/dead").partition('name="token" value="')[2].partition('"')[0]
+        body = urlencode({"token": token, "back": "/dashboard/dead"} | form)
+        return self.client.post("/dashboard/change", content=body, follow_redirects=False).status_code
+
+
+@pytest.fixture
+def here(tmp_path):
+    here = Here(tmp_path, time.time())
+    yield here
+    here.relay.close()
+
+
+def test_the_first_sentence_says_whether_sales_arrive_and_for_how_much(here):
+    here.put("a", "b")
+    here.settle(Delivered())
+    here.put("c")
+    here.settle(Dead("meta_100_2804009"), REFUSED)
+    page = here.page("/dashboard")
+    assert "Purchase arrives. 2 in 24 hours, 20.00 EUR" in page and "1 was refused" in page
+
+
+def test_an_empty_outbox_teaches_how_to_send_the_first_event(here):
+    page = here.page("/dashboard")
+    assert "No event yet" in page and "http://127.0.0.1:8000/events" in page
+
+
+def test_it_is_said_when_nobody_delivers_and_not_called_sending(here):
+    here.put("a", ago=300)
+    assert "Nobody delivers" in here.page("/dashboard") and "waits; nobody delivers" in here.page("/dashboard/events")
+    here.outbox.note_worker(SignOfLife(worker="w", at=here.now))
+    assert "Nobody delivers" not in here.page("/dashboard")
+
+
+def test_events_that_share_an_id_are_told_apart(here):
+    here.put("same")
+    here.put("same", name="Lead")
+    assert "2 events share this id" in here.page("/dashboard/life?id=same")
+    page = here.page("/dashboard/life?id=same&name=Lead&dataset=1")
+    assert "<h1>Lead " in page and "Purchase" not in page
+
+
+def test_one_event_tells_metas_sentence_the_field_and_what_to_do(here):
+    here.put("a")
+    here.settle(Dead("meta_100_2804009"), REFUSED)
+    page = here.page("/dashboard/life?id=a")
+    for part in (
+        "Enter a value.",
+        "field custom_data.value",
+        "Send custom_data.value, for example 299.99",
+        "Send it again",
+    ):
+        assert part in page
+    assert "a" * 64 not in page and "8.8.4.4" not in page
+
+
+def test_dead_letters_are_grouped_replayed_and_erased(here):
+    here.put("a", "b", "c")
+    here.settle(Dead("meta_100_2804009"), REFUSED)
+    page = here.page("/dashboard/dead")
+    assert "3 &times; Purchase" in page and "can still be sent" in page and "Enter a value." in page
+    (key, *_) = [story.key for story in here.outbox.dead()]
+    assert here.change(do="erase", key=str(key)) == 303
+    assert here.change(do="replay", dataset="1", name="Purchase", reason="meta_100_2804009") == 303
+    book = here.outbox.counts()["1"]
+    assert (book.erased, book.pending, book.dead, book.imbalance) == (1, 2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}]
+)
+def test_a_form_of_another_site_changes_nothing(here, headers):
+    here.put("a")
+    here.settle(Dead("x"), REFUSED)
+    token = here.page("/dashboard/dead").partition('name="token" value="')[2].partition('"')[0]
+    body = urlencode({"token": token, "do": "erase", "key": str(here.outbox.dead()[0].key)})
+    assert here.client.post("/dashboard/change", content=body, headers=headers).status_code == 403
+    assert here.client.post("/dashboard/change", content=body.replace(token, "x")).status_code == 403
+    assert here.outbox.counts()["1"].dead == 1
+
+
+@pytest.mark.parametrize("back", ["https://evil.example", "//evil.example", "/dashboardx", "javascript:alert(1)"])
+def test_a_form_leads_back_to_the_dashboard_alone(here, back):
+    here.put("a")
+    here.settle(Dead("x"), REFUSED)
+    token = here.page("/dashboard/dead").partition('name="token" value="')[2].partition('"')[0]
+    body = urlencode({"token": token, "do": "replay", "key": "1", "back": back})
+    answer = here.client.post("/dashboard/change", content=body, follow_redirects=False)
+    assert answer.headers["location"].startswith("/dashboard?done=")
+
+
+def test_hostile_texts_stay_text_on_every_page(here):
+    texts = [f"<script>alert({n})</script>" for n in range(5)] + [
+        '"><img src=x onerror=alert(1)>',
+        "{{7*7}}",
+        "'-alert(1)-'",
+    ]
+    texts += [str(pattern)[:200] for pattern in PATTERNS][:40]
+    for n, text in enumerate(texts):
+        here.put(text or str(n), name=text[:50] or "x")
+    here.settle(
+        Dead("<b>reason</b>"), Attempt(at=1.0, outcome="refused", title="<script>t</script>", sentence="<img src=y>")
+    )
+    for path in ("/dashboard", "/dashboard/events", "/dashboard/dead", "/dashboard/keys", "/dashboard/datasets"):
+        page = here.page(path)
+        assert "<script>alert" not in page and "<img" not in page and "<b>reason" not in page, path
+    page = here.page(
+        "/dashboard/events?" + urlencode({"q": '"><script>alert(1)</script>', "name": "<i>", "reason": "'\"<u>"})
+    )
+    assert "<script>alert" not in page and "<i>" not in page and "<u>" not in page
+
+
+def test_the_table_for_a_spreadsheet_holds_no_formula(here):
+    here.put("=HYPERLINK(1)")
+    here.settle(Dead("x"), REFUSED)
+    assert "'=HYPERLINK(1)" in here.page("/dashboard/dead.csv")
+
+
+@pytest.mark.parametrize(
+    "query", ["before=abc", "since=99999999999", "state=nonsense", "before=-1", "q=%00", "q=%F0%9F%98%80"]
+)
+def test_a_link_that_makes_no_sense_is_still_a_page(here, query):
+    here.put("a")
+    here.page(f"/dashboard/events?{query}")

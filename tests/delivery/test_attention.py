@@ -1,0 +1,75 @@
+"""What needs a person, in words: for banners, `status`, `doctor` and the notifier."""
+
+import pytest
+
+from conversion_relay.delivery.attention import Known, needs, together
+from conversion_relay.meta.remedies import remedy
+from conversion_relay.outbox import Counts, SignOfLife
+from conversion_relay.outbox.story import AtWork
+
+NOW = 1_795_700_000.0
+WAITING = Counts(accepted=3, pending=3, oldest_pending_at=NOW - 120, nearest_expiry_at=int(NOW) + 500_000)
+
+
+def causes(*, books=None, signs=(), now=NOW, version="v27.0", free=None) -> list[str]:
+    known = Known(
+        now=now,
+        books={"1": WAITING} if books is None else books,
+        signs=signs,
+        configured=frozenset({"1"}),
+        version=version,
+        free_bytes=free,
+    )
+    return [need.cause for need in needs(known)]
+
+
+def sign(at: float = NOW, **state) -> SignOfLife:
+    return SignOfLife(worker="w", at=at, datasets={"1": AtWork(**state)})
+
+
+def test_nobody_delivers_is_said_when_events_wait_and_no_worker_gave_a_sign():
+    assert causes() == ["nobody_delivers"] == causes(signs=[sign(NOW - 300)])
+    assert causes(signs=[sign()]) == [] == causes(books={"1": Counts()})
+    assert causes(signs=None) == [], "of a queue nobody can know"
+    assert causes(now=WAITING.oldest_pending_at + 5) == [], "a restart takes some seconds"
+
+
+@pytest.mark.parametrize("why", ["unauthorized", "misconfigured", "all_refused", "unknown_error"])
+def test_a_dataset_that_waits_for_a_person_is_named_with_what_to_do(why):
+    assert causes(signs=[sign(why=why)]) == [f"{why}:1"]
+    known = Known(now=NOW, books={}, signs=[sign(why=why)], configured=frozenset({"1"}), version="v27.0")
+    (need,) = needs(known)
+    assert need.fix and "1" in need.what and not need.urgent
+
+
+@pytest.mark.parametrize("why", ["throttled", "near_limit", "http_500", None])
+def test_what_passes_by_itself_asks_nobody(why):
+    assert causes(signs=[sign(why=why)]) == []
+
+
+def test_a_wrong_clock_a_full_disk_and_an_old_version_are_said():
+    assert causes(signs=[sign(clock_skew_seconds=-120.0)]) == ["clock"]
+    assert causes(signs=[sign(clock_skew_seconds=20.0)]) == []
+    assert causes(signs=[sign()], free=1_000) == ["disk"]
+    assert causes(signs=[sign()], version="v20.0") == ["version"]
+
+
+def test_events_that_are_about_to_be_lost_come_first():
+    near = Counts(accepted=1, pending=1, oldest_pending_at=NOW - 500_000, nearest_expiry_at=int(NOW) + 3_600)
+    assert causes(books={"1": near}, signs=[sign(why="unauthorized")]) == ["expiry:1", "unauthorized:1"]
+    assert causes(books={"1": Counts(accepted=1)}, signs=[sign()]) == ["imbalance:1"]
+    assert causes(books={"7": WAITING}, signs=[sign()]) == ["stranded:7"]
+
+
+def test_many_datasets_with_one_need_are_one_line_of_a_page():
+    signs = [SignOfLife(worker="w", at=NOW, datasets={str(n): AtWork(why="unauthorized") for n in range(30)})]
+    found = needs(Known(now=NOW, books={}, signs=signs, configured=frozenset(), version="v27.0"))
+    assert len(found) == 30 and [need.what[:11] for need in together(found)] == ["30 datasets"]
+    assert together(found[:2]) == found[:2]
+
+
+def test_the_remedy_of_a_refusal_is_the_one_that_validate_gives():
+    assert remedy("meta_100_2804010").field == "custom_data.currency"
+    assert "event_source_url" in remedy("meta_100_2804019", 2804019, "event_source_url").fix
+    assert remedy("meta_100_2804019", 2804019, "user_data.em").field == "user_data.em"
+    assert remedy("meta_100_2804019") is None and remedy("meta_12_34") is None and remedy(None) is None

@@ -1,0 +1,116 @@
+"""RELAY_NOTIFY: a person is told once for each cause, by one process, and once more when it is over."""
+
+import http.server
+import json
+import threading
+
+import pytest
+
+from conversion_relay.delivery.notify import Message, Notifier, deliver
+from conversion_relay.delivery.pace import PaceNow
+from conversion_relay.delivery.sign_of_life import SignsOfLife, alive
+from conversion_relay.errors import SettingsError
+from conversion_relay.outbox import open_outbox
+from conversion_relay.settings import Settings
+
+NOW = 1_795_700_000.0
+DEAD_TOKEN = PaceNow(60.0, "unauthorized", 0, 1)
+WELL = PaceNow(0.0, None, 1, 4)
+
+
+class Installation:
+    def __init__(self, path) -> None:
+        self.now, self.pace, self.arrives = NOW, WELL, True
+        self.told: list[tuple[str, str]] = []
+        self.outbox = open_outbox(f"sqlite:///{path}")
+        self.signs = SignsOfLife(self.outbox, lambda: {"1": self.pace}, lambda: self.now, "w")
+
+    def notifier(self) -> Notifier:
+        environ = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "t", "RELAY_NOTIFY": "mailto:ops@example.com"}
+        return Notifier(self.outbox, Settings.from_env(environ), lambda: self.now, self.bring)
+
+    def bring(self, address: str, message: Message) -> bool:
+        if self.arrives:
+            self.told.append((message.event, message.cause))
+        return self.arrives
+
+    def pass_time(self, seconds: int, *notifiers: Notifier) -> None:
+        for _ in range(seconds):
+            self.now += 1
+            self.signs()
+            for notifier in notifiers:
+                notifier()
+
+
+@pytest.fixture
+def here(tmp_path):
+    installation = Installation(tmp_path / "outbox.db")
+    yield installation
+    installation.outbox.close()
+
+
+def test_a_cause_is_told_once_and_its_end_once(here):
+    notifier = here.notifier()
+    here.pass_time(5, notifier)
+    assert here.told == []
+    here.pace = DEAD_TOKEN
+    here.pass_time(120, notifier)
+    assert here.told == [("raised", "unauthorized:1")]
+    here.pace = WELL
+    here.pass_time(30, notifier)
+    assert here.told == [("raised", "unauthorized:1"), ("over", "unauthorized:1")]
+    here.pace = DEAD_TOKEN
+    here.pass_time(10, notifier)
+    assert here.told[2:] == [("raised", "unauthorized:1")]
+
+
+def test_of_several_processes_one_tells_it_and_a_restart_does_not_tell_it_again(here):
+    here.pace = DEAD_TOKEN
+    here.pass_time(20, here.notifier(), here.notifier(), here.notifier())
+    here.pass_time(20, here.notifier())
+    assert here.told == [("raised", "unauthorized:1")]
+
+
+def test_what_could_not_be_brought_is_tried_again(here):
+    here.pace, here.arrives = DEAD_TOKEN, False
+    notifier = here.notifier()
+    here.pass_time(10, notifier)
+    here.arrives = True
+    here.pass_time(10, notifier)
+    assert here.told == [("raised", "unauthorized:1")]
+
+
+def test_a_worker_that_is_gone_is_known_by_the_age_of_its_sign(here):
+    here.pass_time(3)
+    assert [sign.worker for sign in alive(here.outbox.workers(), here.now)] == ["w"]
+    assert alive(here.outbox.workers(), here.now + 120) == []
+    here.signs.stop()
+    assert here.outbox.workers() == []
+
+
+@pytest.mark.parametrize(("path", "member"), [("/hooks/abc", "text"), ("/anything", "cause")])
+def test_a_webhook_gets_slacks_form_or_json_with_what_to_do(path, member):
+    got: list[dict] = []
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    message = Message(event="raised", cause="clock", urgent=False, what="the clock is off", fix="set it", at=NOW)
+    assert deliver(f"http://127.0.0.1:{server.server_port}{path}", message)
+    server.shutdown()
+    assert member in got[0] and "set it" in json.dumps(got[0])
+    assert not deliver(f"http://127.0.0.1:{server.server_port + 1}{path}", message)
+
+
+@pytest.mark.parametrize("address", ["ftp://x.example", "mailto:nobody", "http://x.example/hook", "ops@example.com"])
+def test_an_address_that_cannot_be_told_is_a_wrong_setting(address):
+    with pytest.raises(SettingsError, match="RELAY_NOTIFY"):
+        Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "t", "RELAY_NOTIFY": address})
