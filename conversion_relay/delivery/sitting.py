@@ -151,7 +151,7 @@ class Sitting:
                 self._context.outbox.release(self._lease)
                 return None
             batch = self._batches.pop()
-            if batch.size > (most := self._context.paces.most_bytes(self._dataset.pixel_id)):  # learned since it was packed
+            if batch.size > (most := self._context.paces.most_bytes(self._dataset.pixel_id)):  # since it was packed
                 self._batches += smaller(batch.events, most)
                 continue
             self._extend_lease()
