@@ -23,7 +23,7 @@ _BROWSER = re.compile(r"\bfb\.\d\.\S+")
 _ADDRESS = re.compile(
     r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\d)|(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}"
 )
-_CODE = re.compile(r"[A-Za-z0-9_\-]{25,}")
+_CODE = re.compile(r"[A-Za-z0-9_\-]{20,}")
 
 
 def told(value: object, most: int) -> str | None:

@@ -87,6 +87,8 @@ def verify(
         signature = base64.b64decode(headers[SIGNATURE], validate=True)
     except (binascii.Error, ValueError):
         raise malformed(SIGNATURE, "base64") from None
+    if base64.b64encode(signature).decode() != headers[SIGNATURE]:
+        raise malformed(SIGNATURE, "base64")  # unused bits at its end: some other text for the same bytes
     before = f"{headers['paypal-transmission-id']}|{headers['paypal-transmission-time']}"
     for mode, webhook_id in map(mode_of, secrets):
         signed = f"{before}|{webhook_id}|{zlib.crc32(raw)}".encode("utf-8", "replace")
