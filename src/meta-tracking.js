@@ -603,8 +603,9 @@ var MetaTracking = (function () {
     hearAll();
     todo.splice(0).forEach((work) => safely(work)());
     // Nobody else asks what the server does with an opt-out, and the pixel waits for it.
-    if (pixel && isAllowed() && !mayTell() && !hasAsked) post({ u: api.endpoint, b: { data: [] } });
+    if (!pixel || hasAsked || !isAllowed() || mayTell()) return;
     hasAsked = 1;
+    post({ u: api.endpoint, b: { data: [], pixel: [] } });
   }
 
   /** text/plain needs no preflight, and keepalive lets it leave while the page goes away. @param {any} item */

@@ -218,14 +218,12 @@ def one_by_one(stand: Stand) -> None:
 
 
 def spins(stand: Stand) -> None:
-    stand.of.machine.outbox.write_text("there")
     stand.look(2)
     stand.world.steps += 5_000
     stand.look()
 
 
 def writes_for_nothing(stand: Stand) -> None:
-    stand.of.machine.outbox.write_text("there")
     stand.look(2)
     stand.of.machine.disk.writes += 5_000
     stand.look()

@@ -33,7 +33,7 @@ class Work:
         self.world, self.machine, self.facts, self.health = world, machine, facts, health
         self._things = 0
         self._last = (0, 0, 0, 0, 0)
-        self._was_well = True
+        self._was_well, self._is_there = True, False
         self._kept_at_first: int | None = None
 
     def at_begin(self, _: Call) -> None:
@@ -49,7 +49,8 @@ class Work:
         acts, before = self.health.acts(), self._last[4]
         self._last = *now, acts
         # While its file is away a process looks for it once a second.
-        was_well, self._was_well = self._was_well, self.health.disk_is_well() and self.machine.outbox.exists()
+        was_there, self._is_there = self._is_there, self.machine.outbox.exists()
+        was_well, self._was_well = self._was_well, self.health.disk_is_well() and self._is_there >= was_there
         if acts != before or not (was_well and self._was_well) or self.machine.is_in_work:
             return
         share = len(self.machine.servers) * max(1.0, passed / (60 * MICRO))
