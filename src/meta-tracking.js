@@ -212,13 +212,18 @@ var MetaTracking = (function () {
     return policy !== "ignore" && Object.values(optOuts).includes(true);
   }
 
+  /** Of all sources: one no is a no. @returns {"granted" | "denied" | undefined} */
+  function word() {
+    const all = Object.values(words);
+    return all.includes(false) ? "denied" : all.includes(true) ? "granted" : undefined;
+  }
+
   /** The table above. */
   function judged() {
-    const all = Object.values(words);
-    if (all.includes(false)) return "denied";
+    if (word() === "denied") return "denied";
     if (holds.revoked || doc.prerendering) return "held";
     if (isOut() && policy === "withhold") return "withheld";
-    if (all.includes(true)) return isOut() ? "limited" : "granted";
+    if (word()) return isOut() ? "limited" : "granted";
     if (Object.values(holds).some((hold) => (hold?.call ? hold() : hold))) return "held";
     return isOut() ? "optedout" : "open";
   }
@@ -400,7 +405,7 @@ var MetaTracking = (function () {
     // One that was there before us was told its ids without us.
     (value.getState?.().pixels || []).forEach((/** @type {any} */ one) => (pixels[one.id] = {}));
     const before = value.callMethod ? [] : (value.queue || []).splice(0);
-    if (MIRRORS && path === undefined && isOn(api.mirror) && (!value.callMethod || value.queue[0])) {
+    if (path === undefined && isMirror() && (!value.callMethod || value.queue[0])) {
       path = whole();
       watchPages();
     }
@@ -454,7 +459,7 @@ var MetaTracking = (function () {
       return false;
     }
     if (!isAllowed() && state !== "held") return !silent(what, state);
-    return MIRRORS && isOn(api.mirror) && mirror(verb, args);
+    return isMirror() && mirror(verb, args);
   }
 
   /** @param {string} verb @param {any[]} args */
@@ -467,9 +472,8 @@ var MetaTracking = (function () {
     return true;
   }
 
-  /** @param {any} setting */
-  function isOn(setting) {
-    return setting === "" || isYes(setting);
+  function isMirror() {
+    return MIRRORS && (api.mirror === "" || isYes(api.mirror));
   }
 
   // -- an event ---------------------------------------------------------------------------------------------------------
@@ -528,8 +532,7 @@ var MetaTracking = (function () {
 
   /** @returns {Visitor} */
   function signals() {
-    const all = Object.values(words);
-    return { consent: all.includes(false) ? "denied" : all.includes(true) ? "granted" : undefined, gpc: isOut() || undefined };
+    return { consent: word(), gpc: isOut() || undefined };
   }
 
   /** @returns {Visitor} */
@@ -733,7 +736,7 @@ var MetaTracking = (function () {
     path = byHash ? here.href : whole();
     const bare = (/** @type {any} */ url) => url.replace(/\?[^#]*/, "");
     if (path === was || (isReplaced && bare(path) === bare(was))) return;
-    if (MIRRORS && isOn(api.mirror)) proxy("track", "PageView");
+    if (isMirror()) proxy("track", "PageView");
     else happen("PageView", {}, {}, 2);
   }
 
