@@ -42,6 +42,7 @@ _HOME = {
     "dead": "dead",
     "erase": "dead",
     "webhook": "webhook",
+    "expect": "expect",
 }
 
 
