@@ -15,13 +15,14 @@ from conversion_relay.delivery.sign_of_life import alive, at_work
 from conversion_relay.meta.quality import NAMES, quality
 from conversion_relay.meta.remedies import Remedy, remedy
 from conversion_relay.outbox import Counts, DeadGroup, DeadLetters, Meter, Operator, Overview, Search, SignOfLife, Story
+from conversion_relay.outbox.audit import Audit
 from conversion_relay.outbox.story import Details
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import without_digests
 
 KEYS = ("em", "ph", "fbc", "fbp", "external_id", "client_ip_address", "client_user_agent", "fn", "ln", "zp", "country")
 TIMES = (("", "ever"), ("3600", "an hour"), ("86400", "24 hours"), ("604800", "7 days"))
-SHOWN_LETTERS, SHOWN_GROUPS = 25, 20
+SHOWN_LETTERS, SHOWN_GROUPS, SHOWN_CHANGES = 25, 20, 100
 
 
 class Look:
@@ -168,6 +169,13 @@ class Look:
                 self._dataset(name, states, found) for name in sorted({*found.books, *found.configured} - {"0"})
             ],
             "workers": alive(found.signs or (), now),
+        }
+
+    def changes(self, now: float, audit: Audit) -> dict[str, Any]:
+        return self.common(now) | {
+            "changes": audit.newest(SHOWN_CHANGES),
+            "has_list": self._relay.settings.outbox.startswith("sqlite:"),
+            "words_of_changes": words.CHANGES,
         }
 
     def _dataset(self, name: str, states: Mapping[str, Any], found: Known) -> dict[str, Any]:

@@ -117,3 +117,10 @@ STATES = {
     "expired": "too old",
     "erased": "erased",
 }
+
+CHANGES = {
+    "replay": "sent again",
+    "erase": "erased",
+    "sign-in": "somebody signed in",
+    "settings": "settings read again",
+}
