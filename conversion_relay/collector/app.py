@@ -135,7 +135,7 @@ def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNo
         return await asyncio.to_thread(_metrics, relay, counters, paces(), memory)
 
     return Litestar(
-        route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access)],
+        route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access, counters)],
         after_exception=[_note_failure],
         openapi_config=None,
         logging_config=None,
@@ -152,7 +152,7 @@ def _metrics(relay: Relay, counters: Counters, paces: dict[str, PaceNow], memory
     outbox, now = relay.outbox, time.time()
     more = list(operating(known(outbox, relay.settings, now), paces, relay.settings))
     if isinstance(outbox, Overview):
-        more += last_day(memory.week(outbox, now), outbox.dead_groups(now), now)
+        more += last_day(memory.today(outbox, now), outbox.dead_groups(now), now)
     counts = outbox.counts() if isinstance(outbox, DeadLetters) else {}
     sides = outbox.deduplication() if isinstance(outbox, Meter) else {}
     return render(counters, counts, paces, sides, now, more)

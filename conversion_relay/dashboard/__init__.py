@@ -34,6 +34,7 @@ from conversion_relay.outbox.audit import Audit
 from conversion_relay.outbox.export import dead_csv
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
+from conversion_relay.telemetry import Counters
 
 __all__ = ["access_of", "asked_for", "dashboard_routes", "guard_of", "refusal_of"]
 
@@ -69,13 +70,17 @@ _templates.filters["sentence"] = sentence
 
 
 def dashboard_routes(
-    relay: Relay, paces: Callable[[], Mapping[str, PaceNow]], access: Access | None = None
+    relay: Relay,
+    paces: Callable[[], Mapping[str, PaceNow]],
+    access: Access | None = None,
+    counters: Counters | None = None,
 ) -> list[Any]:
-    """Litestar handlers. `paces`: how fast each dataset is sent now, by dataset id. `access`: who may look."""
+    """Litestar handlers. `paces`: how fast each dataset is sent now, by dataset id. `access`: who may look. `counters`:
+    of this process, for what no outbox keeps."""
     settings = relay.settings
     access = access or access_of(settings)
     only_operators, audit = guard_of(access), Audit(settings.outbox)
-    look = Look(relay, paces)
+    look = Look(relay, paces, counters or Counters())
 
     async def shown(
         request: Request[Any, Any, Any], name: str, read: Callable[[float], Any], **more: Any
@@ -99,7 +104,8 @@ def dashboard_routes(
 
     @get("/dashboard/keys", guards=[only_operators])
     async def keys(request: Request[Any, Any, Any]) -> Response[str]:
-        return await shown(request, "keys.html", look.keys, title="Match keys")
+        dataset = request.query_params.get("dataset", "")
+        return await shown(request, "keys.html", lambda now: look.keys(now, dataset), title="Match keys")
 
     @get("/dashboard/events", guards=[only_operators])
     async def events(request: Request[Any, Any, Any]) -> Response[str]:
