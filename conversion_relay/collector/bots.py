@@ -1,8 +1,8 @@
 """Events that a crawler's browser sent: marked, dropped or left alone, as the dataset's RELAY_BOTS says.
 
 What could go wrong. Crawlers run a page's script, so its server events grow while its sales do not, and Meta learns
-from visits that nobody made. But a list of crawlers is a guess: who drops by it loses people some day. So the rule is to
-label first: `mark` counts them, for the dashboard and /metrics, and sends them; `drop` is chosen by who has seen the
+from visits that nobody made. But a list of crawlers is a guess: who drops by it loses people some day. So the rule is:
+label first. `mark` counts them, for the dashboard and /metrics, and sends them; `drop` is chosen by who has seen the
 count. Only what a page sends is looked at: a backend's own requests name no visitor's browser.
 
 The list has hundreds of patterns and takes long for a text made to be slow, while a site sees few browsers. So an

@@ -71,11 +71,14 @@ class Memory:
         return over.with_fresh(_fresh(outbox, now), now).finished(sides)
 
     def today(self, outbox: Overview, now: float) -> list[Figures]:
-        """Of the last 24 hours, for what needs no more: some of the hours are added up."""
+        """Of the last 24 hours, some of them added up. A name of the week that had none today is there, with nothing:
+        that no Purchase came is what somebody must hear."""
         with self._lock:
             self._read(outbox, now)
-            over = self._closed.today
-        return over + _fresh(outbox, now)
+            over, week = self._closed.today, {(dataset, name) for dataset, name, *_ in self._closed.by_hour}
+        found = over + _fresh(outbox, now)
+        quiet = sorted(week - {(one.dataset, one.event_name) for one in found})
+        return found + [Figures(dataset=dataset, event_name=name, hour=_present(now)) for dataset, name in quiet]
 
     def _read(self, outbox: Overview, now: float) -> None:
         """Once in an hour. The hour before is left open: a worker may have written into it a moment ago."""

@@ -67,3 +67,9 @@ def test_what_ends_now_is_there_at_the_next_look(outbox):
     outbox.settle(lease, [(Delivered(), lease.events)], None, NOW)
     after = memory.rows(outbox, {}, NOW)[0]
     assert (after.today, after.worth["EUR"]) == (before.today + 1, before.worth.get("EUR", 0) + 10)
+
+
+def test_a_name_that_had_none_today_is_told_with_nothing(outbox):
+    later = NOW + 2 * DAY
+    assert {(one.dataset, one.event_name) for one in Memory().today(outbox, later)} >= {("1", "Purchase"), ("3", "Lead")}
+    assert sum(one.delivered for one in Memory().today(outbox, later)) == 0
