@@ -205,7 +205,7 @@ class Look:
             "in_flight": state.in_flight if state else 0,
             "errors": state.error_share if state else 0.0,
             "origins": ", ".join(sorted(dataset.allowed_origins)[:5]) if dataset else "",
-            "keys": f"{len(dataset.api_keys)} API keys" if dataset else "none",
+            "api_keys": words.some(len(dataset.api_keys), "API key") if dataset else "none",
             "test": bool(dataset and dataset.test_event_code),
             "bots": dataset.bots if dataset else "",
             "bot_events": sum(int(n) for (_, labels), n in bots if ("dataset", name) in labels),

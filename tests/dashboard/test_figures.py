@@ -71,5 +71,8 @@ def test_what_ends_now_is_there_at_the_next_look(outbox):
 
 def test_a_name_that_had_none_today_is_told_with_nothing(outbox):
     later = NOW + 2 * DAY
-    assert {(one.dataset, one.event_name) for one in Memory().today(outbox, later)} >= {("1", "Purchase"), ("3", "Lead")}
+    assert {(one.dataset, one.event_name) for one in Memory().today(outbox, later)} >= {
+        ("1", "Purchase"),
+        ("3", "Lead"),
+    }
     assert sum(one.delivered for one in Memory().today(outbox, later)) == 0
