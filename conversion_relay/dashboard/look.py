@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
+
 from conversion_relay.dashboard import words
 from conversion_relay.dashboard.figures import Memory, Row, bars, waiting
 from conversion_relay.dashboard.notices import notices
@@ -62,14 +64,7 @@ class Look:
         if not paces or not found.signs or not alive(found.signs, now):
             return found
         here = SignOfLife(worker=found.signs[0].worker, at=now, datasets=at_work(paces, now))
-        return Known(
-            now=now,
-            books=found.books,
-            signs=[here, *found.signs],
-            configured=found.configured,
-            version=found.version,
-            free_bytes=found.free_bytes,
-        )
+        return msgspec.structs.replace(found, signs=[here, *found.signs])
 
     def overview(self, now: float, dataset: str = "") -> dict[str, Any]:
         common = self.common(now)
