@@ -84,6 +84,8 @@ class LeasedEvent(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     consent: Literal["granted", "withdrawn"] | None = None
     """What the visitor said; whether that is enough is asked again before it is sent."""
+    accepted_at: float = 0.0
+    """Unix seconds."""
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
