@@ -60,7 +60,7 @@ class Audit:
         found = []
         for line in reversed(lines):
             with contextlib.suppress(msgspec.MsgspecError):
-                found.append(msgspec.json.decode(line, type=Change))
+                found.append(_decoder.decode(line))
             if len(found) == n:
                 break
         return found
@@ -72,3 +72,6 @@ class Audit:
         fresh.write_bytes(kept)
         fresh.chmod(0o600)
         fresh.replace(path)
+
+
+_decoder = msgspec.json.Decoder(Change)

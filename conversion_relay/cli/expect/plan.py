@@ -66,8 +66,8 @@ def read_plan(found: object) -> Plan:
     conversion_relay.cli.expect.plan.UnreadablePlan: Object contains unknown field `expects` - at `$.pages[0]`
     """
     try:
-        plan = msgspec.convert(found, Plan, strict=False)
-    except msgspec.ValidationError as error:
+        plan = _decoder.decode(msgspec.json.encode(found))
+    except (msgspec.ValidationError, TypeError) as error:
         raise UnreadablePlan(str(error)) from None
     for at, page in enumerate(plan.pages):
         _check_steps(page, f"$.pages[{at}].do")
@@ -90,3 +90,6 @@ def _check_steps(page: Page, where: str) -> None:
         if isinstance(what, dict) != (verb in PAIRED):
             shape = "{selector: text}" if verb in PAIRED else "one text"
             raise UnreadablePlan(f"{verb} takes {shape} - {place}")
+
+
+_decoder = msgspec.json.Decoder(Plan, strict=False)
