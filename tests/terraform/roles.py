@@ -10,14 +10,17 @@ from tests.aws.standin import ACCOUNT, REGION, StandIn
 
 Try = Callable[[Any], object]
 HOST = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}"
-QUEUE, DEAD = f"{HOST}/conversion-events", f"{HOST}/conversion-events-dead"
+PREFIX = "shop-"
+"""Before every name: what `make tf-check` applies has none of its variables at its default."""
+QUEUE, DEAD = f"{HOST}/{PREFIX}conversion-events", f"{HOST}/{PREFIX}conversion-events-dead"
+REGISTRATIONS, PURCHASES = f"{PREFIX}registrations", f"{PREFIX}purchases"
 PURCHASE = {"purchase": {"S": "x"}}
 BY_ID = {
     "IndexName": "registration_id",
     "KeyConditionExpression": "registration_id = :id",
     "ExpressionAttributeValues": {":id": {"S": "x"}},
 }
-TOKEN = "meta-access-token"
+TOKEN, STRIPES = f"{PREFIX}meta-access-token", f"{PREFIX}stripe-webhook-secret"
 PAID = {"UpdateExpression": "SET paid_at = :at", "ExpressionAttributeValues": {":at": {"N": "1"}}}
 MAIL = {
     "Destination": {"ToAddresses": ["team@courses.example"]},
@@ -30,17 +33,17 @@ ACTIONS: dict[str, tuple[str, Try]] = {
     "read the queue": ("sqs", lambda sqs: sqs.receive_message(QueueUrl=QUEUE)),
     "read the dead letters": ("sqs", lambda sqs: sqs.receive_message(QueueUrl=DEAD)),
     "read the token": ("secretsmanager", lambda s: s.get_secret_value(SecretId=TOKEN)),
-    "read Stripe's secret": ("secretsmanager", lambda s: s.get_secret_value(SecretId="stripe-webhook-secret")),
-    "write a registration": ("dynamodb", lambda d: d.put_item(TableName="registrations", Item=KEY)),
-    "read a registration": ("dynamodb", lambda d: d.get_item(TableName="registrations", Key=KEY)),
-    "find a registration": ("dynamodb", lambda d: d.query(TableName="registrations", **BY_ID)),
-    "mark a registration": ("dynamodb", lambda d: d.update_item(TableName="registrations", Key=KEY, **PAID)),
-    "delete a registration": ("dynamodb", lambda d: d.delete_item(TableName="registrations", Key=KEY)),
-    "list registrations": ("dynamodb", lambda d: d.scan(TableName="registrations")),
-    "read a purchase": ("dynamodb", lambda d: d.get_item(TableName="purchases", Key=PURCHASE)),
-    "mark a purchase": ("dynamodb", lambda d: d.update_item(TableName="purchases", Key=PURCHASE, **PAID)),
-    "delete a purchase": ("dynamodb", lambda d: d.delete_item(TableName="purchases", Key=PURCHASE)),
-    "drop a table": ("dynamodb", lambda d: d.delete_table(TableName="registrations")),
+    "read Stripe's secret": ("secretsmanager", lambda s: s.get_secret_value(SecretId=STRIPES)),
+    "write a registration": ("dynamodb", lambda d: d.put_item(TableName=REGISTRATIONS, Item=KEY)),
+    "read a registration": ("dynamodb", lambda d: d.get_item(TableName=REGISTRATIONS, Key=KEY)),
+    "find a registration": ("dynamodb", lambda d: d.query(TableName=REGISTRATIONS, **BY_ID)),
+    "mark a registration": ("dynamodb", lambda d: d.update_item(TableName=REGISTRATIONS, Key=KEY, **PAID)),
+    "delete a registration": ("dynamodb", lambda d: d.delete_item(TableName=REGISTRATIONS, Key=KEY)),
+    "list registrations": ("dynamodb", lambda d: d.scan(TableName=REGISTRATIONS)),
+    "read a purchase": ("dynamodb", lambda d: d.get_item(TableName=PURCHASES, Key=PURCHASE)),
+    "mark a purchase": ("dynamodb", lambda d: d.update_item(TableName=PURCHASES, Key=PURCHASE, **PAID)),
+    "delete a purchase": ("dynamodb", lambda d: d.delete_item(TableName=PURCHASES, Key=PURCHASE)),
+    "drop a table": ("dynamodb", lambda d: d.delete_table(TableName=REGISTRATIONS)),
     "mail as the site": ("sesv2", lambda ses: ses.send_email(FromEmailAddress="site@courses.example", **MAIL)),
     "mail as another": ("sesv2", lambda ses: ses.send_email(FromEmailAddress="ceo@courses.example", **MAIL)),
     "change the token": (
@@ -49,7 +52,7 @@ ACTIONS: dict[str, tuple[str, Try]] = {
     ),
     "list secrets": ("secretsmanager", lambda s: s.list_secrets()),
     "read a parameter": ("ssm", lambda ssm: ssm.get_parameter(Name=TOKEN)),
-    "change a function": ("lambda", lambda f: f.delete_function(FunctionName="contact-handler")),
+    "change a function": ("lambda", lambda f: f.delete_function(FunctionName=f"{PREFIX}contact-handler")),
     "list roles": ("iam", lambda iam: iam.list_roles()),
 }
 SITE = {"queue an event"}
@@ -77,7 +80,7 @@ def wrong(aws: StandIn) -> list[str]:
 
 
 def _clients(aws: StandIn, role: str) -> dict[str, Any]:
-    arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
+    arn = f"arn:aws:iam::{ACCOUNT}:role/{PREFIX}{role}"
     told = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="trial")["Credentials"]
     keys = {
         "aws_access_key_id": told["AccessKeyId"],
