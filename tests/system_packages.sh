@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the tests need of the system: Chromium for the pages; Node.js for Meta's Node SDK; curl; strace, faketime, ext4
-# and mount for the faults of disks and clocks; nginx and Caddy for the page on proxies. Installed from the system's packages where this may be done; else said
+# and mount for the faults of disks and clocks; nginx and Caddy for the page on proxies; promtool for the alerts. Installed from the system's packages where this may be done; else said
 # aloud.
 set -eu
 missing=""
@@ -15,6 +15,7 @@ command -v prlimit >/dev/null 2>&1 || missing="$missing util-linux"
 command -v mount >/dev/null 2>&1 || missing="$missing mount"
 command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v caddy >/dev/null 2>&1 || missing="$missing caddy"
+command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing$missing for the tests ..."

@@ -240,6 +240,17 @@ class Overview(Protocol):
 
 
 @runtime_checkable
+class Sums(Protocol):
+    """Figures of whole hours, added up by the store: a week of thirty datasets is half a million of them."""
+
+    def figure_sums(self, since: float, until: float) -> list[Figures]:
+        """One for each dataset and name, of the hours that begin from `since` on and before `until`."""
+
+    def delivered_by_hour(self, since: float, until: float) -> list[tuple[str, str, int, int]]:
+        """(dataset, name, the hour's begin, how many)."""
+
+
+@runtime_checkable
 class Visits(Protocol):
     """Remembers who stands behind an order."""
 

@@ -154,6 +154,36 @@ def figures(read: Read, since: float) -> list[Figures]:
     return [_figures(*place, whats) for place, whats in found.items()]
 
 
+def figure_sums(read: Read, since: float, until: float) -> list[Figures]:
+    """By dataset and name, all hours of the period in one."""
+    found: dict[tuple[str, str, int], dict[str, float]] = {}
+    for dataset, name, what, n in read(_SUMS, (_first(since), _first(until))):
+        found.setdefault((dataset, name, _first(since)), {})[what] = n
+    return [_figures(*place, whats) for place, whats in found.items()]
+
+
+def delivered_by_hour(read: Read, since: float, until: float) -> list[tuple[str, str, int, int]]:
+    rows = read(_DELIVERED_BY_HOUR, (_first(since), _first(until)))
+    return [(dataset, name, hour * 3_600, int(n)) for dataset, name, hour, n in rows]
+
+
+def _first(at: float) -> int:
+    """The first hour that begins then or later."""
+    return -int(-at // 3_600)
+
+
+# The rows of a name lie beside each other, by hour: both are one walk through the table, without sorting.
+_SUMS = """
+SELECT name, event_name, what, n FROM (
+  SELECT dataset, event_name, what, sum(n) AS n FROM figure WHERE hour >= ? AND hour < ? GROUP BY 1, 2, 3
+) JOIN dataset ON id = dataset
+"""
+_DELIVERED_BY_HOUR = """
+SELECT name, event_name, hour, n FROM (
+  SELECT dataset, event_name, hour, sum(n) AS n FROM figure
+  WHERE hour >= ? AND hour < ? AND what >= 'delay:' AND what < 'delay;' GROUP BY 1, 2, 3
+) JOIN dataset ON id = dataset
+"""
 _FIGURES = """
 SELECT name, event_name, hour, what, n FROM figure JOIN dataset ON id = dataset WHERE hour >= ? ORDER BY 3, 1, 2
 """
