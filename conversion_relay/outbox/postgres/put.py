@@ -9,8 +9,7 @@ The rules.
 2. *A copy in another part is looked for by a subquery for each event*, since a unique index holds within a part only.
    Written as a join, the planner would read a whole part into a hash table for a group of a thousand. Within a minute
    of the boundary between two parts, puts take a lock: else both of two copies could be new, each in its part.
-3. *Keys are made before the statement, of numbers that nobody else has.* So a group that is done again after a lost
-   connection finds its own rows and is not told "duplicate".
+3. *A commit in doubt is asked for* (`database.py`), so nobody is told "duplicate" of an event that is its own.
 4. *Values go as binary arrays* (`%b`): text arrays took 5.5 times the client's CPU.
 
 Rejected: COPY (fails as a whole at one copy, and through a temporary table it is no quicker), `DO UPDATE` in order to
@@ -24,7 +23,7 @@ import msgspec
 
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox.postgres.books import slot
-from conversion_relay.outbox.postgres.keys import PERIOD_SECONDS, digest, period_of
+from conversion_relay.outbox.postgres.keys import PERIOD_SECONDS, digest, first_key, period_of
 from conversion_relay.outbox.postgres.session import Session
 
 NEAR_SECONDS = 60.0
@@ -46,11 +45,14 @@ def insert(session: Session, rows: Sequence[Row]) -> set[int]:
         name = digest(row.event.dataset, row.event.event_name, row.event.event_id)
         first.setdefault(name, (row, name))
     told = [first[name] for name in sorted(first, key=lambda name: name.bytes)]  # type: ignore[attr-defined]
-    boundaries = {_boundary(row.at) for row, _ in told} - {None}
-    for boundary in sorted(boundaries):  # type: ignore[type-var]
+    for boundary in sorted(set(map(_boundary, {row.at for row, _ in told})) - {0}):
         session.read("SELECT pg_advisory_xact_lock(%b::bigint)", (boundary,))
     events = [row.event for row, _ in told]
+    # Within the part that gets most of them the unique index knows the copies.
+    period = period_of(told[0][0].at)
     values = {
+        "first": first_key(period),
+        "last": first_key(period + 1),
         "keys": [row.key for row, _ in told],
         "digests": [name for _, name in told],
         "datasets": [row.dataset for row, _ in told],
@@ -67,18 +69,19 @@ def insert(session: Session, rows: Sequence[Row]) -> set[int]:
     return {key for (key,) in session.read(_INSERT, values)}
 
 
-def _boundary(at: float) -> int | None:
+def _boundary(at: float) -> int:
+    """The period that begins or began within NEAR_SECONDS; 0 when none does."""
     period = period_of(at)
     for start in (period, period + 1):
         if abs(at - start * PERIOD_SECONDS) < NEAR_SECONDS:
             return start
-    return None
+    return 0
 
 
-# A row of ours that is there already is what a commit in doubt had stored.
 _INSERT = """
 WITH given AS MATERIALIZED (
-  SELECT g.*, (SELECT e.key FROM relay.event e WHERE e.digest = g.digest LIMIT 1) AS known
+  SELECT g.*, (SELECT e.key FROM relay.event e
+    WHERE e.digest = g.digest AND (e.key < %(first)b::bigint OR e.key >= %(last)b::bigint) LIMIT 1) AS known
   FROM unnest(%(keys)b::bigint[], %(digests)b::uuid[], %(datasets)b::int[], %(names)b::text[], %(ids)b::text[],
     %(times)b::bigint[], %(expiries)b::bigint[], %(ats)b::float8[], %(consents)b::text[], %(checksums)b::bigint[],
     %(bodies)b::bytea[]) AS g (key, digest, dataset, event_name, event_id, event_time, expires_at, accepted_at, consent,
@@ -108,5 +111,5 @@ WITH given AS MATERIALIZED (
   WHERE moved <> 0 ORDER BY 1, 2, 3
   ON CONFLICT (dataset, event_name, side, slot) DO UPDATE SET n = m.n + excluded.n
 )
-SELECT key FROM fresh UNION ALL SELECT key FROM given WHERE known = key
+SELECT key FROM fresh
 """

@@ -42,8 +42,10 @@ class Signals:
                 self._threads[name].start()
 
     def say(self) -> None:
-        self._said.set()
-        self._start("notify", self._send)
+        if not self._said.is_set():
+            self._said.set()
+        if "notify" not in self._threads:
+            self._start("notify", self._send)
 
     def _send(self) -> None:
         while True:

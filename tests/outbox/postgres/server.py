@@ -118,6 +118,9 @@ class Server:
     def pid(self) -> int:
         return int((self.data / "postmaster.pid").read_text().split()[0])
 
+    def children(self) -> Sequence[str]:
+        return _children(self.pid())
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT: fast shutdown; SIGQUIT: immediate, as a crash; SIGKILL: it and all its sessions at once."""
         if self.popen is None:
