@@ -8,7 +8,6 @@ knows no HTTP and nothing of Meta: what an answer of Meta's means, and when an e
 """
 
 from typing import Literal
-from urllib.parse import urlsplit
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.limited import Limited, unsupported
@@ -84,7 +83,7 @@ def open_outbox(url: str, access: Access = "create", *, ballast: bool = False, d
     `ballast`: keep a file that is given up on a full disk, for whoever runs for long. `dataset`: the only configured
     one, where events go whose dataset's name cannot be read any more.
     Raises SettingsError for anything else, and for a file that cannot be opened."""
-    scheme = urlsplit(url).scheme
+    scheme = url.partition(":")[0].lower()
     if scheme == "sqlite" and url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         path = url.removeprefix("sqlite:///")
         if access != "create":

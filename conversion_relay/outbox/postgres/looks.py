@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from conversion_relay.outbox.postgres import figures, look, sides, workers
+from conversion_relay.outbox.postgres import figures, health, look, sides, workers
 from conversion_relay.outbox.story import (
     Counts,
     DeadGroup,
@@ -10,6 +10,7 @@ from conversion_relay.outbox.story import (
     Figures,
     Found,
     Search,
+    ServerFact,
     SideCounts,
     SignOfLife,
     Story,
@@ -56,6 +57,9 @@ class Looks:
 
     def workers(self) -> list[SignOfLife]:
         return workers.signs(self._database.read(workers.SIGNS))
+
+    def server(self) -> list[ServerFact]:
+        return health.facts(self._database.read)
 
     def _stories(self, where: str, values: tuple[Any, ...]) -> list[Story]:
         return look.stories(self._database.read, where, values)

@@ -140,6 +140,9 @@ CREATE TABLE relay.inbox (
   body       bytea NOT NULL
 )
 --
+-- How far an embedded outbox was moved to here (`moving.py`).
+CREATE TABLE relay.moved (source text PRIMARY KEY, key bigint NOT NULL)
+--
 CREATE VIEW relay.story AS
 SELECT e.key, e.digest, e.dataset, e.event_name, e.event_id, e.event_time, e.expires_at, e.accepted_at,
   CASE WHEN e.state <> 'waiting' THEN e.state WHEN d.at IS NOT NULL THEN 'delivered'

@@ -33,9 +33,9 @@ class Storing:
     def _row(self, event: SealedEvent, now: float) -> Row:
         period = period_of(now)
         self.parts.make(period)
-        return Row(first_key(period) | self._number(), self._datasets.make(event.dataset), float(now), event)
+        return Row(first_key(period) | self.number(), self._datasets.make(event.dataset), float(now), event)
 
-    def _number(self) -> int:
+    def number(self) -> int:
         with self._lock:
             number = next(self._numbers, None)
             if number is None:
