@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from conversion_relay.outbox.postgres.lanes import Floors
     from conversion_relay.outbox.postgres.signal import Signals
 
+SCAN_PATIENCE = 3_600.0
 STEP = 500
 """Events of one transaction."""
 Result = TypeVar("Result")
@@ -27,7 +28,9 @@ class Deeds(Looks):
     _signals: "Signals"
     _wakers: list[Callable[[], None]]
 
-    def _do(self, work: Callable[[Session, Moves], Result], *, strict: bool = False) -> Result:
+    def _do(
+        self, work: Callable[[Session, Moves], Result], *, strict: bool = False, patience: float | None = None
+    ) -> Result:
         """In one transaction with the books that it moves."""
 
         def whole(session: Session) -> Result:
@@ -36,7 +39,7 @@ class Deeds(Looks):
             write(session, moves)
             return result
 
-        return self._database.transact(whole, strict=strict)
+        return self._database.transact(whole, strict=strict, patience=patience)
 
     def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
         ids = list(dict.fromkeys(event_ids))
@@ -65,10 +68,17 @@ class Deeds(Looks):
         keys: dict[int, None] = {}
         for digest in digests:
             values = (digest.encode(), digest)
-            keys |= dict.fromkeys(key for (key,) in self._do(lambda s, _, v=values: _scan(s, v)))  # type: ignore[misc]
+            keys |= dict.fromkeys(key for (key,) in self._scan(values))
         erased = self._erase(list(keys), digests, now)
         self._do(lambda session, _: operator.forget_names(session, digests))
         return erased
+
+    def _scan(self, values: tuple[bytes, str]) -> Any:
+        def work(session: Session, _: Moves) -> Any:
+            session.run("SET LOCAL statement_timeout = 0")
+            return session.read(operator.HOLDS_DIGEST, values)
+
+        return self._do(work, patience=SCAN_PATIENCE)
 
     def erase_chosen(self, keys: Sequence[int], now: float) -> int:
         return self._erase(keys, (), now)
@@ -94,11 +104,6 @@ class Deeds(Looks):
     def _wake(self) -> None:
         for wake in self._wakers:
             wake()
-
-
-def _scan(session: Session, values: tuple[bytes, str]) -> Any:
-    session.run("SET LOCAL statement_timeout = 0")
-    return session.read(operator.HOLDS_DIGEST, values)
 
 
 def _steps(keys: Sequence[int]) -> list[Sequence[int]]:

@@ -108,8 +108,7 @@ class PostgresOutbox(Beside):
         self._signals.listen(self._wake)
 
     def probe(self) -> None:
-        # A commit that writes nothing would not wait for the disk, nor for a standby.
-        self._do(lambda session, _: session.read("SELECT pg_logical_emit_message(true, 'relay', '')"), strict=True)
+        self._do(lambda _session, _moves: None, strict=True)  # it writes its mark
 
     # -- leasing ---------------------------------------------------------------------------------------------------
 
@@ -216,6 +215,7 @@ class PostgresOutbox(Beside):
             (visits.PRUNE, now - visits.VISITOR_SECONDS),
         ):
             dropped += len(self._database.read(sql, (bound,)))
+        self._database.read(_PRUNE_MARKS)
         self._database.read(figures.PRUNE, (int(now // 3_600) - figures.KEPT_HOURS,))
         return dropped
 
@@ -245,6 +245,8 @@ _FIRST_LOOK = """
 SELECT EXISTS (SELECT 1 FROM relay.inbox),
   (SELECT array_agg(token) FROM relay.lease WHERE until < clock_timestamp())
 """
+# Longer than anybody is in doubt.
+_PRUNE_MARKS = "DELETE FROM relay.mark WHERE at < clock_timestamp() - interval '10 minutes' RETURNING 1"
 _LET_GO = "UPDATE relay.lease SET until = clock_timestamp() - interval '1 millisecond' WHERE owner = %b"
 
 

@@ -22,7 +22,7 @@ def prepare(database: Database, *, create: bool) -> None:
     if version is None and not create:
         raise SettingsError(NO_SCHEMA)
     if version is None or (create and version < VERSION):
-        database.transact(_bring_up)
+        database.transact(_bring_up, marked=False)
         version = VERSION
     if version > VERSION:
         raise SettingsError(NEWER)

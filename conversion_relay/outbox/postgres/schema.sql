@@ -15,6 +15,10 @@ CREATE TABLE relay.about (
   old_until   bigint NOT NULL DEFAULT 0
 )
 --
+-- One row for each transaction, by which its fate is known when the connection was lost in its commit (`database.py`).
+CREATE TABLE relay.mark (id uuid PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp()) WITH (
+  autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0)
+--
 -- Each process takes 1,024 numbers at once and makes its keys of them.
 CREATE SEQUENCE relay.event_number INCREMENT BY 1024 MINVALUE 1024 MAXVALUE 274877905920 CYCLE
 --

@@ -1,6 +1,7 @@
 """One connection to the database, with the few ways in which this store uses it."""
 
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -47,14 +48,10 @@ class Session:
         if notice.sqlstate == NOT_REPLICATED:
             self.is_replicated = False
 
-    def begin(self) -> str:
-        """The transaction's id, by which its fate is asked for should the connection be lost in its commit."""
+    def begin(self, mark: uuid.UUID | None) -> None:
+        """`mark`: is in the database if and only if the transaction was committed. One round trip for both."""
         self.is_replicated = True
-        cursor = self.connection.execute(self._begin)
-        while cursor.nextset():
-            pass
-        row = cursor.fetchone()
-        return str(row[0]) if row else ""
+        self.connection.execute(f"{self._begin}{_mark(mark, self.schema) if mark else ''}".encode())
 
     def commit(self) -> None:
         self.connection.execute(b"COMMIT")
@@ -77,9 +74,12 @@ class Session:
         self.connection.close()
 
 
-def _begin(settings: Mapping[str, str]) -> bytes:
-    local = "".join(f", set_config('{name}', '{value}', true)" for name, value in settings.items())
-    return f"BEGIN; SELECT pg_current_xact_id()::text{local}".encode()
+def _begin(settings: Mapping[str, str]) -> str:
+    return "BEGIN" + "".join(f"; SET LOCAL {name} = '{value}'" for name, value in settings.items())
+
+
+def _mark(mark: uuid.UUID, schema: str) -> str:
+    return f"; INSERT INTO {schema}.mark (id) VALUES ('{mark}')"
 
 
 @cache

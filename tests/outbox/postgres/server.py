@@ -66,21 +66,13 @@ class Server:
                 "--locale=C.UTF-8",
             )
         else:
-            run(
-                "pg_basebackup",
-                "-D",
-                self.data,
-                "-h",
-                copy_of.folder,
-                "-U",
-                "postgres",
-                "-R",
-                "-X",
-                "stream",
-                "-c",
-                "fast",
-            )
+            self.base_backup(copy_of)
         atexit.register(self.remove)
+
+    def base_backup(self, primary: "Server") -> None:
+        """Its data are a copy of the primary's, and it follows it as a standby."""
+        source = ("-h", primary.folder, "-p", str(primary.port or 5432), "-U", "postgres")
+        run("pg_basebackup", "-D", self.data, *source, "-R", "-X", "stream", "-c", "fast")
 
     def start(self) -> "Server":
         listen = {"listen_addresses": "127.0.0.1" if self.port else "", "port": str(self.port or 5432)}
