@@ -80,7 +80,8 @@ class PostgresOutbox(Beside):
         self._wakers: list[Callable[[], None]] = []
         self._refused_claims: set[str] = set()
         self._begin_beside()
-        self._look_for_visitors()
+        with contextlib.suppress(OutboxUnavailable):  # it is looked for again
+            self._look_for_visitors()
         _all.add(self)
 
     # -- putting ---------------------------------------------------------------------------------------------------

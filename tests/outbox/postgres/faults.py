@@ -161,6 +161,19 @@ def ended_sessions(n: int) -> Result:
     return under("all sessions ended", server.url, lambda _fleet, _turn: server.execute(sql), n, pause=0.3)
 
 
+def mixed(n: int) -> Result:
+    """For a run of seconds: a collector, a worker and the server are killed in turns, by one fleet."""
+    server = Server().start()
+
+    def strike(fleet: Fleet, turn: int) -> None:
+        if turn % 3 == 1:
+            server.restart(signal.SIGKILL)
+        else:
+            fleet.kill_one(turn)
+
+    return under("processes and the server killed", server.url, strike, n)
+
+
 def cuts(n: int) -> Result:
     server = Server(port=free_port()).start()
     wire = Wire(server.port)
@@ -313,6 +326,7 @@ class Pooler:
 KINDS: dict[str, Callable[[int], Result]] = {
     "kills": kills,
     "restarts": restarts,
+    "mixed": mixed,
     "sessions": ended_sessions,
     "cuts": cuts,
     "failovers": failovers,
