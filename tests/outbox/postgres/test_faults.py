@@ -13,6 +13,7 @@ from conversion_relay.outbox.postgres import database
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Delivered
 from tests.outbox.postgres import faults
+from tests.outbox.postgres.between import Pooler, Wire
 from tests.outbox.postgres.server import Server, cheap, needs_postgres
 from tests.outbox.suite import NOW, claim, sealed, settle_all
 from tests.processes import free_port, until
@@ -48,7 +49,7 @@ def test_what_was_acknowledged_is_on_the_standby_that_is_promoted():
 def wired():
     """An outbox behind a wire that can be cut."""
     server = Server(port=free_port()).start()
-    wire = faults.Wire(server.port)
+    wire = Wire(server.port)
     outbox = PostgresOutbox(f"postgresql://postgres@127.0.0.1:{wire.port}/postgres")
     yield server, wire, outbox
     wire.heal()
@@ -130,7 +131,7 @@ def test_a_commit_that_the_standby_did_not_get_is_not_acknowledged():
 class TestBehindAPoolerInTransactionMode:
     @pytest.fixture
     def pooler(self):
-        pooler = faults.Pooler(cheap())
+        pooler = Pooler(cheap())
         yield pooler
         pooler.stop()
 
