@@ -25,8 +25,12 @@ def first_key(period: int) -> int:
 
 
 def digest(dataset: str, event_name: str, event_id: str) -> uuid.UUID:
+    return uuid.UUID(bytes=digest_bytes(dataset, event_name, event_id))
+
+
+def digest_bytes(dataset: str, event_name: str, event_id: str) -> bytes:
     whole = hashlib.blake2b("\0".join((dataset, event_name, event_id)).encode(), digest_size=8)
-    return uuid.UUID(bytes=_of_id(event_id) + whole.digest())
+    return _of_id(event_id) + whole.digest()
 
 
 def digests_of_id(event_id: str) -> tuple[uuid.UUID, uuid.UUID]:
