@@ -23,7 +23,7 @@ NOT_ON_LAMBDA = ("emulator", "dashboard", "collector", "cli", "frameworks", "pag
 NOT_NEEDED = ("sqlite", "advice.py", "examine.py", "worker.py",
               "app.py", "checkout.py", "registrations.py", "settings_watch.py", "generate.py",
               "versions.py", "alone.py", "attention.py", "installation.py", "sign_of_life.py", "remedies.py",
-              "quality.py", "export.py", "notify.py")  # fmt: skip
+              "quality.py", "export.py", "notify.py", "background.py", "in_test.py")  # fmt: skip
 PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 MACHINES = {"arm64": "arm64", "aarch64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 ELF_MACHINE = {"arm64": 183, "x86_64": 62}
