@@ -30,6 +30,9 @@ lint: setup-dev ## style, types, walls between the layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples/fastapi_shop/shop.py
+	$(BIN)/mypy examples/litestar_shop/shop.py
+	$(BIN)/mypy examples/flask_shop/shop.py
 	$(BIN)/lint-imports
 
 setup: .venv/.ready ## install into .venv what the product needs

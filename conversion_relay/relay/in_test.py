@@ -1,9 +1,8 @@
 """For the tests of a program that tracks: events are collected, and no file, network or setting is needed."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from types import MappingProxyType
 from typing import Any
 from unittest import mock
 
@@ -21,10 +20,7 @@ SETTINGS = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "a-token-for-tests"}
 class Collected:
     """An outbox in memory: takes events and visits, knows a copy by its (dataset, name, id), delivers nothing."""
 
-    kind = "an outbox for tests"
-    instead: Mapping[str, str] = MappingProxyType(
-        {"waiting": "nothing is delivered in a test; look at what was collected"}
-    )
+    is_for_tests = True
 
     def __init__(self) -> None:
         self.sealed: dict[tuple[str, str, str], SealedEvent] = {}

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     # A Lambda function that only accepts must not pay for what reads Meta's answers.
     from conversion_relay.meta.graph import Outcome
 
-Fate = Literal["accepted", "duplicate", "withheld", "refused"]
+Fate = Literal["accepted", "duplicate", "pending", "withheld", "refused"]
 
 
 class Tracked(msgspec.Struct, frozen=True):
     """What became of one event: durable, known already, or withheld because the visitor did not agree. Only
-    `track_many` gives `refused`; `track` raises InvalidEvent instead."""
+    `track_many` gives `refused`; `track` raises InvalidEvent instead. `pending`: judged, and kept once the transaction
+    commits that it was given to."""
 
     event_id: str | None
     state: Fate

@@ -5,10 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from conversion_relay import CustomData, Event, Relay, RequestFacts, UserData
-from conversion_relay.errors import UnsupportedByOutbox
 from tests.test_relay import LEAD, PERSON, environ, events_of, relay
 
 __all__ = ["environ", "relay"]
@@ -28,8 +25,7 @@ def test_a_relay_for_tests_needs_nothing_and_shows_what_meta_would_get(tmp_path,
         assert "jane" not in str(relay.events)
         relay.clear()
         assert relay.events == []
-        with pytest.raises(UnsupportedByOutbox, match="nothing is delivered in a test"):
-            relay.start_delivery()
+        relay.start_delivery()  # as a program does that is tested; nothing is delivered
     assert not list(Path(tmp_path).iterdir())
 
 
