@@ -12,9 +12,10 @@ SEEDS ?= 1000
 SIMULATE_OPTIONS ?=
 MUTANTS_OPTIONS ?=
 HUNT_OPTIONS ?=
+RELEASE_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants format clean
+.PHONY: help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants release format clean
 
 help: ## what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +84,9 @@ hunt: setup-dev ## plants one mistake after the other; worlds must find each; go
 mutants: setup-dev ## plants one mistake after the other; the tests must notice each
 	@sh tests/system_packages.sh
 	$(BIN)/python -m tests.mutants $(MUTANTS_OPTIONS)
+
+release: setup-dev ## builds the package, tries it in empty environments, lists what is in it (RELEASE_OPTIONS=--tag tags)
+	$(BIN)/python -m tests.release $(RELEASE_OPTIONS)
 
 format: setup-dev ## put the style right
 	$(BIN)/ruff check --fix .
