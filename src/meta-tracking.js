@@ -133,7 +133,7 @@ var MetaTracking = (function () {
   let state = "";
   /** @type {(() => any)[]} events that wait for consent */
   let held = [];
-  /** @type {(() => any)[]} what the pixel is told when the policy is known */
+  /** @type {(() => any)[]} what the pixel is told when it is there and the policy is known */
   let untold = [];
   /** @type {Kept} */
   let kept = { q: [], s: [] };
@@ -261,11 +261,12 @@ var MetaTracking = (function () {
     state = judged();
     identify();
     tellPixel();
-    if (mayTell()) untold.splice(0).forEach((tell) => tell());
+    // A pixel that came late drops what it hears before its `init`.
+    if (pixel && mayTell() && (!pixel.queue || Object.keys(pixels)[0])) untold.splice(0).forEach((tell) => tell());
     if (state === before) return;
     silent("consent", state);
     if (isAllowed()) held.splice(0).forEach((send) => send());
-    if (isNever()) held = [];
+    if (isNever()) held = untold = [];
     if (state === "denied") forget();
   }
 
@@ -275,7 +276,6 @@ var MetaTracking = (function () {
     kept = { q: [], s: [] };
     toldPixel = [];
     todo = [];
-    untold = [];
     // The pixel's own, too.
     ["_mt", "multiFbc", "lastExternalReferrer"].forEach(safely((/** @type {string} */ name) => delete localStorage[name]));
     bake("_fbp");
@@ -503,9 +503,9 @@ var MetaTracking = (function () {
     const at = !doc.prerendering && Date.now();
     const event_source_url = address();
     const made = JSON.stringify([name, data, options, here.href]);
+    if (isNever()) return silent(eventId || name, state);
     if (calls[made] && !call) return calls[made];
     const id = eventId || newEventId();
-    if (isNever()) return silent(id, state);
     calls[made] = id;
     setTimeout(() => delete calls[made], 1e3);
     data = data || {};
@@ -516,7 +516,7 @@ var MetaTracking = (function () {
         toldPixel = add(toldPixel, [name, id]);
       };
       if (!pixel) silent(id, "no pixel");
-      else if (mayTell()) tell();
+      if (pixel && mayTell()) tell();
       else untold = add(untold, tell);
       const event_time = Math.floor((at || Date.now()) / 1e3);
       const seen = { event_id: id, event_time, event_source_url, ...signals() };
@@ -751,7 +751,7 @@ var MetaTracking = (function () {
     path = place();
     const bare = (/** @type {any} */ url) => url.replace(/\?[^#]*/, "");
     if (path === was || (isReplaced && bare(path) === bare(was))) return;
-    if (MIRRORS && isOn(api.mirror)) proxy("track", "PageView");
+    if (MIRRORS && proxy && isOn(api.mirror)) proxy("track", "PageView");
     else happen("PageView", {}, { eventId: newEventId() });
   }
 
@@ -833,7 +833,7 @@ var MetaTracking = (function () {
   on("load", catchUp);
   on("pagehide", safely(leave));
   on("pageshow", safely((/** @type {any} */ event) => event.persisted && comeBack()));
-  on("click", safely(follow), true);
+  ["click", "auxclick"].forEach((kind) => on(kind, safely(follow), true));
   doc.addEventListener("prerenderingchange", safely(settle));
   return api;
 })();
