@@ -43,6 +43,7 @@ class Stage:
 
     def reset(self) -> None:
         self.attributes, self.script, self.more = "", "/meta-tracking.js", ""
+        self.collector, self.meta = "relay.example", "meta.example"
         self.head = ""
         """In place of our script and the pixel's snippet."""
         self.headers: dict[str, str] = {}
@@ -64,12 +65,12 @@ class Stage:
 
     @property
     def ours(self) -> str:
-        collector = self.url("/events", "relay.example")
+        collector = self.url("/events", self.collector)
         return f'<script src="{self.script}" data-endpoint="{collector}" {self.attributes}></script>'
 
     @property
     def snippet(self) -> str:
-        meta = self.url("/tr", "meta.example")
+        meta = self.url("/tr", self.meta)
         return f'<script src="/snippet.js" data-src="/fbevents.js" data-endpoint="{meta}"></script>'
 
     def page(self) -> str:
