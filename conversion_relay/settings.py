@@ -35,7 +35,7 @@ from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.consent import POLICY_HEADER, GpcPolicy, SilencePolicy, told
 from conversion_relay.intake.origins import normal_origin
 from conversion_relay.payments.configured import Choices, api_keys_of, choices_of, secrets_of
-from conversion_relay.settings_file import read_file, refuse_misspelt, source_tables, token_files
+from conversion_relay.settings_file import OutboxUrl, read_file, refuse_misspelt, secrets_in, source_tables, token_files
 from conversion_relay.telemetry import Secret
 
 REQUIRED = ("META_PIXEL_ID", "META_ACCESS_TOKEN")
@@ -120,7 +120,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             graph_version=_matching(
                 "META_GRAPH_VERSION", env.get("META_GRAPH_VERSION", "v27.0"), r"v\d{1,3}\.\d", "v27.0"
             ),
-            outbox=env.get("RELAY_OUTBOX") or "sqlite:///conversion-relay.db",
+            outbox=OutboxUrl(env.get("RELAY_OUTBOX") or "sqlite:///conversion-relay.db"),
             default_country=_country(env.get("RELAY_DEFAULT_COUNTRY")),
             trusted_proxies=_networks(env.get("RELAY_TRUSTED_PROXIES", "")),
             viewer_header=_matching(
@@ -195,7 +195,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         found += [Secret(s.reveal().removeprefix("test:").rpartition(" ")[2]) for group in of_providers for s in group]
         for dataset in self.datasets:
             found += [dataset.access_token, dataset.app_secret, *dataset.api_keys]
-        found += self.notify
+        found += [*self.notify, *map(Secret, secrets_in(self.outbox))]
         return list(dict.fromkeys(secret.reveal() for secret in found if secret))
 
 

@@ -39,6 +39,7 @@ _HOME = {
     "test": "quality",
     "backup": "backup",
     "restore": "backup",
+    "migrate": "migrate",
     "dead": "dead",
     "erase": "dead",
     "webhook": "webhook",
