@@ -21,8 +21,10 @@ and look for it, in a log that `erase` cannot reach. So a log line shows the fir
 thousands of people share; with the rest of the id they still tell one event from another.
 """
 
+import contextlib
 import json
 import logging
+import os
 import re
 import sys
 import threading
@@ -274,3 +276,15 @@ def configure_logging(log_format: str, secrets: Iterable[str]) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logger.setLevel(logging.INFO)
+
+
+def tell_supervisor(state: str) -> None:
+    """READY=1, STOPPING=1: to systemd, where it started this process with Type=notify; else nothing.
+
+    https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html"""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address[:1] in ("/", "@"):
+        import socket
+
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+            supervisor.sendto(state.encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)

@@ -20,7 +20,8 @@ from pathlib import Path
 import msgspec
 
 ROOT = Path(__file__).parent.parent
-COPIED = ("conversion_relay", "tests", "lambda", "src", "bench", "docs", "pyproject.toml", "README.md", "Makefile")
+COPIED = ("conversion_relay", "tests", "lambda", "src", "bench", "docs", "examples", "deploy")
+COPIED += ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile")
 SECONDS = 400
 PASSED, FAILED = 0, 1
 

@@ -29,7 +29,7 @@ from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
 from conversion_relay.settings_watch import SettingsWatch
-from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger
+from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger, tell_supervisor
 
 STRANDED = "Events wait for a dataset that is not configured; they are kept and not sent"
 FORGEABLE = (
@@ -110,7 +110,9 @@ def _deliver_until_told(worker: Worker) -> None:
     _on_signals(told.set)
     worker.start()
     logger.info("Delivering")
+    tell_supervisor("READY=1")
     told.wait()
+    tell_supervisor("STOPPING=1")
     worker.stop()
 
 

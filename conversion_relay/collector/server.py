@@ -13,6 +13,7 @@ from uvicorn.supervisors import Multiprocess
 
 from conversion_relay.collector.connections import Limits, raise_file_limit
 from conversion_relay.collector.direct import DirectProtocol
+from conversion_relay.telemetry import tell_supervisor
 
 KEEP_ALIVE_SECONDS = 15
 GRACE_SECONDS = 4
@@ -48,7 +49,9 @@ def run(
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     if workers > 1:
-        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        sockets = [config.bind_socket()]
+        tell_supervisor("READY=1")  # what connects from now on is answered as soon as the first worker is up
+        Multiprocess(config, sockets=sockets).run()
         return
     config.load_app()
     server = _Server(config)
@@ -60,7 +63,13 @@ def run(
 class _Server(uvicorn.Server):
     """Delivery begins to stop at the signal, not only after the last request."""
 
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            tell_supervisor("READY=1")
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        tell_supervisor("STOPPING=1")
         for begin in _before_stopping:
             begin()
         super().handle_exit(sig, frame)

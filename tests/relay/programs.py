@@ -46,7 +46,7 @@ def forks_and_only_the_child_goes_on() -> None:
         os._exit(0)
     signal.alarm(60)
     track(relay, "daemon")
-    print("tracked", flush=True)
+    print(os.getpid(), flush=True)  # by now everything is tracked
     sys.stdin.read()
 
 

@@ -1,5 +1,7 @@
 """Real programs over one outbox and Meta's stand-in: they fork, spawn, are interrupted and killed, and lose nothing."""
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -33,8 +35,6 @@ def program(here: Installation, name: str, **how) -> "subprocess.Popen[bytes]":
 
 
 def here_env(here: Installation) -> dict[str, str]:
-    import os
-
     return os.environ | here.env
 
 
@@ -77,11 +77,22 @@ def test_no_process_hangs_and_no_event_is_lost(here, name, who):
     assert drained(here) == expected
 
 
-def test_the_child_that_goes_on_alone_delivers_by_itself(here):
+@contextlib.contextmanager
+def daemon(here: Installation):
+    """The id of a process that goes on without its parent, once it has tracked; it is gone when the block ends."""
     process = program(here, "forks_and_only_the_child_goes_on", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout.readline() == b"tracked\n"
-    until(lambda: arrived(here) == {f"daemon{number}" for number in SOME})
-    process.stdin.close()
+    pid = int(process.stdout.readline())
+    try:
+        yield pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        process.communicate(timeout=60)  # its end of the pipes is closed when it is gone
+
+
+def test_the_child_that_goes_on_alone_delivers_by_itself(here):
+    with daemon(here):
+        until(lambda: arrived(here) == {f"daemon{number}" for number in SOME})
 
 
 def test_a_signal_handler_may_track(here):
@@ -90,17 +101,7 @@ def test_a_signal_handler_may_track(here):
 
 def test_a_program_that_is_killed_while_meta_hangs_leaves_everything_to_the_next(here):
     here.misbehave(mode="hang")
-    process = program(here, "forks_and_only_the_child_goes_on", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout.readline() == b"tracked\n"
-    (owner,) = pids_of("forks_and_only_the_child_goes_on")
-    import os
-
-    os.kill(owner, signal.SIGKILL)
-    process.communicate(timeout=60)
+    with daemon(here):
+        pass  # it is killed as soon as it has tracked
     call("POST", f"{here.meta}/_emulator/reset")
     assert drained(here) == {f"daemon{number}" for number in SOME}
-
-
-def pids_of(name: str) -> list[int]:
-    found = subprocess.run(["pgrep", "-f", f"tests.relay.programs {name}"], capture_output=True, text=True, check=False)
-    return [int(pid) for pid in found.stdout.split()]
