@@ -73,7 +73,7 @@ class PostgresOutbox(Beside):
         self._owner = secrets.token_hex(8)
         self._datasets = Datasets(self._database)
         self._storing = Storing(self._database, self._datasets)
-        self._groups = Groups(self._storing.commit)
+        self._groups = Groups(self._storing.commit, self._tell)
         self._signals = Signals(self._database, self._owner)
         self._floors, self._claimed = lanes.Floors(), Claimed()
         self._tallier = figures.Tallier(self._database)
@@ -95,14 +95,11 @@ class PostgresOutbox(Beside):
         return [Receipt(event.event_id) for event in events]
 
     def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
-        future = self._groups.submit(events, now)
-        future.add_done_callback(self._tell)
-        return future
+        return self._groups.submit(events, now)
 
-    def _tell(self, put: "Future[list[Receipt]]") -> None:
-        if not put.cancelled() and put.exception() is None and not all(receipt.duplicate for receipt in put.result()):
-            self._wake()
-            self._signals.say()
+    def _tell(self) -> None:
+        self._wake()
+        self._signals.say()
 
     def on_put(self, wake: Callable[[], None]) -> None:
         self._wakers.append(wake)
