@@ -11,8 +11,7 @@ import gzip
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.chromium import chromium_path
-from tests.browser.conftest import SWITCHES
+from tests.browser.chromium import SWITCHES, chromium_path
 from tests.browser.site import ROOT, Site
 
 THROTTLED = 4

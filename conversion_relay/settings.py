@@ -41,6 +41,7 @@ from conversion_relay.telemetry import Secret
 REQUIRED = ("META_PIXEL_ID", "META_ACCESS_TOKEN")
 TOKEN_FILE = "META_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable
 LogFormat = Literal["auto", "json", "text"]
+BotPolicy = Literal["mark", "drop", "keep"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -54,6 +55,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     test_event_code: str | None = None
     allowed_origins: frozenset[str] = frozenset()
     api_keys: tuple[Secret, ...] = ()
+    bots: BotPolicy = "mark"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,16 +210,14 @@ def _token_in(file: str) -> str:
 def _dataset(table: Mapping[str, str]) -> Dataset:
     return Dataset(
         pixel_id=_matching(
-            "META_PIXEL_ID",
-            table.get("META_PIXEL_ID") or "0",
-            r"\d{1,20}",
-            "digits only, e.g. 1232612085335834",
+            "META_PIXEL_ID", table.get("META_PIXEL_ID") or "0", r"\d{1,20}", "digits only, e.g. 1232612085335834"
         ),
         access_token=_token(_token_in(file) if (file := table.get(TOKEN_FILE)) else table.get("META_ACCESS_TOKEN", "")),
         app_secret=Secret(table.get("META_APP_SECRET", "").strip()),
         test_event_code=table.get("META_TEST_EVENT_CODE") or None,
         allowed_origins=frozenset(map(normal_origin, _listed(table.get("RELAY_ALLOWED_ORIGINS", "")))),
         api_keys=tuple(map(Secret, _listed(table.get("RELAY_API_KEYS", "")))),
+        bots=_one_of("RELAY_BOTS", table.get("RELAY_BOTS", "mark"), get_args(BotPolicy)),
     )
 
 

@@ -30,6 +30,7 @@ OF_A_DATASET = frozenset(
         "META_TEST_EVENT_CODE",
         "RELAY_ALLOWED_ORIGINS",
         "RELAY_API_KEYS",
+        "RELAY_BOTS",
     }
 )
 OF_ALL = configured.names() | frozenset(

@@ -66,7 +66,7 @@
  * @property {"granted" | "denied"} [consent]
  * @property {boolean} [gpc] some opt-out stands
  *
- * @typedef {{u: string, b: any, i: string, p?: string, n: number}} Waiting url, body, id, pixel, not before (ms)
+ * @typedef {{u: string, b: any, i?: string, p?: string, n?: number}} Waiting url, body, key, pixel, not before (ms)
  * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent
  */
 /**
@@ -166,14 +166,14 @@ type Visitor = {
     gpc?: boolean | undefined;
 };
 /**
- * url, body, id, pixel, not before (ms)
+ * url, body, key, pixel, not before (ms)
  */
 type Waiting = {
     u: string;
     b: any;
-    i: string;
+    i?: string;
     p?: string;
-    n: number;
+    n?: number;
 };
 /**
  * what waits, and ids that were sent

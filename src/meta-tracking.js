@@ -66,7 +66,7 @@
  * @property {"granted" | "denied"} [consent]
  * @property {boolean} [gpc] some opt-out stands
  *
- * @typedef {{u: string, b: any, i: string, p?: string, n: number}} Waiting url, body, id, pixel, not before (ms)
+ * @typedef {{u: string, b: any, i?: string, p?: string, n?: number}} Waiting url, body, key, pixel, not before (ms)
  * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent
  */
 
@@ -97,9 +97,18 @@ var MetaTracking = (function () {
   const PATIENCE = 1e4; // until it is sent again; a copy that came after all is known by its id.
   const NEEDED = ["ad_storage", "ad_user_data"]; // of Google's
   const STATES = "cavacoutctflmtortxdeianenhnjtnmnmdinkyri"; // sections 8 to 27 of GPP, without their "us"
+  /** @type {Record<string, string>} by what of a checkout's link its webhook brings our reference back */
+  const CHECKOUTS = {
+    "buy.stripe.com": "client_reference_id",
+    "gumroad.com": "client_reference_id",
+    "lemonsqueezy.com": "checkout[custom][order_id]",
+    "paypal.com": "custom",
+  };
   const REVOKE = ["consent", "revoke"];
-  const MIRRORS = !(/** @type {any} */ (window).META_TRACKING_SMALL); // the small build leaves that part out
+  const LISTEN = "addEventListener";
+  const { MIRRORS = true, IS_MODULE = false } = /** @type {any} */ ({}); // build.mjs decides
 
+  if (IS_MODULE && typeof window === "undefined") return /** @type {any} */ (undefined);
   /** @type {any} */
   let page = window;
   /** @type {any} */
@@ -124,7 +133,7 @@ var MetaTracking = (function () {
   let state = "";
   /** @type {(() => any)[]} events that wait for consent */
   let held = [];
-  /** @type {(() => any)[]} what the pixel is told when the policy is known */
+  /** @type {(() => any)[]} what the pixel is told when it is there and the policy is known */
   let untold = [];
   /** @type {Kept} */
   let kept = { q: [], s: [] };
@@ -136,8 +145,8 @@ var MetaTracking = (function () {
   let ids = {};
   /** @type {(() => void)[]} what need not be done before the page's own work */
   let todo = [resume];
-  /** @type {{call: string, at: number, id: string}[]} the last calls, so that a double click is one event */
-  let calls = [];
+  /** @type {Record<string, string>} the ids of the last second's calls, so that a double click is one event */
+  let calls = {};
   /** @type {string | undefined} the page that was counted last */
   let path;
   /** @type {any} */
@@ -159,8 +168,8 @@ var MetaTracking = (function () {
   /** @type {any} */
   let hasAsked;
   let isHearing = 1;
-  /** @type {Record<string, any>} who was found to listen to */
-  let heard = {};
+  /** @type {any} Google's own state, which tells us what changes */
+  let heardGoogle;
   /** @type {Record<string, any>} advanced matching by pixel */
   let pixels = {};
   let landing = here.href;
@@ -179,7 +188,7 @@ var MetaTracking = (function () {
       Object.assign(api, rest);
       if (consent) holds.required = consent === "required";
       if (rest.consentEvent) rest.consentEvent.split(",").forEach((name) => on(name, safely(readManager), true));
-      if (["", "true", "hash"].includes(autoPageViews + "") && path === undefined) {
+      if (path === undefined && isOn(autoPageViews)) {
         byHash = autoPageViews === "hash";
         path = "";
         watchPages();
@@ -194,7 +203,7 @@ var MetaTracking = (function () {
     },
 
     sendViewContentEvent({ contentName, contentCategory, userEmail }) {
-      return happen("ViewContent", { content_name: contentName, content_category: contentCategory }, { userEmail }, 1);
+      return happen("ViewContent", { content_name: contentName, content_category: contentCategory }, { userEmail }, undefined, 1);
     },
 
     trackOnce(id, name, data, options) {
@@ -220,16 +229,21 @@ var MetaTracking = (function () {
 
   /** The table above. */
   function judged() {
-    if (word() === "denied") return "denied";
+    const said = word();
+    if (said === "denied") return said;
     if (holds.revoked || doc.prerendering) return "held";
     if (isOut() && policy === "withhold") return "withheld";
-    if (word()) return isOut() ? "limited" : "granted";
+    if (said) return isOut() ? "limited" : said;
     if (Object.values(holds).some((hold) => (hold?.call ? hold() : hold))) return "held";
     return isOut() ? "optedout" : "open";
   }
 
   function isAllowed() {
     return /^[glo]/.test(state);
+  }
+
+  function isNever() {
+    return /^[dw]/.test(state);
   }
 
   function mayRemember() {
@@ -243,27 +257,25 @@ var MetaTracking = (function () {
   /** After each signal. What tightens reaches the pixel first, what loosens finds the ids there. */
   function settle() {
     if (isHearing) return;
-    const mayHaveSent = isAllowed();
     const before = state;
     state = judged();
     identify();
     tellPixel();
-    if (mayTell()) untold.splice(0).forEach((tell) => tell());
+    // A pixel that came late drops what it hears before its `init`.
+    if (pixel && mayTell() && (!pixel.queue || Object.keys(pixels)[0])) untold.splice(0).forEach((tell) => tell());
     if (state === before) return;
     silent("consent", state);
-    const waited = state === "held" ? [] : held.splice(0);
-    if (isAllowed()) waited.forEach((send) => send());
-    else if (state === "denied") forget(mayHaveSent);
+    if (isAllowed()) held.splice(0).forEach((send) => send());
+    if (isNever()) held = untold = [];
+    if (state === "denied") forget();
   }
 
-  /** A refusal counts for what was sent and has not left your server, too. @param {boolean} mayHaveSent */
-  function forget(mayHaveSent) {
-    const event_ids = mayHaveSent ? kept.s : [];
-    if (mayHaveSent) safely(() => event_ids.push(...(JSON.parse(localStorage._mt || 0).s || [])))();
+  /** A refusal counts for what was sent and has not left your server, too. */
+  function forget() {
+    const event_ids = [...new Set([...kept.s, ...load(true).s])].slice(-MOST);
     kept = { q: [], s: [] };
     toldPixel = [];
     todo = [];
-    untold = [];
     // The pixel's own, too.
     ["_mt", "multiFbc", "lastExternalReferrer"].forEach(safely((/** @type {string} */ name) => delete localStorage[name]));
     bake("_fbp");
@@ -304,61 +316,45 @@ var MetaTracking = (function () {
   function readGoogle() {
     for (const name of NEEDED) if (resolved(name).update?.valueOf) updates[name] = resolved(name).update;
     weighUpdates();
-    if (!heard.ics && page.google_tag_data?.ics?.addListener) {
-      heard.ics = 1;
-      page.google_tag_data.ics.addListener(NEEDED, safely(readGoogle));
-    }
+    const google = page.google_tag_data?.ics;
+    if (google === heardGoogle) return;
+    heardGoogle = google;
+    google.addListener(NEEDED, safely(readGoogle));
   }
 
   /**
    * IAB TCF: storing, advertising profiles, personalised advertising and measuring must all be consented to, and Meta
    * must be named: 89 in Google's additional consent, "2~those that may.89~dv.those that were shown".
    */
-  function listenToTcf() {
-    if (heard.tcf || !page.__tcfapi) return;
-    heard.tcf = holds.tcf = true;
-    page.__tcfapi("addEventListener", 2, safely((/** @type {any} */ data, /** @type {boolean} */ isGood) => {
-      if (!isGood) return;
-      holds.tcf = data.gdprApplies !== false;
-      if (!holds.tcf) words.tcf = undefined;
-      else if (/^(tcloaded|useractioncomplete)$/.test(data.eventStatus)) {
-        const [, agreed, shown] = (data.addtlConsent + "").split("~").map((part) => part.split(".").includes("89"));
-        const isGood = [1, 3, 4, 7].every((n) => data.purpose.consents[n]);
-        words.tcf = isGood && (agreed || (shown ? false : undefined));
-        if (isGood && !agreed) silent("consent: Meta was not agreed to by name");
-      }
-      settle();
-    }));
+  function readTcf(/** @type {any} */ { gdprApplies, eventStatus, addtlConsent, purpose }) {
+    holds.__tcfapi = gdprApplies !== false;
+    if (!holds.__tcfapi) words.tcf = undefined;
+    else if (/^(tcl|user)/.test(eventStatus)) {
+      const [, agreed, shown] = (addtlConsent + "").split("~").map((part) => part.split(".").includes("89"));
+      const isGood = [1, 3, 4, 7].every((n) => purpose.consents[n]);
+      words.tcf = isGood && (agreed || (shown ? false : undefined));
+      if (isGood && !agreed) silent("tcf", "Meta not named");
+    }
   }
 
   /** US opt-outs: the sections that apply here. */
-  function listenToGpp() {
-    if (heard.gpp || !page.__gpp) return;
-    heard.gpp = holds.gpp = true;
-    page.__gpp("addEventListener", safely((/** @type {any} */ { pingData }) => {
-      holds.gpp = pingData.signalStatus !== "ready";
-      if (!holds.gpp) {
-        let out = false;
-        words.child = undefined;
-        for (const name in pingData.parsedSections) {
-          const number = name === "usnat" ? 7 : STATES.indexOf(name.slice(2, 4)) / 2 + 8;
-          if (!pingData.applicableSections.includes(number)) continue;
-          for (const part of [pingData.parsedSections[name]].flat()) {
-            out = out || part.Gpc || [part.SaleOptOut, part.SharingOptOut, part.TargetedAdvertisingOptOut].includes(1);
-            if ([part.KnownChildSensitiveDataConsents].flat().includes(1)) words.child = false;
-          }
-        }
-        optOuts.gpp = out;
+  function readGpp(/** @type {any} */ { pingData }) {
+    holds.__gpp = pingData.signalStatus !== "ready";
+    if (holds.__gpp) return;
+    words.child = undefined;
+    optOuts.gpp = false;
+    for (const name in pingData.parsedSections) {
+      const number = name === "usnat" ? 7 : STATES.indexOf(name.slice(2, 4)) / 2 + 8;
+      if (!pingData.applicableSections.includes(number)) continue;
+      for (const part of [pingData.parsedSections[name]].flat()) {
+        if (part.Gpc || [part.SaleOptOut, part.SharingOptOut, part.TargetedAdvertisingOptOut].includes(1)) optOuts.gpp = true;
+        if ([part.KnownChildSensitiveDataConsents].flat().includes(1)) words.child = false;
       }
-      settle();
-    }));
+    }
   }
 
-  function readUsp() {
-    page.__uspapi?.("getUSPData", 1, safely((/** @type {any} */ data) => {
-      optOuts.usp = data.uspString[2] === "Y";
-      settle();
-    }));
+  function readUsp(/** @type {any} */ { uspString }) {
+    optOuts.usp = uspString[2] === "Y";
   }
 
   /** Any consent manager, by its names in the page's attributes; without a proof of an answer it says nothing. */
@@ -381,10 +377,27 @@ var MetaTracking = (function () {
     }, page);
   }
 
+  /**
+   * Asks a framework; one that calls again by itself is asked once, and holds everything until it has an answer.
+   * @param {string} name of its function @param {(data: any) => void} read @param {any[]} how
+   */
+  function ask(name, read, ...how) {
+    if (!page[name] || name in holds) return;
+    if (how[0] === LISTEN) holds[name] = true;
+    page[name](...how, safely((/** @type {any} */ data, /** @type {any} */ isGood) => {
+      if (isGood !== false) read(data);
+      settle();
+    }));
+  }
+
   /** Nothing is decided before each of them was heard. */
   function hearAll() {
     isHearing = 1;
-    [readGoogle, listenToTcf, listenToGpp, readUsp, readManager].forEach((hear) => safely(hear)());
+    safely(readGoogle)();
+    safely(ask)("__tcfapi", readTcf, LISTEN, 2);
+    safely(ask)("__gpp", readGpp, LISTEN);
+    safely(ask)("__uspapi", readUsp, "getUSPData", 1);
+    safely(readManager)();
     isHearing = 0;
     settle();
   }
@@ -405,8 +418,8 @@ var MetaTracking = (function () {
     // One that was there before us was told its ids without us.
     (value.getState?.().pixels || []).forEach((/** @type {any} */ one) => (pixels[one.id] = {}));
     const before = value.callMethod ? [] : (value.queue || []).splice(0);
-    if (path === undefined && isMirror() && (!value.callMethod || value.queue[0])) {
-      path = whole();
+    if (path === undefined && MIRRORS && isOn(api.mirror) && (!value.callMethod || value.queue[0])) {
+      path = place();
       watchPages();
     }
     // Without these its own view of each further page would have another id than ours, or be dropped.
@@ -420,9 +433,9 @@ var MetaTracking = (function () {
     if (!pixel) return;
     const queue = pixel.queue || [];
     const isLive = pixel.callMethod || !pixel.queue;
-    if (state === "denied" || state === "withheld") {
+    if (isNever()) {
       const rest = queue.filter((/** @type {any} */ entry) => !/^track/.test(entry[0]));
-      queue.splice(0, MOST * MOST, ...rest);
+      queue.splice(0, queue.length, ...rest);
     }
     if (mayTell() && isOut() !== isLimited) {
       isLimited = isOut();
@@ -453,13 +466,13 @@ var MetaTracking = (function () {
       };
       return isLimited;
     }
-    if (verb === "optinMetaEnabledCapi") silent((isHosted = true) && verb + ": Meta makes a third copy, which no consent of ours stops");
+    if (verb === "optinMetaEnabledCapi") silent((isHosted = true) && verb, "third copy");
     if (!/^track/.test(verb)) {
       if (verb === "init" && !Object.keys(pixels[what] || {})[0]) pixels[what] = more || {};
       return false;
     }
-    if (!isAllowed() && state !== "held") return !silent(what, state);
-    return isMirror() && mirror(verb, args);
+    if (isNever()) return !silent(what, state);
+    return MIRRORS && isOn(api.mirror) && mirror(verb, args);
   }
 
   /** @param {string} verb @param {any[]} args */
@@ -468,34 +481,34 @@ var MetaTracking = (function () {
     const [name, data, options] = args.slice(at);
     const id = (options?.eventID || options?.event_id || newEventId()) + "";
     const call = [...args.slice(0, at), name, data || {}, { ...options, eventID: id }];
-    happen(name, data, { eventId: id }, 0, call);
+    happen(name, data, { eventId: id }, call);
     return true;
   }
 
-  function isMirror() {
-    return MIRRORS && (api.mirror === "" || isYes(api.mirror));
+  /** @param {any} setting an attribute may be there without a value */
+  function isOn(setting) {
+    return /^(true|hash)?$/.test(setting);
   }
 
   // -- an event ---------------------------------------------------------------------------------------------------------
 
   /**
-   * @param {string} name @param {object} [data] @param {Options} [options]
-   * @param {number} [kind] 1: for the API's /view-content; 2: a page that is known to be another one
+   * @param {string} name @param {any} [data] @param {Options | null} [options]
    * @param {any[]} [call] the page's own, of its pixel
+   * @param {any} [isContent] for the API's /view-content
    * @returns {string | null}
    */
-  function happen(name, data, options, kind, call) {
-    data = data || {};
-    options = options || {};
-    const { eventId, userEmail, pixelOnly, custom } = options;
+  function happen(name, data, options, call, isContent) {
+    const { eventId, userEmail, pixelOnly, custom } = options || {};
     const at = !doc.prerendering && Date.now();
-    const place = whole();
+    const event_source_url = address();
     const made = JSON.stringify([name, data, options, here.href]);
-    const twin = calls.find((other) => other.call === made && +at - other.at < 1e3);
-    if (twin && !call && kind !== 2) return twin.id;
+    if (isNever()) return silent(eventId || name, state);
+    if (calls[made] && !call) return calls[made];
     const id = eventId || newEventId();
-    if (!isAllowed() && state !== "held") return silent(id, state);
-    calls = add(calls, { call: made, at: +at, id });
+    calls[made] = id;
+    setTimeout(() => delete calls[made], 1e3);
+    data = data || {};
     const send = () => {
       if (eventId && !call && load().s.includes(id)) return silent(id, "again");
       const tell = () => {
@@ -503,19 +516,19 @@ var MetaTracking = (function () {
         toldPixel = add(toldPixel, [name, id]);
       };
       if (!pixel) silent(id, "no pixel");
-      else if (mayTell()) tell();
+      if (pixel && mayTell()) tell();
       else untold = add(untold, tell);
       const event_time = Math.floor((at || Date.now()) / 1e3);
-      const { gpc, consent } = signals();
+      const seen = { event_id: id, event_time, event_source_url, ...signals() };
       soon(() => {
-        const event = { event_id: id, event_time, event_source_url: address(place), user_data: browserIds(), consent, gpc };
+        const event = { ...seen, user_data: browserIds() };
         const full = { ...event, event_name: name, custom_data: data, ...own };
-        if (kind === 1) {
-          enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, userEmail);
-        } else if (MIRRORS && call) {
+        const person = { email: userEmail || undefined };
+        if (isContent) enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, person);
+        else if (MIRRORS && call) {
           const to = /Single/.test(call[0]) ? [call[1]] : Object.keys(pixels);
           (to[0] ? to : [""]).forEach((one) => enqueue(api.endpoint, full, id, pixels[one], one));
-        } else enqueue(!pixelOnly && api.endpoint, full, id, userEmail);
+        } else enqueue(!pixelOnly && api.endpoint, full, id, person);
       });
       return id;
     };
@@ -537,25 +550,20 @@ var MetaTracking = (function () {
 
   /** @returns {Visitor} */
   function visitor() {
-    return { ...(isAllowed() && browserIds()), event_source_url: address(whole()), ...signals() };
+    return { ...(isAllowed() && browserIds()), event_source_url: address(), ...signals() };
   }
 
-  function whole() {
-    return here.origin + here.pathname + here.search;
-  }
-
-  /** Of the query only what tells where a visitor came from. @param {string} url without its fragment */
-  function address(url) {
-    const [path, ...query] = url.split("?");
-    const kept = query.join("?").match(/\b(utm_\w+|fbclid)=[^&]*/g);
-    return path + (kept ? "?" + kept.join("&") : "");
+  /** Of the query only what tells where a visitor came from. */
+  function address() {
+    const kept = here.search.match(/\b(utm_\w+|fbclid)=[^&]*/g);
+    return here.origin + here.pathname + (kept ? "?" + kept.join("&") : "");
   }
 
   // -- what waits until the server has it -------------------------------------------------------------------------------
 
   /** What other tabs and pages wrote down; what may not be written down is here alone. */
-  function load() {
-    if (mayRemember()) safely(() => (kept = JSON.parse(localStorage._mt || 0) || kept))();
+  function load(mayLook = mayRemember()) {
+    if (mayLook) safely(() => (kept = { ...kept, ...JSON.parse(localStorage._mt || 0) }))();
     return kept;
   }
 
@@ -565,14 +573,13 @@ var MetaTracking = (function () {
 
   /**
    * Remembers the id, and sends the body unless there is no address for it.
-   * @param {any} u @param {any} b @param {string} i @param {any} [person] @param {string} [p]
+   * @param {any} u @param {any} b @param {string} id @param {any} [person] @param {string} [p]
    */
-  function enqueue(u, b, i, person, p) {
-    load().s = add(kept.s, i);
-    if (u) {
-      people[i + p] = person?.trim ? { email: person } : person;
-      kept.q = add(kept.q, { u, b, i, p, n: 0 });
-    }
+  function enqueue(u, b, id, person, p = "") {
+    const i = id + p;
+    load().s = add(kept.s, id);
+    people[i] = person;
+    if (u) kept.q = add(kept.q, { u, b, i, p, n: 0 });
     flush();
   }
 
@@ -580,7 +587,7 @@ var MetaTracking = (function () {
   function flush() {
     const now = Date.now();
     kept.q = kept.q.filter((item) => !(item.b.event_time < now / 1e3 - DAY));
-    const due = kept.q.filter((item) => item.n <= now);
+    const due = kept.q.filter((item) => /** @type {number} */ (item.n) <= now);
     due.forEach((item) => (item.n = now + PATIENCE));
     save();
     due.forEach(post);
@@ -590,7 +597,6 @@ var MetaTracking = (function () {
 
   function resume() {
     if (!isAllowed()) return;
-    identify();
     load();
     flush();
   }
@@ -608,36 +614,40 @@ var MetaTracking = (function () {
     // Nobody else asks what the server does with an opt-out, and the pixel waits for it.
     if (!pixel || hasAsked || !isAllowed() || mayTell()) return;
     hasAsked = 1;
-    post({ u: api.endpoint, b: { data: [], pixel: [] } });
+    report();
   }
 
-  /** text/plain needs no preflight, and keepalive lets it leave while the page goes away. @param {any} item */
+  /** Without an event: the server's policy comes back, and it learns what the pixel had. */
+  function report() {
+    post({ u: api.endpoint, b: { data: [], pixel: told() } });
+  }
+
+  /** text/plain needs no preflight, and keepalive lets it leave while the page goes away. @param {Waiting} item */
   function post(item) {
-    const settled = (/** @type {number} */ status, /** @type {string | null} */ reason) => {
-      silent(item.i, status, reason);
-      if (status > 499 || status === 429) return; // it is tried again when its time has come
-      load().q = kept.q.filter((other) => other.i + other.p !== item.i + item.p);
-      save();
-    };
-    fetch(item.u, { method: "POST", body: text(item), keepalive: true }).then(
-      (answer) => {
-        settled(answer.status, answer.headers.get("x-relay-reason"));
-        if (!policy && answer.status < 500) {
-          policy = /gpc=(\w+)/.exec(answer.headers.get("x-relay-policy") + "")?.[1] || "limit";
-          if (policy === "withhold") safely(() => (sessionStorage._mt = policy))();
-          settle();
-        }
-      },
-      () => settled(599, "not reached")
-    );
+    fetch(item.u, { method: "POST", body: text(item), keepalive: true })
+      .catch(() => new Response("", { status: 599, headers: { "x-relay-reason": "not reached" } }))
+      .then(({ status, headers }) => {
+        silent(item.i, status, headers.get("x-relay-reason"));
+        if (status < 500 && status !== 429) {
+          load().q = kept.q.filter((other) => other.i !== item.i);
+          save();
+        } // else it is tried again when its time has come
+        if (policy || status > 499) return;
+        policy = /gpc=(\w+)/.exec(headers.get("x-relay-policy") + "")?.[1] || "limit";
+        if (policy === "withhold") safely(() => (sessionStorage._mt = policy))();
+        settle();
+      });
   }
 
   /** With what was not written down, and what the pixel has had since. @param {any} item */
   function text({ b, i, p }) {
-    b = { ...b, ...(people[i + p] && { user_data: { ...people[i + p], ...b.user_data } }) };
-    if (!b.event_name) return JSON.stringify(b);
-    const told = hasPixel() ? toldPixel.splice(0) : [];
-    return JSON.stringify({ data: [b], pixel: told, dataset: p || undefined, hosted_mirror: isHosted });
+    if (b.user_data) b = { ...b, user_data: { ...people[i], ...b.user_data } };
+    if (b.event_name) b = { data: [b], pixel: told(), dataset: p || undefined, hosted_mirror: isHosted };
+    return JSON.stringify(b);
+  }
+
+  function told() {
+    return hasPixel() ? toldPixel.splice(0) : [];
   }
 
   /** Meta's snippet defines a queue, which its script empties once it can send, and never where it is blocked. */
@@ -648,7 +658,7 @@ var MetaTracking = (function () {
   /** The page goes away: what was put off is done now, and the pixel's last ids are told. */
   function leave() {
     catchUp();
-    if (toldPixel[0] && hasPixel()) navigator.sendBeacon(api.endpoint, JSON.stringify({ data: [], pixel: toldPixel }));
+    if (toldPixel[0] && hasPixel()) report();
   }
 
   /** @param {string} name of the collector's other addresses */
@@ -660,7 +670,6 @@ var MetaTracking = (function () {
 
   /** @returns {{fbp?: string, fbc?: string}} */
   function browserIds() {
-    identify();
     return { fbp: cookie("_fbp"), fbc: cookie("_fbc") };
   }
 
@@ -671,7 +680,7 @@ var MetaTracking = (function () {
   function identify() {
     if (!mayRemember()) return;
     if (!cookie("_fbp")) bake("_fbp", random(10));
-    const urls = [landing, performance.getEntriesByType?.("navigation")[0]?.name, doc.referrer];
+    const urls = [landing, performance.getEntriesByType("navigation")[0]?.name, doc.referrer];
     const click = /[?&]fbclid=([\w-]{1,500})([&#\s]|$)/.exec(urls.join("\n"))?.[1];
     if (click && (cookie("_fbc") + "").split(".")[3] !== click) bake("_fbc", click);
   }
@@ -704,11 +713,12 @@ var MetaTracking = (function () {
     }
   }
 
-  /** A link to a hosted checkout takes along what its webhook brings back, and the server remembers this visit by it. @param {any} event */
+  /** A link to a hosted checkout takes a reference along, by which the server remembers this visit. @param {any} event */
   function follow({ target }) {
     const link = target.closest("a[href]");
-    const [, stripe, , paypal] = /(buy\.stripe\.com|(lemonsqueezy|gumroad)\.com|(paypal)\.com)$/.exec(link.hostname) || [];
-    const name = link.dataset.checkout || (paypal ? "custom" : stripe && (/^l|\.l/.test(stripe) ? "checkout[custom][client_reference_id]" : "client_reference_id"));
+    if (!link) return;
+    const host = Object.keys(CHECKOUTS).find((host) => ("." + link.hostname).endsWith("." + host));
+    const name = link.dataset.checkout || CHECKOUTS[host + ""];
     if (!name || !isAllowed()) return;
     const url = new URL(link.href);
     const key = url.searchParams.get(name) || newEventId();
@@ -724,20 +734,25 @@ var MetaTracking = (function () {
       const native = /** @type {any} */ (history)[verb];
       /** @type {any} */ (history)[verb] = (/** @type {any[]} */ ...state) => {
         native.apply(history, state);
-        viewPage(verb > "q");
+        viewPage(verb === "replaceState");
       };
     }
     on("popstate", () => viewPage());
   }
 
+  /** What counts as a page. */
+  function place() {
+    return byHash ? here.href : here.href.replace(/#.*/, "");
+  }
+
   /** @param {boolean} [isReplaced] then another query alone is the same page, cleaned */
   function viewPage(isReplaced) {
     const was = path;
-    path = byHash ? here.href : whole();
+    path = place();
     const bare = (/** @type {any} */ url) => url.replace(/\?[^#]*/, "");
     if (path === was || (isReplaced && bare(path) === bare(was))) return;
-    if (isMirror()) proxy("track", "PageView");
-    else happen("PageView", {}, {}, 2);
+    if (MIRRORS && proxy && isOn(api.mirror)) proxy("track", "PageView");
+    else happen("PageView", {}, { eventId: newEventId() });
   }
 
   /** The page comes back from the browser's memory: its pixel counts that by itself, without an id. */
@@ -793,7 +808,7 @@ var MetaTracking = (function () {
   page.MetaTracking = api;
   safely(() => (policy = sessionStorage._mt))();
   const settings = doc.currentScript?.dataset || {};
-  Object.assign(api, { mirror: settings.mirror });
+  api.mirror = settings.mirror;
   const name = settings.dataLayer || "dataLayer";
   const layer = (page[name] = page[name] || []);
   const push = layer.push;
@@ -818,7 +833,7 @@ var MetaTracking = (function () {
   on("load", catchUp);
   on("pagehide", safely(leave));
   on("pageshow", safely((/** @type {any} */ event) => event.persisted && comeBack()));
-  on("click", safely(follow), true);
+  ["click", "auxclick"].forEach((kind) => on(kind, safely(follow), true));
   doc.addEventListener("prerenderingchange", safely(settle));
   return api;
 })();

@@ -1,20 +1,48 @@
-"""What `doctor --page` sees of a page in a headless browser: our script, the pixel, both sides' ids, the cookies.
+"""What `doctor --page` sees of a page in a headless browser: our script, the pixel, both sides' ids, Meta's own mirror,
+and how long Safari will keep the cookies.
 
 Needs playwright and a Chromium, which no installation needs otherwise; without them it says so. Nothing is clicked, so
 only what the page sends when it is opened is seen.
 """
 
+import contextlib
 import json
+import shutil
 import socket
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import msgspec
 
 from conversion_relay.cli.checks import Check
 from conversion_relay.settings import Settings
 
-WAIT_MS = 4_000
-SAFARI_DAYS = 7
+OPENS_MS, QUIET_MS = 20_000, 4_000
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+LOOK = """
+() => ({
+  debug: window.MetaTracking ? window.MetaTracking.debug.map(String) : null,
+  collector: window.MetaTracking ? new URL(window.MetaTracking.endpoint, location.href).hostname : "",
+  has_pixel: typeof window.fbq === "function",
+})
+"""
+SAME_HOST = "put the collector behind a path of the site itself (docs/proxies.md), and set RELAY_SET_COOKIES=true"
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """A page after it was opened and fell quiet."""
+
+    debug: list[str] | None
+    """What our script noted; None where it is not there."""
+    collector: str
+    """The host that our script posts to."""
+    has_pixel: bool
+    pixel: set[tuple[str, str, str]]
+    """Pixel id, event name, event id, of each image that the pixel asked for."""
+    server: set[tuple[str, str]]
+    """Event name, event id, of each event that went to the collector."""
+    fbp: str | None
+    """The domain of the cookie `_fbp`."""
 
 
 def page_checks(url: str, settings: Settings) -> Iterator[Check]:
@@ -24,127 +52,125 @@ def page_checks(url: str, settings: Settings) -> Iterator[Check]:
         return
     yield _script(seen)
     yield _pixel(seen, settings)
-    yield _ids(seen)
-    yield from _cookies(seen, url)
+    if seen.debug is not None:
+        yield _ids(seen)
+        yield from _hosted_mirror(seen)
+        yield _cookies(seen, urlsplit(url).hostname or "", settings)
 
 
-def _visit(url: str) -> dict[str, Any] | Check:
+def _visit(url: str) -> Seen | Check:
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
-        return Check(
-            name="page",
-            state="skipped",
-            what="no browser here",
-            fix="pip install playwright && playwright install chromium",
-        )
+        fix = "pip install playwright && playwright install chromium"
+        return Check(name="page", state="skipped", what="no browser here", fix=fix)
     requests: list[tuple[str, str]] = []
+    chromium = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             context = browser.new_context()
             page = context.new_page()
             page.on("request", lambda request: requests.append((request.url, _body(request))))
-            page.goto(url, wait_until="load", timeout=20_000)
-            page.wait_for_timeout(WAIT_MS)
-            seen = page.evaluate("({ours: typeof window.MetaTracking, pixel: typeof window.fbq})")
-            cookies = context.cookies()
+            page.goto(url, wait_until="load", timeout=OPENS_MS)
+            with contextlib.suppress(Error):  # a page that never falls quiet was looked at for long enough
+                page.wait_for_load_state("networkidle", timeout=QUIET_MS)
+            looked = page.evaluate(LOOK)
+            fbp = next((cookie["domain"] for cookie in context.cookies() if cookie["name"] == "_fbp"), None)
             browser.close()
     except Error as error:
-        return Check(
-            name="page",
-            state="error",
-            what=f"the page cannot be opened: {str(error).splitlines()[0]}",
-            fix="check its URL",
-        )
-    return {**seen, "requests": requests, "cookies": cookies}
+        first = str(error).splitlines()[0]
+        if "Executable doesn't exist" in str(error):
+            return Check(name="page", state="skipped", what="no browser here", fix="playwright install chromium")
+        return Check(name="page", state="error", what=f"the page cannot be opened: {first}", fix="check its URL")
+    pixel = {told for address, _ in requests if urlsplit(address).path.rstrip("/") == "/tr" for told in _told(address)}
+    server = {pair for address, body in requests if urlsplit(address).path.endswith("/events") for pair in _sent(body)}
+    return Seen(**looked, pixel=pixel, server=server, fbp=fbp)
 
 
-def _body(request: Any) -> str:
+def _body(request: object) -> str:
     try:
-        return request.post_data or ""
+        return getattr(request, "post_data", None) or ""
     except UnicodeDecodeError:
         return ""
 
 
-def _script(seen: dict[str, Any]) -> Check:
-    if seen["ours"] == "undefined":
-        fix = (
-            'add <script src="https://COLLECTOR/meta-tracking.min.js" data-endpoint="https://COLLECTOR" defer></script>'
-        )
-        return Check(name="script", state="error", what="meta-tracking.js is not on this page", fix=fix)
+def _told(url: str) -> Iterator[tuple[str, str, str]]:
+    query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    if "ev" in query:
+        yield query.get("id", ""), query["ev"], query.get("eid", "")
+
+
+def _sent(body: str) -> Iterator[tuple[str, str]]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return
+    events = document.get("data", [document]) if isinstance(document, dict) else document
+    for event in events if isinstance(events, list) else []:
+        if isinstance(event, dict):
+            yield str(event.get("event_name", "")), str(event.get("event_id", ""))
+
+
+def _script(seen: Seen) -> Check:
+    if seen.debug is None:
+        tag = '<script src="https://RELAY/meta-tracking.min.js" data-endpoint="https://RELAY/events"></script>'
+        return Check(name="script", state="error", what="meta-tracking.js is not on this page", fix=f"add {tag}")
+    if "loaded twice" in seen.debug:
+        fix = "take one of the two tags out; a tag manager may hold the other"
+        return Check(name="script", state="warning", what="meta-tracking.js is on this page twice", fix=fix)
     return Check(name="script", state="ok", what="meta-tracking.js runs")
 
 
-def _pixel(seen: dict[str, Any], settings: Settings) -> Check:
-    if seen["pixel"] == "undefined":
+def _pixel(seen: Seen, settings: Settings) -> Check:
+    if not seen.has_pixel:
         return Check(name="pixel", state="warning", what="no pixel here: Meta gets the server's side alone")
-    ids = {
-        pixel for url, _ in seen["requests"] if _is_pixel(url) for pixel in parse_qs(urlsplit(url).query).get("id", [])
-    }
-    strange = ids - {dataset.pixel_id for dataset in settings.datasets}
-    if strange:
+    if {pixel for pixel, _, _ in seen.pixel} - {dataset.pixel_id for dataset in settings.datasets}:
         fix = "give pixel and server the same id, else Meta counts both"
         return Check(name="pixel", state="error", what="the pixel's id is not a configured dataset", fix=fix)
     return Check(name="pixel", state="ok", what="the pixel is there")
 
 
-def _ids(seen: dict[str, Any]) -> Check:
-    pixel = {(name, eid) for url, _ in seen["requests"] if _is_pixel(url) for name, eid in [_of_pixel(url)] if eid}
-    server = {
-        pair for url, body in seen["requests"] if urlsplit(url).path.endswith("/events") for pair in _of_server(body)
-    }
-    if not pixel and not server:
-        return Check(name="ids", state="skipped", what="the page sent no event when it was opened")
-    alone = sorted({name for name, _ in pixel ^ server})
-    if alone:
-        what = f"pixel and server sent different ids, or one of them nothing: {', '.join(alone)}"
-        return Check(
-            name="ids",
-            state="error",
-            what=what,
-            fix="send each event with MetaTracking.track alone: it gives both the same id",
+def _ids(seen: Seen) -> Check:
+    pixel = {(name, event_id) for _, name, event_id in seen.pixel}
+    if not pixel and not seen.server:
+        states = [line.removeprefix("consent ") for line in seen.debug or () if line.startswith("consent ")]
+        why = f" (consent: {states[-1]})" if states and states[-1] != "open" else ""
+        return Check(name="ids", state="skipped", what=f"the page sent no event when it was opened{why}")
+    alone = sorted({name for name, _ in pixel ^ seen.server})
+    if not alone:
+        return Check(name="ids", state="ok", what=f"{len(pixel)} events with the same id on both sides")
+    if not seen.has_pixel:
+        return Check(name="ids", state="ok", what=f"{len(seen.server)} events went to the server")
+    what = f"pixel and server sent different ids, or one of them nothing: {', '.join(alone)}"
+    fix = "send each event with MetaTracking.track alone, or mirror the pixel (data-mirror, our tag before its snippet)"
+    return Check(name="ids", state="error", what=what, fix=fix)
+
+
+def _hosted_mirror(seen: Seen) -> Iterator[Check]:
+    if any("optinMetaEnabledCapi" in line for line in seen.debug or ()):
+        what = (
+            "Meta's own hosted Conversions API mirrors this pixel, too: a third copy, which consent here does not stop"
         )
-    return Check(name="ids", state="ok", what=f"{len(pixel)} events with the same id on both sides")
+        fix = "switch it off in Events Manager, or take optinMetaEnabledCapi out of the page"
+        yield Check(name="hosted mirror", state="warning", what=what, fix=fix)
 
 
-def _is_pixel(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.path.rstrip("/") == "/tr"
-
-
-def _of_pixel(url: str) -> tuple[str, str]:
-    query = parse_qs(urlsplit(url).query)
-    return query.get("ev", [""])[0], query.get("eid", [""])[0]
-
-
-def _of_server(body: str) -> list[tuple[str, str]]:
-    try:
-        data = json.loads(body)
-    except ValueError:
-        return []
-    events = data.get("data", [data]) if isinstance(data, dict) else data
-    found = [event for event in events if isinstance(event, dict)] if isinstance(events, list) else []
-    return [(str(event.get("event_name", "")), str(event.get("event_id", ""))) for event in found]
-
-
-def _cookies(seen: dict[str, Any], url: str) -> Iterator[Check]:
-    """Safari keeps a cookie for 7 days that a script set, or that came from another network than the page:
-    https://webkit.org/blog/9521/intelligent-tracking-prevention-2-3/"""
-    collectors = {urlsplit(u).hostname for u, _ in seen["requests"] if urlsplit(u).path.endswith("/events")} - {None}
-    site = urlsplit(url).hostname
-    for collector in sorted(str(host) for host in collectors):
-        ours, theirs = _network(collector), _network(site or "")
-        if collector != site and ours and theirs and ours != theirs:
-            what = f"collector and page are on different networks: Safari keeps _fbp and _fbc for {SAFARI_DAYS} days"
-            yield Check(
-                name="cookies",
-                state="warning",
-                what=what,
-                fix="serve the collector from the site's own host, behind the same proxy",
-            )
-    if any(cookie["name"] == "_fbp" for cookie in seen["cookies"]):
-        yield Check(name="cookies", state="ok", what="_fbp is set")
+def _cookies(seen: Seen, site: str, settings: Settings) -> Check:
+    """What Safari does: https://webkit.org/tracking-prevention/ and docs/browser.md, "Cookies that last"."""
+    if seen.fbp is None:
+        return Check(name="cookies", state="skipped", what="the page set no _fbp: nothing is stored before consent")
+    if not settings.set_cookies:
+        what = "the page's script alone writes _fbp and _fbc: Safari drops them 24 hours after a click on an ad"
+        return Check(name="cookies", state="warning", what=what, fix=SAME_HOST)
+    if not f".{seen.collector}".endswith(f".{seen.fbp.lstrip('.')}"):
+        what = "the collector is of another site than the page: browsers drop the cookies that it sets"
+        return Check(name="cookies", state="warning", what=what, fix=SAME_HOST)
+    ours, theirs = _network(site), _network(seen.collector)
+    if seen.collector != site and ours and theirs and ours != theirs:
+        what = "collector and page are in different networks: Safari keeps _fbp and _fbc for 7 days"
+        return Check(name="cookies", state="warning", what=what, fix=SAME_HOST)
+    return Check(name="cookies", state="ok", what="_fbp is set, and the collector renews it for 90 days, in Safari too")
 
 
 def _network(host: str) -> str | None:

@@ -23,6 +23,7 @@ from conversion_relay.outbox.protocol import (
     Overview,
     Queue,
     Settlement,
+    Sums,
     Visits,
 )
 from conversion_relay.outbox.story import (
@@ -64,6 +65,7 @@ __all__ = [
     "SignOfLife",
     "State",
     "Story",
+    "Sums",
     "Visits",
     "open_outbox",
     "unsupported",

@@ -85,6 +85,8 @@ class LeasedEvent(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     consent: Literal["granted", "withdrawn"] | None = None
     """What the visitor said; whether that is enough is asked again before it is sent."""
+    accepted_at: float = 0.0
+    """Unix seconds."""
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,6 +238,17 @@ class Overview(Protocol):
 
     def workers(self) -> list[SignOfLife]:
         """The last sign of each, the latest first; also of those that are gone."""
+
+
+@runtime_checkable
+class Sums(Protocol):
+    """Figures of whole hours, added up by the store: a week of thirty datasets is half a million of them."""
+
+    def figure_sums(self, since: float, until: float) -> list[Figures]:
+        """One for each dataset and name, of the hours that begin from `since` on and before `until`."""
+
+    def delivered_by_hour(self, since: float, until: float) -> list[tuple[str, str, int, int]]:
+        """(dataset, name, the hour's begin, how many)."""
 
 
 @runtime_checkable

@@ -5,6 +5,15 @@ import shutil
 
 import pytest
 
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * 127.0.0.1",
+]
+"""Every name leads to this machine."""
+
 
 def chromium_path() -> str:
     path = shutil.which("chromium") or shutil.which("google-chrome")

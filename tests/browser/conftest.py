@@ -3,18 +3,11 @@
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from tests.browser.chromium import chromium_path
+from tests.browser.chromium import SWITCHES, chromium_path
 from tests.browser.site import Site
+from tests.browser.stage import Stage
 from tests.browser.tab import watched
 from tests.processes import Installation, installation
-
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * 127.0.0.1",
-]
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +52,29 @@ def page(context: BrowserContext, relay: Installation, site: Site):
     page = watched(context, relay, site)
     yield page
     assert page.problems == []
+
+
+@pytest.fixture(scope="module")
+def theatre():
+    stage = Stage()
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def stage(theatre: Stage) -> Stage:
+    theatre.reset()
+    return theatre
+
+
+@pytest.fixture
+def tab(browser: Browser, stage: Stage):
+    """A tab for the stage's pages, in which nothing may complain."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.said = []
+    page.on("console", lambda line: page.said.append(line.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    yield page
+    context.close()
+    assert page.said == []

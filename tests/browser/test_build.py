@@ -1,29 +1,45 @@
-"""The built files are those that `make browser` builds from the source, and small."""
+"""The built files are those that `make browser` builds from the source, small, and fit to be published."""
 
 import gzip
+import json
 import re
 import shutil
 import subprocess
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from tests.browser.site import ROOT
 
+pytestmark = pytest.mark.xdist_group("node")
 SOURCE = ROOT / "src"
-MOST_BYTES = {"meta-tracking.min.js": 5_100, "meta-tracking.mirror.min.js": 5_200}
-BUILT = ("meta-tracking.min.js", "meta-tracking.mirror.min.js", "meta-tracking.d.ts")
+MOST_BYTES = {"meta-tracking.min.js": 4_790, "meta-tracking.mirror.min.js": 4_975}
+"""What was reached, not what was asked for (docs/adr/0022): it must not grow unnoticed."""
+BUILT = ("meta-tracking.min.js", "meta-tracking.mirror.min.js", "meta-tracking.mjs", "meta-tracking.d.ts")
+BUILDS = ("package.json", "package-lock.json", "tsconfig.json", "build.mjs", "meta-tracking.js")
 
 
-@pytest.mark.xdist_group("node")
-def test_the_built_files_are_of_this_source_and_its_types_are_sound(node, tmp_path):
-    """`node`: npm is here, or the test says so."""
-    for name in ("package.json", "package-lock.json", "tsconfig.json", "meta-tracking.js"):
-        shutil.copy(SOURCE / name, tmp_path)
-    for command in (["ci", "--silent", "--no-audit", "--no-fund"], ["run", "--silent", "build"]):
-        done = subprocess.run(["npm", *command], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    for name in BUILT:
-        assert (tmp_path / name).read_text() == (SOURCE / name).read_text(), "run make browser"
+@pytest.fixture(scope="module")
+def package(node, tmp_path_factory) -> Path:
+    """Built anew. `node`: npm is here, or the test says so."""
+    folder = tmp_path_factory.mktemp("package")
+    for name in BUILDS:
+        shutil.copy(SOURCE / name, folder)
+    run(folder, "npm", "ci", "--silent", "--no-audit", "--no-fund")
+    run(folder, "npm", "run", "--silent", "build")
+    return folder
+
+
+def run(folder: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", [*BUILT, "meta-tracking.d.mts"])
+def test_the_built_files_are_of_this_source_and_its_types_are_sound(package, name):
+    assert (package / name).read_text() == (SOURCE / name).read_text(), "run make browser"
 
 
 @pytest.mark.parametrize("name", MOST_BYTES)
@@ -32,5 +48,36 @@ def test_it_is_a_quarter_of_metas_own_library_at_most(name):
     assert len(gzip.compress((SOURCE / name).read_bytes(), 9)) <= MOST_BYTES[name]
 
 
-def test_it_names_no_other_host():
-    assert re.findall(r"https?://[\w.]+|//[a-z]+\.[a-z]", (SOURCE / "meta-tracking.min.js").read_text()) == []
+def test_it_names_no_other_address():
+    hosts = re.findall(r"https?://[\w.]+|//[a-z]+\.[a-z]", (SOURCE / "meta-tracking.min.js").read_text())
+    assert hosts == []
+
+
+def test_what_is_published_is_the_script_its_builds_and_its_types(package):
+    (packed,) = json.loads(run(package, "npm", "pack", "--dry-run", "--json", "--ignore-scripts"))
+    about = json.loads((SOURCE / "package.json").read_text())
+    names = {file["path"] for file in packed["files"]}
+    assert names == {"package.json", "meta-tracking.js", "meta-tracking.d.mts", *BUILT}
+    assert about["version"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert {about["exports"]["."][kind].removeprefix("./") for kind in ("types", "default")} <= names
+
+
+USE = """
+import MetaTracking, { MetaTracking as same, type Options } from "conversion-relay-browser";
+const options: Options = { eventId: "lead_1" };
+const id: string | null = MetaTracking.track("Lead", { value: 1 }, options);
+// @ts-expect-error an answer is granted or denied
+same.consent("perhaps");
+console.log(id);
+"""
+
+
+def test_a_program_imports_it_with_its_types_and_a_server_renders_without_a_window(package):
+    site = package / "site"
+    (site / "node_modules").mkdir(parents=True)
+    (site / "node_modules/conversion-relay-browser").symlink_to(package)
+    (site / "use.mts").write_text(USE)
+    compiler = ("npx", "tsc", "--noEmit", "--strict", "--module", "nodenext", "--target", "es2022")
+    run(site, *compiler, "--skipLibCheck", "false", "use.mts")
+    (site / "server.mjs").write_text('import M from "conversion-relay-browser"; console.log(typeof M);')
+    assert run(site, "node", "server.mjs") == "undefined\n"

@@ -83,7 +83,8 @@ def test_iab_tcf_decides(page, context, relay, site):
     track(page, "Lead")
     tcf(page, "tcloaded", 2, 7)
     page.wait_for_load_state("networkidle")
-    assert len(page.sent) == count and track(page, "Contact") is None
+    assert [request.url for request in page.sent[count:]] == [f"{relay.url}/withdraw"], "what the page before had sent"
+    assert track(page, "Contact") is None
 
 
 def test_where_the_gdpr_does_not_apply_nobody_has_to_ask(page, relay, site):

@@ -242,7 +242,7 @@ def play(case: Case) -> Outcome:
             held = []
             if before and before.state != "denied":
                 stored = False
-                withdrawn |= set(to_server) if before.send == "yes" else set()
+                withdrawn |= set(to_server)
         else:
             to_server |= dict.fromkeys([*held, number], row.restriction == "LDU")
             held = []

@@ -1,0 +1,73 @@
+"""A link that leaves for a hosted checkout takes along what the payment's webhook will bring back."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.stage import Stage
+from tests.processes import until
+
+pytestmark = pytest.mark.xdist_group("browser")
+LINKS = {
+    "buy.stripe.com": "client_reference_id",
+    "shop.lemonsqueezy.com": "checkout[custom][order_id]",
+    "seller.gumroad.com": "client_reference_id",
+    "www.paypal.com": "custom",
+}
+"""By the names that our payments' doors read (conversion_relay/payments)."""
+
+
+def link(stage: Stage, host: str, more: str = "", path: str = "/pay?a=b") -> str:
+    return f'<a id=pay href="{stage.url(path, host)}" {more}>pay</a>'
+
+
+def paid(tab: Page, **click: object) -> dict[str, list[str]]:
+    """The query with which the checkout is opened. Stripe and PayPal are known to take TLS alone: none comes there."""
+    with tab.context.expect_event("request", lambda request: urlsplit(request.url).path == "/pay") as asked:
+        tab.click("#pay", no_wait_after=True, **click)
+    return parse_qs(urlsplit(asked.value.url).query)
+
+
+def remembered(stage: Stage) -> list[dict]:
+    return [post.body for post in list(stage.posts) if post.path == "/visitors"]
+
+
+@pytest.mark.parametrize("host", LINKS)
+def test_the_reference_is_in_the_address_and_the_visit_is_remembered_under_it(tab: Page, stage: Stage, host):
+    stage.more = link(stage, host)
+    tab.goto(stage.url("/?fbclid=IwAR-pays"))
+    query = paid(tab)
+    (visit,) = until(lambda: remembered(stage), 20)
+    assert query == {"a": ["b"], LINKS[host]: [visit["key"]]}
+    assert visit["fbc"].endswith(".IwAR-pays") and visit["event_source_url"] == stage.url("/?fbclid=IwAR-pays")
+
+
+def test_a_reference_that_is_there_is_kept_and_another_name_is_the_sites_word(tab: Page, stage: Stage):
+    stage.more = link(stage, "pay.example", 'data-checkout="ref"', "/pay?ref=order-7")
+    tab.goto(stage.url())
+    assert paid(tab) == {"ref": ["order-7"]}
+    (visit,) = until(lambda: remembered(stage), 20)
+    assert visit["key"] == "order-7"
+
+
+def test_a_link_that_is_opened_beside_the_page_takes_it_along_too(tab: Page, stage: Stage):
+    """The middle button is no click to a script."""
+    stage.more = link(stage, "buy.stripe.com")
+    tab.goto(stage.url())
+    tab.click("#pay", button="middle")
+    (visit,) = until(lambda: remembered(stage), 20)
+    assert f"client_reference_id={visit['key']}" in tab.get_attribute("#pay", "href")
+
+
+@pytest.mark.parametrize("host", ["evilgumroad.com", "www.shop.example", "buy.stripe.com.shop.example"])
+def test_other_links_are_left_alone(tab: Page, stage: Stage, host):
+    stage.more = link(stage, host)
+    tab.goto(stage.url())
+    assert paid(tab) == {"a": ["b"]} and remembered(stage) == []
+
+
+def test_without_consent_the_link_stays_as_it_is(tab: Page, stage: Stage):
+    stage.attributes, stage.more = 'data-consent="required"', link(stage, "buy.stripe.com")
+    tab.goto(stage.url())
+    assert paid(tab) == {"a": ["b"]} and stage.posts == []

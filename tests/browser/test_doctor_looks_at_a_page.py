@@ -1,0 +1,79 @@
+"""`doctor --page`: what it says of a page, as a headless browser finds it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from conversion_relay.cli.checks import Check
+from conversion_relay.cli.page_check import page_checks
+from conversion_relay.settings import Settings
+from tests.browser.chromium import chromium_path
+from tests.browser.stage import PIXEL, Stage
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+@pytest.fixture
+def shop(stage: Stage) -> Stage:
+    """On a name that any browser finds."""
+    chromium_path()
+    stage.collector = stage.meta = "localhost"
+    return stage
+
+
+def said(shop: Stage, path: str = "/", **more: str) -> dict[str, Check]:
+    settings = Settings.from_env({"META_PIXEL_ID": PIXEL, "META_ACCESS_TOKEN": "x", **more})
+    return {check.name: check for check in looked(shop.url(path, "localhost"), settings)}
+
+
+def looked(url: str, settings: Settings) -> list[Check]:
+    """In a thread of its own, since playwright allows one of itself in a thread, and the tests have one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: list(page_checks(url, settings))).result()
+
+
+def states(found: dict[str, Check]) -> dict[str, str]:
+    return {name: check.state for name, check in found.items()}
+
+
+def test_a_page_where_everything_is_well(shop: Stage):
+    shop.script, shop.attributes = "/mirror.js", "data-mirror"
+    shop.scripts["/init.js"] += "fbq('track', 'PageView')"
+    found = said(shop, RELAY_SET_COOKIES="true")
+    assert states(found) == dict.fromkeys(("script", "pixel", "ids", "cookies"), "ok")
+    assert found["ids"].what == "1 events with the same id on both sides"
+
+
+def test_a_page_without_our_script_is_told_the_tag(shop: Stage):
+    shop.head = " "
+    found = said(shop)
+    assert states(found) == {"script": "error", "pixel": "warning"}
+    assert 'data-endpoint="https://RELAY/events"' in (found["script"].fix or "")
+
+
+def test_a_pixel_of_another_id_that_sends_without_us_and_metas_own_mirror(shop: Stage):
+    shop.head = shop.snippet + '<script src="/own.js"></script><script src="/late.js"></script>' + shop.ours + shop.ours
+    shop.scripts["/own.js"] = "fbq('init', '777'); fbq('track', 'PageView')"
+    shop.scripts["/late.js"] = f"fbq('optinMetaEnabledCapi', '{PIXEL}')"
+    found = said(shop)
+    expected = {"script": "warning", "pixel": "error", "ids": "error", "hosted mirror": "warning", "cookies": "warning"}
+    assert states(found) == expected
+    assert "24 hours" in found["cookies"].what and "PageView" in found["ids"].what
+
+
+def test_a_page_that_waits_for_consent(shop: Stage):
+    shop.attributes = 'data-consent="required" data-auto-page-views'
+    found = said(shop)
+    assert states(found) == {"script": "ok", "pixel": "ok", "ids": "skipped", "cookies": "skipped"}
+    assert found["ids"].what.endswith("(consent: held)")
+
+
+def test_a_collector_of_another_site_cannot_renew_the_cookies(shop: Stage):
+    shop.collector, shop.attributes = "127.0.0.1", "data-auto-page-views"
+    assert said(shop, RELAY_SET_COOKIES="true")["cookies"].state == "warning"
+
+
+def test_a_page_that_is_not_there(shop: Stage):
+    settings = Settings.from_env({"META_PIXEL_ID": PIXEL, "META_ACCESS_TOKEN": "x"})
+    (check,) = looked("http://localhost:1/", settings)
+    assert check.state == "error" and "cannot be opened" in check.what

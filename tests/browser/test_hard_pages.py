@@ -1,0 +1,104 @@
+"""Pages that take something from a script: strict policies, a blocked collector, no storage, no cookies of others."""
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.stage import PIXEL, Stage
+from tests.processes import until
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+@pytest.mark.parametrize("script", ["/meta-tracking.js", "/mirror.js"])
+def test_a_strict_policy_with_trusted_types_stands_in_nothings_way(tab: Page, stage: Stage, script):
+    """Meta's own snippet would: it makes a script tag. Here the page loads the pixel by a tag of its own."""
+    stage.script, stage.attributes = script, "data-mirror data-auto-page-views"
+    stage.scripts["/queue.js"] = (
+        "fbq = function () { fbq.callMethod ? fbq.callMethod(...arguments) : fbq.queue.push(arguments) };"
+        f"fbq.queue = []; fbevents_endpoint = '{stage.url('/tr', 'meta.example')}'; fbq('init', '{PIXEL}')"
+    )
+    stage.head = stage.ours + '<script src="/queue.js"></script><script src="/fbevents.js" defer></script>'
+    stage.headers["Content-Security-Policy"] = (
+        "default-src 'none'; script-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+        f" connect-src {stage.url('', 'relay.example')}; img-src data: {stage.url('', 'meta.example')};"
+        " require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    tab.goto(stage.url("/?fbclid=IwAR-strict"))
+    tab.evaluate("MetaTracking.track('Lead')")
+    stage.both("PageView", 1)
+    (event,) = stage.both("Lead", 1)
+    assert event["user_data"]["fbc"].endswith(".IwAR-strict")
+    assert not [line for line in tab.evaluate("MetaTracking.debug") if "rror" in line]
+
+
+def test_an_event_whose_collector_is_blocked_is_kept_and_sent_by_the_page_after(tab: Page, stage: Stage):
+    tab.goto(stage.url())
+    tab.route("**/events", lambda route: route.abort("blockedbyclient"))
+    event_id = tab.evaluate("MetaTracking.track('Lead')")
+    until(lambda: any("not reached" in line for line in tab.evaluate("MetaTracking.debug")))
+    until(lambda: stage.pixel_ids("Lead") == [event_id])
+    tab.unroute("**/events")
+    tab.evaluate("() => { const kept = JSON.parse(localStorage._mt); kept.q[0].n = 0;"
+                 " localStorage._mt = JSON.stringify(kept) }")  # fmt: skip # ten seconds are over
+    tab.goto(stage.url("/next"))
+    assert [event["event_id"] for event in until(lambda: stage.events("Lead"))] == [event_id]
+    tab.said = [line for line in tab.said if "net::ERR_" not in line]  # the browser's own words
+
+
+def test_an_event_that_the_collector_could_not_take_is_kept(tab: Page, stage: Stage):
+    stage.status = 503
+    tab.goto(stage.url())
+    event_id = tab.evaluate("MetaTracking.track('Lead')")
+    until(lambda: any(f"{event_id} 503" in line for line in tab.evaluate("MetaTracking.debug")))
+    assert tab.evaluate("JSON.parse(localStorage._mt).q.map(item => item.i)") == [event_id]
+    tab.said = [line for line in tab.said if "503" not in line]  # the browser's own words
+
+
+THROWS = {
+    "storage that throws": "for (const name of ['localStorage', 'sessionStorage'])"
+    " Object.defineProperty(window, name, {get() { throw new DOMException('no', 'SecurityError') }});",
+    "storage that is full": "Object.defineProperty(window, 'localStorage',"
+    " {value: new Proxy({}, {set() { throw new DOMException('full', 'QuotaExceededError') }})})",
+    "storage that is another's": "localStorage._mt = '7'",
+    "no beacon": "delete Navigator.prototype.sendBeacon",
+    "cookies that throw": "const no = () => { throw new DOMException('no', 'SecurityError') };"
+    "Object.defineProperty(Document.prototype, 'cookie', {get: no, set: no})",
+    "no navigation entries": "performance.getEntriesByType = () => []",
+}
+
+
+@pytest.mark.parametrize("lack", THROWS)
+def test_what_a_browser_lacks_costs_no_event(tab: Page, stage: Stage, lack):
+    tab.add_init_script(THROWS[lack])
+    stage.attributes, stage.script = "data-auto-page-views", "/mirror.js"
+    stage.head = stage.ours  # a pixel would throw there by itself
+    tab.goto(stage.url("/?fbclid=IwAR-lacks"))
+    event_id = tab.evaluate("MetaTracking.track('Lead')")
+    (event,) = until(lambda: stage.events("Lead"))
+    assert event["event_id"] == event_id and event["user_data"]["fbc"].endswith(".IwAR-lacks")
+    tab.evaluate("MetaTracking.consent('denied')")
+    assert tab.evaluate("MetaTracking.track('Lead')") is None
+
+
+def test_a_page_in_a_sandbox_reports_all_the_same(tab: Page, stage: Stage):
+    """It has no origin: its storage and cookies throw."""
+    stage.headers["Content-Security-Policy"] = "sandbox allow-scripts"
+    stage.head = stage.ours
+    tab.goto(stage.url())
+    tab.evaluate("MetaTracking.track('Lead')")
+    (event,) = until(lambda: stage.events("Lead"))
+    assert event["user_data"]["fbp"].startswith("fb.")
+
+
+def test_with_cookies_of_other_sites_off_nothing_is_missing(tab: Page, stage: Stage):
+    """The collector lies on another site: it is never sent a cookie, and needs none."""
+    session = tab.context.new_cdp_session(tab)
+    session.send("Network.enable")
+    session.send("Network.setCookieControls", {"enableThirdPartyCookieRestriction": True})
+    tab.context.add_cookies([{"name": "theirs", "value": "1", "url": stage.url("/", "relay.example")}])
+    tab.goto(stage.url("/?fbclid=IwAR-third"))
+    tab.evaluate("MetaTracking.track('Lead')")
+    (event,) = stage.both("Lead", 1)
+    found = {cookie["name"][1:]: cookie["value"] for cookie in tab.context.cookies(stage.url())}
+    assert event["user_data"] == {name: found[name] for name in ("fbp", "fbc")}
+    assert all("Cookie" not in post.headers for post in stage.posts)

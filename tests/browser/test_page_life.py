@@ -1,0 +1,167 @@
+"""How often a page counts that is opened beforehand, kept in memory, loaded twice, or is many pages in one; and which
+click brought its visitor."""
+
+import time
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.stage import Stage, undriven
+from tests.processes import until
+
+pytestmark = pytest.mark.xdist_group("browser")
+MODES = {
+    "script": ("/meta-tracking.js", "data-auto-page-views", ""),
+    "mirror": ("/mirror.js", "data-mirror", "fbq('track', 'PageView');"),
+}
+
+# -- opened beforehand, and come back to -------------------------------------------------------------------------------
+
+REPORT = """
+const tell = (what) => fetch("/report", {method: "POST", body: JSON.stringify({what, path: location.pathname,
+  cookie: document.cookie, at: performance.getEntriesByType("navigation")[0].activationStart})});
+"""
+BEFOREHAND = """<script type="speculationrules">{"prerender": [{"urls": ["/next"], "eagerness": "immediate"}]}</script>
+<script src="/report.js"></script>"""
+
+
+def reports(stage: Stage, what: str) -> list[dict]:
+    return [post.body for post in list(stage.posts) if post.path == "/report" and post.body["what"] == what]
+
+
+def addresses(stage: Stage) -> list[str]:
+    return [event["event_source_url"] for event in stage.events("PageView")]
+
+
+@pytest.fixture(params=MODES)
+def counted(request, stage: Stage) -> Stage:
+    stage.script, stage.attributes, calls = MODES[request.param]
+    stage.scripts["/init.js"] += calls
+    return stage
+
+
+def test_a_page_that_was_opened_beforehand_counts_when_somebody_looks_at_it(counted):
+    """http://localhost, since browsers open beforehand only what came safely."""
+    counted.more = BEFOREHAND
+    counted.scripts["/report.js"] = REPORT + (
+        "tell(document.prerendering ? 'beforehand' : 'opened');"
+        "document.addEventListener('prerenderingchange', () => tell('activated'));"
+        "if (location.pathname === '/first') fetch('/cue').then(() => document.getElementById('on').click());"
+    )
+    with undriven(counted.url("/first", "localhost")):
+        until(lambda: reports(counted, "beforehand"))
+        counted.both("PageView", 1)
+        assert addresses(counted) == [counted.url("/first", "localhost")], "nobody has opened /next"
+        until(lambda: time.time() > counted.events("PageView")[0]["event_time"] + 1.2, every=0.2)
+        counted.cue.set()
+        until(lambda: reports(counted, "activated"))
+        first, second = counted.both("PageView", 2)
+    assert second["event_source_url"] == counted.url("/next", "localhost")
+    assert second["event_time"] >= first["event_time"] + 1, "its time is when it was opened"
+
+
+def test_a_page_that_nobody_opens_mints_nothing(stage):
+    stage.more = BEFOREHAND
+    stage.attributes = 'data-auto-page-views data-consent="required"'
+    stage.scripts["/report.js"] = REPORT + (
+        "if (document.prerendering) { MetaTracking.consent('granted'); MetaTracking.track('Lead');"
+        " setTimeout(() => tell('beforehand'), 100) }"
+    )
+    with undriven(stage.url("/first", "localhost")):
+        until(lambda: reports(stage, "beforehand"))
+    assert (stage.events(), stage.images) == ([], []) and reports(stage, "beforehand")[0]["cookie"] == ""
+
+
+def test_a_page_that_comes_back_from_memory_counts_once_more_on_both_sides(counted):
+    """The pixel counts it by itself, without an id; that one is taken out."""
+    counted.more = '<script src="/report.js"></script>'
+    counted.scripts["/report.js"] = REPORT + (
+        "addEventListener('pageshow', (event) => { if (event.persisted) tell('came back') });"
+        "if (location.pathname === '/1') fetch('/cue').then(() => location.href = '/2');"
+        "else addEventListener('load', () => setTimeout(() => history.back(), 300));"
+    )
+    with undriven(counted.url("/1")):
+        counted.both("PageView", 1)
+        counted.cue.set()
+        until(lambda: reports(counted, "came back"))
+        counted.both("PageView", 3)
+    assert sorted(addresses(counted)) == [counted.url(f"/{n}") for n in (1, 1, 2)]
+
+
+# -- twice -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_script_twice_in_a_page_counts_once(tab: Page, stage: Stage):
+    stage.attributes = "data-auto-page-views"
+    stage.more = stage.ours
+    tab.goto(stage.url())
+    tab.evaluate("MetaTracking.track('Lead')")
+    stage.both("Lead", 1)
+    stage.both("PageView", 1)
+    assert "loaded twice" in tab.evaluate("MetaTracking.debug")
+
+
+def test_effects_that_run_twice_are_one_event_each(tab: Page, stage: Stage):
+    """React's StrictMode: mounted, unmounted, mounted."""
+    tab.goto(stage.url())
+    ids = tab.evaluate("['Lead', 'Contact', 'Lead', 'Contact'].map(name => MetaTracking.track(name))")
+    assert ids[0] == ids[2] and ids[1] == ids[3]
+    stage.both("Lead", 1)
+    stage.both("Contact", 1)
+
+
+# -- many pages in one -------------------------------------------------------------------------------------------------
+
+
+def move(tab: Page, verb: str, *paths: str) -> None:
+    for path in paths:
+        tab.evaluate("([verb, path]) => history[verb]({}, '', path)", [verb, path])
+
+
+def test_each_page_of_a_single_page_app_counts_once_on_both_sides(tab: Page, counted: Stage):
+    tab.goto(counted.url("/1"))
+    move(tab, "pushState", "/2", "/3", "/4")
+    counted.both("PageView", 4)
+    assert addresses(counted) == [counted.url(f"/{n}") for n in (1, 2, 3, 4)]
+
+
+def test_a_path_that_was_replaced_counts_and_a_query_that_was_cleaned_does_not(tab: Page, counted: Stage):
+    tab.goto(counted.url("/landing?utm_source=x"))
+    move(tab, "replaceState", "/landing", "/landing#top", "/welcome", "/welcome")
+    counted.both("PageView", 2)
+    assert addresses(counted) == [counted.url("/landing?utm_source=x"), counted.url("/welcome")]
+
+
+def test_routes_behind_a_hash_count_where_the_site_says_so(tab: Page, stage: Stage):
+    for path, setting, count in (("/routes", '="hash"', 3), ("/anchors", "", 1)):
+        stage.reset()
+        stage.attributes = "data-auto-page-views" + setting
+        tab.goto(stage.url(f"{path}#/one"))
+        for route in ("#/two", "#/three"):
+            tab.evaluate("route => new Promise(done => { onpopstate = done; location.hash = route })", route)
+        tab.evaluate("MetaTracking.track('Lead')")
+        stage.both("Lead", 1)
+        stage.both("PageView", count)
+
+
+# -- which click -------------------------------------------------------------------------------------------------------
+
+CLICK = "IwAR0xY-z_1AbCdEfGhIjKlMnOpQrStUvWxYz"
+
+
+@pytest.mark.parametrize("way", ["a link", "a router that cleaned the address before us"])
+def test_a_click_is_kept_letter_by_letter_when_consent_comes_on_the_next_page(tab: Page, stage: Stage, way):
+    stage.attributes = 'data-consent="required"'
+    tab.goto(stage.url(f"/?fbclid={CLICK}&utm_source=fb"))
+    if way == "a link":
+        tab.click("#on")
+        tab.wait_for_url("**/next")
+    else:
+        stage.head = "<script src=/clean.js></script>" + stage.ours
+        stage.scripts["/clean.js"] = "history.replaceState({}, '', '/clean')"
+        tab.goto(stage.url(f"/?fbclid={CLICK}"))
+    assert tab.context.cookies() == []
+    tab.evaluate("MetaTracking.consent('granted'); MetaTracking.track('Lead')")
+    (event,) = until(lambda: stage.events("Lead"))
+    (cookie,) = (cookie["value"] for cookie in tab.context.cookies() if cookie["name"] == "_fbc")
+    assert event["user_data"]["fbc"] == cookie and cookie.split(".", 3)[3] == CLICK
