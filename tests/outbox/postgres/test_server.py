@@ -1,6 +1,8 @@
 """What only a store in a server has: the caller's own transaction, other processes' hints, parts that are dropped,
 what may be told about the server, and what may not."""
 
+import subprocess
+import sys
 import threading
 import traceback
 
@@ -58,6 +60,13 @@ class TestTheCallersOwnTransaction:
         shop.rollback()
         assert outbox.waiting(NOW) == {} and outbox.counts() == {}
         assert shop.execute("SELECT count(*) FROM shop_order").fetchone() == (0,)
+
+    def test_in_django_what_is_rolled_back_has_no_purchase_and_what_is_stored_has_one(self, outbox, url, shop):
+        module = "tests.outbox.postgres.django_shop"
+        subprocess.run([sys.executable, "-m", module, url, str(cheap().folder)], check=True, timeout=60)
+        assert outbox.waiting(NOW) == {"1": 0.0}
+        assert [event.event_id for event in claim(outbox).events] == ["purchase_7"]
+        assert shop.execute("SELECT id FROM shop_order").fetchall() == [("7",)]
 
     def test_a_transaction_that_stays_open_keeps_nobody_waiting(self, outbox, shop):
         self.order(outbox, shop, "7")
