@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import uuid
 
 import psycopg
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt
 from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox.postgres.database import Database
+from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Dead, Delivered
 from conversion_relay.settings import Settings
@@ -189,3 +192,13 @@ def test_a_closed_outbox_refuses_every_verb(url):
     for verb in (outbox.counts, outbox.probe, outbox.note_pixel("1", [("Lead", "a")], NOW).result):
         with pytest.raises(OutboxUnavailable):
             verb()
+
+
+def test_a_question_about_a_commit_that_is_asked_again_is_not_taken_for_the_commit(outbox, url):
+    """The question's own connection may be lost too: it then finds what it has written itself."""
+    database, never = Database(read_dsn(url)), uuid.uuid4()
+    assert [database.was_committed(never) for _ in range(3)] == [False] * 3
+    outbox.probe()
+    ((done,),) = database.read("SELECT id FROM relay.mark WHERE NOT asked ORDER BY at DESC LIMIT 1")
+    assert [database.was_committed(done) for _ in range(3)] == [True] * 3
+    database.close()
