@@ -53,7 +53,6 @@ from conversion_relay.outbox.story import (
     Figures,
     Found,
     Search,
-    ServerFact,
     SideCounts,
     SignOfLife,
     Story,
@@ -290,14 +289,6 @@ class Housekeeping(Protocol):
         """Drop some of what is too old, so that nobody waits; how many, 0 when nothing was left to drop. Too old are
         ended events 8 days after their end (dead letters 90), though the newest event may stay; visits in time;
         reports of the pixel after 8, once their event is gone; bodies of dead letters that Meta takes no more."""
-
-
-@runtime_checkable
-class Served(Protocol):
-    """A store in a server that can be asked how it is."""
-
-    def server(self) -> list[ServerFact]:
-        """Version, settings that durability rests on, what keeps old rows, clock."""
 
 
 @runtime_checkable

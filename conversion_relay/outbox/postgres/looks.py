@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from conversion_relay.outbox.postgres import figures, health, look, sides, workers
+from conversion_relay.outbox.served import ServerFact
 from conversion_relay.outbox.story import (
     Counts,
     DeadGroup,
@@ -10,7 +11,6 @@ from conversion_relay.outbox.story import (
     Figures,
     Found,
     Search,
-    ServerFact,
     SideCounts,
     SignOfLife,
     Story,
