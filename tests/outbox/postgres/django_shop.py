@@ -1,14 +1,10 @@
 """An order and its Purchase in one transaction of Django's: `python -m tests.outbox.postgres.django_shop URL HOST`.
 
-In a process of its own, since Django's settings are the process's."""
+In a process of its own, since Django's settings are the process's; imported late, since they must be made first."""
 
 import contextlib
 import sys
 import time
-
-import django
-from django.conf import settings
-from django.db import connection, transaction
 
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.suite import sealed
@@ -19,6 +15,8 @@ class Declined(Exception):
 
 
 def pay(outbox: PostgresOutbox, number: str, *, declined: bool) -> None:
+    from django.db import connection, transaction
+
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("INSERT INTO shop_order VALUES (%s)", [number])
         outbox.put([sealed(f"purchase_{number}", name="Purchase")], time.time(), connection=connection)
@@ -27,6 +25,9 @@ def pay(outbox: PostgresOutbox, number: str, *, declined: bool) -> None:
 
 
 def main(url: str, host: str) -> None:
+    import django
+    from django.conf import settings
+
     database = {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "postgres", "HOST": host}
     settings.configure(DATABASES={"default": database | {"PORT": "5432"}})
     django.setup()
@@ -34,7 +35,6 @@ def main(url: str, host: str) -> None:
     pay(outbox, "7", declined=False)
     with contextlib.suppress(Declined):
         pay(outbox, "8", declined=True)
-    connection.close()
     outbox.close()
 
 
