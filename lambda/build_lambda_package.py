@@ -20,7 +20,7 @@ PACKAGE = HERE.parent / "conversion_relay"
 DIST = HERE / "dist"
 FUNCTIONS = ("registration-handler", "contact-handler", "payment-webhook", "view-content-handler", "deliver-handler")
 NOT_ON_LAMBDA = ("emulator", "dashboard", "collector", "cli", "frameworks", "facebook_business", "pages", "__pycache__")
-NOT_NEEDED = ("sqlite", "postgres", "served.py", "advice.py", "examine.py", "worker.py",
+NOT_NEEDED = ("sqlite", "postgres", "advice.py", "examine.py", "worker.py",
               "app.py", "checkout.py", "registrations.py", "settings_watch.py", "generate.py",
               "versions.py", "alone.py", "attention.py", "installation.py", "sign_of_life.py", "remedies.py",
               "quality.py", "export.py", "notify.py", "audit.py", "dataset_quality.py",

@@ -20,7 +20,8 @@ from conversion_relay.meta.graph import Misconfigured, Outcome, Refused, Throttl
 from conversion_relay.meta.remedies import remedy
 from conversion_relay.meta.versions import GRAPH_API, MARKETING_API, version_finding
 from conversion_relay.outbox import open_outbox
-from conversion_relay.outbox.served import Served, ServerFact
+from conversion_relay.outbox.special import Served
+from conversion_relay.outbox.story import ServerFact
 from conversion_relay.settings import Dataset, Settings
 
 DEADLINE = 8.0

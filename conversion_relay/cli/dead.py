@@ -25,7 +25,7 @@ from conversion_relay.outbox import (
 )
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.outbox.export import dead_csv
-from conversion_relay.outbox.protocol import SetsAside
+from conversion_relay.outbox.special import SetsAside
 from conversion_relay.settings import Settings
 
 

@@ -23,9 +23,9 @@ from conversion_relay.outbox.protocol import (
     Overview,
     Queue,
     Settlement,
-    Sums,
     Visits,
 )
+from conversion_relay.outbox.special import Sums
 from conversion_relay.outbox.story import (
     STATES,
     Attempt,

@@ -28,6 +28,9 @@ class Change(msgspec.Struct, frozen=True):
     """Which events were asked for: a reason, a name, a number of chosen ones."""
 
 
+_decode = msgspec.json.Decoder(Change).decode
+
+
 class Audit:
     """The list of one outbox, by its URL."""
 
@@ -60,7 +63,7 @@ class Audit:
         found = []
         for line in reversed(lines):
             with contextlib.suppress(msgspec.MsgspecError):
-                found.append(msgspec.json.decode(line, type=Change))
+                found.append(_decode(line))
             if len(found) == n:
                 break
         return found

@@ -240,17 +240,6 @@ class Overview(Protocol):
 
 
 @runtime_checkable
-class Sums(Protocol):
-    """Figures of whole hours, added up by the store: a week of thirty datasets is half a million of them."""
-
-    def figure_sums(self, since: float, until: float) -> list[Figures]:
-        """One for each dataset and name, of the hours that begin from `since` on and before `until`."""
-
-    def delivered_by_hour(self, since: float, until: float) -> list[tuple[str, str, int, int]]:
-        """(dataset, name, the hour's begin, how many)."""
-
-
-@runtime_checkable
 class Visits(Protocol):
     """Remembers who stands behind an order."""
 
@@ -289,11 +278,3 @@ class Housekeeping(Protocol):
         """Drop some of what is too old, so that nobody waits; how many, 0 when nothing was left to drop. Too old are
         ended events 8 days after their end (dead letters 90), though the newest event may stay; visits in time;
         reports of the pixel after 8, once their event is gone; bodies of dead letters that Meta takes no more."""
-
-
-@runtime_checkable
-class SetsAside(Protocol):
-    """A store that keeps files beside the outbox which hold events."""
-
-    def set_aside(self) -> list[str]:
-        """Names of the files that `erase` cannot reach: damaged ones, and copies of deleted ones."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from conversion_relay.outbox.postgres.look import Read
-from conversion_relay.outbox.served import ServerFact
+from conversion_relay.outbox.story import ServerFact
 
 LONG_SECONDS = 60.0
 MOST_DEAD = 200_000

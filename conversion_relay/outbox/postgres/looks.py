@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from conversion_relay.outbox.postgres import figures, health, look, sides, workers
-from conversion_relay.outbox.served import ServerFact
 from conversion_relay.outbox.story import (
     Counts,
     DeadGroup,
@@ -11,6 +10,7 @@ from conversion_relay.outbox.story import (
     Figures,
     Found,
     Search,
+    ServerFact,
     SideCounts,
     SignOfLife,
     Story,
