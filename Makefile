@@ -15,7 +15,7 @@ HUNT_OPTIONS ?=
 RELEASE_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants release format clean
+.PHONY: soak-postgres help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants release format clean
 
 help: ## what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,10 @@ tf-check: setup-dev ## Terraform on this machine: test, apply, use, destroy, aga
 soak: setup-dev ## every fault for hours; can be stopped, goes on where it was (SOAK_OPTIONS=--anew begins again)
 	@sh tests/system_packages.sh
 	$(BIN)/python -m tests.failures.soak --keep docs/guarantees.md $(SOAK_OPTIONS)
+
+soak-postgres: setup-dev ## a fleet over PostgreSQL under kills, restarts, cuts and fail-overs
+	@sh tests/system_packages.sh
+	$(BIN)/python -m tests.outbox.postgres.faults --kills 200 --restarts 30 --cuts 20 --failovers 20 --sessions 30 --pooler 10 --skew 20
 
 simulate: setup-dev ## worlds under virtual time, each from its seed (SEEDS=1000); goes on where it was
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --reach $(SIMULATE_OPTIONS)

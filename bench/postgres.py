@@ -169,7 +169,7 @@ def claims(server: Server, depths: Sequence[int], held: bool) -> None:
     schema = psycopg.connect(server.conninfo, autocommit=True)
     base, first = None, 0
     for depth in depths:
-        name = f"depth-{depth}"
+        name = f"depth-{depth}-{held}"
         outbox.put([sealed(0, name)], time.time())
         _fill(schema, name, depth, first)
         first += depth

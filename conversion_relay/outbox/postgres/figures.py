@@ -1,7 +1,7 @@
 """What became of events, by name and hour (`sqlite/figures.py` tells why and what).
 
-Here the worker counts: it has names and bodies in its hands when it settles, and the time of acceptance from its claim.
-So the database's cores, which all workers share, do not read a body for it.
+The worker counts: it has names, bodies and times in its hands when it settles. The transaction returns which of its
+events ended, so one that was erased meanwhile is not counted; and the database, which all workers share, reads no body.
 """
 
 import threading
@@ -20,7 +20,7 @@ from conversion_relay.outbox.story import Figures
 
 KEPT_HOURS = 31 * 24
 MOST_NAMES = 100
-SAMPLE = 16
+SAMPLE, ONE_IN = 4, 64
 DELAYS = (1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 86_400, 604_800)
 KEYS = frozenset(
     ("em", "ph", "fbc", "fbp", "external_id", "client_ip_address", "client_user_agent", "fn", "ln", "ct", "st", "zp")
@@ -37,9 +37,7 @@ class Tallier:
         self._names: dict[int, set[str]] = defaultdict(set)
         self._lock = threading.Lock()
 
-    def cells(
-        self, dataset: int, ended: Ended, events: Mapping[int, LeasedEvent], accepted: Mapping[int, float], now: float
-    ) -> Cells:
+    def cells(self, dataset: int, ended: Ended, events: Mapping[int, LeasedEvent], now: float) -> Cells:
         cells: Cells = Counter()
         hour = int(now // 3_600)
         for state, keys in ended:
@@ -49,11 +47,11 @@ class Tallier:
                 cells.update((dataset, names[event.event_name], hour, state) for event in these)
             elif state == "delivered":
                 for event in these:
-                    delay = f"delay:{_step(now - accepted.get(event.key, now))}"
+                    delay = f"delay:{_step(now - event.accepted_at)}"
                     cells[dataset, names[event.event_name], hour, delay] += 1
                     if event.event_name in SALES:
                         cells.update(_worth(dataset, event, hour))
-                for event in these[:SAMPLE]:
+                for event in these[: max(SAMPLE, len(these) // ONE_IN)]:
                     for what in _sampled(event):
                         cells[dataset, names[event.event_name], hour, what] += 1
         return cells
@@ -136,6 +134,29 @@ def figures(rows: Sequence[tuple[Any, ...]]) -> list[Figures]:
 FIGURES = """
 SELECT d.name, event_name, hour, what, sum(n) FROM relay.figure JOIN relay.dataset d ON d.id = dataset
 WHERE hour >= %b::int GROUP BY 1, 2, 3, 4 ORDER BY 3, 1, 2
+"""
+
+
+def figure_sums(rows: Sequence[tuple[Any, ...]], since: float) -> list[Figures]:
+    """Of SUMS' rows: by dataset and name, all hours of the period in one."""
+    found: dict[tuple[str, str, int], dict[str, float]] = {}
+    for dataset, name, what, n in rows:
+        found.setdefault((dataset, name, first_hour(since)), {})[what] = n
+    return [_figures(*place, whats) for place, whats in found.items()]
+
+
+def first_hour(at: float) -> int:
+    """The first hour that begins then or later."""
+    return -int(-at // 3_600)
+
+
+SUMS = """
+SELECT d.name, event_name, what, sum(n) FROM relay.figure JOIN relay.dataset d ON d.id = dataset
+WHERE hour >= %b::int AND hour < %b::int GROUP BY 1, 2, 3
+"""
+DELIVERED_BY_HOUR = """
+SELECT d.name, event_name, hour::bigint * 3600, sum(n)::bigint FROM relay.figure JOIN relay.dataset d ON d.id = dataset
+WHERE hour >= %b::int AND hour < %b::int AND starts_with(what, 'delay:') GROUP BY 1, 2, 3
 """
 
 

@@ -38,10 +38,13 @@ class Job(NamedTuple):
 
 
 class Groups:
-    """`commit` stores the events of these jobs in one transaction and returns a list of receipts for each."""
+    """`commit` stores the events of these jobs in one transaction and returns a list of receipts for each; `wake` is
+    called after each commit that stored something."""
 
-    def __init__(self, commit: Callable[[Sequence[Job]], list[list[Receipt]]]) -> None:
-        self._commit = commit
+    def __init__(
+        self, commit: Callable[[Sequence[Job]], list[list[Receipt]]], wake: Callable[[], None] = lambda: None
+    ) -> None:
+        self._commit, self._wake = commit, wake
         self._begin()
 
     def _begin(self) -> None:
@@ -110,8 +113,10 @@ class Groups:
                 self._answer([job])
         else:
             for job, told in zip(jobs, receipts, strict=True):
-                with contextlib.suppress(Exception):  # cancelled meanwhile
+                if not job.future.cancelled():
                     job.future.set_result(told)
+            if not all(receipt.duplicate for told in receipts for receipt in told):
+                self._wake()
 
     def close(self) -> None:
         with self._entry:

@@ -11,7 +11,9 @@ The rules.
 2. *A claim begins where the last one ended* (`Floors`), behind the dead rows. That is a hint in this process's memory:
    a late commit or an event that came back may lie before it. So a claim that finds less than it was asked for looks
    again from the front, and so does one every two seconds.
-3. *The plan is pinned* (`session.PINNED`): while an old snapshot is held, fresh statistics made the planner take a
+3. *Rows are deleted by their place* (`ctid`), which stays theirs while they are locked, and rows of `queue` are never
+   updated. By their key the planner, with old statistics, compared each row of the lane with each chosen one.
+4. *The plan is pinned* (`session.PINNED`): while an old snapshot is held, fresh statistics made the planner take a
    sequential scan.
 
 Rejected: advisory locks for each event (nothing is recorded, so a lost connection frees what is on its way to Meta).
@@ -72,15 +74,13 @@ def dequeue_suspects(session: Session, dataset: int, limit: int, now: float, lea
 
 
 _FIRST = """
-SELECT lane, rank, key FROM relay.queue
+SELECT ctid AS place, lane, rank, key FROM relay.queue
 WHERE dataset = %(dataset)b::int AND lane = {lane} AND (rank, key) > (%({rank})b::float8, %({key})b::bigint)
 ORDER BY rank, key LIMIT %(limit)b::int FOR UPDATE SKIP LOCKED
 """
 _TAKEN = """
 taken AS (
-  DELETE FROM relay.queue q USING chosen c
-  WHERE q.dataset = %(dataset)b::int AND q.lane = c.lane AND q.rank = c.rank AND q.key = c.key
-  RETURNING q.lane, q.rank, q.key
+  DELETE FROM relay.queue WHERE ctid = ANY (ARRAY (SELECT place FROM chosen)) RETURNING lane, rank, key
 ), leased AS (
   INSERT INTO relay.lease
   SELECT %(token)b, %(owner)b, %(dataset)b::int, %(since)b::float8,
@@ -111,7 +111,8 @@ chosen AS MATERIALIZED (
 """
 _CLAIM_SUSPECTS = f"""
 WITH chosen AS MATERIALIZED (
-  SELECT lane, rank, key FROM relay.queue WHERE dataset = %(dataset)b::int AND lane = 4 AND rank <= %(now)b::float8
+  SELECT ctid AS place, lane, rank, key FROM relay.queue
+  WHERE dataset = %(dataset)b::int AND lane = 4 AND rank <= %(now)b::float8
   ORDER BY rank, key LIMIT %(limit)b::int FOR UPDATE SKIP LOCKED
 ), {_TAKEN}
 """
@@ -125,7 +126,7 @@ def shift_lanes(session: Session, dataset: int, now: float) -> int:
     spans = _spans(now)
     (found,) = session.read(_HOLD_SOMETHING, {"dataset": dataset, **_named(spans)})
     return sum(
-        session.run(_SHIFT, (dataset, lane, after, until, MOST_MOVED, dataset, lane))
+        session.run(_SHIFT, (dataset, lane, after, until, MOST_MOVED))
         for (lane, after, until), holds in zip(spans, found, strict=True)
         if holds
     )
@@ -162,17 +163,18 @@ def _hold(dataset: str) -> list[str]:
 
 _HOLD_SOMETHING = f"SELECT {', '.join(_hold('%(dataset)b::int'))}"
 _TO_SHIFT = f"SELECT id FROM relay.dataset WHERE {' OR '.join(_hold('id'))}"
+# OFFSET 0: as a plain join the planner may read all of a new part of `event` and look for each row among the shifted.
 _SHIFT = """
 WITH due AS MATERIALIZED (
-  SELECT rank, key FROM relay.queue
+  SELECT ctid AS place FROM relay.queue
   WHERE dataset = %b::int AND lane = %b::int AND rank > %b::float8 AND rank <= %b::float8
   ORDER BY rank, key LIMIT %b::int FOR UPDATE SKIP LOCKED
 ), gone AS (
-  DELETE FROM relay.queue q USING due
-  WHERE q.dataset = %b::int AND q.lane = %b::int AND q.rank = due.rank AND q.key = due.key RETURNING q.key
+  DELETE FROM relay.queue WHERE ctid = ANY (ARRAY (SELECT place FROM due)) RETURNING key
 )
 INSERT INTO relay.queue
-SELECT e.dataset, 1, coalesce(e.sent_at, e.expires_at), e.key FROM gone JOIN relay.event e ON e.key = gone.key
+SELECT e.* FROM gone, LATERAL (
+  SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM relay.event WHERE key = gone.key OFFSET 0) e
 """
 
 

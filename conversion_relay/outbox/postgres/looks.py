@@ -43,6 +43,16 @@ class Looks:
     def figures(self, since: float) -> list[Figures]:
         return figures.figures(self._database.read(figures.FIGURES, (int(since // 3_600),)))
 
+    def figure_sums(self, since: float, until: float) -> list[Figures]:
+        hours = figures.first_hour(since), figures.first_hour(until)
+        return figures.figure_sums(self._database.read(figures.SUMS, hours), since)
+
+    def delivered_by_hour(self, since: float, until: float) -> list[tuple[str, str, int, int]]:
+        hours = figures.first_hour(since), figures.first_hour(until)
+        return [
+            (name, event, hour, n) for name, event, hour, n in self._database.read(figures.DELIVERED_BY_HOUR, hours)
+        ]
+
     def search(self, search: Search) -> Found:
         return look.search(self._database.read, search)
 

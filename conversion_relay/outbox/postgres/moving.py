@@ -77,7 +77,8 @@ class Mover:
     def _keys(self, events: Sequence[Row]) -> list[int]:
         for accepted_at in {period_of(row[6]): row[6] for row in events}.values():
             self._storing.parts.make(period_of(accepted_at))
-        return [first_key(period_of(row[6])) | self._storing.number() for row in events]
+        numbers = self._storing.numbers(len(events))
+        return [first_key(period_of(row[6])) | number for row, number in zip(events, numbers, strict=True)]
 
     def _write(self, session: Session, events: Sequence[Row], keys: Sequence[int]) -> int:
         answers = self._answers(session, events)

@@ -30,7 +30,7 @@ from conversion_relay.outbox.postgres import (
 )
 from conversion_relay.outbox.postgres.beside import Beside
 from conversion_relay.outbox.postgres.books import Datasets, slot, write
-from conversion_relay.outbox.postgres.claimed import Claimed, leased_events
+from conversion_relay.outbox.postgres.claimed import leased_events
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.group import Groups
@@ -73,9 +73,9 @@ class PostgresOutbox(Beside):
         self._owner = secrets.token_hex(8)
         self._datasets = Datasets(self._database)
         self._storing = Storing(self._database, self._datasets)
-        self._groups = Groups(self._storing.commit)
+        self._groups = Groups(self._storing.commit, self._tell)
         self._signals = Signals(self._database, self._owner)
-        self._floors, self._claimed = lanes.Floors(), Claimed()
+        self._floors = lanes.Floors()
         self._tallier = figures.Tallier(self._database)
         self._wakers: list[Callable[[], None]] = []
         self._refused_claims: set[str] = set()
@@ -95,14 +95,11 @@ class PostgresOutbox(Beside):
         return [Receipt(event.event_id) for event in events]
 
     def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
-        future = self._groups.submit(events, now)
-        future.add_done_callback(self._tell)
-        return future
+        return self._groups.submit(events, now)
 
-    def _tell(self, put: "Future[list[Receipt]]") -> None:
-        if not put.cancelled() and put.exception() is None and not all(receipt.duplicate for receipt in put.result()):
-            self._wake()
-            self._signals.say()
+    def _tell(self) -> None:
+        self._wake()
+        self._signals.say()
 
     def on_put(self, wake: Callable[[], None]) -> None:
         self._wakers.append(wake)
@@ -145,7 +142,6 @@ class PostgresOutbox(Beside):
         self._floors.raise_to(dataset, rows)
         if len(rows) < limit:
             self._floors.forget()
-        self._claimed.note(token, rows)
         return Lease(token=token, dataset=name, events=events) if events else None
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
@@ -163,15 +159,13 @@ class PostgresOutbox(Beside):
         groups = [(verdict, [event.key for event in events]) for verdict, events in settlements]
         events = {event.key: event for _, settled in settlements for event in settled}
         dataset = self._datasets.make(lease.dataset)
-        accepted = self._claimed.of(lease.token)
 
         def work(session: Session) -> None:
             books = leases.settle(session, lease.token, groups, attempt, now)
-            figures.write(session, self._tallier.cells(dataset, books.ended, events, accepted, now))
+            figures.write(session, self._tallier.cells(dataset, books.ended, events, now))
             write(session, books.moves)
 
         self._database.transact(work, pinned=True)
-        self._claimed.forget(lease.token, events)
         if not all(isinstance(verdict, Delivered | Dead | Expired | Withhold) for verdict, _ in settlements):
             self._floors.forget()
 
@@ -192,7 +186,6 @@ class PostgresOutbox(Beside):
 
     def _take_back(self, token: str, *, unsent: bool = False, lost: bool = False) -> None:
         self._do(lambda session, moves: leases.take_back(session, token, moves, unsent=unsent, lost=lost))
-        self._claimed.forget(token)
         self._floors.forget()
 
     # -- housekeeping ----------------------------------------------------------------------------------------------
@@ -237,7 +230,7 @@ class PostgresOutbox(Beside):
         self._database.after_fork()
         self._groups.after_fork()
         self._signals.after_fork()
-        self._floors, self._claimed = lanes.Floors(), Claimed()
+        self._floors = lanes.Floors()
         self._begin_beside()
         self._storing.after_fork()
 

@@ -84,9 +84,8 @@ WITH given AS MATERIALIZED (
   SELECT g.*, (SELECT e.key FROM relay.event e
     WHERE e.digest = g.digest AND (e.key < %(first)b::bigint OR e.key >= %(last)b::bigint) LIMIT 1) AS known
   FROM unnest(%(keys)b::bigint[], %(digests)b::uuid[], %(datasets)b::int[], %(names)b::text[], %(ids)b::text[],
-    %(times)b::bigint[], %(expiries)b::bigint[], %(ats)b::float8[], %(consents)b::text[], %(checksums)b::bigint[],
-    %(bodies)b::bytea[]) AS g (key, digest, dataset, event_name, event_id, event_time, expires_at, accepted_at, consent,
-    checksum, body)
+    %(times)b::bigint[], %(expiries)b::bigint[], %(ats)b::float8[], %(consents)b::text[])
+    AS g (key, digest, dataset, event_name, event_id, event_time, expires_at, accepted_at, consent)
 ), fresh AS (
   INSERT INTO relay.event
     (key, digest, dataset, event_name, event_id, event_time, expires_at, accepted_at, consent)
@@ -94,7 +93,9 @@ WITH given AS MATERIALIZED (
   FROM given WHERE known IS NULL
   ON CONFLICT DO NOTHING RETURNING key, digest, dataset, event_name, accepted_at
 ), bodies AS (
-  INSERT INTO relay.body SELECT key, checksum, body FROM given JOIN fresh USING (key)
+  INSERT INTO relay.body SELECT key, checksum, body
+  FROM unnest(%(keys)b::bigint[], %(checksums)b::bigint[], %(bodies)b::bytea[]) AS b (key, checksum, body)
+  JOIN fresh USING (key)
 ), queued AS (
   INSERT INTO relay.queue SELECT dataset, 0, accepted_at, key FROM fresh
 ), counted AS (

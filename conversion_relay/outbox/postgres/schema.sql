@@ -16,8 +16,10 @@ CREATE TABLE relay.about (
 )
 --
 -- One row for each transaction, by which its fate is known when the connection was lost in its commit (`database.py`).
-CREATE TABLE relay.mark (id uuid PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp()) WITH (
-  autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0)
+-- `asked`: it is not the transaction's, but that of a question what became of it.
+CREATE TABLE relay.mark (
+  id uuid PRIMARY KEY, asked boolean NOT NULL DEFAULT false, at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0)
 --
 -- Each process takes 1,024 numbers at once and makes its keys of them.
 CREATE SEQUENCE relay.event_number INCREMENT BY 1024 MINVALUE 1024 MAXVALUE 274877905920 CYCLE

@@ -1,7 +1,8 @@
 """From a group of puts to rows with keys, and back to receipts."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.postgres import inbox
@@ -22,27 +23,37 @@ class Storing:
 
     def after_fork(self) -> None:
         """Numbers must not be given twice."""
-        self._lock, self._numbers = threading.Lock(), iter(range(0))
+        self._lock = threading.Lock()
+        self._numbers: Iterator[int] = iter(())
 
     def commit(self, jobs: Sequence[Job]) -> list[list[Receipt]]:
-        rows = [[self._row(event, job.now) for event in job.events] for job in jobs]
+        rows = self._rows([(job.events, job.now) for job in jobs])
         flat = [row for of_job in rows for row in of_job]
         stored = self._database.transact(lambda session: insert(session, flat), strict=True) if flat else set()
         return [[Receipt(row.event.event_id, duplicate=row.key not in stored) for row in of_job] for of_job in rows]
 
-    def _row(self, event: SealedEvent, now: float) -> Row:
-        period = period_of(now)
-        self.parts.make(period)
-        return Row(first_key(period) | self.number(), self._datasets.make(event.dataset), float(now), event)
+    def _rows(self, groups: Sequence[tuple[Sequence[SealedEvent], float]]) -> list[list[Row]]:
+        ids = {name: self._datasets.make(name) for name in {event.dataset for events, _ in groups for event in events}}
+        firsts = {now: self._first_key(now) for now in {now for _, now in groups}}
+        numbers = iter(self.numbers(sum(len(events) for events, _ in groups)))
+        return [
+            [Row(firsts[now] | next(numbers), ids[event.dataset], float(now), event) for event in events]
+            for events, now in groups
+        ]
 
-    def number(self) -> int:
+    def _first_key(self, now: float) -> int:
+        self.parts.make(period_of(now))
+        return first_key(period_of(now))
+
+    def numbers(self, n: int) -> list[int]:
+        """That nobody else has."""
         with self._lock:
-            number = next(self._numbers, None)
-            if number is None:
+            found = list(islice(self._numbers, n))
+            while len(found) < n:
                 ((first,),) = self._database.read("SELECT nextval('relay.event_number')")
                 self._numbers = iter(range(first, first + BLOCK))
-                number = next(self._numbers)
-            return number
+                found += islice(self._numbers, n - len(found))
+            return found
 
     def take_in(self) -> None:
         """What callers committed by themselves is put like any other event."""
@@ -50,7 +61,7 @@ class Storing:
         def work(session: Session) -> int:
             taken = inbox.take(session)
             if taken:
-                insert(session, [self._row(event, now) for event, now in taken])
+                insert(session, [row for of_put in self._rows([([e], at) for e, at in taken]) for row in of_put])
             return len(taken)
 
         while self._database.transact(work) == inbox.TAKEN_AT_ONCE:

@@ -218,7 +218,10 @@ def pooled(n: int) -> Result:
     """PgBouncer in transaction mode with two server connections, restarted."""
     server = Server().start()
     pooler = Pooler(server)
-    return under("PgBouncer restarted", pooler.url, lambda _fleet, _turn: pooler.restart(), n)
+    try:
+        return under("PgBouncer restarted", pooler.url, lambda _fleet, _turn: pooler.restart(), n)
+    finally:
+        pooler.stop()
 
 
 def skewed(n: int) -> Result:

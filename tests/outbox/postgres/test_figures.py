@@ -11,10 +11,14 @@ from tests.outbox.sqlite.test_figures import (
     TestSearch as _TestSearch,
 )
 from tests.outbox.sqlite.test_figures import (  # noqa: F401
+    deliver,
+    purchase,
     test_a_body_that_is_no_json_is_settled_like_any_other,
     test_a_value_that_is_no_amount_spoils_no_sum,
     test_delivered_events_are_counted_by_name_with_delay_worth_and_keys,
     test_names_that_somebody_makes_up_fill_no_table,
+    test_of_a_large_batch_a_sample_is_looked_at_for_keys,
+    test_what_was_erased_while_it_was_leased_is_not_counted,
     test_what_was_refused_is_counted_where_it_was,
 )
 from tests.outbox.suite import NOW, sealed
@@ -40,3 +44,12 @@ class TestSearch(_TestSearch):
             found += [story.event_id for story in answer.stories]
             rest, asked = answer.rest, asked + 1
         assert sorted(found) == ["p0", "p1", "p2"] and asked < 10
+
+
+def test_sums_of_a_period_are_those_of_its_hours(outbox):
+    deliver(outbox, purchase("a", em=["x"]), sealed("b"), at=NOW + 2)
+    deliver(outbox, purchase("c", 4), at=NOW + 7_200)
+    hour = NOW // 3_600 * 3_600
+    lead, bought = sorted(outbox.figure_sums(hour, hour + 10_800), key=lambda figures: figures.event_name)
+    assert (lead.delivered, bought.delivered, bought.worth) == (1, 2, {"EUR": 14.5})
+    assert sorted(outbox.delivered_by_hour(hour, hour + 3_600)) == [("1", "Lead", hour, 1), ("1", "Purchase", hour, 1)]

@@ -1,8 +1,11 @@
 """What only a store in a server has: the caller's own transaction, other processes' hints, parts that are dropped,
 what may be told about the server, and what may not."""
 
+import subprocess
+import sys
 import threading
 import traceback
+import uuid
 
 import psycopg
 import pytest
@@ -10,6 +13,8 @@ import pytest
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt
 from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox.postgres.database import Database
+from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Dead, Delivered
 from conversion_relay.settings import Settings
@@ -58,6 +63,13 @@ class TestTheCallersOwnTransaction:
         shop.rollback()
         assert outbox.waiting(NOW) == {} and outbox.counts() == {}
         assert shop.execute("SELECT count(*) FROM shop_order").fetchone() == (0,)
+
+    def test_in_django_what_is_rolled_back_has_no_purchase_and_what_is_stored_has_one(self, outbox, url, shop):
+        module = "tests.outbox.postgres.django_shop"
+        subprocess.run([sys.executable, "-m", module, url, str(cheap().folder)], check=True, timeout=60)
+        assert outbox.waiting(NOW) == {"1": 0.0}
+        assert [event.event_id for event in claim(outbox).events] == ["purchase_7"]
+        assert shop.execute("SELECT id FROM shop_order").fetchall() == [("7",)]
 
     def test_a_transaction_that_stays_open_keeps_nobody_waiting(self, outbox, shop):
         self.order(outbox, shop, "7")
@@ -180,3 +192,13 @@ def test_a_closed_outbox_refuses_every_verb(url):
     for verb in (outbox.counts, outbox.probe, outbox.note_pixel("1", [("Lead", "a")], NOW).result):
         with pytest.raises(OutboxUnavailable):
             verb()
+
+
+def test_a_question_about_a_commit_that_is_asked_again_is_not_taken_for_the_commit(outbox, url):
+    """The question's own connection may be lost too: it then finds what it has written itself."""
+    database, never = Database(read_dsn(url)), uuid.uuid4()
+    assert [database.was_committed(never) for _ in range(3)] == [False] * 3
+    outbox.probe()
+    ((done,),) = database.read("SELECT id FROM relay.mark WHERE NOT asked ORDER BY at DESC LIMIT 1")
+    assert [database.was_committed(done) for _ in range(3)] == [True] * 3
+    database.close()
