@@ -12,9 +12,10 @@ SEEDS ?= 1000
 SIMULATE_OPTIONS ?=
 MUTANTS_OPTIONS ?=
 HUNT_OPTIONS ?=
+RELEASE_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants format clean
+.PHONY: help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants release format clean
 
 help: ## what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ lint: setup-dev ## style, types, walls between the layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples/fastapi_shop/shop.py
+	$(BIN)/mypy examples/litestar_shop/shop.py
+	$(BIN)/mypy examples/flask_shop/shop.py
 	$(BIN)/lint-imports
 
 setup: .venv/.ready ## install into .venv what the product needs
@@ -80,6 +84,9 @@ hunt: setup-dev ## plants one mistake after the other; worlds must find each; go
 mutants: setup-dev ## plants one mistake after the other; the tests must notice each
 	@sh tests/system_packages.sh
 	$(BIN)/python -m tests.mutants $(MUTANTS_OPTIONS)
+
+release: setup-dev ## builds the package, tries it in empty environments, lists what is in it (RELEASE_OPTIONS=--tag tags)
+	$(BIN)/python -m tests.release $(RELEASE_OPTIONS)
 
 format: setup-dev ## put the style right
 	$(BIN)/ruff check --fix .

@@ -5,7 +5,7 @@ Field names are Meta's, from the pages "Server Event Parameters", "Customer Info
 In `user_data` the readable names (`email`, `phone`, ...) work beside Meta's two-letter ones.
 """
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -138,6 +138,16 @@ class CustomData(msgspec.Struct, kw_only=True, omit_defaults=True):
         return {**wire, **own}
 
 
+if TYPE_CHECKING:
+
+    class _CustomDataMember:
+        """For type checkers alone: a program may give a `CustomData`. A union of both would keep msgspec from decoding;
+        the door (`intake.members.checked`) makes one a dictionary before anybody reads it."""
+
+        def __get__(self, event: object, owner: object = None) -> dict[str, Any] | None: ...
+        def __set__(self, event: object, value: dict[str, Any] | CustomData | None) -> None: ...
+
+
 class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A server event as a caller writes it. `intake` fills in what is missing and can be known.
 
@@ -154,8 +164,11 @@ class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     action_source: ActionSource = "website"
     event_source_url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
     referrer_url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
-    custom_data: dict[str, Any] | None = None
-    """Standard and custom properties; in Python, `CustomData(...).to_wire()` writes them for you."""
+    if TYPE_CHECKING:
+        custom_data: _CustomDataMember = _CustomDataMember()
+    else:
+        custom_data: dict[str, Any] | None = None
+    """Standard and custom properties: a dictionary in Meta's form, or a `CustomData`."""
     opt_out: bool | None = None
     data_processing_options: list[str] | None = None
     data_processing_options_country: int | None = None

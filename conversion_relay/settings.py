@@ -35,12 +35,13 @@ from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.consent import POLICY_HEADER, GpcPolicy, SilencePolicy, told
 from conversion_relay.intake.origins import normal_origin
 from conversion_relay.payments.configured import Choices, api_keys_of, choices_of, secrets_of
-from conversion_relay.settings_file import read_file, refuse_misspelt, source_tables, token_files
+from conversion_relay.settings_file import OutboxUrl, read_file, refuse_misspelt, secrets_in, source_tables, token_files
 from conversion_relay.telemetry import Secret
 
 REQUIRED = ("META_PIXEL_ID", "META_ACCESS_TOKEN")
 TOKEN_FILE = "META_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable
 LogFormat = Literal["auto", "json", "text"]
+BotPolicy = Literal["mark", "drop", "keep"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -54,6 +55,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     test_event_code: str | None = None
     allowed_origins: frozenset[str] = frozenset()
     api_keys: tuple[Secret, ...] = ()
+    bots: BotPolicy = "mark"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +120,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             graph_version=_matching(
                 "META_GRAPH_VERSION", env.get("META_GRAPH_VERSION", "v27.0"), r"v\d{1,3}\.\d", "v27.0"
             ),
-            outbox=env.get("RELAY_OUTBOX") or "sqlite:///conversion-relay.db",
+            outbox=OutboxUrl(env.get("RELAY_OUTBOX") or "sqlite:///conversion-relay.db"),
             default_country=_country(env.get("RELAY_DEFAULT_COUNTRY")),
             trusted_proxies=_networks(env.get("RELAY_TRUSTED_PROXIES", "")),
             viewer_header=_matching(
@@ -193,7 +195,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         found += [Secret(s.reveal().removeprefix("test:").rpartition(" ")[2]) for group in of_providers for s in group]
         for dataset in self.datasets:
             found += [dataset.access_token, dataset.app_secret, *dataset.api_keys]
-        found += self.notify
+        found += [*self.notify, *map(Secret, secrets_in(self.outbox))]
         return list(dict.fromkeys(secret.reveal() for secret in found if secret))
 
 
@@ -208,16 +210,14 @@ def _token_in(file: str) -> str:
 def _dataset(table: Mapping[str, str]) -> Dataset:
     return Dataset(
         pixel_id=_matching(
-            "META_PIXEL_ID",
-            table.get("META_PIXEL_ID") or "0",
-            r"\d{1,20}",
-            "digits only, e.g. 1232612085335834",
+            "META_PIXEL_ID", table.get("META_PIXEL_ID") or "0", r"\d{1,20}", "digits only, e.g. 1232612085335834"
         ),
         access_token=_token(_token_in(file) if (file := table.get(TOKEN_FILE)) else table.get("META_ACCESS_TOKEN", "")),
         app_secret=Secret(table.get("META_APP_SECRET", "").strip()),
         test_event_code=table.get("META_TEST_EVENT_CODE") or None,
         allowed_origins=frozenset(map(normal_origin, _listed(table.get("RELAY_ALLOWED_ORIGINS", "")))),
         api_keys=tuple(map(Secret, _listed(table.get("RELAY_API_KEYS", "")))),
+        bots=_one_of("RELAY_BOTS", table.get("RELAY_BOTS", "mark"), get_args(BotPolicy)),
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.payments import configured
@@ -29,6 +30,7 @@ OF_A_DATASET = frozenset(
         "META_TEST_EVENT_CODE",
         "RELAY_ALLOWED_ORIGINS",
         "RELAY_API_KEYS",
+        "RELAY_BOTS",
     }
 )
 OF_ALL = configured.names() | frozenset(
@@ -64,6 +66,30 @@ _SWITCHES = ("RELAY_BALLAST", "RELAY_SET_COOKIES", "RELAY_VARIANTS")
 _ONE_TABLE_EACH = "write [[dataset]], in two brackets, above each dataset's settings"
 NEAR = 0.8
 """Of difflib's ratio: one or two letters of a name wrong, missing or swapped."""
+
+
+class OutboxUrl(str):
+    """RELAY_OUTBOX, whose password a repr does not show.
+
+    >>> OutboxUrl("postgresql://relay:secret@db.example/relay")
+    'postgresql://...'
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"'{self.partition(':')[0]}://...'" if "@" in self or "password" in self else super().__repr__()
+
+
+def secrets_in(url: str) -> list[str]:
+    """Of a RELAY_OUTBOX, for the log filter: the password, and the whole."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return [url]
+    asked = dict(parse_qsl(parts.query)).get("password", "")
+    found = [text for text in (parts.password, unquote(parts.password or ""), asked) if text]
+    return [*found, url] if found else []
 
 
 def read_file(name: str, environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[dict[str, str], ...]]:

@@ -28,11 +28,12 @@ Stamp = tuple[int, int, int]
 class SettingsWatch:
     """Call it every second: hands new settings to `use` when a file changed or SIGHUP came."""
 
-    def __init__(self, use: Callable[[Settings], None]) -> None:
-        self._use = use
+    def __init__(self, use: Callable[[Settings], None], *, is_guest: bool = False) -> None:
+        """`is_guest`: in somebody else's program, whose signal handlers and logging are not ours to set."""
+        self._use, self._is_guest = use, is_guest
         self._told = threading.Event()
         self._look()
-        if threading.current_thread() is threading.main_thread():
+        if not is_guest and threading.current_thread() is threading.main_thread():
             # Without a handler SIGHUP would end the process. Only the main thread may set one.
             signal.signal(signal.SIGHUP, lambda *_: self._told.set())
 
@@ -46,7 +47,8 @@ class SettingsWatch:
         except SettingsError as error:
             logger.error("The new settings are not usable; the old ones stay", extra={"reason": str(error)})
             return
-        configure_logging(settings.log_format, settings.secrets())
+        if not self._is_guest:
+            configure_logging(settings.log_format, settings.secrets())
         self._use(settings)
         logger.info("Settings read again")
 

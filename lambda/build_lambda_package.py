@@ -19,11 +19,12 @@ HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent / "conversion_relay"
 DIST = HERE / "dist"
 FUNCTIONS = ("registration-handler", "contact-handler", "payment-webhook", "view-content-handler", "deliver-handler")
-NOT_ON_LAMBDA = ("emulator", "dashboard", "collector", "cli", "frameworks", "pages", "__pycache__")
-NOT_NEEDED = ("sqlite", "advice.py", "examine.py", "worker.py",
+NOT_ON_LAMBDA = ("emulator", "dashboard", "collector", "cli", "frameworks", "facebook_business", "pages", "__pycache__")
+NOT_NEEDED = ("sqlite", "postgres", "advice.py", "examine.py", "worker.py",
               "app.py", "checkout.py", "registrations.py", "settings_watch.py", "generate.py",
               "versions.py", "alone.py", "attention.py", "installation.py", "sign_of_life.py", "remedies.py",
-              "quality.py", "export.py", "notify.py")  # fmt: skip
+              "quality.py", "export.py", "notify.py", "audit.py", "dataset_quality.py",
+              "background.py", "in_test.py")  # fmt: skip
 PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 MACHINES = {"arm64": "arm64", "aarch64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 ELF_MACHINE = {"arm64": 183, "x86_64": 62}

@@ -1,7 +1,8 @@
 #!/bin/sh
 # What the tests need of the system: Chromium for the pages; Node.js for Meta's Node SDK; curl; strace, faketime, ext4
-# and mount for the faults of disks and clocks; nginx and Caddy for the page on proxies. Installed from the system's packages where this may be done; else said
-# aloud.
+# and mount for the faults of disks and clocks; PostgreSQL and PgBouncer for the outbox of several machines; nginx and
+# Caddy for the page on proxies; promtool for the alerts. Installed from the system's packages where this may be done;
+# else said aloud.
 set -eu
 missing=""
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
@@ -15,6 +16,9 @@ command -v prlimit >/dev/null 2>&1 || missing="$missing util-linux"
 command -v mount >/dev/null 2>&1 || missing="$missing mount"
 command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v caddy >/dev/null 2>&1 || missing="$missing caddy"
+command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null 2>&1 || missing="$missing postgresql"
+command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing$missing for the tests ..."

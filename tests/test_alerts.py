@@ -1,8 +1,12 @@
 """docs/alerts.yml: every rule is about a metric that /metrics shows, says how bad it is and what to do."""
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.cli.test_verbs import lead
@@ -14,12 +18,35 @@ RULES = [
     for rule in group["rules"]
 ]
 
+CASES = Path(__file__).parent / "alerts.yml"
+"""Series of numbers, and at which minute which alert is there: read by `promtool test rules`."""
+
 
 def test_every_rule_says_how_bad_it_is_and_what_to_do():
     assert len({rule["alert"] for rule in RULES}) == len(RULES) >= 10
     for rule in RULES:
         assert rule["labels"]["severity"] in ("page", "ticket")
         assert rule["annotations"]["summary"] and rule["annotations"]["action"]
+
+
+@pytest.fixture(scope="module")
+def promtool() -> str:
+    path = shutil.which("promtool")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs promtool; tests/system_packages.sh installs it")
+        pytest.skip("no promtool on this machine (apt-get install prometheus)")
+    return path
+
+
+def test_prometheus_itself_reads_the_rules_and_each_fires_when_it_should(promtool):
+    done = subprocess.run([promtool, "test", "rules", str(CASES)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = [case for test in yaml.safe_load(CASES.read_text())["tests"] for case in test["alert_rule_test"]]
+    for rule in RULES:
+        cases = [case for case in told if case["alertname"] == rule["alert"]]
+        assert any(case["exp_alerts"] for case in cases), f"{rule['alert']} never fires"
+        assert any(not case["exp_alerts"] for case in cases), f"{rule['alert']} is never silent"
 
 
 def test_every_metric_of_a_rule_is_shown(tmp_path):

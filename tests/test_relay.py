@@ -118,7 +118,9 @@ def test_an_error_never_shows_the_person(relay):
 
 def test_a_visitor_who_declined_is_withheld_and_it_is_no_error(relay):
     denied = Event(event_name="Lead", user_data=PERSON, consent="denied")
-    assert relay.track(denied) == Tracked(None, "withheld")
+    tracked = relay.track(denied)
+    assert (tracked.event_id, tracked.status, tracked.is_durable) == (None, "withheld", False)
+    assert tracked.why == "consent: the visitor declined; the event was not kept"
     assert events_of(relay) == []
 
 

@@ -6,8 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from conversion_relay import Event, Relay, Tracked
-from conversion_relay import relay as relay_module
 from conversion_relay.outbox import open_outbox
+from conversion_relay.relay import keeping
 from tests.hostile_server import read_request, serving
 from tests.test_relay import LEAD, PERSON, environ, events_of
 
@@ -24,7 +24,7 @@ def test_eight_threads_that_ask_at_once_share_one_outbox(environ, monkeypatch):
         everybody.wait(0.2)  # as long as it takes for all others to see that none is there yet
         return open_outbox(url, **how)
 
-    monkeypatch.setattr(relay_module, "open_outbox", open_slowly)
+    monkeypatch.setattr(keeping, "open_outbox", open_slowly)
     relay = Relay.from_env(environ)
 
     def track(n: int) -> Tracked:
@@ -49,7 +49,7 @@ def test_a_child_is_not_held_up_by_a_thread_that_stayed_with_its_parent(environ,
             may_go_on.wait()
         return open_outbox(url, **how)
 
-    monkeypatch.setattr(relay_module, "open_outbox", open_slowly)
+    monkeypatch.setattr(keeping, "open_outbox", open_slowly)
     opener = threading.Thread(target=relay.track, args=(LEAD,))
     opener.start()
     is_opening.wait()

@@ -18,7 +18,7 @@ from conversion_relay import __version__
 from conversion_relay.errors import RelayError, SettingsError
 
 EXIT_SETTINGS = 78
-_SERVER_EXTRA = frozenset({"litestar", "uvicorn", "jinja2", "prometheus_client", "multipart"})
+_SERVER_EXTRA = frozenset({"litestar", "uvicorn", "jinja2", "prometheus_client", "multipart", "crawlerdetect"})
 
 # verb -> the module that holds it
 _HOME = {
@@ -39,9 +39,11 @@ _HOME = {
     "test": "quality",
     "backup": "backup",
     "restore": "backup",
+    "migrate": "migrate",
     "dead": "dead",
     "erase": "dead",
     "webhook": "webhook",
+    "expect": "expect",
 }
 
 

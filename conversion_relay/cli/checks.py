@@ -20,6 +20,8 @@ from conversion_relay.meta.graph import Misconfigured, Outcome, Refused, Throttl
 from conversion_relay.meta.remedies import remedy
 from conversion_relay.meta.versions import GRAPH_API, MARKETING_API, version_finding
 from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox.protocol import Served
+from conversion_relay.outbox.story import ServerFact
 from conversion_relay.settings import Dataset, Settings
 
 DEADLINE = 8.0
@@ -115,12 +117,19 @@ def _store(settings: Settings) -> Iterator[Check]:
     try:
         with contextlib.closing(open_outbox(settings.outbox, "read")) as outbox:
             found = known(outbox, settings, time.time())
+            if isinstance(outbox, Served):
+                yield from map(_of_server, outbox.server())
     except RelayError as error:
-        is_new = "no outbox at" in str(error)
+        is_new = "no outbox" in str(error)
         fix = "start `serve`: it makes one" if is_new else None
         yield Check(name="outbox", state="warning" if is_new else "error", what=str(error), fix=fix)
         return
     yield from _outbox(found)
+
+
+def _of_server(fact: ServerFact) -> Check:
+    state: Literal["error", "warning", "ok"] = "error" if fact.is_error else "warning" if fact.fix else "ok"
+    return Check(name=fact.name, state=state, what=fact.what, fix=fact.fix)
 
 
 def _disk(settings: Settings) -> Iterator[Check]:

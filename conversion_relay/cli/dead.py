@@ -23,6 +23,7 @@ from conversion_relay.outbox import (
     open_outbox,
     unsupported,
 )
+from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.outbox.export import dead_csv
 from conversion_relay.outbox.protocol import SetsAside
 from conversion_relay.settings import Settings
@@ -121,6 +122,9 @@ def replay(event_ids: tuple[str, ...], reason: str, name: str, dataset: str, as_
                 n = _replay_chosen(outbox, event_ids, reason, name, dataset)
             else:
                 n = outbox.replay(time.time(), event_ids or None)
+        what = " ".join(filter(None, (dataset, name, reason))) or (f"{len(event_ids)} ids" if event_ids else "all")
+        if n:
+            _note("replay", n, what)
     print_json({"replayed": n}) if as_json else click.echo(f"{n} pending again")
     raise SystemExit(0 if n else 1)
 
@@ -180,6 +184,7 @@ def erase(
             raise unsupported(outbox, "erase")
         n = outbox.erase(digests, time.time())
         aside = outbox.set_aside() if isinstance(outbox, SetsAside) else []
+    _note("erase", n, "what holds a person's hashes")
     if as_json:
         print_json({"erased": n, "set_aside": aside})
     else:
@@ -187,6 +192,12 @@ def erase(
     if aside:
         click.echo(f"not searched, and may hold this person: {', '.join(aside)}; delete these files", err=True)
     raise SystemExit(0 if n and not aside else 1)
+
+
+def _note(action: str, n: int, what: str = "") -> None:
+    """Into the list of changes by hand, which the dashboard shows."""
+    url = Settings.from_env(required=()).outbox
+    Audit(url).note(Change(time.time(), "command line", action, n, what[:200]))
 
 
 def _may_hold_any() -> bool:

@@ -36,10 +36,15 @@ PIXEL_ID = "1232612085335834"
     type=click.Path(file_okay=False, path_type=Path),
     help="keep registrations, mails and outbox here",
 )
-def demo(host: str, port: int, data: Path | None) -> None:
+@click.option(
+    "--postgres", metavar="URL", help="outbox in this database (postgresql://...), in a schema of its own: relay_demo"
+)
+def demo(host: str, port: int, data: Path | None, postgres: str | None) -> None:
     """Everything at once, on this machine."""
     from conversion_relay.collector.server import run
 
+    if postgres:
+        os.environ["RELAY_OUTBOX"] = f"{postgres}{'&' if '?' in postgres else '?'}schema=relay_demo"
     for taken in (port, port + 1):
         _refuse_taken(host, taken)
     with contextlib.ExitStack() as stack:

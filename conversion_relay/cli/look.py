@@ -10,6 +10,7 @@ import msgspec
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
 from conversion_relay.delivery.attention import is_delivered, needs
 from conversion_relay.delivery.installation import known
+from conversion_relay.delivery.sign_of_life import alive
 from conversion_relay.meta.remedies import Remedy, remedy
 from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import (
@@ -64,7 +65,7 @@ def status(as_json: bool) -> None:
     if finding and not as_json:
         click.echo(f"{finding.path}: {finding.message}; {finding.fix}", err=True)
     if as_json:
-        facts_of_all = {"needs": to_do, "delivered_by": is_delivered(found)}
+        facts_of_all = {"needs": to_do, "delivered_by": is_delivered(found), "workers": found.signs or ()}
         print_json({"datasets": facts, "findings": [finding] if finding else [], **facts_of_all})
     elif not facts:
         click.echo("no event yet")
@@ -75,6 +76,8 @@ def status(as_json: bool) -> None:
         rows += [[line, *(ago(fact[name]) for fact in facts)] for line, name in ages.items()]
         rows += _deduplication([fact["deduplication"] for fact in facts])
         print_table(["dataset", *(fact["dataset"] for fact in facts)], rows)
+    if len(there := alive(found.signs or (), now)) > 1 and not as_json:
+        click.echo("delivering: " + ", ".join(f"{sign.worker} ({max(0.0, now - sign.at):.0f} s ago)" for sign in there))
     for need in () if as_json else to_do:
         click.echo(f"{'! ' if need.urgent else '* '}{need.what}\n  -> {need.fix}")
     raise SystemExit(1 if to_do else 0)

@@ -15,17 +15,31 @@ def print_json(value: object) -> None:
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Aligned columns; numbers to the right. Control characters never reach the terminal."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    texts = [[printable(cell) for cell in row] for row in rows]
+    is_number = [bool(rows) and any(isinstance(row[n], int) for row in rows) for n in range(len(headings))]
+    if not (sys.stdout.isatty() and _print_folded(headings, texts, is_number)):
+        widths = [max(map(len, column)) for column in zip(headings, *texts, strict=True)]
+        for line in (headings, *texts):
+            cells = zip(line, widths, is_number, strict=True)
+            aligned = [text.rjust(width) if number else text.ljust(width) for text, width, number in cells]
+            click.echo("  ".join(aligned).rstrip())
 
-    table = Table(box=None, pad_edge=False, header_style="bold" if sys.stdout.isatty() else "")
-    for heading, *column in zip(headings, *rows, strict=True) if rows else [(h,) for h in headings]:
-        numeric = any(isinstance(cell, int) for cell in column)
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*[Text(printable(cell)) for cell in row])
-    Console(width=None if sys.stdout.isatty() else 1_000).print(table)
+
+def _print_folded(headings: Sequence[str], texts: Sequence[Sequence[str]], is_number: Sequence[bool]) -> bool:
+    """In a terminal long cells are folded, where rich is installed (the extra `cli`); whether it is."""
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ModuleNotFoundError:
+        return False
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, number in zip(headings, is_number, strict=True):
+        table.add_column(heading, justify="right" if number else "left", overflow="fold")
+    for row in texts:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+    return True
 
 
 def ago(seconds: float | None) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from conversion_relay.cli.printing import print_json, print_table, printable
+from conversion_relay.delivery.dataset_quality import ask
 from conversion_relay.errors import SettingsError
 from conversion_relay.event import Event, Rejection, UserData
+from conversion_relay.http_client import HttpClient
 from conversion_relay.meta.graph import Accepted
 from conversion_relay.meta.quality import NAMES
 from conversion_relay.meta.quality import quality as judged
@@ -39,8 +41,9 @@ def quality(days: int, as_json: bool) -> None:
         name = hour.dataset, hour.event_name
         sampled[name] += hour.sampled
         keys.setdefault(name, Counter()).update(hour.keys)
+    metas = _metas(settings)
     facts = [
-        {"dataset": dataset, "event_name": name, **_facts(found)}
+        {"dataset": dataset, "event_name": name, **_facts(found), "metas": (metas.get(dataset) or {}).get(name)}
         for (dataset, name), n in sorted(sampled.items())
         if (found := judged(n, keys[dataset, name])) is not None
     ]
@@ -54,13 +57,20 @@ def quality(days: int, as_json: bool) -> None:
                 fact["event_name"],
                 fact["sampled"],
                 f"{fact['estimate']:.1f}",
+                "-" if fact["metas"] is None else f"{fact['metas']:.1f}",
                 *(_share(fact, key) for key in SHOWN),
                 fact["advice"],
             ]
             for fact in facts
         ]
-        print_table(["event", "sampled", "estimate", *(NAMES.get(key, key) for key in SHOWN), "advice"], rows)
-        click.echo("The estimate is ours (0 to 10); Meta's own score stands in Events Manager.")
+        print_table(["event", "sampled", "estimate", "Meta's", *(NAMES.get(key, key) for key in SHOWN), "advice"], rows)
+        click.echo("The estimate is ours (0 to 10); Meta's own is of web events, where the token may read it.")
+
+
+def _metas(settings: Settings) -> dict[str, dict[str, float] | None]:
+    """Meta's own score by dataset and event name."""
+    with contextlib.closing(HttpClient()) as client:
+        return {one.pixel_id: ask(client, settings, one) for one in settings.datasets if one.access_token}
 
 
 def _facts(found: Any) -> dict[str, Any]:

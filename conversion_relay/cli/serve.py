@@ -25,6 +25,7 @@ from conversion_relay.errors import SettingsError
 from conversion_relay.event import PAID_EVENT_NAMES
 from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import Leases, Operator, Outbox, open_outbox, unsupported
+from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
 from conversion_relay.settings_watch import SettingsWatch
@@ -78,7 +79,9 @@ def deliver(once: bool, as_json: bool) -> None:
     delivery = Delivery(outbox, transport, settings, sentences=sentences)
     signs = SignsOfLife(outbox, delivery.paces, time.time)
     worker = Worker(
-        delivery, outbox, every_second=each(SettingsWatch(delivery.use), signs, Notifier(outbox, settings, time.time))
+        delivery,
+        outbox,
+        every_second=each(SettingsWatch(noted(delivery.use)), signs, Notifier(outbox, settings, time.time)),
     )
     try:
         if once:
@@ -131,7 +134,7 @@ class Service:
         if isinstance(outbox, Leases):
             delivery = Delivery(outbox, self._transport, settings, counters=self.counters, sentences=self.sentences)
             self._signs, paces = SignsOfLife(outbox, delivery.paces, time.time), delivery.paces
-            every_second = each(SettingsWatch(delivery.use), self._signs, Notifier(outbox, settings, time.time))
+            every_second = each(SettingsWatch(noted(delivery.use)), self._signs, Notifier(outbox, settings, time.time))
             self._worker = Worker(delivery, outbox, every_second=every_second) if deliver else None
         self.collector = create_app(self.relay, counters=self.counters, paces=paces)
         self.whole = self.collector.whole
@@ -174,6 +177,16 @@ class Service:
             self._signs.stop()
         self.relay.close()
         self._transport.close()
+
+
+def noted(use: Callable[[Settings], None]) -> Callable[[Settings], None]:
+    """New settings are in the list of changes by hand, too."""
+
+    def used(settings: Settings) -> None:
+        use(settings)
+        Audit(settings.outbox).note(Change(time.time(), "settings", "settings"))
+
+    return used
 
 
 def each(*jobs: Callable[[], None]) -> Callable[[], None]:

@@ -21,8 +21,7 @@ from conversion_relay.collector.view_content import ViewContentEndpoint
 from conversion_relay.collector.visitors import VisitorsEndpoint
 from conversion_relay.collector.webhooks import PREFIX, WebhooksEndpoint
 from conversion_relay.collector.whole import Whole
-from conversion_relay.dashboard import dashboard_routes, guard_of, refusal_of
-from conversion_relay.dashboard.access import Access
+from conversion_relay.dashboard import access_of, dashboard_routes, guard_of, refusal_of
 from conversion_relay.dashboard.figures import Memory
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.pace import PaceNow
@@ -115,7 +114,7 @@ async def _show_script(scope: dict[str, Any], script: Script, send: Send) -> Non
 
 def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNow]]) -> Litestar:
     settings = relay.settings
-    access = Access(settings.admin_password.reveal(), settings.trusted_proxies, network_of)
+    access = access_of(settings, network_of)
 
     @get("/readyz")
     async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
@@ -124,7 +123,7 @@ def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNo
             await asyncio.to_thread(relay.outbox.probe)
         except OutboxUnavailable as error:
             answer = {"status": "cannot record"}
-            if refusal_of(access, request) is None:
+            if await refusal_of(access, request) is None:
                 answer["reason"] = str(error)
             return Response(answer, status_code=503)
         return Response({"status": "ready"})
@@ -136,7 +135,7 @@ def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNo
         return await asyncio.to_thread(_metrics, relay, counters, paces(), memory)
 
     return Litestar(
-        route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access)],
+        route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access, counters)],
         after_exception=[_note_failure],
         openapi_config=None,
         logging_config=None,
@@ -153,7 +152,7 @@ def _metrics(relay: Relay, counters: Counters, paces: dict[str, PaceNow], memory
     outbox, now = relay.outbox, time.time()
     more = list(operating(known(outbox, relay.settings, now), paces, relay.settings))
     if isinstance(outbox, Overview):
-        more += last_day(memory.week(outbox, now), outbox.dead_groups(now), now)
+        more += last_day(memory.today(outbox, now), outbox.dead_groups(now), now)
     counts = outbox.counts() if isinstance(outbox, DeadLetters) else {}
     sides = outbox.deduplication() if isinstance(outbox, Meter) else {}
     return render(counters, counts, paces, sides, now, more)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from conversion_relay.collector import bots
 from conversion_relay.collector.browser_ids import browser_ids
 from conversion_relay.collector.door import Admitted, in_dataset
 from conversion_relay.collector.gather import Gather
@@ -182,6 +183,8 @@ class EventsEndpoint:
             answer = self._relay.accept(event, facts, sender=admitted.sender, dataset=admitted.dataset)
             if not isinstance(answer, Rejection) and not self._is_within_bound(event, admitted):
                 answer = _TOO_MANY_PAID
+            elif not isinstance(answer, Rejection):
+                answer = bots.refusal(admitted, self._counters) or answer
         if isinstance(answer, Rejection):
             work.refused.append(RefusedRow(index, answer.reason, answer.field, answer.message))
             self._counters.add("relay_events_rejected_total", reason=answer.reason)

@@ -60,7 +60,7 @@ def last_day(figures: list[Figures], letters: list[DeadGroup], now: float) -> It
     delays: dict[str, dict[int, int]] = {}
     for hour in figures:
         steps = delays.setdefault(hour.event_name if hour.event_name in STANDARD_EVENT_NAMES else "other", {})
-        for most, n in hour.delays.items() if now - hour.hour < 86_400 else ():
+        for most, n in hour.delays.items():
             steps[most] = steps.get(most, 0) + n
     for name, steps in sorted(delays.items()):
         delivered.add_metric([name], sum(steps.values()))

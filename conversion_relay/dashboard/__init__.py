@@ -18,19 +18,25 @@ from typing import Any
 import jinja2
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, NotFoundException
-from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from conversion_relay.dashboard.access import Access, Refusal
+from conversion_relay.dashboard.access import Access
 from conversion_relay.dashboard.changes import MOST_BYTES, Refused, change, token_of, told
 from conversion_relay.dashboard.look import Look
+from conversion_relay.dashboard.session import COOKIE, session_key
+from conversion_relay.dashboard.sign_in import guard_of, refusal_of, sign_in_routes
 from conversion_relay.dashboard.words import sentence
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.outbox import STATES, DeadLetters, Operator, Overview, Search, unsupported
+from conversion_relay.outbox.audit import Audit
 from conversion_relay.outbox.export import dead_csv
 from conversion_relay.relay import Relay
+from conversion_relay.settings import Settings
+from conversion_relay.telemetry import Counters
+
+__all__ = ["access_of", "asked_for", "dashboard_routes", "guard_of", "refusal_of"]
 
 HERE = Path(__file__).parent
 POLICY = (
@@ -49,29 +55,13 @@ _HEADERS = {
 }
 
 
-def guard_of(access: Access) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]:
-    """A Litestar guard for routes that are about the relay itself."""
-
-    def only_operators(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        if refused := refusal_of(access, connection):
-            raise HTTPException(refused.message, status_code=refused.status, headers=refused.headers)
-
-    return only_operators
-
-
-def refusal_of(access: Access, connection: ASGIConnection[Any, Any, Any, Any]) -> Refusal | None:
-    scope = connection.scope
-    client = scope.get("client")
-    peer = client[0] if client else None
-    return access.refusal(scope["headers"], peer, scope.get("http_version", "1.1"))
-
-
 PAGES = (
     ("/dashboard", "Overview"),
     ("/dashboard/keys", "Match keys"),
     ("/dashboard/events", "Events"),
     ("/dashboard/dead", "Dead letters"),
     ("/dashboard/datasets", "Datasets"),
+    ("/dashboard/changes", "Changes"),
 )
 _templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -80,18 +70,24 @@ _templates.filters["sentence"] = sentence
 
 
 def dashboard_routes(
-    relay: Relay, paces: Callable[[], Mapping[str, PaceNow]], access: Access | None = None
+    relay: Relay,
+    paces: Callable[[], Mapping[str, PaceNow]],
+    access: Access | None = None,
+    counters: Counters | None = None,
 ) -> list[Any]:
-    """Litestar handlers. `paces`: how fast each dataset is sent now, by dataset id. `access`: who may look."""
+    """Litestar handlers. `paces`: how fast each dataset is sent now, by dataset id. `access`: who may look. `counters`:
+    of this process, for what no outbox keeps."""
     settings = relay.settings
-    only_operators = guard_of(access or Access(settings.admin_password.reveal(), settings.trusted_proxies))
-    look = Look(relay, paces)
+    access = access or access_of(settings)
+    only_operators, audit = guard_of(access), Audit(settings.outbox)
+    look = Look(relay, paces, counters or Counters())
 
     async def shown(
         request: Request[Any, Any, Any], name: str, read: Callable[[float], Any], **more: Any
     ) -> Response[str]:
         def rendered() -> str:
             context = {"here": request.url.path, "pages": PAGES, "token": token_of(settings), "live": True}
+            context["can_sign_out"] = COOKIE in request.cookies
             context |= {"done": told(request.query_params.get("done", "")), **read(time.time()), **more}
             return _templates.get_template(name).render(context)
 
@@ -108,7 +104,8 @@ def dashboard_routes(
 
     @get("/dashboard/keys", guards=[only_operators])
     async def keys(request: Request[Any, Any, Any]) -> Response[str]:
-        return await shown(request, "keys.html", look.keys, title="Match keys")
+        dataset = request.query_params.get("dataset", "")
+        return await shown(request, "keys.html", lambda now: look.keys(now, dataset), title="Match keys")
 
     @get("/dashboard/events", guards=[only_operators])
     async def events(request: Request[Any, Any, Any]) -> Response[str]:
@@ -128,6 +125,10 @@ def dashboard_routes(
     @get("/dashboard/datasets", guards=[only_operators])
     async def datasets(request: Request[Any, Any, Any]) -> Response[str]:
         return await shown(request, "datasets.html", look.datasets, title="Datasets")
+
+    @get("/dashboard/changes", guards=[only_operators])
+    async def changes(request: Request[Any, Any, Any]) -> Response[str]:
+        return await shown(request, "changes.html", lambda now: look.changes(now, audit), title="Changes by hand")
 
     @get("/dashboard/dead.csv", guards=[only_operators])
     async def export() -> Response[str]:
@@ -161,16 +162,26 @@ def dashboard_routes(
             raise NotFoundException("no event has this id")
         return _json(stories)
 
-    @get("/dashboard/static/{name:str}", guards=[only_operators], sync_to_thread=False)
+    @get("/dashboard/static/{name:str}", sync_to_thread=False)
     def static(name: FromPath[str]) -> Response[bytes]:
-        """By a list of names: nothing that is asked for is looked up on the disk."""
+        """By a list of names: nothing that is asked for is looked up on the disk. For everybody: who signs in needs
+        the style sheet, and all of it is public."""
         kind, content = STATIC.get(name, ("", b""))
         if not content:
             raise NotFoundException("no such file")
         return Response(content, media_type=kind, headers=_HEADERS)
 
-    handlers: list[HTTPRouteHandler] = [overview, keys, events, life, dead, datasets, export, change_events]
-    return [*handlers, data, event, static]
+    handlers: list[HTTPRouteHandler] = [overview, keys, events, life, dead, datasets, changes, export, change_events]
+    return [*handlers, data, event, static, *sign_in_routes(access, settings, _rendered, _HEADERS)]
+
+
+def access_of(settings: Settings, network_of: Callable[[str | None], str] = str) -> Access:
+    """Who may look at an installation. Raises SettingsError for a hash that cannot be checked."""
+    return Access(settings.admin_password.reveal(), settings.trusted_proxies, network_of, key=session_key(settings))
+
+
+def _rendered(name: str, **context: Any) -> str:
+    return _templates.get_template(name).render(context)
 
 
 def asked_for(query: Mapping[str, str], now: float) -> Search:

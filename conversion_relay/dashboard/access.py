@@ -3,10 +3,11 @@
 What could go wrong. A proxy on this machine makes every visitor look local. A page on the web can point its own host
 name at 127.0.0.1 (DNS rebinding) and read through its visitor's browser. A password can be guessed.
 
-The rule. With RELAY_ADMIN_PASSWORD: who knows it (HTTP Basic, any user name), from anywhere; without: this machine
-alone. "This machine" takes that the peer is a loopback address, that Host is a loopback name, that Origin is one too
-where it is sent, and that no header came which proxies add. HTTP/1.0 counts as such: browsers and curl do
-not speak it, and nginx does to its upstreams, by default without any such header.
+The rule. With RELAY_ADMIN_PASSWORD: who knows it, from anywhere: a browser signs in and gets a session (`session.py`),
+a script says it each time (HTTP Basic, any user name). Without: this machine alone. "This machine" takes that the peer
+is a loopback address, that Host is a loopback name, that Origin is one too where it is sent, and that no header came
+which proxies add. HTTP/1.0 counts as such: browsers and curl do not speak it, and nginx does to its upstreams, by
+default without any such header.
 
 Guesses. After FREE_GUESSES wrong ones a network waits 1, 2, 4 ... MOST_WAIT seconds after each further one; until then
 it is answered 429 and the password is not looked at. What is asked meanwhile does not prolong the wait, so that who
@@ -17,10 +18,10 @@ with which anyone could shut the operator out.
 
 import base64
 import binascii
-import hmac
 import ipaddress
 import math
 import re
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +29,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from conversion_relay.intake.request_facts import Network, client_address
+from conversion_relay.dashboard.password import Password
+from conversion_relay.dashboard.session import is_signed_in
+from conversion_relay.intake.request_facts import Network, client_address, is_trusted
 
 FREE_GUESSES = 3
 MOST_WAIT = 16.0
@@ -47,7 +50,9 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Access:
-    """The rule, with its memory of wrong guesses. `network_of`: the line that an address stands for."""
+    """The rule, with its memory of wrong guesses; safe to use from several threads.
+
+    `network_of`: the line that an address stands for. `key`: what sessions are signed with; empty: there are none."""
 
     def __init__(
         self,
@@ -55,44 +60,75 @@ class Access:
         trusted_proxies: Sequence[Network] = (),
         network_of: Callable[[str | None], str] = str,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        key: bytes = b"",
     ) -> None:
-        self._password, self._trusted_proxies = password, trusted_proxies
-        self._network_of, self._clock = network_of, clock
+        """Raises SettingsError for a hash that cannot be checked."""
+        self._password, self._trusted_proxies = Password(password), trusted_proxies
+        self._network_of, self._clock, self.key = network_of, clock, key
         self._guesses: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def has_password(self) -> bool:
+        return bool(self._password)
+
+    @property
+    def is_slow(self) -> bool:
+        """A guess takes tens of milliseconds: ask in a thread."""
+        return self._password.is_hash
 
     def refusal(
         self, headers: Iterable[tuple[bytes, bytes]], peer: str | None, http_version: str = "1.1"
     ) -> Refusal | None:
         """None: let in. `headers`: as ASGI gives them. `peer`: the socket's address."""
-        told: dict[str, str] = {}
-        for name, value in headers:
-            key = name.decode("latin-1").lower()
-            told[key] = f"{told[key]},{value.decode('latin-1')}" if key in told else value.decode("latin-1")
+        told = _by_name(headers)
         if self._password:
-            client = client_address(peer, told.get("x-forwarded-for", ""), self._trusted_proxies)
-            return self._judge_password(told.get("authorization", ""), self._network_of(client))
+            if self.key and is_signed_in(self.key, told.get("cookie", ""), time.time()):
+                return None
+            authorization = told.get("authorization", "")
+            return self._guess(_given(authorization), self._network(told, peer)) if authorization else _asked_for()
         if _is_local(told, peer, http_version):
             return None
         return Refusal(403, "set RELAY_ADMIN_PASSWORD to open this to other machines and through proxies")
 
-    def _judge_password(self, authorization: str, network: str) -> Refusal | None:
-        if not authorization:
+    def sign_in(self, password: str, headers: Iterable[tuple[bytes, bytes]], peer: str | None) -> Refusal | None:
+        """None: the password is right. Guesses here and by Basic are counted together."""
+        return self._guess(password.encode(), self._network(_by_name(headers), peer))
+
+    def is_secure(self, scheme: str, headers: Iterable[tuple[bytes, bytes]], peer: str | None) -> bool:
+        """The browser came by https, as far as we or a trusted proxy can tell."""
+        told = _by_name(headers).get("x-forwarded-proto", "").rpartition(",")[2].strip()
+        return scheme == "https" or (told == "https" and is_trusted(peer, self._trusted_proxies))
+
+    def _network(self, told: dict[str, str], peer: str | None) -> str:
+        return self._network_of(client_address(peer, told.get("x-forwarded-for", ""), self._trusted_proxies))
+
+    def _guess(self, given: bytes | None, network: str) -> Refusal | None:
+        with self._lock:
+            now = self._clock()
+            wrong, until = self._guesses.get(network, (0, 0.0))
+            if now > until + FORGOTTEN_AFTER:
+                wrong = 0
+            if now < until:
+                wait = {"Retry-After": str(math.ceil(until - now))}
+                return Refusal(429, "too many wrong passwords; wait a little", wait)
+            if given is not None and self._password.is_right(given):
+                return None
+            wait_for = min(MOST_WAIT, 2.0 ** (wrong - FREE_GUESSES)) if wrong >= FREE_GUESSES else 0.0
+            self._guesses[network] = (min(wrong + 1, 64), now + wait_for)
+            self._guesses.move_to_end(network)
+            if len(self._guesses) > MOST_REMEMBERED:
+                self._guesses.popitem(last=False)
             return _asked_for()
-        now = self._clock()
-        wrong, until = self._guesses.get(network, (0, 0.0))
-        if now > until + FORGOTTEN_AFTER:
-            wrong = 0
-        if now < until:
-            wait = {"Retry-After": str(math.ceil(until - now))}
-            return Refusal(429, "too many wrong passwords; wait a little", wait)
-        if _knows(self._password, authorization):
-            return None
-        wait_for = min(MOST_WAIT, 2.0 ** (wrong - FREE_GUESSES)) if wrong >= FREE_GUESSES else 0.0
-        self._guesses[network] = (min(wrong + 1, 64), now + wait_for)
-        self._guesses.move_to_end(network)
-        if len(self._guesses) > MOST_REMEMBERED:
-            self._guesses.popitem(last=False)
-        return _asked_for()
+
+
+def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    told: dict[str, str] = {}
+    for name, value in headers:
+        key = name.decode("latin-1").lower()
+        told[key] = f"{told[key]},{value.decode('latin-1')}" if key in told else value.decode("latin-1")
+    return told
 
 
 def _asked_for() -> Refusal:
@@ -100,13 +136,14 @@ def _asked_for() -> Refusal:
     return Refusal(401, message, {"WWW-Authenticate": 'Basic realm="Conversion Relay"'})
 
 
-def _knows(password: str, authorization: str) -> bool:
+def _given(authorization: str) -> bytes | None:
+    """The password of HTTP Basic."""
     scheme, _, credentials = authorization.partition(" ")
     try:
         given = base64.b64decode(credentials.encode("latin-1"), validate=True).partition(b":")[2]
     except (binascii.Error, ValueError):
-        return False
-    return scheme.lower() == "basic" and hmac.compare_digest(given, password.encode())
+        return None
+    return given if scheme.lower() == "basic" else None
 
 
 def _is_local(told: dict[str, str], peer: str | None, http_version: str) -> bool:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import msgspec
 
 from conversion_relay.outbox import Overview, Search
+from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import logger
 
@@ -32,10 +33,14 @@ def token_of(settings: Settings) -> str:
     return hmac.digest(secret.encode(), b"conversion-relay dashboard", "sha256").hex()
 
 
+def token_is_right(settings: Settings, token: str) -> bool:
+    return hmac.compare_digest(token.encode(), token_of(settings).encode())
+
+
 def change(outbox: Overview, settings: Settings, headers: Mapping[str, str], body: bytes, now: float) -> str:
     """Where to go on, a path under /dashboard. Raises Refused."""
     form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=2_000)
-    if not _is_ours(headers) or not hmac.compare_digest(_one(form, "token").encode(), token_of(settings).encode()):
+    if not is_ours(headers) or not token_is_right(settings, _one(form, "token")):
         raise Refused
     keys = [int(key) for key in form.get("key", []) if re.fullmatch(r"\d{1,15}", key)]
     if not keys and _one(form, "reason"):
@@ -51,6 +56,8 @@ def change(outbox: Overview, settings: Settings, headers: Mapping[str, str], bod
     logger.info(
         "An operator changed events from the dashboard", extra={"action": action, "asked": len(keys), "count": n}
     )
+    what = " ".join(filter(None, (_one(form, part) for part in ("dataset", "name", "reason")))) or f"{len(keys)} chosen"
+    Audit(settings.outbox).note(Change(now, "dashboard", action, n, what[:200]))
     back = _one(form, "back")
     path = back if re.match(r"/dashboard(/|\?|$)", back) else "/dashboard"
     return path + ("&" if "?" in path else "?") + urlencode({"done": f"{action}-{n}"})
@@ -69,7 +76,7 @@ def told(done: str) -> str | None:
     return _DONE[found[1]].format("1 event" if n == 1 else f"{n:,} events")
 
 
-def _is_ours(headers: Mapping[str, str]) -> bool:
+def is_ours(headers: Mapping[str, str]) -> bool:
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")

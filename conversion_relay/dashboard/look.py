@@ -6,30 +6,35 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
+
 from conversion_relay.dashboard import words
-from conversion_relay.dashboard.figures import Memory, Row, bars, rows, waiting
+from conversion_relay.dashboard.figures import Memory, Row, bars, waiting
+from conversion_relay.dashboard.notices import notices
 from conversion_relay.delivery.attention import Known, at_work_now, is_delivered, needs, together
 from conversion_relay.delivery.dataset_pace import PaceNow
+from conversion_relay.delivery.dataset_quality import Scores
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.sign_of_life import alive, at_work
 from conversion_relay.meta.quality import NAMES, quality
 from conversion_relay.meta.remedies import Remedy, remedy
 from conversion_relay.outbox import Counts, DeadGroup, DeadLetters, Meter, Operator, Overview, Search, SignOfLife, Story
+from conversion_relay.outbox.audit import Audit
 from conversion_relay.outbox.story import Details
 from conversion_relay.relay import Relay
-from conversion_relay.telemetry import without_digests
+from conversion_relay.telemetry import Counters, without_digests
 
 KEYS = ("em", "ph", "fbc", "fbp", "external_id", "client_ip_address", "client_user_agent", "fn", "ln", "zp", "country")
 TIMES = (("", "ever"), ("3600", "an hour"), ("86400", "24 hours"), ("604800", "7 days"))
-SHOWN_LETTERS, SHOWN_GROUPS = 25, 20
+SHOWN_LETTERS, SHOWN_GROUPS, SHOWN_CHANGES = 25, 20, 100
 
 
 class Look:
     """Of one relay. Over 150 lines: a method for each page, a few lines each."""
 
-    def __init__(self, relay: Relay, paces: Any) -> None:
-        self._relay, self._paces = relay, paces
-        self._memory = Memory()
+    def __init__(self, relay: Relay, paces: Any, counters: Counters) -> None:
+        self._relay, self._paces, self._counters = relay, paces, counters
+        self._memory, self._scores = Memory(), Scores(relay.settings)
 
     def common(self, now: float) -> dict[str, Any]:
         """For every page."""
@@ -59,14 +64,7 @@ class Look:
         if not paces or not found.signs or not alive(found.signs, now):
             return found
         here = SignOfLife(worker=found.signs[0].worker, at=now, datasets=at_work(paces, now))
-        return Known(
-            now=now,
-            books=found.books,
-            signs=[here, *found.signs],
-            configured=found.configured,
-            version=found.version,
-            free_bytes=found.free_bytes,
-        )
+        return msgspec.structs.replace(found, signs=[here, *found.signs])
 
     def overview(self, now: float, dataset: str = "") -> dict[str, Any]:
         common = self.common(now)
@@ -78,6 +76,7 @@ class Look:
             "rows": table,
             "verdict": words.verdict(table, wait, is_delivered=common["is_delivered"]),
             "fresh": self._fresh(now),
+            "notices": notices(self._counters.read()),
             "books": _books(books),
             "names": sorted(of_all),
             "dataset": dataset,
@@ -88,13 +87,14 @@ class Look:
 
     def _rows(self, now: float, dataset: str = "") -> list[Row]:
         outbox = self._relay.outbox
-        week = self._memory.week(outbox, now) if isinstance(outbox, Overview) else []
-        return rows(week, outbox.deduplication() if isinstance(outbox, Meter) else {}, now, dataset)
+        if not isinstance(outbox, Overview):
+            return []
+        return self._memory.rows(outbox, outbox.deduplication() if isinstance(outbox, Meter) else {}, now, dataset)
 
     def _fresh(self, now: float) -> list[str] | None:
         outbox = self._relay.outbox
-        week = self._memory.week(outbox, now) if isinstance(outbox, Overview) else []
-        delays = [(most, n) for hour in week if now - hour.hour < 86_400 for most, n in hour.delays.items()]
+        today = self._memory.today(outbox, now) if isinstance(outbox, Overview) else []
+        delays = [(most, n) for hour in today for most, n in hour.delays.items()]
         total = sum(n for _, n in delays)
         return (
             [f"{sum(n for m, n in delays if m <= most) / total:.0%}" for most in (3_600, 7_200, 86_400)]
@@ -102,9 +102,15 @@ class Look:
             else None
         )
 
-    def keys(self, now: float) -> dict[str, Any]:
-        judged = [(row, found) for row in self._rows(now) if (found := quality(row.sampled, row.keys)) is not None]
-        return self.common(now) | {"rows": judged, "keys": KEYS, "names": NAMES}
+    def keys(self, now: float, dataset: str = "") -> dict[str, Any]:
+        """Meta's own figure is of one dataset, so it is shown where one is chosen or there is only one."""
+        common, table = self.common(now), self._rows(now, dataset)
+        judged = [(row, found) for row in table if (found := quality(row.sampled, row.keys)) is not None]
+        all_names = sorted(common["known"].books)
+        one = dataset or (all_names[0] if len(all_names) == 1 else "")
+        scores = self._scores.known(now)
+        more = {"dataset": dataset, "all_datasets": all_names, "is_one": bool(one), "was_asked": one in scores}
+        return common | more | {"rows": judged, "keys": KEYS, "names": NAMES, "metas": scores.get(one)}
 
     def events(self, now: float, asked: Search, since: str) -> dict[str, Any]:
         outbox = self._relay.outbox
@@ -170,9 +176,17 @@ class Look:
             "workers": alive(found.signs or (), now),
         }
 
+    def changes(self, now: float, audit: Audit) -> dict[str, Any]:
+        return self.common(now) | {
+            "changes": audit.newest(SHOWN_CHANGES),
+            "has_list": self._relay.settings.outbox.startswith("sqlite:"),
+            "words_of_changes": words.CHANGES,
+        }
+
     def _dataset(self, name: str, states: Mapping[str, Any], found: Known) -> dict[str, Any]:
         dataset, state, book = self._relay.settings.dataset(name), states.get(name), found.books.get(name, Counts())
         told = remedy(state.why) if state and state.why else None
+        bots = [(key, n) for key, n in self._counters.read().items() if key[0] == "relay_bot_events_total"]
         parked = bool(state and state.why)
         word = "not configured" if dataset is None else "waits" if parked else "open"
         if dataset is not None and is_delivered(found) is False:
@@ -186,8 +200,10 @@ class Look:
             "in_flight": state.in_flight if state else 0,
             "errors": state.error_share if state else 0.0,
             "origins": ", ".join(sorted(dataset.allowed_origins)[:5]) if dataset else "",
-            "keys": f"{len(dataset.api_keys)} API keys" if dataset else "none",
+            "api_keys": words.some(len(dataset.api_keys), "API key") if dataset else "none",
             "test": bool(dataset and dataset.test_event_code),
+            "bots": dataset.bots if dataset else "",
+            "bot_events": sum(int(n) for (_, labels), n in bots if ("dataset", name) in labels),
         }
 
 

@@ -54,6 +54,14 @@ def counted(n: int) -> str:
     return f"{n:,} event" if n == 1 else f"{n:,} events"
 
 
+def some(n: int, what: str) -> str:
+    """
+    >>> some(0, "API key"), some(1, "API key"), some(2, "API key")
+    ('none', '1 API key', '2 API keys')
+    """
+    return f"{n:,} {what}{'' if n == 1 else 's'}" if n else "none"
+
+
 def span(seconds: float) -> str:
     """
     >>> span(3), span(300), span(7200)
@@ -116,4 +124,11 @@ STATES = {
     "dead": "refused",
     "expired": "too old",
     "erased": "erased",
+}
+
+CHANGES = {
+    "replay": "sent again",
+    "erase": "erased",
+    "sign-in": "somebody signed in",
+    "settings": "settings read again",
 }

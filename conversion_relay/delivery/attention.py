@@ -11,7 +11,7 @@ import msgspec
 from conversion_relay.delivery.sign_of_life import alive
 from conversion_relay.meta.remedies import remedy
 from conversion_relay.meta.versions import version_finding
-from conversion_relay.outbox import Counts
+from conversion_relay.outbox import Counts, SideCounts
 from conversion_relay.outbox.story import AtWork, SignOfLife
 
 WAITS_TOO_LONG = 60.0
@@ -20,6 +20,8 @@ EXPIRY_NEAR = 86_400.0
 CLOCK_WRONG = 60.0
 TOO_MANY_ERRORS = 0.15
 LEAST_DISK = 256 * 1_048_576
+ENOUGH_ALONE = 5
+"""Events of each side without a twin, before it is more than a report that is on its way."""
 _PERSONS = frozenset({"unauthorized", "misconfigured", "all_refused", "unknown_error", "too_large"})
 
 
@@ -42,10 +44,12 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     configured: frozenset[str]
     version: str
     free_bytes: int | None = None
+    sides: Mapping[str, Mapping[str, SideCounts]] = {}
+    """By dataset and event name: what Meta got from both sides, or from one alone."""
 
 
 def needs(known: Known) -> list[Need]:
-    found = [*_delivery(known), *_datasets(known), *_machine(known)]
+    found = [*_delivery(known), *_datasets(known), *_sides(known), *_machine(known)]
     return sorted(found, key=lambda need: not need.urgent)
 
 
@@ -110,6 +114,21 @@ def _datasets(known: Known) -> Iterator[Need]:
         if book.pending and _is_stranded(name, known):
             what = f"{book.pending} events wait for a dataset that is not configured"
             yield _of(name, "stranded", what, "add the dataset to the settings, or erase its events", urgent=False)
+
+
+def _sides(known: Known) -> Iterator[Need]:
+    """Both sides send an event, and hardly ever under one id: Meta counts each conversion twice."""
+    for dataset, names in known.sides.items():
+        alone = [name for name, n in names.items() if _differs(n)]
+        if alone:
+            what = f"pixel and server send different ids for {', '.join(sorted(alone)[:5])}, so Meta counts both"
+            fix = "send it with MetaTracking.track alone, or give the pixel the server's id as {eventID: ...}"
+            yield _of(dataset, "different_ids", what, fix, urgent=False)
+
+
+def _differs(n: SideCounts) -> bool:
+    fewer = min(n.server_only, n.browser_only)
+    return fewer >= ENOUGH_ALONE and n.both < 0.1 * fewer
 
 
 def _is_stranded(name: str, known: Known) -> bool:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from conversion_relay.delivery.attention import Known
-from conversion_relay.outbox import DeadLetters, Overview, Queue
+from conversion_relay.outbox import DeadLetters, Meter, Overview, Queue
 from conversion_relay.settings import Settings
 
 
@@ -17,6 +17,7 @@ def known(outbox: Queue, settings: Settings, now: float) -> Known:
         configured=frozenset(dataset.pixel_id for dataset in settings.datasets),
         version=settings.graph_version,
         free_bytes=free_bytes(settings),
+        sides=outbox.deduplication() if isinstance(outbox, Meter) else {},
     )
 
 

@@ -11,9 +11,7 @@ mailto:you@example.com[?smtp=host:port] sends a mail; https://hooks.slack.com/..
 get {"text": ...}; any other https:// address gets JSON with cause, what and fix. No message names a person or a secret.
 """
 
-import smtplib
 from collections.abc import Callable
-from email.message import EmailMessage
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
@@ -112,7 +110,7 @@ def deliver(address: str, message: Message) -> bool:
     """Whether it arrived. Raises nothing."""
     try:
         return _mail(address, message) if address.startswith("mailto:") else _post(address, message)
-    except (OSError, smtplib.SMTPException, ValueError):
+    except (OSError, ValueError):
         return False
 
 
@@ -128,6 +126,9 @@ def _post(address: str, message: Message) -> bool:
 
 
 def _mail(address: str, message: Message) -> bool:
+    import smtplib  # few are told by mail, and every worker starts
+    from email.message import EmailMessage
+
     parts = urlsplit(address)
     host, _, port = parse_qs(parts.query).get("smtp", ["localhost"])[0].partition(":")
     mail = EmailMessage()

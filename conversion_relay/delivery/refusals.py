@@ -77,12 +77,12 @@ class Refusals(msgspec.Struct):
 
     @property
     def share(self) -> float:
-        """Of errors among the last 500 requests; 0 to 1."""
-        return self.errors / len(self.window) if self.window else 0.0
+        """Of errors among the last 500 requests; 0 to 1. Fewer requests are counted as if all others had been taken:
+        one refusal of two is no reason to call anybody."""
+        return self.errors / WINDOW
 
     def is_news(self) -> bool:
-        """Whether the share is too high and nobody was told. Fewer than 500 requests are counted as if all others had
-        been taken: one refusal of two requests is no reason for an alert."""
+        """Whether the share is too high and nobody was told."""
         is_high = self.errors > TOO_MANY * WINDOW
         is_new = is_high and not self.was_told
         self.was_told = is_high or (self.was_told and self.errors > TOO_MANY * WINDOW / 2)

@@ -84,6 +84,11 @@ class Worker:
         self._turns.shutdown(wait=False, cancel_futures=True)
         self._delivery.flush()
 
+    def after_fork_in_child(self) -> None:
+        """Its threads stayed with the parent. The outbox still calls `wake`, which must not wait for one of them."""
+        self._signal = threading.Condition()
+        self._stopping.set()
+
     def drain(self) -> list[Report]:
         """Every event that is due now; returns when none is left, or when those that are left have to wait."""
         self._reports = []
@@ -134,7 +139,14 @@ class Worker:
     def _begin(self, turn: Turn) -> None:
         with self._signal:
             self._running += 1
-        self._turns.submit(self._delivery.deliver, turn).add_done_callback(self._ended)
+        try:
+            begun = self._turns.submit(self._delivery.deliver, turn)
+        except RuntimeError:  # the interpreter ends, and no thread begins anything any more
+            with self._signal:
+                self._running -= 1
+            self.tell_to_stop()
+            return
+        begun.add_done_callback(self._ended)
 
     def _ended(self, turn: "Future[Report | None]") -> None:
         with self._signal:

@@ -19,8 +19,9 @@ RFC 7239 (few proxies write it, and two headers could disagree).
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -38,8 +39,67 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
     referrer: str | None = None
     origin: str | None = None
     gpc: bool = False
-    consent: Literal["granted"] | None = None
-    """What the visitor said at an earlier visit; counts where the event itself says nothing."""
+    consent: Literal["granted", "denied"] | None = None
+    """What the visitor said before, at an earlier visit or in a cookie; counts where the event itself says nothing."""
+
+    @classmethod
+    def from_headers(
+        cls,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]],
+        peer: str | None = None,
+        trusted_proxies: Sequence[Network] = (),
+        *,
+        url: str | None = None,
+        viewer_header: str = "",
+    ) -> "RequestFacts":
+        """`request_facts` for headers in any case, in pairs too; a repeated header is joined as HTTP says."""
+        joined: dict[str, str] = {}
+        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+            key = name.lower()
+            joined[key] = f"{joined[key]}{'; ' if key == 'cookie' else ', '}{value}" if key in joined else value
+        return request_facts(joined, peer, trusted_proxies, url=url, viewer_header=viewer_header)
+
+    @classmethod
+    def from_asgi(
+        cls,
+        scope: Mapping[str, Any],
+        trusted_proxies: Sequence[Network] = (),
+        *,
+        url: str | None = None,
+        viewer_header: str = "",
+    ) -> "RequestFacts":
+        """From an ASGI scope (Starlette's `request.scope`). Without `url`: a page's own address for the request of a
+        page, else its Referer."""
+        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope.get("headers") or ()]
+        host, _ = scope.get("client") or (None, None)
+        facts = cls.from_headers(pairs, host, trusted_proxies, url=url, viewer_header=viewer_header)
+        query = (scope.get("query_string") or b"").decode("latin-1")
+        path = quote(str(scope.get("path") or "/"), safe=_IN_A_PATH)
+        own = _Own(str(scope.get("scheme") or "http"), path, query, str(scope.get("method") or "GET"))
+        return _with_url(facts, {name.lower(): value for name, value in pairs}, url, own, host, trusted_proxies)
+
+    @classmethod
+    def from_wsgi(
+        cls,
+        environ: Mapping[str, Any],
+        trusted_proxies: Sequence[Network] = (),
+        *,
+        url: str | None = None,
+        viewer_header: str = "",
+    ) -> "RequestFacts":
+        """From a WSGI environment (`request.environ`, Django's `request.META`); the rest as of `from_asgi`."""
+        given = {name[5:]: str(value) for name, value in environ.items() if name.startswith("HTTP_")}
+        headers = {name.replace("_", "-").lower(): value for name, value in given.items()}
+        peer = environ.get("REMOTE_ADDR") or None
+        facts = request_facts(headers, peer, trusted_proxies, url=url, viewer_header=viewer_header)
+        path = f"{environ.get('SCRIPT_NAME') or ''}{environ.get('PATH_INFO') or ''}".encode("latin-1", "replace")
+        own = _Own(
+            str(environ.get("wsgi.url_scheme") or "http"),
+            quote(path, safe=_IN_A_PATH) or "/",
+            str(environ.get("QUERY_STRING") or ""),
+            str(environ.get("REQUEST_METHOD") or "GET"),
+        )
+        return _with_url(facts, headers, url, own, peer, trusted_proxies)
 
 
 CLOUDFRONT = "cloudfront-viewer-address"
@@ -78,6 +138,40 @@ def request_facts(
         origin=headers.get("origin") or None,
         gpc=headers.get("sec-gpc", "").strip() == "1",
     )
+
+
+class _Own(NamedTuple):
+    """The request's own address, as its server knows it."""
+
+    scheme: str
+    path: str
+    query: str
+    method: str
+
+
+_IN_A_PATH = "/%:@!$&'()*+,;=~-._"
+_PAGES = ("", "document", "iframe")
+"""Of Sec-Fetch-Dest: https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header - old browsers send none."""
+
+
+def _with_url(
+    facts: RequestFacts,
+    headers: Mapping[str, str],
+    url: str | None,
+    own: _Own,
+    peer: str | None,
+    trusted_proxies: Sequence[Network],
+) -> RequestFacts:
+    """The page that the visitor looks at. A form or a script is called from a page, which its Referer names."""
+    host = headers.get("host", "")
+    is_page = own.method in ("GET", "HEAD") and headers.get("sec-fetch-dest", "") in _PAGES
+    if url is not None or not host or not (is_page or facts.url is None):
+        return facts
+    told = headers.get("x-forwarded-proto", "").rpartition(",")[2].strip().lower()
+    # Without trusted proxies a visitor could write the header; a server that has read it says so in its own scheme.
+    scheme = told if told in ("http", "https") and is_trusted(_without_its_port(peer), trusted_proxies) else own.scheme
+    page = f"{scheme}://{host}{own.path}{'?' if own.query else ''}{own.query}"
+    return msgspec.structs.replace(facts, url=page, referrer=headers.get("referer") or None)
 
 
 def client_address(peer: str | None, forwarded_for: str, trusted_proxies: Sequence[Network]) -> str | None:

@@ -12,19 +12,22 @@ What could go wrong, and the rule against it:
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from conversion_relay.event_id import holds_person
 from conversion_relay.intake import consent
-from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import scrub_url
 from conversion_relay.meta import click_id
 from conversion_relay.meta.customer_information.hashing import Dropped
 from conversion_relay.meta.customer_information.identifier import normalize_fbc, normalize_fbp
 from conversion_relay.meta.customer_information.network import normalize_client_ip_address, normalize_user_agent
+
+if TYPE_CHECKING:
+    # A worker that only delivers reads visits, and has no door.
+    from conversion_relay.intake.accept import Policy
 
 LONGEST_KEY = 256
 
@@ -74,7 +77,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def visit_of(
-    facts: RequestFacts, said: Literal["granted", "denied"] | None, policy: Policy, now: float
+    facts: RequestFacts, said: Literal["granted", "denied"] | None, policy: "Policy", now: float
 ) -> Visit | None:
     """What may be remembered of this visitor; None where consent or policy forbid it. `now` in Unix seconds."""
     decision = consent.decision(said, gpc=facts.gpc, policy=policy.gpc, silence=policy.silence)

@@ -113,6 +113,15 @@ def _all() -> Iterator[Finding]:
         f"{LINK}/parameters/server-event",
         2804019,
     )
+    yield Finding(
+        "bad_lead_id",
+        "user_data.lead_id",
+        "error",
+        "Meta does not know this lead id, or it was deleted",
+        "send the 15 to 17 digits that Meta's lead form gave, as they came",
+        f"{LINK}/conversion-leads-integration",
+        2804036,
+    )
 
 
 _FINDINGS = tuple(_all())

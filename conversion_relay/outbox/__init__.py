@@ -2,12 +2,12 @@
 
 In come sealed events: bytes that name no person but by digest. Out go leases of them to delivery, and stories about
 them to operators. `protocol.py` says what a store promises, and what could go wrong; `verdict.py` has the words in
-which a lease is settled; each store has a package or file of its own (`sqlite/`, `sqs.py`). This room knows no HTTP
-and nothing of Meta: what an answer of Meta's means, and when an event is sent again, is decided in `delivery/`.
+which a lease is settled; each store has a package or file of its own (`sqlite/`, `postgres/`, `sqs.py`). This room
+knows no HTTP and nothing of Meta: what an answer of Meta's means, and when an event is sent again, is decided in
+`delivery/`.
 """
 
 from typing import Literal
-from urllib.parse import urlsplit
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.limited import Limited, unsupported
@@ -23,6 +23,7 @@ from conversion_relay.outbox.protocol import (
     Overview,
     Queue,
     Settlement,
+    Sums,
     Visits,
 )
 from conversion_relay.outbox.story import (
@@ -64,6 +65,7 @@ __all__ = [
     "SignOfLife",
     "State",
     "Story",
+    "Sums",
     "Visits",
     "open_outbox",
     "unsupported",
@@ -78,11 +80,12 @@ done with it, no file is created or changed."""
 def open_outbox(url: str, access: Access = "create", *, ballast: bool = False, dataset: str | None = None) -> Outbox:
     """The store that RELAY_OUTBOX names; every one of them is a Queue, the rest is asked for with `isinstance`.
 
-    `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE[?dead=QUEUE]`.
+    `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE[?dead=QUEUE]`,
+    `postgresql://USER:PASSWORD@HOST/DATABASE`.
     `ballast`: keep a file that is given up on a full disk, for whoever runs for long. `dataset`: the only configured
     one, where events go whose dataset's name cannot be read any more.
     Raises SettingsError for anything else, and for a file that cannot be opened."""
-    scheme = urlsplit(url).scheme
+    scheme = url.partition(":")[0].lower()
     if scheme == "sqlite" and url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         path = url.removeprefix("sqlite:///")
         if access != "create":
@@ -95,8 +98,17 @@ def open_outbox(url: str, access: Access = "create", *, ballast: bool = False, d
         from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 
         return SqliteOutbox(path, ballast=ballast, dataset=dataset)
+    if scheme in ("postgresql", "postgres"):
+        try:
+            from conversion_relay.outbox.postgres.outbox import PostgresOutbox
+        except ModuleNotFoundError:
+            raise SettingsError("RELAY_OUTBOX: postgresql:// needs pip install 'conversion-relay[postgres]'") from None
+
+        return PostgresOutbox(url, create=access == "create")
     if scheme == "sqs":
         from conversion_relay.outbox.sqs import SqsOutbox
 
         return SqsOutbox(url)
-    raise SettingsError("RELAY_OUTBOX: expected sqlite:///file.db (four slashes for an absolute path) or sqs://...")
+    raise SettingsError(
+        "RELAY_OUTBOX: expected sqlite:///file.db (four slashes for an absolute path), postgresql://... or sqs://..."
+    )

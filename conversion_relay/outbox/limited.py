@@ -20,4 +20,4 @@ def unsupported(outbox: object, verb: str) -> UnsupportedByOutbox:
     """What to raise when this store has no such verb."""
     if isinstance(outbox, Limited) and verb in outbox.instead:
         return UnsupportedByOutbox(f"not with {outbox.kind}: {outbox.instead[verb]}")
-    return UnsupportedByOutbox(f"this outbox cannot {verb}; a sqlite:/// outbox can")
+    return UnsupportedByOutbox(f"this outbox cannot {verb}; a sqlite:/// or a postgresql:// outbox can")

@@ -53,6 +53,7 @@ from conversion_relay.outbox.story import (
     Figures,
     Found,
     Search,
+    ServerFact,
     SideCounts,
     SignOfLife,
     Story,
@@ -84,6 +85,8 @@ class LeasedEvent(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     consent: Literal["granted", "withdrawn"] | None = None
     """What the visitor said; whether that is enough is asked again before it is sent."""
+    accepted_at: float = 0.0
+    """Unix seconds."""
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,6 +241,17 @@ class Overview(Protocol):
 
 
 @runtime_checkable
+class Sums(Protocol):
+    """Figures of whole hours, added up by the store: a week of thirty datasets is half a million of them."""
+
+    def figure_sums(self, since: float, until: float) -> list[Figures]:
+        """One for each dataset and name, of the hours that begin from `since` on and before `until`."""
+
+    def delivered_by_hour(self, since: float, until: float) -> list[tuple[str, str, int, int]]:
+        """(dataset, name, the hour's begin, how many)."""
+
+
+@runtime_checkable
 class Visits(Protocol):
     """Remembers who stands behind an order."""
 
@@ -276,6 +290,14 @@ class Housekeeping(Protocol):
         """Drop some of what is too old, so that nobody waits; how many, 0 when nothing was left to drop. Too old are
         ended events 8 days after their end (dead letters 90), though the newest event may stay; visits in time;
         reports of the pixel after 8, once their event is gone; bodies of dead letters that Meta takes no more."""
+
+
+@runtime_checkable
+class Served(Protocol):
+    """A store in a server that can be asked how it is."""
+
+    def server(self) -> list[ServerFact]:
+        """Version, settings that durability rests on, what keeps old rows, clock."""
 
 
 @runtime_checkable

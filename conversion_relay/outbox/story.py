@@ -144,6 +144,15 @@ class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
     newest: Story
 
 
+class ServerFact(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing about the server that a store lives in, for `doctor`."""
+
+    name: str
+    what: str
+    fix: str | None = None
+    is_error: bool = False
+
+
 class AtWork(msgspec.Struct, frozen=True, kw_only=True):
     """How one dataset is doing, as a worker sees it."""
 

@@ -12,7 +12,9 @@ from tests.browser.site import ROOT
 pytestmark = pytest.mark.xdist_group("browser")  # one browser for all of them
 HERE = "http://www.shop.example"
 META = "http://meta.example/tr"
-FILES = {name: (ROOT / "tests/browser" / name).read_text() for name in ("snippet.js", "fbevents.js")}
+FILES = {path.name: path.read_text() for path in (
+    ROOT / "tests/browser/snippet.js", ROOT / "conversion_relay/emulator/fbevents.js"
+)}  # fmt: skip
 ONE, TWO = "1232612085335834", "222222222222222"
 PAGE = (
     '<!doctype html><title>Shop</title><link rel=icon href=data:,><script src="/snippet.js" {}></script><p>Courses</p>'

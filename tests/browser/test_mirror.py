@@ -12,7 +12,7 @@ HERE = "http://www.shop.example"
 META, COLLECTOR = "http://meta.example/tr", "http://relay.example/events"
 FILES = {
     "snippet.js": ROOT / "tests/browser/snippet.js",
-    "fbevents.js": ROOT / "tests/browser/fbevents.js",
+    "fbevents.js": ROOT / "conversion_relay/emulator/fbevents.js",
     "meta-tracking.js": ROOT / "src/meta-tracking.mirror.min.js",
 }
 ONE, TWO = "1232612085335834", "222222222222222"

@@ -23,7 +23,8 @@ def frames(browser):
     page.route("**/*", lambda route: route.fulfill(status=200, content_type="text/html", body="<!doctype html><p>"))
     page.goto("http://www.shop.example/")
     page.add_script_tag(content=(HERE / "visitors.js").read_text())
-    texts = {"snippet": HERE / "snippet.js", "pixel": HERE / "fbevents.js", "script": ROOT / "src/meta-tracking.min.js"}
+    texts = {"snippet": HERE / "snippet.js", "pixel": ROOT / "conversion_relay/emulator/fbevents.js"}
+    texts["script"] = ROOT / "src/meta-tracking.min.js"
     page.evaluate("texts => { window.texts = texts }", {name: path.read_text() for name, path in texts.items()})
     yield lambda some: json.loads(page.evaluate("play", json.dumps([one.page() for one in some])))
     context.close()

@@ -103,6 +103,7 @@ def test_quality_tells_what_to_add_first(here):
     (fact,) = json.loads(here.command("quality", "--json").stdout)["events"]
     assert (fact["sampled"], fact["coverage"]["em"], fact["coverage"]["ph"]) == (2, 1.0, 0.0)
     assert 0 < fact["estimate"] < 10 and fact["advice"].startswith("add ")
+    assert 0 < fact["metas"] <= 10, "Meta's own, by its Dataset Quality API"
     assert b"estimate is ours" in here.command("quality").stdout
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from conversion_relay.delivery.attention import Known, needs, together
 from conversion_relay.meta.remedies import remedy
-from conversion_relay.outbox import Counts, SignOfLife
+from conversion_relay.outbox import Counts, SideCounts, SignOfLife
 from conversion_relay.outbox.story import AtWork
 
 NOW = 1_795_700_000.0
@@ -73,3 +73,22 @@ def test_the_remedy_of_a_refusal_is_the_one_that_validate_gives():
     assert "event_source_url" in remedy("meta_100_2804019", 2804019, "event_source_url").fix
     assert remedy("meta_100_2804019", 2804019, "user_data.em").field == "user_data.em"
     assert remedy("meta_100_2804019") is None and remedy("meta_12_34") is None and remedy(None) is None
+
+
+@pytest.mark.parametrize(
+    ("sides", "is_said"),
+    [
+        (SideCounts(server_only=5, browser_only=5), True),
+        (SideCounts(server_only=90, browser_only=20, both=1), True),
+        (SideCounts(server_only=4, browser_only=50), False),
+        (SideCounts(server_only=50, browser_only=0), False),
+        (SideCounts(server_only=50, browser_only=20, both=30), False),
+    ],
+)
+def test_ids_that_differ_between_page_and_server_are_named(sides, is_said):
+    known = Known(
+        now=NOW, books={}, signs=[sign()], configured=frozenset({"1"}), version="v27.0", sides={"1": {"Lead": sides}}
+    )
+    found = needs(known)
+    assert [need.cause for need in found] == (["different_ids:1"] if is_said else [])
+    assert all("Lead" in need.what and "eventID" in need.fix for need in found)

@@ -67,7 +67,7 @@ def test_the_share_is_of_the_last_500_requests_and_its_alert_comes_once():
     refusals = Refusals()
     for _ in range(75):
         refusals.note(Unlisted(Said()), 0, suspects=True)
-    assert refusals.share == 1 and not refusals.is_news(), "75 of 500 are 15 %"
+    assert refusals.share == 0.15 and not refusals.is_news(), "75 of 500 are 15 %"
     refusals.note(NO, 0, suspects=True)
     assert [refusals.is_news() for _ in range(3)] == [True, False, False]
     for _ in range(WINDOW):

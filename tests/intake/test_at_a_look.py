@@ -196,7 +196,8 @@ def test_so_it_does_where_one_member_of_a_common_event_is_odd(data):
     + [{"user_data": UserData(client_user_agent=AGENTS[0], **keys)} for keys in ({}, {"ct": "Berlin"}, {"ge": "f"})]
     + [{"user_data": UserData(em="joe@example.com", email="ann@example.com")}, {"user_data": UserData(em="", ph=1)}]
     + [{"custom_data": custom} for custom in (None, {}, {"value": -1, "currency": "USD"}, {"value": 1e301})]
-    + [{"custom_data": {"value": 1, "currency": "usd"}}, {"custom_data": {"contents": [{"id": ""}]}}],
+    + [{"custom_data": {"value": 1, "currency": "usd"}}, {"custom_data": {"contents": [{"id": ""}]}}]
+    + [{"custom_data": {"content_name": "a course"}}, {"event_time": int(NOW) - 8 * 86_400}],
 )
 @pytest.mark.parametrize("name", ["Lead", "Purchase"])
 def test_so_it_does_with_every_shape_that_is_known_to_be_hard(name, members):

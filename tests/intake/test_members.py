@@ -64,40 +64,40 @@ def short(value: object) -> str:
     return repr(value)[:30]
 
 
-@pytest.mark.parametrize("value", TYPES, ids=short)
 @pytest.mark.parametrize("member", OPTIONAL)
-def test_an_optional_member_of_any_type_never_costs_its_event(member, value):
-    answer = through(GOOD | {member: value})
-    if member == "user_data":
-        # Without a key that matches somebody there is nothing to send; that is the rule on match keys, not on types.
-        assert isinstance(answer, Rejection) and answer.reason == "too_broad"
-    elif isinstance(answer, Rejection):
-        # What can be read, and Meta is known to refuse.
-        assert answer.reason in {"unknown_option", "unknown_country_code", "unknown_state_code", "not_printable"}, (
-            answer
-        )
-    else:
-        json.loads(answer.event.body)
+def test_an_optional_member_of_any_type_never_costs_its_event(member):
+    # Without a key that matches somebody there is nothing to send; that is the rule on match keys, not on types. And
+    # what can be read may be something that Meta is known to refuse.
+    refused = {"unknown_option", "unknown_country_code", "unknown_state_code", "not_printable"}
+    for value in TYPES:
+        answer = through(GOOD | {member: value})
+        if member == "user_data":
+            assert isinstance(answer, Rejection) and answer.reason == "too_broad", short(value)
+        elif isinstance(answer, Rejection):
+            assert answer.reason in refused, (short(value), answer)
+        else:
+            json.loads(answer.event.body)
 
 
-@pytest.mark.parametrize("value", TYPES, ids=short)
 @pytest.mark.parametrize("key", [*UserData.__struct_fields__, "phoneNumber", "address", "shoe_size"])
-def test_a_match_key_of_any_type_never_costs_its_event(key, value):
-    sent = seen(GOOD | {"user_data": {"external_id": "7", key: value, "em": "joe@example.com"}})
-    assert sent["user_data"]["em"]
+def test_a_match_key_of_any_type_never_costs_its_event(key):
+    for value in TYPES:
+        sent = seen(GOOD | {"user_data": {"external_id": "7", key: value, "em": "joe@example.com"}})
+        assert sent["user_data"]["em"], short(value)
 
 
 CUSTOM = ["currency", "content_name", "content_category", "content_ids", "content_type", "contents", "order_id"]
 CUSTOM += ["num_items", "predicted_ltv", "net_revenue", "search_string", "status", "properties", "my_own"]
 
 
-@pytest.mark.parametrize("value", TYPES, ids=short)
 @pytest.mark.parametrize("name", CUSTOM)
-def test_a_custom_property_of_any_type_never_costs_its_event(name, value):
-    answer = through(GOOD | {"custom_data": {"value": 1, name: value}})
-    if isinstance(answer, Rejection):
-        assert answer.reason in {"not_a_currency", "not_an_amount"} and isinstance(value, str | int | float | list)
-        assert name in ("currency", "predicted_ltv", "net_revenue")
+def test_a_custom_property_of_any_type_never_costs_its_event(name):
+    for value in TYPES:
+        answer = through(GOOD | {"custom_data": {"value": 1, name: value}})
+        if isinstance(answer, Rejection):
+            assert answer.reason in {"not_a_currency", "not_an_amount"}, (short(value), answer)
+            assert isinstance(value, str | int | float | list), short(value)
+            assert name in ("currency", "predicted_ltv", "net_revenue")
 
 
 @pytest.mark.parametrize("value", [*TYPES, "soon", "2026-11-25T18:39:48"], ids=short)

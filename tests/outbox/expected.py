@@ -21,6 +21,7 @@ class Kept(msgspec.Struct, eq=False):
     event_id: str
     expires_at: float
     person: str
+    accepted_at: float
     state: str = "pending"
     due_at: float | None = None
     is_held: bool = False
@@ -40,6 +41,10 @@ class Kept(msgspec.Struct, eq=False):
         """Ended so long ago that the store may forget it."""
         keeps = DEAD_LETTERS if self.state == "dead" else LEDGER
         return self.has_ended and self.settled_at < now - keeps
+
+    def may_stay(self, now: float, longer: float) -> bool:
+        """A store that drops whole parts keeps a row until all of its part may go."""
+        return longer > 0 and self.accepted_at > now - LEDGER - longer
 
     def is_replayable(self, now: float) -> bool:
         waits_for_a_person = self.state == "dead" or (self.state == "pending" and self.is_held)
@@ -77,7 +82,7 @@ class Expected:
         is_new = (event.dataset, event.event_id) not in self.events
         if is_new:
             self.newest += 1
-            kept = Kept(self.newest, event.dataset, event.event_id, float(event.expires_at), person)
+            kept = Kept(self.newest, event.dataset, event.event_id, float(event.expires_at), person, event.event_time)
             self.events[event.dataset, event.event_id] = kept
         return is_new
 

@@ -52,6 +52,7 @@ async function look() {
   if (!paused && !document.hidden) {
     try {
       const answer = await fetch(location.href, { headers: { "X-Patch": "1" }, cache: "no-store" });
+      if (answer.status === 401) return location.reload(); // the session is over: sign in, and come back here
       if (answer.ok) patch(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch {
       // The relay restarts; the next look finds it.

@@ -16,12 +16,12 @@ expression per set of keys, since who chooses the set could make us compile with
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from conversion_relay.meta.customer_information.email import COMMON as EMAIL
+from conversion_relay.meta.customer_information.hashing import sha256
 from conversion_relay.meta.customer_information.name import BETWEEN, LATIN
 from conversion_relay.meta.customer_information.network import LONGEST_USER_AGENT
 from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, WORDS_IN_LETTERS
@@ -87,30 +87,22 @@ def known_keys(
         st = state_code(st, names[3], country) or b""
     if agent and (has_zeros(agent) or " dot " in (lower := agent.lower()) or "wa.me" in lower):
         agent = None
-    digits = ph.encode().translate(None, b"+ .()-") if ph else b""
-    own_id = external_id.lower().encode() if external_id else b"0"
-    clear = (
-        em.lower().encode() if em else b"",
-        digits if 10 < len(digits) < 16 and digits[1:] != digits[:-1] else b"",
-        fn,
-        ln,
-        ct,
-        st,
-        (quick_zip(zp, country) or b"") if zp else b"",
-        own_id if own_id not in IDS_OF_NOBODY else b"",
+    keys = CommonKeys(
+        [sha256(em.lower().encode()).hexdigest()] if em else _UNSET,
+        _of_number(ph) if ph else _UNSET,
+        [sha256(fn).hexdigest()] if fn else _UNSET,
+        [sha256(ln).hexdigest()] if ln else _UNSET,
+        [sha256(ct).hexdigest()] if ct else _UNSET,
+        [sha256(st).hexdigest()] if st else _UNSET,
+        [sha256(code).hexdigest()] if zp and (code := quick_zip(zp, country)) else _UNSET,
+        [_digest_of_country(country)] if named and country else _UNSET,
+        _of_id(external_id) if external_id else _UNSET,
+        address or _UNSET,
+        agent or _UNSET,
+        fbc or _UNSET,
+        fbp or _UNSET,
     )
-    # All digests in one go: a processor keeps little code at hand, and that of a digest fills much of it.
-    begun = [sha256(text) for text in clear if text]
-    digests = [[one.hexdigest()] for one in begun]
-    count = len(digests) + bool(named) + bool(address) + bool(agent) + bool(fbc) + bool(fbp)
-    hashed: list[Any] = digests
-    if len(digests) < len(clear):
-        rest = iter(digests)
-        hashed = [next(rest) if text else _UNSET for text in clear]
-    em_, ph_, fn_, ln_, ct_, st_, zp_, id_ = hashed
-    of_country = [_digest_of_country(country)] if named and country else _UNSET
-    visitor = address or _UNSET, agent or _UNSET, fbc or _UNSET, fbp or _UNSET
-    return CommonKeys(em_, ph_, fn_, ln_, ct_, st_, zp_, of_country, id_, *visitor), count
+    return keys, len(CommonKeys.__struct_fields__) - _all_of(keys).count(_UNSET)
 
 
 def _letters(names: str) -> list[bytes]:
@@ -126,6 +118,17 @@ def _letters(names: str) -> list[bytes]:
     ):
         return _NOTHING
     return lines
+
+
+def _of_number(number: str) -> _Digests:
+    """A number with a plus, where it has as many digits as one may have, and not one digit again and again."""
+    digits = number.encode().translate(None, b"+ .()-")
+    return [sha256(digits).hexdigest()] if 10 < len(digits) < 16 and digits[1:] != digits[:-1] else _UNSET
+
+
+def _of_id(external_id: str) -> _Digests:
+    own_id = external_id.lower().encode()
+    return _UNSET if own_id in IDS_OF_NOBODY else [sha256(own_id).hexdigest()]
 
 
 def _country(named: str) -> str | None:
@@ -172,6 +175,7 @@ LINES = (
 """The expression: a line for each key, with one group in it."""
 _COUNTRIES = {spelled: code for code in ALPHA_2 for spelled in (code, code.upper())}
 _WITH_STATES = frozenset({None, "us", "ca"})
+_all_of = msgspec.structs.astuple
 _LATIN_LINES = LATIN + b"\n"
 _NO_NAMES = WORDS_IN_LETTERS - {b""}
 _NOTHING: list[bytes] = [b""] * 4

@@ -13,12 +13,11 @@ Three ways lead to one answer, from quick to slow: all keys at one look (`common
 
 import datetime
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple, cast
 
 from conversion_relay.meta.customer_information.common import common_keys
-from conversion_relay.meta.customer_information.hashing import Dropped, already_hashed, digest, is_digest
+from conversion_relay.meta.customer_information.hashing import Dropped, already_hashed, digest, is_digest, sha256
 from conversion_relay.meta.customer_information.keys import (
     HASHED,
     NEVER_HASHED,

@@ -2,86 +2,143 @@
 
 What could go wrong. A page that counts five million rows takes seconds, and takes the disk from whoever accepts events.
 A counter in each `put` costs every request. Names are made by whoever sends: a thousand of them would fill the table.
+And there is one thread that writes: what it counts, everybody waits for.
 
-The rule. Nothing is counted when an event is put. When events end, they end together (up to a thousand), and one
-statement for each kind of figure counts them by name in the same transaction. A delivered event's body is deleted in
-that transaction, so what the body tells is read there: what a sale was worth, and of a few events of each batch which
-match keys they carried. Of a trickle every event is looked at; of a flood a sample, and pages say so.
+The rule. Nothing is counted when an event is put. When events end, they end together (up to a thousand), and whoever
+settles them has them in hand: it counts them by name (`told`), and the thread that writes only adds a few rows in the
+transaction that ends them (`add`). A delivered event's body is deleted in that transaction, so what the body tells is
+noted, too: what a sale was worth, and of a few events of each batch which match keys they carried. Of a trickle nearly
+every event is looked at; of a flood a sample, and pages say so.
 
-Rejected: an index over the time of the end (every delivered event would pay for it); to look into every body (parsing
-JSON took a third of the time that a settlement takes).
+Should a person have erased one of the events while it was leased, the others are counted again, by their keys.
+
+Rejected: an index over the time of the end (every delivered event would pay for it); to count in SQL (the thread that
+writes took 60 % longer); to look into every body (to parse JSON takes a third of the time that a settlement takes).
 """
 
+import re
 from array import array
-from typing import Any
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import apsw
+import msgspec
 
+from conversion_relay.outbox.protocol import LeasedEvent
 from conversion_relay.outbox.sqlite.look import Read
 from conversion_relay.outbox.story import Figures
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Verdict
 
 KEPT_HOURS = 31 * 24
 MOST_NAMES = 100
 """Of one dataset; what has another name is counted as "other"."""
-SAMPLE = 16
-"""Events of each batch whose match keys are noted."""
+SAMPLE, ONE_IN = 4, 64
+"""Events of each batch whose match keys are noted: so many, or this share of a large one."""
 DELAYS = (1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 86_400, 604_800)
 """Seconds from accepted to delivered, in steps; the last one stands for everything slower too."""
-KEYS = (
-    *("em", "ph", "fbc", "fbp", "external_id", "client_ip_address", "client_user_agent", "fn", "ln", "ct", "st"),
-    *("zp", "country", "db", "ge", "fb_login_id", "lead_id"),
+KEYS = frozenset(
+    {
+        *("em", "ph", "fbc", "fbp", "external_id", "client_ip_address", "client_user_agent", "fn", "ln", "ct", "st"),
+        *("zp", "country", "db", "ge", "fb_login_id", "lead_id"),
+    }
 )
+SALES = frozenset({"Purchase", "Subscribe", "Donate"})
+"""What a person calls turnover."""
+
+Rows = list[tuple[str, str, float]]
+"""Event name, what is counted, how much is added."""
 
 
-def count_ended(db: apsw.Connection, state: str, keys: "array[int]", now: float) -> None:
-    """Before these events end as `state`; those that ended already are not counted."""
-    these, hour = apsw.carray(keys), int(now // 3_600)
-    if state == "delivered":
-        db.execute(_DELIVERED, (these, hour, now))
-        db.execute(_WORTH, (these, hour))
-        db.execute(_KEYS, (apsw.carray(keys[:SAMPLE]), hour))
-    elif state in ("dead", "expired"):
-        db.execute(_ENDED, (these, hour, state))
+class Told(NamedTuple):
+    """Events that are settled alike, and what is counted of them."""
+
+    verdict: Verdict
+    events: Sequence[LeasedEvent]
+    rows: Rows
 
 
-_ADD = "ON CONFLICT DO UPDATE SET n = n + excluded.n"
-_OF = "FROM event WHERE key IN carray(?1) AND state = 'waiting'"
-_NAME = f"""
-iif(EXISTS (SELECT 1 FROM figure AS f WHERE f.dataset = event.dataset AND f.event_name = event.event_name)
-  OR (SELECT count(DISTINCT event_name) FROM figure AS f WHERE f.dataset = event.dataset) < {MOST_NAMES},
-  event_name, 'other')
+def told(verdict: Verdict, events: Sequence[LeasedEvent], now: float) -> Told:
+    """Counted by whoever settles. Nothing is where the events do not end."""
+    return Told(verdict, events, _rows(verdict, events, now))
+
+
+def _rows(verdict: Verdict, events: Sequence[LeasedEvent], now: float) -> Rows:
+    found: Counter[tuple[str, str]] = Counter()
+    match verdict:
+        case Delivered():
+            found.update([(event.event_name, _delay(now - event.accepted_at)) for event in events])
+            _note_worth(found, events)
+            _note_keys(found, events[: max(SAMPLE, len(events) // ONE_IN)])
+        case Dead():
+            found.update([(event.event_name, "dead") for event in events])
+        case Expired():
+            found.update([(event.event_name, "expired") for event in events])
+    return [(name, what, n) for (name, what), n in found.items()]
+
+
+def _delay(seconds: float) -> str:
+    return _DELAYS[bisect_left(_STEPS, seconds)]
+
+
+def _note_worth(found: Counter[tuple[str, str]], events: Sequence[LeasedEvent]) -> None:
+    """A value that is no plain amount is not added: it would spoil the sum for good."""
+    for event in events:
+        if event.event_name in SALES:
+            try:
+                sale = _sales.decode(event.body).custom_data
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                continue
+            if _CURRENCY.fullmatch(sale.currency) and 0 < sale.value < 1e12:
+                found[event.event_name, f"worth:{sale.currency.upper()}"] += sale.value  # type: ignore[assignment]
+
+
+def _note_keys(found: Counter[tuple[str, str]], events: Sequence[LeasedEvent]) -> None:
+    for event in events:
+        try:
+            carried = _people.decode(event.body).user_data
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            continue
+        found.update([(event.event_name, what) for what in ("sampled", *map("key:{}".format, KEYS & carried.keys()))])
+
+
+def add(db: apsw.Connection, dataset: int, told: Told, keys: "array[int]", ended: int, now: float) -> None:
+    """In the transaction that ends these events, after they did. `ended`: how many of them."""
+    rows = told.rows
+    if rows and ended != len(keys):
+        these = {key for (key,) in db.execute(_ENDED, (apsw.carray(keys), now)).fetchall()}
+        rows = _rows(told.verdict, [event for event in told.events if event.key in these], now)
+    if rows:
+        db.execute(_ADD, (dataset, int(now // 3_600), _encode(rows).decode()))
+
+
+class _Sale(msgspec.Struct, frozen=True):
+    value: int | float = 0
+    currency: str = ""
+
+
+class _Sold(msgspec.Struct):
+    custom_data: _Sale = _Sale()
+
+
+class _Known(msgspec.Struct):
+    user_data: dict[str, msgspec.Raw] = {}
+
+
+_sales, _people = msgspec.json.Decoder(_Sold), msgspec.json.Decoder(_Known)
+_encode = msgspec.json.Encoder().encode
+_CURRENCY = re.compile("[A-Za-z]{3}")
+_STEPS = DELAYS[:-1]
+_DELAYS = [f"delay:{seconds}" for seconds in DELAYS]
+_ENDED = """
+SELECT key FROM event WHERE key IN carray(?) AND settled_at = ? AND state IN ('delivered', 'dead', 'expired')
 """
-_STEPS = " ".join(f"WHEN ?3 - accepted_at <= {most} THEN {most}" for most in DELAYS[:-1])
-_DELIVERED = f"""
-INSERT INTO figure SELECT dataset, {_NAME}, ?2, 'delay:' || step, sum(n) FROM (
-  SELECT dataset, event_name, CASE {_STEPS} ELSE {DELAYS[-1]} END AS step, count(*) AS n {_OF} GROUP BY 1, 2, 3
-) AS event GROUP BY 1, 2, 3, 4 {_ADD}
-"""
-_ENDED = f"""
-INSERT INTO figure SELECT dataset, {_NAME}, ?2, ?3, sum(n) FROM (
-  SELECT dataset, event_name, count(*) AS n {_OF} GROUP BY 1, 2
-) AS event GROUP BY 1, 2 {_ADD}
-"""
-# What a person calls turnover. A value that is no plain amount is not added: it would spoil the sum for good.
-_WORTH = f"""
-INSERT INTO figure SELECT dataset, event_name, ?2, 'worth:' || upper(currency), sum(amount) FROM (
-  SELECT dataset, event_name, doc ->> '$.custom_data.currency' AS currency,
-    CAST(doc ->> '$.custom_data.value' AS REAL) AS amount
-  FROM (
-    SELECT dataset, event_name, CAST(body AS TEXT) AS doc FROM event JOIN body USING (key)
-    WHERE key IN carray(?1) AND state = 'waiting' AND event_name IN ('Purchase', 'Subscribe', 'Donate')
-      AND json_valid(CAST(body AS TEXT))))
-WHERE currency GLOB '[A-Za-z][A-Za-z][A-Za-z]' AND amount > 0 AND amount < 1e12 GROUP BY 1, 2, 4 {_ADD}
-"""
-_KEYS = f"""
-INSERT INTO figure SELECT dataset, {_NAME}, ?2, what, sum(n) FROM (
-  WITH sample AS MATERIALIZED (
-    SELECT dataset, event_name, CAST(body AS TEXT) AS doc FROM event JOIN body USING (key)
-    WHERE key IN carray(?1) AND state = 'waiting' AND json_valid(CAST(body AS TEXT)))
-  SELECT dataset, event_name, 'sampled' AS what, count(*) AS n FROM sample GROUP BY 1, 2
-  UNION ALL SELECT dataset, event_name, 'key:' || row.key, count(*) FROM sample, json_each(doc, '$.user_data') AS row
-    WHERE row.key IN ({", ".join(f"'{key}'" for key in KEYS)}) GROUP BY 1, 2, 3
-) AS event GROUP BY 1, 2, 3, 4 {_ADD}
+_ADD = f"""
+INSERT INTO figure SELECT ?1, iif(EXISTS (SELECT 1 FROM figure WHERE dataset = ?1 AND event_name = name)
+  OR (SELECT count(DISTINCT event_name) FROM figure WHERE dataset = ?1) < {MOST_NAMES}, name, 'other'), ?2, what, sum(n)
+FROM (SELECT value ->> 0 AS name, value ->> 1 AS what, value ->> 2 AS n FROM json_each(?3))
+GROUP BY 1, 2, 3, 4 ON CONFLICT DO UPDATE SET n = n + excluded.n
 """
 
 
@@ -97,6 +154,36 @@ def figures(read: Read, since: float) -> list[Figures]:
     return [_figures(*place, whats) for place, whats in found.items()]
 
 
+def figure_sums(read: Read, since: float, until: float) -> list[Figures]:
+    """By dataset and name, all hours of the period in one."""
+    found: dict[tuple[str, str, int], dict[str, float]] = {}
+    for dataset, name, what, n in read(_SUMS, (_first(since), _first(until))):
+        found.setdefault((dataset, name, _first(since)), {})[what] = n
+    return [_figures(*place, whats) for place, whats in found.items()]
+
+
+def delivered_by_hour(read: Read, since: float, until: float) -> list[tuple[str, str, int, int]]:
+    rows = read(_DELIVERED_BY_HOUR, (_first(since), _first(until)))
+    return [(dataset, name, hour * 3_600, int(n)) for dataset, name, hour, n in rows]
+
+
+def _first(at: float) -> int:
+    """The first hour that begins then or later."""
+    return -int(-at // 3_600)
+
+
+# The rows of a name lie beside each other, by hour: both are one walk through the table, without sorting.
+_SUMS = """
+SELECT name, event_name, what, n FROM (
+  SELECT dataset, event_name, what, sum(n) AS n FROM figure WHERE hour >= ? AND hour < ? GROUP BY 1, 2, 3
+) JOIN dataset ON id = dataset
+"""
+_DELIVERED_BY_HOUR = """
+SELECT name, event_name, hour, n FROM (
+  SELECT dataset, event_name, hour, sum(n) AS n FROM figure
+  WHERE hour >= ? AND hour < ? AND what >= 'delay:' AND what < 'delay;' GROUP BY 1, 2, 3
+) JOIN dataset ON id = dataset
+"""
 _FIGURES = """
 SELECT name, event_name, hour, what, n FROM figure JOIN dataset ON id = dataset WHERE hour >= ? ORDER BY 3, 1, 2
 """

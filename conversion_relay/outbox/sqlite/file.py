@@ -27,11 +27,11 @@ late and not on every file system.
 import contextlib
 import fcntl
 import os
+import pkgutil
 import re
 import stat
 import time
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
@@ -194,7 +194,8 @@ def _bring_up(db: apsw.Connection, version: int) -> None:
 
 def sql_text(name: str) -> str:
     """One of the .sql files beside this module."""
-    return resources.files("conversion_relay.outbox.sqlite").joinpath(name).read_text("utf-8")
+    text = pkgutil.get_data("conversion_relay.outbox.sqlite", name)  # importlib.resources takes as long as SQLite
+    return (text or b"").decode()
 
 
 class Identity:

@@ -33,6 +33,12 @@ class Looks:
     def figures(self, since: float) -> list[Figures]:
         return figures.figures(self._database.read, since)
 
+    def figure_sums(self, since: float, until: float) -> list[Figures]:
+        return figures.figure_sums(self._database.read, since, until)
+
+    def delivered_by_hour(self, since: float, until: float) -> list[tuple[str, str, int, int]]:
+        return figures.delivered_by_hour(self._database.read, since, until)
+
     def search(self, search: Search) -> Found:
         return look.search(self._database.read, search)
 

@@ -33,7 +33,7 @@ from conversion_relay.outbox.protocol import (
     Settlement,
     Visits,
 )
-from conversion_relay.outbox.sqlite import ledger, look, operator, rows, sides, traces, visits, workers
+from conversion_relay.outbox.sqlite import figures, ledger, look, operator, rows, sides, traces, visits, workers
 from conversion_relay.outbox.sqlite.books import make_dataset_id
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.file import Damaged, Unusable
@@ -131,8 +131,7 @@ class SqliteOutbox(Looks):
         return rows.revoked(self._database.read, array("q", [event.key for event in events]))
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
-        groups = [(verdict, array("q", [event.key for event in events])) for verdict, events in settlements]
-        # Without the lease: its events would be freed by the one thread that writes.
+        groups = [(array("q", [event.key for event in of]), figures.told(v, of, now)) for v, of in settlements]
         work = partial(rows.settle, token=lease.token, groups=groups, attempt=attempt, now=now)
         self._database.submit(work).result()
 

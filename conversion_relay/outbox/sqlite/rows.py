@@ -121,11 +121,11 @@ def leased_events(read_rows: Read, keys: "array[int]") -> tuple[LeasedEvent, ...
     return tuple(
         [
             LeasedEvent(
-                key, name, event_id, at, expires_at, attempts, sent_at, zlib.crc32(body) == checksum, body, consent
+                key, name, event_id, at, expires_at, attempts, sent_at, zlib.crc32(body) == checksum, body, *more
             )
             if body is not None and name is not None
             else LeasedEvent(key, name or "", event_id or "", 0, 0, 0, None, False, b"")
-            for key, name, event_id, at, expires_at, attempts, sent_at, checksum, body, consent in read_rows(
+            for key, name, event_id, at, expires_at, attempts, sent_at, checksum, body, *more in read_rows(
                 _LEASED, (apsw.carray(keys),)
             )
         ]
@@ -134,7 +134,7 @@ def leased_events(read_rows: Read, keys: "array[int]") -> tuple[LeasedEvent, ...
 
 # LEFT JOIN: a row that a bad disk took leaves its turn behind, and must come out as damaged, not be passed over.
 _LEASED = """
-SELECT value, event_name, event_id, event_time, expires_at, attempts, sent_at, checksum, body, consent
+SELECT value, event_name, event_id, event_time, expires_at, attempts, sent_at, checksum, body, consent, accepted_at
 FROM carray(?) LEFT JOIN event ON event.key = value LEFT JOIN body ON body.key = value
 WHERE coalesce(state, '') != 'erased'
 """
@@ -192,24 +192,25 @@ _SUSPECTS = "SELECT key FROM event WHERE key IN carray(?) AND reason = ?"
 def settle(
     db: apsw.Connection,
     token: str,
-    groups: Sequence[tuple[Verdict, "array[int]"]],
+    groups: Sequence[tuple["array[int]", figures.Told]],
     attempt: Attempt | None,
     now: float,
 ) -> None:
-    """`groups`: verdicts, and the keys that each is for."""
+    """`groups`: the keys of each verdict, and what is told of them."""
     held = read(db, "SELECT dataset, keys FROM lease WHERE token = ?", (token,))
     dataset, packed = held[0] if held else (0, b"")
     rest = set(array("q", packed))
-    for _, keys in groups:
+    for keys, _ in groups:
         if not rest.issuperset(keys):
             raise LeaseLost("another worker holds these events now; nothing was settled")
         rest.difference_update(keys)
     answer = _keep_answer(db, attempt) if attempt else None
-    for verdict, keys in groups:
-        if not isinstance(verdict, Delivered | Expired | Withhold):  # its body would stay
+    for keys, told in groups:
+        if not isinstance(told.verdict, Delivered | Expired | Withhold):  # its body would stay
             move(db, dataset, "leased", "erased", _drop_withdrawn(db, apsw.carray(keys), now))
-        state, n = _apply(db, verdict, keys, answer, now)
+        state, n = _apply(db, told.verdict, keys, answer, now)
         move(db, dataset, "leased", state, n)
+        figures.add(db, dataset, told, keys, n, now)
     if rest:
         db.execute("UPDATE lease SET keys = ? WHERE token = ?", (array("q", sorted(rest)).tobytes(), token))
     else:
@@ -244,7 +245,6 @@ def end(
     db: apsw.Connection, state: str, why: str | None, counted: int, keys: "array[int]", answer: int | None, now: float
 ) -> int:
     """A dead letter keeps its body, so that it can be replayed; everything else that ended loses it."""
-    figures.count_ended(db, state, keys, now)
     these, values = condition(keys)
     db.execute(
         "UPDATE event SET state = ?, reason = ?, attempts = attempts + ?, answer = coalesce(?, answer), settled_at = ?"

@@ -30,7 +30,6 @@ Rejected: renaming the damaged file first and building in its place (a kill in b
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -218,6 +217,8 @@ def _delete_family(path: Path) -> None:
 
 def _copy_file(source: Path, target: Path) -> None:
     """Readable by its owner alone, as the source is: it names browsers."""
+    import shutil  # with all that it brings, for what hardly ever happens
+
     with source.open("rb") as kept, _written(target) as file, open(file, "wb", closefd=False) as copied:
         shutil.copyfileobj(kept, copied, 1_048_576)
 

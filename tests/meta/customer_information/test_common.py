@@ -51,6 +51,7 @@ LIKE_THEM = [
         "Mozilla/5.0 (X11) dot com of some",
         "Mozilla/5.0 (at) some length",
     ),
+    *("the browser of joe (at) example (dot) com", "Mozilla/5.0 (X11) 0049301234567 of some length"),
     *("Mozilla/5.0 (X11) [at] of some length", "Mozilla/5.0 [[x]] of some length", "Mozilla/5.0 [FBAN/FBIOS] and more"),
     *(f"fb.1.1554763741205.{'A' * 40}", f"fb.1.1554763741205.{'A' * 501}", f"fb.1.1554763741205.{'A' * 40}.AQICAQMC"),
     *(

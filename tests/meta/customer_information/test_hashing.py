@@ -13,6 +13,7 @@ from conversion_relay.meta.customer_information.hashing import (
     clean,
     digest,
     is_md5,
+    sha256,
 )
 
 SHA = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"
@@ -38,6 +39,11 @@ def test_a_digest_is_the_one_of_metas_page(text, expected):
 @given(st.text())
 def test_every_text_has_a_digest_of_64_lower_case_hexadecimal_digits(text):
     assert re.fullmatch("[0-9a-f]{64}", digest(text))
+
+
+@given(st.binary(max_size=300))
+def test_the_interpreters_own_digest_is_the_one_of_hashlib(text):
+    assert sha256(text).hexdigest() == hashlib.sha256(text).hexdigest()
 
 
 def test_half_an_emoji_is_hashed_and_raises_nothing():

@@ -56,6 +56,22 @@ def test_names_that_somebody_makes_up_fill_no_table(outbox):
     assert sum(figures.delivered for figures in outbox.figures(NOW)) == 400
 
 
+def test_what_was_erased_while_it_was_leased_is_not_counted(outbox):
+    outbox.put([purchase("a", 7), purchase("b", 4), sealed("c")], NOW)
+    lease = claim(outbox)
+    erased = next(event for event in lease.events if event.event_id == "a")
+    outbox.erase_chosen([erased.key], NOW)
+    outbox.settle(lease, [(Delivered(), lease.events)], None, NOW + 2)
+    lead, bought = sorted(outbox.figures(NOW), key=lambda figures: figures.event_name)
+    assert (bought.delivered, bought.worth, lead.delivered) == (1, {"EUR": 4.0}, 1)
+
+
+def test_of_a_large_batch_a_sample_is_looked_at_for_keys(outbox):
+    deliver(outbox, *(sealed(str(n), body=b'{"user_data":{"em":["x"],"shoe":1}}') for n in range(640)))
+    (lead,) = outbox.figures(NOW)
+    assert (lead.delivered, lead.sampled, lead.keys) == (640, 10, {"em": 10})
+
+
 def test_what_was_refused_is_counted_where_it_was(outbox):
     outbox.put([sealed("a")], NOW)
     settle_all(outbox, claim(outbox), Dead("meta_100_2804009"), REFUSED)

@@ -8,6 +8,7 @@ import pytest
 from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.sqlite import operator, rows, sides, visits
 from conversion_relay.outbox.sqlite.books import make_dataset_id, read
+from conversion_relay.outbox.sqlite.figures import told
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect
 from tests.outbox.suite import NOW, REFUSED, sealed
 
@@ -31,7 +32,7 @@ def put_into(db: apsw.Connection, state: str, name: str = "Lead", event_id: str 
         return
     keys = rows.claim(db, "token", "us", "1", NOW, NOW + 60, 1)
     if state != "leased":
-        rows.settle(db, "token", [(PUT_INTO[state], keys)], REFUSED, NOW)  # type: ignore[dict-item]
+        rows.settle(db, "token", [(keys, told(PUT_INTO[state], [], NOW))], REFUSED, NOW)  # type: ignore[arg-type]
 
 
 def book(db: apsw.Connection) -> dict[str, int]:

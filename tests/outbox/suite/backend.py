@@ -52,6 +52,9 @@ def claim(outbox: Leases, limit: int = 1000, now: float = NOW, dataset: str = "1
 class Backend:
     """A subclass opens one kind of store. The other hooks fit every store with leases; any other overrides them."""
 
+    keeps_longer = 0.0
+    """Seconds for which a row may stay in the ledger after it may go, in a store that drops many at once."""
+
     def open(self, place: Path) -> Any:
         """What is kept at this place, by a new outbox; the same place opened twice is the same store."""
         raise NotImplementedError

@@ -1,0 +1,59 @@
+"""`migrate`: from one machine's file to PostgreSQL, with everything that waits."""
+
+import contextlib
+import time
+from pathlib import Path
+
+import click
+
+from conversion_relay.cli.printing import print_json
+from conversion_relay.errors import SettingsError
+from conversion_relay.outbox import Leases, open_outbox
+from conversion_relay.settings import Settings
+
+
+@click.command()
+@click.argument("source", metavar="sqlite:///FILE")
+@click.option("--json", "as_json", is_flag=True)
+def migrate(source: str, as_json: bool) -> None:
+    """Move an embedded outbox into the PostgreSQL of RELAY_OUTBOX.
+
+    Start the service with the new RELAY_OUTBOX first: new events go there while the old ones are moved. Can be stopped,
+    and goes on where it was. At the end the file is renamed to FILE.moved.
+    """
+    target = Settings.from_env(required=()).outbox
+    if not source.startswith("sqlite:///") or not target.startswith(("postgresql://", "postgres://")):
+        raise SettingsError("migrate: from sqlite:///FILE to RELAY_OUTBOX=postgresql://...")
+    path = Path(source.removeprefix("sqlite:///"))
+    open_outbox(target).close()  # makes the tables
+    _let_go(source, path)
+    from conversion_relay.outbox.postgres.moving import Mover
+
+    with contextlib.closing(Mover(path, target)) as mover:
+        total = mover.total()
+        with click.progressbar(length=total, label="events", hidden=as_json) as bar:
+            while mover.step():
+                bar.update(mover.done.events + mover.done.known - bar.pos)
+        mover.the_rest()
+    path.rename(path.with_name(f"{path.name}.moved"))
+    if as_json:
+        print_json({"moved": mover.done.events, "known": mover.done.known, "visitors": mover.done.visitors})
+    else:
+        click.echo(f"{mover.done.events} events moved, {mover.done.known} were there already; see `status`")
+        click.echo(f"{path.name} is now {path.name}.moved; delete it when all is well: it still holds bodies")
+
+
+def _let_go(source: str, path: Path) -> None:
+    """What dead processes leased waits again, and the log is part of the file. Refuses a file that is in use."""
+    with contextlib.closing(open_outbox(source, "existing")) as outbox:
+        if isinstance(outbox, Leases):
+            outbox.waiting(time.time())
+    from conversion_relay.outbox.sqlite.owner import Owner
+
+    owner = Owner(path)
+    others = [file.name for file in path.with_name(f"{path.name}-owners").iterdir() if file.name != owner.name]
+    owner.release()
+    if others:
+        raise SettingsError(
+            "migrate: a process still uses this file; start it with RELAY_OUTBOX=postgresql://... first, or stop it"
+        )

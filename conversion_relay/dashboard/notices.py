@@ -1,0 +1,87 @@
+"""Payment notices by what became of them, in words: a provider that is answered 200 shows no trace of why it counted
+nothing. Pure.
+
+Counted since this process began, as nothing of a notice that counts is kept.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from conversion_relay.telemetry import CounterKey
+
+COUNTED = ("accepted", "duplicate", "paid")
+WORDS = {
+    "accepted": "counted",
+    "duplicate": "known already",
+    "paid": "counted",
+    "withheld": "the visitor declined",
+    "pending": "the money has not come yet",
+    "unpaid": "the money has not come yet",
+    "processing": "the money has not come yet",
+    "not_paid": "the money has not come yet",
+    "authorized": "reserved, not taken yet",
+    "not_captured": "reserved, not taken yet",
+    "failed": "the payment failed",
+    "setup": "only a way to pay was stored",
+    "other_type": "about something else than a payment",
+    "no_type": "about something else than a payment",
+    "other_kind": "another notice counts this payment (STRIPE_PAYMENTS)",
+    "unknown_currency": "an amount that cannot be read for sure",
+    "unit_unknown": "an amount that cannot be read for sure",
+    "not_an_amount": "an amount that cannot be read for sure",
+    "event_time_too_old": "older than the 7 days that Meta takes",
+    "ping": "the provider tried the address",
+    "odd_shape": "not as the provider documents it",
+    "told_by_order": "another notice tells of this order",
+    "free": "it cost nothing (RELAY_FREE_ORDERS)",
+    "test_payment": "the provider's test mode (RELAY_TEST_PAYMENTS)",
+    "renewals_ignored": "a renewal (RELAY_RENEWALS)",
+    "refunds_ignored": "a refund (RELAY_REFUNDS)",
+    "refund_not_done": "a refund that is not done",
+    "payment_unknown": "a refund of a payment that is not known here",
+    "not_ours": "another product's payment",
+    "needs_api_key": "the provider must be asked back, and there is no API key",
+    "provider_silent": "the provider did not answer",
+    "not_durable": "nothing could be stored; it comes again",
+    "unknown_provider": "no provider of this name",
+}
+
+
+class Notices(msgspec.Struct, frozen=True):
+    """Of one provider with one outcome."""
+
+    provider: str
+    status: str
+    reason: str
+    n: int
+
+    @property
+    def state(self) -> str:
+        """The word for the colour."""
+        if self.reason in COUNTED:
+            return "delivered"
+        return "held" if self.status.startswith("2") else "dead"
+
+    @property
+    def words(self) -> str:
+        told = WORDS.get(self.reason)
+        return told or ("refused" if not self.status.startswith("2") else "not counted")
+
+
+def notices(counted: Mapping[CounterKey, float]) -> list[Notices]:
+    """The many first, what counted before what did not.
+
+    >>> from conversion_relay.telemetry import Counters
+    >>> seen = Counters()
+    >>> seen.add("relay_webhooks_total", 3, provider="stripe", code="200", reason="unpaid")
+    >>> seen.add("relay_webhooks_total", provider="stripe", code="200", reason="accepted")
+    >>> [(one.provider, one.words, one.n) for one in notices(seen.read())]
+    [('stripe', 'counted', 1), ('stripe', 'the money has not come yet', 3)]
+    """
+    found = []
+    for (name, labels), n in counted.items():
+        if name == "relay_webhooks_total":
+            told = dict(labels)
+            found.append(Notices(told.get("provider", ""), told.get("code", ""), told.get("reason", ""), int(n)))
+    return sorted(found, key=lambda one: (one.provider, one.reason not in COUNTED, -one.n, one.reason))

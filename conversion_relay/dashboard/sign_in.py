@@ -1,0 +1,137 @@
+"""Signing in and out: a page with one field, a signed cookie, and back to where the person wanted to go.
+
+The cookie is SameSite=Strict, so a link in a mail or a chat arrives without it. Then the sign-in page would be shown to
+who is signed in; instead it asks the browser once to go there again, which is then a step within our own site.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from litestar import Request, Response, get, post
+from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+
+from conversion_relay.dashboard.access import Access, Refusal
+from conversion_relay.dashboard.changes import is_ours, token_is_right
+from conversion_relay.dashboard.session import forgotten, issued, set_cookie
+from conversion_relay.outbox.audit import Audit, Change
+from conversion_relay.settings import Settings
+from conversion_relay.telemetry import logger
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+Guard = Callable[[Connection, BaseRouteHandler], Any]
+PAGE = "/dashboard/sign-in"
+MOST_BYTES = 8_192
+
+
+def guard_of(access: Access) -> Guard:
+    """A Litestar guard for routes that are about the relay itself. A browser that wants a page is led to sign in."""
+
+    async def only_operators(connection: Connection, _: BaseRouteHandler) -> None:
+        refused = await refusal_of(access, connection)
+        if refused is None:
+            return
+        headers = connection.headers
+        if refused.status == 401 and connection.scope.get("method") == "GET" and _wants_a_page(headers):
+            query = connection.url.query
+            wanted = connection.url.path + (f"?{query}" if query else "")
+            raise HTTPException("sign in", status_code=303, headers={"Location": f"{PAGE}?{urlencode({'to': wanted})}"})
+        told = dict(refused.headers)
+        if "sec-fetch-mode" in headers:  # a browser's own box for passwords must not open over a page of ours
+            told.pop("WWW-Authenticate", None)
+        raise HTTPException(refused.message, status_code=refused.status, headers=told)
+
+    return only_operators
+
+
+async def refusal_of(access: Access, connection: Connection) -> Refusal | None:
+    scope = connection.scope
+    asked = scope["headers"], peer_of(connection), scope.get("http_version", "1.1")
+    if access.is_slow:
+        return await asyncio.to_thread(access.refusal, *asked)
+    return access.refusal(*asked)
+
+
+def peer_of(connection: Connection) -> str | None:
+    client = connection.scope.get("client")
+    return client[0] if client else None
+
+
+def sign_in_routes(
+    access: Access, settings: Settings, render: Callable[..., str], headers: Mapping[str, str]
+) -> list[HTTPRouteHandler]:
+    """`render`: a template and its words. `headers`: of every page."""
+    audit = Audit(settings.outbox)
+
+    def page(status: int, to: str, *, again: bool = False, wrong: str = "", after: str = "") -> Response[str]:
+        html = render("sign_in.html", to=to, again=again, wrong=wrong)
+        more = {"Retry-After": after} if after else {}
+        return Response(html, status_code=status, media_type="text/html; charset=utf-8", headers={**headers, **more})
+
+    def gone_to(where: str, cookie: str) -> Response[str]:
+        return Response("", status_code=303, headers={**headers, "Location": where, "Set-Cookie": cookie})
+
+    @get(PAGE)
+    async def ask(request: Request[Any, Any, Any]) -> Response[str]:
+        to = own_path(request.query_params.get("to", ""))
+        return page(200, to, again=request.headers.get("sec-fetch-site") == "cross-site" and access.has_password)
+
+    @post(PAGE, status_code=303)
+    async def sign_in(request: Request[Any, Any, Any]) -> Response[str]:
+        body = await _form_of(request)
+        form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
+        to = own_path(form.get("to", [""])[0])
+        if not is_ours(request.headers):
+            raise HTTPException("this form did not come from the dashboard; open it anew", status_code=403)
+        if not access.has_password:
+            return page(403, to, wrong="There is no password: set RELAY_ADMIN_PASSWORD.")
+        told = request.scope["headers"], peer_of(request)
+        refused = await asyncio.to_thread(access.sign_in, form.get("password", [""])[0], *told)
+        if refused is not None and refused.status == 429:
+            after = refused.headers["Retry-After"]
+            return page(429, to, wrong=f"Too many wrong passwords: wait {after} s.", after=after)
+        if refused is not None:
+            logger.warning("A wrong password was given to the dashboard")
+            return page(401, to, wrong="This is not the password.")
+        now = time.time()
+        logger.info("An operator signed in to the dashboard")
+        audit.note(Change(now, "dashboard", "sign-in"))
+        return gone_to(to, set_cookie(issued(access.key, now), is_secure=_is_secure(request)))
+
+    @post("/dashboard/sign-out", status_code=303)
+    async def sign_out(request: Request[Any, Any, Any]) -> Response[str]:
+        form = parse_qs((await _form_of(request)).decode("utf-8", "replace"), max_num_fields=10)
+        if not is_ours(request.headers) or not token_is_right(settings, form.get("token", [""])[0]):
+            raise HTTPException("this form did not come from the dashboard; open it anew", status_code=403)
+        return gone_to(PAGE, forgotten(is_secure=_is_secure(request)))
+
+    def _is_secure(request: Request[Any, Any, Any]) -> bool:
+        return access.is_secure(request.url.scheme, request.scope["headers"], peer_of(request))
+
+    return [ask, sign_in, sign_out]
+
+
+def own_path(text: str) -> str:
+    """Where a person may be led: within the dashboard.
+
+    >>> own_path("/dashboard/events?q=1"), own_path("//evil.example"), own_path("/dashboard\\\\evil")
+    ('/dashboard/events?q=1', '/dashboard', '/dashboard')
+    """
+    is_own = re.fullmatch(r"/dashboard(?:[/?][^\s\\]*)?", text) is not None and len(text) < 4_000
+    return text if is_own and not text.startswith(PAGE) else "/dashboard"
+
+
+async def _form_of(request: Request[Any, Any, Any]) -> bytes:
+    body = await request.body()
+    if len(body) > MOST_BYTES:
+        raise HTTPException("too large", status_code=413)
+    return body
+
+
+def _wants_a_page(headers: Mapping[str, str]) -> bool:
+    return "text/html" in headers.get("accept", "") and "x-patch" not in headers and "authorization" not in headers

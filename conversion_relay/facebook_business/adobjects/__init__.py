@@ -1,0 +1,1 @@
+"""The SDK's folder of that name; only `serverside` is here."""

@@ -1,0 +1,145 @@
+"""EventRequest, EventRequestAsync, BatchProcessor and EventResponse: `execute` returns when the events are durable."""
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from conversion_relay.errors import InvalidEvent
+from conversion_relay.event import Rejection, SealedEvent
+from conversion_relay.facebook_business.api import FacebookAdsApi, relay_for
+from conversion_relay.facebook_business.shapes import Event
+from conversion_relay.intake.accept import WITHHELD
+from conversion_relay.relay import Relay, Sent
+
+
+@dataclass
+class EventResponse:
+    """`events_received`: how many are durable here (with a test code: how many Meta took). `messages`: what was not
+    kept and why, and what was left out of the others; never a value."""
+
+    events_received: int = 0
+    messages: list[str] = field(default_factory=list)
+    fbtrace_id: str | None = None
+    """Meta's, of an event that was sent at once; None where Meta has not been asked yet."""
+
+
+class EventRequest:
+    """Some events of one pixel."""
+
+    def __init__(
+        self,
+        pixel_id: str | None = None,
+        events: Sequence[Event] | None = None,
+        test_event_code: str | None = None,
+        namespace_id: str | None = None,
+        upload_id: str | None = None,
+        upload_tag: str | None = None,
+        upload_source: str | None = None,
+        partner_agent: str | None = None,
+        http_client: None = None,
+        access_token: str | None = None,
+        appsecret: str | None = None,
+    ) -> None:
+        """`test_event_code`: these events are sent at once and Meta's answer is waited for. The members that are about
+        uploads and partners are taken and not sent."""
+        if pixel_id is None or events is None:
+            missing = "pixel_id" if pixel_id is None else "events"
+            raise ValueError(f"Invalid value for `{missing}`, must not be `None`")
+        if http_client is not None:
+            raise TypeError("http_client: the relay delivers by itself, later; leave it out")
+        if access_token or appsecret:
+            FacebookAdsApi.init(access_token=access_token, app_secret=appsecret)
+        self.pixel_id, self.events, self.test_event_code = str(pixel_id), events, test_event_code
+        self.namespace_id, self.upload_id, self.upload_tag = namespace_id, upload_id, upload_tag
+        self.upload_source, self.partner_agent = upload_source, partner_agent
+
+    def normalize(self) -> list[dict[str, Any]]:
+        """As Meta would get them: hashed and scrubbed. Nothing is kept."""
+        import msgspec
+
+        _, sealed, _ = self._sealed()
+        return [msgspec.json.decode(event.body) for event in sealed]
+
+    def execute(self) -> EventResponse:
+        """Durable when it returns. Raises InvalidEvent when every event was refused, and OutboxUnavailable.
+
+        One refused event among others costs these nothing; it is named in `messages`."""
+        relay, sealed, messages = self._sealed()
+        if self.test_event_code is not None:
+            sent = relay.send(sealed, test_event_code=self.test_event_code)
+            return EventResponse(sum(len(one.event_ids) for one in sent if one.accepted), messages, _trace(sent))
+        return EventResponse(len(relay.put(sealed)) if sealed else 0, messages)
+
+    def _sealed(self) -> tuple[Relay, list[SealedEvent], list[str]]:
+        relay, dataset = relay_for(self.pixel_id)
+        sealed: list[SealedEvent] = []
+        messages: list[str] = []
+        refused: list[Rejection] = []
+        for place, event in enumerate(self.events):
+            read = event.as_ours()
+            facts = event.facts(relay.settings.trusted_proxies)
+            judged = read if isinstance(read, Rejection) else relay.accept(read, facts, dataset=dataset)
+            if isinstance(judged, Rejection):
+                messages.append(f"events[{place}] was not kept: {judged.field}: {judged.message}")
+                refused += [judged] if judged.reason not in WITHHELD else []
+                continue
+            sealed.append(judged.event)
+            messages += [f"events[{place}]: {dropped}" for dropped in judged.dropped]
+        if refused and len(refused) == len(self.events):
+            raise InvalidEvent(refused[0].reason, refused[0].field, refused[0].message)
+        return relay, sealed, messages
+
+
+class EventRequestAsync(EventRequest):
+    """The same for an event loop."""
+
+    async def execute(self) -> EventResponse:  # type: ignore[override]  # as the SDK has it
+        """Durable when it was awaited; the disk is waited for in a thread."""
+        return await asyncio.to_thread(super().execute)
+
+    def clone_without_events(self) -> "EventRequestAsync":
+        clone = copy.copy(self)
+        clone.events = []
+        return clone
+
+
+class BatchProcessor:
+    """Many events, in requests of `batch_size`. One commit holds a request, whatever its size."""
+
+    def __init__(self, batch_size: int = 50, concurrent_requests: int = 4) -> None:
+        self.batch_size, self.concurrent_requests = batch_size, concurrent_requests
+
+    def process_event_requests(self, event_requests_async: Sequence[EventRequestAsync]) -> None:
+        asyncio.run(_to_the_end(self.process_event_requests_generator(event_requests_async)))
+
+    async def process_event_requests_generator(
+        self, event_requests_async: Sequence[EventRequestAsync]
+    ) -> AsyncIterator[list[EventResponse]]:
+        step = self.concurrent_requests
+        for first in range(0, len(event_requests_async), step):
+            yield list(await asyncio.gather(*(one.execute() for one in event_requests_async[first : first + step])))
+
+    def process_events(self, event_request_async_to_clone: EventRequestAsync, events: Sequence[Event]) -> None:
+        asyncio.run(_to_the_end(self.process_events_generator(event_request_async_to_clone, events)))
+
+    async def process_events_generator(
+        self, event_request_async_to_clone: EventRequestAsync, events: Sequence[Event]
+    ) -> AsyncIterator[list[EventResponse]]:
+        requests = []
+        for first in range(0, len(events), self.batch_size):
+            request = event_request_async_to_clone.clone_without_events()
+            request.events = events[first : first + self.batch_size]
+            requests.append(request)
+        async for responses in self.process_event_requests_generator(requests):
+            yield responses
+
+
+async def _to_the_end(responses: AsyncIterator[list[EventResponse]]) -> None:
+    async for _ in responses:
+        continue
+
+
+def _trace(sent: Sequence[Sent]) -> str | None:
+    return next((one.outcome.said.fbtrace_id for one in sent if one.outcome.said), None)

@@ -1,0 +1,75 @@
+"""Django: INSTALLED_APPS += ["conversion_relay.frameworks.django"], and two lines in a view.
+
+    from conversion_relay.frameworks.django import track
+
+    def checkout(request):
+        with transaction.atomic():
+            order = Order.objects.create(...)
+            tracked = track(request, Event(event_name="Purchase", event_id=f"purchase_{order.pk}", ...))
+        return render(request, "thanks.html", {"order": order, "tracked": tracked})
+
+What could go wrong. An event that is kept inside a transaction tells Meta of an order that was rolled back. An event
+that is judged after the commit raises where nobody can mend it, and its time is later than the order's.
+
+The rule. The event is judged and hashed at once, so a mistake in it is the view's; it is kept when the transaction has
+committed. Without a transaction it is durable when `track` returns. When it cannot be kept after the commit, the order
+stands, and an error line of the log names the event. `keep` is the one place that decides when; an outbox in the
+program's own database can do better there, since it can join the transaction.
+
+Settings: `CONVERSION_RELAY = {...}` in Django's settings (`conf.py`), and the environment for everything else.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.event import Event, Rejection, SealedEvent
+from conversion_relay.frameworks.django.conf import consent_cookie, get_relay
+from conversion_relay.frameworks.visitor import Visitor, visitor_of_environ
+from conversion_relay.relay import Relay, Tracked
+from conversion_relay.relay.tracked import not_kept
+from conversion_relay.telemetry import logger
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+__all__ = ["get_relay", "keep", "track", "track_async", "visitor"]
+NOT_KEPT = "An event could not be kept after its transaction had committed"
+
+
+def visitor(request: "HttpRequest") -> Visitor:
+    """Who asks: address through trusted proxies, browser, click, page, consent."""
+    environ = {**request.META, "wsgi.url_scheme": request.scheme}
+    return visitor_of_environ(get_relay(), environ, consent_cookie())
+
+
+def track(request: "HttpRequest", event: Event, *, using: str | None = None) -> Tracked:
+    """Kept when the transaction of `using` (a database's alias) commits, at once where there is none. Raises
+    InvalidEvent in either case at once. `status` is "pending" inside a transaction."""
+    who = visitor(request)
+    if not transaction.get_connection(using).in_atomic_block:
+        return who.track(event)
+    judged = who.relay.let_in(event, who.facts)
+    if isinstance(judged, Rejection):
+        return not_kept(judged, "withheld")
+    keep(who.relay, judged.event, using)
+    return Tracked(judged.event.event_id, "pending", judged.dropped)
+
+
+async def track_async(request: "HttpRequest", event: Event) -> Tracked:
+    """For an asynchronous view, which has no transaction: durable when it was awaited."""
+    return await visitor(request).track_async(event)
+
+
+def keep(relay: Relay, event: SealedEvent, using: str | None) -> None:
+    """Put it when the transaction has committed; never when it is rolled back."""
+    transaction.on_commit(partial(_put, relay, event), using=using, robust=True)
+
+
+def _put(relay: Relay, event: SealedEvent) -> None:
+    try:
+        relay.put([event])
+    except OutboxUnavailable as error:
+        logger.error(NOT_KEPT, extra={"event": event.event_name, "event_id": event.event_id, "reason": str(error)})

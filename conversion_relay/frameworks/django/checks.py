@@ -1,0 +1,33 @@
+"""`manage.py check`: what would fail with the first order is said before the deployment."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+
+from conversion_relay.errors import SettingsError
+from conversion_relay.frameworks.django.conf import environ
+from conversion_relay.settings import Settings
+
+MIDDLEWARE = "conversion_relay.frameworks.django.middleware.ConversionMiddleware"
+
+
+@register()
+def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """E001: the settings cannot be used. W001: proxies without trust. W002: no middleware, so nobody delivers."""
+    try:
+        ours = Settings.from_env(environ())
+    except (SettingsError, ImproperlyConfigured) as error:
+        hint = "set it in the environment, or in CONVERSION_RELAY['SETTINGS']"
+        return [Error(str(error), hint=hint, id="conversion_relay.E001")]
+    found: list[CheckMessage] = []
+    if getattr(settings, "SECURE_PROXY_SSL_HEADER", None) and not ours.trusted_proxies:
+        hint = "name the proxy's network in RELAY_TRUSTED_PROXIES, e.g. 127.0.0.1/32"
+        text = "Django trusts a proxy and Conversion Relay trusts none: every visitor has the proxy's address"
+        found.append(Warning(text, hint=hint, id="conversion_relay.W001"))
+    deliver = getattr(settings, "CONVERSION_RELAY", {}).get("DELIVER")
+    if deliver and MIDDLEWARE not in settings.MIDDLEWARE:
+        text = "DELIVER is on, and delivery begins with the first event only: the middleware is missing"
+        found.append(Warning(text, hint=f"add {MIDDLEWARE} to MIDDLEWARE", id="conversion_relay.W002"))
+    return found

@@ -1,0 +1,65 @@
+"""`CONVERSION_RELAY` in Django's settings, and the one Relay of the process that it describes.
+
+CONVERSION_RELAY = {
+    "SETTINGS": {"RELAY_OUTBOX": "sqlite:////var/lib/shop/conversions.db"},  # over the environment's
+    "DELIVER": True,                    # in threads of each process; else `manage.py deliver_conversions`
+    "CONSENT_COOKIE": "marketing",      # or a ConsentCookie
+    "SCRIPT": "/static/meta-tracking.min.js",
+    "ENDPOINT": "https://relay.shop.example/events",
+    "DASHBOARD_URL": "https://relay.shop.example/dashboard",
+}
+"""
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+from conversion_relay.frameworks.visitor import ConsentCookie
+from conversion_relay.relay import Relay
+
+KNOWN = frozenset({"SETTINGS", "DELIVER", "CONSENT_COOKIE", "SCRIPT", "ENDPOINT", "DASHBOARD_URL"})
+_made: list[Relay] = []
+
+
+def given() -> dict[str, Any]:
+    """What Django's settings say. Raises ImproperlyConfigured for a name that is not known."""
+    found: dict[str, Any] = getattr(settings, "CONVERSION_RELAY", {})
+    if unknown := sorted(set(found) - KNOWN):
+        raise ImproperlyConfigured(
+            f"CONVERSION_RELAY: no such name: {', '.join(unknown)}; known are {', '.join(sorted(KNOWN))}"
+        )
+    return found
+
+
+def environ() -> dict[str, str]:
+    """The environment with Django's SETTINGS over it."""
+    return {**os.environ, **given().get("SETTINGS", {})}
+
+
+def get_relay() -> Relay:
+    """The Relay of this process, made when first needed. Raises SettingsError that names what is missing."""
+    # No lock, which a fork could leave locked: where two threads make one each, they share a file.
+    if not _made:
+        own = given().get("SETTINGS")
+        # With the environment alone, files that it names are watched while we deliver.
+        _made.append(Relay.from_env(environ() if own else None, deliver=bool(given().get("DELIVER"))))
+    return _made[0]
+
+
+def consent_cookie() -> ConsentCookie | None:
+    """The cookie of the consent banner; None where none is configured."""
+    cookie = given().get("CONSENT_COOKIE")
+    return ConsentCookie(cookie) if isinstance(cookie, str) else cookie
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    """A test's `override_settings` begins and ends with a Relay of its own."""
+    if setting == "CONVERSION_RELAY":
+        while _made:
+            _made.pop().close()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,58 @@
+"""What a page of the program holds: the script's tag, and the browser's copy of an event that the server tracked.
+
+Both copies must have one event id, or Meta counts two events. So the id is the server's, and the page only repeats it.
+Everything here goes into HTML, and some of it came from visitors: no text can end the element that it stands in.
+"""
+
+import html
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from conversion_relay.event import CustomData
+
+
+def script_tag(src: str, endpoint: str, *, nonce: str = "", **data: str | bool) -> str:
+    """The script's element. `data`: its other attributes, as docs/browser.md lists them; False leaves one out.
+
+    >>> script_tag("/m.js", "https://relay.example/events", consent="required")
+    '<script src="/m.js" data-endpoint="https://relay.example/events" data-consent="required"></script>'
+    """
+    attributes: dict[str, str | bool] = {"src": src, "nonce": nonce, "data-endpoint": endpoint}
+    attributes |= {f"data-{name.replace('_', '-')}": value for name, value in data.items()}
+    shown = [
+        name if value is True else f'{name}="{html.escape(str(value))}"'
+        for name, value in attributes.items()
+        if value not in (False, "")
+    ]
+    return f"<script {' '.join(shown)}></script>"
+
+
+def event_tag(
+    event_name: str, event_id: str | None, data: Mapping[str, Any] | CustomData | None = None, *, nonce: str = ""
+) -> str:
+    """The browser's copy of an event that the server tracked; nothing where the server kept none (`event_id` None).
+
+    >>> event_tag("Lead", "lead_1", {"value": 9.5})
+    '<script>MetaTracking.trackOnce("lead_1", "Lead", {"value": 9.5}, {"pixelOnly": true});</script>'
+    """
+    if event_id is None:
+        return ""
+    given = data.to_wire() if isinstance(data, CustomData) else dict(data or {})
+    arguments = ", ".join(map(_literal, (event_id, event_name, given, {"pixelOnly": True})))
+    opening = f'<script nonce="{html.escape(nonce)}">' if nonce else "<script>"
+    return f"{opening}MetaTracking.trackOnce({arguments});</script>"
+
+
+def _literal(value: object) -> str:
+    """JSON that is safe inside a script element: https://html.spec.whatwg.org/#restrictions-for-contents-of-script-elements"""
+    text = json.dumps(value, default=_plain)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _plain(value: object) -> Any:
+    """Shops count money in Decimal; the page's script reads a number."""
+    return float(value) if isinstance(value, Decimal) else msgspec.to_builtins(value)

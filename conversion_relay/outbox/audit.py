@@ -1,0 +1,74 @@
+"""Who changed what by hand: replays, erasures, new settings, kept as lines of JSON beside the outbox's file.
+
+A log is rotated away, and the question "who sent these again?" is asked weeks later. So each change by a person is one
+line in `FILE-changes`, written with one call in append mode, which processes on one machine may do at the same time. It
+names no person: by which door, not by whom. Above MOST_BYTES the older half is dropped, so it needs no care.
+
+An outbox that is no file (SQS) has no such list; its changes are in the log alone.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+MOST_BYTES = 1_000_000
+Door = Literal["dashboard", "command line", "settings"]
+
+
+class Change(msgspec.Struct, frozen=True):
+    at: float
+    by: Door
+    action: str
+    """replay, erase, sign-in, settings."""
+    count: int = 0
+    what: str = ""
+    """Which events were asked for: a reason, a name, a number of chosen ones."""
+
+
+class Audit:
+    """The list of one outbox, by its URL."""
+
+    def __init__(self, outbox_url: str) -> None:
+        path = outbox_url.removeprefix("sqlite:///")
+        self._path = Path(path + "-changes") if path != outbox_url and path else None
+
+    def note(self, change: Change) -> None:
+        """Never fails: what was changed is changed, and the log has its sentence too."""
+        if self._path is None:
+            return
+        with contextlib.suppress(OSError):
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(file, msgspec.json.encode(change) + b"\n")
+                is_full = os.fstat(file).st_size > MOST_BYTES
+            finally:
+                os.close(file)
+            if is_full:
+                self._halve(self._path)
+
+    def newest(self, n: int) -> list[Change]:
+        """The newest first. A line that a crash cut short is passed over."""
+        if self._path is None:
+            return []
+        try:
+            lines = self._path.read_bytes().splitlines()
+        except OSError:
+            return []
+        found = []
+        for line in reversed(lines):
+            with contextlib.suppress(msgspec.MsgspecError):
+                found.append(msgspec.json.decode(line, type=Change))
+            if len(found) == n:
+                break
+        return found
+
+    @staticmethod
+    def _halve(path: Path) -> None:
+        kept = path.read_bytes()[-MOST_BYTES // 2 :].partition(b"\n")[2]
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_bytes(kept)
+        fresh.chmod(0o600)
+        fresh.replace(path)

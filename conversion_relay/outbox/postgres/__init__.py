@@ -1,0 +1,1 @@
+"""The outbox in PostgreSQL, for several machines. See `outbox.py`."""

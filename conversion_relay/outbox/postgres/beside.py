@@ -1,0 +1,53 @@
+"""Who was seen, and what the page's pixel sent: the verbs that doors call from an event loop."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox.postgres import sides, visits
+from conversion_relay.outbox.postgres.database import CLOSED
+from conversion_relay.outbox.postgres.deeds import Deeds
+
+LOOK_FOR_VISITORS_EVERY = 1.0
+
+
+class Beside(Deeds):
+    """A part of `PostgresOutbox`, which opens the database."""
+
+    def _begin_beside(self) -> None:
+        self._beside = ThreadPoolExecutor(2, thread_name_prefix="outbox-beside")
+        self._has_visitors, self._looked_for_visitors_at = False, time.monotonic()
+
+    def remember_visitor(self, key: str, visit: Visit, now: float) -> None:
+        self._do(lambda session, _: visits.remember(session, key, visit, now), strict=True)
+        self._has_visitors = True
+
+    def visitor(self, key: str, now: float) -> Visit | None:
+        return visits.found(self._database.read(visits.FIND, (key, now - visits.VISITOR_SECONDS)))
+
+    def has_visitors(self) -> bool:
+        """Once there was one, they are looked up. Another thread looks: an event loop asks, and must not wait."""
+        if not self._has_visitors and time.monotonic() - self._looked_for_visitors_at >= LOOK_FOR_VISITORS_EVERY:
+            self._looked_for_visitors_at = time.monotonic()
+            self._submit(self._look_for_visitors)
+        return self._has_visitors
+
+    def _look_for_visitors(self) -> None:
+        self._has_visitors = bool(self._database.read("SELECT 1 FROM relay.visitor LIMIT 1"))
+
+    def note_pixel(self, dataset: str, pairs: Sequence[tuple[str, str]], now: float) -> "Future[None]":
+        def work() -> None:
+            number = self._datasets.make(dataset)
+            self._do(lambda session, _: sides.note_pixel(session, dataset, number, pairs, now))
+
+        return self._submit(work)
+
+    def _submit(self, work: Callable[[], None]) -> "Future[None]":
+        try:
+            return self._beside.submit(work)
+        except RuntimeError:
+            refused: Future[None] = Future()
+            refused.set_exception(OutboxUnavailable(CLOSED))
+            return refused

@@ -1,0 +1,197 @@
+"""Transactions on a few connections, and what is done when one of them is lost.
+
+What could go wrong. A server restarts, a standby is promoted, a network is cut, an administrator ends a session. Most
+of it only loses a connection. Two cases lose more than that:
+
+1. *The connection is lost while the commit is under way.* Whether it was committed is not known. Who guesses "no" and
+   does it again, settles a batch a second time; who guesses "yes", loses it.
+2. *The old primary goes on as a read-only server.* A live connection to it answers, but can never commit again.
+
+The rules.
+1. *In doubt, the database is asked.* Each transaction begins by inserting a random id into `mark`. After a loss in the
+   commit a new connection inserts the same id. Refused as a duplicate: it was committed, the result stands. Inserted:
+   it was not, and never will be, so it is done again. While the server still works on it, the unique index makes the
+   question wait, so nothing is answered too early. Without an answer in DOUBT_SECONDS the caller is refused.
+2. *Whatever fails before the commit is sent has been rolled back*, so it is done once more on a new connection. Works
+   are repeatable: they change nothing but the database. Deadlocks and lock time-outs are tried three times.
+3. *After SQLSTATE 25006, 57P01 to 57P03 or a lost connection all idle connections are closed*: the next one is made
+   anew, by the DSN's list of hosts, to a server that can write.
+4. *A commit that was not replicated although it should be is no commit for `put`* (`strict`). No statement of ours is
+   ever cancelled: that is what makes the server report such a commit as done.
+5. *No call waits for ever.* A server that stands still, with its kernel alive, keeps a connection that never answers.
+   Whoever has a session for longer than PATIENCE has its socket shut (`watchdog.py`), and is then in rule 1 or 2.
+6. *No error text of the driver leaves this module*: it may quote the DSN or a row.
+
+Rejected: `pg_xact_status` of the transaction's id, which costs no write. A server that crashes gives the ids of
+transactions that left nothing in its log a second time; a stranger's commit was taken for ours, and a test that kills
+the server lost 20 acknowledged events. psycopg_pool, whose waits between two attempts to reconnect grow to minutes, so
+that a server that is back stands idle.
+"""
+
+import contextlib
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import psycopg
+
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox.postgres.dsn import Dsn
+from conversion_relay.outbox.postgres.session import Rows, Session, Values
+from conversion_relay.outbox.postgres.watchdog import Watchdog
+
+Result = TypeVar("Result")
+Work = Callable[[Session], Result]
+DOUBT_SECONDS = 8.0
+ASK_EVERY = 0.1
+PATIENCE = 20.0
+"""Seconds for one transaction, longer than the server's own limit for a statement (`session.LIMITS`)."""
+MOST_IDLE = 8
+LONGEST_LIFE = 600.0
+"""Seconds; a connection older than this is made anew, so that after a fail-over no one stays with the old server."""
+ATTEMPTS = 3
+TRANSIENT = frozenset({"40001", "40P01", "55P03"})
+GONE = frozenset({"25006", "25P03", "57P01", "57P02", "57P03", "0A000"})
+CLOSED = "the outbox is closed"
+
+
+class Database:
+    """Lends sessions to threads; safe to use from all of them, and in the child of a fork."""
+
+    def __init__(self, dsn: Dsn) -> None:
+        self.dsn = dsn
+        self._idle: dict[bool, list[tuple[float, Session]]] = {False: [], True: []}
+        self._lock, self._watchdog = threading.Lock(), Watchdog()
+        self._process = os.getpid()
+        self.is_closed = False
+
+    def transact(
+        self,
+        work: Work[Result],
+        *,
+        pinned: bool = False,
+        strict: bool = False,
+        patience: float | None = None,
+        marked: bool = True,
+    ) -> Result:
+        """All of it or nothing. Raises OutboxUnavailable; what `work` raises comes out as it is. `marked`: False while
+        there are no tables yet."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._attempt(work, pinned=pinned, strict=strict, patience=patience or PATIENCE, marked=marked)
+            except psycopg.Error as error:
+                is_last = attempt == ATTEMPTS or not (is_lost(error) or error.sqlstate in TRANSIENT)
+                if is_last:
+                    raise _told(error) from None
+        raise AssertionError("the last attempt returns or raises")
+
+    def _attempt(self, work: Work[Result], *, pinned: bool, strict: bool, patience: float, marked: bool) -> Result:
+        with self._lent(pinned=pinned, patience=patience) as session:
+            mark = uuid.uuid4() if marked else None
+            session.begin(mark)
+            try:
+                result = work(session)
+            except BaseException:
+                with contextlib.suppress(psycopg.Error):
+                    session.rollback()
+                raise
+            try:
+                session.commit()
+            except psycopg.OperationalError as error:
+                if not is_lost(error):
+                    raise
+                self._drop_idle()
+                if mark is None or not self._was_committed(mark):
+                    raise
+            if strict and not session.is_replicated:
+                raise OutboxUnavailable("PostgreSQL did not replicate the commit; send it again")
+            return result
+
+    def _was_committed(self, mark: uuid.UUID) -> bool:
+        ends_at = time.monotonic() + DOUBT_SECONDS
+        while time.monotonic() < ends_at:
+            with contextlib.suppress(psycopg.Error, OutboxUnavailable), self._lent(pinned=False) as session:
+                return session.run("INSERT INTO relay.mark (id) VALUES (%b) ON CONFLICT DO NOTHING", (mark,)) == 0
+            time.sleep(ASK_EVERY)
+        raise OutboxUnavailable("PostgreSQL was lost in a commit and does not say what became of it; send it again")
+
+    def read(self, sql: str, values: Values = None, *, pinned: bool = False) -> Rows:
+        """One statement that changes nothing, or that may be done twice."""
+        for attempt in (1, 2):
+            try:
+                with self._lent(pinned=pinned) as session:
+                    return session.read(sql, values)
+            except psycopg.Error as error:
+                if attempt == 2 or not is_lost(error):
+                    raise _told(error) from None
+        raise AssertionError("the second attempt returns or raises")
+
+    @contextlib.contextmanager
+    def _lent(self, *, pinned: bool, patience: float | None = None) -> Iterator[Session]:
+        session = self._take(pinned=pinned)
+        try:
+            with self._watchdog.watching(session.connection.fileno(), patience or PATIENCE):
+                yield session
+        except psycopg.Error as error:
+            if is_lost(error):
+                session.close()
+                self._drop_idle()
+            raise
+        finally:
+            self._give_back(session, pinned=pinned)
+
+    def _take(self, *, pinned: bool) -> Session:
+        with self._lock:
+            if self._process != os.getpid():  # the parent's; psycopg does not close what another process opened
+                self._idle, self._process = {False: [], True: []}, os.getpid()
+            if self.is_closed:
+                raise OutboxUnavailable(CLOSED)
+            while self._idle[pinned]:
+                since, session = self._idle[pinned].pop()
+                if time.monotonic() - since < LONGEST_LIFE and session.is_usable:
+                    return session
+                session.close()
+        return Session(self.dsn, pinned=pinned)
+
+    def _give_back(self, session: Session, *, pinned: bool) -> None:
+        is_idle = session.is_usable and session.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        with self._lock:
+            if is_idle and not self.is_closed and len(self._idle[pinned]) < MOST_IDLE:
+                self._idle[pinned].append((session.opened_at, session))
+                return
+        session.close()
+
+    def _drop_idle(self) -> None:
+        with self._lock:
+            dropped = [session for kept in self._idle.values() for _, session in kept]
+            self._idle = {False: [], True: []}
+        for session in dropped:
+            session.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self.is_closed = True
+        self._drop_idle()
+
+    def after_fork(self) -> None:
+        """In the child: another thread of the parent may have held the lock."""
+        self._lock, self._watchdog = threading.Lock(), Watchdog()
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """The connection cannot be used again."""
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and error.sqlstate is None:
+        return True
+    return error.sqlstate is not None and (error.sqlstate in GONE or error.sqlstate.startswith("08"))
+
+
+def _told(error: psycopg.Error) -> Exception:
+    """Without the driver's text."""
+    if isinstance(error, psycopg.DataError):
+        return ValueError("a value that PostgreSQL cannot store, such as a text with a zero byte")
+    if is_lost(error):
+        return OutboxUnavailable("PostgreSQL cannot be reached, or only reads; look at the server and at RELAY_OUTBOX")
+    return OutboxUnavailable(f"PostgreSQL refused with SQLSTATE {error.sqlstate}; look at the server's log")

@@ -1,0 +1,52 @@
+"""RELAY_OUTBOX=postgresql://...: how it is read. No part of it is ever repeated in an error."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+from conversion_relay.errors import SettingsError
+
+OURS = ("schema", "pooler", "listen")
+DEADLINES: Mapping[str, Any] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 5_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "target_session_attrs": "read-write",
+}
+"""A server that is gone is noticed; of several hosts the primary is chosen."""
+FORM = "RELAY_OUTBOX: expected postgresql://USER:PASSWORD@HOST/DATABASE[?schema=relay&pooler=transaction&listen=no]"
+
+
+class Dsn(msgspec.Struct, frozen=True):
+    conninfo: str
+    schema: str
+    pooler: bool
+    """A pooler in transaction mode stands between: nothing of a session lasts."""
+    listen: bool
+
+    def __repr__(self) -> str:
+        return "Dsn(postgresql://...)"
+
+
+def read_dsn(url: str) -> Dsn:
+    """Parts of our own are taken out: `schema`, `pooler=transaction`, `listen=no`."""
+    from psycopg import ProgrammingError, conninfo
+
+    try:
+        parts = urlsplit(url)
+        given = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        rest = {name: value for name, value in given.items() if name not in OURS}
+        plain = urlunsplit(parts._replace(query=urlencode(rest)))
+        known = conninfo.conninfo_to_dict(plain)
+        made = conninfo.make_conninfo("", **{**DEADLINES, "application_name": "conversion-relay", **known})
+    except (ValueError, ProgrammingError):
+        raise SettingsError(FORM) from None
+    schema, pooler, listen = given.get("schema", "relay"), given.get("pooler", ""), given.get("listen", "")
+    is_name = schema.isascii() and schema.isidentifier() and schema == schema.lower() and len(schema) < 50
+    if not is_name or pooler not in ("", "transaction") or listen not in ("", "no", "yes"):
+        raise SettingsError(FORM)
+    return Dsn(made, schema, pooler == "transaction", listen != "no" and not (pooler and listen != "yes"))

@@ -1,0 +1,189 @@
+"""Which events are claimed next; the lanes are those of the embedded outbox (`sqlite/lanes.py`).
+
+What could go wrong. Several workers claim at once. A claimed row stays in the table until VACUUM, and VACUUM keeps all
+that an old snapshot may still see: a report that runs for ten minutes, a backup, an idle replication slot. A claim that
+reads from the front then steps over a hundred thousand dead rows.
+
+The rules.
+1. *A claim deletes its rows from `queue` and writes one row of `lease` with their keys.* FOR UPDATE SKIP LOCKED: what
+   another worker is just taking is stepped over. A thousand rows marked in place instead cost three times as much, and
+   each later claim steps over them.
+2. *A claim begins where the last one ended* (`Floors`), behind the dead rows. That is a hint in this process's memory:
+   a late commit or an event that came back may lie before it. So a claim that finds less than it was asked for looks
+   again from the front, and so does one every two seconds.
+3. *The plan is pinned* (`session.PINNED`): while an old snapshot is held, fresh statistics made the planner take a
+   sequential scan.
+
+Rejected: advisory locks for each event (nothing is recorded, so a lost connection frees what is on its way to Meta).
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from conversion_relay.outbox.postgres.session import Rows, Session
+from conversion_relay.outbox.protocol import LONGEST_WAIT
+
+LIVE, BACKLOG, LATER, HELD, SUSPECTS = 0, 1, 2, 3, 4
+FRESH_SECONDS = 30.0
+MOST_MOVED = 2_000
+FRONT_EVERY = 2.0
+FRONT = (-1e18, -1)
+Place = tuple[float, int]
+
+
+class Floors:
+    """By dataset and lane, the last place that this process claimed."""
+
+    def __init__(self) -> None:
+        self._floors: dict[tuple[int, int], Place] = {}
+        self._from_front_at: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def of(self, dataset: int) -> tuple[Place, Place]:
+        with self._lock:
+            now = time.monotonic()
+            if now - self._from_front_at.get(dataset, -FRONT_EVERY) >= FRONT_EVERY:
+                self._from_front_at[dataset] = now
+                return FRONT, FRONT
+            return self._floors.get((dataset, LIVE), FRONT), self._floors.get((dataset, BACKLOG), FRONT)
+
+    def raise_to(self, dataset: int, taken: Rows) -> None:
+        with self._lock:
+            for lane, rank, key, *_ in taken:
+                self._floors[dataset, lane] = (rank, key)
+
+    def forget(self) -> None:
+        """Something came back, perhaps before them."""
+        with self._lock:
+            self._floors.clear()
+
+
+def dequeue(session: Session, dataset: int, limit: int, places: tuple[Place, Place], lease: dict[str, Any]) -> Rows:
+    """The lease is written; rows of (lane, rank, key, ...) as in `_TAKEN`."""
+    (live_rank, live_key), (backlog_rank, backlog_key) = places
+    values = {"dataset": dataset, "limit": limit, "r0": live_rank, "k0": live_key, "r1": backlog_rank, **lease}
+    return session.read(_CLAIM, {**values, "k1": backlog_key})
+
+
+def dequeue_suspects(session: Session, dataset: int, limit: int, now: float, lease: dict[str, Any]) -> Rows:
+    return session.read(_CLAIM_SUSPECTS, {"dataset": dataset, "limit": limit, "now": now, **lease})
+
+
+_FIRST = """
+SELECT lane, rank, key FROM relay.queue
+WHERE dataset = %(dataset)b::int AND lane = {lane} AND (rank, key) > (%({rank})b::float8, %({key})b::bigint)
+ORDER BY rank, key LIMIT %(limit)b::int FOR UPDATE SKIP LOCKED
+"""
+_TAKEN = """
+taken AS (
+  DELETE FROM relay.queue q USING chosen c
+  WHERE q.dataset = %(dataset)b::int AND q.lane = c.lane AND q.rank = c.rank AND q.key = c.key
+  RETURNING q.lane, q.rank, q.key
+), leased AS (
+  INSERT INTO relay.lease
+  SELECT %(token)b, %(owner)b, %(dataset)b::int, %(since)b::float8,
+    clock_timestamp() + make_interval(secs => %(seconds)b::float8), array_agg(key ORDER BY lane, rank, key)
+  FROM taken HAVING count(*) > 0
+), counted AS (
+  INSERT INTO relay.tally AS t
+  SELECT %(dataset)b::int, state, %(slot)b, moved
+  FROM (SELECT count(*) AS n FROM taken HAVING count(*) > 0) AS c,
+    LATERAL (VALUES ('leased', n), ('pending', -n)) AS s (state, moved)
+  ON CONFLICT (dataset, state, slot) DO UPDATE SET n = t.n + excluded.n
+)
+SELECT t.lane, t.rank, t.key, e.event_name, e.event_id, e.event_time, e.expires_at, e.attempts, e.sent_at, b.checksum,
+  b.body, e.consent, e.accepted_at
+FROM taken t LEFT JOIN relay.event e ON e.key = t.key LEFT JOIN relay.body b ON b.key = t.key
+"""
+# Fresh events first; where others wait too, half of the places are theirs.
+_CLAIM = f"""
+WITH live AS MATERIALIZED ({_FIRST.format(lane=0, rank="r0", key="k0")}),
+backlog AS MATERIALIZED ({_FIRST.format(lane=1, rank="r1", key="k1")}),
+shares AS MATERIALIZED (
+  SELECT least((SELECT count(*) FROM backlog),
+    %(limit)b::int - least((SELECT count(*) FROM live), %(limit)b::int / 2)) AS others),
+chosen AS MATERIALIZED (
+  (SELECT * FROM live LIMIT %(limit)b::int - (SELECT others FROM shares))
+  UNION ALL (SELECT * FROM backlog LIMIT (SELECT others FROM shares))
+), {_TAKEN}
+"""
+_CLAIM_SUSPECTS = f"""
+WITH chosen AS MATERIALIZED (
+  SELECT lane, rank, key FROM relay.queue WHERE dataset = %(dataset)b::int AND lane = 4 AND rank <= %(now)b::float8
+  ORDER BY rank, key LIMIT %(limit)b::int FOR UPDATE SKIP LOCKED
+), {_TAKEN}
+"""
+
+
+# -- from lane to lane -------------------------------------------------------------------------------------------------
+
+
+def shift_lanes(session: Session, dataset: int, now: float) -> int:
+    """What is no longer fresh joins the backlog, and so does what has waited its time; how many."""
+    spans = _spans(now)
+    (found,) = session.read(_HOLD_SOMETHING, {"dataset": dataset, **_named(spans)})
+    return sum(
+        session.run(_SHIFT, (dataset, lane, after, until, MOST_MOVED, dataset, lane))
+        for (lane, after, until), holds in zip(spans, found, strict=True)
+        if holds
+    )
+
+
+def to_shift(now: float) -> tuple[str, dict[str, float]]:
+    """Asks for the datasets for which `shift_lanes` has something to do."""
+    return _TO_SHIFT, _named(_spans(now))
+
+
+def _spans(now: float) -> tuple[tuple[int, float, float], ...]:
+    """A lane, and the ranks after and until which its events go to the backlog."""
+    far = now + LONGEST_WAIT
+    return (
+        (LIVE, -1e18, now - FRESH_SECONDS),
+        (LATER, -1e18, now),
+        (LATER, far, 1e18),
+        (HELD, -1e18, now),
+        (SUSPECTS, far, 1e18),
+    )
+
+
+def _named(spans: tuple[tuple[int, float, float], ...]) -> dict[str, float]:
+    return {f"{side}{n}": rank for n, span in enumerate(spans) for side, rank in zip("au", span[1:], strict=True)}
+
+
+def _hold(dataset: str) -> list[str]:
+    return [
+        f"EXISTS (SELECT 1 FROM relay.queue WHERE dataset = {dataset} AND lane = {lane}"
+        f" AND rank > %(a{n})b::float8 AND rank <= %(u{n})b::float8)"
+        for n, (lane, _, _) in enumerate(_spans(0.0))
+    ]
+
+
+_HOLD_SOMETHING = f"SELECT {', '.join(_hold('%(dataset)b::int'))}"
+_TO_SHIFT = f"SELECT id FROM relay.dataset WHERE {' OR '.join(_hold('id'))}"
+_SHIFT = """
+WITH due AS MATERIALIZED (
+  SELECT rank, key FROM relay.queue
+  WHERE dataset = %b::int AND lane = %b::int AND rank > %b::float8 AND rank <= %b::float8
+  ORDER BY rank, key LIMIT %b::int FOR UPDATE SKIP LOCKED
+), gone AS (
+  DELETE FROM relay.queue q USING due
+  WHERE q.dataset = %b::int AND q.lane = %b::int AND q.rank = due.rank AND q.key = due.key RETURNING q.key
+)
+INSERT INTO relay.queue
+SELECT e.dataset, 1, coalesce(e.sent_at, e.expires_at), e.key FROM gone JOIN relay.event e ON e.key = gone.key
+"""
+
+
+def enqueue(session: Session, lane: int, keys: Sequence[int], due_at: float | None = None) -> int:
+    """How many; an event that was erased meanwhile has no turn any more. `due_at`: of the lanes later and suspects."""
+    return session.run(_ENQUEUE, {"lane": lane, "due_at": due_at, "keys": list(keys)}) if keys else 0
+
+
+_ENQUEUE = """
+INSERT INTO relay.queue
+SELECT dataset, %(lane)b::int, CASE %(lane)b::int WHEN 0 THEN accepted_at WHEN 1 THEN coalesce(sent_at, expires_at)
+  WHEN 3 THEN expires_at ELSE %(due_at)b::float8 END, key
+FROM relay.event WHERE key = ANY (%(keys)b::bigint[]) AND state = 'waiting' ON CONFLICT DO NOTHING
+"""

@@ -1,0 +1,198 @@
+"""What the store shows: the books, whose turn it is, and the life of single events. Nothing here writes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from conversion_relay.outbox.postgres.keys import digests_of_id
+from conversion_relay.outbox.postgres.session import Rows
+from conversion_relay.outbox.story import Attempt, Counts, DeadGroup, Details, Found, Search, Story
+from conversion_relay.outbox.verdict import HELD
+
+Read = Callable[..., Rows]
+SCANNED = 50_000
+"""Rows that one search looks at where no index helps; whoever wants more goes on from there."""
+
+WAITING = """
+SELECT name, EXISTS (SELECT 1 FROM relay.queue WHERE dataset = id AND lane < 2),
+  least((SELECT rank FROM relay.queue WHERE dataset = id AND lane = 2 ORDER BY rank LIMIT 1),
+    (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 3 ORDER BY rank LIMIT 1))
+FROM relay.dataset
+"""
+SUSPECTS = """
+SELECT name, (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 4 ORDER BY rank LIMIT 1) FROM relay.dataset
+"""
+
+
+def waiting(rows: Rows) -> dict[str, float]:
+    """Of WAITING's rows."""
+    return {dataset: 0.0 if ready else due_at for dataset, ready, due_at in rows if ready or due_at is not None}
+
+
+def counts(read: Read) -> dict[str, Counts]:
+    books: dict[str, dict[str, Any]] = {}
+    for dataset, state, n, oldest, nearest in read(_COUNTS):
+        books.setdefault(dataset, {"oldest_pending_at": oldest, "nearest_expiry_at": nearest})[state] = int(n)
+    return {dataset: Counts(**book) for dataset, book in sorted(books.items())}
+
+
+# One statement, so one snapshot: between two the books would not agree. Ages are of the heads of the lanes.
+_HEAD = "(SELECT key FROM relay.queue WHERE dataset = d.id AND lane = {} ORDER BY rank, key LIMIT 100)"
+_COUNTS = f"""
+SELECT d.name, t.state, t.n, a.oldest, a.nearest FROM relay.dataset d
+JOIN (SELECT dataset, state, sum(n) AS n FROM relay.tally GROUP BY 1, 2) t ON t.dataset = d.id
+LEFT JOIN LATERAL (SELECT min(accepted_at) AS oldest, min(expires_at) AS nearest FROM relay.event
+  WHERE key = ANY (ARRAY({" UNION ALL ".join(_HEAD.format(lane) for lane in range(5))}))) a ON true
+"""
+
+
+def stories(read: Read, where: str, values: Any = None) -> list[Story]:
+    """Events by a condition on the view `story` that the caller wrote."""
+    rows = read(f"{_STORY} {where}", values)
+    told = {int(row[0]): row for row in rows}
+    history: dict[int, list[Attempt]] = {}
+    keys, answers = list(told), [row[1] for row in told.values()]
+    for key, *attempt in read(_HISTORY, (keys, answers)) if told else ():
+        history.setdefault(key, []).append(Attempt(*attempt))
+    return [_story(row, tuple(history.get(row[0], ()))) for row in told.values()]
+
+
+def _story(row: tuple[Any, ...], history: tuple[Attempt, ...]) -> Story:
+    key, _, *fields = row
+    return Story(key=key, history=history, **dict(zip(_FIELDS, fields, strict=True)))
+
+
+_FIELDS = ("dataset", "state", "due_at", "event_name", "event_id", "event_time", "accepted_at", "expires_at", "reason",
+           "attempts", "settled_at")  # fmt: skip
+_STORY = """
+SELECT s.key, s.answer, d.name, s.state,
+  CASE WHEN s.state = 'pending' THEN (SELECT max(rank) FROM relay.queue q
+    WHERE q.dataset = s.dataset AND q.lane IN (2, 3, 4) AND q.key = s.key) END,
+  s.event_name, s.event_id, s.event_time, s.accepted_at, s.expires_at, s.reason, s.attempts, s.settled_at
+FROM relay.story s JOIN relay.dataset d ON d.id = s.dataset
+"""
+_HISTORY = f"""
+SELECT k.key, {", ".join(f'a."{name}"' for name in Attempt.__struct_fields__)}
+FROM unnest(%b::bigint[], %b::bigint[]) AS k (key, answer)
+JOIN LATERAL (SELECT answer FROM relay.retried WHERE event = k.key UNION SELECT k.answer) r ON true
+JOIN relay.answer a ON a.id = r.answer ORDER BY k.key, a.id
+"""
+BY_ID = "WHERE s.digest BETWEEN %b AND %b AND s.event_id = %b"
+DEAD = """
+WHERE s.state = 'dead' AND s.key IN (
+  SELECT key FROM relay.event WHERE state = 'dead' ORDER BY settled_at DESC LIMIT %b)
+ORDER BY s.settled_at DESC, s.key
+"""
+HELD_KEYS = "SELECT key FROM relay.queue WHERE dataset IN (SELECT id FROM relay.dataset) AND lane = 3"
+HELD_STORIES = f"WHERE s.key IN ({HELD_KEYS} LIMIT %b)"
+RECENT = "WHERE s.key IN (SELECT key FROM relay.event ORDER BY key DESC LIMIT %b) ORDER BY s.key DESC"
+
+
+def find(read: Read, event_id: str) -> list[Story]:
+    return stories(read, BY_ID, (*digests_of_id(event_id), event_id))
+
+
+# -- search ------------------------------------------------------------------------------------------------------------
+
+
+def search(read: Read, asked: Search) -> Found:
+    """By id where a text is given, by the time of the end for dead letters, else through the newest rows."""
+    if asked.text:
+        return Found(stories=[story for story in _of_text(read, asked.text) if _fits(story, asked)][: asked.limit])
+    before = asked.before if asked.before is not None else 2**62
+    source = _DEAD if asked.state == "dead" else _NEWEST
+    (bottom,) = read(f"SELECT min(key) FROM ({source}) AS e", {"before": before, "scanned": SCANNED})[0]
+    if bottom is None:
+        return Found(stories=[])
+    conditions, values = _where(asked)
+    values |= {"before": before, "bottom": bottom, "limit": asked.limit}
+    found = stories(read, f"WHERE {' AND '.join(conditions)} ORDER BY s.key DESC LIMIT %(limit)b", values)
+    rest = (
+        found[-1].key
+        if len(found) == asked.limit
+        else bottom
+        if asked.state != "dead" and _is_more(read, bottom)
+        else None
+    )
+    if rest is not None and asked.since is not None and len(found) < asked.limit:
+        oldest = read("SELECT accepted_at FROM relay.event WHERE key = %b", (bottom,))
+        rest = None if oldest and oldest[0][0] < asked.since else rest
+    return Found(stories=found, rest=rest)
+
+
+def _is_more(read: Read, bottom: int) -> bool:
+    return bool(read("SELECT 1 FROM relay.event WHERE key < %b LIMIT 1", (bottom,)))
+
+
+_NEWEST = "SELECT key FROM relay.event WHERE key < %(before)b ORDER BY key DESC LIMIT %(scanned)b"
+_DEAD = "SELECT key FROM relay.event WHERE state = 'dead' AND key < %(before)b ORDER BY key DESC LIMIT %(scanned)b"
+
+
+def _of_text(read: Read, text: str) -> list[Story]:
+    """By the whole id, or the ids that our own doors give to an order of this number; a beginning among the newest."""
+    found: dict[int | None, Story] = {}
+    for event_id in (text, *(f"{kind}_{text}" for kind in ("purchase", "registration", "order"))):
+        found.update({story.key: story for story in find(read, event_id)})
+    newest = "SELECT key FROM relay.event ORDER BY key DESC LIMIT %b"
+    begins = read(f"SELECT key FROM relay.event WHERE key IN ({newest}) AND starts_with(event_id, %b) LIMIT 1000",
+                  (SCANNED, text))  # fmt: skip
+    keys = [key for (key,) in begins if key not in found]
+    found.update({story.key: story for story in stories(read, "WHERE s.key = ANY (%b::bigint[])", (keys,))})
+    return sorted(found.values(), key=lambda story: story.key or 0, reverse=True)
+
+
+_CONDITIONS = {
+    "held": f"s.state = 'pending' AND s.key IN ({HELD_KEYS})",
+    "pending": f"s.state = 'pending' AND s.key NOT IN ({HELD_KEYS})",
+}
+
+
+def _where(asked: Search) -> tuple[list[str], dict[str, Any]]:
+    conditions, values = ["s.key < %(before)b AND s.key >= %(bottom)b"], {}
+    for column, name in (("s.event_name", "event_name"), ("s.reason", "reason"), ("d.name", "dataset")):
+        if value := getattr(asked, name):
+            conditions.append(f"{column} = %({name})b")
+            values[name] = value
+    if asked.state is not None:
+        conditions.append(_CONDITIONS.get(asked.state, f"s.state = '{asked.state}'"))
+    if asked.since is not None:
+        conditions.append("s.accepted_at >= %(since)b::float8")
+        values["since"] = float(asked.since)
+    return conditions, values
+
+
+def _fits(story: Story, asked: Search) -> bool:
+    state = "held" if story.state == "pending" and story.reason == HELD else story.state
+    return (
+        asked.event_name in ("", story.event_name)
+        and asked.reason in ("", story.reason)
+        and asked.dataset in ("", story.dataset)
+        and asked.state in (None, state)
+        and (asked.since is None or story.accepted_at >= asked.since)
+    )
+
+
+def dead_groups(read: Read, now: float) -> list[DeadGroup]:
+    groups = read(_DEAD_GROUPS, {"now": now, "scanned": SCANNED})
+    newest = stories(read, "WHERE s.key = ANY (%b::bigint[])", ([row[-1] for row in groups],))
+    told = {story.key: story for story in newest}
+    names = ("dataset", "event_name", "reason", "n", "first_at", "last_at", "sendable", "nearest_expiry_at")
+    return [
+        DeadGroup(newest=told[key], **dict(zip(names, figures, strict=True))) for *figures, key in groups if key in told
+    ]
+
+
+_DEAD_GROUPS = """
+SELECT d.name, e.event_name, coalesce(e.reason, ''), count(*) AS n, min(e.settled_at), max(e.settled_at),
+  count(*) FILTER (WHERE e.expires_at > %(now)b::float8),
+  min(e.expires_at) FILTER (WHERE e.expires_at > %(now)b::float8), max(e.key)
+FROM (SELECT * FROM relay.event WHERE state = 'dead' ORDER BY settled_at DESC LIMIT %(scanned)b) e
+JOIN relay.dataset d ON d.id = e.dataset GROUP BY 1, 2, 3 ORDER BY n DESC LIMIT 100
+"""
+
+
+def details(read: Read, key: int) -> Details:
+    bodies = read("SELECT body FROM relay.body WHERE key = %b::bigint", (key,))
+    return Details(body=bodies[0][0] if bodies else None, pixel_at=next((at for (at,) in read(_TWIN, (key,))), None))
+
+
+_TWIN = "SELECT at FROM relay.event e JOIN relay.pixel p ON p.digest = e.digest WHERE e.key = %b::bigint"

@@ -1,0 +1,65 @@
+"""The verbs of the PostgreSQL outbox that only look: what an operator, a page or a command asks."""
+
+from typing import TYPE_CHECKING, Any
+
+from conversion_relay.outbox.postgres import figures, health, look, sides, workers
+from conversion_relay.outbox.story import (
+    Counts,
+    DeadGroup,
+    Details,
+    Figures,
+    Found,
+    Search,
+    ServerFact,
+    SideCounts,
+    SignOfLife,
+    Story,
+)
+
+if TYPE_CHECKING:
+    from conversion_relay.outbox.postgres.database import Database
+
+
+class Looks:
+    """A part of `PostgresOutbox`, which opens the database."""
+
+    _database: "Database"
+
+    def counts(self) -> dict[str, Counts]:
+        return look.counts(self._database.read)
+
+    def find(self, event_id: str) -> list[Story]:
+        return look.find(self._database.read, event_id)
+
+    def dead(self, limit: int = 100) -> list[Story]:
+        return self._stories(look.DEAD, (limit,))
+
+    def held(self, limit: int = 100) -> list[Story]:
+        return self._stories(look.HELD_STORIES, (limit,))
+
+    def recent(self, limit: int = 50) -> list[Story]:
+        return self._stories(look.RECENT, (limit,))
+
+    def figures(self, since: float) -> list[Figures]:
+        return figures.figures(self._database.read(figures.FIGURES, (int(since // 3_600),)))
+
+    def search(self, search: Search) -> Found:
+        return look.search(self._database.read, search)
+
+    def details(self, key: int) -> Details:
+        return look.details(self._database.read, key)
+
+    def dead_groups(self, now: float) -> list[DeadGroup]:
+        return look.dead_groups(self._database.read, now)
+
+    def deduplication(self) -> dict[str, dict[str, SideCounts]]:
+        return sides.deduplication(self._database.read(sides.METER))
+
+    def workers(self) -> list[SignOfLife]:
+        return workers.signs(self._database.read(workers.SIGNS))
+
+    def server(self) -> list[ServerFact]:
+        return health.facts(self._database.read)
+
+    def _stories(self, where: str, values: tuple[Any, ...]) -> list[Story]:
+        return look.stories(self._database.read, where, values)

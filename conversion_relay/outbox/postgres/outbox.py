@@ -1,0 +1,265 @@
+"""The outbox of several machines, in PostgreSQL 14 or newer.
+
+The same promises as the embedded outbox, by the same protocols. `database.py` tells what is done when a connection is
+lost, `group.py` and `put.py` how events are stored, `lanes.py` and `leases.py` how they are claimed and settled,
+`ledger.py` how old ones are dropped, `inbox.py` how an order and its Purchase commit together.
+"""
+
+import contextlib
+import secrets
+import weakref
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from os import register_at_fork
+from typing import Any
+
+import psycopg
+
+from conversion_relay.errors import LeaseLost, OutboxUnavailable, SettingsError
+from conversion_relay.event import Receipt, SealedEvent
+from conversion_relay.outbox.postgres import (
+    figures,
+    inbox,
+    lanes,
+    leases,
+    ledger,
+    look,
+    sides,
+    visits,
+)
+from conversion_relay.outbox.postgres.beside import Beside
+from conversion_relay.outbox.postgres.books import Datasets, slot, write
+from conversion_relay.outbox.postgres.claimed import Claimed, leased_events
+from conversion_relay.outbox.postgres.database import Database
+from conversion_relay.outbox.postgres.dsn import read_dsn
+from conversion_relay.outbox.postgres.group import Groups
+from conversion_relay.outbox.postgres.schema import prepare
+from conversion_relay.outbox.postgres.session import Session
+from conversion_relay.outbox.postgres.signal import Signals
+from conversion_relay.outbox.postgres.storing import Storing
+from conversion_relay.outbox.protocol import (
+    Housekeeping,
+    Lease,
+    LeasedEvent,
+    Leases,
+    Meter,
+    Operator,
+    Overview,
+    Queue,
+    Settlement,
+    Visits,
+)
+from conversion_relay.outbox.story import Attempt
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Withhold
+
+UNREACHABLE = "RELAY_OUTBOX: PostgreSQL cannot be reached with this address, user and password"
+
+
+class PostgresOutbox(Beside):
+    """Every part of an outbox; safe to use from several threads, processes and machines.
+
+    Longer than 150 lines, since it has each verb of the way of the events; the others are in its bases."""
+
+    def __init__(self, url: str, *, create: bool = True) -> None:
+        """`url` as of RELAY_OUTBOX. `create`: make the tables where there are none."""
+        self._database = Database(read_dsn(url))
+        try:
+            prepare(self._database, create=create)
+        except OutboxUnavailable as error:
+            raise SettingsError(f"RELAY_OUTBOX: {error}") from None
+        except psycopg.Error:
+            raise SettingsError(UNREACHABLE) from None
+        self._owner = secrets.token_hex(8)
+        self._datasets = Datasets(self._database)
+        self._storing = Storing(self._database, self._datasets)
+        self._groups = Groups(self._storing.commit)
+        self._signals = Signals(self._database, self._owner)
+        self._floors, self._claimed = lanes.Floors(), Claimed()
+        self._tallier = figures.Tallier(self._database)
+        self._wakers: list[Callable[[], None]] = []
+        self._refused_claims: set[str] = set()
+        self._begin_beside()
+        with contextlib.suppress(OutboxUnavailable):  # it is looked for again
+            self._look_for_visitors()
+        _all.add(self)
+
+    # -- putting ---------------------------------------------------------------------------------------------------
+
+    def put(self, events: Sequence[SealedEvent], now: float, *, connection: Any = None) -> list[Receipt]:
+        """`connection`: of psycopg, Django or SQLAlchemy, in whose transaction the events are stored; they are there
+        when the caller commits. Nobody knows until then whether they are copies, so no receipt says so."""
+        if connection is None:
+            return self.put_soon(events, now).result()
+        inbox.append(connection, self._database.dsn.schema, events, now)
+        return [Receipt(event.event_id) for event in events]
+
+    def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
+        future = self._groups.submit(events, now)
+        future.add_done_callback(self._tell)
+        return future
+
+    def _tell(self, put: "Future[list[Receipt]]") -> None:
+        if not put.cancelled() and put.exception() is None and not all(receipt.duplicate for receipt in put.result()):
+            self._wake()
+            self._signals.say()
+
+    def on_put(self, wake: Callable[[], None]) -> None:
+        self._wakers.append(wake)
+        self._signals.listen(self._wake)
+
+    def probe(self) -> None:
+        self._do(lambda _session, _moves: None, strict=True)  # it writes its mark
+
+    # -- leasing ---------------------------------------------------------------------------------------------------
+
+    def claim(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
+        return self._claim(dataset, limit, lease_seconds, now, suspects=False)
+
+    def claim_suspects(self, dataset: str, limit: int, lease_seconds: float, now: float) -> Lease | None:
+        return self._claim(dataset, limit, lease_seconds, now, suspects=True)
+
+    def _claim(self, name: str, limit: int, seconds: float, now: float, *, suspects: bool) -> Lease | None:
+        dataset = self._datasets.id(name)
+        if dataset is None:
+            return None
+        token = secrets.token_hex(8)
+        told = {"token": token, "owner": self._owner, "since": float(now), "seconds": float(seconds), "slot": slot()}
+
+        def work(session: Session, places: tuple[lanes.Place, lanes.Place]) -> Any:
+            if lanes.shift_lanes(session, dataset, now):
+                places = lanes.FRONT, lanes.FRONT
+            if suspects:
+                return lanes.dequeue_suspects(session, dataset, limit, now, told)
+            return lanes.dequeue(session, dataset, limit, places, told)
+
+        places = self._floors.of(dataset)
+        try:
+            rows = self._database.transact(partial(work, places=places), pinned=True)
+            if not rows and places != (lanes.FRONT, lanes.FRONT):
+                rows = self._database.transact(partial(work, places=(lanes.FRONT, lanes.FRONT)), pinned=True)
+        except OutboxUnavailable:
+            self._refused_claims.add(token)  # its commit may stand all the same
+            raise
+        events = leased_events(rows)
+        self._floors.raise_to(dataset, rows)
+        if len(rows) < limit:
+            self._floors.forget()
+        self._claimed.note(token, rows)
+        return Lease(token=token, dataset=name, events=events) if events else None
+
+    def extend(self, lease: Lease, lease_seconds: float) -> None:
+        if not self._do(lambda session, _: leases.extend(session, lease.token, lease_seconds)):
+            raise LeaseLost(f"the lease of {len(lease.events)} events ran out")
+
+    def release(self, lease: Lease) -> None:
+        self._take_back(lease.token, unsent=True)
+
+    def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
+        keys = [event.key for event in events]
+        return frozenset(key for (key,) in self._database.read(leases.REVOKED, (keys,))) if keys else frozenset()
+
+    def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
+        groups = [(verdict, [event.key for event in events]) for verdict, events in settlements]
+        events = {event.key: event for _, settled in settlements for event in settled}
+        dataset = self._datasets.make(lease.dataset)
+        accepted = self._claimed.of(lease.token)
+
+        def work(session: Session) -> None:
+            books = leases.settle(session, lease.token, groups, attempt, now)
+            figures.write(session, self._tallier.cells(dataset, books.ended, events, accepted, now))
+            write(session, books.moves)
+
+        self._database.transact(work, pinned=True)
+        self._claimed.forget(lease.token, events)
+        if not all(isinstance(verdict, Delivered | Dead | Expired | Withhold) for verdict, _ in settlements):
+            self._floors.forget()
+
+    def waiting(self, now: float) -> dict[str, float]:
+        (has_mail, lost), *_ = self._database.read(_FIRST_LOOK)
+        if has_mail:
+            self._storing.take_in()
+        refused, self._refused_claims = self._refused_claims, set()
+        for token in refused:
+            self._take_back(token, unsent=True)
+        for token in lost or ():
+            self._take_back(token, lost=True)
+        return look.waiting(self._database.read(look.WAITING, pinned=True))
+
+    def suspects(self, now: float) -> dict[str, float]:
+        found = self._database.read(look.SUSPECTS, pinned=True)
+        return {dataset: due_at for dataset, due_at in found if due_at is not None}
+
+    def _take_back(self, token: str, *, unsent: bool = False, lost: bool = False) -> None:
+        self._do(lambda session, moves: leases.take_back(session, token, moves, unsent=unsent, lost=lost))
+        self._claimed.forget(token)
+        self._floors.forget()
+
+    # -- housekeeping ----------------------------------------------------------------------------------------------
+
+    def tidy(self, now: float) -> int:
+        self._storing.parts.make_next(now)
+        shifted = 0
+        for (dataset,) in self._database.read(*lanes.to_shift(now), pinned=True):
+            work = partial(lanes.shift_lanes, dataset=dataset, now=now)
+            while n := self._database.transact(work, pinned=True):
+                shifted += n
+        if shifted:
+            self._floors.forget()
+        return shifted
+
+    def prune(self, now: float) -> int:
+        self._storing.parts.forget()
+        dropped = ledger.prune(self._database, now)
+        for sql, bound in (
+            (sides.PRUNE, now - sides.PIXEL_SECONDS),
+            (visits.PRUNE, now - visits.VISITOR_SECONDS),
+        ):
+            dropped += len(self._database.read(sql, (bound,)))
+        self._database.read(_PRUNE_MARKS)
+        self._database.read(figures.PRUNE, (int(now // 3_600) - figures.KEPT_HOURS,))
+        return dropped
+
+    def close(self) -> None:
+        """What was submitted is committed first; leased events are free for others at once."""
+        if self._database.is_closed:
+            return
+        self._groups.close()
+        self._beside.shutdown(wait=True)
+        self._signals.close()
+        with contextlib.suppress(OutboxUnavailable):  # they run out
+            self._do(lambda session, _: session.run(_LET_GO, (self._owner,)))
+        self._database.close()
+
+    def after_fork(self) -> None:
+        """In the child: leases, threads and connections are the parent's."""
+        self._owner = secrets.token_hex(8)
+        self._database.after_fork()
+        self._groups.after_fork()
+        self._signals.after_fork()
+        self._floors, self._claimed = lanes.Floors(), Claimed()
+        self._begin_beside()
+        self._storing.after_fork()
+
+
+_FIRST_LOOK = """
+SELECT EXISTS (SELECT 1 FROM relay.inbox),
+  (SELECT array_agg(token) FROM relay.lease WHERE until < clock_timestamp())
+"""
+# Longer than anybody is in doubt.
+_PRUNE_MARKS = "DELETE FROM relay.mark WHERE at < clock_timestamp() - interval '10 minutes' RETURNING 1"
+_LET_GO = "UPDATE relay.lease SET until = clock_timestamp() - interval '1 millisecond' WHERE owner = %b"
+
+
+_all: "weakref.WeakSet[PostgresOutbox]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for outbox in list(_all):
+        outbox.after_fork()
+
+
+register_at_fork(after_in_child=_after_fork)
+PARTS: tuple[type[Queue], type[Leases], type[Operator], type[Overview], type[Visits], type[Meter], type[Housekeeping]]
+PARTS = (PostgresOutbox,) * 7
+"""mypy holds the class to the signatures of these; at run time nobody needs it."""

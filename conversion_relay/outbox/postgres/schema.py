@@ -1,0 +1,59 @@
+"""Makes the tables, and brings those of an older version to this one."""
+
+import secrets
+from importlib import resources
+
+from conversion_relay.errors import SettingsError
+from conversion_relay.outbox.postgres.database import Database
+from conversion_relay.outbox.postgres.session import Session
+
+VERSION = 1
+MIGRATIONS: dict[int, str] = {}
+"""By the version that it starts from; statements parted as in `schema.sql`."""
+OLDEST_SERVER = 140_000
+NO_SCHEMA = "RELAY_OUTBOX: no outbox in this schema of the database; start `serve` once, it makes one"
+NEWER = "RELAY_OUTBOX: the outbox was made by a newer Conversion Relay; install that version here too"
+OLD_SERVER = "RELAY_OUTBOX: PostgreSQL 14 or newer is needed"
+
+
+def prepare(database: Database, *, create: bool) -> None:
+    """Raises SettingsError for an outbox that is not there, unless it may be made, and for one that is too new."""
+    version = _version(database)
+    if version is None and not create:
+        raise SettingsError(NO_SCHEMA)
+    if version is None or (create and version < VERSION):
+        database.transact(_bring_up, marked=False)
+        version = VERSION
+    if version > VERSION:
+        raise SettingsError(NEWER)
+
+
+def _version(database: Database) -> int | None:
+    about = f"{database.dsn.schema}.about"
+    ((number, is_there),) = database.read(_SERVER, (about,))
+    if number < OLDEST_SERVER:
+        raise SettingsError(OLD_SERVER)
+    return int(database.read("SELECT version FROM relay.about")[0][0]) if is_there else None
+
+
+_SERVER = "SELECT current_setting('server_version_num')::int, to_regclass(%b) IS NOT NULL"
+
+
+def _bring_up(session: Session) -> None:
+    """Two processes may start at once: the second one finds it done."""
+    session.read("SELECT pg_advisory_xact_lock(hashtext('conversion-relay'), hashtext(%b))", (session.schema,))
+    ((is_there,),) = session.read("SELECT to_regclass(%b) IS NOT NULL", (f"{session.schema}.about",))
+    if not is_there:
+        session.run(f"CREATE SCHEMA IF NOT EXISTS {session.schema}")
+        _run_all(session, (resources.files(__package__) / "schema.sql").read_text("utf-8"))
+        session.run("INSERT INTO relay.about (version, id) VALUES (%b, %b)", (VERSION, secrets.token_hex(8)))
+        return
+    ((version,),) = session.read("SELECT version FROM relay.about FOR UPDATE")
+    for old in range(version, VERSION):
+        _run_all(session, MIGRATIONS[old])
+    session.run("UPDATE relay.about SET version = %b", (max(version, VERSION),))
+
+
+def _run_all(session: Session, statements: str) -> None:
+    for statement in statements.split("\n--\n"):
+        session.run(statement)

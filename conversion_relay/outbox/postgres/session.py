@@ -1,0 +1,87 @@
+"""One connection to the database, with the few ways in which this store uses it."""
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from conversion_relay.outbox.postgres.dsn import Dsn
+
+Rows = list[tuple[Any, ...]]
+Values = Mapping[str, Any] | Sequence[Any] | None
+LIMITS = {
+    # A commit that the operator's role made cheaper would make our 202 worth less.
+    "synchronous_commit": "on",
+    "statement_timeout": "15s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+PINNED = {"enable_seqscan": "off", "enable_sort": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off",
+          "enable_mergejoin": "off"}  # fmt: skip
+"""For claims: with old statistics the planner takes a sequential scan instead of the index, eight times as slow."""
+NOT_REPLICATED = "01000"
+
+
+class Session:
+    """Autocommit, until `begin`. `schema` takes the place of `relay.` in each statement."""
+
+    def __init__(self, dsn: Dsn, *, pinned: bool) -> None:
+        settings = LIMITS | (PINNED if pinned else {})
+        # A pooler refuses options, and a SET would be the next client's.
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        conninfo = dsn.conninfo if dsn.pooler else make_conninfo(dsn.conninfo, options=options)
+        threshold = None if dsn.pooler else 5
+        self._begin = _begin(settings if dsn.pooler else {})
+        self.connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=threshold)
+        self._cursor = self.connection.cursor(binary=True)
+        self.schema, self.opened_at = dsn.schema, time.monotonic()
+        self.is_replicated = True
+        self.connection.add_notice_handler(self._note)
+
+    def _note(self, notice: psycopg.errors.Diagnostic) -> None:
+        """ "canceling wait for synchronous replication": the commit reports success and the standby lacks it.
+        https://www.postgresql.org/docs/current/warm-standby.html#SYNCHRONOUS-REPLICATION"""
+        if notice.sqlstate == NOT_REPLICATED:
+            self.is_replicated = False
+
+    def begin(self, mark: uuid.UUID | None) -> None:
+        """`mark`: is in the database if and only if the transaction was committed. One round trip for both."""
+        self.is_replicated = True
+        self.connection.execute(f"{self._begin}{_mark(mark, self.schema) if mark else ''}".encode())
+
+    def commit(self) -> None:
+        self.connection.execute(b"COMMIT")
+
+    def rollback(self) -> None:
+        self.connection.execute(b"ROLLBACK")
+
+    def read(self, sql: str, values: Values = None) -> Rows:
+        return self._cursor.execute(_for_schema(sql, self.schema), values).fetchall()
+
+    def run(self, sql: str, values: Values = None) -> int:
+        """How many rows it changed."""
+        return self._cursor.execute(_for_schema(sql, self.schema), values).rowcount
+
+    @property
+    def is_usable(self) -> bool:
+        return not self.connection.closed
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def _begin(settings: Mapping[str, str]) -> str:
+    return "BEGIN" + "".join(f"; SET LOCAL {name} = '{value}'" for name, value in settings.items())
+
+
+def _mark(mark: uuid.UUID, schema: str) -> str:
+    return f"; INSERT INTO {schema}.mark (id) VALUES ('{mark}')"
+
+
+@cache
+def _for_schema(sql: str, schema: str) -> bytes:
+    return sql.replace("relay.", f"{schema}.").encode()

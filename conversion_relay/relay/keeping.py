@@ -1,0 +1,140 @@
+"""A Relay's outbox: opened once, put into, asked about visitors."""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Literal, cast
+
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.event import CustomData, Event, Receipt, SealedEvent
+from conversion_relay.event_id import without_email
+from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
+from conversion_relay.intake.visit import keys_of, visit_of
+from conversion_relay.outbox import Leases, Meter, Operator, Outbox, Visits, open_outbox, unsupported
+from conversion_relay.relay.judge import Judge
+from conversion_relay.settings import Dataset, Settings
+
+if TYPE_CHECKING:
+    # A Lambda function that only accepts must not pay for the client that sends.
+    from concurrent.futures import Future
+
+    from conversion_relay.relay.background import Background
+
+
+class Keeping(Judge):
+    """What is judged, kept: each thing that a program may ask of the outbox, in a few lines."""
+
+    def __init__(self, settings: Settings, outbox: Outbox | None, clock: Callable[[], float]) -> None:
+        super().__init__(settings, clock)
+        self._outbox = outbox
+        self._opening = threading.RLock()
+        self._is_opening = self._is_closed = False
+        self._background: Background | None = None
+
+    @property
+    def outbox(self) -> Outbox:
+        """Opened when first needed, so that a program that only sends directly makes no file."""
+        if self._outbox is None:
+            with self._opening:
+                if self._is_opening:  # this very thread opens it, and a signal handler came in between
+                    raise OutboxUnavailable("the outbox is being opened; a signal handler cannot wait for it")
+                if self._outbox is None:
+                    self._outbox = self._open()
+        return self._outbox
+
+    def _open(self) -> Outbox:
+        if self._is_closed:
+            raise OutboxUnavailable("this Relay is closed; make another one")
+        self._is_opening = True
+        try:
+            return open_outbox(self.settings.outbox, dataset=self.settings.only_dataset)
+        finally:
+            self._is_opening = False
+
+    def put(self, events: Sequence[SealedEvent]) -> list[Receipt]:
+        """Durable when it returns."""
+        if self._background is not None:
+            self._background.ensure()
+        return self.outbox.put(events, self._clock())
+
+    def put_soon(self, events: Sequence[SealedEvent]) -> "Future[list[Receipt]]":
+        """The same for an event loop: the future is done after the commit."""
+        if self._background is not None:
+            self._background.ensure()
+        return self.outbox.put_soon(events, self._clock())
+
+    @property
+    def waits_for_disk_alone(self) -> bool:
+        """Whether `put_soon` only submits; a store over the network waits for its answer."""
+        return _has(type(self.outbox), Leases)
+
+    def remember(
+        self,
+        key: str,
+        facts: RequestFacts,
+        consent: Literal["granted", "denied"] | None = None,
+        *,
+        dataset: Dataset | None = None,
+    ) -> bool:
+        """Keep this visit (7 days, 90 with consent) under an order's or registration's id, for the event that a webhook
+        brings later. False when the visitor's choice forbids it. Raises OutboxUnavailable when nothing is durable."""
+        visit = visit_of(facts, consent or facts.consent, self._policy(dataset), self._clock())
+        if visit is None:
+            return False
+        outbox = self.outbox
+        if not isinstance(outbox, Visits):
+            raise unsupported(outbox, "remember_visitor")
+        outbox.remember_visitor(without_email(key), visit, self._clock())
+        return True
+
+    def has_visitors(self) -> bool:
+        """Whether `facts_of` may know anybody; costs nothing, so an event loop may ask."""
+        outbox = self.outbox
+        return _has(type(outbox), Visits) and cast("Visits", outbox).has_visitors()
+
+    def facts_of(self, key: str) -> RequestFacts | None:
+        """The visit that was remembered under this key, for `track`."""
+        outbox = self.outbox
+        visit = outbox.visitor(without_email(key), self._clock()) if isinstance(outbox, Visits) else None
+        return visit.facts() if visit else None
+
+    def facts_for(self, event: Event) -> RequestFacts:
+        """The visit behind a backend's event: remembered under its `order_id`, or under what its id names."""
+        custom = cast("object", event.custom_data)
+        order_id = custom.order_id if isinstance(custom, CustomData) else (event.custom_data or {}).get("order_id")
+        for key in keys_of(order_id, event.event_id):
+            if facts := self.facts_of(key):
+                return facts
+        return NO_FACTS
+
+    def note_pixel(self, dataset: Dataset, pairs: Sequence[tuple[str, str]]) -> "Future[None]":
+        """The page's pixel got these (event name, event id); counted when the future is done, where it is counted."""
+        outbox = self.outbox
+        if _has(type(outbox), Meter):
+            return cast("Meter", outbox).note_pixel(dataset.pixel_id, pairs, self._clock())
+        from concurrent.futures import Future
+
+        nothing: Future[None] = Future()
+        nothing.set_result(None)
+        return nothing
+
+    def withdraw(self, dataset: Dataset, event_ids: Sequence[str]) -> int:
+        """A visitor takes back what their browser sent and Meta does not have yet; how many events. Raises
+        UnsupportedByOutbox where the store cannot take anything back."""
+        outbox = self.outbox
+        if not isinstance(outbox, Operator):
+            raise unsupported(outbox, "withdraw")
+        return outbox.withdraw(dataset.pixel_id, [without_email(i) for i in event_ids], self._clock())
+
+    def swap_outbox(self, outbox: Outbox | None) -> Outbox | None:
+        """Use this one from now on (None: open one when needed); the one that was used. For tests."""
+        with self._opening:
+            before, self._outbox = self._outbox, outbox
+        return before
+
+
+@cache
+def _has(store: type, part: type) -> bool:
+    """Whether this kind of store has that part. Remembered, since `isinstance` with a protocol takes 20 microseconds,
+    which is too long for every event of a request."""
+    return issubclass(store, part)

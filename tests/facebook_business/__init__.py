@@ -1,0 +1,1 @@
+"""The shim with the names of Meta's SDK, against the SDK itself."""

@@ -1,0 +1,1 @@
+"""The doors into other people's programs, and the shops in examples/."""

@@ -1,0 +1,13 @@
+"""One Django for the process: its settings are global."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def django_shop():
+    from tests.frameworks.shops import set_up_django
+
+    set_up_django()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)

@@ -1,0 +1,113 @@
+"""The same visitor checks out at the same shop on each framework: Meta must get the same event."""
+
+import importlib
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from conversion_relay.relay.in_test import SETTINGS, collecting
+from tests.asgi import ask
+from tests.frameworks.shops import AGENT, FBP, HEADERS, load
+
+CART = {"email": "jane@shop.example", "total": "9.50"}
+PROXIED = {**HEADERS, "X-Forwarded-For": "203.0.113.9"}
+
+
+def of_asgi(name: str):
+    app = load(name).app
+
+    def checkout(cart: dict[str, str], headers: dict[str, str]) -> tuple[int, str]:
+        body = json.dumps({**cart, "total": float(cart["total"])}).encode()
+        given = {name.replace("-", "_"): value for name, value in headers.items()}
+        answer = ask(app, "/checkout", body, content_type="application/json", content_length=str(len(body)), **given)
+        return answer.status, answer.body.decode()
+
+    return checkout
+
+
+def of_flask():
+    client = load("flask_shop").app.test_client(use_cookies=False)
+
+    def checkout(cart: dict[str, str], headers: dict[str, str]) -> tuple[int, str]:
+        answer = client.post("/checkout", data=cart, headers=headers, environ_overrides={"REMOTE_ADDR": "198.51.100.7"})
+        return answer.status_code, answer.text
+
+    return checkout
+
+
+def of_django():
+    from django.test import Client
+
+    client = Client(headers={}, REMOTE_ADDR="198.51.100.7")
+
+    def checkout(cart: dict[str, str], headers: dict[str, str]) -> tuple[int, str]:
+        answer = client.post("/checkout", cart, headers=headers)
+        return answer.status_code, answer.content.decode()
+
+    return checkout
+
+
+@pytest.fixture
+def collected(monkeypatch, django_shop):
+    for name, value in {**SETTINGS, "RELAY_TRUSTED_PROXIES": "198.51.100.0/24"}.items():
+        monkeypatch.setenv(name, value)
+    from django.conf import settings
+    from django.test import override_settings
+
+    # Set anew, so that Django's Relay is one with these settings.
+    with override_settings(CONVERSION_RELAY=dict(settings.CONVERSION_RELAY)), collecting() as events:
+        yield events
+
+
+SHOPS = {
+    "FastAPI": lambda: of_asgi("fastapi_shop"),
+    "Litestar": lambda: of_asgi("litestar_shop"),
+    "Flask": of_flask,
+    "Django": of_django,
+}
+
+
+@pytest.mark.parametrize("shop", SHOPS)
+def test_a_purchase_carries_the_visitor_behind_the_proxy(collected, shop):
+    status, _ = SHOPS[shop]()(CART, PROXIED)
+    assert status in (200, 201)
+    (event,) = collected.events
+    person = event["user_data"]
+    assert (person["client_ip_address"], person["client_user_agent"], person["fbp"]) == ("203.0.113.9", AGENT, FBP)
+    assert event["event_source_url"] == "https://shop.example/cart"
+    assert event["custom_data"]["value"] == 9.5 and event["event_id"].startswith("purchase_")
+    assert "jane" not in json.dumps(event)
+    (sealed,) = collected.sealed.values()
+    assert sealed.consent == "granted"
+
+
+@pytest.mark.parametrize("shop", SHOPS)
+def test_a_visitor_whose_cookie_says_no_is_not_told_to_meta(collected, shop):
+    status, page = SHOPS[shop]()(CART, {**HEADERS, "Cookie": f"_fbp={FBP}; marketing=denied"})
+    assert status in (200, 201)
+    assert collected.events == []
+    assert "trackOnce" not in page
+
+
+@pytest.mark.parametrize("shop", ["Flask", "Django"])
+def test_the_page_gives_the_pixel_the_same_id(collected, shop):
+    _, page = SHOPS[shop]()(CART, HEADERS)
+    (event,) = collected.events
+    assert f'MetaTracking.trackOnce("{event["event_id"]}", "Purchase", ' in page
+    assert 'data-consent="required"' in page
+
+
+def test_a_page_without_the_middleware_is_told_so():
+    asgi = importlib.import_module("conversion_relay.frameworks.asgi")
+
+    with pytest.raises(RuntimeError, match="add the middleware"):
+        asgi.visitor(SimpleNamespace(scope={}))
+
+
+def test_no_text_of_a_visitor_ends_the_script(collected):
+    from conversion_relay.frameworks.page import event_tag, script_tag
+
+    page = event_tag("Lead", "</script><script>alert(1)//", {"content_name": "<!--"})
+    assert page.count("<") == 2 and page.endswith(");</script>")
+    assert '"' not in script_tag('/x" onerror="alert(1)', "").removeprefix('<script src="').removesuffix('"></script>')

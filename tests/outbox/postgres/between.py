@@ -1,0 +1,102 @@
+"""What may stand between a process and its server: a wire that is cut, a pooler."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+from tests.outbox.postgres.server import Server, as_postgres
+from tests.processes import free_port, until
+
+
+class Wire:
+    """TCP to the server. `cut`: connections are reset and refused; or `silently`: they stand, and nothing passes."""
+
+    def __init__(self, upstream: int) -> None:
+        self.upstream, self.state = upstream, "whole"
+        self.pairs: list[socket.socket] = []
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self.door.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            client, _ = self.door.accept()
+            if self.state == "cut":
+                client.close()
+                continue
+            try:
+                server = socket.create_connection(("127.0.0.1", self.upstream))
+            except OSError:
+                client.close()
+                continue
+            self.pairs += [client, server]
+            for source, target in ((client, server), (server, client)):
+                threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                while self.state == "silent":
+                    time.sleep(0.02)
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def cut(self, *, silently: bool) -> None:
+        self.state = "silent" if silently else "cut"
+        if not silently:
+            for end in self.pairs:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+            self.pairs.clear()
+
+    def heal(self) -> None:
+        self.state = "whole"
+
+
+class Pooler:
+    """PgBouncer in transaction mode before a server."""
+
+    def __init__(self, server: Server) -> None:
+        self.server, self.port = server, free_port()
+        self.folder = server.folder
+        (self.folder / "users.txt").write_text('"postgres" ""\n')
+        (self.folder / "pgbouncer.ini").write_text(
+            f"[databases]\npostgres = host={server.folder} port={server.port or 5432}\n[pgbouncer]\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nauth_type = trust\n"
+            f"auth_file = {self.folder}/users.txt\n"
+            "pool_mode = transaction\ndefault_pool_size = 4\nunix_socket_dir =\nserver_round_robin = 1\n"
+        )
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres?pooler=transaction"
+        self.popen: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin") or "pgbouncer"
+        with (self.folder / "pooler.log").open("ab") as log:
+            self.popen = subprocess.Popen(
+                as_postgres(program, "-q", self.folder / "pgbouncer.ini"),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until(self._answers)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
+    def stop(self) -> None:
+        if self.popen is not None:
+            self.popen.terminate()
+            self.popen.wait()
+            until(lambda: not self._answers())
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()

@@ -1,0 +1,163 @@
+"""A fleet under faults, in seconds; `python -m tests.outbox.postgres.faults` has the long form and tells what holds."""
+
+import shutil
+import signal
+import threading
+
+import psycopg
+import pytest
+
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.event import Receipt
+from conversion_relay.outbox.postgres import database
+from conversion_relay.outbox.postgres.outbox import PostgresOutbox
+from conversion_relay.outbox.verdict import Delivered
+from tests.outbox.postgres import faults
+from tests.outbox.postgres.between import Pooler, Wire
+from tests.outbox.postgres.server import Server, cheap, needs_postgres
+from tests.outbox.suite import NOW, claim, sealed, settle_all
+from tests.processes import free_port, until
+
+pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres"), pytest.mark.timeout(240)]
+needs_pooler = pytest.mark.skipif(
+    shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin") is None, reason="PgBouncer is not installed"
+)
+
+
+def test_nothing_that_was_acknowledged_is_lost_when_processes_and_the_server_are_killed():
+    result = faults.mixed(3)
+    assert result.is_good, str(result)
+
+
+def test_what_was_acknowledged_is_on_the_standby_that_is_promoted():
+    primary = Server(settings=faults.REPLICATED).start()
+    standby = Server(copy_of=primary).start()  # without a standby of its own it need not wait for one
+    outbox = PostgresOutbox(f"postgresql://postgres@/postgres?host={primary.folder},{standby.folder}&port=5432,5432")
+    outbox.put([sealed("a")], NOW)
+    lease = claim(outbox)
+    primary.stop(signal.SIGKILL)
+    standby.promote()
+    settle_all(outbox, lease, Delivered())
+    assert outbox.put([sealed("a"), sealed("b")], NOW) == [Receipt("a", duplicate=True), Receipt("b")]
+    assert outbox.find("a")[0].state == "delivered"
+    outbox.close()
+    standby.remove()
+    primary.remove()
+
+
+@pytest.fixture
+def wired():
+    """An outbox behind a wire that can be cut."""
+    server = Server(port=free_port()).start()
+    wire = Wire(server.port)
+    outbox = PostgresOutbox(f"postgresql://postgres@127.0.0.1:{wire.port}/postgres")
+    yield server, wire, outbox
+    wire.heal()
+    outbox.close()
+    server.remove()
+
+
+def test_a_commit_whose_answer_is_lost_is_found_out(wired, monkeypatch):
+    """The wire is silent from the moment that the commit is sent, so it is committed and nobody hears of it."""
+    server, wire, outbox = wired
+    monkeypatch.setattr(database, "PATIENCE", 1.0)
+    outbox.put([sealed("before")], NOW)
+    trigger = (
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;"
+        "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON relay.queue DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION slow()"
+    )
+    server.execute(trigger)
+    put = outbox.put_soon([sealed("a")], NOW)
+    until(
+        lambda: server.execute("SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'"), every=0.01
+    )
+    wire.cut(silently=True)
+    until(lambda: server.execute("SELECT 1 FROM relay.event WHERE event_id = 'a'"))
+    wire.heal()
+    assert put.result(60) == [Receipt("a")], "it was stored by this very call"
+    assert outbox.counts()["1"].accepted == 2
+
+
+def test_a_server_that_stands_still_is_left_and_asked_again(wired, monkeypatch):
+    """Its kernel answers, so no time-out of TCP ends the wait."""
+    _, wire, outbox = wired
+    monkeypatch.setattr(database, "PATIENCE", 0.5)
+    outbox.put([sealed("before")], NOW)
+    wire.cut(silently=True)
+    threading.Timer(2.0, wire.heal).start()
+    assert outbox.put([sealed("a")], NOW) == [Receipt("a")]
+    assert outbox.counts()["1"].accepted == 2
+
+
+def test_a_transaction_that_somebody_leaves_open_blocks_neither_claims_nor_puts(outbox):
+    outbox.put([sealed("a"), sealed("b")], NOW)
+    with psycopg.connect(cheap().conninfo) as idler:
+        idler.execute("SELECT * FROM s0.queue ORDER BY key LIMIT 1 FOR UPDATE")
+        assert [event.event_id for event in claim(outbox).events] == ["b"], "the locked one is stepped over"
+        outbox.put([sealed("c")], NOW)
+        assert [event.event_id for event in claim(outbox).events] == ["c"]
+    assert [event.event_id for event in claim(outbox).events] == ["a"]
+
+
+@pytest.fixture
+def outbox():
+    from tests.outbox.postgres.backend import url_of
+
+    outbox = PostgresOutbox(url_of("s0"))
+    yield outbox
+    outbox.close()
+
+
+def test_a_commit_that_the_standby_did_not_get_is_not_acknowledged():
+    """Somebody cancels the wait for a standby that is gone: PostgreSQL then reports success with a warning."""
+    primary = Server(settings=faults.REPLICATED | {"synchronous_standby_names": ""}).start()
+    outbox = PostgresOutbox(primary.url)
+    outbox.put([sealed("a")], NOW)
+    primary.execute("ALTER SYSTEM RESET ALL")
+    primary.stop()
+    primary.settings["synchronous_standby_names"] = "nobody"
+    primary.start()
+    put = outbox.put_soon([sealed("b")], NOW)
+    waits = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    until(lambda: primary.execute(waits))
+    with pytest.raises(OutboxUnavailable, match="did not replicate"):
+        put.result(60)
+    primary.remove()
+
+
+@needs_pooler
+class TestBehindAPoolerInTransactionMode:
+    @pytest.fixture
+    def pooler(self):
+        pooler = Pooler(cheap())
+        yield pooler
+        pooler.stop()
+
+    def test_events_go_their_way_and_no_setting_leaks_to_others(self, pooler):
+        from tests.outbox.postgres.backend import url_of
+
+        url_of("s0")
+        first, second = (PostgresOutbox(f"{pooler.url}&schema=s0") for _ in range(2))
+        for n in range(12):  # a prepared statement would be another server connection's by now
+            first.put([sealed(f"a{n}"), sealed(f"b{n}")], NOW)
+            lease = claim(second, limit=2)
+            settle_all(second, lease, Delivered())
+        assert second.counts()["1"].delivered == 24 == first.counts()["1"].accepted
+        with psycopg.connect(pooler.url.partition("?")[0], prepare_threshold=None) as stranger:
+            assert stranger.execute("SHOW enable_seqscan").fetchone() == ("on",)
+            assert stranger.execute("SHOW statement_timeout").fetchone() == ("0",)
+        first.close()
+        second.close()
+
+    def test_a_pooler_that_is_restarted_loses_nothing(self, pooler):
+        from tests.outbox.postgres.backend import url_of
+
+        url_of("s0")
+        outbox = PostgresOutbox(f"{pooler.url}&schema=s0")
+        outbox.put([sealed("a")], NOW)
+        pooler.restart()
+        outbox.put([sealed("b")], NOW)
+        assert {event.event_id for event in claim(outbox).events} == {"a", "b"}
+        outbox.close()

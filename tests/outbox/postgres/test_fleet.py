@@ -1,0 +1,64 @@
+"""Two collectors and two workers, each a process, over one database; and each command of an operator."""
+
+import json
+
+import pytest
+
+from tests.outbox.postgres.backend import url_of
+from tests.outbox.postgres.server import needs_postgres
+from tests.processes import DATASET, Process, call, free_port, installation, until
+
+pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres"), pytest.mark.timeout(240)]
+PERSON = "joe@example.com"
+
+
+def event(event_id: str, name: str = "Lead", **custom: object) -> dict[str, object]:
+    return {"event_name": name, "event_id": event_id, "user_data": {"email": PERSON}, "custom_data": custom}
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    with installation(tmp_path) as here:
+        here.env["RELAY_OUTBOX"] = url_of("fleet")
+        here.start("--no-worker")
+        port = free_port()
+        others = [
+            Process("serve", "--no-worker", "--port", str(port), log=tmp_path / "second.log", env=here.env),
+            *(Process("deliver", log=tmp_path / f"deliver-{n}.log", env=here.env) for n in range(2)),
+        ]
+        here.second = f"http://127.0.0.1:{port}"
+        until(lambda: call("GET", f"{here.second}/readyz")[0] == 200)
+        try:
+            yield here
+        finally:
+            for process in others:
+                process.end()
+
+
+def test_a_fleet_delivers_what_any_of_it_accepted_and_every_command_works_on_it(fleet):
+    def told(*arguments: str) -> dict[str, object]:
+        done = fleet.command(*arguments, "--json")
+        assert done.returncode in (0, 1), done.stderr.decode()
+        return json.loads(done.stdout)
+
+    first = {f"a{n}" for n in range(20)}
+    assert fleet.post([event(event_id) for event_id in sorted(first)])[0] == 202
+    key = {"Authorization": "Bearer test-api-key"}
+    assert call("POST", f"{fleet.second}/events", [event(f"b{n}") for n in range(20)], **key)[0] == 202
+    copy = call("POST", f"{fleet.second}/events", event("a1"), **key)
+    assert "duplicate" in json.dumps(copy), copy
+    until(lambda: len(fleet.arrived()) == 40)
+    assert len({sent["event"]["event_id"] for sent in fleet.arrived()}) == 40
+    until(lambda: len(told("status")["workers"]) == 2)
+    until(fleet.settled)
+    status = told("status")
+    assert (status["datasets"][0]["dataset"], status["datasets"][0]["delivered"]) == (DATASET, 40)
+    assert told("explain", "b7")[0]["state"] == "delivered"
+    assert fleet.command("tail", "--once", "--last", "5").stdout.count(b"delivered") == 5
+    names = {check["name"]: check for check in told("doctor")["checks"]}
+    assert {"postgresql", "durability", "database clock", "bloat"} <= names.keys()
+    assert told("dead", "list") == []
+    assert told("erase", "--email", PERSON) == {"erased": 0, "set_aside": []}
+    dashboard = call("GET", f"{fleet.second}/dashboard")
+    assert dashboard[0] == 200 and "40" in dashboard[1]
+    assert "hunter2" not in fleet.logs()

@@ -1,0 +1,112 @@
+"""`migrate`: what an embedded outbox held is in PostgreSQL, in whatever state it was."""
+
+import json
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from conversion_relay.cli import verbs
+from conversion_relay.errors import SettingsError
+from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox.postgres.outbox import PostgresOutbox
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+from conversion_relay.outbox.verdict import Dead, Delivered, Hold, RetryAt, Suspect
+from tests.outbox.postgres.backend import url_of
+from tests.outbox.postgres.server import needs_postgres
+from tests.outbox.suite import REFUSED, claim, sealed
+
+pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
+FAR = 2_000_000_000
+
+
+@pytest.fixture
+def now():
+    return time.time()
+
+
+@pytest.fixture
+def filled(tmp_path, now):
+    """One event in each state, and a backlog."""
+    outbox = SqliteOutbox(str(tmp_path / "outbox.db"))
+    outbox.put(
+        [sealed(name, expires_in=FAR) for name in ("delivered", "dead", "later", "held", "suspect", "leased")], now
+    )
+    lease = claim(outbox, now=now)
+    by_id = {event.event_id: event for event in lease.events}
+    for name, verdict in (
+        ("delivered", Delivered()),
+        ("dead", Dead("meta_100_2804009")),
+        ("later", RetryAt(now + 900, "http_500", sent=True)),
+        ("held", Hold("ambiguous_late")),
+        ("suspect", Suspect(now)),
+    ):
+        outbox.settle(lease, [(verdict, [by_id[name]])], REFUSED, now)
+    outbox.put([sealed(f"b{n}", dataset="2", expires_in=FAR) for n in range(2_500)], now)
+    outbox.remember_visitor("order-1", Visit(fbp="fb.1.1.1"), now)
+    outbox.note_pixel("1", [("Lead", "delivered")], now).result()
+    outbox.close()
+    return tmp_path / "outbox.db"
+
+
+def moved(file, url, *more: str) -> str:
+    result = CliRunner().invoke(verbs, ["migrate", f"sqlite:///{file}", *more], env={"RELAY_OUTBOX": url})
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.output
+
+
+def test_every_event_is_there_in_its_state_with_its_story(filled, now):
+    outbox = SqliteOutbox(str(filled))
+    outbox.waiting(now)
+    books, stories = (
+        outbox.counts(),
+        {name: outbox.find(name) for name in ("delivered", "dead", "later", "held", "leased")},
+    )
+    sides, figures = outbox.deduplication(), outbox.figures(0)
+    outbox.close()
+    url = url_of("moved")
+    assert json.loads(moved(filled, url, "--json")) == {"moved": 2_506, "known": 0, "visitors": 1}
+    there = PostgresOutbox(url)
+    assert there.counts() == books
+    for name, expected in stories.items():
+        found = there.find(name)
+        assert [(s.state, s.reason, s.attempts, s.due_at, s.settled_at, s.history) for s in found] == [
+            (s.state, s.reason, s.attempts, s.due_at, s.settled_at, s.history) for s in expected
+        ]
+    assert (there.deduplication(), there.figures(0)) == (sides, figures)
+    assert there.visitor("order-1", now) is not None
+    assert there.put([sealed("delivered")], now)[0].duplicate
+    assert {event.event_id for event in claim(there, now=now).events} == {"leased"}
+    assert there.claim_suspects("1", 10, 60, now).events[0].event_id == "suspect"
+    assert there.replay(now, ["held", "dead"]) == 2
+    assert claim(there, limit=5_000, now=now, dataset="2").events[0].body
+    there.close()
+    assert not filled.exists() and filled.with_name("outbox.db.moved").exists()
+
+
+def test_a_move_that_was_stopped_goes_on_and_what_came_by_itself_is_not_doubled(filled, now):
+    from conversion_relay.outbox.postgres.moving import Mover
+
+    url = url_of("moved")
+    there = PostgresOutbox(url)
+    there.put([sealed("b7", dataset="2"), sealed("new", dataset="2")], now)
+    mover = Mover(filled, url)
+    assert mover.step()
+    mover.close()
+    told = json.loads(moved(filled, url, "--json"))
+    assert told["moved"] + mover.done.events == 2_505 and told["known"] + mover.done.known == 1
+    books = there.counts()
+    assert (books["1"].accepted, books["2"].accepted) == (6, 2_501)
+    assert all(book.imbalance == 0 for book in books.values())
+    there.close()
+
+
+def test_a_file_that_a_living_process_holds_is_not_moved(filled):
+    holder = SqliteOutbox(str(filled))
+    try:
+        with pytest.raises(SettingsError, match="still uses"):
+            moved(filled, url_of("moved"))
+    finally:
+        holder.close()
+    assert filled.exists()

@@ -1,0 +1,182 @@
+"""What only a store in a server has: the caller's own transaction, other processes' hints, parts that are dropped,
+what may be told about the server, and what may not."""
+
+import threading
+import traceback
+
+import psycopg
+import pytest
+
+from conversion_relay.errors import OutboxUnavailable, SettingsError
+from conversion_relay.event import Receipt
+from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox.postgres.outbox import PostgresOutbox
+from conversion_relay.outbox.verdict import Dead, Delivered
+from conversion_relay.settings import Settings
+from tests.outbox.postgres.backend import url_of
+from tests.outbox.postgres.server import cheap, needs_postgres
+from tests.outbox.suite import DAY, NOW, claim, sealed, settle_all
+from tests.processes import until
+
+pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
+
+
+@pytest.fixture
+def url():
+    return url_of("s0")
+
+
+@pytest.fixture
+def outbox(url):
+    outbox = PostgresOutbox(url)
+    yield outbox
+    outbox.close()
+
+
+class TestTheCallersOwnTransaction:
+    @pytest.fixture
+    def shop(self):
+        with psycopg.connect(cheap().conninfo) as connection:
+            connection.execute("DROP TABLE IF EXISTS shop_order")
+            connection.execute("CREATE TABLE shop_order (id text)")
+            connection.commit()
+            yield connection
+
+    def order(self, outbox, shop, number: str) -> list[Receipt]:
+        shop.execute("INSERT INTO shop_order VALUES (%s)", (number,))
+        return outbox.put([sealed(f"purchase_{number}", name="Purchase")], NOW, connection=shop)
+
+    def test_an_order_and_its_purchase_are_there_together(self, outbox, shop):
+        assert self.order(outbox, shop, "7") == [Receipt("purchase_7")]
+        assert outbox.waiting(NOW) == {} and outbox.find("purchase_7") == []
+        shop.commit()
+        assert outbox.waiting(NOW) == {"1": 0.0}
+        assert [event.event_id for event in claim(outbox).events] == ["purchase_7"]
+
+    def test_an_order_that_is_rolled_back_has_no_purchase(self, outbox, shop):
+        self.order(outbox, shop, "7")
+        shop.rollback()
+        assert outbox.waiting(NOW) == {} and outbox.counts() == {}
+        assert shop.execute("SELECT count(*) FROM shop_order").fetchone() == (0,)
+
+    def test_a_transaction_that_stays_open_keeps_nobody_waiting(self, outbox, shop):
+        self.order(outbox, shop, "7")
+        assert outbox.put([sealed("purchase_7", name="Purchase")], NOW) == [Receipt("purchase_7")]
+        shop.commit()
+        assert outbox.waiting(NOW) == {"1": 0.0}
+        assert len(claim(outbox).events) == 1, "the second of them is a copy"
+        assert outbox.counts()["1"].accepted == 1
+
+
+def test_another_process_is_told_that_something_was_put(outbox, url):
+    neighbour, woken = PostgresOutbox(url), threading.Event()
+    neighbour.on_put(woken.set)
+    channel = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN s0%'"
+    until(lambda: cheap().execute(channel))
+    outbox.put([sealed("a")], NOW)
+    assert woken.wait(30)
+    neighbour.close()
+
+
+def test_an_old_part_is_dropped_whole_and_what_must_stay_is_kept(outbox):
+    outbox.put([sealed("delivered"), sealed("dead"), sealed("waits")], NOW)
+    lease = claim(outbox)
+    outbox.settle(lease, [(Delivered(), lease.events[:1]), (Dead("meta_100"), lease.events[1:2])], None, NOW)
+    outbox.release(lease)
+    outbox.put([sealed("young")], NOW + 11 * DAY)
+    assert outbox.prune(NOW + 11 * DAY) == 1
+    assert outbox.put([sealed(name) for name in ("delivered", "dead", "waits")], NOW + 11 * DAY) == [
+        Receipt("delivered"),
+        Receipt("dead", duplicate=True),
+        Receipt("waits", duplicate=True),
+    ]
+    assert cheap().execute(f"SELECT to_regclass('s0.event_{int(NOW // (2 * DAY))}')") == [(None,)]
+    assert outbox.counts()["1"].imbalance == 0
+    settle_all(outbox, claim(outbox, now=NOW + 11 * DAY), Delivered())
+    assert outbox.prune(NOW + 100 * DAY) > 0
+
+
+def test_a_kept_row_whose_event_was_delivered_late_is_forgotten_eight_days_later(outbox):
+    outbox.put([sealed("late"), sealed("newest")], NOW)
+    outbox.prune(NOW + 11 * DAY)
+    lease = claim(outbox, now=NOW + 11 * DAY)
+    outbox.settle(lease, [(Delivered(), lease.events)], None, NOW + 11 * DAY)
+    outbox.prune(NOW + 18 * DAY)
+    assert outbox.find("late")[0].state == "delivered"
+    outbox.prune(NOW + 20 * DAY)
+    assert outbox.find("late") == []
+
+
+def test_an_event_at_the_turn_of_a_part_is_known_on_both_sides(outbox):
+    turn = (NOW // (2 * DAY) + 1) * 2 * DAY
+    assert not outbox.put([sealed("a")], turn - 1)[0].duplicate
+    assert outbox.put([sealed("a")], turn + 1)[0].duplicate
+    assert not outbox.put([sealed("b")], turn + 1)[0].duplicate
+    assert outbox.put([sealed("b")], turn - 1)[0].duplicate
+
+
+def test_one_callers_mistake_refuses_nobody_elses_event(outbox):
+    puts = [outbox.put_soon([sealed("good")], NOW), outbox.put_soon([sealed("zero\0byte")], NOW)]
+    puts.append(outbox.put_soon([sealed("good too")], NOW))
+    with pytest.raises(ValueError, match="zero byte"):
+        puts[1].result()
+    assert [puts[0].result(), puts[2].result()] == [[Receipt("good")], [Receipt("good too")]]
+
+
+class TestWhatIsTold:
+    SECRET = "hunter2-pass"
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://relay:hunter2-pass@127.0.0.1:1/relay?connect_timeout=1",
+            "postgresql://relay:hunter2-pass@[::1/relay",
+            "postgresql://relay:hunter2-pass@127.0.0.1:1/relay?no_such_option=1",
+            "postgresql://relay:hunter2-pass@127.0.0.1:1/relay?schema=no;such",
+            "postgresql://relay@127.0.0.1:1/relay?password=hunter2-pass&connect_timeout=1&pooler=session",
+        ],
+    )
+    def test_no_error_shows_the_password_or_the_address(self, url):
+        with pytest.raises(SettingsError) as caught:
+            open_outbox(url)
+        told = "".join(traceback.format_exception(caught.value))
+        assert str(caught.value).startswith("RELAY_OUTBOX: ") and self.SECRET not in str(caught.value)
+        assert self.SECRET not in told.replace(f'"{url}"', "")
+
+    def test_settings_do_not_show_it_and_the_log_leaves_it_out(self):
+        url = "postgresql://relay:hunter2%2Dpass@db.example/relay"
+        settings = Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x", "RELAY_OUTBOX": url})
+        assert "hunter2" not in repr(settings) and "postgresql" in repr(settings)
+        assert {"hunter2%2Dpass", self.SECRET, url} <= set(settings.secrets())
+
+    def test_doctor_hears_of_settings_that_lose_events(self, outbox):
+        told = {fact.name: fact for fact in outbox.server()}
+        assert told["durability"].is_error and "fsync" in told["durability"].what  # as these tests want it
+        assert told["database clock"].fix is None and told["bloat"].fix is None
+        assert "postgresql" in told
+
+
+def test_an_outbox_that_is_not_there_is_not_made_by_looking():
+    url = f"{cheap().url}&schema=nowhere"
+    with pytest.raises(SettingsError, match="no outbox in this schema"):
+        open_outbox(url, "read")
+    assert cheap().execute("SELECT 1 FROM pg_namespace WHERE nspname = 'nowhere'") == []
+
+
+def test_a_newer_outbox_is_left_alone(url):
+    PostgresOutbox(url).close()
+    cheap().execute("UPDATE s0.about SET version = 99")
+    try:
+        with pytest.raises(SettingsError, match="newer"):
+            PostgresOutbox(url)
+    finally:
+        cheap().execute("UPDATE s0.about SET version = 1")
+
+
+def test_a_closed_outbox_refuses_every_verb(url):
+    outbox = PostgresOutbox(url)
+    outbox.close()
+    outbox.close()
+    for verb in (outbox.counts, outbox.probe, outbox.note_pixel("1", [("Lead", "a")], NOW).result):
+        with pytest.raises(OutboxUnavailable):
+            verb()

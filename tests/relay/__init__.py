@@ -1,0 +1,1 @@
+"""Library mode: what a program with two lines of ours notices."""

@@ -1,0 +1,94 @@
+"""Programs that use a Relay and fork, spawn, end or are interrupted; `python -m tests.relay.programs NAME` runs one.
+
+Each runs in a process of its own, so that a hang is a timeout of the test. Settings come from the environment."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+
+from conversion_relay import Event, Relay, UserData
+
+CHILDREN, EACH = 3, 20
+
+
+def track(relay: Relay, who: str, n: int = EACH) -> None:
+    for number in range(n):
+        relay.track(Event(event_name="Lead", event_id=f"{who}-{number}", user_data=UserData(email="jane@shop.example")))
+
+
+def track_in_a_spawned_process(who: str) -> None:
+    with Relay.from_env(deliver=True) as relay:
+        track(relay, who)
+
+
+def forks_while_it_delivers() -> None:
+    """As gunicorn --preload and Celery's prefork do: made in the parent, used in each child."""
+    relay = Relay.from_env(deliver=True)
+    track(relay, "parent")
+    children = []
+    for n in range(CHILDREN):
+        if (child := os.fork()) == 0:
+            signal.alarm(60)  # ends the child that hangs
+            track(relay, f"child{n}")
+            os._exit(0)  # no end in good order: what was tracked is durable all the same
+        children.append(child)
+    track(relay, "again")
+    for child in children:
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def forks_and_only_the_child_goes_on() -> None:
+    """A daemon: the parent is gone, so the child's own worker must deliver."""
+    relay = Relay.from_env(deliver=True)
+    if os.fork() > 0:
+        os._exit(0)
+    signal.alarm(60)
+    track(relay, "daemon")
+    print("tracked", flush=True)
+    sys.stdin.read()
+
+
+def multiprocessing_both_ways() -> None:
+    relay = Relay.from_env(deliver=True)
+    track(relay, "parent")
+    forked = multiprocessing.get_context("fork").Process(target=track, args=(relay, "forked"))
+    spawned = multiprocessing.get_context("spawn").Process(target=track_in_a_spawned_process, args=("spawned",))
+    for process in (forked, spawned):
+        process.start()
+    for process in (forked, spawned):
+        process.join()
+        assert process.exitcode == 0
+
+
+def a_signal_handler_tracks() -> None:
+    """In the middle of whatever the program's own track is doing."""
+    relay, handled = Relay.from_env(), []
+    jane = UserData(email="jane@shop.example")
+
+    def handle(*_: object) -> None:
+        handled.append(relay.track(Event(event_name="Lead", event_id=f"signal-{len(handled)}", user_data=jane)))
+
+    relay.track(Event(event_name="Lead", event_id="first", user_data=jane))
+    signal.signal(signal.SIGALRM, handle)
+    for n in range(EACH):
+        signal.setitimer(signal.ITIMER_REAL, 0.0001 * (1 + n % 7))
+        relay.track(Event(event_name="Lead", event_id=f"main-{n}", user_data=jane))
+        while len(handled) <= n:
+            threading.Event().wait(0.001)
+    assert {one.status for one in handled} == {"accepted"}
+
+
+def ends_while_it_delivers() -> None:
+    """No close: the end of the interpreter is enough."""
+    relay = Relay.from_env(deliver=True)
+    threads = [threading.Thread(target=track, args=(relay, f"thread{n}")) for n in range(CHILDREN)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]]()

@@ -1,0 +1,106 @@
+"""Real programs over one outbox and Meta's stand-in: they fork, spawn, are interrupted and killed, and lose nothing."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.processes import Installation, call, until
+from tests.relay.programs import CHILDREN, EACH
+
+SOME = [f"-{n}" for n in range(EACH)]
+
+
+@pytest.fixture(scope="module")
+def meta(tmp_path_factory):
+    here = Installation(tmp_path_factory.mktemp("meta"))
+    yield here
+    here.end()
+
+
+@pytest.fixture
+def here(meta, tmp_path):
+    call("POST", f"{meta.meta}/_emulator/reset")
+    meta.database = tmp_path / "outbox.db"
+    meta.env["RELAY_OUTBOX"] = f"sqlite:///{meta.database}"
+    return meta
+
+
+def program(here: Installation, name: str, **how) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "tests.relay.programs", name]
+    return subprocess.Popen(command, env=here_env(here), stderr=subprocess.PIPE, **how)
+
+
+def here_env(here: Installation) -> dict[str, str]:
+    import os
+
+    return os.environ | here.env
+
+
+def ran(here: Installation, name: str) -> str:
+    """Its standard error."""
+    process = program(here, name)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said.decode()
+    return said.decode()
+
+
+def books(here: Installation) -> tuple[int, int]:
+    """(accepted, of those that are not delivered)."""
+    book = here.books()
+    return book["accepted"], book["accepted"] - book["delivered"]
+
+
+def arrived(here: Installation) -> set[str]:
+    return {one["event"]["event_id"] for one in here.arrived()}
+
+
+def drained(here: Installation) -> set[str]:
+    """What the stand-in has once nothing waits any more."""
+    here.command("deliver", "--once")
+    return arrived(here)
+
+
+@pytest.mark.parametrize(
+    ("name", "who"),
+    [
+        ("forks_while_it_delivers", ["parent", "again", *(f"child{n}" for n in range(CHILDREN))]),
+        ("multiprocessing_both_ways", ["parent", "forked", "spawned"]),
+        ("ends_while_it_delivers", [f"thread{n}" for n in range(CHILDREN)]),
+    ],
+)
+def test_no_process_hangs_and_no_event_is_lost(here, name, who):
+    assert "Traceback" not in ran(here, name)
+    expected = {one + number for one in who for number in SOME}
+    assert books(here)[0] == len(expected)
+    assert drained(here) == expected
+
+
+def test_the_child_that_goes_on_alone_delivers_by_itself(here):
+    process = program(here, "forks_and_only_the_child_goes_on", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"tracked\n"
+    until(lambda: arrived(here) == {f"daemon{number}" for number in SOME})
+    process.stdin.close()
+
+
+def test_a_signal_handler_may_track(here):
+    ran(here, "a_signal_handler_tracks")
+
+
+def test_a_program_that_is_killed_while_meta_hangs_leaves_everything_to_the_next(here):
+    here.misbehave(mode="hang")
+    process = program(here, "forks_and_only_the_child_goes_on", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"tracked\n"
+    (owner,) = pids_of("forks_and_only_the_child_goes_on")
+    import os
+
+    os.kill(owner, signal.SIGKILL)
+    process.communicate(timeout=60)
+    call("POST", f"{here.meta}/_emulator/reset")
+    assert drained(here) == {f"daemon{number}" for number in SOME}
+
+
+def pids_of(name: str) -> list[int]:
+    found = subprocess.run(["pgrep", "-f", f"tests.relay.programs {name}"], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
