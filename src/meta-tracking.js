@@ -128,7 +128,7 @@ var MetaTracking = (function () {
   let optOuts = { gpc: /** @type {any} */ (navigator).globalPrivacyControl };
   /** @type {Record<string, boolean>} Google's updates */
   let updates = {};
-  /** @type {any} what the server does with an opt-out; unknown before its first answer */
+  /** @type {any} what the server does with an opt-out; "" or undefined before its first answer */
   let policy;
   let state = "";
   /** @type {(() => any)[]} events that wait for consent */
@@ -257,8 +257,12 @@ var MetaTracking = (function () {
   /** After each signal. What tightens reaches the pixel first, what loosens finds the ids there. */
   function settle() {
     if (isHearing) return;
+    // Not before it matters: the first look at a storage waits for another process.
+    if (policy === undefined && isOut()) policy = safely(() => sessionStorage._mt)() || "";
     const before = state;
+    const isBare = !mayRemember();
     state = judged();
+    if (isBare && mayRemember() && kept.s[0]) join();
     identify();
     tellPixel();
     // A pixel that came late drops what it hears before its `init`.
@@ -272,7 +276,8 @@ var MetaTracking = (function () {
 
   /** A refusal counts for what was sent and has not left your server, too. */
   function forget() {
-    const event_ids = [...new Set([...kept.s, ...load(true).s])].slice(-MOST);
+    join();
+    const event_ids = kept.s;
     kept = { q: [], s: [] };
     toldPixel = [];
     todo = [];
@@ -567,6 +572,17 @@ var MetaTracking = (function () {
     return kept;
   }
 
+  /** What could be kept in memory alone so far comes to what is written down. */
+  function join() {
+    const { q, s } = kept;
+    load(true);
+    kept = {
+      q: [...kept.q.filter((item) => !q.some((mine) => mine.i === item.i)), ...q],
+      s: [...new Set([...kept.s, ...s])].slice(-MOST),
+    };
+    save();
+  }
+
   function save() {
     if (mayRemember()) safely(() => (localStorage._mt = JSON.stringify(kept)))();
   }
@@ -806,7 +822,6 @@ var MetaTracking = (function () {
 
   for (const name in api) if (api[name].call) api[name] = safely(api[name]);
   page.MetaTracking = api;
-  safely(() => (policy = sessionStorage._mt))();
   const settings = doc.currentScript?.dataset || {};
   api.mirror = settings.mirror;
   const name = settings.dataLayer || "dataLayer";

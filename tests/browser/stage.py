@@ -20,7 +20,7 @@ from tests.processes import free_port, until
 
 FILES = {
     "/snippet.js": ROOT / "tests/browser/snippet.js",
-    "/fbevents.js": ROOT / "tests/browser/fbevents.js",
+    "/fbevents.js": ROOT / "conversion_relay/emulator/fbevents.js",
     "/meta-tracking.js": ROOT / "src/meta-tracking.min.js",
     "/mirror.js": ROOT / "src/meta-tracking.mirror.min.js",
 }

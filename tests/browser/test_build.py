@@ -5,16 +5,16 @@ import json
 import re
 import shutil
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
 
+from conversion_relay import __version__
 from tests.browser.site import ROOT
 
 pytestmark = pytest.mark.xdist_group("node")
 SOURCE = ROOT / "src"
-MOST_BYTES = {"meta-tracking.min.js": 4_790, "meta-tracking.mirror.min.js": 4_975}
+MOST_BYTES = {"meta-tracking.min.js": 4_860, "meta-tracking.mirror.min.js": 5_045}
 """What was reached, not what was asked for (docs/adr/0022): it must not grow unnoticed."""
 BUILT = ("meta-tracking.min.js", "meta-tracking.mirror.min.js", "meta-tracking.mjs", "meta-tracking.d.ts")
 BUILDS = ("package.json", "package-lock.json", "tsconfig.json", "build.mjs", "meta-tracking.js")
@@ -58,7 +58,7 @@ def test_what_is_published_is_the_script_its_builds_and_its_types(package):
     about = json.loads((SOURCE / "package.json").read_text())
     names = {file["path"] for file in packed["files"]}
     assert names == {"package.json", "meta-tracking.js", "meta-tracking.d.mts", *BUILT}
-    assert about["version"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert about["version"] == __version__
     assert {about["exports"]["."][kind].removeprefix("./") for kind in ("types", "default")} <= names
 
 

@@ -54,6 +54,20 @@ def test_an_event_that_the_collector_could_not_take_is_kept(tab: Page, stage: St
     tab.said = [line for line in tab.said if "503" not in line]  # the browser's own words
 
 
+def test_what_could_wait_in_memory_alone_is_written_down_once_it_may_be(tab: Page, stage: Stage):
+    """An opt-out: nothing is stored. Then the visitor agrees, and what an earlier page left must not take its place."""
+    tab.add_init_script("Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {value: true})")
+    tab.add_init_script("localStorage._mt = JSON.stringify({q: [], s: ['earlier']})")
+    stage.status = 503
+    tab.goto(stage.url())
+    event_id = tab.evaluate("MetaTracking.track('Lead')")
+    until(lambda: any(f"{event_id} 503" in line for line in tab.evaluate("MetaTracking.debug")))
+    tab.evaluate("MetaTracking.consent('granted')")
+    kept = tab.evaluate("JSON.parse(localStorage._mt)")
+    assert [item["i"] for item in kept["q"]] == [event_id] and kept["s"] == ["earlier", event_id]
+    tab.said = [line for line in tab.said if "503" not in line]
+
+
 THROWS = {
     "storage that throws": "for (const name of ['localStorage', 'sessionStorage'])"
     " Object.defineProperty(window, name, {get() { throw new DOMException('no', 'SecurityError') }});",
