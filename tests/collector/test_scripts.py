@@ -16,8 +16,8 @@ from conversion_relay.collector.scripts import scripts
 from tests import asgi
 
 ROOT = Path(__file__).parents[2]
-SUFFIXES = (".js", ".ts")
-BUILT = {path.name: path.read_bytes() for path in (ROOT / "src").glob("meta-tracking*") if path.suffix in SUFFIXES}
+PATHS = [path for path in (ROOT / "src").glob("meta-tracking*") if path.suffix in {".js", ".ts"}]
+BUILT = {path.name: path.read_bytes() for path in PATHS}
 """Without the module (.mjs, .d.mts), which a bundler takes from npm."""
 TYPES = {".js": "text/javascript; charset=utf-8", ".ts": "application/typescript; charset=utf-8"}
 
