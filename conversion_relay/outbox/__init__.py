@@ -10,7 +10,7 @@ knows no HTTP and nothing of Meta: what an answer of Meta's means, and when an e
 from typing import Literal
 
 from conversion_relay.errors import SettingsError
-from conversion_relay.outbox.limited import Limited, unsupported
+from conversion_relay.outbox.limited import IN_A_TRANSACTION, Limited, unsupported
 from conversion_relay.outbox.protocol import (
     DeadLetters,
     Housekeeping,
@@ -25,7 +25,7 @@ from conversion_relay.outbox.protocol import (
     Settlement,
     Visits,
 )
-from conversion_relay.outbox.special import Sums
+from conversion_relay.outbox.special import Joins, Sums
 from conversion_relay.outbox.story import (
     STATES,
     Attempt,
@@ -41,6 +41,7 @@ from conversion_relay.outbox.story import (
 )
 
 __all__ = [
+    "IN_A_TRANSACTION",
     "STATES",
     "Access",
     "Attempt",
@@ -50,6 +51,7 @@ __all__ = [
     "Figures",
     "Found",
     "Housekeeping",
+    "Joins",
     "Lease",
     "LeasedEvent",
     "Leases",

@@ -5,6 +5,8 @@ from typing import Protocol, runtime_checkable
 
 from conversion_relay.errors import UnsupportedByOutbox
 
+IN_A_TRANSACTION = "keep an event in its caller's transaction"
+
 
 @runtime_checkable
 class Limited(Protocol):
@@ -20,4 +22,5 @@ def unsupported(outbox: object, verb: str) -> UnsupportedByOutbox:
     """What to raise when this store has no such verb."""
     if isinstance(outbox, Limited) and verb in outbox.instead:
         return UnsupportedByOutbox(f"not with {outbox.kind}: {outbox.instead[verb]}")
-    return UnsupportedByOutbox(f"this outbox cannot {verb}; a sqlite:/// or a postgresql:// outbox can")
+    kinds = "a postgresql:// outbox" if verb == IN_A_TRANSACTION else "a sqlite:/// or a postgresql:// outbox"
+    return UnsupportedByOutbox(f"this outbox cannot {verb}; {kinds} can")

@@ -1,7 +1,9 @@
 """What one kind of store has and others cannot: parts beside those of `protocol.py`, asked for in the same way."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
+from conversion_relay.event import SealedEvent
 from conversion_relay.outbox.story import Figures, ServerFact
 
 
@@ -30,3 +32,11 @@ class SetsAside(Protocol):
 
     def set_aside(self) -> list[str]:
         """Names of the files that `erase` cannot reach: damaged ones, and copies of deleted ones."""
+
+
+@runtime_checkable
+class Joins(Protocol):
+    """A store in a database that its callers may use too: an order and its Purchase in one transaction."""
+
+    def put_within(self, connection: Any, events: Sequence[SealedEvent], now: float) -> None:
+        """Kept when the transaction of this connection commits. What the database says against it is the caller's."""

@@ -86,13 +86,24 @@ class Relay(Keeping):
             self._background = self._background or Background(self.settings, outbox, self._clock, watches=watches)
         self._background.ensure()
 
-    def track(self, event: Event, facts: RequestFacts = NO_FACTS, *, sender: Sender = "backend") -> Tracked:
+    def track(
+        self,
+        event: Event,
+        facts: RequestFacts = NO_FACTS,
+        *,
+        sender: Sender = "backend",
+        connection: object | None = None,
+    ) -> Tracked:
         """Durable when it returns. Raises InvalidEvent (field, rule, remedy) and OutboxUnavailable.
 
+        `connection`: as of `put_within`; the event is durable when its transaction commits, and `pending` until then.
         In an event loop await `track_async`: this one waits for the disk."""
         acceptance = self.let_in(event, facts, sender)
         if isinstance(acceptance, Rejection):
             return _withheld(acceptance)
+        if connection is not None:
+            self.put_within(connection, [acceptance.event])
+            return Tracked(acceptance.event.event_id, "pending", acceptance.dropped)
         (receipt,) = self.put([acceptance.event])
         return _durable(receipt, acceptance)
 

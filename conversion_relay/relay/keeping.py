@@ -3,14 +3,24 @@
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import CustomData, Event, Receipt, SealedEvent
 from conversion_relay.event_id import without_email
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.intake.visit import keys_of, visit_of
-from conversion_relay.outbox import Leases, Meter, Operator, Outbox, Visits, open_outbox, unsupported
+from conversion_relay.outbox import (
+    IN_A_TRANSACTION,
+    Joins,
+    Leases,
+    Meter,
+    Operator,
+    Outbox,
+    Visits,
+    open_outbox,
+    unsupported,
+)
 from conversion_relay.relay.judge import Judge
 from conversion_relay.settings import Dataset, Settings
 
@@ -56,6 +66,14 @@ class Keeping(Judge):
         if self._background is not None:
             self._background.ensure()
         return self.outbox.put(events, self._clock())
+
+    def put_within(self, connection: Any, events: Sequence[SealedEvent]) -> None:
+        """Kept when the transaction of this connection commits, gone when it is rolled back: psycopg's, Django's or
+        SQLAlchemy's, to the database of a postgresql:// outbox. Raises UnsupportedByOutbox with any other."""
+        outbox = self.outbox
+        if not isinstance(outbox, Joins):
+            raise unsupported(outbox, IN_A_TRANSACTION)
+        outbox.put_within(connection, events, self._clock())
 
     def put_soon(self, events: Sequence[SealedEvent]) -> "Future[list[Receipt]]":
         """The same for an event loop: the future is done after the commit."""

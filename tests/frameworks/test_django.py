@@ -116,6 +116,7 @@ def test_a_deployment_that_would_fail_is_told_before(monkeypatch, tmp_path):
     assert checked(monkeypatch, {}, CONVERSION_RELAY={}) == {"conversion_relay.E001": missing}
     assert checked(monkeypatch, {}, CONVERSION_RELAY={"SETTINGS": SETTINGS}) == {}
     assert list(checked(monkeypatch, CONVERSION_RELAY={"PIXEL": "1"})) == ["conversion_relay.E001"]
+    assert list(checked(monkeypatch, CONVERSION_RELAY={"OUTBOX_DATABASE": "default"})) == ["conversion_relay.E002"]
     https = ("HTTP_X_FORWARDED_PROTO", "https")
     assert list(checked(monkeypatch, SECURE_PROXY_SSL_HEADER=https)) == ["conversion_relay.W001"]
     assert list(checked(monkeypatch, MIDDLEWARE=[])) == ["conversion_relay.W002"]

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from conversion_relay import CustomData, Event, InvalidEvent, OutboxUnavailable, Relay, RequestFacts, UserData
+from conversion_relay.errors import UnsupportedByOutbox
 from tests.test_relay import LEAD, PERSON, environ, events_of, relay
 
 __all__ = ["environ", "relay"]
@@ -14,6 +15,12 @@ __all__ = ["environ", "relay"]
 
 def lead(n: int) -> Event:
     return Event(event_name="Lead", event_id=f"lead-{n}", user_data=PERSON)
+
+
+def test_an_outbox_in_a_file_joins_no_transaction_and_says_which_does(relay):
+    with pytest.raises(UnsupportedByOutbox, match="postgresql"):
+        relay.track(LEAD, connection=object())
+    assert events_of(relay) == []
 
 
 def test_what_was_awaited_is_in_the_file(relay):

@@ -13,8 +13,8 @@ that is judged after the commit raises where nobody can mend it, and its time is
 
 The rule. The event is judged and hashed at once, so a mistake in it is the view's; it is kept when the transaction has
 committed. Without a transaction it is durable when `track` returns. When it cannot be kept after the commit, the order
-stands, and an error line of the log names the event. `keep` is the one place that decides when; an outbox in the
-program's own database can do better there, since it can join the transaction.
+stands, and an error line of the log names the event. An outbox in the program's own database (OUTBOX_DATABASE) joins
+the transaction: order and event are stored together or not at all, also when the process dies in between.
 
 Settings: `CONVERSION_RELAY = {...}` in Django's settings (`conf.py`), and the environment for everything else.
 """
@@ -22,11 +22,11 @@ Settings: `CONVERSION_RELAY = {...}` in Django's settings (`conf.py`), and the e
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Event, Rejection, SealedEvent
-from conversion_relay.frameworks.django.conf import consent_cookie, get_relay
+from conversion_relay.frameworks.django.conf import consent_cookie, get_relay, given
 from conversion_relay.frameworks.visitor import Visitor, visitor_of_environ
 from conversion_relay.relay import Relay, Tracked
 from conversion_relay.relay.tracked import not_kept
@@ -64,7 +64,12 @@ async def track_async(request: "HttpRequest", event: Event) -> Tracked:
 
 
 def keep(relay: Relay, event: SealedEvent, using: str | None) -> None:
-    """Put it when the transaction has committed; never when it is rolled back."""
+    """In the transaction itself where the outbox is in its database; else when it has committed. Never when it is
+    rolled back."""
+    alias = using or DEFAULT_DB_ALIAS
+    if alias == given().get("OUTBOX_DATABASE"):
+        relay.put_within(connections[alias], [event])
+        return
     transaction.on_commit(partial(_put, relay, event), using=using, robust=True)
 
 

@@ -15,13 +15,18 @@ MIDDLEWARE = "conversion_relay.frameworks.django.middleware.ConversionMiddleware
 
 @register()
 def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """E001: the settings cannot be used. W001: proxies without trust. W002: no middleware, so nobody delivers."""
+    """E001: the settings cannot be used. E002: no outbox in that database. W001: proxies without trust. W002: no
+    middleware, so nobody delivers."""
     try:
         ours = Settings.from_env(environ())
     except (SettingsError, ImproperlyConfigured) as error:
         hint = "set it in the environment, or in CONVERSION_RELAY['SETTINGS']"
         return [Error(str(error), hint=hint, id="conversion_relay.E001")]
     found: list[CheckMessage] = []
+    alias = getattr(settings, "CONVERSION_RELAY", {}).get("OUTBOX_DATABASE")
+    if alias is not None and (alias not in settings.DATABASES or not ours.outbox.startswith("postgres")):
+        text = "OUTBOX_DATABASE needs an alias of DATABASES, and RELAY_OUTBOX=postgresql://... to the same database"
+        found.append(Error(text, hint="leave it out for any other outbox", id="conversion_relay.E002"))
     if getattr(settings, "SECURE_PROXY_SSL_HEADER", None) and not ours.trusted_proxies:
         hint = "name the proxy's network in RELAY_TRUSTED_PROXIES, e.g. 127.0.0.1/32"
         text = "Django trusts a proxy and Conversion Relay trusts none: every visitor has the proxy's address"

@@ -3,6 +3,7 @@
 CONVERSION_RELAY = {
     "SETTINGS": {"RELAY_OUTBOX": "sqlite:////var/lib/shop/conversions.db"},  # over the environment's
     "DELIVER": True,                    # in threads of each process; else `manage.py deliver_conversions`
+    "OUTBOX_DATABASE": "default",       # the alias of the database in which a postgresql:// outbox is, too
     "CONSENT_COOKIE": "marketing",      # or a ConsentCookie
     "SCRIPT": "/static/meta-tracking.min.js",
     "ENDPOINT": "https://relay.shop.example/events",
@@ -20,7 +21,7 @@ from django.core.signals import setting_changed
 from conversion_relay.frameworks.visitor import ConsentCookie
 from conversion_relay.relay import Relay
 
-KNOWN = frozenset({"SETTINGS", "DELIVER", "CONSENT_COOKIE", "SCRIPT", "ENDPOINT", "DASHBOARD_URL"})
+KNOWN = frozenset({"SETTINGS", "DELIVER", "OUTBOX_DATABASE", "CONSENT_COOKIE", "SCRIPT", "ENDPOINT", "DASHBOARD_URL"})
 _made: list[Relay] = []
 
 

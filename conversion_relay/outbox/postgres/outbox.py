@@ -91,8 +91,11 @@ class PostgresOutbox(Beside):
         when the caller commits. Nobody knows until then whether they are copies, so no receipt says so."""
         if connection is None:
             return self.put_soon(events, now).result()
-        inbox.append(connection, self._database.dsn.schema, events, now)
+        self.put_within(connection, events, now)
         return [Receipt(event.event_id) for event in events]
+
+    def put_within(self, connection: Any, events: Sequence[SealedEvent], now: float) -> None:
+        inbox.append(connection, self._database.dsn.schema, events, now)
 
     def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
         return self._groups.submit(events, now)

@@ -10,6 +10,7 @@ import uuid
 import psycopg
 import pytest
 
+from conversion_relay import Event, Relay, UserData
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt
 from conversion_relay.outbox import open_outbox
@@ -22,6 +23,10 @@ from tests.outbox.postgres.backend import url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import DAY, NOW, claim, sealed, settle_all
 from tests.processes import until
+
+RELAYS = Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAAtest"})
+BUYER = UserData(email="joe@example.com")
+AMOUNT = {"value": 5, "currency": "EUR"}
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
 
@@ -68,8 +73,18 @@ class TestTheCallersOwnTransaction:
         module = "tests.outbox.postgres.django_shop"
         subprocess.run([sys.executable, "-m", module, url, str(cheap().folder)], check=True, timeout=60)
         assert outbox.waiting(NOW) == {"1": 0.0}
-        assert [event.event_id for event in claim(outbox).events] == ["purchase_7"]
-        assert shop.execute("SELECT id FROM shop_order").fetchall() == [("7",)]
+        assert {event.event_id for event in claim(outbox).events} == {"purchase_7", "purchase_9"}
+        assert shop.execute("SELECT id FROM shop_order").fetchall() == [("7",), ("9",)]
+
+    def test_a_program_tracks_by_its_own_connection(self, outbox, url, shop):
+        with Relay(RELAYS, outbox=outbox, clock=lambda: NOW) as relay:
+            event = Event(event_name="Purchase", event_id="purchase_7", user_data=BUYER, custom_data=AMOUNT)
+            assert relay.track(event, connection=shop).status == "pending"
+            shop.rollback()
+            relay.track(event, connection=shop)
+            shop.commit()
+            assert outbox.waiting(NOW) == {"1": 0.0}
+            assert [event.event_id for event in claim(outbox).events] == ["purchase_7"]
 
     def test_a_transaction_that_stays_open_keeps_nobody_waiting(self, outbox, shop):
         self.order(outbox, shop, "7")
