@@ -62,7 +62,7 @@ def is_quiet(text: str) -> bool:
         if _LOUD.search(text) or _DOT.search(text) or _WA_ME.search(text):
             return False
     elif signs := text.encode().translate(None, _WORDS):
-        if signs.translate(None, b" .(/:"):
+        if signs.translate(None, b" .(/:&") or (b"&" in signs and _ENTITY.search(text)):
             return False
         if (b" " in signs and " dot " in text.lower()) or (b"." in signs and "wa.me" in text.lower()):
             return False
@@ -83,9 +83,10 @@ def has_zeros(text: str) -> bool:
 
 
 # Everything but ASCII that disguises nothing, letters that fold to one letter, and signs that fold to no other.
-_LETTERS = "À-ÖØ-öø-ıĴ-ľŁ-ňŊ-žΈ-ώА-яЀ-ҁҊ-ӿẠ-ỹא-תء-غف-يぁ-ゖァ-ヺ一-鿿가-힣’“”„«»€"
+_LETTERS = "§©ª®°º×÷À-ÖØ-öø-ıĴ-ľŁ-ňŊ-žΈ-ώА-яЀ-ҁҊ-ӿẠ-ỹא-תء-غف-يぁ-ゖァ-ヺ一-鿿가-힣’“”„«»€"
 _WORDS = bytes(code for code in range(33, 127) if code not in b"@%&+\\<[{=.(/:")
-_LOUD = re.compile(rf"[^ -~{_LETTERS}]|[@%&+\\<\[{{=]")
+_LOUD = re.compile(rf"[^ -~{_LETTERS}]|[@%+\\<\[{{=]|&(?:[#A-Za-z]|[^ -~])")
+_ENTITY = re.compile("&[#A-Za-z]")
 # What of these the rules of email.py and phone.py could begin with, as it stands or with other letters folded.
 _DOT = re.compile(r" (?:[dD]|[^ -~])(?:[oO]|[^ -~])(?:[tT]|[^ -~]) ")
 _BRACKET = re.compile(r"\(\s{0,2}(?:[adpADP]|[^ -~])")

@@ -25,6 +25,7 @@ EMAILS = [
     "joe&#64;example.com",
     "joe&#x40;example&#46;com",
     "joe&commat;example.com",
+    "joe&çommat;example.com",
     "joe&amp;#64;example.com",
     "jürgen@bücher.example",
     "用户@例子.中国",
@@ -220,6 +221,7 @@ def test_of_any_text_an_id_is_made_that_holds_nobody_and_stays_the_same(text):
 PIECES = st.sampled_from(
     ["tel:", "TEL.:", "wa.me", "wa.me/", "téł:", "ŵá.mé", " dot ", " DOT ", " Döt ", " at ", "(at)", "( dot )", "joe",
      "example", "com", "0049", "00", "30 123456", "(30) 1234567", "+", ":", "/", " ", "(", "–", "ö", "0", "1", "_",
+     "&", "& ", "&commat;", "&çommat;", "&per", "îod;", "×", "º", "®",
      "株", "…", "note: ", "http://", "\u200b", "٠٠٤٩", "+1 650 555 1212", "joe@example.com"]
 )  # fmt: skip
 

@@ -8,18 +8,19 @@ put a person into a query: scheme, host, path, and the query members in QUERY_KE
 path has no names to choose by, so a segment of it that holds an e-mail address or a phone number becomes "-"; so does a
 segment that says name=value of a person. A member of the query that holds one goes.
 
-Most URLs of pages and campaigns are made of letters, digits and a few signs; `quick_url` knows those at a look, and
-says for them what `careful_url` would (`test_url.py` compares the two).
+Most URLs of pages and campaigns are made of letters, digits and a few signs, and of percent-escapes and pluses in a
+campaign's name. `quick_url` knows those, looks at the few members that stay, and says what `careful_url` would
+(`test_url.py` compares the two).
 
 Bounded: a URL longer than LONGEST_URL loses its query first, most of which goes anyway; a host longer than DNS allows
 is none.
 """
 
 import re
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote_plus, unquote, urlencode, urlsplit, urlunsplit
 
 from conversion_relay.intake.scrub.names import read_name
-from conversion_relay.personal_data import has_zeros, held, without_entities
+from conversion_relay.personal_data import has_zeros, held, is_quiet, without_entities
 
 # fbclid makes the click id; utm_* are campaign names: https://support.google.com/analytics/answer/10917952
 QUERY_KEYS = frozenset({"fbclid", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id"})
@@ -27,6 +28,8 @@ QUERY_KEYS = frozenset({"fbclid", "utm_source", "utm_medium", "utm_campaign", "u
 LONGEST_URL = 8_192
 """Characters; no browser's address bar and no log of Meta's shows as many."""
 LONGEST_AUTHORITY = 1_024
+FEWEST_DIGITS = 7
+"""Of a phone number behind a plus (`personal_data/phone.py`)."""
 
 
 def scrub_url(url: str | None) -> str | None:
@@ -49,13 +52,33 @@ def quick_url(url: str) -> str | None:
     found = _COMMON.fullmatch(url) if len(url) <= LONGEST_AUTHORITY else None
     if found is None or has_zeros(url) or "wa.me" in url.lower():
         return None
-    page, query = found.groups()
+    page, path, query = found.groups()
+    if "%" in path and ("%3" in path or not is_quiet(unquote(path))):
+        return None
     if not query:
         return page
-    if "&" in query and without_entities(url) != url:
+    if "&" in url and without_entities(url) != url:
         return None
-    kept = "&".join([pair for pair in query.split("&") if _KEPT.match(pair)])
-    return f"{page}?{kept}" if kept else page
+    kept = []
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if name in QUERY_KEYS:
+            if not _PLAIN.fullmatch(value) and (value := _quick_value(value)) is None:
+                return None
+            kept.append(f"{name}={value}" if value else "")
+        elif "%" in name or "+" in name:  # perhaps another spelling of a name that stays
+            return None
+    query = "&".join(filter(None, kept))
+    return f"{page}?{query}" if query else page
+
+
+def _quick_value(value: str) -> str | None:
+    """A value of the query, as `urlencode` writes it, where neither of its readings can hold a person: a plus is a
+    space, or begins a number. None where it has to be looked at."""
+    read = unquote(value.replace("+", " "))
+    if not is_quiet(read) or ("+" in value and len(read.encode().translate(None, _NO_DIGITS)) >= FEWEST_DIGITS):
+        return None
+    return quote_plus(read)
 
 
 def careful_url(url: str) -> str | None:
@@ -88,20 +111,21 @@ def careful_url(url: str) -> str | None:
     return urlunsplit((parts.scheme, host, path, _query(parts.query), "")).strip()
 
 
-# No "%", no "@", no port, nothing twice in a member: nothing that another reading could take for something else.
+# No "@" and no port in front, no "=" in the path: nothing there that another reading could take for something else.
+# What is cut off may be anything that is one word.
 _SIGNS = "[A-Za-z0-9._~-]"
-_PAIR = f"{_SIGNS}*+(?:={_SIGNS}*+)?"
 _COMMON = re.compile(
-    rf"(https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*(?:/{_SIGNS}++)*/?+)(?:\?({_PAIR}(?:&{_PAIR})*))?"
-    r"(?:#[A-Za-z0-9._~/=&-]*+)?"
+    r"(https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*((?:/[A-Za-z0-9._~%-]++)*/?+))"
+    r"(?:\?([^\s#\x00-\x1f\x7f\ud800-\udfff]*+))?(?:#[^\s\x00-\x1f\x7f\ud800-\udfff]*+)?"
 )
+_PLAIN = re.compile(f"{_SIGNS}*+")
+_NO_DIGITS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isdigit())
 _NAMES = "|".join(sorted(QUERY_KEYS))
 PAGE = (
     rf"(?=[^\n]{{1,{LONGEST_AUTHORITY}}}+\n)(https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*(?:/{_SIGNS}++)*/?+"
     rf"(?:\?(?:{_NAMES})={_SIGNS}++(?:&(?:{_NAMES})={_SIGNS}++)*)?)(?:#[A-Za-z0-9._~/=&-]*+)?"
 )
 """A line with a URL of which all but the fragment stays (in the group), unless it has zeros or "wa.me" in it."""
-_KEPT = re.compile(f"(?:{_NAMES})=.")
 # Half of a surrogate pair has no UTF-8, so it can be in no address, and nothing could encode it.
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 
