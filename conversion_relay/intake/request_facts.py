@@ -149,7 +149,7 @@ class _Own(NamedTuple):
     method: str
 
 
-_IN_A_PATH = "/%:@!$&'()*+,;=~-._"
+_IN_A_PATH = "/%:@!$&'(*+),;=~-._"
 _PAGES = ("", "document", "iframe")
 """Of Sec-Fetch-Dest: https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header - old browsers send none."""
 
