@@ -89,13 +89,7 @@ def at_a_look(
     more = (given.zp or given.zip or "", given.external_id or "", address or "", agent or "", fbc or "", fbp or "", "")
     fn, ln = given.fn or given.first_name or "", given.ln or given.last_name or ""
     ct, st = given.ct or given.city or "", given.st or given.state or ""
-    keys: CommonKeys | None = None
-    try:
-        found = _EVENT.fullmatch("\n".join((*lines, *more)))
-        groups = found.groups() if found else _NOTHING_FOUND  # a line too many
-        keys, known = known_keys(groups[3:], (fn, ln, ct, st), given.country, country)
-    except (TypeError, AttributeError):  # a list or a number
-        groups, known = _NOTHING_FOUND, 0
+    groups, keys, known = _found((*lines, *more), (fn, ln, ct, st), given.country, country)
     removed: list[Removed] = []
     dropped: list[DroppedKey] = []
     wire = Common(name, when, event_id, event.action_source, _NOBODY, custom)
@@ -117,6 +111,33 @@ def at_a_look(
         if are_too_broad(wire.user_data):
             return None
     return wire, [*removed, *dropped] if removed or dropped else _NOTHING
+
+
+Names = tuple[Any, Any, Any, Any]
+Found = tuple[tuple[str | None, ...], CommonKeys | None, int]
+
+
+def _found(lines: tuple[Any, ...], names: Names, named: Any, country: str | None) -> Found:
+    """The groups of `_EVENT`, the keys that are known, and how many these are."""
+    try:
+        return _read(lines, names, named, country)
+    except (TypeError, AttributeError):  # a list or a number
+        fn, ln, ct, st = map(_alone, names)
+    try:
+        return _read(tuple(map(_alone, lines)), (fn, ln, ct, st), _alone(named), country)
+    except (TypeError, AttributeError):
+        return _NOTHING_FOUND, None, 0
+
+
+def _read(lines: tuple[Any, ...], names: Names, named: Any, country: str | None) -> Found:
+    found = _EVENT.fullmatch("\n".join(lines))
+    groups = found.groups() if found else _NOTHING_FOUND  # a line too many
+    return groups, *known_keys(groups[3:], names, named, country)
+
+
+def _alone(value: Any) -> Any:
+    """What stands alone in a list, as SDKs write it, is that value."""
+    return value[0] if type(value) is list and len(value) == 1 else value
 
 
 def _take_event_id(wire: Common, event_id: str, removed: list[Removed]) -> bool:
