@@ -13,11 +13,11 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from bench.server_cpu import Cpu
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Delivered
@@ -36,31 +36,6 @@ def sealed(n: int, dataset: str = "1") -> SealedEvent:
         dataset=dataset, event_name="PageView", event_id=f"e-{n}-{secrets.token_hex(8)}", event_time=now,
         expires_at=now + 600_000, body=body,
     )  # fmt: skip
-
-
-class Cpu:
-    """Seconds of CPU of this process and the server's, since it was made."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.began = self._all()
-
-    def _all(self) -> float:
-        pids = [self.server.pid(), *map(int, self.server.children())]
-        ticks = sum(_ticks(pid) for pid in pids)
-        return ticks / os.sysconf("SC_CLK_TCK") + time.process_time()
-
-    def seconds(self) -> float:
-        return self._all() - self.began
-
-
-def _ticks(pid: int) -> int:
-    """With those of its children that have ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return sum(int(field) for field in fields[11:15])
 
 
 # -- bare inserts ------------------------------------------------------------------------------------------------------

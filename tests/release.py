@@ -26,6 +26,7 @@ DIST = ROOT / "dist"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 MOST_MEGABYTES = 16.0
 UV = [sys.executable, "-m", "uv"]
+os.environ["UV_SYSTEM_CERTS"] = "1"  # as in the Makefile: behind a company's proxy they are the ones that work
 SMOKE = """
 import os, pathlib, subprocess, sys, tempfile
 from conversion_relay import Event, Relay, UserData, __version__

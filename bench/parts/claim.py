@@ -46,7 +46,7 @@ def fill(path: Path, size: int) -> None:
 
     part = path.parent.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
+    part.mkdir(parents=True)
     outbox, now = SqliteOutbox(str(part / path.name)), time.time()
     for first in range(0, size, BATCH):
         outbox.put([sealed_event(n, now) for n in range(first, min(size, first + BATCH))], now)

@@ -73,12 +73,15 @@ def test_a_page_that_nobody_opens_mints_nothing(stage):
 
 
 def test_a_page_that_comes_back_from_memory_counts_once_more_on_both_sides(counted):
-    """The pixel counts it by itself, without an id; that one is taken out. A browser under pressure keeps no page: then
-    the page is loaded anew, which counts as well, and the two go round once more."""
+    """The pixel counts it by itself, without an id; that one is taken out. A browser under pressure keeps no page, nor
+    one whose request is under way: then the page is loaded anew, which counts as well, and the two go round once more,
+    a little later each time."""
     counted.more = '<script src="/report.js"></script>'
     counted.scripts["/report.js"] = REPORT + (
         "addEventListener('pageshow', (event) => { if (event.persisted) tell('came back') });"
-        "if (location.pathname === '/1') fetch('/cue').then(() => location.href = '/2');"
+        "const rounds = sessionStorage.rounds = 1 + +(sessionStorage.rounds || 0);"
+        "if (location.pathname === '/1')"
+        " fetch('/cue').then(() => setTimeout(() => location.href = '/2', 200 * rounds));"
         "else addEventListener('load', () => setTimeout(() => history.back(), 300));"
     )
     with undriven(counted.url("/1")):

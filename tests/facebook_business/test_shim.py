@@ -1,6 +1,5 @@
 """A shop's code with the SDK's names: the same shapes, the same hashes where the SDK is right, and nothing is lost."""
 
-import asyncio
 import importlib
 import inspect
 import time
@@ -10,6 +9,7 @@ import pytest
 
 from conversion_relay import InvalidEvent, Relay
 from conversion_relay import facebook_business as shim
+from tests import asgi
 from tests.frameworks.shops import AGENT, FBP, HEADERS
 
 OURS, THEIRS = "conversion_relay.facebook_business", "facebook_business"
@@ -139,7 +139,7 @@ def test_many_events_go_by_the_batch_processor_and_by_await(collected):
     shim.BatchProcessor(50, 2).process_events(request, [event_of(OURS, event_id=f"p-{n}") for n in range(120)])
     assert len(collected.events) == 120
     awaited = shim.EventRequestAsync(pixel_id="1", events=[event_of(OURS, event_id="last")])
-    assert asyncio.run(awaited.execute()).events_received == 1
+    assert asgi.run(awaited.execute()).events_received == 1
 
 
 WSGI = {

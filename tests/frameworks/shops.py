@@ -30,4 +30,5 @@ def set_up_django() -> None:
     sys.path.append(str(EXAMPLES / "django_shop"))
     os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
     os.environ["SHOP_DATABASE"] = ":memory:"
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright leaves a running loop in the thread of its tests
     django.setup()

@@ -1,12 +1,12 @@
 """What a Django shop notices: transactions, checks, the worker's verb, the middleware."""
 
-import asyncio
 import os
 
 import pytest
 
 from conversion_relay import InvalidEvent, OutboxUnavailable
 from conversion_relay.relay.in_test import SETTINGS, collecting
+from tests import asgi
 from tests.frameworks.shops import AGENT
 
 pytestmark = pytest.mark.usefixtures("django_shop")
@@ -58,7 +58,7 @@ def test_without_a_transaction_it_is_durable_at_once(collected):
     from conversion_relay.frameworks.django import track, track_async
 
     assert track(request(), lead()).status == "accepted"
-    assert asyncio.run(track_async(request(), lead())).status == "duplicate"
+    assert asgi.run(track_async(request(), lead())).status == "duplicate"
 
 
 def test_a_mistake_in_the_event_is_the_views_and_not_the_commits(collected):
@@ -94,7 +94,7 @@ def test_every_view_knows_its_visitor(collected):
     async def view(asked):
         seen.append(asked.visitor.facts.client_ip_address)
 
-    asyncio.run(ConversionMiddleware(view)(request()))
+    asgi.run(ConversionMiddleware(view)(request()))
     assert seen == [AGENT, "198.51.100.7"]
 
 

@@ -128,7 +128,7 @@ def _claim_and_die(path: Path) -> None:
     os.kill(os.getpid(), 9)
 
 
-@pytest.mark.parametrize("url", ["postgres://x", "sqlite:", "sqlite:///", "relay.db", ""])
+@pytest.mark.parametrize("url", ["mysql://x", "sqlite:", "sqlite:///", "relay.db", ""])
 def test_an_unknown_outbox_url_is_refused_with_the_form_to_use(url):
     with pytest.raises(SettingsError, match="sqlite:///file"):
         open_outbox(url)

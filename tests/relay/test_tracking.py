@@ -8,6 +8,7 @@ import pytest
 
 from conversion_relay import CustomData, Event, InvalidEvent, OutboxUnavailable, Relay, RequestFacts, UserData
 from conversion_relay.errors import UnsupportedByOutbox
+from tests import asgi
 from tests.test_relay import LEAD, PERSON, environ, events_of, relay
 
 __all__ = ["environ", "relay"]
@@ -24,9 +25,9 @@ def test_an_outbox_in_a_file_joins_no_transaction_and_says_which_does(relay):
 
 
 def test_what_was_awaited_is_in_the_file(relay):
-    tracked = asyncio.run(relay.track_async(LEAD))
+    tracked = asgi.run(relay.track_async(LEAD))
     assert (tracked.event_id, tracked.status, tracked.is_durable) == ("lead-1", "accepted", True)
-    assert asyncio.run(relay.track_async(LEAD)).status == "duplicate"
+    assert asgi.run(relay.track_async(LEAD)).status == "duplicate"
     assert events_of(relay) == ["lead-1"]
 
 
@@ -51,7 +52,7 @@ def test_the_loop_goes_on_while_the_disk_does_not_answer(relay, monkeypatch):
         may_open.set()  # the loop ran all the while, or this line would never be reached
         return (await tracking).status
 
-    assert asyncio.run(shop()) == "accepted"
+    assert asgi.run(shop()) == "accepted"
 
 
 def test_a_request_that_is_cancelled_loses_no_event(relay):
@@ -65,7 +66,7 @@ def test_a_request_that_is_cancelled_loses_no_event(relay):
         with pytest.raises(asyncio.CancelledError):
             await tracking
 
-    asyncio.run(shop())
+    asgi.run(shop())
     relay.track(lead(2))  # the one thread that writes has done the one before by now
     assert "lead-1" in events_of(relay)
 
@@ -98,7 +99,7 @@ def test_what_an_order_was_worth_may_be_given_as_it_is(relay):
         (lambda relay: relay.track("Purchase"), "track takes an Event, not str"),
         (lambda relay: relay.track({"event_name": "Lead"}), "track takes an Event, not dict"),
         (lambda relay: relay.track(LEAD, {"user-agent": "Mozilla/5.0"}), "facts are RequestFacts, not dict"),
-        (lambda relay: asyncio.run(relay.track_async(None)), "track takes an Event, not NoneType"),
+        (lambda relay: asgi.run(relay.track_async(None)), "track takes an Event, not NoneType"),
         (pickle.dumps, "a Relay does not travel to another process"),
     ],
     ids=["a name", "a dictionary", "headers", "nothing", "pickle"],
@@ -125,5 +126,5 @@ def test_a_visitor_who_declined_before_is_withheld_until_they_say_otherwise(rela
 
 def test_what_is_wrong_with_an_event_is_raised_before_anything_is_kept(relay):
     with pytest.raises(InvalidEvent):
-        asyncio.run(relay.track_async(Event(event_name="", user_data=PERSON)))
+        asgi.run(relay.track_async(Event(event_name="", user_data=PERSON)))
     assert events_of(relay) == []
