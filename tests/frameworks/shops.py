@@ -32,3 +32,5 @@ def set_up_django() -> None:
     os.environ["SHOP_DATABASE"] = ":memory:"
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright leaves a running loop in the thread of its tests
     django.setup()
+    # Read by now; programs that other tests start must not take themselves for Django's.
+    del os.environ["DJANGO_SETTINGS_MODULE"], os.environ["SHOP_DATABASE"]
