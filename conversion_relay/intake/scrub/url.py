@@ -46,7 +46,7 @@ def scrub_url(url: str | None) -> str | None:
 def quick_url(url: str) -> str | None:
     """The same for a URL in which nothing can hold a person but what goes anyway; None for every other.
 
-    >>> quick_url("https://shop.example/thanks?utm_source=fb&page=2#top"), quick_url("https://shop.example/?a=%40")
+    >>> quick_url("https://shop.example/thanks?utm_source=fb&page=2#top"), quick_url("https://shop.example/?utm_id=%40")
     ('https://shop.example/thanks?utm_source=fb', None)
     """
     found = _COMMON.fullmatch(url) if len(url) <= LONGEST_AUTHORITY else None
