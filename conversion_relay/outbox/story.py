@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from conversion_relay.outbox.verdict import HELD
+
 State = Literal["pending", "leased", "delivered", "dead", "expired", "erased"]
 STATES: tuple[State, ...] = ("pending", "leased", "delivered", "dead", "expired", "erased")
 
@@ -111,6 +113,17 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     before: int | None = None
     """Go on from here: `Found.rest` of the last answer."""
     limit: int = 50
+
+    def fits(self, story: Story) -> bool:
+        """By everything but the text and the place."""
+        state = "held" if story.state == "pending" and story.reason == HELD else story.state
+        return (
+            self.event_name in ("", story.event_name)
+            and self.reason in ("", story.reason)
+            and self.dataset in ("", story.dataset)
+            and self.state in (None, state)
+            and (self.since is None or story.accepted_at >= self.since)
+        )
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):

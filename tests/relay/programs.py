@@ -7,10 +7,13 @@ import os
 import signal
 import sys
 import threading
+import types
 
 from conversion_relay import Event, Relay, UserData
 
 CHILDREN, EACH = 3, 20
+WAITS = ("outbox/answer.py", "sqlite/writer.py", "sqlite/database.py", "futures/_base.py", "/threading.py")
+"""Files with a lock, or with a wait for another thread."""
 
 
 def track(relay: Relay, who: str, n: int = EACH) -> None:
@@ -78,6 +81,32 @@ def a_signal_handler_tracks() -> None:
         while len(handled) <= n:
             threading.Event().wait(0.001)
     assert {one.status for one in handled} == {"accepted"}
+
+
+def a_signal_handler_tracks_between_any_two_lines() -> None:
+    """Of what `track` does in this thread, once at each line. The interpreter runs a handler between two steps, so that
+    the thread of the handler may hold whatever the line before has taken."""
+    relay, seen, is_handling = Relay.from_env(), set(), False
+    jane = UserData(email="jane@shop.example")
+
+    def at_a_line(frame: types.FrameType, event: str, _: object) -> object:
+        nonlocal is_handling
+        line = frame.f_code.co_filename, frame.f_lineno
+        if event == "line" and not is_handling and line not in seen:
+            seen.add(line)
+            is_handling = True
+            relay.track(Event(event_name="Lead", event_id=f"line-{len(seen)}", user_data=jane))
+            is_handling = False
+        return at_a_line
+
+    relay.track(Event(event_name="Lead", event_id="first", user_data=jane))
+    before = 0
+    while not seen or len(seen) > before:
+        before = len(seen)
+        sys.settrace(lambda frame, *_: at_a_line if frame.f_code.co_filename.endswith(WAITS) else None)
+        relay.track(Event(event_name="Lead", event_id=f"main-{before}", user_data=jane))
+        sys.settrace(None)
+    print(len(seen))
 
 
 def ends_while_it_delivers() -> None:

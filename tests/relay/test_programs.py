@@ -99,6 +99,11 @@ def test_a_signal_handler_may_track(here):
     ran(here, "a_signal_handler_tracks")
 
 
+def test_a_signal_handler_may_track_wherever_the_programs_own_track_is(here):
+    """It hung, once in a hundred: the handler came while the thread held the answer that the writing thread wanted."""
+    ran(here, "a_signal_handler_tracks_between_any_two_lines")
+
+
 def test_a_program_that_is_killed_while_meta_hangs_leaves_everything_to_the_next(here):
     here.misbehave(mode="hang")
     with daemon(here):

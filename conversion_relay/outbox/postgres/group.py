@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
+from conversion_relay.outbox.answer import Then
 from conversion_relay.outbox.postgres.database import CLOSED
 
 MOST_EVENTS = 300
@@ -53,8 +54,12 @@ class Groups:
         self._is_closed = False
         self._threads: list[threading.Thread] = []
 
-    def submit(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
+    def submit(
+        self, events: Sequence[SealedEvent], now: float, then: Sequence[Then[list[Receipt]]] = ()
+    ) -> "Future[list[Receipt]]":
         future: Future[list[Receipt]] = Future()
+        for call in then:
+            future.add_done_callback(call)
         with self._entry:
             refusal = CLOSED if self._is_closed else self._start()
             if refusal is None:

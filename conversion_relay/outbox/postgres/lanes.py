@@ -24,12 +24,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from conversion_relay.outbox.lanes import BACKLOG, LIVE, MOST_MOVED, Span, to_the_backlog
 from conversion_relay.outbox.postgres.session import Rows, Session
-from conversion_relay.outbox.protocol import LONGEST_WAIT
 
-LIVE, BACKLOG, LATER, HELD, SUSPECTS = 0, 1, 2, 3, 4
-FRESH_SECONDS = 30.0
-MOST_MOVED = 2_000
 FRONT_EVERY = 2.0
 FRONT = (-1e18, -1)
 Place = tuple[float, int]
@@ -123,7 +120,7 @@ WITH chosen AS MATERIALIZED (
 
 def shift_lanes(session: Session, dataset: int, now: float) -> int:
     """What is no longer fresh joins the backlog, and so does what has waited its time; how many."""
-    spans = _spans(now)
+    spans = to_the_backlog(now)
     (found,) = session.read(_HOLD_SOMETHING, {"dataset": dataset, **_named(spans)})
     return sum(
         session.run(_SHIFT, (dataset, lane, after, until, MOST_MOVED))
@@ -134,22 +131,10 @@ def shift_lanes(session: Session, dataset: int, now: float) -> int:
 
 def to_shift(now: float) -> tuple[str, dict[str, float]]:
     """Asks for the datasets for which `shift_lanes` has something to do."""
-    return _TO_SHIFT, _named(_spans(now))
+    return _TO_SHIFT, _named(to_the_backlog(now))
 
 
-def _spans(now: float) -> tuple[tuple[int, float, float], ...]:
-    """A lane, and the ranks after and until which its events go to the backlog."""
-    far = now + LONGEST_WAIT
-    return (
-        (LIVE, -1e18, now - FRESH_SECONDS),
-        (LATER, -1e18, now),
-        (LATER, far, 1e18),
-        (HELD, -1e18, now),
-        (SUSPECTS, far, 1e18),
-    )
-
-
-def _named(spans: tuple[tuple[int, float, float], ...]) -> dict[str, float]:
+def _named(spans: tuple[Span, ...]) -> dict[str, float]:
     return {f"{side}{n}": rank for n, span in enumerate(spans) for side, rank in zip("au", span[1:], strict=True)}
 
 
@@ -157,7 +142,7 @@ def _hold(dataset: str) -> list[str]:
     return [
         f"EXISTS (SELECT 1 FROM relay.queue WHERE dataset = {dataset} AND lane = {lane}"
         f" AND rank > %(a{n})b::float8 AND rank <= %(u{n})b::float8)"
-        for n, (lane, _, _) in enumerate(_spans(0.0))
+        for n, (lane, _, _) in enumerate(to_the_backlog(0.0))
     ]
 
 

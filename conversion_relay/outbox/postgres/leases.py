@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from conversion_relay.errors import LeaseLost
+from conversion_relay.outbox.lanes import BACKLOG, HELD, LATER, SUSPECTS
 from conversion_relay.outbox.postgres.books import Moves, move
-from conversion_relay.outbox.postgres.lanes import BACKLOG, HELD, LATER, SUSPECTS, enqueue
+from conversion_relay.outbox.postgres.lanes import enqueue
 from conversion_relay.outbox.postgres.session import Session
-from conversion_relay.outbox.story import Attempt
+from conversion_relay.outbox.story import Attempt, State
 from conversion_relay.outbox.verdict import (
     SUSPECT,
     Dead,
@@ -27,7 +28,7 @@ from conversion_relay.outbox.verdict import (
     Withhold,
 )
 
-Ended = list[tuple[str, frozenset[int]]]
+Ended = list[tuple[State, frozenset[int]]]
 """By state, the keys of the events that ended so in a transaction, for the figures."""
 
 
@@ -154,7 +155,7 @@ SELECT array_agg(key) FROM gone
 
 def end(
     session: Session,
-    state: str,
+    state: State,
     why: str | None,
     counted: int,
     keys: Sequence[int],

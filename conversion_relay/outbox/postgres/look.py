@@ -6,7 +6,6 @@ from typing import Any
 from conversion_relay.outbox.postgres.keys import digests_of_id
 from conversion_relay.outbox.postgres.session import Rows
 from conversion_relay.outbox.story import Attempt, Counts, DeadGroup, Details, Found, Search, Story
-from conversion_relay.outbox.verdict import HELD
 
 Read = Callable[..., Rows]
 SCANNED = 50_000
@@ -97,7 +96,7 @@ def find(read: Read, event_id: str) -> list[Story]:
 def search(read: Read, asked: Search) -> Found:
     """By id where a text is given, by the time of the end for dead letters, else through the newest rows."""
     if asked.text:
-        return Found(stories=[story for story in _of_text(read, asked.text) if _fits(story, asked)][: asked.limit])
+        return Found(stories=[story for story in _of_text(read, asked.text) if asked.fits(story)][: asked.limit])
     before = asked.before if asked.before is not None else 2**62
     source = _DEAD if asked.state == "dead" else _NEWEST
     (bottom,) = read(f"SELECT min(key) FROM ({source}) AS e", {"before": before, "scanned": SCANNED})[0]
@@ -158,17 +157,6 @@ def _where(asked: Search) -> tuple[list[str], dict[str, Any]]:
         conditions.append("s.accepted_at >= %(since)b::float8")
         values["since"] = float(asked.since)
     return conditions, values
-
-
-def _fits(story: Story, asked: Search) -> bool:
-    state = "held" if story.state == "pending" and story.reason == HELD else story.state
-    return (
-        asked.event_name in ("", story.event_name)
-        and asked.reason in ("", story.reason)
-        and asked.dataset in ("", story.dataset)
-        and asked.state in (None, state)
-        and (asked.since is None or story.accepted_at >= asked.since)
-    )
 
 
 def dead_groups(read: Read, now: float) -> list[DeadGroup]:

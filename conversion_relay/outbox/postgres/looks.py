@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from conversion_relay.outbox.counting import as_figures, first_hour, hour_of
 from conversion_relay.outbox.postgres import figures, health, look, sides, workers
 from conversion_relay.outbox.story import (
     Counts,
@@ -41,14 +42,14 @@ class Looks:
         return self._stories(look.RECENT, (limit,))
 
     def figures(self, since: float) -> list[Figures]:
-        return figures.figures(self._database.read(figures.FIGURES, (int(since // 3_600),)))
+        return as_figures(self._database.read(figures.FIGURES, (hour_of(since),)))
 
     def figure_sums(self, since: float, until: float) -> list[Figures]:
-        hours = figures.first_hour(since), figures.first_hour(until)
+        hours = first_hour(since), first_hour(until)
         return figures.figure_sums(self._database.read(figures.SUMS, hours), since)
 
     def delivered_by_hour(self, since: float, until: float) -> list[tuple[str, str, int, int]]:
-        hours = figures.first_hour(since), figures.first_hour(until)
+        hours = first_hour(since), first_hour(until)
         return [
             (name, event, hour, n) for name, event, hour, n in self._database.read(figures.DELIVERED_BY_HOUR, hours)
         ]

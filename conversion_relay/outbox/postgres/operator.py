@@ -11,10 +11,11 @@ import secrets
 from collections.abc import Sequence
 
 from conversion_relay.event import PUBLIC_EVENT_NAMES
+from conversion_relay.outbox.lanes import BACKLOG, HELD
 from conversion_relay.outbox.postgres import visits
 from conversion_relay.outbox.postgres.books import Moves, move
 from conversion_relay.outbox.postgres.keys import digest, digests_of_id
-from conversion_relay.outbox.postgres.lanes import BACKLOG, HELD, enqueue
+from conversion_relay.outbox.postgres.lanes import enqueue
 from conversion_relay.outbox.postgres.look import HELD_KEYS
 from conversion_relay.outbox.postgres.session import Session
 

@@ -18,6 +18,8 @@ import psycopg
 
 from conversion_relay.errors import LeaseLost, OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
+from conversion_relay.outbox.answer import answer_of
+from conversion_relay.outbox.counting import KEPT_HOURS, hour_of
 from conversion_relay.outbox.postgres import (
     figures,
     inbox,
@@ -90,7 +92,7 @@ class PostgresOutbox(Beside):
         """`connection`: of psycopg, Django or SQLAlchemy, in whose transaction the events are stored; they are there
         when the caller commits. Nobody knows until then whether they are copies, so no receipt says so."""
         if connection is None:
-            return self.put_soon(events, now).result()
+            return answer_of(lambda done: self._groups.submit(events, now, (done,)))
         self.put_within(connection, events, now)
         return [Receipt(event.event_id) for event in events]
 
@@ -213,7 +215,7 @@ class PostgresOutbox(Beside):
         ):
             dropped += len(self._database.read(sql, (bound,)))
         self._database.read(_PRUNE_MARKS)
-        self._database.read(figures.PRUNE, (int(now // 3_600) - figures.KEPT_HOURS,))
+        self._database.read(figures.PRUNE, (hour_of(now) - KEPT_HOURS,))
         return dropped
 
     def close(self) -> None:

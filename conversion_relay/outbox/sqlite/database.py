@@ -9,7 +9,7 @@ parent.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox.answer import Then, answer_of
 from conversion_relay.outbox.sqlite import fork
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
@@ -78,11 +79,15 @@ class Database:
                     raise OutboxUnavailable(f"{place} is not writable: {error.strerror}") from None
             return self._owner
 
-    def submit(self, work: Work[Result], *, adds: bool = False) -> "Future[Result]":
+    def submit(self, work: Work[Result], *, adds: bool = False, then: Sequence[Then[Result]] = ()) -> "Future[Result]":
         """`work` is done in the writing thread; the future is done after the commit and its fsync, always. `work` may
         be run twice, so it changes nothing but the database. An error of its own is the future's; after
-        OutboxUnavailable nothing is promised."""
-        return self._writer.submit(work, adds=adds)
+        OutboxUnavailable nothing is promised. `then` is called when it is done, in the writing thread."""
+        return self._writer.submit(work, adds=adds, then=then)
+
+    def carry_out(self, work: Work[Result], *, adds: bool = False, then: Sequence[Then[Result]] = ()) -> Result:
+        """The same, and waits for it."""
+        return answer_of(lambda done: self._writer.submit(work, adds=adds, then=(*then, done)))
 
     def read(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Committed rows. Raises OutboxUnavailable."""
@@ -95,7 +100,7 @@ class Database:
                 raise OutboxUnavailable(explain(self.path, error)) from None
             if rows is not None:
                 return rows
-            self.submit(_nothing).result()  # it was closed for a fork, and the writer opens it
+            self.carry_out(_nothing)  # it was closed for a fork, and the writer opens it
         raise OutboxUnavailable(CLOSED)
 
     def latest(self, *queries: str) -> list[list[tuple[Any, ...]]]:
@@ -119,7 +124,7 @@ class Database:
     def probe(self) -> None:
         """Returns after a real commit that changed nothing; raises OutboxUnavailable when there is none to be had."""
         # Rewriting the header is a real write and a real fsync.
-        self.submit(lambda db: db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}"), adds=True).result()
+        self.carry_out(lambda db: db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}"), adds=True)
 
     def empty_log(self) -> None:
         """What was overwritten still stands in the write-ahead log; after this it does not."""
@@ -127,7 +132,7 @@ class Database:
         self.probe()
         # The log is emptied after the group that holds the probe, and the probe is answered before that. Whoever waits
         # for the next group waits for the emptying.
-        self.submit(_nothing).result()
+        self.carry_out(_nothing)
 
     def lay_ballast(self) -> None:
         self._room.lay()

@@ -35,15 +35,10 @@ from typing import Any
 import apsw
 import msgspec
 
-from conversion_relay.outbox.protocol import LONGEST_WAIT
+from conversion_relay.outbox.lanes import BACKLOG, LIVE, MOST_MOVED, SUSPECTS, Span, to_the_backlog
 from conversion_relay.outbox.sqlite.books import read
 from conversion_relay.outbox.sqlite.look import Read
 
-LIVE, BACKLOG, LATER, HELD, SUSPECTS = 0, 1, 2, 3, 4
-FRESH_SECONDS = 30.0
-"""An event that waits longer leaves the live lane for the backlog."""
-MOST_MOVED = 2_000
-"""Events that one claim takes from lane to lane, so that no claim is slow because a million wait."""
 MOST_KEY = 2**63 - 1
 
 
@@ -93,7 +88,7 @@ _DEQUEUE = "DELETE FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) <= 
 
 def shift_lanes(db: apsw.Connection, dataset: int, now: float) -> int:
     """What is no longer fresh joins the backlog, and so does what has waited its time; how many."""
-    spans = _spans(now)
+    spans = to_the_backlog(now)
     # One look tells that there is nothing to do, as it nearly always does; ten statements told it ten times slower.
     (found,) = read(db, _HOLD_SOMETHING, (*_flat(spans), dataset))
     return sum(_shift(db, dataset, *span) for span, holds in zip(spans, found, strict=True) if holds)
@@ -101,23 +96,7 @@ def shift_lanes(db: apsw.Connection, dataset: int, now: float) -> int:
 
 def to_shift(read: Read, now: float) -> list[int]:
     """The datasets for which `shift_lanes` has something to do."""
-    return [dataset for (dataset,) in read(_TO_SHIFT, _flat(_spans(now)))]
-
-
-Span = tuple[int, float, float]
-"""A lane, and the ranks after and until which its events are meant."""
-
-
-def _spans(now: float) -> tuple[Span, ...]:
-    """What goes to the backlog."""
-    far = now + LONGEST_WAIT
-    return (
-        (LIVE, -1e18, now - FRESH_SECONDS),
-        (LATER, -1e18, now),
-        (LATER, far, 1e18),
-        (HELD, -1e18, now),
-        (SUSPECTS, far, 1e18),
-    )
+    return [dataset for (dataset,) in read(_TO_SHIFT, _flat(to_the_backlog(now)))]
 
 
 def _flat(spans: tuple[Span, ...]) -> tuple[float, ...]:
@@ -125,12 +104,12 @@ def _flat(spans: tuple[Span, ...]) -> tuple[float, ...]:
 
 
 def _hold(dataset: str) -> list[str]:
-    """A question for each of `_spans`, whose values are the first parameters."""
+    """A question for each of `to_the_backlog`, whose values are the first parameters."""
     lane_of = "EXISTS (SELECT 1 FROM queue WHERE dataset = {} AND lane = ?{} AND rank > ?{} AND rank <= ?{})"
     return [lane_of.format(dataset, n, n + 1, n + 2) for n in range(1, _VALUES, 3)]
 
 
-_VALUES = len(_flat(_spans(0.0)))
+_VALUES = len(_flat(to_the_backlog(0.0)))
 _HOLD_SOMETHING = f"SELECT {', '.join(_hold(f'?{_VALUES + 1}'))}"
 _TO_SHIFT = f"SELECT id FROM dataset WHERE {' OR '.join(_hold('id'))}"
 

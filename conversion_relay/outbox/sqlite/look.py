@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from conversion_relay.outbox.story import Attempt, Counts, DeadGroup, Details, Found, Search, State, Story
-from conversion_relay.outbox.verdict import HELD
 
 Rows = list[tuple[Any, ...]]
 Read = Callable[..., Rows]
@@ -103,7 +102,7 @@ def search(read: Read, asked: Search) -> Found:
     """By id where a text is given, by the time of the end for dead letters, else through the newest rows."""
     if asked.text:
         stories_found = stories(read, _BY_ID, (asked.text, asked.text + "\U0010ffff", _orders(asked.text), 1_000))
-        return Found(stories=[story for story in stories_found if _fits(story, asked)][: asked.limit])
+        return Found(stories=[story for story in stories_found if asked.fits(story)][: asked.limit])
     ((newest,),) = read("SELECT coalesce(max(key), 0) + 1 FROM event")
     top = min(newest, asked.before or newest)
     # Dead letters have an index of their own, and stay for 90 days among millions of others.
@@ -155,17 +154,6 @@ def _where(asked: Search, first: str, values: tuple[Any, ...]) -> tuple[str, tup
         conditions.append("accepted_at >= ?")
         values += (asked.since,)
     return f"WHERE {' AND '.join(conditions)}", values
-
-
-def _fits(story: Story, asked: Search) -> bool:
-    state = "held" if story.state == "pending" and story.reason == HELD else story.state
-    return (
-        asked.event_name in ("", story.event_name)
-        and asked.reason in ("", story.reason)
-        and asked.dataset in ("", story.dataset)
-        and asked.state in (None, state)
-        and (asked.since is None or story.accepted_at >= asked.since)
-    )
 
 
 def dead_groups(read: Read, now: float) -> list[DeadGroup]:

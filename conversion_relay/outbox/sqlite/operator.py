@@ -31,9 +31,10 @@ from typing import Any
 import apsw
 
 from conversion_relay.event import PUBLIC_EVENT_NAMES
+from conversion_relay.outbox.lanes import BACKLOG
 from conversion_relay.outbox.sqlite import sides, visits
 from conversion_relay.outbox.sqlite.books import dataset_id, move, read
-from conversion_relay.outbox.sqlite.lanes import BACKLOG, enqueue
+from conversion_relay.outbox.sqlite.lanes import enqueue
 
 
 def replay(db: apsw.Connection, now: float, keys: Sequence[int]) -> int:

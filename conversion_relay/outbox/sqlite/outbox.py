@@ -85,12 +85,10 @@ class SqliteOutbox(Looks):
     # -- putting ---------------------------------------------------------------------------------------------------
 
     def put(self, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
-        return self.put_soon(events, now).result()
+        return self._database.carry_out(lambda db: rows.insert(db, events, now), adds=True, then=(self._tell,))
 
     def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
-        future = self._database.submit(lambda db: rows.insert(db, events, now), adds=True)
-        future.add_done_callback(self._tell)
-        return future
+        return self._database.submit(lambda db: rows.insert(db, events, now), adds=True, then=(self._tell,))
 
     def _tell(self, put: "Future[list[Receipt]]") -> None:
         if not put.cancelled() and put.exception() is None and not all(receipt.duplicate for receipt in put.result()):
@@ -113,7 +111,7 @@ class SqliteOutbox(Looks):
         token, until = secrets.token_hex(8), self._boot_clock() + lease_seconds
         work = partial(claim, token=token, owner=self._database.owner.name, until=until)
         try:
-            keys = self._database.submit(work).result()
+            keys = self._database.carry_out(work)
             events = rows.leased_events(self._database.read, keys) if keys else ()
         except OutboxUnavailable:
             self._refused_claims.add(token)  # its commit may be in the file all the same
@@ -122,7 +120,7 @@ class SqliteOutbox(Looks):
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
         until = self._boot_clock() + lease_seconds
-        self._database.submit(lambda db: rows.extend(db, lease, until)).result()
+        self._database.carry_out(lambda db: rows.extend(db, lease, until))
 
     def release(self, lease: Lease) -> None:
         self._take_back(lease.token, unsent=True)
@@ -133,7 +131,7 @@ class SqliteOutbox(Looks):
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         groups = [(array("q", [event.key for event in of]), figures.told(v, of, now)) for v, of in settlements]
         work = partial(rows.settle, token=lease.token, groups=groups, attempt=attempt, now=now)
-        self._database.submit(work).result()
+        self._database.carry_out(work)
 
     def waiting(self, now: float) -> dict[str, float]:
         leases, rows = self._database.latest(LEASES, look.WAITING)
@@ -156,7 +154,7 @@ class SqliteOutbox(Looks):
         return taken
 
     def _take_back(self, token: str, *, unsent: bool = False) -> None:
-        self._database.submit(partial(rows.take_back, token=token, unsent=unsent)).result()
+        self._database.carry_out(partial(rows.take_back, token=token, unsent=unsent))
 
     def _is_lost(self, owner: str, until: float) -> bool:
         """A process that is gone freed its lock, so nobody will settle what it leased."""
@@ -167,7 +165,7 @@ class SqliteOutbox(Looks):
 
     def remember_visitor(self, key: str, visit: Visit, now: float) -> None:
         work = partial(visits.remember, key=key, visit=visit, now=now)
-        self._database.submit(work, adds=True).result()
+        self._database.carry_out(work, adds=True)
         self._has_visitors = True
 
     def visitor(self, key: str, now: float) -> Visit | None:
@@ -194,20 +192,20 @@ class SqliteOutbox(Looks):
         return sides.deduplication(self._database.read)
 
     def note_worker(self, sign: SignOfLife) -> None:
-        self._database.submit(partial(workers.note, sign=sign)).result()
+        self._database.carry_out(partial(workers.note, sign=sign))
 
     def forget_worker(self, worker: str) -> None:
-        self._database.submit(partial(workers.forget, worker=worker)).result()
+        self._database.carry_out(partial(workers.forget, worker=worker))
 
     def take_notice(self, cause: str, now: float) -> bool:
-        return self._database.submit(partial(workers.take_notice, cause=cause, now=now)).result()
+        return self._database.carry_out(partial(workers.take_notice, cause=cause, now=now))
 
     def drop_notice(self, cause: str) -> bool:
-        return self._database.submit(partial(workers.drop_notice, cause=cause)).result()
+        return self._database.carry_out(partial(workers.drop_notice, cause=cause))
 
     def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
         ids = tuple(dict.fromkeys(event_ids))
-        return self._database.submit(lambda db: operator.withdraw(db, dataset, ids, now)).result()
+        return self._database.carry_out(lambda db: operator.withdraw(db, dataset, ids, now))
 
     # -- the operator's hand ---------------------------------------------------------------------------------------
 
@@ -217,7 +215,7 @@ class SqliteOutbox(Looks):
 
     def replay_chosen(self, keys: Sequence[int], now: float) -> int:
         steps = [keys[first : first + REPLAY_STEP] for first in range(0, len(keys), REPLAY_STEP)]
-        replayed = sum(self._database.submit(partial(operator.replay, now=now, keys=step)).result() for step in steps)
+        replayed = sum(self._database.carry_out(partial(operator.replay, now=now, keys=step)) for step in steps)
         if replayed:
             for wake in self._database.wakers:
                 wake()
@@ -245,15 +243,15 @@ class SqliteOutbox(Looks):
                 found.update(key for (key,) in held)
             if found:
                 work = partial(operator.erase, keys=tuple(found), digests=digests, now=now)
-                erased += self._database.submit(work).result()
-        self._database.submit(partial(operator.forget_names, digests=digests)).result()
+                erased += self._database.carry_out(work)
+        self._database.carry_out(partial(operator.forget_names, digests=digests))
         self._database.empty_log()
         traces.overwrite(self._database, digests)
         return erased
 
     def erase_chosen(self, keys: Sequence[int], now: float) -> int:
         work = partial(operator.erase, keys=tuple(keys), digests=(), now=now)
-        erased = self._database.submit(work).result()
+        erased = self._database.carry_out(work)
         self._database.empty_log()
         return erased
 
@@ -267,7 +265,7 @@ class SqliteOutbox(Looks):
     def _shift_lanes(self, dataset: int, now: float) -> int:
         """In steps, between which others may write."""
         shifted = 0
-        while n := self._database.submit(partial(shift_lanes, dataset=dataset, now=now)).result():
+        while n := self._database.carry_out(partial(shift_lanes, dataset=dataset, now=now)):
             shifted += n
         return shifted
 
@@ -278,7 +276,7 @@ class SqliteOutbox(Looks):
         while not dropped and last is not None:
             keys, last = ledger.over(self._database.read, now, LEDGER_SECONDS, last)
             if keys or last is None:
-                dropped = self._database.submit(partial(ledger.prune, keys=keys, now=now)).result()
+                dropped = self._database.carry_out(partial(ledger.prune, keys=keys, now=now))
         return dropped
 
     def probe(self) -> None:

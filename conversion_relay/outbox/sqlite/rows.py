@@ -14,10 +14,11 @@ import msgspec
 
 from conversion_relay.errors import LeaseLost
 from conversion_relay.event import Receipt, SealedEvent
+from conversion_relay.outbox.lanes import BACKLOG, HELD, LATER, SUSPECTS
 from conversion_relay.outbox.protocol import Lease, LeasedEvent
 from conversion_relay.outbox.sqlite import figures, sides
 from conversion_relay.outbox.sqlite.books import dataset_id, make_dataset_id, move, read
-from conversion_relay.outbox.sqlite.lanes import BACKLOG, HELD, LATER, SUSPECTS, dequeue, dequeue_suspects, enqueue
+from conversion_relay.outbox.sqlite.lanes import dequeue, dequeue_suspects, enqueue
 from conversion_relay.outbox.sqlite.look import Read
 from conversion_relay.outbox.story import Attempt
 from conversion_relay.outbox.verdict import (

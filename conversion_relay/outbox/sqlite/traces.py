@@ -45,7 +45,7 @@ def overwrite(database: "Database", digests: Sequence[str]) -> None:
         keys = keys_beside(database.path, digests)
         if not keys:
             return
-        database.submit(partial(rewrite, keys=tuple(keys))).result()
+        database.carry_out(partial(rewrite, keys=tuple(keys)))
         database.empty_log()
 
 

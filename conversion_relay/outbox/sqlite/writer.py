@@ -24,12 +24,14 @@ import contextlib
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
+from conversion_relay.outbox.answer import Then
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
 from conversion_relay.outbox.sqlite.file import DAMAGE, Damaged, Unusable, explain, rescue
@@ -63,8 +65,10 @@ class Writer:
         self._in_hand: list[Job] = []
         self._held: list[Any] = []
 
-    def submit(self, work: Work[Result], *, adds: bool = False) -> "Future[Result]":
+    def submit(self, work: Work[Result], *, adds: bool = False, then: Sequence[Then[Result]] = ()) -> "Future[Result]":
         future: Future[Result] = Future()
+        for call in then:
+            future.add_done_callback(call)
         with self._entry:
             refusal = CLOSED if self._closed.is_set() else self._trouble or self.start()
             if refusal is None:

@@ -7,9 +7,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from conversion_relay.outbox.lanes import BACKLOG, FRESH_SECONDS, HELD, LATER, LIVE, SUSPECTS
+from conversion_relay.outbox.protocol import LONGEST_WAIT
 from conversion_relay.outbox.sqlite import lanes, rows
 from conversion_relay.outbox.sqlite.books import make_dataset_id, read
-from conversion_relay.outbox.sqlite.lanes import BACKLOG, FRESH_SECONDS, HELD, LATER, LIVE, LONGEST_WAIT, SUSPECTS
 from tests.outbox.suite import NOW, sealed
 
 
