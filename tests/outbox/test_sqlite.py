@@ -77,13 +77,13 @@ class TestSqlite(SqliteBackend, EverySuite):
     def test_a_claim_whose_commit_came_out_badly_holds_nothing_up(self, outbox, monkeypatch):
         """Its lease may be in the file all the same, and nobody knows its token."""
         outbox.put([sealed("a")], NOW)
-        submit = Database.submit
+        carry_out = Database.carry_out
 
         def committed_but_not_told(self, work, *, adds=False):
-            submit(self, work, adds=adds).result()
+            carry_out(self, work, adds=adds)
             raise OutboxUnavailable("fsync")
 
-        monkeypatch.setattr(Database, "submit", committed_but_not_told)
+        monkeypatch.setattr(Database, "carry_out", committed_but_not_told)
         with pytest.raises(OutboxUnavailable):
             claim(outbox)
         monkeypatch.undo()

@@ -76,6 +76,8 @@ class ReadOnlyDatabase:
         """There is no writing thread."""
         raise UnsupportedByOutbox("this outbox was opened to be looked at; nothing can be written")
 
+    carry_out = submit
+
     def close(self) -> None:
         if self._db is not None:
             self._db.close()
