@@ -31,8 +31,13 @@ OF_A_DATASET = frozenset(
         "RELAY_ALLOWED_ORIGINS",
         "RELAY_API_KEYS",
         "RELAY_BOTS",
+        "RELAY_COPIES_TO",
+        "RELAY_MOST_PER_DAY",
+        "RELAY_MOST_PER_SECOND",
     }
 )
+OF_EITHER = frozenset({"RELAY_CONSENT", "RELAY_DEFAULT_COUNTRY", "RELAY_GPC", "RELAY_MAX_VALUE", "RELAY_PUBLIC_EVENTS"})
+"""At the top of the file for all datasets, in a table for that one."""
 OF_ALL = configured.names() | frozenset(
     {
         "META_GRAPH_URL",
@@ -60,8 +65,10 @@ ENVIRONMENT_ONLY = frozenset(
     {"META_ACCESS_TOKEN_PARAMETER", "META_ACCESS_TOKEN_SECRET_ARN", "RELAY_CONFIG", "RELAY_NO_WORKER"}
 )
 _TOKEN_ELSEWHERE = ("META_ACCESS_TOKEN_SECRET_ARN", "META_ACCESS_TOKEN_PARAMETER", "AWS_LAMBDA_FUNCTION_NAME")
-_LISTS = ("RELAY_ALLOWED_ORIGINS", "RELAY_API_KEYS", "RELAY_HOLD_LATE", "RELAY_PUBLIC_EVENTS", "RELAY_TRUSTED_PROXIES")
-_NUMBERS = ("META_PIXEL_ID", "RELAY_MAX_VALUE", "RELAY_MOST_CALLS", "RELAY_MOST_CONNECTIONS")
+_LISTS = ("RELAY_ALLOWED_ORIGINS", "RELAY_API_KEYS", "RELAY_COPIES_TO", "RELAY_HOLD_LATE", "RELAY_PUBLIC_EVENTS",
+          "RELAY_TRUSTED_PROXIES")  # fmt: skip
+_NUMBERS = ("META_PIXEL_ID", "RELAY_MAX_VALUE", "RELAY_MOST_CALLS", "RELAY_MOST_CONNECTIONS", "RELAY_MOST_PER_DAY",
+            "RELAY_MOST_PER_SECOND")  # fmt: skip
 _SWITCHES = ("RELAY_BALLAST", "RELAY_SET_COOKIES", "RELAY_VARIANTS")
 _ONE_TABLE_EACH = "write [[dataset]], in two brackets, above each dataset's settings"
 NEAR = 0.8
@@ -174,7 +181,7 @@ def _document(name: str) -> dict[str, Any]:
 
 
 def _dataset(table: Mapping[str, Any], where: str, *, needs_token: bool) -> dict[str, str]:
-    found = _settings(table, OF_A_DATASET, where)
+    found = _settings(table, OF_A_DATASET | OF_EITHER, where)
     missing = [] if found.get("META_PIXEL_ID") else ["META_PIXEL_ID"]
     if needs_token and not found.get("META_ACCESS_TOKEN") and not found.get("META_ACCESS_TOKEN_FILE"):
         missing.append("META_ACCESS_TOKEN")
@@ -215,6 +222,8 @@ def _text(where: str, key: str, value: object) -> str:
             raise _wrong(where, "a whole number of up to 20 digits")
         return str(value)
     is_list = key in _LISTS or configured.is_list(key)
+    if key == "RELAY_COPIES_TO" and isinstance(value, list):  # ids, which META_PIXEL_ID may be as numbers, too
+        value = [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in value]
     if is_list and isinstance(value, list):
         if not all(isinstance(part, str) and "," not in part for part in value):
             raise _wrong(where, "a list of texts, each with one value and no comma")

@@ -1,4 +1,4 @@
-"""A renewed token is used without a restart.
+"""A renewed token, and what else of the settings has changed, is used without a restart.
 
 Meta's tokens expire or are revoked, and a platform that rotates secrets replaces a file. Until the new token is used
 nothing can be sent, so the worker must find it by itself:
@@ -8,7 +8,9 @@ nothing can be sent, so the worker must find it by itself:
 - Settings that cannot be used leave the old ones in place, and an error line says which setting is wrong. A file that
   is read while it is half written is such a case: its next change is seen a second later.
 
-Only what delivery uses is taken over. Addresses, origins and API keys need a restart, since doors hold on to them.
+What doors and delivery decide by is taken over: datasets and their tokens, keys, origins, policies, copies and limits.
+Who holds on to something that was opened at the start (the outbox, the address, the dashboard's password, connections)
+needs a restart.
 Rejected: inotify. Its watch is on one file, and a secret that is replaced by rename, or by a symbolic link that moves
 (Kubernetes), is another file.
 """

@@ -50,7 +50,7 @@ def read(file, text: str):
             "[[dataset]] 2: META_PIXEL_ID: it is that",
         ),
         (ONE + 'RELAY_API_KEY = "k"', "[[dataset]] 1: RELAY_API_KEY: there is no such setting; RELAY_API_KEYS is the"),
-        (ONE + 'RELAY_CONSENT = "send"', "[[dataset]] 1: RELAY_CONSENT: it is of all datasets: write it at the top"),
+        (ONE + 'RELAY_NOTIFY = "x"', "[[dataset]] 1: RELAY_NOTIFY: it is of all datasets: write it at the top"),
         (ONE + "[dataset.x]\na = 1", "[[dataset]] 1: x: there is no such section"),
         ('META_ACCESS_TOKEN = "EAA"\n' + ONE, "META_ACCESS_TOKEN: with [[dataset]] tables it belongs into one of them"),
         ("META_ACCESS_TOKEN = true", "META_ACCESS_TOKEN: expected a text in quotes"),

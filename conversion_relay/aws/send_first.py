@@ -37,9 +37,11 @@ class SendFirst(SqsOutbox):
         self._transport = GraphTransport()
 
     def put(self, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
-        # Purchases are not tried: only the delivery function looks up which of them Meta has.
-        taken = self._send_now([event for event in events if event.event_name not in LEDGERED])
-        if rest := [event for event in events if event.event_id not in taken]:
+        # Purchases are not tried: only the delivery function looks up which of them Meta has. Nor are copies for other
+        # datasets, which have the same id: a visitor waits for one answer of Meta's.
+        own = self._settings.datasets[0].pixel_id
+        taken = self._send_now([one for one in events if one.dataset == own and one.event_name not in LEDGERED])
+        if rest := [one for one in events if one.dataset != own or one.event_id not in taken]:
             super().put(rest, now)
         return [Receipt(event.event_id, duplicate=False) for event in events]
 

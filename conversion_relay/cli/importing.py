@@ -13,11 +13,12 @@ from typing import Any
 
 import click
 
+from conversion_relay.cli.copied import Copied, lines
 from conversion_relay.cli.printing import print_json, printable
 from conversion_relay.cli.table.asked import Read, Said, ask
-from conversion_relay.cli.table.dialect import Question
 from conversion_relay.cli.table.lines import Head, head_of, json_lines, rows
 from conversion_relay.cli.table.rows import Rows
+from conversion_relay.cli.table.telling import questions, show
 from conversion_relay.cli.table.verdicts import Verdict, Verdicts
 from conversion_relay.event import Event, Receipt, Rejection, SealedEvent
 from conversion_relay.intake.reading import read_event
@@ -71,11 +72,11 @@ def import_(
     head = head_of(file)
     read = None if head.is_json else ask(head, said)
     if isinstance(read, list):
-        raise SystemExit(_questions(read, as_json))
+        raise SystemExit(questions(read, as_json))
     settings = Settings.from_env(required=("META_PIXEL_ID",))
     configure_logging(settings.log_format, settings.secrets())
     if read and not as_json:
-        _show(read)
+        show(read)
     job = Job(file, head, read, dry_run=dry_run, quiet=as_json)
     path = verdicts or file.with_name(f"{file.name}.verdicts.csv")
     with Relay(settings) as relay:
@@ -97,6 +98,7 @@ class Job:
         self._stopped = False
         self._sum: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
+        self._copied: Copied
 
     def run(self, relay: Relay, path: Path, *, anew: bool, mark: str) -> dict[str, Any]:
         try:
@@ -105,15 +107,16 @@ class Job:
             raise click.UsageError(
                 f"{path} holds verdicts of another file or other options; --anew replaces it"
             ) from None
-        outbox = relay.outbox
+        outbox, self._copied = relay.outbox, Copied(relay)
         with verdicts, self._stoppable():
             begun = verdicts.done_rows
             if begun and not self._quiet:
                 click.echo(f"going on after row {begun}", err=True)
-            waiting: deque[tuple[list[Verdict], list[int], Future[list[Receipt]] | None]] = deque()
+            waiting: deque[tuple[list[Verdict], list[int], list[SealedEvent], Future[list[Receipt]] | None]] = deque()
             for first, events in self._batches(begun):
                 told, places, sealed = self._sealed(relay, first, events)
-                waiting.append((told, places, outbox.put_soon(sealed, time.time()) if sealed else None))
+                put = outbox.put_soon(sealed, time.time()) if sealed else None
+                waiting.append((told, places, sealed[len(places) :], put))
                 while len(waiting) > IN_FLIGHT:
                     self._write(verdicts, *waiting.popleft())
             while waiting:
@@ -124,9 +127,11 @@ class Job:
 
     def judge(self, relay: Relay) -> dict[str, Any]:
         """A dry run."""
+        self._copied = Copied(relay)
         with self._stoppable():
             for first, events in self._batches(0):
-                told, places, _ = self._sealed(relay, first, events)
+                told, places, sealed = self._sealed(relay, first, events)
+                self._copied.would_be(sealed[len(places) :])
                 known = set(places)
                 self._count([(row[0], "accepted" if n in known else row[1], *row[2:]) for n, row in enumerate(told)])
         return self._facts(verdicts=None, resumed_after=0)
@@ -134,12 +139,14 @@ class Job:
     def _sealed(
         self, relay: Relay, first: int, events: list[Event | Rejection]
     ) -> tuple[list[Verdict], list[int], list[SealedEvent]]:
-        """Verdicts, the places of those that are not known yet, and their events."""
+        """Verdicts, the places of those that are not known yet, and their events; behind these, all copies."""
         told: list[Verdict] = []
         places: list[int] = []
         sealed: list[SealedEvent] = []
+        copies: list[SealedEvent] = []
         for number, event in enumerate(events, first):
             accepted = event if isinstance(event, Rejection) else relay.accept(event)
+            copies += self._copied.of(event, accepted)
             if isinstance(accepted, Rejection):
                 known = "" if isinstance(event, Rejection) else event.event_id or ""
                 told.append((number, "refused", safe_cell(known), accepted.reason, accepted.field, accepted.message))
@@ -148,13 +155,19 @@ class Job:
             sealed.append(accepted.event)
             left_out = safe_cell("; ".join(accepted.dropped)) if accepted.dropped else ""
             told.append((number, "", safe_cell(accepted.event.event_id), "", "", left_out))
-        return told, places, sealed
+        return told, places, sealed + copies
 
     def _write(
-        self, verdicts: Verdicts, told: list[Verdict], places: list[int], put: "Future[list[Receipt]] | None"
+        self,
+        verdicts: Verdicts,
+        told: list[Verdict],
+        places: list[int],
+        copies: list[SealedEvent],
+        put: "Future[list[Receipt]] | None",
     ) -> None:
         receipts = put.result() if put is not None else []
-        for place, receipt in zip(places, receipts, strict=True):
+        self._copied.count(copies, iter(receipts[len(places) :]))
+        for place, receipt in zip(places, receipts, strict=False):
             row = told[place]
             told[place] = (row[0], "duplicate" if receipt.duplicate else "accepted", *row[2:])
         verdicts.write(told)
@@ -243,6 +256,7 @@ class Job:
             "stopped": self._stopped,
             "dry_run": self._dry_run,
             "verdicts": verdicts,
+            **self._copied.facts(),
         }
 
 
@@ -262,30 +276,13 @@ def _mark(head: Head, said: Said) -> str:
     return f"{head.size} bytes, {digest}"
 
 
-def _questions(questions: list[Question], as_json: bool) -> int:
-    if as_json:
-        print_json({"questions": questions})
-    for question in questions if not as_json else ():
-        click.echo(printable(f"{question.what}; say one of:  {'   '.join(question.options)}"), err=True)
-    return 2
-
-
-def _show(read: Read) -> None:
-    plan = read.plan
-    for heading, field in zip(plan.columns.headings, plan.columns.fields, strict=True):
-        click.echo(printable(f"  {heading:<28} -> {field or 'left out'}"), err=True)
-    zone = f", times in {plan.timezone}" if plan.timezone else ""
-    order = f", dates {plan.dates}" if plan.dates else ""
-    click.echo(
-        f"  ({read.encoding}, columns parted by {read.delimiter!r}, decimal {plan.decimal!r}{order}{zone})", err=True
-    )
-
-
 def _tell(facts: dict[str, Any]) -> None:
     would = "would be " if facts["dry_run"] else ""
     click.echo(f"{facts['accepted']} {would}accepted, {facts['duplicate']} known already, {facts['refused']} refused")
     for reason, n in facts["reasons"].items():
         click.echo(printable(f"  {n} refused: {reason}"))
+    for line in lines(facts.get("copies", {})):
+        click.echo(line)
     if facts["verdicts"]:
         click.echo(f"verdicts: {facts['verdicts']}")
     if facts["stopped"]:

@@ -21,7 +21,7 @@ from conversion_relay.delivery.sign_of_life import SignsOfLife
 from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
-from conversion_relay.errors import SettingsError
+from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import PAID_EVENT_NAMES
 from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import Leases, Operator, Outbox, open_outbox, unsupported
@@ -77,12 +77,9 @@ def deliver(once: bool, as_json: bool) -> None:
     # A run to the end tells a sum; a sentence for each success would bury it.
     sentences = Sentences(successes=0) if once else Sentences()
     delivery = Delivery(outbox, transport, settings, sentences=sentences)
-    signs = SignsOfLife(outbox, delivery.paces, time.time)
-    worker = Worker(
-        delivery,
-        outbox,
-        every_second=each(SettingsWatch(noted(delivery.use)), signs, Notifier(outbox, settings, time.time)),
-    )
+    signs, notifier = SignsOfLife(outbox, delivery.paces, time.time), Notifier(outbox, settings, time.time)
+    watch = SettingsWatch(in_turn(delivery.use, notifier.use, Reread(settings, outbox)))
+    worker = Worker(delivery, outbox, every_second=each(watch, signs, notifier))
     try:
         if once:
             raise SystemExit(_drain(worker, outbox, settings, as_json))
@@ -133,13 +130,18 @@ class Service:
         self._worker: Worker | None = None
         self._stopping = threading.Event()
         outbox, paces = self.relay.outbox, no_paces
+        notifier = Notifier(outbox, settings, time.time)
+        uses: list[Callable[[Settings], None]] = [self.relay.use, notifier.use]
         if isinstance(outbox, Leases):
             delivery = Delivery(outbox, self._transport, settings, counters=self.counters, sentences=self.sentences)
             self._signs, paces = SignsOfLife(outbox, delivery.paces, time.time), delivery.paces
-            every_second = each(SettingsWatch(noted(delivery.use)), self._signs, Notifier(outbox, settings, time.time))
-            self._worker = Worker(delivery, outbox, every_second=every_second) if deliver else None
+            uses.append(delivery.use)
         self.collector = create_app(self.relay, counters=self.counters, paces=paces)
         self.whole = self.collector.whole
+        uses += [self.collector.use, Reread(settings, outbox)]
+        self._every_second = each(SettingsWatch(in_turn(*uses)), notifier)
+        if isinstance(outbox, Leases) and deliver:
+            self._worker = Worker(delivery, outbox, every_second=each(self._every_second, self._signs))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -162,14 +164,14 @@ class Service:
     def start(self) -> None:
         if self._worker:
             self._worker.start()
-        elif self.relay.settings.notify:
-            threading.Thread(target=self._watch, daemon=True, name="notifier").start()
+        else:
+            threading.Thread(target=self._watch, daemon=True, name="watch").start()
 
     def _watch(self) -> None:
-        """Where nobody delivers in this process, somebody must still say so."""
-        notify = Notifier(self.relay.outbox, self.relay.settings, time.time)
+        """Where nobody delivers in this process, its doors must still hear of new settings, and a person of trouble."""
         while not self._stopping.wait(1.0):
-            notify()
+            with contextlib.suppress(OutboxUnavailable):
+                self._every_second()
 
     def stop(self) -> None:
         """In flight is finished, then the file is let go."""
@@ -181,14 +183,30 @@ class Service:
         self._transport.close()
 
 
-def noted(use: Callable[[Settings], None]) -> Callable[[Settings], None]:
-    """New settings are in the list of changes by hand, too."""
+class Reread:
+    """Says what an operator should know of new settings, and puts them into the list of changes by hand."""
 
-    def used(settings: Settings) -> None:
-        use(settings)
-        Audit(settings.outbox).note(Change(time.time(), "settings", "settings"))
+    def __init__(self, settings: Settings, outbox: Outbox) -> None:
+        self._before, self._outbox = settings, outbox
 
-    return used
+    def __call__(self, settings: Settings) -> None:
+        before, self._before = self._before, settings
+        if settings.outbox != before.outbox:
+            logger.warning("RELAY_OUTBOX changes with a restart; until then the old outbox is used")
+        if {one.pixel_id for one in before.datasets} - {one.pixel_id for one in settings.datasets}:
+            with contextlib.suppress(OutboxUnavailable):  # the dashboard and `status` say it, too
+                say_stranded(self._outbox, settings)
+        Audit(before.outbox).note(Change(time.time(), "settings", "settings"))
+
+
+def in_turn(*uses: Callable[[Settings], None]) -> Callable[[Settings], None]:
+    """Everybody who holds settings gets the new ones."""
+
+    def use(settings: Settings) -> None:
+        for one in uses:
+            one(settings)
+
+    return use
 
 
 def each(*jobs: Callable[[], None]) -> Callable[[], None]:
@@ -220,10 +238,14 @@ def create_service() -> Service:
 def open_for_service(settings: Settings) -> Outbox:
     """The outbox of a process that runs for long. An alarm for events that nobody will send."""
     outbox = open_outbox(settings.outbox, ballast=settings.ballast, dataset=settings.only_dataset)
+    say_stranded(outbox, settings)
+    return outbox
+
+
+def say_stranded(outbox: Outbox, settings: Settings) -> None:
     if isinstance(outbox, Operator):
         for dataset, n in stranded(outbox.counts(), settings).items():
             logger.error(STRANDED, extra={"dataset": dataset, "events": n})
-    return outbox
 
 
 def _say_when_the_version_ends(settings: Settings) -> None:
@@ -233,9 +255,10 @@ def _say_when_the_version_ends(settings: Settings) -> None:
 
 
 def _say_what_can_be_forged(settings: Settings) -> None:
-    if paid := sorted(settings.public_event_names & PAID_EVENT_NAMES):
-        bound = "" if settings.max_value is not None else " and set RELAY_MAX_VALUE"
-        logger.warning(FORGEABLE, ", ".join(paid), bound)
+    for own in dict.fromkeys((of.public_event_names, of.max_value) for of in map(settings.of, settings.datasets)):
+        if paid := sorted(own[0] & PAID_EVENT_NAMES):
+            bound = "" if own[1] is not None else " and set RELAY_MAX_VALUE"
+            logger.warning(FORGEABLE, ", ".join(paid), bound)
 
 
 def limits_of(settings: Settings) -> Any:

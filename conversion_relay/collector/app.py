@@ -28,6 +28,7 @@ from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import DeadLetters, Meter, Operator, Overview, Queue, Visits, unsupported
 from conversion_relay.relay import Relay
+from conversion_relay.settings import Settings
 from conversion_relay.telemetry import Counters
 from conversion_relay.webhooks import Webhooks
 
@@ -71,6 +72,10 @@ class Collector:
         self._rest = _rest(relay, counters, paces)
         self._webhooks = WebhooksEndpoint(Webhooks(relay, counters))
         self.whole = {b"/events": Whole(self._door, "/events", events.post_at_once, events.post)}
+
+    def use(self, settings: Settings) -> None:
+        """New settings, from any thread: origins, keys, policies, copies and limits hold from the next request on."""
+        self._door.use(settings)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (handle := self._posts.get(scope["path"])):

@@ -20,7 +20,7 @@ from conversion_relay.telemetry import Counters
 MOST_AGENTS, MOST_CHARACTERS = 8_192, 300
 COUNTER = "relay_bot_events_total"
 _LONG_WORD = re.compile(r"([^\s;()/,]{40})[^\s;()/,]+")
-_REFUSED = Rejection("bot", "client_user_agent", "a crawler sent it; RELAY_BOTS=mark would send it on and count it")
+REFUSED = Rejection("bot", "client_user_agent", "a crawler sent it; RELAY_BOTS=mark would send it on and count it")
 
 
 @lru_cache(MOST_AGENTS)
@@ -55,4 +55,4 @@ def refusal(admitted: Admitted, counters: Counters) -> Rejection | None:
     if policy == "keep" or admitted.sender != "browser" or not agent or not is_bot(agent):
         return None
     counters.add(COUNTER, dataset=admitted.dataset.pixel_id, policy=policy)
-    return _REFUSED if policy == "drop" else None
+    return REFUSED if policy == "drop" else None

@@ -26,7 +26,7 @@ def browser_ids(admitted: Admitted, settings: Settings) -> BrowserIds | None:
         time.time(),
         number,
         is_secure=admitted.is_secure,
-        silence=settings.silence,
+        silence=settings.of(admitted.dataset).silence,
         renews=True,
     )
 

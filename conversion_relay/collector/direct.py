@@ -53,7 +53,7 @@ class Heads:
         return self._kept.get(key)
 
     def keep(self, key: object, kept: Kept) -> None:
-        if len(self._kept) >= MOST_KEPT:
+        if len(self._kept) >= MOST_KEPT and key not in self._kept:
             del self._kept[next(iter(self._kept))]
         self._kept[key] = kept
 
@@ -135,7 +135,7 @@ class DirectProtocol(GuardedProtocol):
             return False
         key, body = cut
         kept = self.heads.find((self.client and self.client[0], self.scheme, key))
-        if kept is None:
+        if kept is None or not kept.route.still_says(kept.head):
             return False
         self._begin(kept.route, kept.head, body)
         return True

@@ -4,10 +4,10 @@ Plain ASGI without a framework: one request costs what its events cost. Where ou
 hand (`direct.py`), `admit` and `say` do the same without ASGI (`whole.py`).
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,10 +17,12 @@ from conversion_relay.collector.limits import TokenBuckets
 from conversion_relay.collector.reply import HttpError, Receive, Reply, Send, Written, respond, too_many, written
 from conversion_relay.intake.accept import Sender
 from conversion_relay.intake.browser import PREFLIGHT_SECONDS, cors_headers, listed_origin
+from conversion_relay.intake.reading import Submitted
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts, is_trusted, request_facts
 from conversion_relay.relay import Relay
-from conversion_relay.settings import Dataset
-from conversion_relay.telemetry import CounterKey, Counters, counter
+from conversion_relay.settings import Dataset, Settings
+from conversion_relay.settings.dataset import HASHED
+from conversion_relay.telemetry import CounterKey, Counters, Secret, counter
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,39 +35,73 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     is_secure: bool
     """The browser came by https, as far as we or a trusted proxy can tell."""
+    datasets: tuple[Dataset, ...] = ()
+    """All that list the caller's key or origin; `dataset` is the first of them."""
 
 
 class Admitted(Caller, frozen=True, kw_only=True):
     """A request that was let in."""
 
     body: bytes
+    named: tuple[Dataset, ...] = ()
+    """Further datasets that the caller named."""
 
 
 Handle = Callable[[Admitted], Awaitable[Reply]]
 
 
-def in_dataset(admitted: Admitted, pixel_id: str, datasets: Sequence[Dataset]) -> Admitted:
-    """The same request for the dataset of this pixel. Raises HttpError where the page's origin may not send there."""
-    if not pixel_id or admitted.sender != "browser" or pixel_id == admitted.dataset.pixel_id:
+def in_dataset(admitted: Admitted, submitted: Submitted) -> Admitted:
+    """The same request for the datasets that it names. Raises HttpError for one whose table does not list the caller's
+    key or origin."""
+    names = submitted.datasets or (submitted.dataset,)
+    if names == (admitted.dataset.pixel_id,) or not names[0]:
         return admitted
-    for dataset in datasets:
-        if dataset.pixel_id == pixel_id and listed_origin(admitted.facts.origin or "", dataset.allowed_origins):
-            return msgspec.structs.replace(admitted, dataset=dataset)
-    message = "this origin may not send to this pixel's dataset; list the origin with that dataset in RELAY_CONFIG"
-    raise HttpError(403, "unknown_dataset", "dataset", message)
+    listing = {dataset.pixel_id: dataset for dataset in admitted.datasets}
+    found = [listing[name] for name in names if name in listing]
+    if len(found) < len(names):
+        what = "this origin" if admitted.sender == "browser" else "this API key"
+        message = f"{what} may not send to this pixel's dataset; list it with that dataset in RELAY_CONFIG"
+        raise HttpError(403, "unknown_dataset", "datasets" if submitted.datasets else "dataset", message)
+    return msgspec.structs.replace(admitted, dataset=found[0], named=tuple(found[1:]))
+
+
+class Rules(NamedTuple):
+    """Who may send what, by the settings; replaced as a whole when they change."""
+
+    settings: Settings
+    by_origin: dict[str, tuple[Dataset, ...]]
+    by_key: dict[bytes, tuple[Dataset, ...]]
+    """By digest: what time the look-up takes then says nothing about a key."""
+    policies: dict[str, dict[str, str]]
+    """By origin, the header that tells a page's script its policy."""
+    policy: dict[str, str]
+    """The same for everybody else."""
+
+
+def rules_of(settings: Settings) -> Rules:
+    by_origin: dict[str, tuple[Dataset, ...]] = {}
+    by_key: dict[bytes, tuple[Dataset, ...]] = {}
+    for dataset in settings.datasets:
+        for origin in dataset.allowed_origins:
+            by_origin[origin] = (*by_origin.get(origin, ()), dataset)
+        for digest in map(_digest_of, dataset.api_keys):
+            by_key[digest] = (*by_key.get(digest, ()), dataset)
+    policies = {origin: settings.strictest(listing).told_policy for origin, listing in by_origin.items()}
+    return Rules(settings, by_origin, by_key, policies, settings.told_policy)
 
 
 class Door:
-    """Lets a request in to its route, and gives every request one answer."""
+    """Lets a request in to its route, and gives every request one answer.
+
+    Over 150 lines: whom it lets in and what it answers rest on the same rules."""
 
     def __init__(self, relay: Relay, counters: Counters, buckets: TokenBuckets) -> None:
-        self._settings, self._counters, self._buckets = relay.settings, counters, buckets
-        datasets = tuple(reversed(relay.settings.datasets))
-        self._by_origin = {o: d for d in datasets for o in d.allowed_origins}
-        self.origins = frozenset(self._by_origin)
-        self._policy = relay.settings.told_policy
-        # By digest: what time the look-up takes then says nothing about a key.
-        self._by_key = {_digest(key.reveal()): d for d in datasets for key in d.api_keys}
+        self._counters, self._buckets = counters, buckets
+        self.rules = rules_of(relay.settings)
+
+    def use(self, settings: Settings) -> None:
+        """New settings, from any thread: the next request comes under them."""
+        self.rules = rules_of(settings)
 
     async def serve(self, scope: dict[str, Any], receive: Receive, send: Send, handle: Handle) -> None:
         headers, route = headers_of(scope["headers"]), scope["path"]
@@ -105,20 +141,21 @@ class Door:
         """Raises HttpError for who is not let in. The same head of the same peer is the same caller."""
         if method != "POST":
             raise HttpError(405, "method_not_allowed", "method", "send it with POST", allow="POST, OPTIONS")
-        sender, dataset = self._authorize(headers)
+        sender, datasets = self._authorize(headers)
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise HttpError(415, "unsupported_encoding", "content-encoding", "send the body uncompressed")
         is_browser = sender == "browser"
         return Caller(
             sender=sender,
-            dataset=dataset,
+            dataset=datasets[0],
+            datasets=datasets,
             facts=self._facts(headers, peer) if is_browser else NO_FACTS,
             host=headers.get("host", ""),
             is_secure=self._is_secure(scheme, headers, peer),
         )
 
     def _facts(self, headers: Mapping[str, str], peer: str | None) -> RequestFacts:
-        settings = self._settings
+        settings = self.rules.settings
         return request_facts(headers, peer, settings.trusted_proxies, viewer_header=settings.viewer_header)
 
     def admit(self, caller: Caller, body: bytes) -> Admitted:
@@ -145,44 +182,47 @@ class Door:
         if scheme == "https":
             return True
         told = headers.get("x-forwarded-proto", "").rpartition(",")[2].strip()
-        return told == "https" and is_trusted(peer, self._settings.trusted_proxies)
+        return told == "https" and is_trusted(peer, self.rules.settings.trusted_proxies)
 
-    def _authorize(self, headers: Mapping[str, str]) -> tuple[Sender, Dataset]:
-        """Which dataset, and how far the sender is trusted. An API key outranks an Origin."""
+    def _authorize(self, headers: Mapping[str, str]) -> tuple[Sender, tuple[Dataset, ...]]:
+        """Which datasets, and how far the sender is trusted. An API key outranks an Origin."""
+        rules = self.rules
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme:
-            dataset = self._by_key.get(_digest(key.strip())) if scheme.lower() == "bearer" else None
-            if dataset is not None:
-                return "backend", dataset
+            datasets = rules.by_key.get(_digest(key.strip())) if scheme.lower() == "bearer" else None
+            if datasets is not None:
+                return "backend", datasets
             raise HttpError(
                 401, "unauthorized", "authorization", "unknown API key; RELAY_API_KEYS lists the known ones"
             )
         if not headers.get("origin"):
             message = "send Authorization: Bearer <api key> (RELAY_API_KEYS), or call from an allowed origin"
             raise HttpError(401, "unauthorized", "authorization", message, **{"www-authenticate": "Bearer"})
-        allowed = listed_origin(headers["origin"], self._by_origin)
+        allowed = listed_origin(headers["origin"], rules.by_origin)
         if allowed is None:
             raise HttpError(
                 403, "origin_not_allowed", "origin", "add this site's exact origin to RELAY_ALLOWED_ORIGINS"
             )
-        return "browser", self._by_origin[allowed]
+        return "browser", rules.by_origin[allowed]
 
     def given(self, origin: str | None) -> dict[str, str]:
         """Headers of every answer to this origin: those of CORS, and the policy."""
+        rules = self.rules
         cors = cors_headers(
             origin,
-            self._by_origin,
+            rules.by_origin,
             request_headers="authorization, content-type",
             # Without credentials a browser keeps no cookie of an answer to a page's script.
-            credentials=self._settings.set_cookies,
+            credentials=rules.settings.set_cookies,
         )
-        return cors | self._policy
+        return cors | rules.policies.get(listed_origin(origin, rules.by_origin) or "", rules.policy)
 
 
 def _admitted(caller: Caller, body: bytes) -> Admitted:
     return Admitted(
         sender=caller.sender,
         dataset=caller.dataset,
+        datasets=caller.datasets,
         facts=caller.facts,
         host=caller.host,
         is_secure=caller.is_secure,
@@ -202,6 +242,14 @@ def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 @cache
 def _answered(route: str, status: int) -> CounterKey:
     return counter("relay_intake_requests_total", route=route, code=str(status))
+
+
+def _digest_of(key: Secret) -> bytes:
+    """Of a key of the settings, which may be a digest already."""
+    text = key.reveal()
+    if text.startswith(HASHED):
+        return bytes.fromhex(text.removeprefix(HASHED))
+    return _digest(text)
 
 
 def _digest(key: str) -> bytes:

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-import msgspec
-
 from conversion_relay.collector import bots
 from conversion_relay.collector.browser_ids import browser_ids
+from conversion_relay.collector.copying import Copies, Copying
+from conversion_relay.collector.dataset_limits import DatasetLimits
 from conversion_relay.collector.door import Admitted, in_dataset
 from conversion_relay.collector.gather import Gather
 from conversion_relay.collector.hosted_mirror import HostedMirror
 from conversion_relay.collector.limits import MOST_EVENTS, MOST_PAID, DailyBound, TokenBuckets
 from conversion_relay.collector.reply import HttpError, Reply, not_durable, too_many
+from conversion_relay.collector.rows import AcceptedRow, EventsAnswer, RefusedRow, reasons
 from conversion_relay.collector.whole import Then
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import PAID_EVENT_NAMES, STANDARD_EVENT_NAMES, Event, Receipt, Rejection, SealedEvent
@@ -24,35 +25,12 @@ from conversion_relay.intake.browser import BrowserIds
 from conversion_relay.intake.reading import Submitted, read_body, read_event
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.relay import Relay
+from conversion_relay.relay.copies import Answer
 from conversion_relay.telemetry import Counters
 
 EVENTS_AT_ONCE = 4
 """Others have their turn after so many: under a millisecond. A hundred took twenty, and ten such requests 200 ms."""
 FEW_EVENTS = 10
-
-
-class AcceptedRow(msgspec.Struct, frozen=True, omit_defaults=True):
-    index: int
-    event_id: str
-    duplicate: bool
-    dropped: tuple[str, ...] = ()
-    """What was left out or completed, each by its path and with its reason."""
-
-
-class RefusedRow(msgspec.Struct, frozen=True):
-    index: int
-    reason: str
-    field: str
-    message: str
-
-
-class EventsAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of every answer of POST /events that read the events."""
-
-    accepted: list[AcceptedRow]
-    refused: list[RefusedRow]
-    ignored: tuple[str, ...] = ()
-    """Members beside `data` that nothing here reads."""
 
 
 class One(NamedTuple):
@@ -80,6 +58,8 @@ class _Work(NamedTuple):
     ids: BrowserIds | None
     taken: list[_Taken]
     refused: list[RefusedRow]
+    copies: Copies | None
+    """Where other datasets get one."""
 
 
 class EventsEndpoint:
@@ -90,19 +70,21 @@ class EventsEndpoint:
     def __init__(self, relay: Relay, counters: Counters, buckets: TokenBuckets) -> None:
         self._relay, self._counters, self._buckets = relay, counters, buckets
         self._paid, self._mirror = DailyBound(), HostedMirror(counters)
+        self._limits = DatasetLimits()
+        self._copying = Copying(relay, counters, self._limits)
         self._one_large = asyncio.Lock()
         self._gathers: Gather | None = None
 
     async def post(self, admitted: Admitted) -> Reply:
         submitted = _checked(read_body(admitted.body), admitted, self._buckets)
-        admitted = in_dataset(admitted, submitted.dataset, self._relay.settings.datasets)
+        admitted = in_dataset(admitted, submitted)
         if admitted.sender == "browser" and len(submitted.events) > FEW_EVENTS:
             async with self._one_large:  # or ten pages would have ten turns of eleven
                 return await self._accept(submitted, admitted)
         return await self._accept(submitted, admitted)
 
     async def _accept(self, submitted: Submitted, admitted: Admitted) -> Reply:
-        work = self._begin(submitted, admitted)
+        work = self._begin(submitted, admitted, len(submitted.events))
         events = []
         for index, raw in enumerate(submitted.events):
             if index % EVENTS_AT_ONCE == EVENTS_AT_ONCE - 1:
@@ -118,7 +100,7 @@ class EventsEndpoint:
 
     async def post_one(self, event: Event, admitted: Admitted) -> One:
         """An event that another route read."""
-        work = self._begin(_ALONE, admitted)
+        work = self._begin(_ALONE, admitted, 1)
         self._take(work, 0, event, admitted, None)
         receipts = await self._keep(work, admitted)
         reply = self._reply(work, receipts)
@@ -128,10 +110,10 @@ class EventsEndpoint:
 
     async def _keep(self, work: _Work, admitted: Admitted) -> Sequence[Receipt]:
         self._note_pixel(admitted, work)
-        if not work.taken:
+        if not (sealed := _sealed(work)):
             return []
         try:
-            return await self._gather().durable(_sealed(work))
+            return await self._gather().durable(sealed)
         except OutboxUnavailable:
             raise _not_durable() from None
 
@@ -145,16 +127,16 @@ class EventsEndpoint:
             if isinstance(found, Submitted) and len(found.events) >= EVENTS_AT_ONCE:
                 return False
             submitted = _checked(found, admitted, self._buckets)
-            admitted = in_dataset(admitted, submitted.dataset, self._relay.settings.datasets)
+            admitted = in_dataset(admitted, submitted)
             events = [read_event(raw) for raw in submitted.events]
         if admitted.sender == "backend" and self._has_visitors() and _without_visit(events):
             return False
-        work = self._begin(submitted, admitted)
+        work = self._begin(submitted, admitted, len(events))
         for index, event in enumerate(events):
             self._take(work, index, event, admitted, None)
         self._note_pixel(admitted, work)
-        if work.taken:
-            self._gather().put(_sealed(work), partial(self._finish, work, then))
+        if sealed := _sealed(work):
+            self._gather().put(sealed, partial(self._finish, work, then))
         else:
             then(self._reply(work, []))
         return True
@@ -167,10 +149,12 @@ class EventsEndpoint:
         else:
             then(self._reply(work, told))
 
-    def _begin(self, submitted: Submitted, admitted: Admitted) -> _Work:
+    def _begin(self, submitted: Submitted, admitted: Admitted, n: int) -> _Work:
+        self._limits.admit(admitted.dataset, n)
         if submitted.hosted_mirror and admitted.sender == "browser":
             self._mirror.reported(admitted.dataset.pixel_id)
-        return _Work(submitted, browser_ids(admitted, self._relay.settings), [], [])
+        ids, copies = browser_ids(admitted, self._relay.settings), self._copying.copies(admitted)
+        return _Work(submitted, ids, [], [], copies)
 
     def _take(
         self, work: _Work, index: int, event: Event | Rejection, admitted: Admitted, visit: RequestFacts | None
@@ -185,11 +169,24 @@ class EventsEndpoint:
                 answer = _TOO_MANY_PAID
             elif not isinstance(answer, Rejection):
                 answer = bots.refusal(admitted, self._counters) or answer
+            if work.copies:
+                self._copy(work.copies, index, event, facts, admitted, answer)
         if isinstance(answer, Rejection):
             work.refused.append(RefusedRow(index, answer.reason, answer.field, answer.message))
             self._counters.add("relay_events_rejected_total", reason=answer.reason)
         else:
             work.taken.append(_Taken(index, answer, bool(event.pixel)))  # type: ignore[union-attr]
+
+    def _copy(
+        self, copies: Copies, index: int, event: Event, facts: RequestFacts, admitted: Admitted, own: Answer
+    ) -> None:
+        def refuse() -> Rejection | None:
+            # The event's own look at the bound counts for its copies.
+            has_looked = isinstance(own, Acceptance) or own in (_TOO_MANY_PAID, bots.REFUSED)
+            is_over = own is _TOO_MANY_PAID or not (has_looked or self._is_within_bound(event, admitted))
+            return _TOO_MANY_PAID if is_over else None
+
+        copies.add(index, self._copying.judge(event, facts, admitted, copies.datasets, own, refuse))
 
     def _is_within_bound(self, event: Event, admitted: Admitted) -> bool:
         if admitted.sender != "browser" or event.event_name not in PAID_EVENT_NAMES:
@@ -213,17 +210,20 @@ class EventsEndpoint:
 
     def _reply(self, work: _Work, receipts: Sequence[Receipt]) -> Reply:
         """After the commit and its fsync: the 202 is a promise."""
-        accepted = []
-        for one, receipt in zip(work.taken, receipts, strict=True):
+        accepted, n = [], len(work.taken)
+        for one, receipt in zip(work.taken, receipts[:n], strict=True):
             dropped = one.acceptance.dropped + work.submitted.not_passed_on
             accepted.append(AcceptedRow(one.place, receipt.event_id, receipt.duplicate, dropped))
             for member, kind in one.acceptance.removed:
                 self._counters.add("relay_personal_data_removed_total", member=member, kind=kind)
-        status = 422 if work.refused and not accepted else 202
+        answer = EventsAnswer(accepted, work.refused, work.submitted.ignored)
+        if work.copies:
+            answer = work.copies.beside(answer, receipts[n:])
+        status = 422 if work.refused and not receipts else 202
         return Reply(
             status=status,
-            answer=EventsAnswer(accepted, work.refused, work.submitted.ignored),
-            headers=_reasons(work.refused) if work.refused else {},
+            answer=answer,
+            headers=reasons(work.refused) if work.refused else {},
             cookies=work.ids.cookies() if work.ids and status == 202 else (),
         )
 
@@ -264,7 +264,9 @@ def _count(counters: Counters, events: Sequence[SealedEvent], receipts: Sequence
 
 
 def _sealed(work: _Work) -> list[SealedEvent]:
-    return [one.acceptance.event for one in work.taken]
+    """All that the request's 202 promises, in one put: its events, then their copies."""
+    events = [one.acceptance.event for one in work.taken]
+    return [*events, *work.copies.sealed] if work.copies else events
 
 
 def _without_visit(events: Sequence[Event | Rejection]) -> dict[int, Event]:
@@ -275,10 +277,6 @@ def _without_visit(events: Sequence[Event | Rejection]) -> dict[int, Event]:
         if not isinstance(event, Rejection)
         and not (event.user_data.fbp and event.user_data.fbc and event.user_data.client_ip_address)
     }
-
-
-def _reasons(refused: Sequence[RefusedRow]) -> dict[str, str]:
-    return {"x-relay-reason": ", ".join(dict.fromkeys(rejected.reason for rejected in refused))}
 
 
 def _not_durable() -> HttpError:

@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 
 from conversion_relay import __version__
-from conversion_relay.collector.events import EventsAnswer
 from conversion_relay.collector.reply import ErrorBody
+from conversion_relay.collector.rows import EventsAnswer
 from conversion_relay.collector.scripts import scripts
 from conversion_relay.collector.view_content import ViewContentAnswer
 from conversion_relay.collector.visitors import Remembered, VisitorBody, Withdrawal, Withdrawn
 from conversion_relay.event import Event
+from conversion_relay.intake.naming import MOST_DATASETS
 from conversion_relay.intake.reading import MOST_EVENTS, MOST_REPORTED
 from conversion_relay.intake.view_content import ViewContentBody
 
@@ -56,6 +57,8 @@ def _post_events(event: dict[str, Any], answer: dict[str, Any], problem: dict[st
             "data": {"type": "array", "items": event, "maxItems": MOST_EVENTS},
             "pixel": {"type": "array", "items": pair, "maxItems": MOST_REPORTED},
             "hosted_mirror": {"type": "boolean"},
+            "dataset": {"type": "string"},
+            "datasets": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST_DATASETS},
         },
         "required": ["data"],
         "additionalProperties": False,

@@ -87,7 +87,7 @@ class VisitorsEndpoint:
     async def withdraw(self, admitted: Admitted) -> Reply:
         asked = _read(_withdrawal_decoder, admitted.body)
         try:
-            n = await asyncio.to_thread(self._relay.withdraw, admitted.dataset, asked.event_ids)
+            n = await asyncio.to_thread(self._relay.withdraw, admitted.dataset, asked.event_ids, admitted.datasets)
         except OutboxUnavailable:
             raise not_durable("nothing could be withdrawn now") from None
         self._counters.add("relay_events_withdrawn_total", n)

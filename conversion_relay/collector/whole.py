@@ -32,6 +32,8 @@ class Head(NamedTuple):
 
     origin: str | None
     caller: Caller | HttpError
+    rules: object
+    """Under which it says so."""
 
 
 class Whole:
@@ -39,16 +41,20 @@ class Whole:
 
     def __init__(self, door: Door, route: str, at_once: AtOnce, handle: Handle) -> None:
         self._door, self._route, self._at_once, self._handle = door, route, at_once, handle
-        self._plain = {origin: self._lines(origin, {}) for origin in (None, *door.origins)}
-        """Header lines of an answer that has nothing to add."""
+        self._plain: tuple[object, dict[str | None, bytes]] = None, {}
+        """Header lines of an answer that has nothing to add, by origin, and the rules that they are of."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def head(self, headers: Mapping[str, str], peer: str | None, scheme: str) -> Head:
-        origin = headers.get("origin")
+        origin, rules = headers.get("origin"), self._door.rules
         try:
-            return Head(origin, self._door.caller("POST", headers, peer, scheme))
+            return Head(origin, self._door.caller("POST", headers, peer, scheme), rules)
         except HttpError as error:
-            return Head(origin, error.with_traceback(None))
+            return Head(origin, error.with_traceback(None), rules)
+
+    def still_says(self, head: Head) -> bool:
+        """Whether the rules are those of then: a key that was taken away opens nothing."""
+        return head.rules is self._door.rules
 
     def take(self, head: Head, body: bytes, answer: Answer) -> None:
         """`answer` is called once, and nothing is raised."""
@@ -76,7 +82,10 @@ class Whole:
             note_failure(reply)
             reply = internal()
         written = self._door.say(self._route, reply)
-        if not written.headers and not written.cookies and (plain := self._plain.get(origin)):
+        rules = self._door.rules
+        if self._plain[0] is not rules:
+            self._plain = rules, {known: self._lines(known, {}) for known in (None, *rules.by_origin)}
+        if not written.headers and not written.cookies and (plain := self._plain[1].get(origin)):
             answer(written.status, plain, written.body, False)
         else:
             lines = self._lines(origin, written.headers, written.cookies)

@@ -42,6 +42,11 @@ class Context(NamedTuple):
     deadline: float
     stopping: threading.Event
 
+    def of(self, dataset: Dataset) -> "Context":
+        """With the settings as they hold for that dataset: its own policy decides again what may be sent."""
+        settings = self.settings.of(dataset)
+        return self if settings is self.settings else self._replace(settings=settings)
+
     def ask(self, dataset: Dataset, events: Sequence[LeasedEvent]) -> Outcome:
         """One request. Steps 3, 4 and 5 of a turn."""
         return post(

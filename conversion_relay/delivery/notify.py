@@ -67,6 +67,10 @@ class Notifier:
         self._raised: dict[str, tuple[Need, float]] = {}
         """By cause: the need, and when it was seen last."""
 
+    def use(self, settings: Settings) -> None:
+        """New settings: which datasets there are, and who is told."""
+        self._settings, self._addresses = settings, [address.reveal() for address in settings.notify]
+
     def __call__(self) -> None:
         now = self._clock()
         if self._outbox is None or not self._addresses or 0 <= self._next - now <= EVERY:

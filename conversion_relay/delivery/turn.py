@@ -146,9 +146,9 @@ class Delivery:
             if not self._paces.begin(name, len(lease.events)):
                 self._outbox.release(lease)
                 return None
-            slot = Slot(self._paces, name, self._stopping)
+            slot, sitting = Slot(self._paces, name, self._stopping), SuspectSitting if turn.suspects else Sitting
             try:
-                return (SuspectSitting if turn.suspects else Sitting)(self._context, lease, turn.dataset, slot).run()
+                return sitting(self._context.of(turn.dataset), lease, turn.dataset, slot).run()
             finally:
                 slot.free()
         finally:

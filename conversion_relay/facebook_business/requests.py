@@ -12,6 +12,7 @@ from conversion_relay.facebook_business.api import FacebookAdsApi, relay_for
 from conversion_relay.facebook_business.shapes import Event
 from conversion_relay.intake.accept import WITHHELD
 from conversion_relay.relay import Relay, Sent
+from conversion_relay.relay.copies import Copy
 
 
 @dataclass
@@ -59,37 +60,47 @@ class EventRequest:
         """As Meta would get them: hashed and scrubbed. Nothing is kept."""
         import msgspec
 
-        _, sealed, _ = self._sealed()
+        sealed = self._sealed()[1]
         return [msgspec.json.decode(event.body) for event in sealed]
 
     def execute(self) -> EventResponse:
         """Durable when it returns. Raises InvalidEvent when every event was refused, and OutboxUnavailable.
 
         One refused event among others costs these nothing; it is named in `messages`."""
-        relay, sealed, messages = self._sealed()
+        relay, sealed, copies, messages = self._sealed()
         if self.test_event_code is not None:
             sent = relay.send(sealed, test_event_code=self.test_event_code)
             return EventResponse(sum(len(one.event_ids) for one in sent if one.accepted), messages, _trace(sent))
-        return EventResponse(len(relay.put(sealed)) if sealed else 0, messages)
+        n = len(sealed)
+        if sealed := [*sealed, *copies]:
+            relay.put(sealed)
+        return EventResponse(n, messages)
 
-    def _sealed(self) -> tuple[Relay, list[SealedEvent], list[str]]:
+    def _sealed(self) -> tuple[Relay, list[SealedEvent], list[SealedEvent], list[str]]:
+        """The relay, the events, their copies for other datasets, and what is told."""
         relay, dataset = relay_for(self.pixel_id)
+        others = relay.settings.with_copies(dataset)[1:]
         sealed: list[SealedEvent] = []
+        copies: list[SealedEvent] = []
         messages: list[str] = []
         refused: list[Rejection] = []
         for place, event in enumerate(self.events):
             read = event.as_ours()
             facts = event.facts(relay.settings.trusted_proxies)
             judged = read if isinstance(read, Rejection) else relay.accept(read, facts, dataset=dataset)
+            if others and not isinstance(read, Rejection):
+                made = relay.copies_of(read, facts, sender="backend", datasets=others, own=judged)
+                copies += [copy.answer.event for copy in made if not isinstance(copy.answer, Rejection)]
+                messages += [_not_copied(place, copy) for copy in made if isinstance(copy.answer, Rejection)]
             if isinstance(judged, Rejection):
                 messages.append(f"events[{place}] was not kept: {judged.field}: {judged.message}")
                 refused += [judged] if judged.reason not in WITHHELD else []
                 continue
             sealed.append(judged.event)
             messages += [f"events[{place}]: {dropped}" for dropped in judged.dropped]
-        if refused and len(refused) == len(self.events):
+        if refused and len(refused) == len(self.events) and not copies:
             raise InvalidEvent(refused[0].reason, refused[0].field, refused[0].message)
-        return relay, sealed, messages
+        return relay, sealed, copies, messages
 
 
 class EventRequestAsync(EventRequest):
@@ -139,6 +150,11 @@ class BatchProcessor:
 async def _to_the_end(responses: AsyncIterator[list[EventResponse]]) -> None:
     async for _ in responses:
         continue
+
+
+def _not_copied(place: int, copy: Copy) -> str:
+    why = f"{copy.answer.field}: {copy.answer.message}" if isinstance(copy.answer, Rejection) else ""
+    return f"events[{place}] for dataset {copy.dataset} was not kept: {why}"
 
 
 def _trace(sent: Sequence[Sent]) -> str | None:

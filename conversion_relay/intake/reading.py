@@ -18,6 +18,7 @@ from conversion_relay.event import Event, Rejection
 from conversion_relay.event_id import holds_person
 from conversion_relay.intake.members import CHOICES, read_members
 from conversion_relay.intake.mending import decode
+from conversion_relay.intake.naming import named_datasets, page_pixel
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.intake.splitting import split, split_members
 
@@ -43,7 +44,8 @@ class Submitted(msgspec.Struct, frozen=True):
     hosted_mirror: bool = False
     """The page found Meta's own hosted Conversions API beside its pixel."""
     dataset: str = ""
-    """The pixel of the page that these are for, where it has several."""
+    datasets: tuple[str, ...] = ()
+    """The pixel of the page that these are for, where it has several; all datasets that the caller wants them for."""
     ignored: tuple[str, ...] = ()
     """Names of members beside `data` that nothing here reads."""
     not_passed_on: tuple[str, ...] = ()
@@ -93,14 +95,13 @@ def read_body(body: bytes) -> Submitted | Rejection:
         return pixel
     if not events and pixel is None:
         return Rejection("no_events", "data", "send at least one event")
+    named = named_datasets(beside["datasets"]) if "datasets" in beside else ()
+    if isinstance(named, Rejection):
+        return named
     ignored = tuple(printable_name(name) for name in sorted(beside.keys() - _READ_BESIDE)[:20])
     said = tuple(f"{name}: {why}" for name, why in _NOT_PASSED_ON.items() if beside.get(name, _NULL) != _NULL)
-    return Submitted(events, pixel or (), beside.get("hosted_mirror") == _TRUE, _digits(beside), ignored, said)
-
-
-def _digits(beside: dict[str, msgspec.Raw]) -> str:
-    told = bytes(beside.get("dataset", b"")).strip(b'"')
-    return told.decode() if told.isdigit() and len(told) <= 20 else ""
+    is_mirrored = beside.get("hosted_mirror") == _TRUE
+    return Submitted(events, pixel or (), is_mirrored, page_pixel(beside.get("dataset", b"")), named, ignored, said)
 
 
 def _members(body: bytes) -> dict[str, msgspec.Raw] | None:
@@ -284,7 +285,7 @@ _NOT_PASSED_ON = {
     "test_event_code": "not passed on; META_TEST_EVENT_CODE is the code of everything that is sent",
     "partner_agent": "not passed on to Meta",
 }
-_READ_BESIDE = frozenset({"pixel", "hosted_mirror", "dataset", *_NOT_PASSED_ON})
+_READ_BESIDE = frozenset({"pixel", "hosted_mirror", "dataset", "datasets", *_NOT_PASSED_ON})
 _NULL, _TRUE = msgspec.Raw(b"null"), msgspec.Raw(b"true")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A string, and the colon that makes it a name. It takes whole strings, also one without end, so that none is run twice.

@@ -24,21 +24,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from conversion_relay.errors import InvalidEvent
-from conversion_relay.event import Event, Receipt, Rejection, SealedEvent
-from conversion_relay.intake.accept import WITHHELD, Acceptance, Sender
+from conversion_relay.event import Event, Rejection, SealedEvent
+from conversion_relay.intake.accept import WITHHELD, Sender
 from conversion_relay.intake.members import checked
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.outbox import Outbox
+from conversion_relay.relay.copies import Judged
 from conversion_relay.relay.keeping import Keeping
-from conversion_relay.relay.tracked import Sent, Tracked, not_kept, refuse_misuse
-from conversion_relay.settings import Settings
+from conversion_relay.relay.tracked import Copied, Sent, Tracked, refuse_misuse
+from conversion_relay.settings import Dataset, Settings
 
 if TYPE_CHECKING:
     # A Lambda function that only accepts must not pay for the client that sends.
     from conversion_relay.delivery.transport import Transport
     from conversion_relay.relay.in_test import RelayInTest
 
-__all__ = ["NO_FACTS", "Relay", "Sent", "Tracked"]
+__all__ = ["NO_FACTS", "Copied", "Relay", "Sent", "Tracked"]
 AT_ONCE = 1_000
 """Events of one commit of `track_many`."""
 
@@ -83,7 +84,9 @@ class Relay(Keeping):
         if getattr(outbox, "is_for_tests", False):  # a program under test may ask for delivery; nobody delivers there
             return
         with self._opening:
-            self._background = self._background or Background(self.settings, outbox, self._clock, watches=watches)
+            self._background = self._background or Background(
+                self.settings, outbox, self._clock, watches=watches, use=self.use
+            )
         self._background.ensure()
 
     def track(
@@ -93,68 +96,94 @@ class Relay(Keeping):
         *,
         sender: Sender = "backend",
         connection: object | None = None,
+        datasets: Sequence[str] = (),
+        is_test: bool = False,
     ) -> Tracked:
         """Durable when it returns. Raises InvalidEvent (field, rule, remedy) and OutboxUnavailable.
 
         `connection`: as of `put_within`; the event is durable when its transaction commits, and `pending` until then.
+        `datasets`: pixel ids, by default that of the first dataset; further ones get a copy, and so do those that
+        RELAY_COPIES_TO of each names (`Tracked.copies`). `is_test`: copies go only where META_TEST_EVENT_CODE is set.
         In an event loop await `track_async`: this one waits for the disk."""
-        acceptance = self.let_in(event, facts, sender)
-        if isinstance(acceptance, Rejection):
-            return _withheld(acceptance)
+        judged = self.judge(event, facts, sender, datasets, is_test=is_test)
+        if not (sealed := judged.events):
+            return judged.told(None)
         if connection is not None:
-            self.put_within(connection, [acceptance.event])
-            return Tracked(acceptance.event.event_id, "pending", acceptance.dropped)
-        (receipt,) = self.put([acceptance.event])
-        return _durable(receipt, acceptance)
+            self.put_within(connection, sealed)
+            return judged.told(None)
+        return judged.told(iter(self.put(sealed)))
 
-    async def track_async(self, event: Event, facts: RequestFacts = NO_FACTS, *, sender: Sender = "backend") -> Tracked:
+    async def track_async(
+        self,
+        event: Event,
+        facts: RequestFacts = NO_FACTS,
+        *,
+        sender: Sender = "backend",
+        datasets: Sequence[str] = (),
+    ) -> Tracked:
         """`track` that never blocks the event loop. A caller that is cancelled meanwhile takes nothing back."""
         import asyncio
 
-        acceptance = self.let_in(event, facts, sender)
-        if isinstance(acceptance, Rejection):
-            return _withheld(acceptance)
+        judged = self.judge(event, facts, sender, datasets)
+        if not (sealed := judged.events):
+            return judged.told(None)
         if self._outbox is None:
             await asyncio.to_thread(lambda: self.outbox)
         if self.waits_for_disk_alone:
-            put = asyncio.wrap_future(self.put_soon([acceptance.event]))
+            put = asyncio.wrap_future(self.put_soon(sealed))
         else:
-            put = asyncio.ensure_future(asyncio.to_thread(self.put, [acceptance.event]))
-        (receipt,) = await asyncio.shield(put)
-        return _durable(receipt, acceptance)
+            put = asyncio.ensure_future(asyncio.to_thread(self.put, sealed))
+        return judged.told(iter(await asyncio.shield(put)))
 
     def track_many(
-        self, events: Iterable[Event], facts: RequestFacts = NO_FACTS, *, sender: Sender = "backend"
+        self,
+        events: Iterable[Event],
+        facts: RequestFacts = NO_FACTS,
+        *,
+        sender: Sender = "backend",
+        datasets: Sequence[str] = (),
     ) -> list[Tracked]:
         """Durable when it returns, with one commit for each 1,000 events; an answer for each, in their order.
 
         One bad event costs no other: its answer says `refused` and why. Raises OutboxUnavailable; to track all of them
         again is safe where they have ids of your own."""
-        accepted = [self._asked(event, facts, sender) for event in events]
-        sealed = [one.event for one in accepted if isinstance(one, Acceptance)]
-        steps = [sealed[first : first + AT_ONCE] for first in range(0, len(sealed), AT_ONCE)]
-        receipts = iter([receipt for step in steps for receipt in self.put(step)])
-        return [
-            _durable(next(receipts), one)
-            if isinstance(one, Acceptance)
-            else not_kept(one, "withheld" if one.reason in WITHHELD else "refused")
-            for one in accepted
-        ]
+        found = self.datasets_of(datasets)
+        asked = [self._asked(event, facts, sender, found) for event in events]
+        told: list[Tracked] = []
+        for first in range(0, len(asked), AT_ONCE):
+            step = asked[first : first + AT_ONCE]
+            sealed = [event for one in step for event in one.events]  # an event and its copies in one commit
+            receipts = iter(self.put(sealed) if sealed else ())
+            told += [one.told(receipts) for one in step]
+        return told
 
-    def _asked(self, event: Event, facts: RequestFacts, sender: Sender) -> Acceptance | Rejection:
+    def _asked(self, event: Event, facts: RequestFacts, sender: Sender, datasets: Sequence[Dataset]) -> Judged:
         refuse_misuse(event, facts)
         read = checked(event)
-        return read if isinstance(read, Rejection) else self.accept(read, facts, sender=sender)
+        if isinstance(read, Rejection):
+            return Judged(read)
+        own = self.accept(read, facts, sender=sender, dataset=datasets[0])
+        if len(datasets) == 1:
+            return Judged(own)
+        return Judged(own, self.copies_of(read, facts, sender=sender, datasets=datasets[1:], own=own))
 
-    def let_in(
-        self, event: Event, facts: RequestFacts = NO_FACTS, sender: Sender = "backend"
-    ) -> Acceptance | Rejection:
-        """What `track` does before it keeps an event: hash and judge. For whoever keeps it later, with a transaction.
+    def judge(
+        self,
+        event: Event,
+        facts: RequestFacts = NO_FACTS,
+        sender: Sender = "backend",
+        datasets: Sequence[str] = (),
+        *,
+        is_test: bool = False,
+    ) -> Judged:
+        """What `track` does before it keeps an event: hash and judge. For whoever keeps it later, with a transaction:
+        all of `Judged.events` in one put.
 
-        A visitor who did not agree is a Rejection; raises InvalidEvent for any other."""
-        asked = self._asked(event, facts, sender)
-        if isinstance(asked, Rejection) and asked.reason not in WITHHELD:
-            raise InvalidEvent(asked.reason, asked.field, asked.message)
+        A visitor who did not agree is a Rejection; raises InvalidEvent for any other that leaves nothing to keep."""
+        asked = self._asked(event, facts, sender, self.datasets_of(datasets, is_test=is_test))
+        own = asked.own
+        if isinstance(own, Rejection) and own.reason not in WITHHELD and not asked.events:
+            raise InvalidEvent(own.reason, own.field, own.message)
         return asked
 
     def send(
@@ -235,11 +264,3 @@ def _close_all() -> None:
 
 os.register_at_fork(after_in_child=_after_fork)
 atexit.register(_close_all)
-
-
-def _durable(receipt: Receipt, acceptance: Acceptance) -> Tracked:
-    return Tracked(receipt.event_id, "duplicate" if receipt.duplicate else "accepted", acceptance.dropped)
-
-
-def _withheld(rejection: Rejection) -> Tracked:
-    return not_kept(rejection, "withheld")

@@ -34,13 +34,21 @@ PATIENCE = 3.0
 class Background:
     """A worker for this process, and another one in the child of a fork."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, clock: Callable[[], float], *, watches: bool) -> None:
-        """`watches`: the settings come from the environment, so files that it names are read again when they change.
-        Raises UnsupportedByOutbox for a store whose events others deliver."""
+    def __init__(
+        self,
+        settings: Settings,
+        outbox: Outbox,
+        clock: Callable[[], float],
+        *,
+        watches: bool,
+        use: Callable[[Settings], None] = lambda _: None,
+    ) -> None:
+        """`watches`: the settings come from the environment, so files that it names are read again when they change;
+        `use` gets the new ones, too. Raises UnsupportedByOutbox for a store whose events others deliver."""
         if not isinstance(outbox, Leases):
             raise unsupported(outbox, "waiting")
         self._settings, self._outbox, self._leases, self._clock = settings, outbox, outbox, clock
-        self._watches = watches
+        self._watches, self._use = watches, use
         self._starting = threading.RLock()
         self._running: tuple[Worker, SignsOfLife, GraphTransport] | None = None
         self._is_over = False
@@ -56,9 +64,16 @@ class Background:
         transport = GraphTransport()
         delivery = Delivery(self._leases, transport, self._settings, clock=self._clock)
         signs = SignsOfLife(self._outbox, delivery.paces, self._clock)
-        jobs: list[Callable[[], None]] = [signs, Notifier(self._outbox, self._settings, self._clock)]
+        notifier = Notifier(self._outbox, self._settings, self._clock)
+        jobs: list[Callable[[], None]] = [signs, notifier]
+
+        def use(settings: Settings) -> None:
+            self._settings = settings
+            for one in (delivery.use, notifier.use, self._use):
+                one(settings)
+
         if self._watches:
-            jobs.append(SettingsWatch(delivery.use, is_guest=True))
+            jobs.append(SettingsWatch(use, is_guest=True))
 
         def every_second() -> None:
             for job in jobs:

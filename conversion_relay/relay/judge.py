@@ -1,13 +1,18 @@
 """The door by itself, as a program uses it: hash and judge an event by the settings, keep nothing."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
+
+from conversion_relay import event_id as event_ids
+from conversion_relay.errors import InvalidEvent
 from conversion_relay.event import Event, Rejection, SealedEvent
 from conversion_relay.intake.accept import Acceptance, Policy, Sender, Submission, accept
 from conversion_relay.intake.members import checked
 from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
+from conversion_relay.relay.copies import Answer, Copy
 from conversion_relay.settings import Dataset, Settings
 
 
@@ -28,7 +33,7 @@ class Judge:
         sender: Sender = "backend",
         dataset: Dataset | None = None,
     ) -> SealedEvent | Rejection:
-        """The door by itself: hash and judge one event (bytes: its JSON), keep nothing."""
+        """The door of one dataset by itself: hash and judge one event (bytes: its JSON), keep nothing."""
         read = read_event(event) if isinstance(event, bytes) else checked(event)
         if isinstance(read, Rejection):
             return read
@@ -48,6 +53,40 @@ class Judge:
         entropy = self._entropy() if event.event_id is None else b""
         return accept(submission, facts, policy, now=self._clock(), entropy=entropy)
 
+    def copies_of(
+        self, event: Event, facts: RequestFacts, *, sender: Sender, datasets: Sequence[Dataset], own: Answer
+    ) -> tuple[Copy, ...]:
+        """What the doors of these further datasets say to the same event, under the id and time that it has at its own
+        (`own`), or would have had there."""
+        if isinstance(own, Acceptance):
+            event_id, event_time = own.event.event_id, own.event.event_time
+        else:
+            now = self._clock()
+            event_id = event.event_id or event_ids.uuid7(now, self._entropy())
+            event_time = int(now) if event.event_time is None else event.event_time  # type: ignore[assignment]
+        copied = msgspec.structs.replace(event, event_id=event_id, event_time=event_time)
+        return tuple(
+            Copy(dataset.pixel_id, self.accept(copied, facts, sender=sender, dataset=dataset)) for dataset in datasets
+        )
+
+    def datasets_of(self, names: Sequence[str] = (), *, is_test: bool = False) -> tuple[Dataset, ...]:
+        """Where an event goes: its own dataset, then those that get a copy. `names`: pixel ids, by default of the first
+        dataset. `is_test`: copies go only where they are test events, too (META_TEST_EVENT_CODE).
+
+        Raises InvalidEvent for a name that is no dataset of the settings."""
+        settings = self.settings
+        found = [settings.dataset(name) for name in names] if names else [settings.datasets[0]]
+        known = [dataset for dataset in found if dataset is not None]
+        if len(known) < len(found):
+            message = "no dataset of the settings has this id; add its [[dataset]] table, or name another one"
+            raise InvalidEvent("unknown_dataset", "datasets", message)
+        own, *others = settings.with_copies(*known)
+        return (own, *(one for one in others if one.test_event_code or not is_test))
+
+    def use(self, settings: Settings) -> None:
+        """New settings from now on, but for the outbox, which stays the one that is open."""
+        self.settings = msgspec.structs.replace(settings, outbox=self.settings.outbox)
+
     def _policy(self, dataset: Dataset | None) -> Policy:
         """Made once for each dataset, and again when the settings have changed."""
         settings, pixel_id = self.settings, dataset.pixel_id if dataset else None
@@ -55,7 +94,9 @@ class Judge:
             self._policies = settings, {}
         known = self._policies[1]
         if pixel_id not in known:
-            known[pixel_id] = settings.policy(dataset or settings.datasets[0])
+            # As it is in the settings of now: the caller may have looked it up before they changed.
+            now_is = settings.dataset(pixel_id) if pixel_id else settings.datasets[0]
+            known[pixel_id] = settings.policy(now_is or dataset or settings.datasets[0])
         return known[pixel_id]
 
     def _entropy(self) -> bytes:

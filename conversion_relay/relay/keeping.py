@@ -136,13 +136,15 @@ class Keeping(Judge):
         nothing.set_result(None)
         return nothing
 
-    def withdraw(self, dataset: Dataset, event_ids: Sequence[str]) -> int:
-        """A visitor takes back what their browser sent and Meta does not have yet; how many events. Raises
-        UnsupportedByOutbox where the store cannot take anything back."""
+    def withdraw(self, dataset: Dataset, event_ids: Sequence[str], also: Sequence[Dataset] = ()) -> int:
+        """A visitor takes back what their browser sent and Meta does not have yet, and its copies; how many events.
+        `also`: further datasets that the same page may have sent to. Raises UnsupportedByOutbox where the store cannot
+        take anything back."""
         outbox = self.outbox
         if not isinstance(outbox, Operator):
             raise unsupported(outbox, "withdraw")
-        return outbox.withdraw(dataset.pixel_id, [without_email(i) for i in event_ids], self._clock())
+        ids, now = [without_email(i) for i in event_ids], self._clock()
+        return sum(outbox.withdraw(one.pixel_id, ids, now) for one in self.settings.with_copies(dataset, *also))
 
     def swap_outbox(self, outbox: Outbox | None) -> Outbox | None:
         """Use this one from now on (None: open one when needed); the one that was used. For tests."""

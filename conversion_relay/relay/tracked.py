@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from conversion_relay.event import Event, Rejection
+from conversion_relay.event import Event
 from conversion_relay.intake.request_facts import RequestFacts
 
 if TYPE_CHECKING:
@@ -14,10 +14,20 @@ if TYPE_CHECKING:
 Fate = Literal["accepted", "duplicate", "pending", "withheld", "refused"]
 
 
+class Copied(msgspec.Struct, frozen=True):
+    """What became of an event's copy for one further dataset, which has a door and a fate of its own."""
+
+    dataset: str
+    event_id: str | None
+    state: Fate
+    dropped: tuple[str, ...] = ()
+    why: str | None = None
+
+
 class Tracked(msgspec.Struct, frozen=True):
-    """What became of one event: durable, known already, or withheld because the visitor did not agree. Only
-    `track_many` gives `refused`; `track` raises InvalidEvent instead. `pending`: judged, and kept once the transaction
-    commits that it was given to."""
+    """What became of one event: durable, known already, or withheld because the visitor did not agree. `track` raises
+    InvalidEvent where no dataset took it; `track_many`, and an event of which a further dataset took its copy, say
+    `refused`. `pending`: judged, and kept once the transaction commits that it was given to."""
 
     event_id: str | None
     state: Fate
@@ -25,6 +35,8 @@ class Tracked(msgspec.Struct, frozen=True):
     """What was left out of the event or completed, as "path: reason"; never a value."""
     why: str | None = None
     """Why it was withheld or refused: "consent: the visitor declined; ...". None where it is durable."""
+    copies: tuple[Copied, ...] = ()
+    """What became of it at each further dataset (RELAY_COPIES_TO, or named by the caller)."""
 
     @property
     def status(self) -> Fate:
@@ -48,11 +60,6 @@ class Sent(msgspec.Struct, frozen=True):
         from conversion_relay.meta.graph import Accepted
 
         return isinstance(self.outcome, Accepted)
-
-
-def not_kept(rejection: Rejection, state: Literal["withheld", "refused"]) -> Tracked:
-    """The answer for an event of which nothing was kept."""
-    return Tracked(None, state, why=f"{rejection.field}: {rejection.message}")
 
 
 def refuse_misuse(event: object, facts: object) -> None:

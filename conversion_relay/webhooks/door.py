@@ -143,7 +143,9 @@ class Webhooks:
             _complete(event, order)
         try:
             # All that is true of the visit stands in the event; of the facts only the visitor's choice is left.
-            tracked = self._relay.track(event, RequestFacts(consent=facts.consent, gpc=facts.gpc))
+            chosen = RequestFacts(consent=facts.consent, gpc=facts.gpc)
+            is_test = notice.mode == "test" and terms.tests == "test_code"
+            tracked = self._relay.track(event, chosen, is_test=is_test)
         except InvalidEvent as error:
             return quiet("ignored", error.reason, type(notice).__name__.lower(), field=error.field)
         return taken(tracked)

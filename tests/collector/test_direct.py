@@ -74,7 +74,7 @@ class Echo:
 
     def __init__(self, door: Whole, owed: list[Any] | None = None) -> None:
         self.door, self.owed, self.taken = door, owed, 0
-        self.head = door.head
+        self.head, self.still_says = door.head, door.still_says
 
     def take(self, head, body, answer) -> None:
         self.taken += 1

@@ -19,17 +19,17 @@ the transaction: order and event are stored together or not at all, also when th
 Settings: `CONVERSION_RELAY = {...}` in Django's settings (`conf.py`), and the environment for everything else.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.event import Event, Rejection, SealedEvent
+from conversion_relay.event import Event, SealedEvent
 from conversion_relay.frameworks.django.conf import consent_cookie, get_relay, given
 from conversion_relay.frameworks.visitor import Visitor, visitor_of_environ
 from conversion_relay.relay import Relay, Tracked
-from conversion_relay.relay.tracked import not_kept
 from conversion_relay.telemetry import logger
 
 if TYPE_CHECKING:
@@ -51,11 +51,10 @@ def track(request: "HttpRequest", event: Event, *, using: str | None = None) -> 
     who = visitor(request)
     if not transaction.get_connection(using).in_atomic_block:
         return who.track(event)
-    judged = who.relay.let_in(event, who.facts)
-    if isinstance(judged, Rejection):
-        return not_kept(judged, "withheld")
-    keep(who.relay, judged.event, using)
-    return Tracked(judged.event.event_id, "pending", judged.dropped)
+    judged = who.relay.judge(event, who.facts)
+    if sealed := judged.events:
+        keep(who.relay, sealed, using)
+    return judged.told(None)
 
 
 async def track_async(request: "HttpRequest", event: Event) -> Tracked:
@@ -63,18 +62,19 @@ async def track_async(request: "HttpRequest", event: Event) -> Tracked:
     return await visitor(request).track_async(event)
 
 
-def keep(relay: Relay, event: SealedEvent, using: str | None) -> None:
+def keep(relay: Relay, events: Sequence[SealedEvent], using: str | None) -> None:
     """In the transaction itself where the outbox is in its database; else when it has committed. Never when it is
     rolled back."""
     alias = using or DEFAULT_DB_ALIAS
     if alias == given().get("OUTBOX_DATABASE"):
-        relay.put_within(connections[alias], [event])
+        relay.put_within(connections[alias], events)
         return
-    transaction.on_commit(partial(_put, relay, event), using=using, robust=True)
+    transaction.on_commit(partial(_put, relay, events), using=using, robust=True)
 
 
-def _put(relay: Relay, event: SealedEvent) -> None:
+def _put(relay: Relay, events: Sequence[SealedEvent]) -> None:
     try:
-        relay.put([event])
+        relay.put(events)
     except OutboxUnavailable as error:
+        event = events[0]
         logger.error(NOT_KEPT, extra={"event": event.event_name, "event_id": event.event_id, "reason": str(error)})

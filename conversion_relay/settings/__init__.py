@@ -6,7 +6,8 @@ Precedence, from strong to weak:
 3. The TOML file that RELAY_CONFIG names. Its top-level keys are the variables' own names.
 4. The default in `Settings`.
 With [[dataset]] tables in the file, the META_ names, origins and API keys of each dataset come from its table alone:
-a variable of the environment could not say which of them it is for.
+a variable of the environment could not say which of them it is for. For the same reason a table's own RELAY_CONSENT,
+RELAY_GPC and the like are stronger than the environment's (`dataset.py`).
 
 Secrets. A token in an error message or a log is a leaked token, and a start that fails is what people paste into
 chats. So every secret is a `Secret`, which does not print itself, and an error names the setting, the rule and an
@@ -22,10 +23,9 @@ Rejected: a settings library. It would quote the value in its message, and be lo
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
-from urllib.parse import SplitResult, urlsplit
+from typing import Literal, get_args
 
 import msgspec
 
@@ -33,33 +33,25 @@ from conversion_relay.errors import SettingsError
 from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.consent import POLICY_HEADER, GpcPolicy, SilencePolicy, told
-from conversion_relay.intake.origins import normal_origin
 from conversion_relay.payments.configured import Choices, api_keys_of, choices_of, secrets_of
+from conversion_relay.settings.dataset import TOKEN_FILE, Dataset, read_dataset, refuse_wrong_copies
+from conversion_relay.settings.values import amount, boolean, country, listed, matching, one_of, parts_of
 from conversion_relay.settings_file import OutboxUrl, read_file, refuse_misspelt, secrets_in, source_tables, token_files
 from conversion_relay.telemetry import Secret
 
+__all__ = ["Dataset", "Settings"]
 REQUIRED = ("META_PIXEL_ID", "META_ACCESS_TOKEN")
-TOKEN_FILE = "META_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable
+_OF_ONE = ("gpc", "silence", "default_country", "public_event_names", "max_value")
+"""What a [[dataset]] table may say for itself."""
+_GPC_STRICTNESS = ("ignore", "limited_data_use", "withhold")
 LogFormat = Literal["auto", "json", "text"]
-BotPolicy = Literal["mark", "drop", "keep"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Dataset(msgspec.Struct, frozen=True, kw_only=True):
-    """One dataset (pixel) at Meta, and who may send to it: pages by origin, backends by API key."""
-
-    pixel_id: str
-    access_token: Secret
-    app_secret: Secret = Secret("")
-    """Where it is set, each call proves that its sender has it (META_APP_SECRET)."""
-    test_event_code: str | None = None
-    allowed_origins: frozenset[str] = frozenset()
-    api_keys: tuple[Secret, ...] = ()
-    bots: BotPolicy = "mark"
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the operator decides. Events that name no dataset go to the first one."""
+    """Everything that the operator decides. Events that name no dataset go to the first one.
+
+    Over 150 lines: a line for each setting, and one where it is read."""
 
     datasets: tuple[Dataset, ...]
     graph_url: str = "https://graph.facebook.com"
@@ -113,17 +105,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         missing = [name for name in required if name not in given] if not several else []
         if missing:
             raise SettingsError(f"Missing required environment variables: {', '.join(missing)}")
-        datasets = tuple(map(_dataset, several or (env,)))
+        datasets = tuple(read_dataset(table, is_table=bool(several)) for table in several or (env,))
+        refuse_wrong_copies(datasets)
         return cls(
             datasets=datasets,
             graph_url=_graph_url(env.get("META_GRAPH_URL", "https://graph.facebook.com")),
-            graph_version=_matching(
+            graph_version=matching(
                 "META_GRAPH_VERSION", env.get("META_GRAPH_VERSION", "v27.0"), r"v\d{1,3}\.\d", "v27.0"
             ),
             outbox=OutboxUrl(env.get("RELAY_OUTBOX") or "sqlite:///conversion-relay.db"),
-            default_country=_country(env.get("RELAY_DEFAULT_COUNTRY")),
+            default_country=country(env.get("RELAY_DEFAULT_COUNTRY")),
             trusted_proxies=_networks(env.get("RELAY_TRUSTED_PROXIES", "")),
-            viewer_header=_matching(
+            viewer_header=matching(
                 "RELAY_VIEWER_HEADER",
                 env.get("RELAY_VIEWER_HEADER", ""),
                 r"[A-Za-z0-9-]{0,60}",
@@ -135,24 +128,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             payments=choices_of(
                 env, source_tables(name) if name else (), has_test_code=datasets[0].test_event_code is not None
             ),
-            gpc=_one_of("RELAY_GPC", env.get("RELAY_GPC") or "limited_data_use", get_args(GpcPolicy)),
-            silence=_one_of("RELAY_CONSENT", env.get("RELAY_CONSENT") or "send", get_args(SilencePolicy)),
-            set_cookies=_boolean("RELAY_SET_COOKIES", env.get("RELAY_SET_COOKIES", "")),
-            public_event_names=frozenset(_listed(env.get("RELAY_PUBLIC_EVENTS", ""))) or PUBLIC_EVENT_NAMES,
-            max_value=_amount("RELAY_MAX_VALUE", env.get("RELAY_MAX_VALUE", "")),
-            held_event_names=frozenset(_listed(env.get("RELAY_HOLD_LATE", "Purchase"))),
+            gpc=one_of("RELAY_GPC", env.get("RELAY_GPC") or "limited_data_use", get_args(GpcPolicy)),
+            silence=one_of("RELAY_CONSENT", env.get("RELAY_CONSENT") or "send", get_args(SilencePolicy)),
+            set_cookies=boolean("RELAY_SET_COOKIES", env.get("RELAY_SET_COOKIES", "")),
+            public_event_names=frozenset(listed(env.get("RELAY_PUBLIC_EVENTS", ""))) or PUBLIC_EVENT_NAMES,
+            max_value=amount("RELAY_MAX_VALUE", env.get("RELAY_MAX_VALUE", "")),
+            held_event_names=frozenset(listed(env.get("RELAY_HOLD_LATE", "Purchase"))),
             most_calls=int(
-                _matching("RELAY_MOST_CALLS", env.get("RELAY_MOST_CALLS", "8"), r"[1-9]|[1-5]\d|6[0-4]", "1 to 64")
+                matching("RELAY_MOST_CALLS", env.get("RELAY_MOST_CALLS", "8"), r"[1-9]|[1-5]\d|6[0-4]", "1 to 64")
             ),
             most_connections=int(
-                _matching(
+                matching(
                     "RELAY_MOST_CONNECTIONS", env.get("RELAY_MOST_CONNECTIONS", "512"), r"[1-9]\d{0,4}", "1 to 99999"
                 )
             ),
-            variants=_boolean("RELAY_VARIANTS", env.get("RELAY_VARIANTS", "")),
-            ballast=_boolean("RELAY_BALLAST", env.get("RELAY_BALLAST") or "true"),
-            log_format=_one_of("RELAY_LOG_FORMAT", env.get("RELAY_LOG_FORMAT") or "auto", get_args(LogFormat)),
-            notify=tuple(Secret(_address(address)) for address in _listed(env.get("RELAY_NOTIFY", ""))),
+            variants=boolean("RELAY_VARIANTS", env.get("RELAY_VARIANTS", "")),
+            ballast=boolean("RELAY_BALLAST", env.get("RELAY_BALLAST") or "true"),
+            log_format=one_of("RELAY_LOG_FORMAT", env.get("RELAY_LOG_FORMAT") or "auto", get_args(LogFormat)),
+            notify=tuple(Secret(_address(address)) for address in listed(env.get("RELAY_NOTIFY", ""))),
         )
 
     @staticmethod
@@ -170,21 +163,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The dataset of that id; None for one that is not configured (any more), whose events then wait."""
         return next((d for d in self.datasets if d.pixel_id == pixel_id), None)
 
+    def with_copies(self, *datasets: Dataset) -> tuple[Dataset, ...]:
+        """These, and then those that get a copy of their events; each once."""
+        names = [*(one.pixel_id for one in datasets), *(name for one in datasets for name in one.copies_to)]
+        if len(names) == 1:
+            return datasets
+        return tuple(found for name in dict.fromkeys(names) if (found := self.dataset(name)))
+
+    def of(self, dataset: Dataset) -> "Settings":
+        """As they hold for one dataset: what its table says of itself stands in place of what holds for all."""
+        own = {name: value for name in _OF_ONE if (value := getattr(dataset, name)) is not None}
+        return msgspec.structs.replace(self, **own) if own else self
+
+    def strictest(self, datasets: Iterable[Dataset]) -> "Settings":
+        """As they hold for a page that sends to all of these: its script keeps every pixel to one policy."""
+        own = [self.of(dataset) for dataset in datasets]
+        gpc = max((one.gpc for one in own), key=_GPC_STRICTNESS.index)
+        silence = max((one.silence for one in own), key=get_args(SilencePolicy).index)
+        return msgspec.structs.replace(self, gpc=gpc, silence=silence)
+
     def policy(self, dataset: Dataset) -> Policy:
         """What the door (`intake.accept`) needs to know for one dataset."""
+        own = self.of(dataset)
         return Policy(
             dataset=dataset.pixel_id,
-            default_country=self.default_country,
-            variants=self.variants,
-            gpc=self.gpc,
-            silence=self.silence,
-            public_event_names=self.public_event_names,
-            max_value=self.max_value,
+            default_country=own.default_country,
+            variants=own.variants,
+            gpc=own.gpc,
+            silence=own.silence,
+            public_event_names=own.public_event_names,
+            max_value=own.max_value,
         )
 
     @property
     def told_policy(self) -> dict[str, str]:
-        """The header that tells a page's script RELAY_GPC and RELAY_CONSENT."""
+        """The header that tells a page's script RELAY_GPC and RELAY_CONSENT; of one dataset, `of(dataset)`'s."""
         return {POLICY_HEADER: told(self.gpc, self.silence)}
 
     def secrets(self) -> list[str]:
@@ -199,36 +212,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return list(dict.fromkeys(secret.reveal() for secret in found if secret))
 
 
-def _token_in(file: str) -> str:
-    """The token that stands in this file."""
-    try:
-        return Path(file).read_text("utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{TOKEN_FILE}: the file cannot be read: {error.__class__.__name__}") from None
-
-
-def _dataset(table: Mapping[str, str]) -> Dataset:
-    return Dataset(
-        pixel_id=_matching(
-            "META_PIXEL_ID", table.get("META_PIXEL_ID") or "0", r"\d{1,20}", "digits only, e.g. 1232612085335834"
-        ),
-        access_token=_token(_token_in(file) if (file := table.get(TOKEN_FILE)) else table.get("META_ACCESS_TOKEN", "")),
-        app_secret=Secret(table.get("META_APP_SECRET", "").strip()),
-        test_event_code=table.get("META_TEST_EVENT_CODE") or None,
-        allowed_origins=frozenset(map(normal_origin, _listed(table.get("RELAY_ALLOWED_ORIGINS", "")))),
-        api_keys=tuple(map(Secret, _listed(table.get("RELAY_API_KEYS", "")))),
-        bots=_one_of("RELAY_BOTS", table.get("RELAY_BOTS", "mark"), get_args(BotPolicy)),
-    )
-
-
-def _token(text: str) -> Secret:
-    if text and not re.fullmatch(r"[!-~]+", text):
-        raise SettingsError("META_ACCESS_TOKEN: holds a space or an odd character; paste it without line breaks")
-    return Secret(text)
-
-
 def _graph_url(url: str) -> str:
-    parts = _parts("META_GRAPH_URL", url)
+    parts = parts_of("META_GRAPH_URL", url)
     loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
     if not (parts.scheme == "https" or (parts.scheme == "http" and loopback)) or not parts.hostname:
         raise SettingsError("META_GRAPH_URL: https only (http for 127.0.0.1, ::1 and localhost)")
@@ -238,7 +223,7 @@ def _graph_url(url: str) -> str:
 
 
 def _address(text: str) -> str:
-    parts = _parts("RELAY_NOTIFY", text)
+    parts = parts_of("RELAY_NOTIFY", text)
     loopback = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
     if not ((parts.scheme == "https" or loopback) and parts.hostname) and not re.match(
         r"mailto:[^@\s]+@[^@\s]+$", text
@@ -247,53 +232,12 @@ def _address(text: str) -> str:
     return text
 
 
-def _parts(name: str, url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises for one that is no number
-    except ValueError:
-        raise SettingsError(f"{name}: expected a URL such as https://shop.example") from None
-    return parts
-
-
 def _networks(text: str) -> tuple[Network, ...]:
     try:
-        return tuple(ipaddress.ip_network(part) for part in _listed(text))
+        return tuple(ipaddress.ip_network(part) for part in listed(text))
     except ValueError:
         raise SettingsError("RELAY_TRUSTED_PROXIES: networks such as 127.0.0.1/32,10.0.0.0/8") from None
 
 
 def _secrets(found: Mapping[str, list[str]]) -> dict[str, tuple[Secret, ...]]:
     return {name: tuple(map(Secret, texts)) for name, texts in found.items()}
-
-
-def _country(text: str | None) -> str | None:
-    if not text:
-        return None
-    return _matching("RELAY_DEFAULT_COUNTRY", text, r"[A-Za-z]{2}", "two letters such as DE").lower()
-
-
-def _matching(name: str, text: str, pattern: str, example: str) -> str:
-    if not re.fullmatch(pattern, text, re.ASCII):
-        raise SettingsError(f"{name}: expected {example}")
-    return text
-
-
-def _amount(name: str, text: str) -> float | None:
-    return float(_matching(name, text, r"\d{1,12}(\.\d{1,4})?", "an amount such as 500")) if text else None
-
-
-def _one_of(name: str, text: str, allowed: tuple[str, ...]) -> Any:
-    if text not in allowed:
-        raise SettingsError(f"{name}: one of {', '.join(allowed)}")
-    return text
-
-
-def _boolean(name: str, text: str) -> bool:
-    if text.lower() not in ("", "0", "1", "false", "true", "no", "yes"):
-        raise SettingsError(f"{name}: true or false")
-    return text.lower() in ("1", "true", "yes")
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,28 @@
+"""How a file is read, said to whoever imports it; and what has to be asked first."""
+
+import click
+
+from conversion_relay.cli.printing import print_json, printable
+from conversion_relay.cli.table.asked import Read
+from conversion_relay.cli.table.dialect import Question
+
+
+def questions(asked: list[Question], as_json: bool) -> int:
+    """The exit code."""
+    if as_json:
+        print_json({"questions": asked})
+    for question in asked if not as_json else ():
+        click.echo(printable(f"{question.what}; say one of:  {'   '.join(question.options)}"), err=True)
+    return 2
+
+
+def show(read: Read) -> None:
+    """What each column means, and in which form it is."""
+    plan = read.plan
+    for heading, field in zip(plan.columns.headings, plan.columns.fields, strict=True):
+        click.echo(printable(f"  {heading:<28} -> {field or 'left out'}"), err=True)
+    zone = f", times in {plan.timezone}" if plan.timezone else ""
+    order = f", dates {plan.dates}" if plan.dates else ""
+    click.echo(
+        f"  ({read.encoding}, columns parted by {read.delimiter!r}, decimal {plan.decimal!r}{order}{zone})", err=True
+    )

@@ -1,0 +1,59 @@
+"""How one setting's text is read. Each function raises SettingsError with the setting's name, never with its value."""
+
+import re
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from conversion_relay.errors import SettingsError
+
+
+def listed(text: str) -> list[str]:
+    """
+    >>> listed("a, b,,c ")
+    ['a', 'b', 'c']
+    """
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def matching(name: str, text: str, pattern: str, example: str) -> str:
+    """The text, if all of it fits; `example` is for the message."""
+    if not re.fullmatch(pattern, text, re.ASCII):
+        raise SettingsError(f"{name}: expected {example}")
+    return text
+
+
+def amount(name: str, text: str) -> float | None:
+    return float(matching(name, text, r"\d{1,12}(\.\d{1,4})?", "an amount such as 500")) if text else None
+
+
+def count(name: str, text: str) -> int | None:
+    """A limit; None where there is none."""
+    return int(matching(name, text, r"[1-9]\d{0,11}", "a whole number from 1 on")) if text else None
+
+
+def one_of(name: str, text: str, allowed: tuple[str, ...]) -> Any:
+    if text not in allowed:
+        raise SettingsError(f"{name}: one of {', '.join(allowed)}")
+    return text
+
+
+def boolean(name: str, text: str) -> bool:
+    if text.lower() not in ("", "0", "1", "false", "true", "no", "yes"):
+        raise SettingsError(f"{name}: true or false")
+    return text.lower() in ("1", "true", "yes")
+
+
+def country(text: str | None) -> str | None:
+    """RELAY_DEFAULT_COUNTRY."""
+    if not text:
+        return None
+    return matching("RELAY_DEFAULT_COUNTRY", text, r"[A-Za-z]{2}", "two letters such as DE").lower()
+
+
+def parts_of(name: str, url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for one that is no number
+    except ValueError:
+        raise SettingsError(f"{name}: expected a URL such as https://shop.example") from None
+    return parts
