@@ -10,14 +10,14 @@ MOST_DATASETS = 10
 """That a caller may name for an event."""
 
 
-def page_pixel(told: bytes) -> str:
+def page_pixel(told: bytes | msgspec.Raw) -> str:
     """`dataset`: the pixel of a page that has several; "" for what is none.
 
     >>> page_pixel(b'"12"'), page_pixel(b"12"), page_pixel(b"{}")
     ('12', '12', '')
     """
-    told = told.strip(b'"')
-    return told.decode() if told.isdigit() and len(told) <= 20 else ""
+    digits = bytes(told).strip(b'"')
+    return digits.decode() if digits.isdigit() and len(digits) <= 20 else ""
 
 
 def named_datasets(told: msgspec.Raw) -> tuple[str, ...] | Rejection:

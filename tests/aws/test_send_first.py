@@ -136,6 +136,17 @@ def test_without_a_token_the_event_is_queued(relay, aws, meta, token):
     assert (aws.queued, meta.tokens) == (["e1"], [])
 
 
+def test_what_meta_took_at_once_for_one_dataset_is_no_reason_to_drop_the_copy_of_another(aws, meta, tmp_path):
+    config = tmp_path / "relay.toml"
+    tables = ("META_PIXEL_ID = 1\nRELAY_COPIES_TO = [2]", 'META_PIXEL_ID = 2\nMETA_ACCESS_TOKEN = "EAAother"')
+    config.write_text("".join(f"[[dataset]]\n{table}\n" for table in tables))
+    url = {"META_GRAPH_URL": f"http://127.0.0.1:{meta.server_port}", "RELAY_CONFIG": str(config)}
+    settings = Settings.from_env(ENVIRONMENT | url)
+    with Relay(settings, outbox=SendFirst(settings, ENVIRONMENT, aws)) as relay:
+        track(relay, "e1")
+    assert (meta.tokens, aws.queued) == (["EAAfirst"], ["e1"])
+
+
 def test_a_purchase_goes_through_the_queue_where_the_ledger_is_asked(relay, aws, meta):
     track(relay, "p", "Purchase")
     assert (aws.queued, meta.tokens) == (["p"], [])

@@ -192,7 +192,7 @@ def test_the_door_changes_nothing_of_the_event_that_it_judges_twice(relay_of):
     event.user_data.phone = "030 1234567"
     before = msgspec.json.encode(event)
     tracked = relay.track(event, facts)
-    assert msgspec.json.encode(event) == before and len(tracked.dropped) > 1
+    assert msgspec.json.encode(event) == before and tracked.dropped
     at_that_time = msgspec.structs.replace(event, event_time=bodies(relay, BRAND)[0]["event_time"])
     alone = relay.accept(at_that_time, facts, dataset=relay.settings.datasets[1])
     (copy,) = tracked.copies
