@@ -44,11 +44,16 @@ class Judged(NamedTuple):
     @property
     def events(self) -> list[SealedEvent]:
         """What is to be kept, in one put: the event's own first."""
+        if not self.copies:
+            return [self.own.event] if isinstance(self.own, Acceptance) else []
         answers = [self.own, *(copy.answer for copy in self.copies)]
         return [answer.event for answer in answers if isinstance(answer, Acceptance)]
 
     def told(self, receipts: Iterator[Receipt] | None) -> Tracked:
         """The caller's answer. `receipts`: those of `events`, in their order; None while a transaction is open."""
+        if not self.copies and receipts is not None and isinstance(self.own, Acceptance):  # as most are
+            receipt = next(receipts)
+            return Tracked(receipt.event_id, "duplicate" if receipt.duplicate else "accepted", self.own.dropped)
         own = _fate(self.own, receipts)
         return Tracked(*own, tuple(Copied(copy.dataset, *_fate(copy.answer, receipts)) for copy in self.copies))
 

@@ -75,6 +75,8 @@ class Judge:
 
         Raises InvalidEvent for a name that is no dataset of the settings."""
         settings = self.settings
+        if not names and not settings.datasets[0].copies_to:
+            return settings.datasets[:1]
         found = [settings.dataset(name) for name in names] if names else [settings.datasets[0]]
         known = [dataset for dataset in found if dataset is not None]
         if len(known) < len(found):
