@@ -25,7 +25,7 @@ class Secrets(Protocol):
 
 
 class InSettings:
-    """Secrets of the settings; they change with a restart."""
+    """Secrets of the settings of now."""
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay

@@ -186,3 +186,12 @@ def test_new_settings_hold_from_the_next_request_on(here_of):
     here.use(table(AGENCY))
     assert here.page(lead("d"))[0] == 403 and here.kept("d") == []
     assert here.kept("a") == [BRAND]  # what was kept for a removed dataset waits for it
+
+
+def test_what_a_head_said_before_is_asked_again_under_new_settings(here_of):
+    here = here_of(brand(), table(AGENCY))
+    whole, told = here.app.whole[b"/events"], {"authorization": f"Bearer {KEY}"}
+    head = whole.head(told, "198.51.100.7", "http")
+    assert whole.still_says(head) and head.caller.sender == "backend"
+    here.use(brand().replace(KEY, "another-key"), table(AGENCY))
+    assert not whole.still_says(head) and whole.head(told, "198.51.100.7", "http").caller.status == 401
