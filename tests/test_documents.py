@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from conversion_relay import cli
-from conversion_relay.collector import bots
+from conversion_relay.collector import bots, copying
 from conversion_relay.collector.hosted_mirror import HostedMirror
 from conversion_relay.collector.metrics import render
 from conversion_relay.delivery.pace import PaceNow
@@ -114,6 +114,7 @@ def test_the_metrics_to_watch_and_the_sentences_are_the_real_ones(tmp_path):
     outbox.close()
     HostedMirror(counters).reported("1")
     counters.add(bots.COUNTER, dataset="1", policy="mark")
+    counters.add(copying.COUNTER, dataset="1", reason="consent_missing")
     books = {"1": Counts(pending=1, oldest_pending_at=1, nearest_expiry_at=1)}
     shown = render(counters, books, {"1": PaceNow(0.0, None, 0, 2)}, {"1": {"Lead": SideCounts(both=1)}}, 1.0)
     alerts = (ROOT / "tests/test_alerts.py").read_text() + (ROOT / "docs/alerts.yml").read_text()

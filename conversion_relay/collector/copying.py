@@ -18,6 +18,8 @@ from conversion_relay.relay.copies import Answer, Copy
 from conversion_relay.settings import Dataset
 from conversion_relay.telemetry import Counters
 
+COUNTER = "relay_copies_refused_total"
+
 
 class Copies:
     """Of one request."""
@@ -93,5 +95,5 @@ class Copying:
             copy = copy._replace(answer=refused or copy.answer)
         if isinstance(copy.answer, Rejection):
             reason = copy.answer.reason
-            self._counters.add("relay_copies_refused_total", dataset=dataset.pixel_id, reason=reason)
+            self._counters.add(COUNTER, dataset=dataset.pixel_id, reason=reason)
         return copy

@@ -20,7 +20,7 @@ def page_pixel(told: bytes | msgspec.Raw) -> str:
     return digits.decode() if digits.isdigit() and len(digits) <= 20 else ""
 
 
-def named_datasets(told: msgspec.Raw) -> tuple[str, ...] | Rejection:
+def named_datasets(told: bytes | msgspec.Raw) -> tuple[str, ...] | Rejection:
     """`datasets`: pixel ids, as texts or numbers. What is none is no reason to send the event somewhere else.
 
     >>> named_datasets(msgspec.Raw(b'["1", 2, "1"]')), named_datasets(msgspec.Raw(b'"1"')).reason
