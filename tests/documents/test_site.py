@@ -1,0 +1,68 @@
+"""The site builds, every page has its twin, and whoever reads it is told to nobody."""
+
+import re
+import shutil
+
+import pytest
+import yaml
+
+from tests.documents import site
+from tests.documents.site import DOCS, ROOT
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return site.build(tmp_path_factory.mktemp("site"))
+
+
+def test_every_page_is_there_as_a_page_and_as_markdown(built):
+    for page in sorted(DOCS.rglob("*.md")):
+        name = page.relative_to(DOCS)
+        as_page = name.with_name("index.html") if name.name == "README.md" else name.with_suffix(".html")
+        assert (built / as_page).is_file() and (built / name).is_file(), name
+        assert site.title(page).replace("`", "")[:8] in (built / as_page).read_text("utf-8"), name
+
+
+def test_llms_txt_lists_every_page_by_its_twin_and_says_what_it_is_about(built):
+    lines = (built / "llms.txt").read_text("utf-8").splitlines()
+    assert lines[0] == "# Conversion Relay" and lines[2].startswith("> ")
+    listed = dict(re.findall(r"^- \[[^\]]+\]\(([^)]+)\): (\S.+)$", "\n".join(lines), re.MULTILINE))
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md") if page.parent.name != "adr"}
+    assert set(listed) == pages | {"adr/index.md"}
+    assert all((built / name).is_file() for name in listed)
+
+
+def test_a_page_that_the_navigation_does_not_name_is_found_all_the_same(tmp_path):
+    docs = shutil.copytree(DOCS, tmp_path / "docs")
+    (docs / "new.md").write_text("# New\n\nA page.\n")
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
+    assert "new.md" in list(site.leaves([*nav, *site.more(docs, nav)]))
+    assert set(site.leaves(nav)) - {"adr/index.md"} <= {
+        page.relative_to(docs).as_posix() for page in docs.rglob("*.md")
+    }
+
+
+def test_reading_a_page_is_told_to_nobody(built):
+    """No script, style, font or picture of somebody else's; links are the reader's choice."""
+    for page in built.rglob("*.html"):
+        text = page.read_text("utf-8")
+        assert not re.search(r"<(?:script|img|iframe|source)[^>]+src=[\"']?(?:https?:)?//", text), page
+        for link in re.findall(r"<link[^>]+>", text):
+            assert not re.search(r"href=[\"']?(?:https?:)?//", link), (page, link)
+        assert 'class="mermaid"' not in text, "the theme would fetch a script of 3 MB from somebody else"
+
+
+def test_words_of_a_page_can_be_searched_for(built):
+    text = (built / "search.json").read_text("utf-8")
+    assert "RELAY_CONSENT" in text and "relay_ledger_imbalance" in text and "data protection officer" in text
+
+
+def test_a_link_to_nothing_ends_the_build(tmp_path):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "README.md").write_text("# Home\n\n[there](#not-there)\n")
+    with pytest.raises(site.BuildError, match="anchor does not exist"):
+        site.build(tmp_path / "built", docs)
+    (docs / "README.md").write_text("# Home\n\n[out](../nowhere.py)\n")
+    with pytest.raises(site.BuildError, match="is no file"):
+        site.build(tmp_path / "built", docs)
