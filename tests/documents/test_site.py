@@ -2,12 +2,17 @@
 
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
+from playwright.sync_api import sync_playwright
 
+from tests.browser.chromium import SWITCHES, chromium_path
 from tests.documents import site
 from tests.documents.site import DOCS, ROOT
+
+pytestmark = pytest.mark.xdist_group("site")  # built once
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +55,30 @@ def test_reading_a_page_is_told_to_nobody(built):
         for link in re.findall(r"<link[^>]+>", text):
             assert not re.search(r"href=[\"']?(?:https?:)?//", link), (page, link)
         assert 'class="mermaid"' not in text, "the theme would fetch a script of 3 MB from somebody else"
+
+
+def test_a_page_fits_a_telephone_and_the_officers_page_is_paper(built):
+    # In a thread: another Playwright may be open in this one, and two are an error.
+    with ThreadPoolExecutor(1) as thread:
+        widths, asked, paper = thread.submit(looked_at, built, chromium_path()).result()
+    assert all(width <= 390 for width in widths.values()), widths
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in asked), asked
+    assert paper.startswith(b"%PDF") and 2 <= int(re.search(rb"/Count (\d+)", paper)[1]) <= 5
+
+
+def looked_at(built, chromium):
+    """From the folder, without a server: how wide each page is, what was asked for, one page as a PDF."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        asked, widths = [], {}
+        page.on("request", lambda request: asked.append(request.url))
+        for name in ("index", "comparisons", "reference/settings", "data-protection"):
+            page.goto((built / f"{name}.html").as_uri())
+            widths[name] = page.evaluate("document.documentElement.scrollWidth")
+        paper = page.pdf(format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "15mm"))
+        browser.close()
+    return widths, asked, paper
 
 
 def test_words_of_a_page_can_be_searched_for(built):
