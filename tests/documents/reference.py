@@ -128,10 +128,16 @@ def settings() -> str:
     return with_table(page, "providers", ("provider", "what vouches", "address, key", "place of the order"), providers)
 
 
+def settings_source() -> str:
+    """The code that reads settings: a file, or the files of a room."""
+    files = [*PACKAGE.glob("settings.py"), *sorted(PACKAGE.glob("settings/*.py"))]
+    return "".join(path.read_text("utf-8") for path in [*files, PACKAGE / "payments" / "configured.py"])
+
+
 def _defaults() -> dict[str, str]:
-    """What `settings.py` takes where a variable is not set: `env.get(NAME, DEFAULT)`, `env.get(NAME) or DEFAULT`."""
+    """What the code takes where a variable is not set: `env.get(NAME, DEFAULT)`, `env.get(NAME) or DEFAULT`."""
     found = {}
-    for node in ast.walk(ast.parse((PACKAGE / "settings.py").read_text("utf-8"))):
+    for node in ast.walk(ast.parse(settings_source())):
         match node:
             case ast.BoolOp(
                 op=ast.Or(), values=[ast.Call(args=[ast.Constant(value=name)]), ast.Constant(value=default)]
