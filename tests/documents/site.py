@@ -54,15 +54,23 @@ def build(folder: Path, docs: Path = DOCS) -> Path:
         raise BuildError(said)
     site = folder / "site"
     for page in sorted(staged.rglob("*.md")):
-        shutil.copyfile(page, site / page.relative_to(staged))
+        _twin(page, _name(page, staged), site)
     (site / "llms.txt").write_text(llms(staged, config["nav"]), "utf-8")
     return site
+
+
+def _twin(page: Path, name: str, site: Path) -> None:
+    """The page as Markdown beside the page, which names it."""
+    shutil.copyfile(page, site / name)
+    html = site / (name.removesuffix("README.md") + "index.html" if page.name == "README.md" else name[:-3] + ".html")
+    link = f'<link rel="alternate" type="text/markdown" href="{page.name}"></head>'
+    html.write_text(html.read_text("utf-8").replace("</head>", link, 1), "utf-8")
 
 
 def stage(staged: Path, docs: Path) -> None:
     shutil.copytree(docs, staged)
     (staged / "adr").mkdir(exist_ok=True)
-    (staged / "adr" / "index.md").write_text(_decisions(staged), "utf-8")
+    (staged / "adr" / "decisions.md").write_text(_decisions(staged), "utf-8")
     for page in sorted(staged.rglob("*.md")):
         name = _name(page, staged)
         text = page.read_text("utf-8")

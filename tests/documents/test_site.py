@@ -24,8 +24,9 @@ def test_every_page_is_there_as_a_page_and_as_markdown(built):
     for page in sorted(DOCS.rglob("*.md")):
         name = page.relative_to(DOCS)
         as_page = name.with_name("index.html") if name.name == "README.md" else name.with_suffix(".html")
-        assert (built / as_page).is_file() and (built / name).is_file(), name
-        assert site.title(page).replace("`", "")[:8] in (built / as_page).read_text("utf-8"), name
+        text = (built / as_page).read_text("utf-8")
+        assert (built / name).is_file() and f'type="text/markdown" href="{name.name}"' in text, name
+        assert site.title(page).replace("`", "")[:8] in text, name
 
 
 def test_llms_txt_lists_every_page_by_its_twin_and_says_what_it_is_about(built):
@@ -33,7 +34,7 @@ def test_llms_txt_lists_every_page_by_its_twin_and_says_what_it_is_about(built):
     assert lines[0] == "# Conversion Relay" and lines[2].startswith("> ")
     listed = dict(re.findall(r"^- \[[^\]]+\]\(([^)]+)\): (\S.+)$", "\n".join(lines), re.MULTILINE))
     pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md") if page.parent.name != "adr"}
-    assert set(listed) == pages | {"adr/index.md"}
+    assert set(listed) == pages | {"adr/decisions.md"}
     assert all((built / name).is_file() for name in listed)
 
 
@@ -42,7 +43,7 @@ def test_a_page_that_the_navigation_does_not_name_is_found_all_the_same(tmp_path
     (docs / "new.md").write_text("# New\n\nA page.\n")
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
     assert "new.md" in list(site.leaves([*nav, *site.more(docs, nav)]))
-    assert set(site.leaves(nav)) - {"adr/index.md"} <= {
+    assert set(site.leaves(nav)) - {"adr/decisions.md"} <= {
         page.relative_to(docs).as_posix() for page in docs.rglob("*.md")
     }
 
