@@ -16,6 +16,7 @@ from conversion_relay import cli
 from conversion_relay.payments import PROVIDERS
 from conversion_relay.settings import REQUIRED
 from conversion_relay.settings_file import ENVIRONMENT_ONLY, OF_A_DATASET, OF_ALL
+from tests.documents import names
 from tests.documents.metrics import PACKAGE, metrics
 from tests.documents.site import DOCS
 from tests.documents.tables import in_order, kept, with_table
@@ -148,4 +149,10 @@ def _defaults() -> dict[str, str]:
     return {name: text for name, text in found.items() if text and name not in REQUIRED}
 
 
-PAGES: dict[str, Callable[[], str]] = {"verbs": verbs, "alerts": alerts, "metrics": metrics_page, "settings": settings}
+PAGES: dict[str, Callable[[], str]] = {
+    "verbs": verbs,
+    "alerts": alerts,
+    "metrics": metrics_page,
+    "settings": settings,
+    "python": names.page,
+}

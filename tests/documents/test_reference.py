@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import conversion_relay
 from conversion_relay import cli
 from conversion_relay.payments import PROVIDERS
 from tests.documents import reference
@@ -54,3 +55,11 @@ def test_a_metric_is_read_from_the_code_however_its_name_is_made():
     assert {"relay_events_duplicate_total", "relay_view_content_rejected_total", "relay_wal_bytes"} <= found.keys()
     assert found["relay_send_duration_seconds"].kind == "histogram"
     assert "relay_delivery_ambiguous_total" not in found, "the names of one loop are not those of another"
+
+
+def test_every_public_name_has_its_words():
+    parts = re.split(r"^## ", (FOLDER / "python.md").read_text("utf-8"), flags=re.MULTILINE)[1:]
+    told = {part.partition("\n")[0]: part for part in parts}
+    assert set(told) == set(conversion_relay.__all__)
+    assert "### Relay.testing" in told["Relay"] and "### Relay.remember" in told["Relay"], "inherited ones, too"
+    assert "- `event_time: int | float | None = None`: Unix seconds" in told["Event"]
