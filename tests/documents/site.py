@@ -5,6 +5,7 @@ site needs beyond that happens to a copy:
 - A link out of docs/ (to a unit file, to an example) has nothing to lead to on a site. The file is copied to `source/`
   as it is, and the link leads there.
 - The decisions get a list of themselves.
+- A drawing in Mermaid becomes a table of its arrows: the theme would fetch a script of 3 MB from a third party.
 - A page that the navigation of mkdocs.yml does not name is put under "More": it must be found, and whoever adds a page
   need not know this file.
 - Each page gets a twin, page.md beside page.html, and /llms.txt lists them (https://llmstxt.org/).
@@ -27,6 +28,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 FOLDER = ROOT / "build" / "docs"
 LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)\s]*)?\))")
+DRAWING = re.compile(r"^```mermaid\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+ARROW = re.compile(r"^\s*(\S+) --> (\S+?)(?:: (.+))?$", re.MULTILINE)
 TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 LEFT_OUT = ("source/", "images/")
 SUMMARY = (
@@ -73,7 +76,7 @@ def stage(staged: Path, docs: Path) -> None:
     (staged / "adr" / "decisions.md").write_text(_decisions(staged), "utf-8")
     for page in sorted(staged.rglob("*.md")):
         name = _name(page, staged)
-        text = page.read_text("utf-8")
+        text = DRAWING.sub(lambda found: in_words(found[1]), page.read_text("utf-8"))
         page.write_text(LINK.sub(lambda found, name=name: _inside(found, name, staged), text), "utf-8")
 
 
@@ -97,6 +100,33 @@ def _inside(found: "re.Match[str]", page: str, staged: Path) -> str:
     (staged / name).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, staged / name)
     return f"{before}{relpath(name, Path(page).parent.as_posix())}{after}"
+
+
+def in_words(drawing: str) -> str:
+    r"""A table of a drawing's arrows, by where they begin.
+
+    >>> print(in_words('flowchart TD\n  a["A"]\n  a --> b\n  a --> c\n'))
+    | from | to |
+    |---|---|
+    | `A` | `b`, `c` |
+    <BLANKLINE>
+    >>> print(in_words("stateDiagram-v2\n  [*] --> kept: put\n  kept --> [*]: after a day\n"))
+    | from | to | when |
+    |---|---|---|
+    | the beginning | kept | put |
+    | kept | the end | after a day |
+    <BLANKLINE>
+    """
+    names = dict(re.findall(r'^\s*(\w+)\["(.+?)"\]', drawing, re.MULTILINE))
+    arrows = ARROW.findall(drawing)
+    if any(why for _, _, why in arrows):
+        rows = [("from", "to", "when"), ("---",) * 3]
+        rows += [(at.replace("[*]", "the beginning"), to.replace("[*]", "the end"), why) for at, to, why in arrows]
+        return "".join(f"| {' | '.join(row)} |\n" for row in rows).replace("| --- | --- | --- |", "|---|---|---|")
+    targets: dict[str, list[str]] = {}
+    for at, to, _ in arrows:
+        targets.setdefault(f"`{names.get(at, at)}`", []).append(f"`{names.get(to, to)}`")
+    return "| from | to |\n|---|---|\n" + "".join(f"| {at} | {', '.join(to)} |\n" for at, to in targets.items())
 
 
 def _decisions(staged: Path) -> str:
