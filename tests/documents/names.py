@@ -112,10 +112,12 @@ def _members(node: ast.ClassDef) -> Iterator[str]:
 
 
 def _prose(docstring: str) -> Iterator[str]:
-    """Paragraphs as they are; an example, or what stands indented, as code."""
+    """Paragraphs as they are; an example, or what stands indented, as code.
+
+    `python-console` is `pycon` under a name of which `ruff format` leaves the contents as they are."""
     for paragraph in re.split(r"\n\s*\n", docstring):
         if paragraph.startswith(">>>"):
-            yield from ("```pycon", paragraph, "```", "")
+            yield from ("```python-console", paragraph, "```", "")
         elif re.search(r"^    ", paragraph, re.MULTILINE) or "──" in paragraph:
             yield from ("```text", paragraph, "```", "")
         elif paragraph and "150 lines" not in paragraph:  # why a class is long is for its reader in the source
