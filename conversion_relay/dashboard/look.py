@@ -85,11 +85,12 @@ class Look:
             "events_of": lambda row: "/dashboard/events?" + urlencode({"name": row.event_name, "dataset": row.dataset}),
         }
 
-    def _rows(self, now: float, dataset: str = "") -> list[Row]:
+    def _rows(self, now: float, dataset: str = "", *, with_keys: bool = False) -> list[Row]:
         outbox = self._relay.outbox
         if not isinstance(outbox, Overview):
             return []
-        return self._memory.rows(outbox, outbox.deduplication() if isinstance(outbox, Meter) else {}, now, dataset)
+        sides = outbox.deduplication() if isinstance(outbox, Meter) else {}
+        return self._memory.rows(outbox, sides, now, dataset, with_keys=with_keys)
 
     def _fresh(self, now: float) -> list[str] | None:
         outbox = self._relay.outbox
@@ -104,7 +105,7 @@ class Look:
 
     def keys(self, now: float, dataset: str = "") -> dict[str, Any]:
         """Meta's own figure is of one dataset, so it is shown where one is chosen or there is only one."""
-        common, table = self.common(now), self._rows(now, dataset)
+        common, table = self.common(now), self._rows(now, dataset, with_keys=True)
         judged = [(row, found) for row in table if (found := quality(row.sampled, row.keys)) is not None]
         all_names = sorted(common["known"].books)
         one = dataset or (all_names[0] if len(all_names) == 1 else "")
