@@ -142,7 +142,7 @@ def _adjustment(event: dict[str, object], thing: dict[str, object], what: str) -
         refund_id=name,
         payments=(payment,),
         money=money,
-        at=seconds(thing, "created_at") or seconds(event, "occurred_at"),
+        at=None,  # `created_at` is when it was asked for; Paddle approves days later
         kind="chargeback" if action == "chargeback" else "refund",
     )
 

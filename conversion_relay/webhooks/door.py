@@ -134,7 +134,9 @@ class Webhooks:
         if isinstance(notice, Refund):
             original = self._original(notice)
             if original is None and not notice.order_key:
-                if self._memory.is_there and self._is_young(notice.at):
+                # By when it was first told: a chargeback's own time may be that of a payment of weeks ago.
+                told = self._memory.first_seen(notice.provider, notice.refund_id)
+                if self._memory.is_there and self._is_young(told):
                     return again("payment_unknown", "the payment's own notice has not come")
                 return quiet("ignored", "payment_unknown", "refund")
         notice = self._with_a_time(notice)

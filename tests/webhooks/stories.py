@@ -57,6 +57,21 @@ def _razorpay(kind: str, **entities: dict[str, Any]) -> dict[str, Any]:
     return sample("razorpay", event=kind, payload=payload)
 
 
+def lost_dispute(provider: str, state: str = "LOST") -> dict[str, Any]:
+    """As told weeks after it was opened."""
+    if provider == "razorpay":
+        lost = {"id": "disp_1", "amount": 49900, "payment_id": "pay_1", "created_at": NOW - 60}
+        return _razorpay("payment.dispute.lost", dispute=lost)
+    dispute = {
+        "id": "dpT1",
+        "state": state,
+        "amount_money": {"amount": 4990, "currency": "EUR"},
+        "disputed_payment": {"payment_id": "payT1"},
+        "created_at": "2026-11-23T10:39:00Z",
+    }
+    return sample("square", "other", type="dispute.state.updated", data__object={"dispute": dispute})
+
+
 _SUBSCRIPTION = {"id": "sub_1", "paid_count": 0, "start_at": NOW + 9 * 86_400, "notes": {"order_id": "cart-77"}}
 _TRIAL = {"id": "sub_1", "status": "trialing", "currency_code": "EUR", "custom_data": {"order_id": "cart-77"}}
 _CAPTURE = {"id": "CAPT1", "amount": {"currency_code": "EUR", "value": "49.90"}, "custom_id": "cart-77"}
@@ -121,7 +136,7 @@ _FURTHER: dict[str, tuple[list[dict[str, Any]], set[str]]] = {
             _razorpay("refund.created", refund={"id": "rfnd_1", "amount": 1000, "payment_id": "pay_1"}),
             _razorpay("refund.processed", refund={"id": "rfnd_2", "amount": 500, "payment_id": "pay_1"}),
             _razorpay("payment.dispute.created", dispute={"id": "disp_1", "amount": 49900, "payment_id": "pay_1"}),
-            _razorpay("payment.dispute.lost", dispute={"id": "disp_1", "amount": 49900, "payment_id": "pay_1"}),
+            lost_dispute("razorpay"),
             _razorpay("subscription.authenticated", subscription=_SUBSCRIPTION),
             sample("razorpay", "renewal", payload__payment__entity__id="pay_2"),
             sample("razorpay", "renewal", payload__payment__entity__id="pay_3"),
@@ -159,23 +174,8 @@ _FURTHER: dict[str, tuple[list[dict[str, Any]], set[str]]] = {
             sample("square", data__object__payment__status="CANCELED"),
             sample("square", "refund", type="refund.created", data__object__refund__status="PENDING"),
             sample("square", "refund", data__object__refund__id="refT2"),
-            *(
-                sample(
-                    "square",
-                    "other",
-                    type="dispute.state.updated",
-                    data__object={
-                        "dispute": {
-                            "id": "dpT1",
-                            "state": state,
-                            "amount_money": {"amount": 4990, "currency": "EUR"},
-                            "disputed_payment": {"payment_id": "payT1"},
-                            "created_at": "2026-11-23T10:39:00Z",
-                        }
-                    },
-                )
-                for state in ("INQUIRY_EVIDENCE_REQUIRED", "LOST")
-            ),
+            lost_dispute("square", "INQUIRY_EVIDENCE_REQUIRED"),
+            lost_dispute("square"),
         ],
         {"refund_refT2", "refund_dpT1"},
     ),

@@ -13,6 +13,7 @@ import pytest
 from conversion_relay.cli.webhook_samples import names_of
 from conversion_relay.payments import PROVIDERS
 from tests.payments.signing import headers_of
+from tests.webhooks import stories
 from tests.webhooks.shop import EVERY_PROVIDER, NOW, open_shop
 from tests.webhooks.stories import sample
 
@@ -133,8 +134,31 @@ def test_a_time_to_come_does_not_make_a_second_purchase_of_a_notice_that_is_told
 
 
 def test_a_refund_of_the_far_future_is_not_asked_for_again_for_ever(shop):
-    answer = shop.told("paddle", sample("paddle", "refund", data__created_at="2199-01-01T00:00:00Z"))
+    refund = sample("standard", "refund", data__created_at="2199-01-01T00:00:00Z")
+    assert shop.told("standard", refund).status == 503
+    shop.now += 3_700
+    answer = shop.told("standard", refund)
     assert (answer.status, answer.body["reason"]) == (200, "payment_unknown")
+
+
+@pytest.mark.parametrize(
+    ("provider", "lost"),
+    [
+        ("paypal", sample("paypal", event_type="PAYMENT.CAPTURE.REVERSED")),
+        ("square", stories.lost_dispute("square")),
+        ("razorpay", stories.lost_dispute("razorpay")),
+        ("paddle", sample("paddle", "refund")),
+    ],
+)
+def test_money_that_goes_back_weeks_after_it_was_asked_for_is_told_once_and_as_of_now(shop, provider, lost):
+    shop.told(provider, sample(provider))
+    shop.now += 20 * 86_400
+    for _ in range(4):
+        assert shop.told(provider, lost).status == 200
+        shop.now += 5 * 86_400
+    shop.now = NOW
+    (refund,) = [event for event in shop.events().values() if event["event_name"] == "Refund"]
+    assert refund["event_time"] == NOW + 20 * 86_400
 
 
 @pytest.mark.parametrize(
