@@ -99,7 +99,7 @@ def delivered_by_hour(read: Read, since: float, until: float) -> list[tuple[str,
     return [(dataset, name, hour * 3_600, int(n)) for dataset, name, hour, n in rows if n]
 
 
-# The rows of a name lie beside each other, by hour. A condition on the hour alone would walk through all of them, half a
+# The rows of a name lie beside each other, by hour. A condition on the hour alone walks through all of them: half a
 # million in a week of thirty datasets. So the names are found first, each by a jump to the next one, then the hours of
 # each; CROSS JOIN keeps SQLite to that order. What is summed within a name is sorted within it, too.
 _NAMES = """
