@@ -66,8 +66,8 @@ class Rows:
         cells = list(map(str.strip, cells))
         if len(cells) < self._width:
             cells += [""] * (self._width - len(cells))
-        for at, field in self._exact:
-            if _SHORTENED.fullmatch(cells[at]):
+        for place, field in self._exact:
+            if "+" in cells[place] and _SHORTENED.fullmatch(cells[place]):
                 fix = "Excel shortened this number, its digits are lost; format the column as text and save it again"
                 return Rejection("shortened_number", field, fix)
         name = self._cell(cells, "event_name") or plan.event_name
