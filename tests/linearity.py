@@ -181,7 +181,6 @@ BY_FUNCTION: dict[str, Callable[[str], dict[str, Any]]] = {
     "intake.mending.decode": lambda text: {"raw": text.encode("utf-8", "replace")},
     "intake.origins.normal_origin": lambda text: {"text": f"https://{text}"},
     "meta.quality.quality_request": lambda text: {"url": text, "version": "v", "dataset": "1", "token": text},
-    "meta.quality.token_request": lambda text: {"url": text, "version": "v", "token": text},
     "meta.quality.read_token": lambda text: {"status": 200, "body": json.dumps({"data": [objects(text)]}).encode()},
     "meta.quality.read_quality": lambda text: {"status": 200, "body": json.dumps({"web": [objects(text)]}).encode()},
     "meta.quality.quality": lambda text: {"sampled": 10, "keys": {"em": 5, text: 1}},

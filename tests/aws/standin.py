@@ -181,7 +181,10 @@ class StandIn:
         """As an HTTP API with payload 2.0 calls: https://docs.aws.amazon.com/apigateway/latest/developerguide"""
         api = list(get_backend("apigatewayv2")[ACCOUNT][self.region].apis.values())[-1]
         path, _, query = target.partition("?")
-        route = next((r for r in api.routes.values() if r.route_key == f"{method} {path}"), None)
+        asked = f"{method} {path}"
+        any_last = asked.rpartition("/")[0] + "/{provider}"
+        routes = {route.route_key: route for route in api.routes.values()}
+        route = routes.get(asked) or routes.get(any_last)
         if route is None:
             return 404, [("Content-Type", "application/json")], '{"message":"Not Found"}'
         integration = api.get_integration(route.target.partition("/")[2])
