@@ -145,7 +145,7 @@ class TokenFacts(msgspec.Struct, frozen=True):
 
 def token_request(url: str, version: str, token: str, app_secret: str = "") -> tuple[str, dict[str, str]]:
     """https://developers.facebook.com/docs/graph-api/reference/debug_token: the token asks about itself."""
-    query = {"input_token": token}
+    query: dict[str, str | bytes] = {"input_token": token.encode("utf-8", "replace")}
     if app_secret:
         query["appsecret_proof"] = appsecret_proof(token, app_secret)
     return f"{url}/{version}/debug_token?{urlencode(query)}", {"Authorization": f"Bearer {token}"}
