@@ -120,6 +120,11 @@ class Counters:
         with self._lock:
             self._values[what] += n  # type: ignore[assignment]
 
+    def latest(self, what: CounterKey, moment: float) -> None:
+        """When something happened last, in Unix seconds."""
+        with self._lock:
+            self._values[what] = max(self._values[what], moment)  # type: ignore[assignment]
+
     def read(self) -> dict[CounterKey, float]:
         with self._lock:
             return dict(self._values)
