@@ -22,7 +22,6 @@ thousands of people share; with the rest of the id they still tell one event fro
 """
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -241,6 +240,8 @@ class JsonLines(logging.Formatter):
         line |= {name: value for name, value in record.__dict__.items() if name not in _RECORD_FIELDS}
         if record.exc_text:
             line["exception"] = record.exc_text
+        import json  # a program that has two lines of ours formats its log by itself
+
         return json.dumps(line, default=str)
 
 

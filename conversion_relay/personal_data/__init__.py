@@ -90,7 +90,7 @@ _ENTITY = re.compile("&[#A-Za-z]")
 # What of these the rules of email.py and phone.py could begin with, as it stands or with other letters folded.
 _DOT = re.compile(r" (?:[dD]|[^ -~])(?:[oO]|[^ -~])(?:[tT]|[^ -~]) ")
 _BRACKET = re.compile(r"\(\s{0,2}(?:[adpADP]|[^ -~])")
-_LABEL = re.compile(r":(?<=[lonebyxspLONEBYXSP.\u0080-\uffff]:)[/\s]{0,4}\+?\(?[0-9]")
+_LABEL = re.compile(r":(?:(?<=[lonebyxspLONEBYXSP.]:)|(?<=[^\x00-\x7f]:))[/\s]{0,4}\+?\(?[0-9]")
 _WA_ME = re.compile(r"\.(?:[mM]|[^ -~])(?:[eE]|[^ -~])[/\s+(0-9]")
 _ZEROS = re.compile(r"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)[\s.\-(]{0,2}[1-9]")
 # The text of one user agent comes a thousand times, and so does the name of one course. Only what holds nobody is
