@@ -289,3 +289,9 @@ def tell_supervisor(state: str) -> None:
 
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
             supervisor.sendto(state.encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)
+
+
+def tell_watchdog() -> None:
+    """Called from what would hang if this process did: systemd's WatchdogSec kills a process that is silent so long."""
+    if "WATCHDOG_USEC" in os.environ:
+        tell_supervisor("WATCHDOG=1")
