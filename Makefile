@@ -34,6 +34,7 @@ lint: setup-dev ## style, types, walls between the layers
 	$(BIN)/mypy examples/fastapi_shop/shop.py
 	$(BIN)/mypy examples/litestar_shop/shop.py
 	$(BIN)/mypy examples/flask_shop/shop.py
+	$(BIN)/mypy tests/relay/typed.py
 	$(BIN)/lint-imports
 
 setup: .venv/.ready ## install into .venv what the product needs
