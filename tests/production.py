@@ -198,7 +198,7 @@ def built(folder: Path, root: Path, wheel: Path) -> Iterator[tuple[list[str], st
     def ran(*arguments: str) -> str:
         done = subprocess.run([*buildah, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-        return done.stdout.strip().splitlines()[-1]
+        return (done.stdout.strip().splitlines() or [""])[-1]
 
     text = (Path(__file__).parents[1] / "deploy" / "Containerfile").read_text()
     (base,) = {line.split()[1] for line in text.splitlines() if line.startswith("FROM ")}
