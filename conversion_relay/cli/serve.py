@@ -29,7 +29,7 @@ from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
 from conversion_relay.settings_watch import SettingsWatch
-from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger, tell_supervisor
+from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger, tell_supervisor, tell_watchdog
 
 STRANDED = "Events wait for a dataset that is not configured; they are kept and not sent"
 FORGEABLE = (
@@ -79,7 +79,7 @@ def deliver(once: bool, as_json: bool) -> None:
     delivery = Delivery(outbox, transport, settings, sentences=sentences)
     signs, notifier = SignsOfLife(outbox, delivery.paces, time.time), Notifier(outbox, settings, time.time)
     watch = SettingsWatch(in_turn(delivery.use, notifier.use, Reread(settings, outbox)))
-    worker = Worker(delivery, outbox, every_second=each(watch, signs, notifier))
+    worker = Worker(delivery, outbox, every_second=each(watch, signs, notifier, tell_watchdog))
     try:
         if once:
             raise SystemExit(_drain(worker, outbox, settings, as_json))

@@ -4,6 +4,7 @@ Plain ASGI without a framework: one request costs what its events cost. Where ou
 hand (`direct.py`), `admit` and `say` do the same without ASGI (`whole.py`).
 """
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
 from hashlib import sha256
@@ -23,6 +24,9 @@ from conversion_relay.relay import Relay
 from conversion_relay.settings import Dataset, Settings
 from conversion_relay.settings.dataset import HASHED
 from conversion_relay.telemetry import CounterKey, Counters, Secret, counter
+
+KEY_USED = "relay_api_key_used_timestamp_seconds"
+"""By dataset and the key's place in RELAY_API_KEYS: of the key itself, nothing stands anywhere."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +76,8 @@ class Rules(NamedTuple):
     by_origin: dict[str, tuple[Dataset, ...]]
     by_key: dict[bytes, tuple[Dataset, ...]]
     """By digest: what time the look-up takes then says nothing about a key."""
+    uses: dict[bytes, tuple[CounterKey, ...]]
+    """By digest, where the time of the key's last use is noted."""
     policies: dict[str, dict[str, str]]
     """By origin, the header that tells a page's script its policy."""
     policy: dict[str, str]
@@ -81,13 +87,15 @@ class Rules(NamedTuple):
 def rules_of(settings: Settings) -> Rules:
     by_origin: dict[str, tuple[Dataset, ...]] = {}
     by_key: dict[bytes, tuple[Dataset, ...]] = {}
+    uses: dict[bytes, tuple[CounterKey, ...]] = {}
     for dataset in settings.datasets:
         for origin in dataset.allowed_origins:
             by_origin[origin] = (*by_origin.get(origin, ()), dataset)
-        for digest in map(_digest_of, dataset.api_keys):
+        for n, digest in enumerate(map(_digest_of, dataset.api_keys), 1):
             by_key[digest] = (*by_key.get(digest, ()), dataset)
+            uses[digest] = (*uses.get(digest, ()), counter(KEY_USED, dataset=dataset.pixel_id, key=str(n)))
     policies = {origin: settings.strictest(listing).told_policy for origin, listing in by_origin.items()}
-    return Rules(settings, by_origin, by_key, policies, settings.told_policy)
+    return Rules(settings, by_origin, by_key, uses, policies, settings.told_policy)
 
 
 class Door:
@@ -189,8 +197,11 @@ class Door:
         rules = self.rules
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme:
-            datasets = rules.by_key.get(_digest(key.strip())) if scheme.lower() == "bearer" else None
+            digest = _digest(key.strip())
+            datasets = rules.by_key.get(digest) if scheme.lower() == "bearer" else None
             if datasets is not None:
+                for use in rules.uses[digest]:
+                    self._counters.latest(use, time.time())
                 return "backend", datasets
             raise HttpError(
                 401, "unauthorized", "authorization", "unknown API key; RELAY_API_KEYS lists the known ones"

@@ -35,7 +35,9 @@ GOOD_LINES = st.fixed_dictionaries({"id": TEXTS, "quantity": st.integers(1, 3), 
 WHOLE = st.fixed_dictionaries(
     {
         "currency": TEXTS,
-        "value": st.floats(0, 1e6) | st.integers(0, 10**6),
+        "value": st.floats(0, 1e6)
+        | st.integers(0, 10**6)
+        | st.sampled_from(["12.50", "12", "1,000", " 5", "-1", "1e3"]),
         "contents": st.lists(GOOD_LINES, max_size=3),
     },
     optional={name: TEXTS for name in NAMES if name not in ("contents", "content_ids", "value", "currency")}
