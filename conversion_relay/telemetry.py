@@ -285,9 +285,7 @@ def configure_logging(log_format: str, secrets: Iterable[str]) -> None:
 
 
 def tell_supervisor(state: str) -> None:
-    """READY=1, STOPPING=1: to systemd, where it started this process with Type=notify; else nothing.
-
-    https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html"""
+    """To systemd, where it started this process: https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html"""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if address[:1] in ("/", "@"):
         import socket

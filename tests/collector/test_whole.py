@@ -105,7 +105,8 @@ def test_the_answer_the_outbox_and_the_counters_are_those_of_asgi(tmp_path, what
             told.append(call(relay, headers, json.dumps(body).encode(), counters))
             relay.outbox.probe()  # what a page reports is counted in a job that nobody waits for
             kept.append((relay.outbox.counts(), relay.outbox.deduplication()))
-            counted.append(counters.read())
+            # A moment is of the clock: it is there on both ways, and not the same.
+            counted.append({what: 0 if "timestamp" in what[0] else n for what, n in counters.read().items()})
     for lines in (told[0][1], told[1][1]):  # an _fbp has a time and a number in it
         lines[:] = [line.partition(b"_fbp=")[0] for line in lines]
     assert told[0] == told[1] and kept[0] == kept[1] and counted[0] == counted[1]

@@ -20,6 +20,7 @@ import re
 from urllib.parse import parse_qsl, quote_plus, unquote, urlencode, urlsplit, urlunsplit
 
 from conversion_relay.intake.scrub.names import read_name
+from conversion_relay.patterns import seldom
 from conversion_relay.personal_data import has_zeros, held, is_quiet, without_entities
 
 # fbclid makes the click id; utm_* are campaign names: https://support.google.com/analytics/answer/10917952
@@ -120,7 +121,7 @@ _COMMON = re.compile(
 )
 _PLAIN = re.compile(f"{_SIGNS}*+")
 # With the escapes that `urlencode` writes, or those of a space.
-_AS_WRITTEN = re.compile(rf"(?:{_SIGNS}|\+|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-D]|[89A-F][0-9A-F]))*+")
+_AS_WRITTEN = seldom(rf"(?:{_SIGNS}|\+|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-D]|[89A-F][0-9A-F]))*+")
 _NO_DIGITS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isdigit())
 _NAMES = "|".join(sorted(QUERY_KEYS))
 PAGE = (
