@@ -12,6 +12,8 @@ MOST_EVENTS = 1_000
 CALLS_A_TURN_AHEAD, MOST_AHEAD = 2, 4
 """For every two calls in flight one more turn may claim its events or write down what came of them, so that no call
 waits for the disk; four at most, since each holds a request in memory."""
+MOST_TURNS = 64
+"""Of all datasets of a worker: each is a thread."""
 
 ASKED_FOR = frozenset({"throttled", "near_limit"})
 """Reasons of pauses that Meta named the length of."""
@@ -92,10 +94,17 @@ def opens_at(pace: DatasetPace) -> float:
     return max(pace.parked_until, pace.linger_until, pace.refusals.fresh_after)
 
 
-def has_room(pace: DatasetPace) -> bool:
-    """Whether one more turn may begin, if only to claim ahead."""
-    most = most_calls(pace)
-    return pace.turns < most + min(MOST_AHEAD, most // CALLS_A_TURN_AHEAD)
+def has_room(pace: DatasetPace, all_turns: int, most: int) -> bool:
+    """Whether one more turn may begin, if only to claim ahead. `all_turns`: of all datasets. `most`: calls of one.
+
+    The more turns a dataset has, the more threads it must leave free, so that ten that hang leave some for those that
+    have none. By this factor one alone still gets all of its turns."""
+    leaves = max(0.0, MOST_TURNS / _with_ahead(most) - 1.0)
+    return pace.turns < _with_ahead(most_calls(pace)) and pace.turns * leaves <= MOST_TURNS - all_turns
+
+
+def _with_ahead(calls: int) -> int:
+    return calls + min(MOST_AHEAD, calls // CALLS_A_TURN_AHEAD)
 
 
 def most_calls(pace: DatasetPace) -> int:
