@@ -1,5 +1,7 @@
 """One dataset's pace, as values: what `pace.py` keeps of it under its lock, and what follows from that."""
 
+import math
+
 import msgspec
 
 from conversion_relay.delivery.refusals import Refusals
@@ -97,10 +99,13 @@ def opens_at(pace: DatasetPace) -> float:
 def has_room(pace: DatasetPace, all_turns: int, most: int) -> bool:
     """Whether one more turn may begin, if only to claim ahead. `all_turns`: of all datasets. `most`: calls of one.
 
-    The more turns a dataset has, the more threads it must leave free, so that ten that hang leave some for those that
-    have none. By this factor one alone still gets all of its turns."""
-    leaves = max(0.0, MOST_TURNS / _with_ahead(most) - 1.0)
-    return pace.turns < _with_ahead(most_calls(pace)) and pace.turns * leaves <= MOST_TURNS - all_turns
+    The more turns a dataset has, the more threads it must leave free, by the root of its turns: with the first one a
+    quarter of them, so that ten that hang leave enough for those that have none. One alone gets all of its turns."""
+    own, all_of_one = pace.turns, _with_ahead(most)
+    if own == 0 or all_turns == own:
+        return own < _with_ahead(most_calls(pace))
+    leaves = (MOST_TURNS - all_of_one) * math.sqrt(own / all_of_one)
+    return own < _with_ahead(most_calls(pace)) and leaves <= MOST_TURNS - all_turns
 
 
 def _with_ahead(calls: int) -> int:
