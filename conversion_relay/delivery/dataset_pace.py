@@ -102,7 +102,7 @@ def has_room(pace: DatasetPace, all_turns: int, most: int) -> bool:
     The more turns a dataset has, the more threads it must leave free, by the root of its turns: with the first one a
     quarter of them, so that ten that hang leave enough for those that have none. One alone gets all of its turns."""
     own, all_of_one = pace.turns, _with_ahead(most)
-    if own == 0 or all_turns == own:
+    if own in (0, all_turns):
         return own < _with_ahead(most_calls(pace))
     leaves = (MOST_TURNS - all_of_one) * math.sqrt(own / all_of_one)
     return own < _with_ahead(most_calls(pace)) and leaves <= MOST_TURNS - all_turns

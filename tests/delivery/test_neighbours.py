@@ -11,7 +11,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
-from conversion_relay.delivery.dataset_pace import MOST_TURNS
+import pytest
+
+from conversion_relay.delivery.dataset_pace import MOST_AHEAD, MOST_TURNS
 from conversion_relay.delivery.pace import Paces
 from conversion_relay.delivery.sitting import DEADLINE_SECONDS
 from conversion_relay.meta.graph import Accepted, Outcome, Said, Unreachable
@@ -113,3 +115,47 @@ def test_ten_that_hang_and_one_that_is_flooded_are_hardly_felt_by_a_thousand_oth
     felt, in_trouble = delays_of_the_others(trouble=True)
     assert felt <= 2 * calm, (felt, calm)
     assert in_trouble >= 0.8 * all_is_well
+
+
+def warmed_up(paces: Paces, name: str) -> None:
+    for _ in range(60):
+        paces.note(name, Accepted(Said()), 100.0)
+
+
+def test_datasets_that_hang_leave_threads_for_those_that_have_none():
+    """Ten that were as fast as they may get hang, and an eleventh is flooded."""
+    ticks = itertools.count()
+    paces = Paces(lambda: next(ticks) / 1e6, 8)
+    busy = [f"busy {n}" for n in range(11)]
+    for name in busy:
+        warmed_up(paces, name)
+    taken = 0
+    while paces.admit(busy):
+        taken += 1
+    others = 0
+    while paces.admit([f"other {others}"]):
+        others += 1
+        if taken + others == MOST_TURNS:
+            break
+    assert others >= MOST_TURNS // 5
+
+
+@pytest.mark.parametrize("most", [1, 4, 8, 16, 40])
+def test_a_dataset_alone_gets_all_its_turns(most):
+    paces = Paces(lambda: 100.0, most)
+    for _ in range(60):
+        warmed_up(paces, "1")
+    turns = 0
+    while paces.admit(["1"]):
+        turns += 1
+    assert turns == most + min(MOST_AHEAD, most // 2)
+
+
+def test_a_turn_that_ends_makes_room_for_another_dataset():
+    paces = Paces(lambda: 100.0, 8)
+    for n in range(MOST_TURNS):
+        assert paces.admit([str(n)])
+    assert not paces.admit(["0"]) and paces.opens_in("0") == float("inf")
+    for n in range(1, MOST_TURNS):
+        paces.done(str(n))
+    assert paces.admit(["0"])

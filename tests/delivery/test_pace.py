@@ -4,7 +4,6 @@ import threading
 
 import pytest
 
-from conversion_relay.delivery.dataset_pace import MOST_AHEAD, MOST_TURNS
 from conversion_relay.delivery.pace import (
     AHEAD_SECONDS,
     FIRST_CALLS,
@@ -55,50 +54,6 @@ def calls_at_once(paces: Paces, name: str = "1") -> int:
     for _ in range(turns):
         paces.done(name)
     return calls
-
-
-def warmed_up(paces: Paces, clock: Clock, name: str) -> None:
-    for _ in range(20):
-        answered(paces, clock, OK, name=name)
-
-
-def test_datasets_that_hang_leave_threads_for_those_that_have_none(clock):
-    """Ten that were as fast as they may get hang, and an eleventh is flooded."""
-    paces = Paces(clock, 8)
-    busy = [f"busy {n}" for n in range(11)]
-    for name in busy:
-        warmed_up(paces, clock, name)
-    taken = 0
-    while paces.admit(busy):
-        taken += 1
-        clock.now += 0.001
-    others = 0
-    while paces.admit([f"other {others}"]):
-        others += 1
-        if taken + others == MOST_TURNS:
-            break
-    assert others >= MOST_TURNS // 5
-
-
-@pytest.mark.parametrize("most", [1, 4, 8, 16, 40])
-def test_a_dataset_alone_gets_all_its_turns(clock, most):
-    paces = Paces(clock, most)
-    for _ in range(60):
-        warmed_up(paces, clock, "1")
-    turns = 0
-    while paces.admit(["1"]):
-        turns += 1
-    assert turns == most + min(MOST_AHEAD, most // 2)
-
-
-def test_a_turn_that_ends_makes_room_for_another_dataset(clock):
-    paces = Paces(clock, 8)
-    for n in range(MOST_TURNS):
-        assert paces.admit([str(n)])
-    assert not paces.admit(["0"]) and paces.opens_in("0") == float("inf")
-    for n in range(1, MOST_TURNS):
-        paces.done(str(n))
-    assert paces.admit(["0"])
 
 
 def answered(paces: Paces, clock: Clock, outcome, seconds: float = 0.1, name: str = "1") -> None:
