@@ -7,9 +7,11 @@ import ipaddress
 import logging
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -54,7 +56,10 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
     # A bad path is said here, once, not by every process.
     open_outbox(settings.outbox, dataset=settings.only_dataset).close()
     os.environ["RELAY_NO_WORKER"] = "1" if no_worker else ""
-    run(f"{__name__}:create_service", host=host, port=port, workers=workers, factory=True, limits=limits_of(settings))
+    with tempfile.TemporaryDirectory(prefix="relay-", ignore_cleanup_errors=True) as folder:
+        os.environ["RELAY_TOGETHER"] = folder if workers > 1 else ""
+        service, limits = f"{__name__}:create_service", limits_of(settings)
+        run(service, host=host, port=port, workers=workers, factory=True, limits=limits)
 
 
 @click.command()
@@ -138,7 +143,9 @@ class Service:
             self._signs, paces = SignsOfLife(outbox, delivery.paces, time.time), delivery.paces
             every_second = each(SettingsWatch(noted(delivery.use)), self._signs, Notifier(outbox, settings, time.time))
             self._worker = Worker(delivery, outbox, every_second=every_second) if deliver else None
-        self.collector = create_app(self.relay, counters=self.counters, paces=paces)
+        self._together = _together(self.counters, outbox)
+        shared = self._together.shared() if self._together else {}
+        self.collector = create_app(self.relay, counters=self.counters, paces=paces, **shared)
         self.whole = self.collector.whole
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -160,9 +167,11 @@ class Service:
         await send({"type": "lifespan.shutdown.complete"})
 
     def start(self) -> None:
-        if self._worker:
+        if self._together:
+            self._together.start(self._worker)
+        elif self._worker:
             self._worker.start()
-        elif self.relay.settings.notify:
+        if self._worker is None and self.relay.settings.notify:
             threading.Thread(target=self._watch, daemon=True, name="notifier").start()
 
     def _watch(self) -> None:
@@ -174,11 +183,26 @@ class Service:
     def stop(self) -> None:
         """In flight is finished, then the file is let go."""
         self._stopping.set()
+        if self._together:
+            self._together.tell_to_stop()
         if self._worker:
             self._worker.stop()
             self._signs.stop()
+        if self._together:
+            self._together.stop()
         self.relay.close()
         self._transport.close()
+
+
+def _together(counters: Counters, outbox: Outbox) -> Any:
+    """What the processes of `--workers` share; None where there is one alone."""
+    if not (folder := os.environ.get("RELAY_TOGETHER")):
+        return None
+    from conversion_relay.collector.together import Together  # it needs a system that has fcntl
+
+    together = Together(Path(folder), counters)
+    outbox.on_put(together.say)
+    return together
 
 
 def noted(use: Callable[[Settings], None]) -> Callable[[Settings], None]:
