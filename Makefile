@@ -15,7 +15,7 @@ HUNT_OPTIONS ?=
 RELEASE_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: soak-postgres help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants release format clean
+.PHONY: docs soak-postgres help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants release format clean
 
 help: ## what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ setup-dev: .venv/.ready-dev ## ... and what its tests need
 bench: setup-dev ## ratios to the least that the work can cost (BENCH="seal deliver" for parts; BENCH=--quick)
 	$(BIN)/python -m bench.peers
 	$(BIN)/python -m bench --keep docs/performance.md $(BENCH)
+
+docs: setup-dev ## the documents as a site, in build/docs/site; a broken link ends it
+	@$(BIN)/python -m tests.documents site
 
 browser: ## the script for browsers: types checked, minified, its size
 	@command -v npm >/dev/null || { echo "Node.js and npm are needed (Debian: apt-get install nodejs npm)"; exit 1; }

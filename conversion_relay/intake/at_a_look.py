@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from conversion_relay.event import STANDARD_EVENT_NAMES, Event, UserData
+from conversion_relay.intake.custom_data import plain_number
 from conversion_relay.intake.free_form import has_few_members, plain
 from conversion_relay.intake.match_keys import VISITOR, match_keys_of, visitor_of
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
@@ -49,6 +50,8 @@ class Common(msgspec.Struct, omit_defaults=True):
     custom_data: msgspec.Raw | msgspec.UnsetType
     event_source_url: str | msgspec.UnsetType = _UNSET
     referrer_url: str | msgspec.UnsetType = _UNSET
+    data_processing_options: list[str] | msgspec.UnsetType = _UNSET
+    opt_out: bool | msgspec.UnsetType = _UNSET
 
 
 def at_a_look(
@@ -68,6 +71,8 @@ def at_a_look(
         and event.action_source in WITHOUT_RULES
         and type(event) is Event
         and has_few_members(event)
+        and (event.opt_out is None or event.opt_out is False)
+        and (event.data_processing_options is None or event.data_processing_options == [])
         and type(event.user_data) is UserData
     ):
         return None
@@ -93,6 +98,7 @@ def at_a_look(
     removed: list[Removed] = []
     dropped: list[DroppedKey] = []
     wire = Common(name, when, event_id, event.action_source, _NOBODY, custom)
+    _add_wishes(wire, event)
     known_id, known_url, known_referrer = groups[:3]
     if url:
         wire.event_source_url = _page("event_source_url", url, known_url, removed)
@@ -124,7 +130,8 @@ def _found(lines: tuple[Any, ...], names: Names, named: Any, country: str | None
     except (TypeError, AttributeError):  # a list or a number
         fn, ln, ct, st = map(_alone, names)
     try:
-        return _read(tuple(map(_alone, lines)), (fn, ln, ct, st), _alone(named), country)
+        # By several countries nothing can be read at a look, and a list of them has no answer here.
+        return _read(tuple(map(_alone, lines)), (fn, ln, ct, st), _alone(named) or named, country)
     except (TypeError, AttributeError):
         return _NOTHING_FOUND, None, 0
 
@@ -136,8 +143,18 @@ def _read(lines: tuple[Any, ...], names: Names, named: Any, country: str | None)
 
 
 def _alone(value: Any) -> Any:
-    """What stands alone in a list, as SDKs write it, is that value."""
-    return value[0] if type(value) is list and len(value) == 1 else value
+    """What stands alone in a list, as SDKs write it, is that value; several have no common shape."""
+    if type(value) is not list:
+        return value
+    return value[0] if len(value) == 1 else ""
+
+
+def _add_wishes(wire: Common, event: Event) -> None:
+    """Customer data platforms write that there is none."""
+    if event.opt_out is not None:
+        wire.opt_out = False
+    if event.data_processing_options is not None:
+        wire.data_processing_options = []
 
 
 def _take_event_id(wire: Common, event_id: str, removed: list[Removed]) -> bool:
@@ -155,10 +172,15 @@ def _custom_data(custom: dict[str, Any] | None, event_name: str) -> msgspec.Raw 
     """As JSON; None where more than the currency's case has to change, or a rule of Meta's has something to say."""
     if not custom:
         return None if event_name == "Purchase" else _UNSET
+    is_text = type(custom) is dict and type(custom.get("value")) is str
+    if is_text:
+        custom = custom | {"value": plain_number(custom["value"])}
     found = plain(custom)
     if found is None:
         return None
     clean, encoded = found
+    if is_text and (encoded.find(b'""') >= 0 or encoded.find(b"[]") >= 0):
+        return None  # who mends one member tidies the others
     value, currency = clean.value, clean.currency
     if value is _UNSET:
         if currency or "currency" in custom or event_name == "Purchase":

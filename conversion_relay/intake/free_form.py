@@ -34,7 +34,8 @@ def free_members(event: Event, tell: Tell) -> tuple[dict[str, Any], list[Removed
     ({'event_name': 'Lead', 'custom_data': {'value': 5, 'currency': 'USD'}}, [])
     """
     custom = event.custom_data
-    if not has_few_members(event) or (custom and plain(custom) is None):
+    says_more = event.data_processing_options is not None or event.opt_out is not None
+    if says_more or not has_few_members(event) or (custom and plain(custom) is None):
         return careful(event, tell)
     wire: dict[str, Any] = {"event_name": event.event_name}
     if custom:
@@ -44,11 +45,9 @@ def free_members(event: Event, tell: Tell) -> tuple[dict[str, Any], list[Removed
 
 
 def has_few_members(event: Event) -> bool:
-    """None but those that most events have."""
+    """None but those that most events have, and perhaps a visitor's wishes (`data_processing_options`, `opt_out`)."""
     return (
-        event.data_processing_options is None
-        and event.opt_out is None
-        and event.app_data is None
+        event.app_data is None
         and event.original_event_data is None
         and event.attribution_data is None
         and event.messaging_channel is None

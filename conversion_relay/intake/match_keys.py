@@ -46,10 +46,11 @@ def match_keys_of(
     known: dict[str, Any] | None = None,
 ) -> tuple[dict[str, object], list[DroppedKey]]:
     """Meta's `user_data`, and what could not be used. What would be sent in clear and holds a person is told in
-    `removed`. `known`: as for `match_keys`."""
+    `removed`. `known`: as for `match_keys`, and it holds nobody."""
     today = date.fromordinal(_DAY_0 + int(now // 86_400))
+    holds_nobody = frozenset(known or ())
     wire, dropped = match_keys(given, default_country=default_country, today=today, variants=variants, known=known)
-    scrub_match_keys(wire, removed)
+    scrub_match_keys(wire, removed, holds_nobody)
     return wire, dropped
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "has_zeros",
     "held",
     "is_quiet",
+    "is_quiet_json",
     "phone_spans",
     "plain",
     "spelled_out",
@@ -73,6 +74,33 @@ def is_quiet(text: str) -> bool:
     return not has_zeros(text)
 
 
+def is_quiet_json(encoded: bytes, boxes: int) -> bool:
+    """Whether every text in this JSON is quiet, asked of all at once. `boxes`: how many objects and lists it holds; a
+    bracket more stands in a text.
+
+    >>> is_quiet_json(b'{"a":"50 (2 days)","b":[1.5]}', 2), is_quiet_json(b'{"a":"{","b":1.5}', 1)
+    (True, False)
+    """
+    signs = encoded.translate(None, _QUIET_JSON)
+    if len(signs) != boxes:
+        if len(signs.translate(None, b"&(")) != boxes:
+            return False
+        if (b"&" in signs and _ENTITY_JSON.search(encoded)) or (b"(" in signs and _BRACKET_JSON.search(encoded)):
+            return False
+    if encoded.count(b":") != encoded.count(b'":'):  # a colon that is not behind a name
+        return False
+    # Not `in`, which tries to read bytes as a number first.
+    if encoded.find(b"00") >= 0 and _ZEROS_JSON.search(encoded):
+        return False
+    lower = encoded.lower()
+    if lower.find(b" dot ") >= 0 or lower.find(b"wa.me") >= 0:
+        return False
+    if encoded.isascii():
+        return True
+    text = encoded.decode()
+    return not (_FOREIGN.search(text) or _DOT.search(text) or _WA_ME.search(text))
+
+
 def has_zeros(text: str) -> bool:
     """Whether a phone number could begin with 00 here.
 
@@ -85,6 +113,7 @@ def has_zeros(text: str) -> bool:
 # Everything but ASCII that disguises nothing, letters that fold to one letter, and signs that fold to no other.
 _LETTERS = "§©ª®°º×÷À-ÖØ-öø-ıĴ-ľŁ-ňŊ-žΈ-ώА-яЀ-ҁҊ-ӿẠ-ỹא-תء-غف-يぁ-ゖァ-ヺ一-鿿가-힣’“”„«»€"
 _WORDS = bytes(code for code in range(33, 127) if code not in b"@%&+\\<[{=.(/:")
+_FOREIGN = re.compile(rf"[^ -~{_LETTERS}]")
 _LOUD = re.compile(rf"[^ -~{_LETTERS}]|[@%+\\<\[{{=]|&(?:[#A-Za-z]|[^ -~])")
 _ENTITY = re.compile("&[#A-Za-z]")
 # What of these the rules of email.py and phone.py could begin with, as it stands or with other letters folded.
@@ -93,6 +122,11 @@ _BRACKET = re.compile(r"\(\s{0,2}(?:[adpADP]|[^ -~])")
 _LABEL = re.compile(r":(?<=[lonebyxspLONEBYXSP.\u0080-\uffff]:)[/\s]{0,4}\+?\(?[0-9]")
 _WA_ME = re.compile(r"\.(?:[mM]|[^ -~])(?:[eE]|[^ -~])[/\s+(0-9]")
 _ZEROS = re.compile(r"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)[\s.\-(]{0,2}[1-9]")
+# The same of JSON: all of UTF-8 but the ASCII that is looked at twice or cannot be seen.
+_QUIET_JSON = bytes(code for code in range(32, 256) if code not in b"{[@%&+\\(<=\x7f")
+_ENTITY_JSON = re.compile(rb"&[#A-Za-z\x80-\xff]")
+_BRACKET_JSON = re.compile(rb"\( {0,2}[adpADP\x80-\xff]")
+_ZEROS_JSON = re.compile(rb"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)[ .\-(]{0,2}[1-9]")
 # The text of one user agent comes a thousand times, and so does the name of one course. Only what holds nobody is
 # remembered, so that the memory is no list of persons.
 _harmless: set[tuple[str, bool]] = set()

@@ -110,6 +110,7 @@ EVENTS = st.fixed_dictionaries(
         "consent": st.sampled_from(["granted", "denied"]),
         "gpc": st.booleans(),
         "data_processing_options": st.sampled_from([[], ["LDU"]]),
+        "opt_out": st.booleans(),
         "messaging_channel": st.just("whatsapp"),
     },
 )
@@ -197,11 +198,23 @@ def test_so_it_does_where_one_member_of_a_common_event_is_odd(data):
     + [{"user_data": UserData(em="joe@example.com", email="ann@example.com")}, {"user_data": UserData(em="", ph=1)}]
     + [{"custom_data": custom} for custom in (None, {}, {"value": -1, "currency": "USD"}, {"value": 1e301})]
     + [{"custom_data": {"value": 1, "currency": "usd"}}, {"custom_data": {"contents": [{"id": ""}]}}]
-    + [{"custom_data": {"content_name": "a course"}}, {"event_time": int(NOW) - 8 * 86_400}],
+    + [{"custom_data": {"content_name": "a course"}}, {"event_time": int(NOW) - 8 * 86_400}]
+    + [{"custom_data": {"value": value, "currency": "USD"}} for value in ("12.50", "12", "1,000", "", None, [5], "-1")]
+    + [{"custom_data": {"value": "12.50", "currency": "USD", "contents": [{"price": "1", "id": 5}]}}]
+    + [{"opt_out": wish} for wish in (False, True, 0, "")]
+    + [{"data_processing_options": options} for options in ([], (), ["LDU"])]
+    + [{"data_processing_options": [], "opt_out": False, "data_processing_options_country": 0}]
+    + [{"user_data": UserData(em="a@b.co", country=named, st="CA", zp="94103")} for named in (["DE", "US"], [], ["GB"])]
+    + [
+        {"user_data": UserData(em="a@b.co", external_id=ids)}
+        for ids in (["a-1", "b-2", "a-1"], ["a-1", None], ["x"] * 9)
+    ]
+    + [{"user_data": UserData(em=["a@b.co", "B@b.co "], fn=["Ann", "Ünal"], ph=["+1 650 555 1212", "0"])}],
 )
 @pytest.mark.parametrize("name", ["Lead", "Purchase"])
-def test_so_it_does_with_every_shape_that_is_known_to_be_hard(name, members):
-    quick, careful = both(with_(event_name=name, **members))
+@pytest.mark.parametrize("country", [None, "us"])
+def test_so_it_does_with_every_shape_that_is_known_to_be_hard(name, members, country):
+    quick, careful = both(with_(event_name=name, **members), policy=Policy(dataset="1", default_country=country))
     assert quick == careful
 
 
@@ -214,6 +227,8 @@ def test_so_it_does_with_every_shape_that_is_known_to_be_hard(name, members):
         {"user_data": UserData(em=["a" * 64], db="19870319", client_user_agent=AGENTS[3])},
         {"custom_data": {"content_name": "Töpfern (2 Tage): A/B", "plan": "gold", "value": 5, "currency": "eur"}},
         {"custom_data": None},
+        {"custom_data": {"value": "12.50", "currency": "EUR"}, "data_processing_options": [], "opt_out": False},
+        {"user_data": UserData(em="joe@example.com", external_id=["a-1", "b-2"])},
     ],
 )
 def test_what_most_events_hold_is_known_at_a_look(members):

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from conversion_relay.event import Content, CustomData, Event
 from conversion_relay.intake.free_form import careful, free_members, plain
 
-NAMES = [*CustomData.__struct_fields__, *Content.__struct_fields__, "plan", "coupon", "email", "name", "first_name"]
+NAMES = [
+    *CustomData.__struct_fields__,
+    *Content.__struct_fields__,
+    "plan",
+    "coupon",
+    "email",
+    "name",
+    "first_name",
+    "traits",
+]
 TEXTS = st.sampled_from(
     ["USD", "usd", " eur", "product", "course-001", "Oil (500 ml)", "A/B", "ord-000000042", "0049301234567", "nullable",
      "_00 4930123456", "joe@example.com", "joe at example dot com", "+1 650 555 1212", "tel:4930123456", ":", ':"',
@@ -26,15 +35,22 @@ GOOD_LINES = st.fixed_dictionaries({"id": TEXTS, "quantity": st.integers(1, 3), 
 WHOLE = st.fixed_dictionaries(
     {
         "currency": TEXTS,
-        "value": st.floats(0, 1e6) | st.integers(0, 10**6),
+        "value": st.floats(0, 1e6)
+        | st.integers(0, 10**6)
+        | st.sampled_from(["12.50", "12", "1,000", " 5", "-1", "1e3"]),
         "contents": st.lists(GOOD_LINES, max_size=3),
     },
     optional={name: TEXTS for name in NAMES if name not in ("contents", "content_ids", "value", "currency")}
     | {"content_ids": st.lists(TEXTS, max_size=3)},
 )
+NESTED = st.recursive(
+    VALUES,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=2),
+    max_leaves=12,
+)
 ANY = st.dictionaries(
     st.sampled_from(NAMES) | st.text(max_size=5),
-    VALUES | st.lists(VALUES | LINES, max_size=3) | LINES,
+    VALUES | st.lists(VALUES | LINES, max_size=3) | LINES | NESTED,
     max_size=6,
 )
 
@@ -71,10 +87,35 @@ def test_a_member_that_few_events_have_goes_the_careful_way(name):
         {"currency": "USD", "value": 12.5, "contents": [{"id": "course-001", "quantity": 2, "item_price": 6.25}]},
         {"currency": "eur", "value": 100, "order_id": "ord-000000042", "content_ids": ["a", 5], "num_items": 1},
         {"content_name": "Course course-001", "content_type": "product", "contents": [], "status": "completed"},
+        {"content_name": "Töpfern (2 Tage) & mehr", "contents": [{"id": "a", "title": "Ваза"}]},
     ],
 )
 def test_what_most_events_hold_is_known_at_a_look(custom):
     assert plain(custom)
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [
+        {"first_name": "Joe"},
+        {"plan": {"first_name": "Joe"}},
+        {"plan": [[{"first_name": "Joe"}]]},
+        {"content_name": "0049301234567"},
+        {"content_name": "call (0049301234567"},
+        {"content_name": "joe (at) example"},
+        {"content_name": "Jöe ( at) example"},
+        {"content_name": "joe&commat;example.com"},
+        {"content_name": "tel:4930123456"},
+        {"content_name": "[at]"},
+        {"content_name": "joe at example dot com"},
+        {"content_name": "wa.me 4930123456"},
+        {"content_name": "joe＠example.com"},
+        {"content_name": "jöe döt com"},
+    ],
+)
+def test_what_could_hold_a_person_is_not(custom):
+    free_members(Event(event_name="Lead", custom_data={"plan": {"n": [1]}}), lambda *what: None)  # a name that is known
+    assert plain(custom) is None
 
 
 @pytest.mark.parametrize("odd", [decimal.Decimal("1.50"), datetime.date(2026, 1, 2), float("nan"), {1: 2}, object()])

@@ -1,12 +1,13 @@
 """What a text holds of a person, in every disguise, and what only looks like it; in a time that its length decides."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conversion_relay import event_id
 from conversion_relay.event_id import without_email
-from conversion_relay.personal_data import folded, held, is_quiet, plain
+from conversion_relay.personal_data import folded, held, is_quiet, is_quiet_json, plain
 from conversion_relay.personal_data.email import holds_email
 from conversion_relay.personal_data.phone import holds_phone
 from conversion_relay.telemetry import NoSecrets, without_digests
@@ -231,6 +232,20 @@ def test_the_quick_look_misses_nothing(text):
     if is_quiet(text):
         assert holds_email(plain(text).text) is holds_phone(plain(text).text) is False
         assert plain(text).settled
+
+
+@given(texts=st.lists(st.lists(PIECES | st.text(max_size=3), max_size=4).map("".join), max_size=4))
+def test_what_is_quiet_as_a_whole_is_quiet_text_by_text(texts):
+    for holder, boxes in ((texts, 1), (dict(zip("abcd", texts, strict=False)), 1), ([{"a": texts, "b": -1.5e-07}], 3)):
+        if is_quiet_json(msgspec.json.encode(holder), boxes):
+            assert all(map(is_quiet, texts))
+
+
+@pytest.mark.parametrize(
+    "text", ["Oil (500 ml)", "Töpfern & Malen", "Ваза 12×18", "抹茶碗", "Home & Living > Kitchen", "A/C"]
+)
+def test_what_shops_write_is_quiet_as_a_whole(text):
+    assert is_quiet_json(msgspec.json.encode({"title": text, "lines": [{"n": 1}]}), 3)
 
 
 def test_a_letter_that_the_quick_look_passes_folds_to_one_letter_or_to_none_of_ascii():

@@ -1,7 +1,7 @@
 """The quick look: most events hold nothing to take out, and a walk through each would cost more than its hashes.
 
 `is_surely_nobodys` looks at the JSON of a whole `custom_data` at once: no sign that an address, a number or a disguise
-needs, and no objects or lists but those that Meta names. What it does not take,
+needs in any text, and no name that could say something of a person. What it does not take,
 `may_hold_personal_data` looks through text by text.
 
 The names of one site's events are the same from event to event. So the walk remembers names that say nothing of a
@@ -10,13 +10,12 @@ a disguise needs. What this finds, `walk.py` judges; it must miss nothing that t
 compares the two on any object.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from conversion_relay.event import CustomData
 from conversion_relay.intake.scrub.walk import LONGEST_TEXT, known_names
-from conversion_relay.personal_data import is_quiet
+from conversion_relay.personal_data import is_quiet, is_quiet_json
 
 
 def is_surely_nobodys(custom: Mapping[str, Any], encoded: bytes, lines: int) -> bool:
@@ -26,25 +25,48 @@ def is_surely_nobodys(custom: Mapping[str, Any], encoded: bytes, lines: int) -> 
     >>> is_surely_nobodys({"value": 5}, b'{"value":5}', 0), is_surely_nobodys({"value": "+"}, b'{"value":"+"}', 0)
     (True, False)
     """
-    lists = ("contents" in custom) + ("content_ids" in custom)
-    return (
-        # Of each object a brace is left, of each list a bracket; a sign more would stand in a text.
-        len(encoded.translate(None, _QUIET)) == 1 + lines + lists
-        # So would a colon that is not behind the name of a member.
-        and encoded.count(b":") == encoded.count(b'":')
-        and (_STANDARD.issuperset(custom) or (known_names.issuperset(custom) and encoded.find(b"null") < 0))
-        and len(encoded) <= LONGEST_TEXT
-        # Not `in`, which tries to read bytes as a number first.
-        and (encoded.find(b"00") < 0 or _ZEROS.search(encoded) is None)
-        and (lower := encoded.lower()).find(b" dot ") < 0
-        and lower.find(b"wa.me") < 0
-    )
+    if len(encoded) > LONGEST_TEXT:
+        return False
+    if _STANDARD.issuperset(custom):
+        boxes = 1 + lines + ("contents" in custom) + ("content_ids" in custom)
+    else:
+        boxes = 0 if b"null" in encoded else _boxes(custom, MOST_NESTED)
+    return boxes > 0 and is_quiet_json(encoded, boxes)
 
 
+MOST_NESTED = 6
+"""Objects and lists in each other, for the look at a whole; what is nested deeper is walked through."""
 _STANDARD = frozenset(CustomData.__struct_fields__)
-# All of ASCII that can be seen, but what objects and lists begin with and what `personal_data.is_quiet` looks twice at.
-_QUIET = bytes(code for code in range(32, 127) if code not in b"{[@%&+\\(<=")
-_ZEROS = re.compile(rb"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)[ .\-]{0,2}[1-9]")
+
+
+def _boxes(members: Mapping[str, Any], deepest: int) -> int:
+    """How many objects and lists this is, with all in it; 0 where a name is not known, or too many are nested."""
+    if not (deepest and known_names.issuperset(members)):
+        return 0
+    boxes = 1
+    for value in members.values():
+        kind = type(value)
+        if kind is dict or kind is list:
+            inner = _boxes(value, deepest - 1) if kind is dict else _boxes_in_list(value, deepest - 1)
+            if not inner:
+                return 0
+            boxes += inner
+    return boxes
+
+
+def _boxes_in_list(items: list[Any], deepest: int) -> int:
+    """The same of a list."""
+    boxes = 1
+    for item in items:
+        kind = type(item)
+        if kind is dict or kind is list:
+            inner = (
+                0 if not deepest else _boxes(item, deepest - 1) if kind is dict else _boxes_in_list(item, deepest - 1)
+            )
+            if not inner:
+                return 0
+            boxes += inner
+    return boxes
 
 
 def may_hold_personal_data(members: Mapping[str, Any]) -> bool:

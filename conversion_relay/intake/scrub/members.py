@@ -31,9 +31,10 @@ def scrub_page(name: str, url: str | None, removed: list[Removed]) -> str | None
     return scrubbed
 
 
-def scrub_match_keys(user_data: dict[str, Any], removed: list[Removed]) -> None:
-    """Takes out of Meta's `user_data` what would be sent unhashed and holds a person."""
-    for name in VERBATIM & user_data.keys():
+def scrub_match_keys(user_data: dict[str, Any], removed: list[Removed], harmless: frozenset[str] = frozenset()) -> None:
+    """Takes out of Meta's `user_data` what would be sent unhashed and holds a person. `harmless`: keys that were looked
+    at."""
+    for name in (VERBATIM & user_data.keys()) - harmless:
         value = user_data[name]
         if isinstance(value, str) and not is_of_a_browser(value) and held(value):
             del user_data[name]

@@ -149,8 +149,16 @@ def line(shape: str) -> str:
 
 _OCTET = r"\.(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?![0-9])"
 _APPENDIX = r"(?:\.[A-Za-z0-9_-]{8}|\.[A-Za-z0-9_-]{2})?"
-_IP_V4 = rf"(?!(?:10|127|100|169|172|192)\.)(?:[1-9][0-9]?|1[0-9]{{2}}|2[01][0-9]|22[0-3]){_OCTET}{_OCTET}{_OCTET}"
-_IP_V6 = r"[23][0-9a-fA-F]{3}(?::[0-9a-fA-F]{1,4}){7}"
+_SHARED = (
+    r"1(?:0\.|27\.|69\.254\.|92\.168\.|72\.(?:1[6-9]|2[0-9]|3[01])\.|00\.(?:6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.)"
+)
+_IP_V4 = rf"(?!{_SHARED})(?:[1-9][0-9]?|1[0-9]{{2}}|2[01][0-9]|22[0-3]){_OCTET}{_OCTET}{_OCTET}"
+_GROUP = "[0-9a-fA-F]{1,4}"
+# All eight groups, or at most six colons, two of them together.
+_IP_V6 = (
+    rf"[23][0-9a-fA-F]{{3}}(?:(?::{_GROUP}){{7}}"
+    rf"|(?=[^:\n]++(?::[^:\n]*+){{2,6}}+\n)(?::{_GROUP}){{0,5}}::(?:{_GROUP}(?::{_GROUP}){{0,4}})?)"
+)
 _AGENT = r"[A-Za-z0-9 _.,;/)-]*+"
 LINES = (
     # em: a part of what `email.py` takes
@@ -161,7 +169,7 @@ LINES = (
     + line("([A-Za-z0-9][A-Za-z0-9 -]{1,30}+)")
     # external_id: shorter than a digest, or a UUID
     + line("([A-Za-z0-9_.-]{1,31}+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27})")
-    # client_ip_address: where no address is private; IPv6 at its full length
+    # client_ip_address: no private one
     + line(f"({_IP_V4}|{_IP_V6})")
     # client_user_agent: no bracket that could open "(at)" or call a function, no colon but of "rv:"
     + line(

@@ -18,6 +18,7 @@ from conversion_relay.meta.customer_information.birth import (
     normalize_birth_day,
     normalize_birth_month,
     normalize_birth_year,
+    quick_birth_date,
 )
 from conversion_relay.meta.customer_information.email import normalize_email, quick_email
 from conversion_relay.meta.customer_information.hashing import (
@@ -139,12 +140,14 @@ NEVER_HASHED: dict[str, Callable[[str], "str | Dropped"]] = {
         normalize_verbatim,
     ),
 }
-QUICK: dict[str, Callable[[str, str | None], bytes | str | None]] = {
+Quick = Callable[[str, str | None], "bytes | str | None"]
+QUICK: dict[str, Quick] = {
     "em": quick_email,
     "ph": quick_phone,
     "fn": quick_name,
     "ln": quick_name,
     "ge": quick_gender,
+    "db": quick_birth_date,
     "ct": quick_name,
     "st": quick_state,
     "zp": quick_zip,

@@ -21,21 +21,24 @@ BETWEEN = b" '.,-"
 # In UTF-8, a-z and U+00C0 to U+017F: in lower case all of them are letters that composing changes no more, but two.
 LATIN = bytes([*range(97, 123), *range(0x80, 0xC0), 0xC3, 0xC4, 0xC5])
 _TIMES, _DIVIDED = b"\xc3\x97", b"\xc3\xb7"
+# Lower-case letters of other alphabets that composing changes no more; in Devanagari with their signs upon them.
+_LETTERS = "a-zß-öø-žά-ώа-ҁҋ-ӿạ-ỹא-תء-غف-يぁ-ゖァ-ヺー一-鿿가-힣"
+_OTHERS = re.compile(rf"[ '.,-]*+(?:(?:[{_LETTERS}]|[अ-ह][ऀ-ःा-्]*+)[ '.,-]*+)++")
 
 
 def quick_name(text: str, _: object = None) -> bytes | None:
-    """Names in Latin letters.
+    """Names in the letters of most alphabets.
 
-    >>> quick_name("O'Brien-Smith"), quick_name("Valéry").decode(), quick_name("n.a."), quick_name("東京")
-    (b'obriensmith', 'valéry', None, None)
+    >>> quick_name("O'Brien-Smith"), quick_name("Valéry").decode(), quick_name("n.a."), quick_name("東 京").decode()
+    (b'obriensmith', 'valéry', None, '東京')
     """
     if len(text) >= 32:  # a digest may be as long
         return None
     kept = text.lower().encode("utf-8", "replace")
     if not kept.isalpha():
         kept = kept.translate(None, BETWEEN)
-        if not kept.isalpha() and (not kept or kept.translate(None, LATIN) or _TIMES in kept or _DIVIDED in kept):
-            return None
+        if not kept or (not kept.isalpha() and (kept.translate(None, LATIN) or _TIMES in kept or _DIVIDED in kept)):
+            return kept if kept and not text.isascii() and _OTHERS.fullmatch(text.lower()) else None
     return None if kept in WORDS_IN_LETTERS else kept
 
 

@@ -25,6 +25,7 @@ from conversion_relay.meta.customer_information.keys import (
     READABLE_NAMES,
     SENT_AS_NUMBER,
     Context,
+    Quick,
     as_text,
     known_country,
     normalize_and_hash,
@@ -32,6 +33,8 @@ from conversion_relay.meta.customer_information.keys import (
 from conversion_relay.meta.customer_information.nothing import is_digest_of_nothing
 from conversion_relay.meta.customer_information.place import ascii_city, cut_zip, quick_country
 
+FEW_VALUES = 8
+"""Of one key, for the quick way through a list."""
 MOST_VALUES = 100
 """Of one key: a household, not a customer base. Each value costs a rule and a digest."""
 
@@ -100,16 +103,37 @@ def _take_others(
             continue
         one = given[0] if type(given) is list and len(given) == 1 else given
         if type(one) is str and key not in wire:
+            if is_hashed and len(one) == 64 and is_digest(one) and not is_digest_of_nothing(one):
+                wire[key] = [one]
+                continue
             found = quick(one, country)
             if found is not None:
                 wire[key] = [sha256(found).hexdigest()] if is_hashed else found  # type: ignore[arg-type]
                 continue
-            if is_hashed and is_digest(one) and not is_digest_of_nothing(one):
-                wire[key] = [one]
-                continue
             if not one and one is given:
                 continue
+        elif is_hashed and key not in wire and (digests := _digests_of_some(given, quick, country)):
+            wire[key] = digests
+            continue
         _take_several(wire, dropped, field, given, Context(country, today))
+
+
+def _digests_of_some(given: object, quick: Quick, country: str | None) -> list[str] | None:
+    """Of a short list of texts, each a digest or of a common shape; None for every other value."""
+    if type(given) is not list or len(given) > FEW_VALUES:
+        return None
+    digests: dict[str, None] = {}
+    for one in given:
+        if type(one) is not str:
+            return None
+        found = quick(one, country)
+        if found is not None:
+            digests[sha256(found).hexdigest()] = None  # type: ignore[arg-type]
+        elif is_digest(one) and not is_digest_of_nothing(one):
+            digests[one] = None
+        else:
+            return None
+    return list(digests)
 
 
 def _add_variants(wire: dict[str, object], user_data: Mapping[str, object]) -> None:

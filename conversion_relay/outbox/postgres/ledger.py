@@ -63,14 +63,16 @@ def _part(session: Session, period: int) -> str:
 
 
 def prune(database: Database, now: float) -> int:
-    """Drops one old part, and some single rows; how many rows."""
-    ((old_until,),) = database.read("SELECT old_until FROM relay.about")
+    """Drops the old parts, and some single rows; how many rows."""
+    n = 0
     for period in sorted(periods(database)):
-        if (period + 1) * PERIOD_SECONDS + LEDGER_SECONDS <= now:
-            dropped = _drop_part(database, period, now)
-            if dropped:
-                return dropped
-    return database.transact(lambda session: _prune_old(session, old_until, now))
+        if (period + 1) * PERIOD_SECONDS + LEDGER_SECONDS > now:
+            break
+        dropped = _drop_part(database, period, now)
+        if dropped is None:  # the keys of those behind it would not join those of `event_old`
+            break
+        n += dropped
+    return n + database.transact(lambda session: _prune_old(session, now))
 
 
 def periods(database: Database) -> list[int]:
@@ -84,13 +86,14 @@ JOIN pg_namespace n ON n.oid = p.relnamespace WHERE n.nspname = %b AND p.relname
 """
 
 
-def _drop_part(database: Database, period: int, now: float) -> int:
+def _drop_part(database: Database, period: int, now: float) -> int | None:
+    """How many rows; None when it is left for later."""
     part = f"relay.event_{period}"
     bounds = {"old": now - LEDGER_SECONDS, "oldest": now - DEAD_SECONDS, "first": first_key(period)}
     bounds |= {"last": first_key(period + 1)}
     kept = [key for (key,) in database.read(_KEPT.format(part=part), bounds)]
     if len(kept) > MOST_KEPT:
-        return 0
+        return None
 
     def work(session: Session) -> int:
         session.run("LOCK TABLE relay.event IN ACCESS EXCLUSIVE MODE")
@@ -129,8 +132,9 @@ SELECT key FROM {part} e WHERE {no} CASE state
 _KEPT = _OVER.replace("{no}", "NOT")
 
 
-def _prune_old(session: Session, old_until: int, now: float) -> int:
+def _prune_old(session: Session, now: float) -> int:
     """Single rows of what was kept, bodies of dead letters that Meta takes no more, and answers that nobody shows."""
+    ((old_until,),) = session.read("SELECT old_until FROM relay.about")
     bounds = {"old": now - LEDGER_SECONDS, "oldest": now - DEAD_SECONDS, "first": -(2**62), "last": old_until}
     over = _OVER.format(part="relay.event_old", no="") + f" LIMIT {CHUNK}"
     keys = [key for (key,) in session.read(over, bounds)]

@@ -15,9 +15,10 @@ COUNTRIES = st.sampled_from([None, "us", "ca", "gb", "de", "br", "jp"])
 COMMON = {
     "em": [" Joe.Smith+x@Example.com", "j_1@mail.example-shop.co.uk"],
     "ph": ["+1 650 555 1212", "+44 (20) 7946-0958", "+4915123456789"],
-    "fn": ["Jane", "João", "Anna-Lena", "Łukasz", "O'Brien", "Émilie"],
+    "fn": ["Jane", "João", "Anna-Lena", "Łukasz", "O'Brien", "Émilie", "नीरज", "فاطمة", "さくら", "지훈", "Ольга"],
     "ln": ["van der Berg", "Novák", "MÜLLER", "St. John"],
     "ge": ["f", "Male"],
+    "db": ["1985-10-01", "19511214"],
     "ct": ["New York", "São Paulo", "Winston-Salem"],
     "st": ["NY", "California", "Bayern"],
     "zp": ["94103", "M5V 2T6", "00950"],
@@ -52,10 +53,13 @@ ODD = [
     *("a" * 31, "a" * 32, "a" * 64, "d41d8cd98f00b204e9800998ecf8427e", "A" * 300),
     *("x (y) {z} of a browser 1.0 of mine",),
     *("Mozilla/5.0 (X11) ]] and more of it, really", "joe@example.com\n"),
+    *("1985-1001", "198510-01", "1985-02-29", "1985-13-01", "1899-01-01", "٢٠٢٠0101", "1985-10-01 ", "19850100"),
+    *("ΟΔΥΣΣΕΥΣ", "ς", "का", "ा", "क\u093c", "が\u3099", "か\u3099", "ᄀ\u1161", "ー", "فَ", "ֱא", "ѐ", "Ѐ", "ΐ", "҃а"),
     *("joe@-example.com", "joe@example.com.", "j@e.c0m"),
 ]  # fmt: skip
 WRITTEN = st.sampled_from([text for texts in COMMON.values() for text in texts] + ODD)
-LETTERS = st.text("abzABZ019 .,'-_+@:()/ßéÉøØłıİŉſⅣ٣\u0301\u200b京ÅK", max_size=12)
+ALPHABETS = st.text("abcéñ àΣσςώЖжёЀא בתعف يぁがーァ一鿿가힣क ख़िा्ंٱ\u064e\u3099\u1161\u0300\u05b1'.-", max_size=8)
+LETTERS = ALPHABETS | st.text("abzABZ019 .,'-_+@:()/ßéÉøØłıİŉſⅣ٣\u0301\u200b京ÅK", max_size=12)
 TEXTS = WRITTEN | st.text(max_size=40) | st.tuples(LETTERS, WRITTEN, LETTERS).map("".join) | LETTERS
 TEXTS |= WRITTEN.flatmap(lambda text: st.permutations(text).map("".join)) | WRITTEN.map(str.swapcase)
 HEX = st.text("0123456789abcdef:", max_size=40).map(lambda text: f"2001:{text}")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversion_relay.meta.customer_information import HASHED_KEYS, PLAIN_KEYS, READABLE_NAMES, match_keys, normalize
+from tests.meta.customer_information.test_quick import TEXTS
 
 TODAY = datetime.date(2026, 11, 23)
 
@@ -56,6 +57,18 @@ def test_both_names_of_a_key_are_one_list_without_duplicates():
 
 def test_a_hashed_and_a_plain_value_of_one_person_are_one_digest():
     assert keys({"fn": [sha("mary"), "Mary", sha("mary").upper()]}) == {"fn": [sha("mary")]}
+
+
+VALUES = st.lists(TEXTS | st.sampled_from([sha("joe"), sha(""), "", None, 5]), max_size=9)
+
+
+@given(values=VALUES, key=st.sampled_from(["em", "ph", "fn", "external_id", "zp"]))
+def test_a_list_says_what_its_values_say_one_by_one(values, key):
+    wire, dropped = match_keys({key: values, "country": "us"}, today=TODAY)
+    each = [match_keys({key: value, "country": "us"}, today=TODAY) for value in values]
+    wanted = dict.fromkeys(digest for alone, _ in each for digest in alone.get(key, []))
+    assert wire.get(key, []) == list(wanted)
+    assert len(dropped) == sum(len(told) for _, told in each)
 
 
 def test_tuples_are_lists():

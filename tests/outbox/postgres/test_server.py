@@ -14,6 +14,7 @@ from conversion_relay import Event, Relay, UserData
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt
 from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox.postgres import ledger
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
@@ -133,6 +134,25 @@ def test_a_kept_row_whose_event_was_delivered_late_is_forgotten_eight_days_later
     assert outbox.find("late")[0].state == "delivered"
     outbox.prune(NOW + 20 * DAY)
     assert outbox.find("late") == []
+
+
+def test_all_old_parts_are_dropped_at_once(outbox):
+    for days in (0, 4, 8):
+        outbox.put([sealed(f"of day {days}")], NOW + days * DAY)
+        settle_all(outbox, claim(outbox, now=NOW + days * DAY), Delivered())
+    outbox.put([sealed("young")], NOW + 30 * DAY)
+    assert outbox.prune(NOW + 30 * DAY) == 3
+    assert [outbox.find(f"of day {days}") for days in (0, 4, 8)] == [[], [], []]
+
+
+def test_a_part_of_which_much_must_stay_waits_and_so_do_those_behind_it(outbox, monkeypatch):
+    outbox.put([sealed("waits"), sealed("waits too")], NOW)
+    outbox.put([sealed("waits longer")], NOW + 4 * DAY)
+    monkeypatch.setattr(ledger, "MOST_KEPT", 1)
+    assert outbox.prune(NOW + 30 * DAY) == 0
+    monkeypatch.undo()
+    assert outbox.prune(NOW + 30 * DAY) == 0
+    assert len(claim(outbox, now=NOW + 30 * DAY).events) == 3
 
 
 def test_an_event_at_the_turn_of_a_part_is_known_on_both_sides(outbox):
