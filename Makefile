@@ -15,7 +15,7 @@ HUNT_OPTIONS ?=
 RELEASE_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: docs soak-postgres help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants release format clean
+.PHONY: docs soak-postgres help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants release empty-debian format clean
 
 help: ## what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,7 @@ lint: setup-dev ## style, types, walls between the layers
 	$(BIN)/mypy examples/fastapi_shop/shop.py
 	$(BIN)/mypy examples/litestar_shop/shop.py
 	$(BIN)/mypy examples/flask_shop/shop.py
+	$(BIN)/mypy tests/relay/typed.py
 	$(BIN)/lint-imports
 
 setup: .venv/.ready ## install into .venv what the product needs
@@ -94,6 +95,9 @@ mutants: setup-dev ## plants one mistake after the other; the tests must notice 
 
 release: setup-dev ## builds the package, tries it in empty environments, lists what is in it (RELEASE_OPTIONS=--tag tags)
 	$(BIN)/python -m tests.release $(RELEASE_OPTIONS)
+
+empty-debian: setup-dev ## docs/production.md word for word in an empty Debian and the container (root, the network, minutes)
+	EMPTY_DEBIAN=1 $(BIN)/python -m pytest -n 0 tests/test_production.py -k empty_debian
 
 format: setup-dev ## put the style right
 	$(BIN)/ruff check --fix .

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 
+from conversion_relay.patterns import seldom
 from conversion_relay.personal_data import email_spans, held, phone_spans, plain, spelled_out
 
 
@@ -114,7 +115,7 @@ def _with_digests(text: str) -> str:
 
 
 # What our own rules, and many sites, write before an address; a local part must remain.
-_KIND = re.compile(r"(?:contact|registration|purchase|lead|order)_(?=[^@]*[^\W_][^@]*@)", re.IGNORECASE)
+_KIND = seldom(r"(?:contact|registration|purchase|lead|order)_(?=[^@]*[^\W_][^@]*@)", re.IGNORECASE)
 
 
 def _digest(text: str) -> str:

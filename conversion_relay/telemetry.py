@@ -22,7 +22,6 @@ thousands of people share; with the rest of the id they still tell one event fro
 """
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -119,6 +118,11 @@ class Counters:
         """`add` for what is counted with each request."""
         with self._lock:
             self._values[what] += n  # type: ignore[assignment]
+
+    def latest(self, what: CounterKey, moment: float) -> None:
+        """When something happened last, in Unix seconds."""
+        with self._lock:
+            self._values[what] = max(self._values[what], moment)  # type: ignore[assignment]
 
     def read(self) -> dict[CounterKey, float]:
         with self._lock:
@@ -249,6 +253,8 @@ class JsonLines(logging.Formatter):
         line |= {name: value for name, value in record.__dict__.items() if name not in _RECORD_FIELDS}
         if record.exc_text:
             line["exception"] = record.exc_text
+        import json  # a program that has two lines of ours formats its log by itself
+
         return json.dumps(line, default=str)
 
 
@@ -296,3 +302,9 @@ def tell_supervisor(state: str) -> None:
 
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
             supervisor.sendto(state.encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)
+
+
+def tell_watchdog() -> None:
+    """Called from what would hang if this process did: systemd's WatchdogSec kills a process that is silent so long."""
+    if "WATCHDOG_USEC" in os.environ:
+        tell_supervisor("WATCHDOG=1")

@@ -1,7 +1,6 @@
 """Feeds every public function of a room with inputs that are made to be slow, and compares how the time grows.
 
-The functions are found here, so a new one cannot be forgotten: what one takes is made from the types of its
-parameters, and a type that nobody has taught this module is an error.
+The functions are found here, so that none is forgotten; what one takes is made from its parameters' types, or taught.
 
 Times of CPU are compared with each other, never with a clock: LONGER times the input may take STEEPEST times the time.
 What is linear takes 4 times, what is a square 16 times, so neither a busy machine nor a small cache of the processor
@@ -181,6 +180,8 @@ BY_FUNCTION: dict[str, Callable[[str], dict[str, Any]]] = {
     "intake.mending.decode": lambda text: {"raw": text.encode("utf-8", "replace")},
     "intake.origins.normal_origin": lambda text: {"text": f"https://{text}"},
     "meta.quality.quality_request": lambda text: {"url": text, "version": "v", "dataset": "1", "token": text},
+    "meta.quality.token_request": lambda text: {"url": text, "version": "v", "token": text},
+    "meta.quality.read_token": lambda text: {"status": 200, "body": json.dumps({"data": [objects(text)]}).encode()},
     "meta.quality.read_quality": lambda text: {"status": 200, "body": json.dumps({"web": [objects(text)]}).encode()},
     "meta.quality.quality": lambda text: {"sampled": 10, "keys": {"em": 5, text: 1}},
     "intake.mending.mended": lambda text: {"value": objects(text), "path": "custom_data", "tell": lambda *told: None},

@@ -47,21 +47,26 @@ class Copy:
                 shutil.copytree(source, folder / name, ignore=leave)
             else:
                 shutil.copyfile(source, folder / name)
+        (folder / "src/node_modules").symlink_to(ROOT / "src/node_modules")
 
     def survives(self, mutant: Mutant) -> str | None:
         """None when a test noticed the mistake; else why not."""
         path = self.folder / mutant.file
-        original = path.read_text()
-        broken = original
+        is_script = path.parent == self.folder / "src"
+        originals = {each: each.read_bytes() for each in (path, *(path.parent.glob("*js") if is_script else ()))}
+        broken = path.read_text()
         for old, new in mutant.edits:
             if broken.count(old) != 1:
                 return f"the text to change stands {broken.count(old)} times in {mutant.file}: {old!r}"
             broken = broken.replace(old, new)
         path.write_text(broken)
         try:
+            if is_script:  # browsers load what is built of it
+                subprocess.run(["node", "build.mjs"], cwd=path.parent, check=True, stdout=subprocess.DEVNULL)
             code, said = self.test(mutant.tests)
         finally:
-            path.write_text(original)
+            for each, content in originals.items():
+                each.write_bytes(content)
         if code == PASSED:
             return "no test failed"
         return None if code == FAILED else f"the tests could not be run:\n{said[-2_000:]}"

@@ -1,6 +1,5 @@
 """docs/production.md: its commands, one after the other, in folders of our own and with Meta's stand-in; deploy/."""
 
-import contextlib
 import os
 import re
 import shutil
@@ -12,64 +11,16 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests import release
-from tests.processes import Installation, call, free_port, until
+from tests.failures.conditions import need_command
+from tests.processes import API_KEY, Process, call, free_port, installation, until
+from tests.production import NAME, Debian, Folders, built, certificate, without_ours
 from tests.test_documents import ROOT, blocks
 
 PAGE = "docs/production.md"
 UNIT = ROOT / "deploy" / "conversion-relay.service"
-UV = f"{sys.executable} -m uv"
-
-
-class Machine:
-    """Where the page says /opt, /etc and /var/lib, and how its commands are run here."""
-
-    def __init__(self, folder: Path, wheel: Path, port: int, meta: str) -> None:
-        self.folder, self.wheel, self.port = folder, wheel, port
-        ours = ("META_", "RELAY_", "PYTHONPATH", "PYTHONHOME")
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        self.env |= {"META_GRAPH_URL": meta, "RELAY_BALLAST": "false"}
-        (folder / "var").mkdir()
-
-    def here(self, text: str) -> str:
-        """pip is uv's here, which has the packages at hand; and the wheel is not the index's but ours."""
-        pip = f"{UV} pip install --quiet --reinstall-package conversion-relay --python {self.folder}/opt/bin/python "
-        text = text.replace("/opt/conversion-relay/bin/pip install ", pip)
-        text = text.replace("'conversion-relay[server,phone]'", f"'{self.wheel}[server,phone]'")
-        text = text.replace("python3 -m venv", f"{UV} venv --quiet")
-        for theirs, ours in (("opt", "opt"), ("etc", "etc"), ("var/lib", "var")):
-            text = text.replace(f"/{theirs}/conversion-relay", f"{self.folder}/{ours}")
-        return text.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}").replace("--port 8000", f"--port {self.port}")
-
-    def run(self, commands: str) -> str:
-        command = ["bash", "-euo", "pipefail", "-c", self.here(commands)]
-        done = subprocess.run(command, env=self.env, cwd=self.folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    @contextlib.contextmanager
-    def service(self, commands: str):
-        """As systemd starts it: ready when it says so."""
-        address = self.folder / "notify"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
-            supervisor.bind(str(address))
-            supervisor.settimeout(60)
-            with (self.folder / "service.log").open("ab") as log:
-                env = self.env | {"NOTIFY_SOCKET": str(address)}
-                process = subprocess.Popen(["bash", "-c", self.here(commands)], env=env, stdout=log, stderr=log)
-            try:
-                assert supervisor.recv(100) == b"READY=1"
-                assert call("GET", f"http://127.0.0.1:{self.port}/readyz")[0] == 200, "ready is ready"
-                yield process
-                process.send_signal(signal.SIGTERM)
-                assert supervisor.recv(100) == b"STOPPING=1"
-                assert process.wait(30) == 0
-            finally:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
-                address.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -78,46 +29,202 @@ def wheels(tmp_path_factory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("wheels")
     describe = ["git", "describe", "--tags", "--abbrev=0"]
     tag = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-    before = tag or "HEAD~4"
     archive = folder / "before.tar"
-    told = subprocess.run(["git", "archive", "-o", str(archive), before], cwd=ROOT, capture_output=True, check=False)
+    told = subprocess.run(["git", "archive", "-o", str(archive), tag or "HEAD~4"], cwd=ROOT, capture_output=True)
     new = release.build(folder / "new")
     if told.returncode:  # a shallow clone
         return new, new
     with tarfile.open(archive) as files:
         files.extractall(folder / "source", filter="data")
+    if not tag:  # or both would have one version, and pip would upgrade nothing
+        package = folder / "source" / "conversion_relay" / "__init__.py"
+        package.write_text(re.sub(r'__version__ = ".+"', '__version__ = "0.0.1"', package.read_text()))
     source, out = str(folder / "source"), str(folder / "old")
     subprocess.run([*release.UV, "build", "--quiet", "--wheel", "--out-dir", out, source], check=True)
     (old,) = (folder / "old").glob("*.whl")
     return old, new
 
 
-def test_the_page_from_nothing_to_an_upgrade_and_another_token(tmp_path, wheels):
-    install, settings, start, first, backup, upgrade, token = blocks(PAGE, "sh")
-    meta = Installation(tmp_path)
-    machine = Machine(tmp_path, wheels[0], free_port(), meta.meta)
-    try:
-        meta.misbehave(mode="down")
-        machine.run(install)
-        machine.run(settings)
-        assert (tmp_path / "etc" / "meta-token").stat().st_mode & 0o077 == 0
-        old = subprocess.Popen(["bash", "-c", machine.here(start)], env=machine.env, stderr=subprocess.DEVNULL)
-        until(lambda: call("GET", f"http://127.0.0.1:{machine.port}/readyz")[0] == 200)
-        machine.run(first)
-        machine.run(backup)
-        old.terminate()
-        old.wait(30)
-        machine.wheel = wheels[1]
+def walk(machine: Folders | Debian, before: Path, now: Path) -> None:
+    """The page's commands in their order: install, settings, TLS, first event, backup, upgrade, another token."""
+    packages, install, settings, start, tls, first, backup, upgrade, token = blocks(PAGE, "sh")
+    arrived = lambda: [one["event"]["event_id"] for one in machine.of_meta("GET", "/_emulator/events")["events"]]  # noqa: E731
+    machine.of_meta("POST", "/_emulator/misbehave", {"mode": "down"})
+    machine.run(packages)
+    machine.offer(before)
+    machine.run(install)
+    machine.run(settings)
+    machine.run("test $(stat -c %a /etc/conversion-relay/meta-token) = 600")
+    machine.bring_certificate()
+    machine.run(tls)
+    with machine.nginx():
+        with machine.running(start):
+            until(lambda: machine.answers("http://127.0.0.1:8000/readyz"))
+            machine.run(first)
+            bare = "curl -s -o /dev/null -w '%{http_code} %{http_version}' https://relay.example/"
+            assert machine.run(bare + "dashboard") == "401 2", "nobody looks without the password"
+            assert machine.run(bare + "metrics") == "404 2"
+            machine.run(backup)
+        machine.offer(now)
         machine.run(upgrade)
-        assert (tmp_path / "var" / "before-upgrade.backup").stat().st_size > 0
-        call("POST", f"{meta.meta}/_emulator/reset")
-        with machine.service(start):
-            until(lambda: [one["event"]["event_id"] for one in meta.arrived()] == ["first-1"])
+        assert machine.has("/var/lib/conversion-relay/before-upgrade.backup")
+        machine.of_meta("POST", "/_emulator/reset")
+        with machine.running(start):
+            until(lambda: arrived() == ["first-1"])
             machine.run(token)
             machine.run(first.replace("first-1", "first-2"))
-            until(lambda: len(meta.arrived()) == 2)
+            until(lambda: len(arrived()) == 2)
+            assert machine.has("/etc/conversion-relay/meta-token")
+
+
+def test_the_page_from_nothing_to_an_upgrade_and_another_token(tmp_path, wheels):
+    need_command("nginx")
+    with installation(tmp_path) as meta:
+        walk(Folders(tmp_path, meta.meta), *wheels)
+
+
+@pytest.fixture(scope="module")
+def debian(tmp_path_factory):
+    """An empty one, with Meta's stand-in in its network."""
+    if not os.environ.get("EMPTY_DEBIAN"):
+        pytest.skip("make empty-debian does it: root, the network and some minutes")
+    folder, port = tmp_path_factory.mktemp("debian"), free_port()
+    machine = Debian(folder / "root", port)
+    under = tuple(machine.inside)
+    meta = Process("emulator", "--port", str(port), log=folder / "emulator.log", env={}, under=under)
+    try:
+        until(lambda: machine.answers(f"{machine.meta}/_emulator/state"))
+        yield machine
     finally:
         meta.end()
+        machine.end()
+
+
+@pytest.mark.timeout(1200)
+def test_the_page_word_for_word_in_an_empty_debian(debian, wheels):
+    walk(debian, *wheels)
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(
+    shutil.which("buildah") is None, reason="buildah is not here; the next test reads the steps instead"
+)
+def test_the_container_is_built_from_its_file_and_serves_as_nobody_that_matters(debian, wheels, tmp_path):
+    """Without a registry: the Debian with its own Python stands for the image that the file begins with."""
+    debian.run(blocks(PAGE, "sh")[0])
+    debian.run("rm -rf /opt/* /etc/conversion-relay /var/lib/conversion-relay; ln -sf python3 /usr/bin/python")
+    with built(tmp_path, debian.root, wheels[1]) as (buildah, image):
+        port = free_port()
+        run = [*buildah, "run", "--isolation", "chroot"]
+        variables = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAAtoken", "RELAY_BALLAST": "false"}
+        env = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
+        command = ["/opt/conversion-relay/bin/conversion-relay", "serve", "--port", str(port)]
+        with (tmp_path / "serve.log").open("wb") as log:
+            served = subprocess.Popen([*run, *env, image, "--", *command], stdout=log, stderr=log)
+        try:
+            until(lambda: call("GET", f"http://127.0.0.1:{port}/readyz")[0] == 200)
+            health = re.findall(r'urlopen\(.+\)"', (ROOT / "deploy" / "Containerfile").read_text())[0][:-1]
+            ask = f"import urllib.request as r; r.{health}".replace(":8000/", f":{port}/")
+            subprocess.run([*run, image, "--", "/opt/conversion-relay/bin/python", "-c", ask], check=True)
+            whose = subprocess.run([*run, image, "--", "id", "-u"], capture_output=True, text=True, check=True)
+            assert whose.stdout.strip() == "10001"
+        finally:
+            served.terminate()
+            served.wait(60)
+
+
+def test_caddy_as_the_page_has_it_passes_events_on_with_tls(tmp_path):
+    need_command("caddy")
+    certificate(tmp_path)
+    port = free_port()
+    with installation(tmp_path) as here:
+        here.env["RELAY_TRUSTED_PROXIES"] = "127.0.0.1/32"
+        here.env["RELAY_ADMIN_PASSWORD"] = "one that is long enough"
+        here.start("--no-worker")
+        (text,) = blocks(PAGE, "caddy")
+        text = text.replace(f"{NAME} {{", f"https://{NAME}:{port} {{\n\tbind 127.0.0.1\n\ttls tls.crt tls.key")
+        options = "{\n\tadmin off\n\tauto_https off\n}\n"
+        (tmp_path / "Caddyfile").write_text(options + text.replace(":8000", f":{here.port}"))
+        at = f"{NAME}:{port}"
+        curl = ["curl", "-s", "--cacert", "ca.crt", "--connect-to", f"{at}:127.0.0.1:{port}", "-w", "%{http_code}"]
+
+        def asked(path: str, *more: str) -> str:
+            command = [*curl, "-o", "answer", *more, f"https://{at}{path}"]
+            return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+
+        with (tmp_path / "caddy.log").open("wb") as log:
+            command = ["caddy", "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
+            env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+            process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, env=env)
+        try:
+            until(lambda: process.poll() is not None or asked("/livez") == "200")
+            lead = '{"event_name": "Lead", "user_data": {"email": "jane@shop.example"}}'
+            assert asked("/events", "-H", f"Authorization: Bearer {API_KEY}", "-d", lead) == "202"
+            assert (asked("/metrics"), asked("/dashboard")) == ("404", "401")
+        finally:
+            process.kill()
+            process.wait()
+
+
+class Supervisor:
+    """What systemd does with the unit: its variables, its credential, its socket, its signals."""
+
+    def __init__(self, folder: Path, env: dict[str, str], port: int) -> None:
+        self.unit = UNIT.read_text()
+        self.credentials = folder / "credentials"
+        self.credentials.mkdir()
+        variables = dict(line.split("=", 1) for line in re.findall(r"^Environment=(.+)$", self.unit, re.MULTILINE))
+        self.env = without_ours() | env | {n: v.replace("%d", str(self.credentials)) for n, v in variables.items()}
+        self.env["RELAY_OUTBOX"] = env["RELAY_OUTBOX"]
+        self.env |= {"CREDENTIALS_DIRECTORY": str(self.credentials), "NOTIFY_SOCKET": str(folder / "notify")}
+        (self.watchdog,) = re.findall(r"^WatchdogSec=(\d+)$", self.unit, re.MULTILINE)
+        self.env["WATCHDOG_USEC"] = f"{self.watchdog}000000"
+        (started,) = re.findall(r"^ExecStart=\S+ (.+)$", self.unit, re.MULTILINE)
+        self.command = [sys.executable, "-m", "conversion_relay", *started.replace("8000", str(port)).split()]
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.env["NOTIFY_SOCKET"])
+        self.socket.settimeout(60)
+
+    def hears(self, state: str) -> None:
+        """Every second it may say besides that it lives."""
+        while (heard := self.socket.recv(100).decode()) != state:
+            assert heard == "WATCHDOG=1", "nothing else comes in between"
+
+    def load(self, token: str) -> None:
+        (name,) = re.findall(r"^LoadCredential=([^:]+):", self.unit, re.MULTILINE)
+        path = self.credentials / name
+        path.unlink(missing_ok=True)
+        path.write_text(token)
+        path.chmod(0o400)
+
+
+def test_the_unit_is_ready_when_it_says_so_reads_its_credential_again_when_told_and_says_that_it_ends(tmp_path):
+    with installation(tmp_path) as here:
+        env = {name: value for name, value in here.env.items() if name != "META_ACCESS_TOKEN"}
+        systemd = Supervisor(tmp_path, env, here.port)
+        systemd.load("EAAtoken-of-yesterday")
+        with (tmp_path / "serve.log").open("wb") as log:
+            process = subprocess.Popen(systemd.command, env=systemd.env, stdout=log, stderr=log)
+        try:
+            systemd.hears("READY=1")
+            assert here.is_ready(), "ready is ready"
+            here.misbehave(mode="token_expired")
+            assert here.post({"event_name": "Lead", "event_id": "lead-1", "user_data": {"external_id": "7"}})[0] == 202
+            until(here.requests)
+            call("POST", f"{here.meta}/_emulator/reset")
+            systemd.load("EAAtoken-of-today")
+            assert "/bin/kill -HUP $MAINPID" in systemd.unit
+            process.send_signal(signal.SIGHUP)
+            until(here.arrived)
+            systemd.hears("WATCHDOG=1")
+            process.send_signal(signal.SIGTERM)
+            systemd.hears("STOPPING=1")
+            assert process.wait(30) == 0
+        finally:
+            systemd.socket.close()
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here (Debian: systemd)")
@@ -146,6 +253,13 @@ def test_the_containers_steps_are_in_order_and_name_what_is_there():
 
 
 def test_compose_hands_the_token_over_as_a_file_and_opens_no_port_to_the_world():
-    text = (ROOT / "deploy" / "compose.yml").read_text()
-    assert '"127.0.0.1:8000:8000"' in text and "META_ACCESS_TOKEN:" not in text
-    assert "META_ACCESS_TOKEN_FILE: /run/secrets/meta-token" in text
+    """Each name that a service uses is declared, and the process may do and write nothing that it need not."""
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.yml").read_text())
+    assert set(compose) == {"services", "secrets", "volumes"}
+    (relay,) = compose["services"].values()
+    assert relay["ports"] == ["127.0.0.1:8000:8000"]
+    assert relay["environment"] == {"META_ACCESS_TOKEN_FILE": "/run/secrets/meta-token"}
+    assert relay["secrets"] == list(compose["secrets"])
+    assert [volume.partition(":")[0] for volume in relay["volumes"]] == list(compose["volumes"])
+    assert relay["volumes"][0].partition(":")[2] == "/var/lib/conversion-relay"
+    assert (relay["read_only"], relay["cap_drop"], relay["tmpfs"]) == (True, ["ALL"], ["/tmp"])

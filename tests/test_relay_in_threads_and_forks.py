@@ -4,8 +4,10 @@ import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 from conversion_relay import Event, Relay, Tracked
+from conversion_relay.delivery import worker as delivery_worker
 from conversion_relay.outbox import open_outbox
 from conversion_relay.relay import keeping
 from tests.hostile_server import read_request, serving
@@ -64,6 +66,35 @@ def test_a_child_is_not_held_up_by_a_thread_that_stayed_with_its_parent(environ,
     assert ended == 0, "the child hung"
     assert sorted(events_of(relay)) == ["lead-1", "lead-2"]
     relay.close()
+
+
+def test_a_child_tracks_though_a_thread_of_its_parent_was_just_waking_the_worker(environ, monkeypatch):
+    """The child's outbox still calls the worker that its parent's threads run, and the lock inside came locked."""
+    wakes, may_go_on = threading.Event(), threading.Event()
+
+    class Condition(threading.Condition):
+        def notify(self, n: int = 1) -> None:  # whoever calls it holds the lock
+            if threading.current_thread().name == "wakes":
+                wakes.set()
+                may_go_on.wait()
+            super().notify(n)
+
+    monkeypatch.setattr(delivery_worker, "threading", SimpleNamespace(**{**vars(threading), "Condition": Condition}))
+    relay, woken = Relay.from_env(environ), []
+    monkeypatch.setattr(relay.outbox, "on_put", woken.append)
+    relay.start_delivery()
+    (wake,) = woken
+    threading.Thread(target=wake, name="wakes").start()
+    wakes.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # ends the child that hangs
+        wake()
+        os._exit(0)
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    may_go_on.set()
+    relay.close()
+    assert ended == 0, "the child hung"
 
 
 def test_what_a_child_sends_after_a_fork_goes_over_its_own_connections(environ):

@@ -9,7 +9,7 @@ from tests import rooms
 
 FILES = sorted(path for path in rooms.PACKAGE.rglob("*.py") if "tables" not in path.parts)
 TESTS = sorted(path for path in (rooms.ROOT / "tests").rglob("*.py") if "node_modules" not in path.parts)
-MOST_LINES, MOST_CLASS_LINES, MOST_IN_THE_ROOT = 300, 150, 12
+MOST_LINES, MOST_CLASS_LINES, MOST_IN_THE_ROOT = 300, 150, 13
 
 
 def test_the_drawing_of_the_rooms_is_what_the_imports_say():

@@ -53,8 +53,8 @@ locals {
       timeout     = 10
     }
     payment-webhook = {
-      environment = merge(local.registrations_setting, local.stripe_setting)
-      may         = concat(local.may_queue, local.may_mark_paid, local.may_read_stripe)
+      environment = merge(local.registrations_setting, local.payment_setting)
+      may         = concat(local.may_queue, local.may_mark_paid, local.may_read_payment_secrets)
       memory      = 256
       timeout     = 10
     }
@@ -91,6 +91,7 @@ resource "aws_lambda_function" "function" {
   memory_size      = each.value.memory
   timeout          = each.value.timeout
   kms_key_arn      = aws_kms_key.main.arn
+  layers           = each.key == "payment-webhook" ? var.payment_layers : []
 
   # The queue's reader has its own limit, and a reservation would make it compete with it.
   reserved_concurrent_executions = each.key == "deliver-handler" ? -1 : var.reserved_concurrency

@@ -1,4 +1,5 @@
-# The token and Stripe's signing secret, by write-only arguments: they are in no state. The key that encrypts at rest.
+# The token and the secrets of payment providers, by write-only arguments: they are in no state. The key that encrypts at
+# rest.
 
 locals {
   in_secrets_manager = var.token_store == "secretsmanager"
@@ -12,12 +13,22 @@ locals {
     Action   = local.in_secrets_manager ? "secretsmanager:GetSecretValue" : "ssm:GetParameter"
     Resource = local.in_secrets_manager ? one(aws_secretsmanager_secret.token[*].arn) : one(aws_ssm_parameter.token[*].arn)
   }]
-  stripe_setting  = { STRIPE_WEBHOOK_SECRET_ARN = aws_secretsmanager_secret.stripe.arn }
-  may_read_stripe = [{ Effect = "Allow", Action = "secretsmanager:GetSecretValue", Resource = aws_secretsmanager_secret.stripe.arn }]
+  has_payments = nonsensitive(length(var.payment_secrets) > 0)
+  payment_setting = merge(
+    { STRIPE_WEBHOOK_SECRET_ARN = aws_secretsmanager_secret.stripe.arn },
+    local.has_payments ? { PAYMENT_SECRETS_ARN = one(aws_secretsmanager_secret.payments[*].arn) } : {},
+    var.payment_settings,
+  )
+  may_read_payment_secrets = [{
+    Effect   = "Allow"
+    Action   = "secretsmanager:GetSecretValue"
+    Resource = concat([aws_secretsmanager_secret.stripe.arn], aws_secretsmanager_secret.payments[*].arn)
+  }]
 
   # A changed secret is a changed version; the digest of a random text tells nothing of it.
-  token_version  = var.meta_access_token == null ? 1 : nonsensitive(parseint(substr(sha256(var.meta_access_token), 0, 7), 16))
-  stripe_version = var.stripe_webhook_secret == null ? 1 : nonsensitive(parseint(substr(sha256(var.stripe_webhook_secret), 0, 7), 16))
+  token_version   = var.meta_access_token == null ? 1 : nonsensitive(parseint(substr(sha256(var.meta_access_token), 0, 7), 16))
+  payment_version = nonsensitive(parseint(substr(sha256(jsonencode(var.payment_secrets)), 0, 7), 16))
+  stripe_version  = var.stripe_webhook_secret == null ? 1 : nonsensitive(parseint(substr(sha256(var.stripe_webhook_secret), 0, 7), 16))
 }
 
 resource "aws_secretsmanager_secret" "token" {
@@ -63,6 +74,24 @@ resource "aws_secretsmanager_secret_version" "stripe" {
   secret_id                = aws_secretsmanager_secret.stripe.id
   secret_string_wo         = var.stripe_webhook_secret
   secret_string_wo_version = local.stripe_version
+}
+
+resource "aws_secretsmanager_secret" "payments" {
+  #checkov:skip=CKV2_AWS_57:Payment providers have no way to rotate a signing secret by program
+  count = local.has_payments ? 1 : 0
+
+  name                    = "${var.name_prefix}payment-secrets"
+  description             = "Signing secrets and API keys of payment providers, as JSON by setting"
+  kms_key_id              = aws_kms_key.main.arn
+  recovery_window_in_days = 7
+}
+
+resource "aws_secretsmanager_secret_version" "payments" {
+  count = local.has_payments ? 1 : 0
+
+  secret_id                = aws_secretsmanager_secret.payments[0].id
+  secret_string_wo         = jsonencode(var.payment_secrets)
+  secret_string_wo_version = local.payment_version
 }
 
 resource "aws_kms_key" "main" {

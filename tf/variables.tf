@@ -80,6 +80,51 @@ variable "stripe_webhook_secret" {
   default     = null
 }
 
+variable "payment_secrets" {
+  description = "What vouches for other providers' notices, and their API keys, by setting: { SHOPIFY_WEBHOOK_SECRET = \"...\" }."
+  type        = map(string)
+  sensitive   = true
+  default     = {}
+
+  validation {
+    condition = alltrue([
+      for name, value in var.payment_secrets : value != "" && can(regex(
+        "^((PADDLE|LEMONSQUEEZY|RAZORPAY|SHOPIFY|WOOCOMMERCE|SQUARE|MOLLIE|STANDARD)_WEBHOOK_SECRET|PAYPAL_WEBHOOK_ID|(STRIPE|MOLLIE)_API_KEY)$", name
+      ))
+    ])
+    error_message = "payment_secrets are names of docs/payments.md such as SHOPIFY_WEBHOOK_SECRET, PAYPAL_WEBHOOK_ID, MOLLIE_API_KEY, each with a value; Stripe's is stripe_webhook_secret."
+  }
+  validation {
+    condition     = !contains(keys(var.payment_secrets), "PAYPAL_WEBHOOK_ID") || length(var.payment_layers) > 0
+    error_message = "PAYPAL_WEBHOOK_ID needs a layer with the package cryptography in payment_layers: see docs/aws.md."
+  }
+  validation {
+    condition     = !contains(keys(var.payment_secrets), "SQUARE_WEBHOOK_SECRET") || contains(keys(var.payment_settings), "SQUARE_WEBHOOK_URL")
+    error_message = "SQUARE_WEBHOOK_SECRET needs SQUARE_WEBHOOK_URL in payment_settings: Square signs the address, too."
+  }
+}
+
+variable "payment_settings" {
+  description = "What is said of those providers that is no secret: { SHOPIFY_ORDER_KEY = \"name\", SQUARE_WEBHOOK_URL = \"https://...\" }."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition = alltrue([
+      for name, value in var.payment_settings : value != "" && can(regex(
+        "^((PADDLE|LEMONSQUEEZY|RAZORPAY|SHOPIFY|WOOCOMMERCE|SQUARE|MOLLIE|PAYPAL|STANDARD)_ORDER_KEY|SQUARE_WEBHOOK_URL)$", name
+      ))
+    ])
+    error_message = "payment_settings are SQUARE_WEBHOOK_URL and names such as SHOPIFY_ORDER_KEY, each with a value; Stripe's are stripe_order_key and stripe_payments."
+  }
+}
+
+variable "payment_layers" {
+  description = "Layers of the payment function, by ARN with version; PayPal's certificates need one with the package cryptography."
+  type        = list(string)
+  default     = []
+}
+
 variable "allowed_origins" {
   description = "Exact origins of the pages that may post, such as https://courses.example."
   type        = list(string)

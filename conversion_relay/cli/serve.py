@@ -31,7 +31,7 @@ from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
 from conversion_relay.settings_watch import SettingsWatch
-from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger, tell_supervisor
+from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger, tell_supervisor, tell_watchdog
 
 STRANDED = "Events wait for a dataset that is not configured; they are kept and not sent"
 FORGEABLE = (
@@ -86,7 +86,9 @@ def deliver(once: bool, as_json: bool) -> None:
     worker = Worker(
         delivery,
         outbox,
-        every_second=each(SettingsWatch(noted(delivery.use)), signs, Notifier(outbox, settings, time.time)),
+        every_second=each(
+            SettingsWatch(noted(delivery.use)), signs, Notifier(outbox, settings, time.time), tell_watchdog
+        ),
     )
     try:
         if once:

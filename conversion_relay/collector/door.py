@@ -4,6 +4,7 @@ Plain ASGI without a framework: one request costs what its events cost. Where ou
 hand (`direct.py`), `admit` and `say` do the same without ASGI (`whole.py`).
 """
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
@@ -21,6 +22,9 @@ from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts, is_tru
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Dataset
 from conversion_relay.telemetry import CounterKey, Counters, counter
+
+KEY_USED = "relay_api_key_used_timestamp_seconds"
+"""By dataset and the key's place in RELAY_API_KEYS: of the key itself, nothing stands anywhere."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +70,11 @@ class Door:
         self._policy = relay.settings.told_policy
         # By digest: what time the look-up takes then says nothing about a key.
         self._by_key = {_digest(key.reveal()): d for d in datasets for key in d.api_keys}
+        self._uses = {
+            _digest(key.reveal()): counter(KEY_USED, dataset=d.pixel_id, key=str(n))
+            for d in datasets
+            for n, key in enumerate(d.api_keys, 1)
+        }
 
     async def serve(self, scope: dict[str, Any], receive: Receive, send: Send, handle: Handle) -> None:
         headers, route = headers_of(scope["headers"]), scope["path"]
@@ -151,8 +160,10 @@ class Door:
         """Which dataset, and how far the sender is trusted. An API key outranks an Origin."""
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme:
-            dataset = self._by_key.get(_digest(key.strip())) if scheme.lower() == "bearer" else None
+            digest = _digest(key.strip())
+            dataset = self._by_key.get(digest) if scheme.lower() == "bearer" else None
             if dataset is not None:
+                self._counters.latest(self._uses[digest], time.time())
                 return "backend", dataset
             raise HttpError(
                 401, "unauthorized", "authorization", "unknown API key; RELAY_API_KEYS lists the known ones"

@@ -53,10 +53,14 @@ class _Reading:
 
 
 def _counters(counters: Counters) -> Iterator[Metric]:
-    families: dict[str, CounterMetricFamily] = {}
+    families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
     for (name, labels), value in sorted(counters.read().items()):
         names = [label for label, _ in labels]
-        family = families.setdefault(name, CounterMetricFamily(name.removesuffix("_total"), name, labels=names))
+        if name not in families:
+            is_moment = name.endswith("_timestamp_seconds")
+            kind = GaugeMetricFamily if is_moment else CounterMetricFamily
+            families[name] = kind(name.removesuffix("_total"), name, labels=names)
+        family = families[name]
         family.add_metric([text for _, text in labels], value)
     yield from families.values()
 

@@ -13,7 +13,7 @@ from uvicorn.supervisors import Multiprocess
 
 from conversion_relay.collector.connections import Limits, raise_file_limit
 from conversion_relay.collector.direct import DirectProtocol
-from conversion_relay.telemetry import tell_supervisor
+from conversion_relay.telemetry import tell_supervisor, tell_watchdog
 
 KEEP_ALIVE_SECONDS = 15
 GRACE_SECONDS = 4
@@ -51,7 +51,7 @@ def run(
     if workers > 1:
         sockets = [config.bind_socket()]
         tell_supervisor("READY=1")  # what connects from now on is answered as soon as the first worker is up
-        Multiprocess(config, sockets=sockets).run()
+        _Workers(config, sockets=sockets).run()
         return
     config.load_app()
     server = _Server(config)
@@ -68,8 +68,22 @@ class _Server(uvicorn.Server):
         if self.started:
             tell_supervisor("READY=1")
 
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn calls it ten times a second, unless something blocks the event loop."""
+        if counter % 10 == 0:
+            tell_watchdog()
+        return await super().on_tick(counter)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         tell_supervisor("STOPPING=1")
         for begin in _before_stopping:
             begin()
         super().handle_exit(sig, frame)
+
+
+class _Workers(Multiprocess):
+    """The parent of several workers. A worker that does not answer it is replaced by uvicorn."""
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        tell_watchdog()

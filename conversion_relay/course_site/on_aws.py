@@ -8,40 +8,63 @@ from functools import cache
 import msgspec
 
 from conversion_relay import Relay, Settings, SettingsError, configure_logging
-from conversion_relay.aws import AwsCalls, SendFirst, read_secret
+from conversion_relay.aws import AwsCalls, AwsError, AwsUnreachable, SendFirst, read_secret
 from conversion_relay.course_site.courses import COURSES, Course
 from conversion_relay.course_site.dynamodb import DynamoRegistrations
 from conversion_relay.course_site.ses import SesMail
-from conversion_relay.course_site.shop import Shop
+from conversion_relay.course_site.shop import Shop, logger
 from conversion_relay.course_site.site import CourseSite
 
 
 def open_site(environ: Mapping[str, str] = os.environ) -> CourseSite:
     """What a function's environment describes; each function opens only what it uses."""
-    settings = Settings.from_env(environ, required=("META_PIXEL_ID",))
     calls = AwsCalls(environ)
-    direct = environ.get("DELIVERY_MODE") == "direct"
-    outbox = SendFirst(settings, environ, calls) if direct else None  # else the settings name it
-    of_environment = [secret.reveal() for secret in settings.webhook_secrets.get("stripe", ())]
 
-    def read_stripe_secrets() -> list[str]:
-        """Those of Secrets Manager may change while this process lives."""
-        arn = environ.get("STRIPE_WEBHOOK_SECRET_ARN")
-        kept = read_secret(calls, arn) if arn else ""
-        found = [*of_environment, *(part.strip() for part in kept.split(",") if part.strip())]
-        configure_logging(settings.log_format, [*settings.secrets(), *found])
+    def read_settings() -> Settings:
+        """What Secrets Manager holds may change while this process lives."""
+        found = Settings.from_env(with_kept_secrets(environ, calls), required=("META_PIXEL_ID",))
+        configure_logging(found.log_format, found.secrets())
         return found
 
-    stripe_secrets = read_stripe_secrets()
+    def read_again() -> dict[str, list[str]]:
+        try:
+            return _revealed(read_settings())
+        except (AwsError, AwsUnreachable, SettingsError) as error:  # anybody can have us look, by a forged signature
+            reason = str(error) if isinstance(error, SettingsError) else type(error).__name__
+            logger.error("The payment secrets could not be read anew: %s", reason, extra={"reason": reason})
+            return {}
+
+    settings = read_settings()
+    direct = environ.get("DELIVERY_MODE") == "direct"
+    outbox = SendFirst(settings, environ, calls) if direct else None  # else the settings name it
     shop = Shop(
         Relay(settings, outbox=outbox),
         DynamoRegistrations(calls, environ.get("REGISTRATIONS_TABLE", "")),
         SesMail(calls, environ.get("MAIL_FROM", ""), environ.get("MAIL_TO", "")),
-        stripe_secrets=stripe_secrets,
-        read_stripe_secrets=read_stripe_secrets,
+        stripe_secrets=_revealed(settings).get("stripe", ()),
+        read_secrets=read_again,
         courses=read_courses(environ.get("COURSES", "")),
     )
     return CourseSite(shop)
+
+
+def with_kept_secrets(environ: Mapping[str, str], calls: AwsCalls) -> dict[str, str]:
+    """The environment, and what of it lies in Secrets Manager: Stripe's signing secret as it is, those of all providers
+    as one JSON object by the names of their settings. Raises SettingsError, AwsError, AwsUnreachable."""
+    found = dict(environ)
+    if arn := environ.get("STRIPE_WEBHOOK_SECRET_ARN"):
+        own = (environ.get("STRIPE_WEBHOOK_SECRET", ""), read_secret(calls, arn))
+        found["STRIPE_WEBHOOK_SECRET"] = ",".join(one for one in own if one)
+    if arn := environ.get("PAYMENT_SECRETS_ARN"):
+        try:
+            found |= msgspec.json.decode(read_secret(calls, arn), type=dict[str, str])
+        except msgspec.MsgspecError:
+            raise SettingsError('PAYMENT_SECRETS_ARN: the secret is not {"SHOPIFY_WEBHOOK_SECRET": "..."}') from None
+    return found
+
+
+def _revealed(settings: Settings) -> dict[str, list[str]]:
+    return {provider: [one.reveal() for one in found] for provider, found in settings.webhook_secrets.items()}
 
 
 @cache

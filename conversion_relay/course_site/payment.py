@@ -63,15 +63,13 @@ class Registered:
 
 
 class _Secrets:
-    """Stripe's secrets are the shop's own; those of other providers stand in the settings."""
+    """Those of the shop."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     def of(self, provider: str) -> Sequence[str]:
-        if provider == "stripe":
-            return self._shop.stripe_secrets
-        return [secret.reveal() for secret in self._shop.relay.settings.webhook_secrets.get(provider, ())]
+        return self._shop.secrets_of(provider)
 
     def renewed(self, provider: str) -> bool:
-        return provider == "stripe" and self._shop.renew_stripe_secrets()
+        return self._shop.renew_secrets(provider)

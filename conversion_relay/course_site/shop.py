@@ -70,7 +70,8 @@ class Mail(Protocol):
 
 class Shop:
     """The ports, the courses, and the secrets of Stripe. `clock` (Unix seconds) and `new_id` are arguments so that a
-    test can hold them still. `read_stripe_secrets` reads Stripe's secrets anew where they are not in the settings."""
+    test can hold them still. `read_secrets` reads anew what vouches for each provider's notices, where that is not in
+    the settings alone."""
 
     def __init__(
         self,
@@ -83,24 +84,33 @@ class Shop:
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: secrets.token_hex(12),
         counters: Counters | None = None,
-        read_stripe_secrets: Callable[[], Sequence[str]] | None = None,
+        read_secrets: Callable[[], Mapping[str, Sequence[str]]] | None = None,
     ) -> None:
         self.relay, self.registrations, self.mail = relay, registrations, mail
         self.stripe_secrets, self.courses = stripe_secrets, courses
         self.clock, self.new_id, self.counters = clock, new_id, counters
-        self._read_stripe_secrets, self._read_at = read_stripe_secrets, float("-inf")
+        self._read_secrets, self._read_at = read_secrets, float("-inf")
+        self._read: Mapping[str, Sequence[str]] = {}
         self.webhooks: Webhooks | None = None
         """Made by the first notice: a function of another route need not load it."""
 
-    def renew_stripe_secrets(self) -> bool:
-        """Asked when a signature did not fit: whether Stripe's secrets have changed where they are kept. Looked up at
-        most once a minute, since anybody can send a wrong signature."""
+    def secrets_of(self, provider: str) -> Sequence[str]:
+        """What vouches for this payment provider's notices: as it was read last, else as the settings have it."""
+        if provider in self._read:
+            return self._read[provider]
+        if provider == "stripe":
+            return self.stripe_secrets
+        return [secret.reveal() for secret in self.relay.settings.webhook_secrets.get(provider, ())]
+
+    def renew_secrets(self, provider: str) -> bool:
+        """Asked when a signature did not fit: whether these secrets have changed where they are kept. Looked up
+        at most once a minute, since anybody can send a wrong signature."""
         now = self.clock()
-        if self._read_stripe_secrets is None or now - self._read_at < RENEW_SECONDS:
+        if self._read_secrets is None or now - self._read_at < RENEW_SECONDS:
             return False
-        self._read_at = now
-        before, self.stripe_secrets = self.stripe_secrets, self._read_stripe_secrets()
-        return list(before) != list(self.stripe_secrets)
+        before, self._read_at = list(self.secrets_of(provider)), now
+        self._read = self._read_secrets()
+        return before != list(self.secrets_of(provider))
 
     def track(self, event: Event, facts: RequestFacts) -> str | None:
         """Durable when it returns; the id that Meta will get. None when the visitor declined, or when the event cannot

@@ -46,8 +46,6 @@ class Closed(msgspec.Struct, frozen=True):
     """(dataset, name, hour, delivered) of a week."""
     today: list[Figures]
     """Of the last 24 hours: one for each dataset and name."""
-    before: list[Figures]
-    """Of the 24 hours before, for match keys."""
 
 
 class Memory:
@@ -55,19 +53,30 @@ class Memory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._closed = Closed([], [], [])
+        self._closed = Closed([], [])
         self._until = 0
-        self._rows: dict[str, Rows] = {}
+        self._rows: dict[tuple[str, bool], Rows] = {}
+        self._before: list[Figures] | None = None
 
     def rows(
-        self, outbox: Overview, sides: dict[str, dict[str, SideCounts]], now: float, dataset: str = ""
+        self,
+        outbox: Overview,
+        sides: dict[str, dict[str, SideCounts]],
+        now: float,
+        dataset: str = "",
+        *,
+        with_keys: bool = False,
     ) -> list[Row]:
-        """By name, the names that mean money first; of one dataset, or of all together."""
+        """By name, the names that mean money first; of one dataset, or of all together. `with_keys`: match keys of two
+        days; else of the last 24 hours, which is quicker to read."""
         with self._lock:
             self._read(outbox, now)
-            if dataset not in self._rows:
-                self._rows[dataset] = Rows(dataset).with_closed(self._closed, now)
-            over = self._rows[dataset].copy()
+            if (dataset, with_keys) not in self._rows:
+                found = Rows(dataset).with_closed(self._closed, now)
+                self._rows[dataset, with_keys] = (
+                    found.with_before(self._day_before(outbox, now)) if with_keys else found
+                )
+            over = self._rows[dataset, with_keys].copy()
         return over.with_fresh(_fresh(outbox, now), now).finished(sides)
 
     def today(self, outbox: Overview, now: float) -> list[Figures]:
@@ -89,13 +98,21 @@ class Memory:
         if isinstance(outbox, Sums):
             by_hour = outbox.delivered_by_hour(now - WEEK, open_from)
             today = outbox.figure_sums(day_ago, open_from)
-            before = outbox.figure_sums(day_ago - DAY, day_ago)
         else:
             week = [hour for hour in outbox.figures(now - WEEK) if hour.hour < open_from]
             by_hour = [(hour.dataset, hour.event_name, hour.hour, hour.delivered) for hour in week]
             today = [hour for hour in week if hour.hour >= day_ago]
-            before = [hour for hour in week if day_ago - DAY <= hour.hour < day_ago]
-        self._closed, self._until, self._rows = Closed(by_hour, today, before), present, {}
+        self._closed, self._until, self._rows, self._before = Closed(by_hour, today), present, {}, None
+
+    def _day_before(self, outbox: Overview, now: float) -> list[Figures]:
+        """Of the 24 hours before the last 24."""
+        if self._before is None:
+            until = _present(now) - DAY + HOUR
+            if isinstance(outbox, Sums):
+                self._before = outbox.figure_sums(until - DAY, until)
+            else:
+                self._before = [hour for hour in outbox.figures(until - DAY) if until - DAY <= hour.hour < until]
+        return self._before
 
 
 def _present(now: float) -> int:
@@ -124,12 +141,21 @@ class Rows:
         return made
 
     def with_closed(self, closed: Closed, now: float) -> "Rows":
+        sums = Counter[tuple[str, int]]()
         for dataset, name, hour, n in closed.by_hour:
             if self._dataset in ("", dataset):
-                _count(self._row(name), hour, n, now)
-        for figures in (*closed.today, *closed.before):
+                sums[name, hour] += n
+        for (name, hour), n in sums.items():
+            _count(self._row(name), hour, n, now)
+        for figures in closed.today:
             if self._dataset in ("", figures.dataset):
-                self._add(figures, is_today=figures.hour >= _present(now) - DAY + HOUR)
+                self._add(figures, is_today=True)
+        return self
+
+    def with_before(self, figures: Iterable[Figures]) -> "Rows":
+        for one in figures:
+            if self._dataset in ("", one.dataset):
+                self._add(one, is_today=False)
         return self
 
     def with_fresh(self, figures: Iterable[Figures], now: float) -> "Rows":

@@ -22,7 +22,7 @@ from conversion_relay.outbox import Counts, DeadGroup, DeadLetters, Meter, Opera
 from conversion_relay.outbox.audit import Audit
 from conversion_relay.outbox.story import Details
 from conversion_relay.relay import Relay
-from conversion_relay.telemetry import Counters, without_digests
+from conversion_relay.telemetry import CounterKey, Counters, without_digests
 
 KEYS = ("em", "ph", "fbc", "fbp", "external_id", "client_ip_address", "client_user_agent", "fn", "ln", "zp", "country")
 TIMES = (("", "ever"), ("3600", "an hour"), ("86400", "24 hours"), ("604800", "7 days"))
@@ -85,11 +85,12 @@ class Look:
             "events_of": lambda row: "/dashboard/events?" + urlencode({"name": row.event_name, "dataset": row.dataset}),
         }
 
-    def _rows(self, now: float, dataset: str = "") -> list[Row]:
+    def _rows(self, now: float, dataset: str = "", *, with_keys: bool = False) -> list[Row]:
         outbox = self._relay.outbox
         if not isinstance(outbox, Overview):
             return []
-        return self._memory.rows(outbox, outbox.deduplication() if isinstance(outbox, Meter) else {}, now, dataset)
+        sides = outbox.deduplication() if isinstance(outbox, Meter) else {}
+        return self._memory.rows(outbox, sides, now, dataset, with_keys=with_keys)
 
     def _fresh(self, now: float) -> list[str] | None:
         outbox = self._relay.outbox
@@ -104,7 +105,7 @@ class Look:
 
     def keys(self, now: float, dataset: str = "") -> dict[str, Any]:
         """Meta's own figure is of one dataset, so it is shown where one is chosen or there is only one."""
-        common, table = self.common(now), self._rows(now, dataset)
+        common, table = self.common(now), self._rows(now, dataset, with_keys=True)
         judged = [(row, found) for row in table if (found := quality(row.sampled, row.keys)) is not None]
         all_names = sorted(common["known"].books)
         one = dataset or (all_names[0] if len(all_names) == 1 else "")
@@ -168,10 +169,11 @@ class Look:
     def datasets(self, now: float) -> dict[str, Any]:
         common = self.common(now)
         found: Known = common["known"]
-        states = at_work_now(found)
+        states, tokens = at_work_now(found), self._scores.tokens(now)
         return common | {
             "datasets_now": [
-                self._dataset(name, states, found) for name in sorted({*found.books, *found.configured} - {"0"})
+                self._dataset(name, states, found) | words.of_token(tokens.get(name), now, was_asked=name in tokens)
+                for name in sorted({*found.books, *found.configured} - {"0"})
             ],
             "workers": alive(found.signs or (), now),
         }
@@ -186,7 +188,8 @@ class Look:
     def _dataset(self, name: str, states: Mapping[str, Any], found: Known) -> dict[str, Any]:
         dataset, state, book = self._relay.settings.dataset(name), states.get(name), found.books.get(name, Counts())
         told = remedy(state.why) if state and state.why else None
-        bots = [(key, n) for key, n in self._counters.read().items() if key[0] == "relay_bot_events_total"]
+        counted = self._counters.read()
+        bots = [(key, n) for key, n in counted.items() if key[0] == "relay_bot_events_total"]
         parked = bool(state and state.why)
         word = "not configured" if dataset is None else "waits" if parked else "open"
         if dataset is not None and is_delivered(found) is False:
@@ -200,11 +203,18 @@ class Look:
             "in_flight": state.in_flight if state else 0,
             "errors": state.error_share if state else 0.0,
             "origins": ", ".join(sorted(dataset.allowed_origins)[:5]) if dataset else "",
-            "api_keys": words.some(len(dataset.api_keys), "API key") if dataset else "none",
+            "api_keys": _uses(counted, name, len(dataset.api_keys)) if dataset else [],
+            "parked_until": state.parked_until if state and state.parked_until > found.now else None,
             "test": bool(dataset and dataset.test_event_code),
             "bots": dataset.bots if dataset else "",
             "bot_events": sum(int(n) for (_, labels), n in bots if ("dataset", name) in labels),
         }
+
+
+def _uses(counted: Mapping[CounterKey, float], dataset: str, n: int) -> list[tuple[int, float | None]]:
+    """By the place of each API key: when this process saw it last."""
+    used = {labels: at for (name, labels), at in counted.items() if name == "relay_api_key_used_timestamp_seconds"}
+    return [(key, used.get((("dataset", dataset), ("key", str(key))))) for key in range(1, n + 1)]
 
 
 def _books(books: Mapping[str, Counts]) -> list[tuple[str, dict[str, int]]]:

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from markupsafe import Markup, escape
 
 from conversion_relay.dashboard.figures import Row
+from conversion_relay.meta.quality import TokenFacts
 from conversion_relay.outbox import Story
 from conversion_relay.outbox.verdict import HELD
 
@@ -71,6 +73,25 @@ def span(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def of_token(facts: TokenFacts | None, now: float, *, was_asked: bool) -> dict[str, Any]:
+    """The token's state, and its colour where a person must act: within two weeks of its end.
+
+    >>> of_token(TokenFacts(True, 8_640_000), 0.0, was_asked=True)["token"]
+    'valid until 1970-04-11, in 100 d'
+    >>> of_token(None, 0.0, was_asked=True)["token"], of_token(TokenFacts(False, None), 0.0, was_asked=True)["token"]
+    ('Meta does not tell', 'not valid: set a new one')
+    """
+    if facts is None:
+        return {"token": "Meta does not tell" if was_asked else "not asked yet", "token_colour": ""}
+    if not facts.is_valid or (facts.expires_at is not None and facts.expires_at <= now):
+        return {"token": "not valid: set a new one", "token_colour": "bad"}
+    if facts.expires_at is None:
+        return {"token": "valid, does not end", "token_colour": ""}
+    left = facts.expires_at - now
+    day = time.strftime("%Y-%m-%d", time.gmtime(facts.expires_at))
+    return {"token": f"valid until {day}, in {span(left)}", "token_colour": "bad" if left < 14 * 86_400 else ""}
 
 
 def ago(at: float, now: float) -> str:

@@ -101,6 +101,10 @@ def trace() -> str:
     return "A" + base64.urlsafe_b64encode(secrets.token_bytes(18)).decode()[:22]
 
 
+# https://developers.facebook.com/docs/graph-api/reference/debug_token: of a system user's token, which has no end.
+TOKEN = {"data": {"type": "SYSTEM_USER", "is_valid": True, "expires_at": 0, "data_access_expires_at": 0}}
+
+
 def json(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
     return Answer(
         status,

@@ -32,6 +32,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Scope = dict[str, Any]
 
 _EVENTS = re.compile(r"/(v\d{1,3}\.\d{1,3})/(\d+)/events", re.ASCII)
+_TOKEN = re.compile(r"/v\d{1,3}\.\d{1,3}/debug_token", re.ASCII)
 _QUALITY = re.compile(r"/(v\d{1,3}\.\d{1,3})/dataset_quality", re.ASCII)
 
 
@@ -76,6 +77,8 @@ class Emulator:
             await _respond(send, self._control(scope, await _body(receive)))
         elif match := _QUALITY.fullmatch(path):
             await _respond(send, self._quality(match[1], parse_qs(scope["query_string"].decode())))
+        elif _TOKEN.fullmatch(path):
+            await _respond(send, answers.json(200, answers.TOKEN))
         else:
             await _respond(send, self._refuse(answers.UNKNOWN_PATH, {}))
 

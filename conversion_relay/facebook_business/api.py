@@ -6,6 +6,7 @@ not.
 """
 
 import os
+import threading
 from typing import Any
 
 from conversion_relay.relay import Relay
@@ -36,6 +37,9 @@ class FacebookAdsApi:
 
 
 _ours: list[Relay] = []
+_making = [threading.Lock()]
+"""Two first requests in two threads would make two Relays, and each would deliver. In a list, since a child of a fork
+needs a new one."""
 
 
 def use_relay(relay: Relay | None) -> None:
@@ -46,9 +50,18 @@ def use_relay(relay: Relay | None) -> None:
 def relay_for(pixel_id: str) -> tuple[Relay, Dataset]:
     """Raises SettingsError that names what is missing, and ValueError for a pixel that is not configured."""
     if not _ours:
-        _ours.append(Relay(Settings.from_env(FacebookAdsApi.environ(str(pixel_id))), deliver=True))
+        with _making[0]:
+            if not _ours:
+                _ours.append(Relay(Settings.from_env(FacebookAdsApi.environ(str(pixel_id))), deliver=True))
     relay = _ours[0]
     dataset = relay.settings.dataset(str(pixel_id))
     if dataset is None:
         raise ValueError("pixel_id: this pixel is not configured; add a [[dataset]] to the file of RELAY_CONFIG")
     return relay, dataset
+
+
+def _after_fork() -> None:
+    _making[0] = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

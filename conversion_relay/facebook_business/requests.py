@@ -112,7 +112,9 @@ class BatchProcessor:
         self.batch_size, self.concurrent_requests = batch_size, concurrent_requests
 
     def process_event_requests(self, event_requests_async: Sequence[EventRequestAsync]) -> None:
-        asyncio.run(_to_the_end(self.process_event_requests_generator(event_requests_async)))
+        """Without an event loop, so from wherever it is called: a task, a notebook, a thread beside a loop."""
+        for one in event_requests_async:
+            EventRequest.execute(one)
 
     async def process_event_requests_generator(
         self, event_requests_async: Sequence[EventRequestAsync]
@@ -122,23 +124,22 @@ class BatchProcessor:
             yield list(await asyncio.gather(*(one.execute() for one in event_requests_async[first : first + step])))
 
     def process_events(self, event_request_async_to_clone: EventRequestAsync, events: Sequence[Event]) -> None:
-        asyncio.run(_to_the_end(self.process_events_generator(event_request_async_to_clone, events)))
+        self.process_event_requests(self._requests(event_request_async_to_clone, events))
 
     async def process_events_generator(
         self, event_request_async_to_clone: EventRequestAsync, events: Sequence[Event]
     ) -> AsyncIterator[list[EventResponse]]:
-        requests = []
-        for first in range(0, len(events), self.batch_size):
-            request = event_request_async_to_clone.clone_without_events()
-            request.events = events[first : first + self.batch_size]
-            requests.append(request)
+        requests = self._requests(event_request_async_to_clone, events)
         async for responses in self.process_event_requests_generator(requests):
             yield responses
 
-
-async def _to_the_end(responses: AsyncIterator[list[EventResponse]]) -> None:
-    async for _ in responses:
-        continue
+    def _requests(self, to_clone: EventRequestAsync, events: Sequence[Event]) -> list[EventRequestAsync]:
+        requests = []
+        for first in range(0, len(events), self.batch_size):
+            request = to_clone.clone_without_events()
+            request.events = events[first : first + self.batch_size]
+            requests.append(request)
+        return requests
 
 
 def _trace(sent: Sequence[Sent]) -> str | None:

@@ -134,10 +134,10 @@ class CustomData:
 
     def to_wire(self) -> dict[str, Any]:
         wire = {name: _plain(value) for name, value in _given(self).items()}
-        own = wire.pop("custom_properties", None) or {}
         if "contents" in wire:
-            wire["contents"] = [one.to_wire() if isinstance(one, Content) else one for one in _listed(self.contents)]
-        return {**wire, **own}
+            wire["contents"] = [_wired(one) for one in _listed(self.contents)]
+        own = wire.pop("custom_properties", None)
+        return {**wire, **own} if isinstance(own, dict) else wire if own is None else {**wire, "custom_properties": own}
 
 
 @dataclass
@@ -210,9 +210,9 @@ class Event:
     def as_ours(self) -> ours.Event | ours.Rejection:
         """The event that the Relay takes; total, since the door reads members of any type."""
         wire = {name: _plain(value) for name, value in _given(self).items() if not name.startswith("_")}
-        wire["user_data"] = (self.user_data or UserData()).to_wire()
+        wire["user_data"] = _wired(self.user_data or UserData())
         if self.custom_data is not None:
-            wire["custom_data"] = self.custom_data.to_wire()
+            wire["custom_data"] = _wired(self.custom_data)
         return read_members(wire)
 
     def __repr__(self) -> str:
@@ -230,6 +230,11 @@ def _facts_of(context: Any, trusted_proxies: Sequence[Network]) -> RequestFacts:
 
 def _given(shape: Any) -> dict[str, Any]:
     return {one.name: value for one in fields(shape) if (value := getattr(shape, one.name)) is not None}
+
+
+def _wired(value: Any) -> Any:
+    """What is no shape of ours stays what it is: the door says what is wrong with it, and the other events are kept."""
+    return value.to_wire() if isinstance(value, UserData | CustomData | Content) else value
 
 
 def _listed(value: Any) -> list[Any]:

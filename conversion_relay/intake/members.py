@@ -19,7 +19,6 @@ Total: raises nothing. Linear: each member is looked at once, and at most MOST_M
 
 import hashlib
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any, get_args
 
 import msgspec
@@ -110,6 +109,8 @@ def _read(member: str, value: object, members: dict[str, Any], told: list[tuple[
 
 def _unknown(name: str, told: list[tuple[str, str]]) -> None:
     """Left out, unless it may be a visitor's wish with a letter wrong."""
+    from difflib import get_close_matches  # only an event that is misspelt pays for its import
+
     shown, known = printable_name(name), spelling(name)
     # To compare names closely takes long; most share neither beginning nor end with a wish.
     if (known[:2] in _WISHES_BEGIN or known[-3:] in _WISHES_END) and known not in _NO_WISHES:

@@ -7,7 +7,6 @@ hold. What is certain stays: the half becomes U+FFFD, as browsers and Meta do it
 https://datatracker.ietf.org/doc/html/rfc8259#section-8.2
 """
 
-import json
 import math
 import re
 from collections.abc import Callable
@@ -15,11 +14,13 @@ from typing import Any
 
 import msgspec
 
+from conversion_relay.patterns import seldom
+
 DEEPEST = 32
 """Objects and lists within each other: parsers and encoders, ours and Meta's, have a limit."""
 _MOST_DIGITS = 400
-_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
-_HALF_PAIR = re.compile(r"[\ud800-\udfff]")
+_PAIR = seldom(r"[\ud800-\udbff][\udc00-\udfff]")
+_HALF_PAIR = seldom(r"[\ud800-\udfff]")
 NOT_A_NUMBER = "no number of JSON's with at most 64 bits"
 Tell = Callable[[str, str], None]
 """Is given the path and the reason of what is left out."""
@@ -34,6 +35,8 @@ def decode(raw: bytes) -> object:
     try:
         return _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
+        import json  # for what is odd alone: every program would pay for it at its start
+
         return json.loads(raw.decode("utf-8", "replace"), parse_int=_integer)
 
 

@@ -8,9 +8,10 @@ import datetime
 import re
 
 from conversion_relay.meta.validate import CLOCK_SKEW
+from conversion_relay.patterns import seldom
 
-_DIGITS = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
-_ISO = re.compile(
+_DIGITS = seldom(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
+_ISO = seldom(
     r"(\d{4})-?(\d\d)-?(\d\d)[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,12}))?)? ?"
     r"(?:([Zz]|UTC|GMT)|([+-])(\d\d):?(\d\d)?)",
     re.ASCII,

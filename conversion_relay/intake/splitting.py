@@ -15,6 +15,8 @@ replace bad tokens in the whole body first (a text may hold what looks like one)
 
 import re
 
+from conversion_relay.patterns import seldom
+
 MOST_BRACKETS = 24_000
 """A thousand events with a dozen objects and lists each have as many."""
 MOST_QUOTES = 240_000
@@ -24,9 +26,9 @@ MOST_BYTES = 2 * 1_048_576
 
 # From here over everything that is no bracket, and over whole strings; then a bracket, or a comma that parts elements.
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_AT_THE_TOP = re.compile(rb'[^"\[\]{},]*+(?:' + _STRING + rb'[^"\[\]{},]*+)*+([\[\]{},])', re.DOTALL)
-_BELOW = re.compile(rb'[^"\[\]{}]*+(?:' + _STRING + rb'[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL)
-_MEMBER = re.compile(rb"\s*+(" + _STRING + rb")\s*+:", re.DOTALL)
+_AT_THE_TOP = seldom(rb'[^"\[\]{},]*+(?:' + _STRING + rb'[^"\[\]{},]*+)*+([\[\]{},])', re.DOTALL)
+_BELOW = seldom(rb'[^"\[\]{}]*+(?:' + _STRING + rb'[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL)
+_MEMBER = seldom(rb"\s*+(" + _STRING + rb")\s*+:", re.DOTALL)
 
 
 def split(text: bytes, most_elements: int) -> list[bytes] | None:

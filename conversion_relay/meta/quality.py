@@ -134,3 +134,49 @@ def _scored(event: Any) -> tuple[str, float] | None:
     if not isinstance(name, str) or isinstance(score, bool) or not isinstance(score, int | float):
         return None
     return (name[:100], round(float(score), 1)) if 0 <= score <= HIGHEST else None
+
+
+class TokenFacts(msgspec.Struct, frozen=True):
+    """What Meta says of an access token. `expires_at` in Unix seconds; None where it never ends."""
+
+    is_valid: bool
+    expires_at: int | None
+
+
+def token_request(url: str, version: str, token: str, app_secret: str = "") -> tuple[str, dict[str, str]]:
+    """https://developers.facebook.com/docs/graph-api/reference/debug_token: the token asks about itself."""
+    query: dict[str, str | bytes] = {"input_token": token.encode("utf-8", "replace")}
+    if app_secret:
+        query["appsecret_proof"] = appsecret_proof(token, app_secret)
+    return f"{url}/{version}/debug_token?{urlencode(query)}", {"Authorization": f"Bearer {token}"}
+
+
+def read_token(status: int, body: bytes) -> TokenFacts | None:
+    """None where Meta did not tell. Of two ends (of the token, of its access to data) the earlier one counts.
+
+    >>> read_token(200, b'{"data":{"is_valid":true,"expires_at":0,"data_access_expires_at":1800000000}}')
+    TokenFacts(is_valid=True, expires_at=1800000000)
+    >>> read_token(200, b'{"data":{"is_valid":true,"expires_at":0}}'), read_token(400, b"{}"), read_token(200, b"[]")
+    (TokenFacts(is_valid=True, expires_at=None), None, None)
+    """
+    try:
+        told = _told.decode(body).data if status == 200 else None
+    except msgspec.MsgspecError:
+        return None
+    if told is None:
+        return None
+    ends = [end for end in (told.expires_at, told.data_access_expires_at) if end]
+    return TokenFacts(told.is_valid, min(ends, default=None))
+
+
+class _OfToken(msgspec.Struct, frozen=True):
+    is_valid: bool
+    expires_at: int = 0
+    data_access_expires_at: int = 0
+
+
+class _Told(msgspec.Struct, frozen=True):
+    data: _OfToken
+
+
+_told = msgspec.json.Decoder(_Told)

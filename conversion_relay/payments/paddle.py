@@ -72,7 +72,7 @@ def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
     if what in ("subscription.trialing", "subscription.created"):
         return _trial(event, thing, what, options)
     if what in ("transaction.ready", "transaction.billed", "transaction.created", "transaction.updated"):
-        return Pending(text(thing, "status") or "unpaid", what)
+        return Pending("unpaid", what)
     is_failure = what in ("transaction.payment_failed", "transaction.past_due", "transaction.canceled")
     return Ignored("failed" if is_failure else "other_type", what)
 
@@ -142,7 +142,7 @@ def _adjustment(event: dict[str, object], thing: dict[str, object], what: str) -
         refund_id=name,
         payments=(payment,),
         money=money,
-        at=seconds(thing, "created_at") or seconds(event, "occurred_at"),
+        at=None,  # `created_at` is when it was asked for; Paddle approves days later
         kind="chargeback" if action == "chargeback" else "refund",
     )
 

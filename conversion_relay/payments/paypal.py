@@ -228,6 +228,6 @@ def _refund(thing: dict[str, Any], what: str) -> Notice:
         refund_id=name,
         payments=(payment,),
         money=_money(thing),
-        at=seconds(thing, "create_time"),
+        at=None if is_reversed else seconds(thing, "create_time"),  # the capture's own, perhaps of weeks ago
         kind="chargeback" if is_reversed else "refund",
     )

@@ -89,7 +89,7 @@ def _refund(payload: dict[str, object], what: str, name: str | None, amount: str
         payments=(payment,),
         order_key=key(payload, *ORDER_KEY),
         money=in_minor_units(whole(payload, amount), currency, EXPONENTS),
-        at=seconds(payload, f"{kind}.entity.created_at"),
+        at=None if kind == "dispute" else seconds(payload, f"{kind}.entity.created_at"),  # lost weeks after it began
         kind="chargeback" if kind == "dispute" else "refund",
     )
 

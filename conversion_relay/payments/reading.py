@@ -5,6 +5,7 @@ something that we do not know may have any shape, and is still genuine. What we 
 path, and what is not of the expected kind counts as missing.
 """
 
+import codecs
 import datetime
 import re
 from collections.abc import Mapping, Sequence
@@ -14,9 +15,14 @@ from typing import Any, cast
 import msgspec
 
 from conversion_relay.errors import InvalidEvent
+from conversion_relay.intake import mending
 from conversion_relay.payments.notice import Context, Line, Money
 
 MOST = Decimal(10) ** 12
+MOST_EXACT = 2**53
+"""Beyond it a float is one of several whole numbers."""
+EARLIEST, LATEST, MILLISECONDS = 10**9, 10**10, 10**11
+"""From 2001 to 2286, in seconds; above the last, a number counts milliseconds."""
 LONGEST_KEY = 200
 Exponents = Mapping[str, int]
 
@@ -26,13 +32,23 @@ def document_of(raw: bytes) -> dict[str, Any]:
     try:
         found = _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        found = None
+        found = _mended(raw)
     if not isinstance(found, dict):
         raise InvalidEvent("unreadable", "body", "the body is not a JSON object in UTF-8; send what the provider sent")
     return found
 
 
 _decoder = msgspec.json.Decoder()
+
+
+def _mended(raw: bytes) -> Any:
+    """What a strict decoder refuses and a sender's own writes: a name that was cut in an emoji, NaN, a byte order mark.
+    The notice is genuine and no repeat would mend it, so it shall not cost the payment. None for what is no JSON."""
+    try:
+        found = mending.decode(raw.removeprefix(codecs.BOM_UTF8))
+    except (ValueError, RecursionError):
+        return None
+    return None if mending.is_too_deep(found) else mending.mended(found, "", lambda path, why: None)
 
 
 def at(document: object, path: str) -> Any:
@@ -76,20 +92,30 @@ def members(document: object, path: str) -> list[dict[str, Any]]:
 
 
 def whole(document: object, path: str) -> int | None:
-    """A whole number, written as one or as its digits."""
+    """A whole number, written as one, as its digits, or as a float that is one (4990.0)."""
     found = at(document, path)
     if isinstance(found, str) and re.fullmatch(r"-?[0-9]{1,15}", found, re.ASCII):
+        return int(found)
+    if isinstance(found, float) and found.is_integer() and abs(found) < MOST_EXACT:
         return int(found)
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def seconds(document: object, *paths: str) -> int | None:
-    """A moment in Unix seconds: a number of seconds, or ISO 8601 (without an offset it is UTC)."""
+    """A moment in Unix seconds: a number of seconds or milliseconds, or ISO 8601 (without an offset it is UTC). What is
+    written where there is none (0, the years 1, 1970 and 9999) is no moment.
+
+    >>> seconds({"a": 0, "b": "1790000000123"}, "a", "b"), seconds({"a": "0001-01-01T00:00:00Z"}, "a")
+    (1790000000, None)
+    """
     for path in paths:
         found = at(document, path)
-        if isinstance(found, int) and not isinstance(found, bool) and 0 < found < 10**11:
-            return found
-        if isinstance(found, str) and (moment := _iso(found)) is not None:
+        moment = whole(document, path)
+        if moment is None and isinstance(found, str):
+            moment = _iso(found)
+        elif moment is not None and moment >= MILLISECONDS:
+            moment //= 1000
+        if moment is not None and EARLIEST <= moment < LATEST:
             return moment
     return None
 

@@ -103,6 +103,6 @@ def _refund(thing: object, what: str, payment: str | None, kind: Any) -> Notice:
         money=in_minor_units(
             whole(thing, "amount_money.amount"), text(thing, "amount_money.currency"), CURRENCY_EXPONENTS
         ),
-        at=seconds(thing, "created_at"),
+        at=None if kind == "chargeback" else seconds(thing, "created_at"),  # lost weeks after it was opened
         kind=kind,
     )

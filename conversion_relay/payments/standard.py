@@ -70,7 +70,7 @@ def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
     if what in ("refund.created", "refund.updated", "refund.succeeded"):
         return _refund(event, thing, what)
     if what in ("order.created", "payment.processing"):
-        return Pending(text(thing, "status") or "unpaid", what)
+        return Pending("unpaid", what)
     if what == "subscription.created" and thing.get("status") == "trialing" and (name := text(thing, "id")):
         return Trial(
             provider="standard",

@@ -11,6 +11,8 @@ none.
 import re
 from collections.abc import Iterator
 
+from conversion_relay.patterns import seldom
+
 LONGEST_LOCAL, LONGEST_DOMAIN = 64, 255
 
 
@@ -75,16 +77,16 @@ def _local_begin(text: str, earliest: int, at: int) -> int:
 
 
 # With something on both sides; a long row of signs is passed over at once.
-_SIGN = re.compile(r"(?<![\s/@])@(?=[^\W_]|\[)")
-_LOCAL_BACKWARDS = re.compile(r"[^\s/?#&=:;,<>()\[\]{}\"@|]+")
-_WORD = re.compile(r"[^\W_]")
-_DOMAIN = re.compile(
+_SIGN = seldom(r"(?<![\s/@])@(?=[^\W_]|\[)")
+_LOCAL_BACKWARDS = seldom(r"[^\s/?#&=:;,<>()\[\]{}\"@|]+")
+_WORD = seldom(r"[^\W_]")
+_DOMAIN = seldom(
     r"(?:(?:[^\W_]|-){1,63}\.){1,10}(?:xn--[A-Za-z0-9-]{2,59}|[^\W\d_]{2,63})|\[(?:IPv6:)?[0-9A-Fa-f.:]{7,45}\]"
 )
-_RETINA = re.compile(r"[1-9](?:\.\d)?x\.(?:png|jpe?g|gif|webp|avif|svg|heic)", re.IGNORECASE)
-_BRACKET = re.compile(r"[(\[{<]\s{0,2}(?:at|dot|arroba|punkt|punto|point)\s{0,2}[)\]}>]", re.IGNORECASE)
-_AT = re.compile(r"\s{0,2}[(\[{<]\s{0,2}(?:at|arroba|@)\s{0,2}[)\]}>]\s{0,2}", re.IGNORECASE)
-_DOT = re.compile(r"\s{0,2}[(\[{<]\s{0,2}(?:dot|punkt|punto|point|\.)\s{0,2}[)\]}>]\s{0,2}", re.IGNORECASE)
+_RETINA = seldom(r"[1-9](?:\.\d)?x\.(?:png|jpe?g|gif|webp|avif|svg|heic)", re.IGNORECASE)
+_BRACKET = seldom(r"[(\[{<]\s{0,2}(?:at|dot|arroba|punkt|punto|point)\s{0,2}[)\]}>]", re.IGNORECASE)
+_AT = seldom(r"\s{0,2}[(\[{<]\s{0,2}(?:at|arroba|@)\s{0,2}[)\]}>]\s{0,2}", re.IGNORECASE)
+_DOT = seldom(r"\s{0,2}[(\[{<]\s{0,2}(?:dot|punkt|punto|point|\.)\s{0,2}[)\]}>]\s{0,2}", re.IGNORECASE)
 _ENDINGS = frozenset(
     word
     for line in (

@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from conversion_relay.patterns import seldom
 from conversion_relay.personal_data.calling_codes import NATIONAL_LENGTHS
 
 
@@ -103,20 +104,20 @@ def _is_a_coordinate(text: str, found: re.Match[str]) -> bool:
 
 _BETWEEN = r"[\s./()\-]"
 _NUMBER = rf"([1-9](?:{_BETWEEN}{{0,3}}[0-9]){{6,20}})(?![0-9])"
-_PLUS = re.compile(rf"\+[\s.\-(]{{0,2}}{_NUMBER}")
+_PLUS = seldom(rf"\+[\s.\-(]{{0,2}}{_NUMBER}")
 # Nothing before it but what parts words; a letter behind it makes it part of a digest or a serial number.
-_ZEROS = re.compile(rf"(?<![^\W_])(?<![.,+\-])(?<![0-9]:)00[\s.\-(]{{0,2}}{_NUMBER}(?![^\W_])")
-_LABELLED = re.compile(
+_ZEROS = seldom(rf"(?<![^\W_])(?<![.,+\-])(?<![0-9]:)00[\s.\-(]{{0,2}}{_NUMBER}(?![^\W_])")
+_LABELLED = seldom(
     r"(?<![^\W_])(?:(?:tel|telefono?|telephone|phone|cell|mobile?|mob|handy|fax|sms|callto|whatsapp)\.?:|wa\.me)"
     rf"(?://?)?\s{{0,2}}(\+?\(?[0-9](?:{_BETWEEN}{{0,3}}[0-9]){{6,20}})(?![0-9])",
     re.IGNORECASE,
 )
-_GROUP_END = re.compile(r"[0-9](?![0-9])")
-_DIGITS = re.compile(r"[^0-9]")
-_TRUNK_ZERO = re.compile(r"\(0\)")
-_DATE = re.compile(
+_GROUP_END = seldom(r"[0-9](?![0-9])")
+_DIGITS = seldom(r"[^0-9]")
+_TRUNK_ZERO = seldom(r"\(0\)")
+_DATE = seldom(
     r"(?:19|20)[0-9]{2}([-./])[0-9]{1,2}\1[0-9]{1,2}(?![0-9])|[0-9]{1,2}([./])[0-9]{1,2}\2(?:19|20)?[0-9]{2}\b"
 )
-_DEGREES = re.compile(r"[0-9]{1,3}\.[0-9]+")
-_NEXT_DEGREES = re.compile(r"\s?[,;]?\s?[+\-]?[0-9]{1,3}\.[0-9]|/")
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-", re.IGNORECASE)
+_DEGREES = seldom(r"[0-9]{1,3}\.[0-9]+")
+_NEXT_DEGREES = seldom(r"\s?[,;]?\s?[+\-]?[0-9]{1,3}\.[0-9]|/")
+_UUID = seldom(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-", re.IGNORECASE)

@@ -16,6 +16,8 @@ import unicodedata
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from conversion_relay.patterns import seldom
+
 ROUNDS = 5
 
 
@@ -70,8 +72,8 @@ def _one_layer(text: str) -> str:
 
 _ENCODED = re.compile(r"[%&\\]")
 # All of %25%25..., %2525... at once: a layer each would be a round each.
-_PERCENTS = re.compile(r"%(?:25)+")
-_ESCAPE = re.compile(r"[\\%]u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
+_PERCENTS = seldom(r"%(?:25)+")
+_ESCAPE = seldom(r"[\\%]u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
 _NAMED = {
     "amp": "&",
     "commat": "@",
@@ -93,7 +95,7 @@ _NAMED = {
     "lt": "<",
     "gt": ">",
 }
-_ENTITY = re.compile(rf"&(?:#([0-9]{{1,10}})|#[xX]([0-9A-Fa-f]{{1,8}})|({'|'.join(_NAMED)}));?")
+_ENTITY = seldom(rf"&(?:#([0-9]{{1,10}})|#[xX]([0-9A-Fa-f]{{1,8}})|({'|'.join(_NAMED)}));?")
 
 
 def _character(found: re.Match[str]) -> str:

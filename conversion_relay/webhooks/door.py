@@ -21,7 +21,8 @@ from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.payments import Notice
 from conversion_relay.payments.events import Counted, Original, event_of, uncounted
 from conversion_relay.payments.notice import Ask, Ignored, Payment, Pending, Refund, Renewal, Stage, Trial
-from conversion_relay.relay import Relay
+from conversion_relay.payments.signature import hash_of
+from conversion_relay.relay import Relay, Tracked
 from conversion_relay.telemetry import Counters, logger
 from conversion_relay.webhooks.answers import Answered, WebhookAnswer, again, quiet, refused, taken
 from conversion_relay.webhooks.asking import Asking, Unreachable
@@ -30,6 +31,7 @@ from conversion_relay.webhooks.memory import Memory
 
 MOST_BYTES = 1_048_576
 LONGEST_MEMORY = 80 * 86_400
+AHEAD_SECONDS = 60
 YOUNG_SECONDS = 3_600
 """For so long after a notice was made, what it is about may still be on its way to us."""
 
@@ -132,7 +134,9 @@ class Webhooks:
         if isinstance(notice, Refund):
             original = self._original(notice)
             if original is None and not notice.order_key:
-                if self._memory.is_there and self._is_young(notice.at):
+                # By when it was first told: a chargeback's own time may be that of a payment of weeks ago.
+                told = self._memory.first_seen(notice.provider, notice.refund_id)
+                if self._memory.is_there and self._is_young(told):
                     return again("payment_unknown", "the payment's own notice has not come")
                 return quiet("ignored", "payment_unknown", "refund")
         notice = self._with_a_time(notice)
@@ -142,11 +146,22 @@ class Webhooks:
         if order is not None:
             _complete(event, order)
         try:
-            # All that is true of the visit stands in the event; of the facts only the visitor's choice is left.
-            tracked = self._relay.track(event, RequestFacts(consent=facts.consent, gpc=facts.gpc))
+            tracked = self._tracked(event, facts)
         except InvalidEvent as error:
             return quiet("ignored", error.reason, type(notice).__name__.lower(), field=error.field)
         return taken(tracked)
+
+    def _tracked(self, event: Event, facts: RequestFacts) -> Tracked:
+        # All that is true of the visit stands in the event; of the facts only the visitor's choice is left.
+        given = RequestFacts(consent=facts.consent, gpc=facts.gpc)
+        try:
+            return self._relay.track(event, given)
+        except InvalidEvent as error:
+            if error.reason != "too_broad" or event.user_data is None:
+                raise
+            # An e-mail that is none, a town alone: nobody is found by that, and it was paid all the same.
+            event.user_data.external_id = hash_of(event.event_id)
+            return self._relay.track(event, given)
 
     def _ordered(self, orders: Orders, payment: Payment) -> Answered:
         terms = self._relay.settings.payments.terms
@@ -166,14 +181,20 @@ class Webhooks:
         return msgspec.structs.replace(answer, body=body), why
 
     def _with_a_time(self, notice: Counted) -> Counted:
+        """What has no time happened when it was first told. So did what is said to be still to come: a local time that
+        is written without its zone, or our own clock that is late."""
         match notice:
-            case Payment(paid_at=None) | Renewal(paid_at=None):
-                moment = self._memory.first_seen(notice.provider, notice.payment_id)
-                return msgspec.structs.replace(notice, paid_at=moment)
-            case Refund(at=None):
-                return msgspec.structs.replace(notice, at=self._memory.first_seen(notice.provider, notice.refund_id))
-            case _:
-                return notice
+            case Payment() | Renewal():
+                member, moment, name = "paid_at", notice.paid_at, notice.payment_id
+            case Refund():
+                member, moment, name = "at", notice.at, notice.refund_id
+            case Trial():
+                member, moment, name = "at", notice.at, notice.subscription
+            case Stage():
+                member, moment, name = "at", notice.at, f"{notice.key}:{notice.event_name}"
+        if moment is not None and moment <= self._clock() + AHEAD_SECONDS:
+            return notice
+        return msgspec.structs.replace(notice, **{member: self._memory.first_seen(notice.provider, name)})
 
     def _original(self, refund: Refund) -> Original | None:
         for name in refund.payments:
@@ -182,7 +203,7 @@ class Webhooks:
         return None
 
     def _is_young(self, moment: int | None) -> bool:
-        return moment is not None and self._clock() - moment < YOUNG_SECONDS
+        return moment is not None and abs(self._clock() - moment) < YOUNG_SECONDS
 
 
 def _complete(event: Event, order: Order) -> None:

@@ -27,7 +27,8 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 
 
 class StandIn:
-    def __init__(self) -> None:
+    def __init__(self, region: str = REGION) -> None:
+        self.region = region
         patch_moto()
         name_resources()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -50,7 +51,7 @@ class StandIn:
 
     def client(self, service: str, **credentials: str) -> Any:
         given = credentials or {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-        return boto3.client(service, endpoint_url=self.url, region_name=REGION, **given)
+        return boto3.client(service, endpoint_url=self.url, region_name=self.region, **given)
 
     def end(self) -> None:
         self.stopping.set()
@@ -77,13 +78,13 @@ class StandIn:
     # -- functions -----------------------------------------------------------------------------------------------------
 
     def function(self, name: str) -> Function:
-        found = get_backend("lambda")[ACCOUNT][REGION].get_function(name)
-        environment = {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": self.url, **(found.environment_vars or {})}
+        found = get_backend("lambda")[ACCOUNT][self.region].get_function(name)
+        environment = {"AWS_REGION": self.region, "AWS_ENDPOINT_URL": self.url, **(found.environment_vars or {})}
         return Function(name, found.handler, found.code_bytes, environment | self.keys_of(found.role), found.timeout)
 
     def keys_of(self, role: str) -> dict[str, str]:
         """Credentials of the function's role, as Lambda gives them."""
-        told = get_backend("sts")[ACCOUNT]["aws"].assume_role(REGION, "function", role, "", 3600, "")
+        told = get_backend("sts")[ACCOUNT]["aws"].assume_role(self.region, "function", role, "", 3600, "")
         return {
             "AWS_ACCESS_KEY_ID": told.access_key_id,
             "AWS_SECRET_ACCESS_KEY": told.secret_access_key,
@@ -97,14 +98,14 @@ class StandIn:
 
     def poll(self) -> None:
         while not self.stopping.wait(0.05):
-            for mapping in list(get_backend("lambda")[ACCOUNT][REGION].list_event_source_mappings("", "") or ()):
+            for mapping in list(get_backend("lambda")[ACCOUNT][self.region].list_event_source_mappings("", "") or ()):
                 if str(mapping.enabled) != "False":
                     with self.receiving:
                         self.invoke_with(mapping)
 
     def invoke_with(self, mapping: Any) -> None:
         """At most `batch_size` messages; those that the function does not name as failed are deleted."""
-        backend = get_backend("sqs")[ACCOUNT][REGION]
+        backend = get_backend("sqs")[ACCOUNT][self.region]
         name = mapping.event_source_arn.rpartition(":")[2]
         if name not in backend.queues:
             return
@@ -138,7 +139,7 @@ class StandIn:
             return all(message.approximate_receive_count for message in self.messages(queue))
 
     def messages(self, queue: str) -> list[Any]:
-        return list(get_backend("sqs")[ACCOUNT][REGION].queues[queue]._messages)
+        return list(get_backend("sqs")[ACCOUNT][self.region].queues[queue]._messages)
 
     def finish(self, mapping: Any, name: str, received: list[Any], records: list[dict[str, Any]]) -> None:
         answer = self.sandboxes.invoke(mapping.function_arn.split(":function:")[1].split(":")[0], {"Records": records})
@@ -147,7 +148,7 @@ class StandIn:
         failed = {item["itemIdentifier"] for item in answer.get("batchItemFailures", ())}
         for message in received:
             if message.id not in failed:
-                get_backend("sqs")[ACCOUNT][REGION].delete_message(name, message.receipt_handle)
+                get_backend("sqs")[ACCOUNT][self.region].delete_message(name, message.receipt_handle)
 
     # -- the HTTP API --------------------------------------------------------------------------------------------------
 
@@ -178,9 +179,12 @@ class StandIn:
         self, method: str, target: str, headers: list[tuple[str, str]], body: bytes
     ) -> tuple[int, list[tuple[str, str]], str]:
         """As an HTTP API with payload 2.0 calls: https://docs.aws.amazon.com/apigateway/latest/developerguide"""
-        api = list(get_backend("apigatewayv2")[ACCOUNT][REGION].apis.values())[-1]
+        api = list(get_backend("apigatewayv2")[ACCOUNT][self.region].apis.values())[-1]
         path, _, query = target.partition("?")
-        route = next((r for r in api.routes.values() if r.route_key == f"{method} {path}"), None)
+        asked = f"{method} {path}"
+        any_last = asked.rpartition("/")[0] + "/{provider}"
+        routes = {route.route_key: route for route in api.routes.values()}
+        route = routes.get(asked) or routes.get(any_last)
         if route is None:
             return 404, [("Content-Type", "application/json")], '{"message":"Not Found"}'
         integration = api.get_integration(route.target.partition("/")[2])
@@ -243,8 +247,8 @@ def _record(message: Any, arn: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def standin() -> Iterator[StandIn]:
-    aws = StandIn()
+def standin(region: str = REGION) -> Iterator[StandIn]:
+    aws = StandIn(region)
     try:
         yield aws
     finally:

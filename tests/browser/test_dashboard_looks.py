@@ -71,6 +71,8 @@ def test_every_page_is_fit_to_be_shown(installations, browser, axe, kind, width,
             name = "".join(c if c.isalnum() else "_" for c in path.strip("/") or "overview")
             page.screenshot(path=f"{folder}/{kind}-{name}-{width}-{scheme}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        is_whole = "[...document.querySelectorAll('.wide')].every(one => one.scrollWidth <= one.clientWidth)"
+        assert width < 1280 or page.evaluate(is_whole), f"{path}: a wide screen shows the whole table"
         assert "object at 0x" not in page.content(), "a value that nobody put into words"
         page.evaluate(axe)  # not a script of the page: the policy lets none in
         found = page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"]

@@ -101,3 +101,10 @@ def test_names_of_somebodys_own_are_one_row_over_all_datasets():
 
 def test_nothing_to_tell_is_told_too():
     assert ("relay_build_info", of()) in figures()
+
+
+def test_the_moment_of_a_last_use_is_a_gauge_that_never_goes_back():
+    counters = Counters()
+    for moment in (NOW, NOW - 60):
+        counters.latest(("relay_api_key_used_timestamp_seconds", (("dataset", DATASET), ("key", "1"))), moment)
+    assert figures(counters)["relay_api_key_used_timestamp_seconds", of(dataset=DATASET, key="1")] == NOW

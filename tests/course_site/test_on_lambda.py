@@ -6,10 +6,13 @@ import pytest
 
 from conversion_relay import Settings, SettingsError
 from conversion_relay.aws import AwsUnreachable
-from conversion_relay.course_site.on_aws import open_site
+from conversion_relay.cli.webhook_samples import sample
+from conversion_relay.course_site.on_aws import open_site, with_kept_secrets
 from conversion_relay.course_site.on_lambda import answer, is_test_document
+from conversion_relay.course_site.shop import Shop
 from conversion_relay.course_site.site import CourseSite
-from tests.course_site.shop import EMAIL, FORM, count, stored
+from tests.course_site.shop import EMAIL, FORM, NOW, count, stored
+from tests.payments.signing import headers_of, secret_of
 
 HTTP = {
     "version": "2.0",
@@ -118,3 +121,49 @@ def test_behind_cloudfront_a_load_balancer_sees_the_edge_and_the_visitor_is_befo
     assert answer(LOAD_BALANCER | {"headers": headers}, CourseSite.register, lambda: site)["statusCode"] == 200
     (sealed,) = stored(site).values()
     assert sealed["user_data"]["client_ip_address"] == "8.8.4.4"
+
+
+class Kept:
+    """Secrets Manager."""
+
+    def __init__(self, **secrets: str) -> None:
+        self.secrets = secrets
+
+    def call(self, service: str, target: str, body: dict, *, version: str = "1.0") -> dict:
+        return {"SecretString": self.secrets[body["SecretId"]]}
+
+
+def test_what_secrets_manager_holds_of_payments_is_read_as_if_it_stood_in_the_environment():
+    kept = Kept(stripe="whsec_new", payments='{"SHOPIFY_WEBHOOK_SECRET": "a,test:b", "MOLLIE_API_KEY": "live_x"}')
+    arns = {"STRIPE_WEBHOOK_SECRET_ARN": "stripe", "PAYMENT_SECRETS_ARN": "payments"}
+    found = with_kept_secrets(SQS | {"STRIPE_WEBHOOK_SECRET": "whsec_old"} | arns, kept)
+    settings = Settings.from_env(found, required=("META_PIXEL_ID",))
+    revealed = {name: [one.reveal() for one in secrets] for name, secrets in settings.webhook_secrets.items()}
+    assert revealed == {"stripe": ["whsec_old", "whsec_new"], "shopify": ["a", "test:b"]}
+    assert [key.reveal() for key in settings.provider_keys["mollie"]] == ["live_x"]
+
+
+@pytest.mark.parametrize(
+    "kept", ["", "[]", "canary", '{"SHOPIFY_WEBHOOK_SECRET": 5}', '{"SHOPIFY_WEBHOOK_SECRET": "canary"']
+)
+def test_a_kept_secret_of_another_shape_is_named_and_not_shown(kept):
+    with pytest.raises(SettingsError, match="PAYMENT_SECRETS_ARN") as wrong:
+        with_kept_secrets(SQS | {"PAYMENT_SECRETS_ARN": "payments"}, Kept(payments=kept))
+    assert "canary" not in str(wrong.value)
+
+
+def test_another_providers_secret_that_was_changed_is_read_again(site):
+    order = json.dumps(sample("shopify", "paid", NOW - 60)).encode()
+    shop = site.shop
+    renewed = Shop(
+        shop.relay,
+        shop.registrations,
+        shop.mail,
+        stripe_secrets=[],
+        read_secrets=lambda: {"shopify": [secret_of("shopify")]},
+        clock=lambda: NOW,
+    )
+    shop.relay.settings = Settings.from_env(SQS | {"SHOPIFY_WEBHOOK_SECRET": "old"}, required=("META_PIXEL_ID",))
+    headers = HTTP["headers"] | headers_of("shopify", order, NOW)
+    event = HTTP | {"rawPath": "/webhooks/shopify", "headers": headers, "body": order.decode()}
+    assert answer(event, CourseSite.payment_webhook, lambda: CourseSite(renewed))["statusCode"] == 200

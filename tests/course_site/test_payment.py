@@ -123,9 +123,9 @@ def test_a_forged_notice_is_a_400_and_stores_nothing(site, header, error):
 def test_a_secret_that_was_changed_is_read_again_but_not_for_every_forged_notice(site):
     reads = []
 
-    def read() -> list[str]:
+    def read() -> dict[str, list[str]]:
         reads.append(1)
-        return [SECRET]
+        return {"stripe": [SECRET]}
 
     now = [float(NOW)]
     shop = Shop(
@@ -133,7 +133,7 @@ def test_a_secret_that_was_changed_is_read_again_but_not_for_every_forged_notice
         site.shop.registrations,
         site.shop.mail,
         stripe_secrets=["whsec_old"],
-        read_stripe_secrets=read,
+        read_secrets=read,
         clock=lambda: now[0],
     )
     changed = CourseSite(shop)

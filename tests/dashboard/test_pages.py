@@ -8,13 +8,18 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from conversion_relay.collector.door import KEY_USED
 from conversion_relay.dashboard import dashboard_routes
+from conversion_relay.emulator.app import create_app
+from conversion_relay.emulator.server import Server
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox import Attempt, SignOfLife
 from conversion_relay.outbox.verdict import Dead, Delivered
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
+from conversion_relay.telemetry import Counters, counter
 from tests.hostile_texts import PATTERNS
+from tests.processes import until
 
 REFUSED = Attempt(
     at=1.0,
@@ -28,12 +33,12 @@ REFUSED = Attempt(
 
 
 class Here:
-    def __init__(self, folder, now: float) -> None:
+    def __init__(self, folder, now: float, **settings: str) -> None:
         env = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "token", "RELAY_OUTBOX": f"sqlite:///{folder}/outbox.db"}
         env["RELAY_ADMIN_PASSWORD"] = "a-password"
-        self.now, self.relay = now, Relay(Settings.from_env(env))
+        self.now, self.relay, self.counters = now, Relay(Settings.from_env(env | settings)), Counters()
         self.outbox = self.relay.outbox
-        app = Litestar(dashboard_routes(self.relay, dict), openapi_config=None)
+        app = Litestar(dashboard_routes(self.relay, dict, counters=self.counters), openapi_config=None)
         self.client = TestClient(app, base_url="http://127.0.0.1:8000")
         self.client.auth = ("", "a-password")
 
@@ -186,3 +191,25 @@ def test_the_table_for_a_spreadsheet_holds_no_formula(here):
 def test_a_link_that_makes_no_sense_is_still_a_page(here, query):
     here.put("a")
     here.page(f"/dashboard/events?{query}")
+
+
+def test_a_dataset_tells_of_its_token_and_of_each_key_when_it_was_used_last(tmp_path):
+    now = time.time()
+    meta = Server(create_app(), "127.0.0.1", 0)
+    meta.start()
+    try:
+        settings = {
+            "META_GRAPH_URL": f"http://127.0.0.1:{meta.port}",
+            "RELAY_API_KEYS": "key-canary-one,key-canary-two",
+        }
+        here = Here(tmp_path, now, **settings)
+        used = counter(KEY_USED, dataset="1", key="2")
+        here.counters.latest(used, now - 180)
+        here.counters.latest(used, now - 500)
+        until(lambda: "valid, does not end" in here.page("/dashboard/datasets"))
+        page = here.page("/dashboard/datasets")
+        here.relay.close()
+    finally:
+        meta.stop()
+    assert "key 1: <small>not used since this process began" in page
+    assert "key 2: <small>used 3 min ago" in page and "canary" not in page

@@ -69,7 +69,8 @@ def _of(call: ast.Call, known: Known) -> Iterator[Metric]:
             told_help = call.args[1].value if isinstance(call.args[1], ast.Constant) else ""
             yield Metric(name + total, kind, told, str(told_help))
         else:
-            yield Metric(name, kind, tuple(sorted(kw.arg for kw in call.keywords if kw.arg and kw.arg != "n")))
+            counted = "gauge" if name.endswith("_timestamp_seconds") else kind
+            yield Metric(name, counted, tuple(sorted(kw.arg for kw in call.keywords if kw.arg and kw.arg != "n")))
 
 
 def _texts(node: ast.expr, known: Known) -> list[str]:

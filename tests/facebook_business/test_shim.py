@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 
 from conversion_relay import InvalidEvent, Relay
 from conversion_relay import facebook_business as shim
+from conversion_relay.facebook_business import api
 from tests import asgi
 from tests.frameworks.shops import AGENT, FBP, HEADERS
 
@@ -138,9 +140,18 @@ def test_an_address_that_cannot_be_read_is_left_out_where_the_sdk_raises(collect
 def test_many_events_go_by_the_batch_processor_and_by_await(collected):
     request = shim.EventRequestAsync(pixel_id="1", events=[])
     events = [event_of(OURS, event_id=f"p-{n}") for n in range(120)]
-    with ThreadPoolExecutor(1) as thread:  # it runs a loop, and Playwright may leave one in this thread
-        thread.submit(shim.BatchProcessor(50, 2).process_events, request, events).result()
+
+    async def beside_a_loop() -> None:
+        shim.BatchProcessor(50, 2).process_events(request, events)
+
+    asgi.run(beside_a_loop())
     assert len(collected.events) == 120
+
+    async def in_the_loop() -> list[int]:
+        steps = shim.BatchProcessor(50, 2).process_events_generator(request, events)
+        return [one.events_received async for step in steps for one in step]
+
+    assert asgi.run(in_the_loop()) == [50, 50, 20]
     awaited = shim.EventRequestAsync(pixel_id="1", events=[event_of(OURS, event_id="last")])
     assert asgi.run(awaited.execute()).events_received == 1
 
@@ -194,3 +205,30 @@ def test_a_mistake_is_told_with_its_remedy(collected, call, error, says):
 def test_no_person_is_in_what_a_traceback_would_show():
     shown = repr(event_of(OURS)) + repr(shim.UserData(**PERSON))
     assert "Joe" not in shown and "94035" not in shown and "emails" in shown
+
+
+def test_two_first_requests_at_once_make_one_relay(monkeypatch, tmp_path):
+    """Each Relay of the shim delivers; two would be two workers."""
+    monkeypatch.setenv("META_PIXEL_ID", "1")
+    monkeypatch.setenv("META_ACCESS_TOKEN", "EAAtoken")
+    monkeypatch.setenv("RELAY_OUTBOX", f"sqlite:///{tmp_path}/outbox.db")
+    shim.use_relay(None)
+    made, together = [], threading.Barrier(4)
+    later = threading.Event()
+
+    class Slow(Relay):
+        def __init__(self, settings, **how):
+            later.wait(0.2)  # as long as the others need to see that none is there yet
+            super().__init__(settings)
+            made.append(self)
+
+    def first(_):
+        together.wait()
+        return len(shim.EventRequest("1", [shim.Event("Lead", user_data=shim.UserData(external_id="7"))]).normalize())
+
+    monkeypatch.setattr(api, "Relay", Slow)
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(first, range(4))) == [1] * 4
+    shim.use_relay(None)
+    (relay,) = made
+    relay.close()

@@ -38,7 +38,7 @@ def command(shop: str, port: int) -> list[str]:
     return {
         "django_shop": [*GUNICORN, "--preload", "--threads", "4", "--bind", at, "shop.wsgi"],
         "flask_shop": [*GUNICORN, "--threads", "4", "--bind", at, "shop:app"],
-        "fastapi_shop": ["uvicorn", "--workers", "2", "--port", str(port), "--log-level", "warning", "shop:app"],
+        "fastapi_shop": ["uvicorn", "--workers", "4", "--port", str(port), "--log-level", "warning", "shop:app"],
         "litestar_shop": ["uvicorn", "--port", str(port), "--log-level", "warning", "shop:app"],
     }[shop]
 

@@ -119,5 +119,10 @@ def ends_while_it_delivers() -> None:
         thread.join()
 
 
+def tracks_one_after_the_other() -> None:
+    with Relay.from_env(deliver=True) as relay:
+        track(relay, "one", 5 * EACH)
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]]()

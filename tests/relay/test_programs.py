@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from tests.failures.conditions import need_command
 from tests.processes import Installation, call, until
 from tests.relay.programs import CHILDREN, EACH
 
@@ -75,6 +77,20 @@ def test_no_process_hangs_and_no_event_is_lost(here, name, who):
     expected = {one + number for one in who for number in SOME}
     assert books(here)[0] == len(expected)
     assert drained(here) == expected
+
+
+def test_an_event_waits_for_the_disk_once_and_for_nothing_else(here, tmp_path):
+    """Calls are counted, not milliseconds: what `track` adds to a request is one fdatasync, while Meta hangs too."""
+    need_command("strace")
+    here.misbehave(mode="hang")
+    counted = tmp_path / "calls"
+    strace = ["strace", "--follow-forks", "--summary-only", "--trace=fsync,fdatasync", "--output", str(counted)]
+    command = [*strace, sys.executable, "-m", "tests.relay.programs", "tracks_one_after_the_other"]
+    done = subprocess.run(command, env=here_env(here), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    (calls,) = re.findall(r"^100\.00 +\S+ +\d* +(\d+) .*total$", counted.read_text(), re.MULTILINE)
+    events = 5 * EACH
+    assert events <= int(calls) < 1.5 * events, "one each; a few for the file's beginning and its checkpoints"
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ destroy. The provider comes from a mirror on the disk where there is one (TF_PLU
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,13 +20,22 @@ import stripe
 
 from conversion_relay.emulator.app import create_app
 from conversion_relay.emulator.server import Server
+from conversion_relay.payments import PROVIDERS
 from tests.aws.deployment import build
-from tests.aws.standin import REGION, StandIn, standin
+from tests.aws.standin import StandIn, standin
+from tests.payments.signing import headers_of
 from tests.processes import call, until
 from tests.terraform import roles
 
 ROOT = Path(__file__).parents[2]
-TOKEN, STRIPE_SECRET = "EAAterraform-canary-token", "whsec_terraform_canary"
+TOKEN, STRIPE_SECRET, SHOPIFY_SECRET = "EAAterraform-canary-token", "whsec_terraform_canary", "shpss_terraform_canary"
+SECRETS = {name: f"{name.lower()}_canary" for name in (row.setting for row in PROVIDERS.values()) if "SECRET" in name}
+SECRETS |= {
+    "SHOPIFY_WEBHOOK_SECRET": SHOPIFY_SECRET,
+    "STANDARD_WEBHOOK_SECRET": "whsec_Y2FuYXJ5",
+    "MOLLIE_API_KEY": "live_x",
+}
+del SECRETS["STRIPE_WEBHOOK_SECRET"]
 OVERRIDE = 'provider "aws" {\n  max_retries = 1\n}\n'
 """An action that the stand-in lacks is an error at once, not after 25 tries."""
 
@@ -58,6 +68,14 @@ CHOICES = {
     "meta_graph_version": "v26.0",
     "courses": {"kintsugi": {"title": "Kintsugi", "category": "craft"}},
     "name_prefix": roles.PREFIX,
+    "aws_region": roles.REGION,
+    "token_store": "ssm",
+    "delivery_mode": "direct",
+    "payment_secrets": SECRETS,
+    "payment_settings": {
+        "SHOPIFY_ORDER_KEY": "notes.registration",
+        "SQUARE_WEBHOOK_URL": "https://courses.example/webhooks/square",
+    },
 }
 """None is the default of its variable."""
 
@@ -66,7 +84,7 @@ def main() -> None:
     meta = Server(create_app(), "127.0.0.1", 0)
     meta.start()
     build()
-    with standin() as aws, tempfile.TemporaryDirectory(prefix="tf-check-") as folder:
+    with standin(roles.REGION) as aws, tempfile.TemporaryDirectory(prefix="tf-check-") as folder:
         terraform = Terraform(Path(folder), aws, f"http://127.0.0.1:{meta.port}")
         terraform.check()
     meta.stop()
@@ -100,7 +118,7 @@ class Terraform:
             "TF_CLI_CONFIG_FILE": str(_configuration(folder)),
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
-            "AWS_REGION": REGION,
+            "AWS_REGION": roles.REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
@@ -112,16 +130,20 @@ class Terraform:
         self.run("init", "-input=false", "-lockfile=readonly")
         self.run("validate")
         self.run("test")
+        layer = self.standin.client("lambda").publish_layer_version(LayerName="pypi", Content={"ZipFile": b"PK"})
+        self.settings["payment_layers"] = [layer["LayerVersionArn"]]
         (self.folder / "terraform.tfvars.json").write_text(json.dumps(self.settings))
         self.env["AWS_ENDPOINT_URL"] = self.standin.url
         self.run("apply", "-input=false", "-auto-approve", "-parallelism=30", seconds=600)
+        self.every_variable_is_set()
         assert TOKEN not in (self.folder / "terraform.tfstate").read_text(), "the token is in the state"
-        assert STRIPE_SECRET not in (self.folder / "terraform.tfstate").read_text(), "Stripe's secret is in the state"
+        for secret in (STRIPE_SECRET, *SECRETS.values()):
+            assert secret not in (self.folder / "terraform.tfstate").read_text(), "a payment secret is in the state"
         self.run("plan", "-input=false", "-detailed-exitcode")
         # Verifying an address is a person's part: SES sends a mail to it.
         self.standin.client("sesv2").create_email_identity(EmailIdentity="courses.example")
         with self.standin.iam():
-            self.four_events()
+            self.six_events()
         mistakes = roles.wrong(self.standin)
         assert not mistakes, mistakes
         print(f"{len(roles.MAY)} roles, {len(roles.ACTIONS)} actions: each role does only its job")
@@ -138,8 +160,14 @@ class Terraform:
             raise SystemExit(f"{' '.join(command)}: {done.returncode}\n{done.stdout[-6_000:]}\n{done.stderr[-6_000:]}")
         return done.stdout
 
-    def four_events(self) -> None:
-        """A page view, a message, a registration and its payment, as visitors and Stripe send them."""
+    def every_variable_is_set(self) -> None:
+        declared = re.findall(
+            r'^variable "(\w+)"', "".join(p.read_text() for p in self.folder.glob("*.tf")), re.MULTILINE
+        )
+        assert set(declared) == self.settings.keys(), set(declared) ^ self.settings.keys()
+
+    def six_events(self) -> None:
+        """A page view, a message, two registrations and their payments, as visitors, Stripe and Shopify send them."""
         page = {"content_data": {"content_name": "Course Overview", "content_category": "education"}}
         person = {"name": "Canary Person", "email": "canary.person@example.com"}
         self.post("/view-content", page)
@@ -147,19 +175,23 @@ class Terraform:
         registration_id = self.post("/register", person | {"course_id": "kintsugi"})["registration_id"]
         body, signature = paid(registration_id)
         self.post("/payment-webhook", body, Stripe_Signature=signature)
-        until(lambda: len(self.arrived()) == 4, 60)
+        other = {"name": "Canary Person", "email": "canary.person.2@example.com"}
+        registration_id = self.post("/register", other | {"course_id": "kintsugi"})["registration_id"]
+        order = json.dumps(shopifys(registration_id)).encode()
+        self.post("/webhooks/shopify", order, **headers_of("shopify", order, int(time.time()), SHOPIFY_SECRET))
+        until(lambda: len(self.arrived()) == 6, 60)
         names = {event["event_name"] for event in self.arrived()}
         assert names == {"ViewContent", "Contact", "CompleteRegistration", "Purchase"}, names
         # A function says so when Meta has answered; the event is at Meta before.
         until(lambda: all(f"Meta Conversions API {name} event sent successfully" in self.all_logs() for name in names))
-        for canary in ("canary.person", "Canary Person", TOKEN, STRIPE_SECRET):
+        for canary in ("canary.person", "Canary Person", TOKEN, STRIPE_SECRET, SHOPIFY_SECRET):
             assert canary not in self.all_logs(), canary
-        print("four requests, four events")
+        print("six requests, six events")
 
     def post(self, path: str, body: Any, **headers: str) -> dict[str, Any]:
         headers |= {"user_agent": "Mozilla/5.0", "content_type": "application/json"}
         status, answer = call("POST", self.standin.http_url + path, body, **headers)
-        assert status == 200, (path, status, answer)
+        assert status == 200, (path, status, answer, self.all_logs()[-3_000:])
         return answer
 
     def all_logs(self) -> str:
@@ -184,6 +216,16 @@ def paid(registration_id: str) -> tuple[bytes, str]:
     payload = json.dumps({"id": "evt_1", "object": "event", "type": kind, "created": at, "data": {"object": session}})
     signature = stripe.WebhookSignature._compute_signature(f"{at}.{payload}", STRIPE_SECRET)
     return payload.encode(), f"t={at},v1={signature}"
+
+
+def shopifys(registration_id: str) -> dict[str, Any]:
+    return {
+        "id": 9001,
+        "financial_status": "paid",
+        "currency": "EUR",
+        "total_price": "49.00",
+        "note_attributes": [{"name": "registration", "value": registration_id}],
+    }
 
 
 def _configuration(folder: Path) -> Path:

@@ -6,9 +6,10 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from tests.aws.standin import ACCOUNT, REGION, StandIn
+from tests.aws.standin import ACCOUNT, StandIn
 
 Try = Callable[[Any], object]
+REGION = "eu-central-1"
 HOST = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}"
 PREFIX = "shop-"
 """Before every name: what `make tf-check` applies has none of its variables at its default."""
@@ -20,7 +21,8 @@ BY_ID = {
     "KeyConditionExpression": "registration_id = :id",
     "ExpressionAttributeValues": {":id": {"S": "x"}},
 }
-TOKEN, STRIPES = f"{PREFIX}meta-access-token", f"{PREFIX}stripe-webhook-secret"
+TOKEN, STRIPES = f"/{PREFIX}conversion-relay/meta-access-token", f"{PREFIX}stripe-webhook-secret"
+PAYMENTS = f"{PREFIX}payment-secrets"
 PAID = {"UpdateExpression": "SET paid_at = :at", "ExpressionAttributeValues": {":at": {"N": "1"}}}
 MAIL = {
     "Destination": {"ToAddresses": ["team@courses.example"]},
@@ -32,8 +34,9 @@ ACTIONS: dict[str, tuple[str, Try]] = {
     "bury an event": ("sqs", lambda sqs: sqs.send_message(QueueUrl=DEAD, MessageBody="{}")),
     "read the queue": ("sqs", lambda sqs: sqs.receive_message(QueueUrl=QUEUE)),
     "read the dead letters": ("sqs", lambda sqs: sqs.receive_message(QueueUrl=DEAD)),
-    "read the token": ("secretsmanager", lambda s: s.get_secret_value(SecretId=TOKEN)),
+    "read the token": ("ssm", lambda ssm: ssm.get_parameter(Name=TOKEN, WithDecryption=True)),
     "read Stripe's secret": ("secretsmanager", lambda s: s.get_secret_value(SecretId=STRIPES)),
+    "read the payment secrets": ("secretsmanager", lambda s: s.get_secret_value(SecretId=PAYMENTS)),
     "write a registration": ("dynamodb", lambda d: d.put_item(TableName=REGISTRATIONS, Item=KEY)),
     "read a registration": ("dynamodb", lambda d: d.get_item(TableName=REGISTRATIONS, Key=KEY)),
     "find a registration": ("dynamodb", lambda d: d.query(TableName=REGISTRATIONS, **BY_ID)),
@@ -46,24 +49,22 @@ ACTIONS: dict[str, tuple[str, Try]] = {
     "drop a table": ("dynamodb", lambda d: d.delete_table(TableName=REGISTRATIONS)),
     "mail as the site": ("sesv2", lambda ses: ses.send_email(FromEmailAddress="site@courses.example", **MAIL)),
     "mail as another": ("sesv2", lambda ses: ses.send_email(FromEmailAddress="ceo@courses.example", **MAIL)),
-    "change the token": (
-        "secretsmanager",
-        lambda s: s.put_secret_value(SecretId=TOKEN, SecretString="x"),
-    ),
+    "change the token": ("ssm", lambda ssm: ssm.put_parameter(Name=TOKEN, Value="x", Overwrite=True)),
+    "change a secret": ("secretsmanager", lambda s: s.put_secret_value(SecretId=PAYMENTS, SecretString="x")),
     "list secrets": ("secretsmanager", lambda s: s.list_secrets()),
-    "read a parameter": ("ssm", lambda ssm: ssm.get_parameter(Name=TOKEN)),
+    "read a parameter": ("ssm", lambda ssm: ssm.get_parameter(Name="/another/token")),
     "change a function": ("lambda", lambda f: f.delete_function(FunctionName=f"{PREFIX}contact-handler")),
     "list roles": ("iam", lambda iam: iam.list_roles()),
 }
-SITE = {"queue an event"}
+SITE = {"queue an event", "read the token"}
+"""With `delivery_mode = "direct"`, as `make tf-check` applies it."""
 MAY = {
     "view-content-handler": SITE,
     "contact-handler": SITE | {"mail as the site"},
     "registration-handler": SITE | {"write a registration", "read a registration"},
-    "payment-webhook": SITE
-    | {"read a registration", "find a registration", "mark a registration", "read Stripe's secret"},
-    "deliver-handler": SITE
-    | {"bury an event", "read the queue", "read the token", "read a purchase", "mark a purchase"},
+    "payment-webhook": {"queue an event", "read a registration", "find a registration", "mark a registration"}
+    | {"read Stripe's secret", "read the payment secrets"},
+    "deliver-handler": SITE | {"bury an event", "read the queue", "read a purchase", "mark a purchase"},
 }
 
 

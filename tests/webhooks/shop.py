@@ -39,9 +39,9 @@ class Shop:
     def signed(self, raw: bytes, secret: str = SECRET) -> WebhookAnswer:
         return self.webhooks.answer("stripe", raw, {"stripe-signature": stripe_header(raw, secret, int(self.now))})
 
-    def told(self, provider: str, notice: object) -> WebhookAnswer:
+    def told(self, provider: str, notice: object, secret: str = "") -> WebhookAnswer:
         raw = json.dumps(notice, ensure_ascii=False, indent=1).encode()
-        return self.webhooks.answer(provider, raw, headers_of(provider, raw, int(self.now)))
+        return self.webhooks.answer(provider, raw, headers_of(provider, raw, int(self.now), secret))
 
     def events(self) -> dict[str, dict]:
         """Everything that waits for Meta, by its id."""

@@ -130,6 +130,50 @@ run "every_setting_but_the_default" {
   }
 }
 
+run "every_payment_provider" {
+  command = plan
+  variables {
+    payment_secrets = {
+      PADDLE_WEBHOOK_SECRET      = "a", LEMONSQUEEZY_WEBHOOK_SECRET = "a", RAZORPAY_WEBHOOK_SECRET = "a", SHOPIFY_WEBHOOK_SECRET = "a",
+      WOOCOMMERCE_WEBHOOK_SECRET = "a", SQUARE_WEBHOOK_SECRET = "a", MOLLIE_WEBHOOK_SECRET = "a", MOLLIE_API_KEY = "a",
+      STANDARD_WEBHOOK_SECRET    = "a", PAYPAL_WEBHOOK_ID = "a", STRIPE_API_KEY = "a",
+    }
+    payment_settings = { SQUARE_WEBHOOK_URL = "https://courses.example/webhooks/square", SHOPIFY_ORDER_KEY = "name" }
+    payment_layers   = ["arn:aws:lambda:us-east-1:123456789012:layer:cryptography:1"]
+  }
+
+  assert {
+    condition     = length(aws_secretsmanager_secret.payments) == 1 && aws_lambda_function.function["payment-webhook"].environment[0].variables.SHOPIFY_ORDER_KEY == "name"
+    error_message = "what is secret is kept; what is not stands in the environment"
+  }
+  assert {
+    condition     = length(aws_lambda_function.function["payment-webhook"].layers) == 1 && length(aws_lambda_function.function["deliver-handler"].layers) == 0
+    error_message = "the layer is the payment function's"
+  }
+  assert {
+    condition     = !strcontains(nonsensitive(jsonencode(aws_lambda_function.function["contact-handler"].environment[0].variables)), "SHOPIFY")
+    error_message = "who takes no payments knows nothing of them"
+  }
+}
+
+run "payment_secrets_that_cannot_work_are_refused" {
+  command = plan
+  variables {
+    payment_secrets = { PAYPAL_WEBHOOK_ID = "a", SQUARE_WEBHOOK_SECRET = "a", STRIPE_WEBHOOK_SECRET = "whsec_a" }
+  }
+
+  expect_failures = [var.payment_secrets]
+}
+
+run "a_secret_among_the_settings_is_refused" {
+  command = plan
+  variables {
+    payment_settings = { SHOPIFY_WEBHOOK_SECRET = "a" }
+  }
+
+  expect_failures = [var.payment_settings]
+}
+
 run "the_token_in_a_parameter" {
   command = plan
   variables {

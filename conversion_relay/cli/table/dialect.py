@@ -38,6 +38,9 @@ def charset(head: bytes, *, is_whole: bool) -> str | Question:
         return "utf-8-sig"
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    if b"\0" in head[:200]:
+        what = "the file holds zero bytes, as UTF-16 without its byte order mark does"
+        return Question(what, ("--encoding utf-16-le", "--encoding utf-16-be"))
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head, is_whole)
     except UnicodeDecodeError:

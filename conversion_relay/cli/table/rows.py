@@ -19,10 +19,16 @@ from conversion_relay.event import Event, Rejection, UserData
 
 EXCEL_EPOCH = datetime.datetime(1899, 12, 30)  # noqa: DTZ001 - Excel knows no zone
 _AMOUNT = {
-    ".": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"),
+    ".": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?|\d+(?:\.\d+)?"),
     ",": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+(?:,\d+)?"),
 }
-_DAY_FIRST = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+_DAY_FIRST = re.compile(
+    r"(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s*([ap])\.?m\.?)?)?",
+    re.IGNORECASE,
+)
+_YEAR_FIRST = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(.*)")
+_SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+\d{2,3}", re.IGNORECASE)
+"""What Excel makes of a number of more than eleven digits; most of its digits are gone."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +53,7 @@ class Rows:
         self._person = [(at, field) for at, field in fields if field in PERSON]
         self._custom = [(at, field) for at, field in fields if field in CUSTOM]
         self._at = {field: at for at, field in fields if field and field not in PERSON and field not in CUSTOM}
+        self._exact = [(at, field) for at, field in fields if field in PERSON or field in ("event_id", "order_id")]
         self._zone = ZoneInfo(plan.timezone) if plan.timezone else None
         self._width = len(plan.columns.fields)
 
@@ -59,6 +66,10 @@ class Rows:
         cells = list(map(str.strip, cells))
         if len(cells) < self._width:
             cells += [""] * (self._width - len(cells))
+        for place, field in self._exact:
+            if "+" in cells[place] and _SHORTENED.fullmatch(cells[place]):
+                fix = "Excel shortened this number, its digits are lost; format the column as text and save it again"
+                return Rejection("shortened_number", field, fix)
         name = self._cell(cells, "event_name") or plan.event_name
         source = self._cell(cells, "action_source") or plan.action_source
         at = self._cell(cells, "event_time")
@@ -121,7 +132,8 @@ class Rows:
         sign = self._plan.decimal
         if text.isdecimal() and text.isascii():
             return float(text)
-        text = text.replace("\u00a0", "").replace("\u202f", "").replace(" ", "").replace("'", "")
+        text = text.replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
+        text = text.replace("'", "").replace("\u2019", "")
         if not _AMOUNT[sign].fullmatch(text):
             return None
         return float(text.replace("." if sign == "," else ",", "").replace(",", "."))
@@ -158,7 +170,12 @@ class Rows:
         if "." not in text.split(" ", maxsplit=1)[0] and self._plan.dates is None:
             return None
         day, month = (two, one) if is_mdy else (one, two)
+        year += 2_000 if year < 100 else 0  # nothing older may be sent
         hour, minute, second = (int(found[at] or 0) for at in (4, 5, 6))
+        if half := found[7]:
+            if not 1 <= hour <= 12:
+                return None
+            hour = hour % 12 + (12 if half in "pP" else 0)
         return datetime.datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - as it is written
 
     def _serial(self, text: str) -> datetime.datetime | None:
@@ -177,6 +194,8 @@ class Rows:
 
 
 def _iso(text: str) -> datetime.datetime | None:
+    if found := _YEAR_FIRST.fullmatch(text):
+        text = f"{found[1]}-{found[2]:0>2}-{found[3]:0>2}{found[4]}"
     return datetime.datetime.fromisoformat(text) if re.match(r"\d{4}-\d{2}-\d{2}", text) else None
 
 

@@ -78,7 +78,7 @@ def _quick_value(value: str) -> str | None:
     read = unquote(value.replace("+", " "))
     if not is_quiet(read) or ("+" in value and len(read.encode().translate(None, _NO_DIGITS)) >= FEWEST_DIGITS):
         return None
-    return quote_plus(read)
+    return value.replace("%20", "+") if _AS_WRITTEN.fullmatch(value) else quote_plus(read)
 
 
 def careful_url(url: str) -> str | None:
@@ -119,6 +119,8 @@ _COMMON = re.compile(
     r"(?:\?([^\s#\x00-\x1f\x7f\ud800-\udfff]*+))?(?:#[^\s\x00-\x1f\x7f\ud800-\udfff]*+)?"
 )
 _PLAIN = re.compile(f"{_SIGNS}*+")
+# With the escapes that `urlencode` writes, or those of a space.
+_AS_WRITTEN = re.compile(rf"(?:{_SIGNS}|\+|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-D]|[89A-F][0-9A-F]))*+")
 _NO_DIGITS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isdigit())
 _NAMES = "|".join(sorted(QUERY_KEYS))
 PAGE = (

@@ -7,13 +7,14 @@ import re
 
 from conversion_relay.meta.customer_information.hashing import EMPTY, PLACEHOLDER, Dropped, clean
 from conversion_relay.meta.customer_information.nothing import is_nothing
+from conversion_relay.patterns import seldom
 
 _NOT_ONE = Dropped("not one e-mail address")
 _LONGEST = 1_024
 # One plain address. Dots and plus tags stay: unlike Google, Meta does not fold them.
 _LOCAL = r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
 _LABEL = r"(?!-)[^\W_](?:[\w-]{0,61}[^\W_])?"
-_ADDRESS = re.compile(rf"{_LOCAL}@(?:{_LABEL}\.)+(?!\d+$)[^\W_](?:[\w-]{{0,61}}[^\W_])")
+_ADDRESS = seldom(rf"{_LOCAL}@(?:{_LABEL}\.)+(?!\d+$)[^\W_](?:[\w-]{{0,61}}[^\W_])")
 
 COMMON = r"[A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*@[A-Za-z0-9]++(?:[.-][A-Za-z0-9]++)*\.[A-Za-z]{2,}"
 """An address as nearly everybody writes it; in lower case it is a part of what _ADDRESS takes."""

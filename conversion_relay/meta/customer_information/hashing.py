@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from conversion_relay.patterns import seldom
+
 if TYPE_CHECKING:
     Sha256 = Callable[[bytes], "hashlib._Hash"]
 
@@ -39,10 +41,10 @@ PLACEHOLDER = Dropped("a placeholder, not a value")
 HASH_OF_NOTHING = Dropped("the hash of an empty text or of a placeholder")
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
-_DIGEST_WITH_APPENDIX = re.compile(r"([0-9a-fA-F]{64})(\.(?:[\w-]{2}|[\w-]{8}))", re.ASCII)
-_MD5 = re.compile(r"[0-9a-fA-F]{32}")
+_DIGEST_WITH_APPENDIX = seldom(r"([0-9a-fA-F]{64})(\.(?:[\w-]{2}|[\w-]{8}))", re.ASCII)
+_MD5 = seldom(r"[0-9a-fA-F]{32}")
 # Soft hyphen, zero-width and direction marks, fillers of Hangul and Braille, variation selectors, tags.
-_INVISIBLE = re.compile(
+_INVISIBLE = seldom(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )

@@ -8,12 +8,13 @@ import re
 
 from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
 from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, MARKS, is_nothing
+from conversion_relay.patterns import seldom
 
-_SPACE = re.compile(r"\s+")
+_SPACE = seldom(r"\s+")
 _APPENDIX = r"(?:\.(?:[\w-]{8}|[\w-]{2}))?"  # eight characters now, two in older Parameter Builders
-_FBC = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[A-Za-z0-9_-]{{1,500}}{_APPENDIX}", re.ASCII)
-_FBP = re.compile(rf"fb\.\d{{1,2}}\.\d{{13}}\.[A-Za-z0-9_-]{{1,64}}{_APPENDIX}", re.ASCII)
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FBC = seldom(rf"fb\.\d{{1,2}}\.\d{{13}}\.[A-Za-z0-9_-]{{1,500}}{_APPENDIX}", re.ASCII)
+_FBP = seldom(rf"fb\.\d{{1,2}}\.\d{{13}}\.[A-Za-z0-9_-]{{1,64}}{_APPENDIX}", re.ASCII)
+_UUID = seldom(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What ids are made of: no white space, nothing that a template needs.
 _OF_AN_ID = bytes(code for code in range(33, 127) if code not in MARKS)
 

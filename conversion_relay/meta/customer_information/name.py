@@ -10,6 +10,7 @@ import unicodedata
 
 from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
 from conversion_relay.meta.customer_information.nothing import WORDS_IN_LETTERS, is_nothing
+from conversion_relay.patterns import seldom
 
 _NO_LETTERS = Dropped("no letters in it")
 _NOT_ASCII_LETTERS = re.compile(r"[^a-z]+")
@@ -23,7 +24,7 @@ LATIN = bytes([*range(97, 123), *range(0x80, 0xC0), 0xC3, 0xC4, 0xC5])
 _TIMES, _DIVIDED = b"\xc3\x97", b"\xc3\xb7"
 # Lower-case letters of other alphabets that composing changes no more; in Devanagari with their signs upon them.
 _LETTERS = "a-zß-öø-žά-ώа-ҁҋ-ӿạ-ỹא-תء-غف-يぁ-ゖァ-ヺー一-鿿가-힣"
-_OTHERS = re.compile(rf"[ '.,-]*+(?:(?:[{_LETTERS}]|[अ-ह][ऀ-ःा-्]*+)[ '.,-]*+)++")
+_OTHERS = seldom(rf"[ '.,-]*+(?:(?:[{_LETTERS}]|[अ-ह][ऀ-ःा-्]*+)[ '.,-]*+)++")
 
 
 def quick_name(text: str, _: object = None) -> bytes | None:

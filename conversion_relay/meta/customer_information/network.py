@@ -9,9 +9,10 @@ from functools import lru_cache
 
 from conversion_relay.meta.customer_information.hashing import EMPTY, PLACEHOLDER, Dropped
 from conversion_relay.meta.customer_information.nothing import is_nothing
+from conversion_relay.patterns import seldom
 
 # Of Meta's Parameter Builder: eight characters now; before, two that name its language.
-_APPENDIX = re.compile(r"(.+)\.([\w-]{8}|A[Qgw]|B[AQg])", re.ASCII)
+_APPENDIX = seldom(r"(.+)\.([\w-]{8}|A[Qgw]|B[AQg])", re.ASCII)
 _CARRIER_GRADE_NAT = ipaddress.ip_network("100.64.0.0/10")
 _PRIVATE = [ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
 LONGEST_USER_AGENT = 2_048
@@ -27,7 +28,7 @@ _NOT_PUBLIC = frozenset(
     ]
 )
 # Of 2000::/3, which holds every IPv6 address that is given out: https://www.iana.org/assignments/ipv6-address-space
-_GLOBAL = re.compile(r"[23][0-9a-fA-F]{3}(?::[0-9a-fA-F]{1,4}){0,7}(?:::(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*)?)?")
+_GLOBAL = seldom(r"[23][0-9a-fA-F]{3}(?::[0-9a-fA-F]{1,4}){0,7}(?:::(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*)?)?")
 
 
 def quick_client_ip_address(text: str, _: object = None) -> str | None:

@@ -12,6 +12,8 @@ from functools import cache
 from hashlib import md5, sha1, sha256
 from typing import Final
 
+from conversion_relay.patterns import seldom
+
 WORDS: Final = frozenset(
     {
         *("null", "undefined", "none", "n/a", "n.a.", "#n/a", "not set", "not_set", "not provided", "not available"),
@@ -33,7 +35,7 @@ MARKS: Final = b"{}<>%|(["
 
 # Handlebars and Liquid {{x}}, ${x}, #{x}, {x}, <%x%>, {%x%}, %%X%%, *|X|* (Mailchimp), [[x]], [[[x]]], %X%, and a
 # function that was never called. An opening mark alone is enough: no name and no address holds one.
-_TEMPLATE = re.compile(
+_TEMPLATE = seldom(
     r"\{\{|\}\}|[$#%@]\{|\{%|%\}|<%|%>|%%|\*\||\|\*|\[\[|\]\]|\{[a-z_.]+\}|%[a-z_.]{2,40}%|<[a-z_]{2,20}>"
     r"|\b(?:sha-?256|sha-?1|md5|hash|hex|lower|trim|tolowercase|normalize)\w{0,20}\([^()]*\)",
     re.IGNORECASE,

@@ -22,9 +22,10 @@ from typing import Any
 from conversion_relay.meta.customer_information.folding import ascii_digits
 from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
 from conversion_relay.meta.customer_information.tables.calling_codes import CALLING_CODES, TRUNK_PREFIXES
+from conversion_relay.patterns import seldom
 
 _NOT_DIGITS = re.compile(r"[^0-9]+")
-_EXTENSION = re.compile(
+_EXTENSION = seldom(
     r"\s*(?:;\s*ext\s*=|;|,|\bext(?:ension|n)?\b\.?:?|(?<=[\d\s)])x(?=[\s\d.])|#|\bdurchwahl\b)\s*[.:]?\s*\d{1,8}\s*$",
     re.IGNORECASE,
 )

@@ -66,6 +66,7 @@ def add(db: apsw.Connection, dataset: int, told: Told, keys: "array[int]", ended
 
 
 _encode = msgspec.json.Encoder().encode
+_sums_decoder = msgspec.json.Decoder(list[tuple[str, float]])
 _ENDED = """
 SELECT key FROM event WHERE key IN carray(?) AND settled_at = ? AND state IN ('delivered', 'dead', 'expired')
 """
@@ -89,26 +90,39 @@ def figures(read: Read, since: float) -> list[Figures]:
 def figure_sums(read: Read, since: float, until: float) -> list[Figures]:
     """By dataset and name, all hours of the period in one."""
     first = first_hour(since)
-    return as_figures((*named, first, what, n) for *named, what, n in read(_SUMS, (first, first_hour(until))))
+    rows = read(_SUMS, (first, first_hour(until)))
+    return as_figures((*named, first, what, n) for *named, sums in rows for what, n in _sums_decoder.decode(sums))
 
 
 def delivered_by_hour(read: Read, since: float, until: float) -> list[tuple[str, str, int, int]]:
     rows = read(_DELIVERED_BY_HOUR, (first_hour(since), first_hour(until)))
-    return [(dataset, name, hour * 3_600, int(n)) for dataset, name, hour, n in rows]
+    return [(dataset, name, hour * 3_600, int(n)) for dataset, name, hour, n in rows if n]
 
 
-# The rows of a name lie beside each other, by hour: both are one walk through the table, without sorting.
-_SUMS = """
-SELECT name, event_name, what, n FROM (
-  SELECT dataset, event_name, what, sum(n) AS n FROM figure WHERE hour >= ? AND hour < ? GROUP BY 1, 2, 3
-) JOIN dataset ON id = dataset
+# The rows of a name lie beside each other, by hour. A condition on the hour alone walks through all of them: half a
+# million in a week of thirty datasets. So the names are found first, each by a jump to the next one, then the hours of
+# each; CROSS JOIN keeps SQLite to that order. What is summed within a name is sorted within it, too.
+_NAMES = """
+WITH RECURSIVE named (id, name, event_name) AS (
+  SELECT id, name, (SELECT min(event_name) FROM figure WHERE dataset = id) FROM dataset
+  UNION ALL
+  SELECT id, name, (SELECT min(f.event_name) FROM figure f WHERE f.dataset = id AND f.event_name > named.event_name)
+  FROM named WHERE event_name IS NOT NULL
+)
 """
-_DELIVERED_BY_HOUR = """
-SELECT name, event_name, hour, n FROM (
-  SELECT dataset, event_name, hour, sum(n) AS n FROM figure
-  WHERE hour >= ? AND hour < ? AND what >= 'delay:' AND what < 'delay;' GROUP BY 1, 2, 3
-) JOIN dataset ON id = dataset
+_SUMS = f"""{_NAMES}
+SELECT name, event_name, (SELECT json_group_array(json_array(what, n)) FROM (
+  SELECT what, sum(n) AS n FROM figure f
+  WHERE f.dataset = id AND f.event_name = named.event_name AND hour >= ?1 AND hour < ?2 GROUP BY what))
+FROM named WHERE event_name IS NOT NULL
 """
-_FIGURES = """
-SELECT name, event_name, hour, what, n FROM figure JOIN dataset ON id = dataset WHERE hour >= ? ORDER BY 3, 1, 2
+_DELIVERED_BY_HOUR = f"""{_NAMES}, hours (h) AS (SELECT ?1 UNION ALL SELECT h + 1 FROM hours WHERE h + 1 < ?2)
+SELECT name, event_name, h, (
+  SELECT sum(n) FROM figure f WHERE f.dataset = id AND f.event_name = named.event_name AND hour = h
+  AND what >= 'delay:' AND what < 'delay;')
+FROM named CROSS JOIN hours WHERE h < ?2 AND event_name IS NOT NULL
+"""
+_FIGURES = f"""{_NAMES}
+SELECT name, f.event_name, hour, what, n FROM named CROSS JOIN figure f
+ON f.dataset = id AND f.event_name = named.event_name AND hour >= ? ORDER BY 3, 1, 2
 """

@@ -1,0 +1,100 @@
+"""What Excel writes in different countries: read as it was meant, asked about, or refused by row; never misread."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from conversion_relay.cli.table.asked import Said, ask
+from conversion_relay.cli.table.dialect import Question
+from conversion_relay.cli.table.lines import head_of, rows
+from conversion_relay.cli.table.rows import Rows
+from conversion_relay.event import Event, Rejection
+
+SAID = Said(event_name="Purchase", action_source="physical_store", currency="EUR", timezone="UTC")
+DAY = datetime.datetime(2026, 11, 26, tzinfo=datetime.UTC).timestamp()
+HALF_PAST_TWO = DAY + 14.5 * 3_600
+
+
+def read(folder: Path, content: bytes) -> list[Event | Rejection] | list[Question]:
+    path = folder / "sales.csv"
+    path.write_bytes(content)
+    plan = ask(head_of(path), SAID)
+    if isinstance(plan, list):
+        return plan
+    with path.open("rb") as file:
+        found = list(rows(file, plan.encoding, plan.delimiter))
+    return [Rows(plan.plan).event(cells) for cells in found[1 + plan.skipped :] if any(cells)]
+
+
+def line(amount: str, date: str, sign: str = ";") -> str:
+    return f"Mail{sign}Betrag{sign}Datum\r\na@example.com{sign}{amount}{sign}{date}\r\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "value", "time"),
+    [
+        (line("1.234,50", "26.11.2026 14:30").encode("utf-8-sig"), 1234.5, HALF_PAST_TWO),
+        (line("1.234,50", "26.11.2026 14:30", "\t").encode("utf-16"), 1234.5, HALF_PAST_TWO),
+        (b"\xfe\xff" + line("1,50", "26.11.2026", "\t").encode("utf-16-be"), 1.5, DAY),
+        (("sep=;\r\n" + line("1,50", "26.11.2026")).encode("utf-16"), 1.5, DAY),
+        (line("1,50", "26.11.26 14:30").encode(), 1.5, HALF_PAST_TWO),
+        (line("1.5", "11/26/2026 2:30 PM", ",").encode(), 1.5, HALF_PAST_TWO),
+        (line("1.5", "11/26/2026 12:00 AM", ",").encode(), 1.5, DAY),
+        (line("1.5", "26/11/26 14:30", ",").encode(), 1.5, HALF_PAST_TWO),
+        (line("1.5", "2026/11/26 14:30", ",").encode(), 1.5, HALF_PAST_TWO),
+        (line("1,50", "46352,5").encode(), 1.5, DAY + 12 * 3_600),
+        (line("1.5", "46352", ",").encode(), 1.5, DAY),
+        (line("1 234,50", "26.11.2026").encode(), 1234.5, DAY),
+        (line("1\u00a0234,50", "26.11.2026").encode(), 1234.5, DAY),
+        (line("1\u202f234,50", "26.11.2026").encode(), 1234.5, DAY),
+        (line("1'234.50", "26.11.2026").encode(), 1234.5, DAY),
+        (line("1’234.50", "26.11.2026").encode(), 1234.5, DAY),
+        (line('"1,234,567.50"', "2026-11-26", ",").encode(), 1234567.5, DAY),
+        (line('"1,23,456.50"', "2026-11-26", ",").encode(), 123456.5, DAY),
+        (line("1,50", "26.11.2026").replace("\r\n", "\r").encode(), 1.5, DAY),
+    ],
+)
+def test_it_is_read_as_it_was_meant(tmp_path, content, value, time):
+    (event,) = read(tmp_path, content)
+    assert isinstance(event, Event), event
+    assert (event.custom_data["value"], event.event_time) == (value, time)
+    assert event.user_data.email == "a@example.com"
+
+
+def test_a_line_break_in_a_quoted_cell_is_of_the_cell(tmp_path):
+    content = 'Mail;Vorname;Betrag;Datum\r\na@example.com;"Ada\r\nTest";1,50;26.11.2026\r\n'
+    (event,) = read(tmp_path, content.encode())
+    assert event.user_data.first_name == "Ada\r\nTest" and event.event_time == DAY
+
+
+@pytest.mark.parametrize(
+    ("content", "option"),
+    [
+        (line("1,50", "26.11.2026").replace("a@", "jürgen@").encode("cp1252"), "--encoding cp1252"),
+        (line("1,50", "26.11.2026", "\t").encode("utf-16-le"), "--encoding utf-16-le"),
+        (line("1.234", "26.11.2026").encode(), "--decimal ,"),
+        (line("1.5", "03/04/2026", ",").encode(), "--dates dmy"),
+    ],
+)
+def test_what_it_does_not_tell_is_asked(tmp_path, content, option):
+    (question,) = read(tmp_path, content)
+    assert isinstance(question, Question) and option in question.options
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "field"),
+    [
+        ("Telefon;Datum\r\n4,91512E+11;26.11.2026\r\n", "shortened_number", "phone"),
+        ("Mail;Bestellnummer;Datum\r\na@example.com;1,23457E+14;26.11.2026\r\n", "shortened_number", "order_id"),
+        (line("1.234,50 €", "26.11.2026"), "not_an_amount", "custom_data.value"),
+        (line("-5,00", "26.11.2026"), "not_an_amount", "custom_data.value"),
+        (line("1,50", "26. Nov 2026"), "not_a_time", "event_time"),
+        (line("1.5", "11/26/2026 14:30 PM", ","), "not_a_time", "event_time"),
+        (line("1,50", "31.02.2026"), "not_a_time", "event_time"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_field(tmp_path, content, reason, field):
+    (refused,) = read(tmp_path, content.encode())
+    assert isinstance(refused, Rejection), refused
+    assert (refused.reason, refused.field) == (reason, field)
