@@ -128,14 +128,6 @@ class Counters:
         with self._lock:
             return dict(self._values)
 
-    def include(self, values: Mapping[CounterKey, float], times: Mapping[CounterKey, tuple[list[int], float]]) -> None:
-        """What `read` and `read_times` of another one said."""
-        with self._lock:
-            self._values.update(values)
-            for what, (counts, total) in times.items():
-                had, seconds = self._times.get(what) or ([0] * len(counts), 0.0)
-                self._times[what] = [a + b for a, b in zip(had, counts, strict=True)], seconds + total
-
 
 class Sentences:
     """Says what became of each event, thinned when there are too many to read. Any thread may call it."""
@@ -293,9 +285,7 @@ def configure_logging(log_format: str, secrets: Iterable[str]) -> None:
 
 
 def tell_supervisor(state: str) -> None:
-    """READY=1, STOPPING=1: to systemd, where it started this process with Type=notify; else nothing.
-
-    https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html"""
+    """To systemd, where it started this process: https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html"""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if address[:1] in ("/", "@"):
         import socket

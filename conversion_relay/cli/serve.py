@@ -145,8 +145,7 @@ class Service:
             self._signs, paces = SignsOfLife(outbox, delivery.paces, time.time), delivery.paces
             every_second = each(SettingsWatch(noted(delivery.use)), self._signs, Notifier(outbox, settings, time.time))
             self._worker = Worker(delivery, outbox, every_second=every_second) if deliver else None
-        self._together = _together(self.counters, outbox)
-        shared = self._together.shared() if self._together else {}
+        self._together, shared = _together(self.counters, outbox)
         self.collector = create_app(self.relay, counters=self.counters, paces=paces, **shared)
         self.whole = self.collector.whole
 
@@ -196,15 +195,15 @@ class Service:
         self._transport.close()
 
 
-def _together(counters: Counters, outbox: Outbox) -> Any:
+def _together(counters: Counters, outbox: Outbox) -> tuple[Any, dict[str, Any]]:
     """What the processes of `--workers` share; None where there is one alone."""
     if not (folder := os.environ.get("RELAY_TOGETHER")):
-        return None
+        return None, {}
     from conversion_relay.collector.together import Together  # it needs a system that has fcntl
 
     together = Together(Path(folder), counters)
     outbox.on_put(together.say)
-    return together
+    return together, together.shared()
 
 
 def noted(use: Callable[[Settings], None]) -> Callable[[Settings], None]:

@@ -107,10 +107,9 @@ class Together:
 
     def counters_of_all(self) -> Counters:
         self._note()
-        whole = Counters()
+        whole = _Sum()
         for path in self.folder.glob("*.counters"):
-            kept = msgspec.msgpack.decode(path.read_bytes(), type=Kept)
-            whole.include(dict(kept.values), dict(kept.times))
+            whole.include(msgspec.msgpack.decode(path.read_bytes(), type=Kept))
         return whole
 
     def tell_to_stop(self) -> None:
@@ -122,3 +121,15 @@ class Together:
         self._stopping.set()
         self._note()
         fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+
+class _Sum(Counters):
+    """Of several processes' counters."""
+
+    def include(self, kept: Kept) -> None:
+        for what, value in kept.values:
+            name, _ = what
+            (self.latest if name.endswith("_timestamp_seconds") else self.count)(what, value)
+        for what, (counts, total) in kept.times:
+            had, seconds = self._times.get(what) or ([0] * len(counts), 0.0)
+            self._times[what] = [a + b for a, b in zip(had, counts, strict=True)], seconds + total

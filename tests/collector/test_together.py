@@ -8,6 +8,8 @@ import signal
 import pytest
 
 from conversion_relay.collector.shared_buckets import SETS, WAYS, SharedBuckets
+from conversion_relay.collector.together import Together
+from conversion_relay.telemetry import Counters, counter
 from tests.processes import call, installation, until
 
 VISITOR = "198.51.100.7"
@@ -41,6 +43,24 @@ class TestBuckets:
             assert (one, other)[n % 2].take(f"2001:db8:{n // 65_536:x}:{n % 65_536:x}::1", 4)
         assert (tmp_path / "buckets").stat().st_size < 1_000_000
         assert not other.take(f"2001:db8:{n // 65_536:x}:{n % 65_536:x}::1")
+
+
+def test_figures_of_two_processes_are_added_and_of_moments_the_later_one_counts(tmp_path):
+    both = []
+    for n in (1, 2):
+        counters = Counters()
+        counters.add("relay_sent_total", n)
+        counters.latest(counter("relay_key_used_timestamp_seconds"), 100.0 * n)
+        counters.observe("relay_send_duration_seconds", 0.2)
+        both.append(Together(tmp_path, counters))
+    both[0].stop()
+    whole = both[1].counters_of_all()
+    assert {name: n for (name, _), n in whole.read().items()} == {
+        "relay_sent_total": 3,
+        "relay_key_used_timestamp_seconds": 200,
+    }
+    ((counts, seconds),) = whole.read_times().values()
+    assert (sum(counts), seconds) == (2, 0.4)
 
 
 def counted(here) -> float:
