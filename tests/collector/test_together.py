@@ -88,6 +88,6 @@ def test_one_process_delivers_and_each_tells_the_figures_of_all(tmp_path):
             os.kill(int(name.rpartition("-")[2]), signal.SIGKILL)
             until(lambda: post("b") == 202)
             until(lambda: len(here.arrived()) == 21)
-            assert set(deliverers()) - {name}
+            until(lambda: set(deliverers()) - {name})
         finally:
             here.stop()
