@@ -2,7 +2,7 @@
 
     python -m bench.ours fill EVENTS N OUTBOX ROWS DATASETS
 
-fills an outbox and the baseline's table with the same N sealed events.
+fills an outbox (a file, or a URL) and the baseline's table with the same N sealed events.
 """
 
 import contextlib
@@ -30,19 +30,20 @@ DISTINCT, DISTINCT_QUICK = 10_000, 2_500
 """Different events of a traffic file; load generators give each request ids of its own."""
 
 
-def environment(outbox: Path, meta: str, **more: str) -> dict[str, str]:
+def environment(outbox: Path | str, meta: str, **more: str) -> dict[str, str]:
+    """`outbox`: a file, or the URL of another store."""
     return {
         "META_PIXEL_ID": "1",
         "META_ACCESS_TOKEN": "EAAbench",
         "META_GRAPH_URL": meta,
         "RELAY_API_KEYS": "k0000",
-        "RELAY_OUTBOX": f"sqlite:///{outbox}",
+        "RELAY_OUTBOX": outbox if isinstance(outbox, str) else f"sqlite:///{outbox}",
         "RELAY_LOG_FORMAT": "json",
         **more,
     }
 
 
-def of_many_datasets(folder: Path, n: int, outbox: Path, meta: str) -> dict[str, str]:
+def of_many_datasets(folder: Path, n: int, outbox: Path | str, meta: str) -> dict[str, str]:
     """Settings with `n` datasets, whose ids are 1 to n and whose keys are k0000 upwards."""
     tables = [
         f'[[dataset]]\nMETA_PIXEL_ID = "{k + 1}"\nMETA_ACCESS_TOKEN = "EAAbench"\nRELAY_API_KEYS = ["k{k:04d}"]\n'
@@ -155,15 +156,16 @@ def forget_filled() -> None:
             path.unlink()
 
 
-def fill(events: Path, n: int, outbox_file: Path, rows_file: Path, datasets: int) -> None:
+def fill(events: Path, n: int, outbox_file: str, rows_file: Path, datasets: int) -> None:
     from conversion_relay import Relay, Settings
     from conversion_relay.event import SealedEvent
-    from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+    from conversion_relay.outbox import open_outbox
 
     documents = events.read_bytes().splitlines()
     relay = Relay(Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAAbench"}))
     sealed = [relay.seal(document) for document in documents[:n]]
-    outbox, rows = SqliteOutbox(str(outbox_file)), Rows(rows_file)
+    outbox = open_outbox(outbox_file if "://" in outbox_file else f"sqlite:///{outbox_file}")
+    rows = Rows(rows_file)
     numbers = iter(range(1, n + 1))
     while batch := list(itertools.islice(numbers, 1_000)):
         events_of_batch = []
@@ -180,4 +182,4 @@ def fill(events: Path, n: int, outbox_file: Path, rows_file: Path, datasets: int
 
 
 if __name__ == "__main__":
-    fill(Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5]), int(sys.argv[6]))
+    fill(Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4], Path(sys.argv[5]), int(sys.argv[6]))

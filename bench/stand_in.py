@@ -4,7 +4,7 @@ is not what is measured.
     python -m bench.stand_in PORT
 
 A load generator writes the nanosecond of sending into each event id (`traffic.ID_MARK`), so the delay of an event is
-known here. `POST /bench?latency_ms=100&hang=7` sets how long answers take, and a dataset that is never answered;
+known here. `POST /bench?latency_ms=100&hang=7,8` sets how long answers take, and datasets that are never answered;
 `&forget=1` forgets what was seen. `GET /bench` tells what was seen since.
 """
 
@@ -60,7 +60,8 @@ def _summary(ordered: list[float]) -> list[float]:
 
 class Meta:
     def __init__(self) -> None:
-        self.seen, self.latency, self.hanging = Seen(), 0.0, ""
+        self.seen, self.latency = Seen(), 0.0
+        self.hanging: list[str] = []
 
     async def serve(self, port: int) -> None:
         server = await asyncio.get_running_loop().create_server(
@@ -70,7 +71,8 @@ class Meta:
 
     def control(self, query: dict[str, list[str]]) -> None:
         self.latency = float(query.get("latency_ms", [str(self.latency * 1000)])[0]) / 1000
-        self.hanging = query.get("hang", [self.hanging])[0]
+        if "hang" in query:
+            self.hanging = query["hang"][0].split(",")
         if "forget" in query:
             self.seen = Seen()
 
@@ -108,7 +110,7 @@ class Connection(asyncio.Protocol):
             self._say(json.dumps(meta.seen.told()).encode())
             return
         dataset = url.path.split("/")[-2]
-        wait = HANG_SECONDS if meta.hanging == dataset else meta.latency
+        wait = HANG_SECONDS if dataset in meta.hanging else meta.latency
         said = b'{"events_received":%d,"messages":[],"fbtrace_id":"A"}' % meta.seen.take(dataset, body)
         asyncio.get_running_loop().call_later(wait, self._say, said)
 

@@ -1,23 +1,30 @@
 """1, 100 and 1,000 datasets in one outbox: what the number costs, and whether a bad neighbour is felt.
 
 Throughput: the same backlog, spread over so many datasets, through `deliver --once`. Neighbours: events of all datasets
-arrive at a steady rate through `serve`; then Meta hangs for one dataset; then one dataset gets a flood as well. The
-figure is the p99 of the way to Meta of all the others.
+arrive at a steady rate through `serve`; then Meta hangs for ten datasets, which get a hundred events a second each; and
+one dataset gets a flood as well. The figure is the p99 of the way to Meta of all the others. Both with the embedded
+outbox and with PostgreSQL, whose server is started here.
 """
 
+import contextlib
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from bench import ours
 from bench.figures import percentile
+from bench.machine import WORKS, output
 from bench.part import Comparison, Contestant, Form, Found, Part
-from bench.parts.deliver import ours_once
+from bench.parts.deliver import ours_once, sent
 from bench.parts.end_to_end import until_arrived
+from tests.outbox.postgres.server import Server, programs
 
-HUNG, FLOODED = 7, 13
-"""Ids of the two bad neighbours."""
-BAD = {str(HUNG), str(FLOODED)}
-CALM, HANGING, FLOODING = "neighbours: all is well", "neighbours: one hangs", "neighbours: one hangs, one floods"
+HUNG, FLOODED = range(1, 11), 13
+"""Ids of the bad neighbours."""
+BAD = {*map(str, HUNG), str(FLOODED)}
+CALM, HANGING, FLOODING = "neighbours: all is well", "neighbours: ten hang", "neighbours: ten hang, one floods"
+PG = ", PostgreSQL"
 RATE = 150.0
 
 
@@ -39,25 +46,60 @@ def contestants(form: Form) -> list[Contestant]:
         Contestant(CALM, lambda: neighbours(form, many)),
         Contestant(HANGING, lambda: neighbours(form, many, hangs=True)),
         Contestant(FLOODING, lambda: neighbours(form, many, hangs=True, floods=True)),
+        *([] if programs() is None else _in_postgres(form, n // 4, many)),
     ]
 
 
-def neighbours(form: Form, n: int, *, hangs: bool = False, floods: bool = False) -> Found:
+def _in_postgres(form: Form, n: int, many: int) -> list[Contestant]:
+    return [
+        Contestant(spread(1) + PG, lambda: postgres_once(form, n, 1)),
+        Contestant(spread(1_000) + PG, lambda: postgres_once(form, n, many)),
+        Contestant(CALM + PG, lambda: neighbours(form, many, postgres=True)),
+        Contestant(FLOODING + PG, lambda: neighbours(form, many, hangs=True, floods=True, postgres=True)),
+    ]
+
+
+@contextlib.contextmanager
+def store(folder: Path, postgres: bool) -> Iterator[Path | str]:
+    if not postgres:
+        yield folder / "outbox.db"
+        return
+    server = Server().start()
+    try:
+        yield server.url
+    finally:
+        server.remove()
+
+
+def postgres_once(form: Form, n: int, datasets: int) -> Found:
+    """A backlog in PostgreSQL leaves."""
+    with ours.folder() as folder, ours.meta() as meta, store(folder, postgres=True) as outbox:
+        rows, events = str(folder / "rows.db"), str(ours.traffic_file(form))
+        output([ours.PYTHON, "-m", "bench.ours", "fill", events, str(n), str(outbox), rows, str(datasets)], WORKS)
+        env = ours.environment(outbox, meta.url)
+        if datasets > 1:
+            env = ours.of_many_datasets(folder, datasets, outbox, meta.url)
+        command = [ours.PYTHON, "-m", "conversion_relay.cli", "deliver", "--once"]
+        return sent(command, n, meta, env)
+
+
+def neighbours(form: Form, n: int, *, hangs: bool = False, floods: bool = False, postgres: bool = False) -> Found:
     """The way to Meta of the datasets that do nothing wrong."""
-    with ours.folder() as folder, ours.meta() as meta:
-        env = ours.of_many_datasets(folder, n, folder / "outbox.db", meta.url)
+    with ours.folder() as folder, ours.meta() as meta, store(folder, postgres) as outbox:
+        env = ours.of_many_datasets(folder, n, outbox, meta.url)
         with ours.serving(env) as (_, port):
             events = str(ours.traffic_file(form))
             plan: dict[str, Any] = {"port": port, "events": events, "datasets": n, "rate": RATE}
             found = ours.all_answered(ours.load(**plan, seconds=form.pick(0.5, 8.0)))
             until_arrived(meta, found["answered"])
-            meta.set(forget=1, hang=HUNG if hangs else "")
-            flood = threading.Thread(target=_flood, args=(form, port, events))
-            if floods:
-                flood.start()
+            meta.set(forget=1, hang=",".join(map(str, HUNG)) if hangs else "-")
+            crowd = [threading.Thread(target=_hung, args=(form, port, events))] if hangs else []
+            crowd += [threading.Thread(target=_flood, args=(form, port, events))] if floods else []
+            for one in crowd:
+                one.start()
             found = ours.all_answered(ours.load(**plan, seconds=form.pick(2.5, 30.0)))
-            if floods:
-                flood.join()
+            for one in crowd:
+                one.join()
             expected = sum(
                 found["requests"] // n + (key < found["requests"] % n) for key in range(n) if str(key + 1) not in BAD
             )
@@ -72,21 +114,28 @@ def _of_good_ones(seen: Any) -> int:
     return sum(count for dataset, count in seen["by_dataset"].items() if dataset not in BAD)
 
 
+def _hung(form: Form, port: int, events: str) -> None:
+    """A busy day of those that Meta does not answer."""
+    plan = {"port": port, "events": events, "datasets": len(HUNG), "per_request": 50, "connections": 2}
+    ours.load(**plan, rate=20.0, seconds=form.pick(2.0, 28.0))
+
+
 def _flood(form: Form, port: int, events: str) -> None:
     """Ten times the rate of all others together, for one dataset."""
     plan = {"port": port, "events": events, "first_dataset": FLOODED - 1, "per_request": 100, "connections": 2}
     ours.load(**plan, rate=RATE / 10, seconds=form.pick(1.5, 25.0))
 
 
-def _neighbour(label: str, name: str) -> Comparison:
-    return Comparison(label=label, of=(name, "p99_ms"), baseline=(CALM, "p99_ms"), goal=2.0, least=2.0, only_full=True)
+def _neighbour(label: str, name: str, store: str = "") -> Comparison:
+    of, baseline = (name + store, "p99_ms"), (CALM + store, "p99_ms")
+    return Comparison(label=label + store, of=of, baseline=baseline, goal=2.0, least=2.0, only_full=True)
 
 
-def _spread(datasets: int, goal: float | None = None) -> Comparison:
+def _spread(datasets: int, goal: float | None = None, store: str = "") -> Comparison:
     return Comparison(
-        label=f"events/s with {datasets:,} datasets, to that with 1",
-        of=(spread(datasets), "per_second"),
-        baseline=(spread(1), "per_second"),
+        label=f"events/s with {datasets:,} datasets, to that with 1{store}",
+        of=(spread(datasets) + store, "per_second"),
+        baseline=(spread(1) + store, "per_second"),
         goal=goal,
         least=goal,
         more_is_better=True,
@@ -101,8 +150,13 @@ PART = Part(
     comparisons=(
         _spread(100),
         _spread(1_000, 0.8),
-        _neighbour("others' p99 while Meta hangs for one", HANGING),
+        _neighbour("others' p99 while Meta hangs for ten", HANGING),
         _neighbour("the same, and another is flooded", FLOODING),
+        *(
+            []
+            if programs() is None
+            else (_spread(1_000, 0.8, PG), _neighbour("the same, one is flooded", FLOODING, PG))
+        ),
     ),
     watched=((spread(1), "per_second"), (CALM, "p50_ms")),
     full_rounds=3,

@@ -4,37 +4,37 @@ import contextlib
 import ctypes
 import gc
 import ipaddress
-import logging
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
-from conversion_relay.cli.look import stranded
 from conversion_relay.cli.printing import print_json
+from conversion_relay.cli.said_at_start import (
+    say_stranded,
+    say_what_can_be_forged,
+    say_what_is_missing,
+    say_when_the_version_ends,
+)
 from conversion_relay.delivery.notify import Notifier
 from conversion_relay.delivery.sign_of_life import SignsOfLife
 from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import OutboxUnavailable, SettingsError
-from conversion_relay.event import PAID_EVENT_NAMES
-from conversion_relay.meta.versions import version_finding
-from conversion_relay.outbox import Leases, Operator, Outbox, open_outbox, unsupported
+from conversion_relay.outbox import Leases, Outbox, open_outbox, unsupported
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
 from conversion_relay.settings_watch import SettingsWatch
 from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger, tell_supervisor, tell_watchdog
 
-STRANDED = "Events wait for a dataset that is not configured; they are kept and not sent"
-FORGEABLE = (
-    "RELAY_PUBLIC_EVENTS lists %s: anybody can forge what a page sends; prefer a payment webhook or your server%s"
-)
 M_ARENA_MAX = -8
 THREAD_STACK = 512 * 1024
 """Bytes. A hundred threads of 8 MB each are what a container with little memory refuses first."""
@@ -54,7 +54,10 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
     # A bad path is said here, once, not by every process.
     open_outbox(settings.outbox, dataset=settings.only_dataset).close()
     os.environ["RELAY_NO_WORKER"] = "1" if no_worker else ""
-    run(f"{__name__}:create_service", host=host, port=port, workers=workers, factory=True, limits=limits_of(settings))
+    with tempfile.TemporaryDirectory(prefix="relay-", ignore_cleanup_errors=True) as folder:
+        os.environ["RELAY_TOGETHER"] = folder if workers > 1 else ""
+        service, limits = f"{__name__}:create_service", limits_of(settings)
+        run(service, host=host, port=port, workers=workers, factory=True, limits=limits)
 
 
 @click.command()
@@ -70,7 +73,7 @@ def deliver(once: bool, as_json: bool) -> None:
     spare_memory()
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
-    _say_when_the_version_ends(settings)
+    say_when_the_version_ends(settings)
     outbox, transport = open_for_service(settings), GraphTransport()
     if not isinstance(outbox, Leases):
         raise unsupported(outbox, "waiting")
@@ -136,12 +139,15 @@ class Service:
             delivery = Delivery(outbox, self._transport, settings, counters=self.counters, sentences=self.sentences)
             self._signs, paces = SignsOfLife(outbox, delivery.paces, time.time), delivery.paces
             uses.append(delivery.use)
-        self.collector = create_app(self.relay, counters=self.counters, paces=paces)
+        self._together, shared = _together(self.counters, outbox)
+        self.collector = create_app(self.relay, counters=self.counters, paces=paces, **shared)
         self.whole = self.collector.whole
         uses += [self.collector.use, Reread(settings, outbox)]
         self._every_second = each(SettingsWatch(in_turn(*uses)), notifier)
         if isinstance(outbox, Leases) and deliver:
-            self._worker = Worker(delivery, outbox, every_second=each(self._every_second, self._signs))
+            # Of several processes each has doors and one delivers, so each watches for itself.
+            jobs = (self._signs,) if self._together else (self._every_second, self._signs)
+            self._worker = Worker(delivery, outbox, every_second=each(*jobs))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -162,9 +168,11 @@ class Service:
         await send({"type": "lifespan.shutdown.complete"})
 
     def start(self) -> None:
-        if self._worker:
+        if self._together:
+            self._together.start(self._worker)
+        elif self._worker:
             self._worker.start()
-        else:
+        if self._together or self._worker is None:
             threading.Thread(target=self._watch, daemon=True, name="watch").start()
 
     def _watch(self) -> None:
@@ -176,11 +184,26 @@ class Service:
     def stop(self) -> None:
         """In flight is finished, then the file is let go."""
         self._stopping.set()
+        if self._together:
+            self._together.tell_to_stop()
         if self._worker:
             self._worker.stop()
             self._signs.stop()
+        if self._together:
+            self._together.stop()
         self.relay.close()
         self._transport.close()
+
+
+def _together(counters: Counters, outbox: Outbox) -> tuple[Any, dict[str, Any]]:
+    """What the processes of `--workers` share; None where there is one alone."""
+    if not (folder := os.environ.get("RELAY_TOGETHER")):
+        return None, {}
+    from conversion_relay.collector.together import Together  # it needs a system that has fcntl
+
+    together = Together(Path(folder), counters)
+    outbox.on_put(together.say)
+    return together, together.shared()
 
 
 class Reread:
@@ -225,13 +248,13 @@ def create_service() -> Service:
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
     logger.info("Accepting events", extra={"outbox": settings.outbox.partition(":")[0]})
-    _say_when_the_version_ends(settings)
-    _say_what_can_be_forged(settings)
+    say_when_the_version_ends(settings)
+    say_what_can_be_forged(settings)
     service = Service(settings, deliver=not os.environ.get("RELAY_NO_WORKER"))
     # What lives as long as the process is not looked through at every collection, each of which stops all requests.
     gc.collect()
     gc.freeze()
-    _say_what_is_missing(service)
+    say_what_is_missing(service.relay.outbox)
     return service
 
 
@@ -242,40 +265,11 @@ def open_for_service(settings: Settings) -> Outbox:
     return outbox
 
 
-def say_stranded(outbox: Outbox, settings: Settings) -> None:
-    if isinstance(outbox, Operator):
-        for dataset, n in stranded(outbox.counts(), settings).items():
-            logger.error(STRANDED, extra={"dataset": dataset, "events": n})
-
-
-def _say_when_the_version_ends(settings: Settings) -> None:
-    if finding := version_finding(settings.graph_version, time.time()):
-        level = logging.ERROR if finding.severity == "error" else logging.WARNING
-        logger.log(level, "%s: %s; %s", finding.path, finding.message, finding.fix)
-
-
-def _say_what_can_be_forged(settings: Settings) -> None:
-    for own in dict.fromkeys((of.public_event_names, of.max_value) for of in map(settings.of, settings.datasets)):
-        if paid := sorted(own[0] & PAID_EVENT_NAMES):
-            bound = "" if own[1] is not None else " and set RELAY_MAX_VALUE"
-            logger.warning(FORGEABLE, ", ".join(paid), bound)
-
-
 def limits_of(settings: Settings) -> Any:
     """For the connections of a server; imported late, as the other verbs need no server."""
     from conversion_relay.collector.connections import Limits
 
     return Limits(most_of_one_network=settings.most_connections, trusted_proxies=settings.trusted_proxies)
-
-
-def _say_what_is_missing(service: Service) -> None:
-    """Before the first request runs into it."""
-    from conversion_relay.collector.app import not_carried
-
-    outbox = service.relay.outbox
-    missing = not_carried(outbox) + ([] if isinstance(outbox, Leases) else ["delivery"])
-    if missing:
-        logger.warning("The outbox of this kind cannot carry: %s", ", ".join(missing))
 
 
 def spare_memory() -> None:

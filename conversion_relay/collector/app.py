@@ -59,8 +59,14 @@ def no_paces() -> dict[str, PaceNow]:
 class Collector:
     """An ASGI application. `whole`: what our own server need not go through ASGI for, by the URL's bytes."""
 
-    def __init__(self, relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNow]]) -> None:
-        buckets = TokenBuckets()
+    def __init__(
+        self,
+        relay: Relay,
+        counters: Counters,
+        paces: Callable[[], dict[str, PaceNow]],
+        buckets: TokenBuckets,
+        counters_of_all: Callable[[], Counters],
+    ) -> None:
         self._door = Door(relay, counters, buckets)
         events, visitors = EventsEndpoint(relay, counters, buckets), VisitorsEndpoint(relay, counters)
         posts: dict[str, Handle] = {"/events": events.post, "/visitors": visitors.post, "/withdraw": visitors.withdraw}
@@ -69,7 +75,7 @@ class Collector:
         self._posts = posts
         self._looks = {"/livez": b'{"status":"alive"}', "/openapi.json": msgspec.json.encode(document())}
         self._scripts = {f"/{name}": script for name, script in scripts().items()}
-        self._rest = _rest(relay, counters, paces)
+        self._rest = _rest(relay, counters, paces, counters_of_all)
         self._webhooks = WebhooksEndpoint(Webhooks(relay, counters))
         self.whole = {b"/events": Whole(self._door, "/events", events.post_at_once, events.post)}
 
@@ -91,10 +97,17 @@ class Collector:
 
 
 def create_app(
-    relay: Relay, *, counters: Counters | None = None, paces: Callable[[], dict[str, PaceNow]] = no_paces
+    relay: Relay,
+    *,
+    counters: Counters | None = None,
+    paces: Callable[[], dict[str, PaceNow]] = no_paces,
+    buckets: TokenBuckets | None = None,
+    counters_of_all: Callable[[], Counters] | None = None,
 ) -> Collector:
-    """`counters`: of this process, for /metrics. `paces`: how delivery is doing, where it runs in this process."""
-    return Collector(relay, counters or Counters(), paces)
+    """`counters`: of this process. `paces`: how delivery is doing, where it runs in this process. `buckets` and
+    `counters_of_all`: where several processes share them; the latter is asked for /metrics."""
+    own = counters or Counters()
+    return Collector(relay, own, paces, buckets or TokenBuckets(), counters_of_all or (lambda: own))
 
 
 async def _show(method: str, body: bytes, send: Send) -> None:
@@ -117,7 +130,12 @@ async def _show_script(scope: dict[str, Any], script: Script, send: Send) -> Non
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else shown.body})
 
 
-def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNow]]) -> Litestar:
+def _rest(
+    relay: Relay,
+    counters: Counters,
+    paces: Callable[[], dict[str, PaceNow]],
+    counters_of_all: Callable[[], Counters],
+) -> Litestar:
     settings = relay.settings
     access = access_of(settings, network_of)
 
@@ -137,7 +155,7 @@ def _rest(relay: Relay, counters: Counters, paces: Callable[[], dict[str, PaceNo
 
     @get("/metrics", media_type=MediaType.TEXT, guards=[guard_of(access)])
     async def metrics() -> str:
-        return await asyncio.to_thread(_metrics, relay, counters, paces(), memory)
+        return await asyncio.to_thread(lambda: _metrics(relay, counters_of_all(), paces(), memory))
 
     return Litestar(
         route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access, counters)],

@@ -22,6 +22,9 @@ MOST_PAID = 100
 shop so large has a server that reports what was paid."""
 UNREADABLE = "unreadable"
 
+Bucket = tuple[float, float, float]
+"""Tokens for events and for bytes, and when that was."""
+
 
 class TokenBuckets:
     """`rate` events a second with bursts of `burst`; `byte_rate` and `byte_burst` the same in bytes."""
@@ -36,20 +39,24 @@ class TokenBuckets:
     ) -> None:
         self._rate, self._burst, self._clock = rate, burst, clock
         self._byte_rate, self._byte_burst = byte_rate, byte_burst
-        self._buckets: OrderedDict[str, tuple[float, float, float]] = OrderedDict()
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def take(self, address: str | None, events: int = 1, size: int = 0) -> bool:
         """Whether all of it is allowed now; takes all or nothing. A negative `size` gives back what was not used."""
         network = network_of(address)
-        now = self._clock()
-        tokens, left, since = self._buckets.pop(network, (self._burst, self._byte_burst, now))
-        tokens = min(self._burst, tokens + (now - since) * self._rate)
-        left = min(self._byte_burst, left + (now - since) * self._byte_rate)
-        allowed = tokens >= events and left >= size
-        self._buckets[network] = (tokens - events, left - size, now) if allowed else (tokens, left, now)
+        allowed, self._buckets[network] = self.after(self._buckets.pop(network, None), events, size)
         if len(self._buckets) > MOST_NETWORKS:
             self._buckets.popitem(last=False)
         return allowed
+
+    def after(self, bucket: Bucket | None, events: int, size: int) -> tuple[bool, Bucket]:
+        """Whether it may be taken from this bucket, and what is left. None: a full one."""
+        now = self._clock()
+        tokens, left, since = bucket or (self._burst, self._byte_burst, now)
+        tokens = min(self._burst, tokens + (now - since) * self._rate)
+        left = min(self._byte_burst, left + (now - since) * self._byte_rate)
+        allowed = tokens >= events and left >= size
+        return allowed, (tokens - events, left - size, now) if allowed else (tokens, left, now)
 
 
 class DailyBound:

@@ -1,5 +1,7 @@
 """One dataset's pace, as values: what `pace.py` keeps of it under its lock, and what follows from that."""
 
+import math
+
 import msgspec
 
 from conversion_relay.delivery.refusals import Refusals
@@ -12,6 +14,8 @@ MOST_EVENTS = 1_000
 CALLS_A_TURN_AHEAD, MOST_AHEAD = 2, 4
 """For every two calls in flight one more turn may claim its events or write down what came of them, so that no call
 waits for the disk; four at most, since each holds a request in memory."""
+MOST_TURNS = 64
+"""Of all datasets of a worker: each is a thread."""
 
 ASKED_FOR = frozenset({"throttled", "near_limit"})
 """Reasons of pauses that Meta named the length of."""
@@ -92,10 +96,20 @@ def opens_at(pace: DatasetPace) -> float:
     return max(pace.parked_until, pace.linger_until, pace.refusals.fresh_after)
 
 
-def has_room(pace: DatasetPace) -> bool:
-    """Whether one more turn may begin, if only to claim ahead."""
-    most = most_calls(pace)
-    return pace.turns < most + min(MOST_AHEAD, most // CALLS_A_TURN_AHEAD)
+def has_room(pace: DatasetPace, all_turns: int, most: int) -> bool:
+    """Whether one more turn may begin, if only to claim ahead. `all_turns`: of all datasets. `most`: calls of one.
+
+    The more turns a dataset has, the more threads it must leave free, by the root of its turns: with the first one a
+    quarter of them, so that ten that hang leave enough for those that have none. One alone gets all of its turns."""
+    own, all_of_one = pace.turns, _with_ahead(most)
+    if own in (0, all_turns):
+        return own < _with_ahead(most_calls(pace))
+    leaves = (MOST_TURNS - all_of_one) * math.sqrt(own / all_of_one)
+    return own < _with_ahead(most_calls(pace)) and leaves <= MOST_TURNS - all_turns
+
+
+def _with_ahead(calls: int) -> int:
+    return calls + min(MOST_AHEAD, calls // CALLS_A_TURN_AHEAD)
 
 
 def most_calls(pace: DatasetPace) -> int:

@@ -2,8 +2,8 @@
 
 What could go wrong, and the rule that prevents it:
 
-- *One dataset hangs, and its calls take every thread.* Each dataset has a pace of its own. The one that was served
-  longest ago is admitted next, and none gets more turns than its own limit.
+- *Some datasets hang, and their calls take every thread.* Who was served longest ago is admitted next, none gets more
+  turns than its own limit, and the more it has, the more threads it must leave free (`dataset_pace.has_room`).
 - *Too few calls: a backlog never drains. Too many: Meta throttles, or answers slower and slower.* Nobody tells us the
   right number, so it is found as TCP finds its window: the limit doubles with each round of answers until the first
   trouble, then grows by one for each round, and is halved by a throttle, a failure or a slow answer. What was in
@@ -41,15 +41,7 @@ from conversion_relay.delivery.dataset_pace import (
     opens_at,
 )
 from conversion_relay.delivery.refusals import PROBE_EVERY
-from conversion_relay.meta.graph import (
-    Accepted,
-    Misconfigured,
-    Outcome,
-    Throttled,
-    Unauthorized,
-    Unlisted,
-    Unreachable,
-)
+from conversion_relay.meta.graph import Accepted, Misconfigured, Outcome, Throttled, Unauthorized, Unlisted, Unreachable
 
 __all__ = ["FIRST_CALLS", "MOST_EVENTS", "PaceNow", "Paces"]
 DATASET_OUTCOMES = (Throttled, Unauthorized, Misconfigured, Unlisted, Unreachable)
@@ -78,6 +70,7 @@ class Paces:
         """At most `most_calls` in flight for one dataset: 8 with 1,000 events and 0.6 s each are 13,000 events/s."""
         self._clock, self._most_calls = clock, most_calls
         self._paces: dict[str, DatasetPace] = {}
+        self._turns = 0
         self._lock = threading.Condition()
         self._is_stopping = False
 
@@ -92,12 +85,13 @@ class Paces:
         with self._lock:
             paces = [(self._pace(name), name) for name in due]
             open_now = [
-                (pace.served_at, name, pace) for pace, name in paces if opens_at(pace) <= now and has_room(pace)
+                (pace.served_at, name, pace) for pace, name in paces if opens_at(pace) <= now and self._has_room(pace)
             ]
             if not open_now:
                 return None
             _, name, pace = min(open_now, key=lambda row: row[:2])
             pace.turns += 1
+            self._turns += 1
             pace.served_at = now
             return name, min(pace.events, pace.size.events)
 
@@ -108,13 +102,14 @@ class Paces:
             for name in due:
                 pace = self._pace(name)
                 waits, refusals = max(pace.parked_until, pace.refusals.rest_until), pace.refusals
-                if waits > now or not has_room(pace) or not pace.shares.has_room(most_calls(pace)):
+                if waits > now or not self._has_room(pace) or not pace.shares.has_room(most_calls(pace)):
                     continue
                 if (owed and not pace.shares.fresh_waits) or not pace.shares.may_call():
                     continue
                 if refusals.are_all:
                     refusals.rest_until = now + PROBE_EVERY
                 pace.turns += 1
+                self._turns += 1
                 pace.shares.in_flight += 1
                 return name, pace.events
             return None
@@ -145,6 +140,7 @@ class Paces:
         with self._lock:
             pace = self._pace(name)
             pace.turns -= 1
+            self._turns -= 1
             pace.shares.in_flight -= suspects
 
     def begin(self, name: str, events: int) -> bool:
@@ -198,13 +194,13 @@ class Paces:
         """Seconds until a turn is allowed; infinity while it has all its turns, since their end is a signal."""
         with self._lock:
             pace = self._pace(name)
-            return max(0.0, opens_at(pace) - self._clock()) if has_room(pace) else float("inf")
+            return max(0.0, opens_at(pace) - self._clock()) if self._has_room(pace) else float("inf")
 
     def suspects_open_in(self, name: str) -> float:
         """The same for its suspects. While fresh events have all calls, their end is the signal."""
         with self._lock:
             pace = self._pace(name)
-            may_begin = has_room(pace) and pace.shares.has_room(most_calls(pace)) and pace.shares.may_call()
+            may_begin = self._has_room(pace) and pace.shares.has_room(most_calls(pace)) and pace.shares.may_call()
             at = max(pace.parked_until, pace.refusals.rest_until)
             return max(0.0, at - self._clock()) if may_begin else float("inf")
 
@@ -291,6 +287,9 @@ class Paces:
         now = self._clock()
         with self._lock:
             return {name: now_of(pace, now) for name, pace in self._paces.items()}
+
+    def _has_room(self, pace: DatasetPace) -> bool:
+        return has_room(pace, self._turns, self._most_calls)
 
     def _pace(self, name: str) -> DatasetPace:
         pace = self._paces.get(name)

@@ -2,8 +2,8 @@
 
 One thread, the dispatcher, asks `Delivery.next_turn` and hands each turn to a pool. A turn waits for Meta nearly all of
 its time, so threads are enough, and the core stays synchronous: Lambda and the command line use the same code. The pool
-is large (64), so that a few dozen hanging datasets leave threads for the others; how many calls one dataset may have is
-decided in `pace.py`.
+is large (64 threads, started when they are needed); how many of them one dataset may have is decided in `pace.py`, so
+that those that hang leave some for the others.
 
 The dispatcher sleeps on a condition. `wake` (something was put, a turn ended) counts a signal. The count is read before
 the look for work and compared before the sleep, so a signal in between is not lost. Every second it looks all the same,
@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from conversion_relay.delivery.dataset_pace import MOST_TURNS
 from conversion_relay.delivery.report import Report
 from conversion_relay.delivery.turn import Delivery, Turn
 from conversion_relay.errors import OutboxUnavailable
@@ -33,8 +34,6 @@ POLL_SECONDS = 1.0
 HOUSE_SECONDS = 1.0
 """Between two looks of the house-keeping."""
 REST_SECONDS = 1.0
-MOST_TURNS = 64
-"""Threads, started when they are needed: enough that a few dozen hanging datasets leave some for the others."""
 
 
 class Worker:

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
+from conversion_relay.delivery.dataset_pace import MOST_TURNS
 from conversion_relay.delivery.turn import Delivery, Turn
-from conversion_relay.delivery.worker import MOST_TURNS, Worker
+from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.settings import Settings
 from tests.delivery.standins import SETTINGS, TWO, Clock, Meta, numbered, put, states, taken

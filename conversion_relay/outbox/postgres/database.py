@@ -14,8 +14,11 @@ The rules.
    again. While the server still works on it, the unique index makes the question wait, so nothing is answered too
    early. A question may itself be lost and asked again; without the column it was taken for the transaction's, and 20
    fail-overs lost 80 events. Without an answer in DOUBT_SECONDS the caller is refused.
-2. *Whatever fails before the commit is sent has been rolled back*, so it is done once more on a new connection. Works
-   are repeatable: they change nothing but the database. Deadlocks and lock time-outs are tried three times.
+2. *Whatever fails before the commit is sent is rolled back*, so it is done once more on a new connection. Works are
+   repeatable: they change nothing but the database. But the server may not have noticed yet that the connection is
+   lost, and what it holds is stepped over by SKIP LOCKED: a claim then found nothing. So the question of rule 1 is
+   asked here too; its answer is known, but it comes only when the lost transaction is over. Deadlocks and lock
+   time-outs are tried three times.
 3. *After SQLSTATE 25006, 57P01 to 57P03 or a lost connection all idle connections are closed*: the next one is made
    anew, by the DSN's list of hosts, to a server that can write.
 4. *A commit that was not replicated although it should be is no commit for `put`* (`strict`). No statement of ours is
@@ -96,9 +99,13 @@ class Database:
             session.begin(mark)
             try:
                 result = work(session)
-            except BaseException:
+            except BaseException as error:
                 with contextlib.suppress(psycopg.Error):
                     session.rollback()
+                if mark and isinstance(error, psycopg.Error) and is_lost(error):
+                    self._drop_idle()
+                    with contextlib.suppress(psycopg.Error, OutboxUnavailable):
+                        self._ask(mark)
                 raise
             try:
                 session.commit()
@@ -116,11 +123,16 @@ class Database:
         """Raises OutboxUnavailable when nobody answers in time."""
         ends_at = time.monotonic() + DOUBT_SECONDS
         while time.monotonic() < ends_at:
-            with contextlib.suppress(psycopg.Error, OutboxUnavailable), self._lent(pinned=False) as session:
-                session.run("INSERT INTO relay.mark (id, asked) VALUES (%b, true) ON CONFLICT DO NOTHING", (mark,))
-                return session.read("SELECT 1 FROM relay.mark WHERE id = %b AND asked", (mark,)) == []
+            with contextlib.suppress(psycopg.Error, OutboxUnavailable):
+                return self._ask(mark)
             time.sleep(ASK_EVERY)
         raise OutboxUnavailable("PostgreSQL was lost in a commit and does not say what became of it; send it again")
+
+    def _ask(self, mark: uuid.UUID) -> bool:
+        """Whether this transaction was committed. Waits until it is over, if the server still works on it."""
+        with self._lent(pinned=False) as session:
+            session.run("INSERT INTO relay.mark (id, asked) VALUES (%b, true) ON CONFLICT DO NOTHING", (mark,))
+            return session.read("SELECT 1 FROM relay.mark WHERE id = %b AND asked", (mark,)) == []
 
     def read(self, sql: str, values: Values = None, *, pinned: bool = False) -> Rows:
         """One statement that changes nothing, or that may be done twice."""

@@ -17,6 +17,15 @@ SELECT name, EXISTS (SELECT 1 FROM relay.queue WHERE dataset = id AND lane < 2),
     (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 3 ORDER BY rank LIMIT 1))
 FROM relay.dataset
 """
+# While dead rows crowd the front (`lanes.Floors`): datasets, and from which rank on two of their lanes are looked at.
+WAITING_BEHIND = WAITING.replace(
+    "dataset = id AND lane < 2)",
+    "dataset = id AND lane = 0 AND rank >= coalesce(live, -1e18)) OR EXISTS ("
+    "SELECT 1 FROM relay.queue WHERE dataset = id AND lane = 1 AND rank >= coalesce(backlog, -1e18))",
+).replace(
+    "FROM relay.dataset\n",
+    "FROM relay.dataset LEFT JOIN unnest(%b::int[], %b::float8[], %b::float8[]) AS f (id, live, backlog) USING (id)\n",
+)
 SUSPECTS = """
 SELECT name, (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 4 ORDER BY rank LIMIT 1) FROM relay.dataset
 """

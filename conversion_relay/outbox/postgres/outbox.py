@@ -7,6 +7,7 @@ lost, `group.py` and `put.py` how events are stored, `lanes.py` and `leases.py` 
 
 import contextlib
 import secrets
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -92,6 +93,7 @@ class PostgresOutbox(Beside):
         """`connection`: of psycopg, Django or SQLAlchemy, in whose transaction the events are stored; they are there
         when the caller commits. Nobody knows until then whether they are copies, so no receipt says so."""
         if connection is None:
+            self._floors.was_put(now)
             return answer_of(lambda done: self._groups.submit(events, now, (done,)))
         self.put_within(connection, events, now)
         return [Receipt(event.event_id) for event in events]
@@ -100,6 +102,7 @@ class PostgresOutbox(Beside):
         inbox.append(connection, self._database.dsn.schema, events, now)
 
     def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
+        self._floors.was_put(now)
         return self._groups.submit(events, now)
 
     def _tell(self) -> None:
@@ -129,24 +132,30 @@ class PostgresOutbox(Beside):
         told = {"token": token, "owner": self._owner, "since": float(now), "seconds": float(seconds), "slot": slot()}
 
         def work(session: Session, places: tuple[lanes.Place, lanes.Place]) -> Any:
-            if lanes.shift_lanes(session, dataset, now):
+            if lanes.shift_lanes(session, dataset, now, places[0][0] if floors.is_crowded else lanes.FRONT[0]):
                 places = lanes.FRONT, lanes.FRONT
+                floors.forget()
             if suspects:
                 return lanes.dequeue_suspects(session, dataset, limit, now, told)
             return lanes.dequeue(session, dataset, limit, places, told)
 
-        places = self._floors.of(dataset)
+        floors, began = self._floors, time.monotonic()
+        front = lanes.FRONT, lanes.FRONT
+        places = front if suspects else floors.of(dataset)
         try:
             rows = self._database.transact(partial(work, places=places), pinned=True)
-            if not rows and places != (lanes.FRONT, lanes.FRONT):
-                rows = self._database.transact(partial(work, places=(lanes.FRONT, lanes.FRONT)), pinned=True)
+            if places == front and not suspects:
+                floors.took(dataset, time.monotonic() - began)
+            elif places != front and not rows and not floors.is_crowded:
+                rows = self._database.transact(partial(work, places=front), pinned=True)
         except OutboxUnavailable:
             self._refused_claims.add(token)  # its commit may stand all the same
             raise
         events = leased_events(rows)
-        self._floors.raise_to(dataset, rows)
-        if len(rows) < limit:
-            self._floors.forget()
+        if not suspects:
+            floors.raise_to(dataset, rows)
+        if len(rows) < limit and not suspects:
+            floors.ran_dry(dataset, places)
         return Lease(token=token, dataset=name, events=events) if events else None
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
@@ -177,13 +186,18 @@ class PostgresOutbox(Beside):
     def waiting(self, now: float) -> dict[str, float]:
         (has_mail, lost), *_ = self._database.read(_FIRST_LOOK)
         if has_mail:
-            self._storing.take_in()
+            self._floors.was_put(self._storing.take_in())
         refused, self._refused_claims = self._refused_claims, set()
         for token in refused:
             self._take_back(token, unsent=True)
         for token in lost or ():
             self._take_back(token, lost=True)
-        return look.waiting(self._database.read(look.WAITING, pinned=True))
+        if self._floors.is_crowded and not self._floors.due(lanes.ALL_WAITING):
+            return look.waiting(self._database.read(look.WAITING_BEHIND, self._floors.all(), pinned=True))
+        began = time.monotonic()
+        found = look.waiting(self._database.read(look.WAITING, pinned=True))
+        self._floors.took(lanes.ALL_WAITING, time.monotonic() - began)
+        return found
 
     def suspects(self, now: float) -> dict[str, float]:
         found = self._database.read(look.SUSPECTS, pinned=True)
@@ -197,8 +211,13 @@ class PostgresOutbox(Beside):
 
     def tidy(self, now: float) -> int:
         self._storing.parts.make_next(now)
-        shifted = 0
-        for (dataset,) in self._database.read(*lanes.to_shift(now), pinned=True):
+        self._floors.is_crowded = self._database.read(lanes.CROWDED, (lanes.CROWD,))[0][0]
+        if self._floors.is_crowded and not self._floors.due(lanes.ALL_TO_SHIFT):
+            return 0
+        shifted, began = 0, time.monotonic()
+        to_shift = self._database.read(*lanes.to_shift(now), pinned=True)
+        self._floors.took(lanes.ALL_TO_SHIFT, time.monotonic() - began)
+        for (dataset,) in to_shift:
             work = partial(lanes.shift_lanes, dataset=dataset, now=now)
             while n := self._database.transact(work, pinned=True):
                 shifted += n

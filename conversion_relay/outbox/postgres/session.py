@@ -19,6 +19,8 @@ LIMITS = {
     "statement_timeout": "15s",
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "10s",
+    # To the planner a pinned plan is so dear that it is compiled first: 180 ms for each look at what waits, not 1.
+    "jit": "off",
 }
 PINNED = {"enable_seqscan": "off", "enable_sort": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off",
           "enable_mergejoin": "off"}  # fmt: skip

@@ -55,14 +55,18 @@ class Storing:
                 found += islice(self._numbers, n - len(found))
             return found
 
-    def take_in(self) -> None:
-        """What callers committed by themselves is put like any other event."""
+    def take_in(self) -> float:
+        """What callers committed by themselves is put like any other event; the earliest time at which one was put."""
+        earliest = float("inf")
 
-        def work(session: Session) -> int:
+        def work(session: Session) -> list[float]:
             taken = inbox.take(session)
             if taken:
                 insert(session, [row for of_put in self._rows([([e], at) for e, at in taken]) for row in of_put])
-            return len(taken)
+            return [at for _, at in taken]
 
-        while self._database.transact(work) == inbox.TAKEN_AT_ONCE:
-            continue
+        while times := self._database.transact(work):
+            earliest = min(earliest, *times)
+            if len(times) < inbox.TAKEN_AT_ONCE:
+                break
+        return earliest

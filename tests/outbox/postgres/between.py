@@ -12,11 +12,13 @@ from tests.processes import free_port, until
 
 
 class Wire:
-    """TCP to the server. `cut`: connections are reset and refused; or `silently`: they stand, and nothing passes."""
+    """TCP to the server. `cut`: connections are reset and refused; or `silently`: they stand, and nothing passes.
+    `lose_clients`: those that stand end for the client, and the server does not hear of it."""
 
     def __init__(self, upstream: int) -> None:
         self.upstream, self.state = upstream, "whole"
         self.pairs: list[socket.socket] = []
+        self.unheard: set[socket.socket] = set()
         self.door = socket.create_server(("127.0.0.1", 0))
         self.port = int(self.door.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
@@ -42,7 +44,14 @@ class Wire:
                 while self.state == "silent":
                     time.sleep(0.02)
                 target.sendall(data)
-        for end in (source, target):
+        for end in {source, target} - self.unheard:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def lose_clients(self) -> None:
+        clients, servers = self.pairs[::2], self.pairs[1::2]
+        self.unheard.update(servers)
+        for end in clients:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 

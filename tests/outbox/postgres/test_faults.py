@@ -3,6 +3,7 @@
 import shutil
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -78,6 +79,28 @@ def test_a_commit_whose_answer_is_lost_is_found_out(wired, monkeypatch):
     wire.heal()
     assert put.result(60) == [Receipt("a")], "it was stored by this very call"
     assert outbox.counts()["1"].accepted == 2
+
+
+def test_what_a_lost_connection_still_holds_is_not_stepped_over(wired):
+    """The claim's connection is gone, and its server still works on the claim: the claim that is made instead waits for
+    the end of that transaction."""
+    server, wire, outbox = wired
+    outbox.put([sealed("a")], NOW)
+    server.execute(
+        "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN NULL; END $$;"
+        "CREATE TRIGGER hold AFTER INSERT ON relay.lease FOR EACH ROW EXECUTE FUNCTION hold()"
+    )
+    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = '{}'"
+    with psycopg.connect(server.conninfo, autocommit=True) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute("SELECT pg_advisory_lock(7)")
+        claimed = pool.submit(claim, outbox)
+        until(lambda: server.execute(waits.format("advisory")), every=0.01)
+        wire.lose_clients()
+        until(lambda: claimed.done() or server.execute(waits.format("transactionid")), every=0.01)
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'advisory'")
+        holder.execute("SELECT pg_advisory_unlock(7)")
+        assert [event.event_id for event in claimed.result(60).events] == ["a"]
 
 
 def test_a_server_that_stands_still_is_left_and_asked_again(wired, monkeypatch):

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.outbox.postgres.backend import url_of
-from tests.outbox.postgres.server import needs_postgres
-from tests.processes import DATASET, Process, call, free_port, installation, until
+from tests.outbox.postgres.backend import empty, url_of
+from tests.outbox.postgres.server import cheap, needs_postgres
+from tests.processes import DATASET, Process, call, free_pair, free_port, installation, until
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres"), pytest.mark.timeout(240)]
 PERSON = "joe@example.com"
@@ -62,3 +62,18 @@ def test_a_fleet_delivers_what_any_of_it_accepted_and_every_command_works_on_it(
     dashboard = call("GET", f"{fleet.second}/dashboard")
     assert dashboard[0] == 200 and "40" in dashboard[1]
     assert "hunter2" not in fleet.logs()
+
+
+def test_the_demo_runs_on_it_by_one_option(tmp_path):
+    port = free_pair()
+    demo = Process("demo", "--port", str(port), "--postgres", cheap().url, log=tmp_path / "demo.log", env={})
+    try:
+        until(lambda: demo.popen.poll() is not None or call("GET", f"http://127.0.0.1:{port}/readyz")[0] == 200)
+        key = {"Authorization": "Bearer demo"}
+        status, answer = call("POST", f"http://127.0.0.1:{port}/events", event("from the demo"), **key)
+        assert status == 202, (answer, demo.log.read_text())
+        until(lambda: call("GET", f"http://127.0.0.1:{port + 1}/_emulator/events")[1]["events"])
+        assert cheap().execute("SELECT event_id FROM relay_demo.event") == [("from the demo",)]
+    finally:
+        demo.end()
+        empty("relay_demo")

@@ -1,0 +1,43 @@
+"""What a process that runs for long says of its settings and its outbox, before somebody runs into it."""
+
+import logging
+import time
+
+from conversion_relay.cli.look import stranded
+from conversion_relay.event import PAID_EVENT_NAMES
+from conversion_relay.meta.versions import version_finding
+from conversion_relay.outbox import Leases, Operator, Outbox
+from conversion_relay.settings import Settings
+from conversion_relay.telemetry import logger
+
+STRANDED = "Events wait for a dataset that is not configured; they are kept and not sent"
+FORGEABLE = (
+    "RELAY_PUBLIC_EVENTS lists %s: anybody can forge what a page sends; prefer a payment webhook or your server%s"
+)
+
+
+def say_stranded(outbox: Outbox, settings: Settings) -> None:
+    if isinstance(outbox, Operator):
+        for dataset, n in stranded(outbox.counts(), settings).items():
+            logger.error(STRANDED, extra={"dataset": dataset, "events": n})
+
+
+def say_when_the_version_ends(settings: Settings) -> None:
+    if finding := version_finding(settings.graph_version, time.time()):
+        level = logging.ERROR if finding.severity == "error" else logging.WARNING
+        logger.log(level, "%s: %s; %s", finding.path, finding.message, finding.fix)
+
+
+def say_what_can_be_forged(settings: Settings) -> None:
+    for own in dict.fromkeys((of.public_event_names, of.max_value) for of in map(settings.of, settings.datasets)):
+        if paid := sorted(own[0] & PAID_EVENT_NAMES):
+            bound = "" if own[1] is not None else " and set RELAY_MAX_VALUE"
+            logger.warning(FORGEABLE, ", ".join(paid), bound)
+
+
+def say_what_is_missing(outbox: Outbox) -> None:
+    from conversion_relay.collector.app import not_carried
+
+    missing = not_carried(outbox) + ([] if isinstance(outbox, Leases) else ["delivery"])
+    if missing:
+        logger.warning("The outbox of this kind cannot carry: %s", ", ".join(missing))

@@ -1,0 +1,93 @@
+"""`serve --workers 2`: one of the processes delivers, and all of them have one set of buckets and of counters."""
+
+import json
+import os
+import re
+import signal
+
+import pytest
+
+from conversion_relay.collector.shared_buckets import SETS, WAYS, SharedBuckets
+from conversion_relay.collector.together import Together
+from conversion_relay.telemetry import Counters, counter
+from tests.processes import call, installation, until
+
+VISITOR = "198.51.100.7"
+
+
+class TestBuckets:
+    @pytest.fixture
+    def two(self, tmp_path):
+        """Those of two processes, and their clock."""
+        now = [100.0]
+        how = {"rate": 1.0, "burst": 4.0, "byte_rate": 10.0, "byte_burst": 100.0}
+        return now, *(SharedBuckets(tmp_path / "buckets", clock=lambda: now[0], **how) for _ in range(2))
+
+    def test_what_one_process_gave_the_other_does_not_give_again(self, two):
+        now, one, other = two
+        assert [buckets.take(VISITOR) for buckets in (one, other, one, other, one, other)] == [True] * 4 + [False] * 2
+        assert other.take("198.51.100.8"), "another line has a bucket of its own"
+        now[0] += 1
+        assert [one.take(VISITOR), other.take(VISITOR)] == [True, False]
+
+    def test_bytes_are_shared_and_given_back(self, two):
+        _, one, other = two
+        assert one.take(VISITOR, 1, 90) and not other.take(VISITOR, 1, 20)
+        one.take(VISITOR, 0, -90)
+        assert other.take(VISITOR, 1, 20)
+
+    def test_many_networks_fill_no_disk_and_the_oldest_is_forgotten(self, two, tmp_path):
+        now, one, other = two
+        for n in range(3 * SETS * WAYS // 2):
+            now[0] += 0.001
+            assert (one, other)[n % 2].take(f"2001:db8:{n // 65_536:x}:{n % 65_536:x}::1", 4)
+        assert (tmp_path / "buckets").stat().st_size < 1_000_000
+        assert not other.take(f"2001:db8:{n // 65_536:x}:{n % 65_536:x}::1")
+
+
+def test_figures_of_two_processes_are_added_and_of_moments_the_later_one_counts(tmp_path):
+    both = []
+    for n in (1, 2):
+        counters = Counters()
+        counters.add("relay_sent_total", n)
+        counters.latest(counter("relay_key_used_timestamp_seconds"), 100.0 * n)
+        counters.observe("relay_send_duration_seconds", 0.2)
+        both.append(Together(tmp_path, counters))
+    both[0].stop()
+    whole = both[1].counters_of_all()
+    assert {name: n for (name, _), n in whole.read().items()} == {
+        "relay_sent_total": 3,
+        "relay_key_used_timestamp_seconds": 200,
+    }
+    ((counts, seconds),) = whole.read_times().values()
+    assert (sum(counts), seconds) == (2, 0.4)
+
+
+def counted(here) -> float:
+    """Requests that were answered, as one of the processes tells it; each call is a new connection."""
+    status, text = call("GET", f"{here.url}/metrics")
+    assert status == 200
+    found = re.search(r'relay_intake_requests_total\{code="202",route="/events"\} (\S+)', text)
+    return float(found[1]) if found else 0.0
+
+
+def test_one_process_delivers_and_each_tells_the_figures_of_all(tmp_path):
+    def deliverers() -> list[str]:
+        return [worker["worker"] for worker in json.loads(here.command("status", "--json").stdout)["workers"]]
+
+    def post(event_id: str) -> int:
+        return here.post({"event_name": "Lead", "event_id": event_id, "user_data": {"email": "joe@example.com"}})[0]
+
+    with installation(tmp_path) as here:
+        here.start("--workers", "2")
+        try:
+            assert [post(f"a{n}") for n in range(20)] == [202] * 20
+            until(lambda: len(here.arrived()) == 20)
+            until(lambda: [counted(here) for _ in range(6)] == [20.0] * 6)
+            (name,) = until(deliverers)
+            os.kill(int(name.rpartition("-")[2]), signal.SIGKILL)
+            until(lambda: post("b") == 202)
+            until(lambda: len(here.arrived()) == 21)
+            until(lambda: set(deliverers()) - {name})
+        finally:
+            here.stop()

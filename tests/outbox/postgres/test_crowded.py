@@ -1,0 +1,103 @@
+"""While another session's transaction keeps deleted rows in the queue, claims begin behind them (`lanes.Floors`): what
+stands before that place is found all the same. Here every store is taken for crowded."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from conversion_relay.outbox.postgres import lanes
+from conversion_relay.outbox.postgres.outbox import PostgresOutbox
+from conversion_relay.outbox.verdict import Delivered
+from tests.outbox.machine import OutboxMachine
+from tests.outbox.postgres.backend import PostgresBackend, url_of
+from tests.outbox.postgres.server import cheap, needs_postgres
+from tests.outbox.suite import NOW, claim, sealed, settle_all
+from tests.processes import until
+
+pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
+
+
+@pytest.fixture(autouse=True)
+def crowded(monkeypatch):
+    monkeypatch.setattr(lanes, "CROWD", -1)
+
+
+def opened(url: str) -> PostgresOutbox:
+    outbox = PostgresOutbox(url)
+    outbox.tidy(NOW)  # whoever keeps house sees that it is crowded
+    return outbox
+
+
+@pytest.fixture
+def outbox():
+    outbox = opened(url_of("s0"))
+    outbox.put([sealed("a"), sealed("b")], NOW)
+    settle_all(outbox, claim(outbox), Delivered())
+    assert outbox.claim("1", 10, 60, NOW) is None
+    yield outbox
+    outbox.close()
+
+
+def ids(lease) -> list[str]:
+    return [event.event_id for event in lease.events] if lease else []
+
+
+def test_what_is_put_next_waits_and_is_claimed(outbox):
+    outbox.put([sealed("c")], NOW)
+    assert "1" in outbox.waiting(NOW)
+    assert ids(outbox.claim("1", 10, 60, NOW)) == ["c"]
+    assert "1" not in outbox.waiting(NOW)
+
+
+def test_what_is_put_under_a_clock_that_was_set_back_is_claimed_at_once(outbox):
+    outbox.put([sealed("c")], NOW - 3_600)
+    assert "1" in outbox.waiting(NOW)
+    assert ids(outbox.claim("1", 10, 60, NOW - 3_600)) == ["c"]
+
+
+def test_what_comes_back_is_claimed_at_once(outbox):
+    outbox.put([sealed("c")], NOW)
+    lease = claim(outbox)
+    assert outbox.claim("1", 10, 60, NOW) is None
+    outbox.release(lease)
+    assert "1" in outbox.waiting(NOW)
+    assert ids(outbox.claim("1", 10, 60, NOW)) == ["c"]
+
+
+def test_what_another_process_put_long_before_is_found_by_the_next_look_from_the_front(outbox):
+    other = opened(f"{cheap().url}&schema=s0")
+    other.put([sealed("late")], NOW - 60)
+    until(lambda: "1" in outbox.waiting(NOW))
+    until(lambda: ids(outbox.claim("1", 10, 60, NOW)) == ["late"])
+    other.close()
+
+
+class CrowdedBackend(PostgresBackend):
+    def open(self, place):
+        outbox = super().open(place)
+        outbox.tidy(NOW)
+        return outbox
+
+
+class CrowdedMachine(OutboxMachine):
+    """Without what looks at the lanes only now and then while it is crowded."""
+
+    backend = CrowdedBackend()
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.backend.schemas.clear()
+
+    def tidy(self) -> None: ...
+
+    def another_machine_takes_over(self) -> None: ...
+
+
+CrowdedMachine.TestCase.settings = settings(
+    max_examples=int(os.environ.get("MODEL_RUNS", "60")) // 12,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestCrowdedModel = CrowdedMachine.TestCase
