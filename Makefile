@@ -97,7 +97,7 @@ release: setup-dev ## builds the package, tries it in empty environments, lists 
 	$(BIN)/python -m tests.release $(RELEASE_OPTIONS)
 
 empty-debian: setup-dev ## docs/production.md word for word in an empty Debian and the container (root, the network, minutes)
-	EMPTY_DEBIAN=1 $(BIN)/python -m pytest -n 0 tests/test_production.py -k empty_debian
+	EMPTY_DEBIAN=1 $(BIN)/python -m pytest -n 0 tests/test_empty_debian.py
 
 format: setup-dev ## put the style right
 	$(BIN)/ruff check --fix .

@@ -161,6 +161,7 @@ BY_NAME: dict[str, Callable[[str], Any]] = {
     "allowed": lambda text: {"https://a.example"},
     "registrable": lambda text: lambda host: host,
     "removed": lambda text: [],
+    "harmless": lambda text: frozenset({text}),
     "members": objects,
     "later": lambda text: Visit(fbp=text, url=text),
     "value": objects,
@@ -230,8 +231,7 @@ BY_TYPE: dict[Any, Callable[[str], Any]] = {
     int: lambda text: 7,
     float: lambda text: 7.0,
     bool: lambda text: True,
-    object: lambda text: text,
-    Any: lambda text: text,
+    **dict.fromkeys((object, Any), lambda text: text),
 }
 
 

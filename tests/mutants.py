@@ -21,7 +21,7 @@ import msgspec
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("conversion_relay", "tests", "lambda", "src", "bench", "docs", "examples", "deploy")
-COPIED += ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile")
+COPIED += ("mkdocs.yml", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile")
 SECONDS = 400
 PASSED, FAILED = 0, 1
 
@@ -47,7 +47,8 @@ class Copy:
                 shutil.copytree(source, folder / name, ignore=leave)
             else:
                 shutil.copyfile(source, folder / name)
-        (folder / "src/node_modules").symlink_to(ROOT / "src/node_modules")
+        if (ROOT / "src/node_modules").exists():
+            (folder / "src/node_modules").symlink_to(ROOT / "src/node_modules")
 
     def survives(self, mutant: Mutant) -> str | None:
         """None when a test noticed the mistake; else why not."""

@@ -48,6 +48,9 @@ def open_site(environ: Mapping[str, str] = os.environ) -> CourseSite:
     return CourseSite(shop)
 
 
+_secrets = msgspec.json.Decoder(dict[str, str])
+
+
 def with_kept_secrets(environ: Mapping[str, str], calls: AwsCalls) -> dict[str, str]:
     """The environment, and what of it lies in Secrets Manager: Stripe's signing secret as it is, those of all providers
     as one JSON object by the names of their settings. Raises SettingsError, AwsError, AwsUnreachable."""
@@ -57,7 +60,7 @@ def with_kept_secrets(environ: Mapping[str, str], calls: AwsCalls) -> dict[str, 
         found["STRIPE_WEBHOOK_SECRET"] = ",".join(one for one in own if one)
     if arn := environ.get("PAYMENT_SECRETS_ARN"):
         try:
-            found |= msgspec.json.decode(read_secret(calls, arn), type=dict[str, str])
+            found |= _secrets.decode(read_secret(calls, arn))
         except msgspec.MsgspecError:
             raise SettingsError('PAYMENT_SECRETS_ARN: the secret is not {"SHOPIFY_WEBHOOK_SECRET": "..."}') from None
     return found

@@ -126,7 +126,7 @@ def test_each_page_of_a_single_page_app_counts_once_on_both_sides(tab: Page, cou
     tab.goto(counted.url("/1"))
     move(tab, "pushState", "/2", "/3", "/4")
     counted.both("PageView", 4)
-    assert addresses(counted) == [counted.url(f"/{n}") for n in (1, 2, 3, 4)]
+    assert sorted(addresses(counted)) == [counted.url(f"/{n}") for n in (1, 2, 3, 4)]  # a request may overtake another
 
 
 def test_a_path_that_was_replaced_counts_and_a_query_that_was_cleaned_does_not(tab: Page, counted: Stage):

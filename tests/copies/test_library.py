@@ -1,6 +1,5 @@
 """One event for several datasets, as a Python program tracks it."""
 
-import asyncio
 import json
 
 import msgspec
@@ -8,6 +7,7 @@ import pytest
 
 from conversion_relay import Event, InvalidEvent, OutboxUnavailable, Relay, RequestFacts, UserData
 from conversion_relay.relay import Copied
+from tests.asgi import run
 from tests.copies import AGENCY, BRAND, MARKET, brand, settings, table
 
 
@@ -105,7 +105,7 @@ def test_many_events_keep_each_with_its_copies_and_refuse_by_themselves(relay_of
 
 def test_an_event_loop_gets_the_copies_too(relay_of):
     relay = relay_of(brand(), table(AGENCY))
-    assert asyncio.run(relay.track_async(lead())).copies == (Copied(AGENCY, "lead-1", "accepted"),)
+    assert run(relay.track_async(lead())).copies == (Copied(AGENCY, "lead-1", "accepted"),)
 
 
 class Refusing:

@@ -105,7 +105,7 @@ class Hunt:
         with tempfile.TemporaryDirectory(prefix="hunt-") as folder, ThreadPoolExecutor(self._jobs) as threads:
             self._sound = _compiled(Copy(Path(folder, "sound")).folder)
             for n in range(self._jobs):
-                self._copies.put(shutil.copytree(self._sound, Path(folder, str(n))))
+                self._copies.put(shutil.copytree(self._sound, Path(folder, str(n)), symlinks=True))
             return list(threads.map(self._hunt, self._mistakes))
 
     def _begun(self, mistake: Mistake) -> Result:

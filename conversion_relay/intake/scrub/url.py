@@ -121,7 +121,7 @@ _COMMON = re.compile(
 )
 _PLAIN = re.compile(f"{_SIGNS}*+")
 # With the escapes that `urlencode` writes, or those of a space.
-_AS_WRITTEN = seldom(rf"(?:{_SIGNS}|\+|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-D]|[89A-F][0-9A-F]))*+")
+_AS_WRITTEN = seldom(rf"(?:{_SIGNS}|\+|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-D]|[89A-F][0-9A-F]))*")
 _NO_DIGITS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isdigit())
 _NAMES = "|".join(sorted(QUERY_KEYS))
 PAGE = (

@@ -157,7 +157,7 @@ _GROUP = "[0-9a-fA-F]{1,4}"
 # All eight groups, or at most six colons, two of them together.
 _IP_V6 = (
     rf"[23][0-9a-fA-F]{{3}}(?:(?::{_GROUP}){{7}}"
-    rf"|(?=[^:\n]++(?::[^:\n]*+){{2,6}}+\n)(?::{_GROUP}){{0,5}}::(?:{_GROUP}(?::{_GROUP}){{0,4}})?)"
+    rf"|(?=[^:\n]++(?::[^:\n]*+){{2,6}}\n)(?::{_GROUP}){{0,5}}::(?:{_GROUP}(?::{_GROUP}){{0,4}})?)"
 )
 _AGENT = r"[A-Za-z0-9 _.,;/)-]*+"
 LINES = (

@@ -24,7 +24,7 @@ LATIN = bytes([*range(97, 123), *range(0x80, 0xC0), 0xC3, 0xC4, 0xC5])
 _TIMES, _DIVIDED = b"\xc3\x97", b"\xc3\xb7"
 # Lower-case letters of other alphabets that composing changes no more; in Devanagari with their signs upon them.
 _LETTERS = "a-zß-öø-žά-ώа-ҁҋ-ӿạ-ỹא-תء-غف-يぁ-ゖァ-ヺー一-鿿가-힣"
-_OTHERS = seldom(rf"[ '.,-]*+(?:(?:[{_LETTERS}]|[अ-ह][ऀ-ःा-्]*+)[ '.,-]*+)++")
+_OTHERS = seldom(rf"[ '.,-]*+(?:(?:[{_LETTERS}]|[अ-ह][ऀ-ःा-्]*+)[ '.,-]*+)+")
 
 
 def quick_name(text: str, _: object = None) -> bytes | None:
