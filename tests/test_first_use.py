@@ -33,11 +33,14 @@ threads = [threading.Thread(target=notice) for _ in range(8)]
 """
 
 
+DECODES = ("msgspec.json.decode", "msgspec.msgpack.decode")
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(rooms.PACKAGE)))
 def test_no_type_is_described_while_a_request_is_read(path):
-    """`msgspec.json.decode(..., type=X)` describes X at its first call, a decoder at import."""
+    """`msgspec.json.decode(..., type=X)`, or msgpack's, describes X at its first call, a decoder at import."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "msgspec.json.decode":
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in DECODES:
             assert "type" not in {keyword.arg for keyword in node.keywords}, node.lineno
 
 

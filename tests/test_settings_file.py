@@ -2,15 +2,25 @@
 
 import logging
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import conversion_relay
 from conversion_relay import settings_file
 from conversion_relay.errors import SettingsError
 from conversion_relay.settings import Settings
-from conversion_relay.settings_file import OF_A_DATASET, OF_ALL, read_file, refuse_misspelt, token_files
+from conversion_relay.settings_file import (
+    ENVIRONMENT_ONLY,
+    OF_A_DATASET,
+    OF_ALL,
+    read_file,
+    refuse_misspelt,
+    token_files,
+)
 
 ONE = '[[dataset]]\nMETA_PIXEL_ID = "1"\nMETA_ACCESS_TOKEN = "EAAone"\n'
 
@@ -165,3 +175,11 @@ def test_whatever_stands_in_the_file_it_is_read_or_told_in_one_line(file, docume
 def test_whatever_bytes_the_file_holds(file, content):
     file.write_bytes(content)
     assert "\n" not in told_of(lambda: read_file(str(file), {}))
+
+
+def test_what_the_product_sets_for_its_own_processes_is_a_known_setting():
+    """Else each start would warn of it."""
+    sources = (Path(conversion_relay.__file__).parent).rglob("*.py")
+    text = "\n".join(path.read_text("utf-8") for path in sources)
+    names = set(re.findall(r"""os\.environ\["((?:RELAY|META)_\w+)"\] = """, text))
+    assert names and names <= ENVIRONMENT_ONLY | OF_ALL | OF_A_DATASET

@@ -167,7 +167,7 @@ class Job:
     ) -> None:
         receipts = put.result() if put is not None else []
         self._copied.count(copies, iter(receipts[len(places) :]))
-        for place, receipt in zip(places, receipts, strict=False):
+        for place, receipt in zip(places, receipts[: len(places)], strict=True):
             row = told[place]
             told[place] = (row[0], "duplicate" if receipt.duplicate else "accepted", *row[2:])
         verdicts.write(told)

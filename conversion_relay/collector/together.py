@@ -41,6 +41,9 @@ class Kept(msgspec.Struct):
     times: list[tuple[CounterKey, tuple[list[int], float]]]
 
 
+_kept = msgspec.msgpack.Decoder(Kept)
+
+
 class Together:
     """One process's share in the folder."""
 
@@ -109,7 +112,7 @@ class Together:
         self._note()
         whole = _Sum()
         for path in self.folder.glob("*.counters"):
-            whole.include(msgspec.msgpack.decode(path.read_bytes(), type=Kept))
+            whole.include(_kept.decode(path.read_bytes()))
         return whole
 
     def tell_to_stop(self) -> None:

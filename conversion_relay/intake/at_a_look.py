@@ -63,18 +63,7 @@ def at_a_look(
     """
     when, name, event_id = event.event_time, event.event_name, event.event_id
     given: Any = event.user_data
-    if not (
-        event_id
-        and type(when) is int
-        and now - _OLDEST < when <= now
-        and name in STANDARD_EVENT_NAMES
-        and event.action_source in WITHOUT_RULES
-        and type(event) is Event
-        and has_few_members(event)
-        and (event.opt_out is None or event.opt_out is False)
-        and (event.data_processing_options is None or event.data_processing_options == [])
-        and type(event.user_data) is UserData
-    ):
+    if not (event_id and type(when) is int and now - _OLDEST < when <= now and _is_common(event)):
         return None
     custom = _custom_data(event.custom_data, name)
     if custom is None:
@@ -117,6 +106,19 @@ def at_a_look(
         if are_too_broad(wire.user_data):
             return None
     return wire, [*removed, *dropped] if removed or dropped else _NOTHING
+
+
+def _is_common(event: Event) -> bool:
+    """Of a common kind, with the members that most events have."""
+    return (
+        event.event_name in STANDARD_EVENT_NAMES
+        and event.action_source in WITHOUT_RULES
+        and type(event) is Event
+        and has_few_members(event)
+        and (event.opt_out is None or event.opt_out is False)
+        and (event.data_processing_options is None or event.data_processing_options == [])
+        and type(event.user_data) is UserData
+    )
 
 
 Names = tuple[Any, Any, Any, Any]

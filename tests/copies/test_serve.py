@@ -165,3 +165,16 @@ def test_the_pages_of_one_shop_are_told_their_own_policy(agency):
     agency.change(brand(), table(AGENCY, 'RELAY_CONSENT = "withhold"'))
     status, answer = agency.post(lead("page"), Origin=SHOP)
     assert status == 202 and answer["accepted"][0]["copies"][0]["reason"] == "consent_missing"
+
+
+def test_each_of_several_processes_hears_of_new_keys(tmp_path):
+    """One of them delivers; the others stand by, and their doors are as good."""
+    with installation(tmp_path) as here:
+        agency = Agency(here)
+        agency.write(brand(), table(AGENCY))
+        here.start("--workers", "2")
+        assert agency.post(lead("old"))[0] == 202
+        agency.write(brand().replace(KEY, "another-key"), table(AGENCY))
+        until(lambda: agency.read_again() == 2)
+        assert [agency.post(lead(f"n{n}"), key="another-key")[0] for n in range(20)] == [202] * 20
+        assert {agency.post(lead("old"))[0] for _ in range(20)} == {401}

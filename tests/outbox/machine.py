@@ -3,12 +3,14 @@
 What only some stores can suffer (a full disk, a kill) is a rule of a subclass, in `test_model.py`.
 """
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
@@ -23,6 +25,16 @@ NOW = 1_795_435_200.0
 LEASE = 60.0
 DATASETS = ("1", "2")
 PERSONS = ("aa" * 32, "bb" * 32)
+
+
+def runs(part: int = 1) -> settings:
+    """Of a machine: the MODEL_RUNS that are asked for, or a part of them."""
+    return settings(
+        max_examples=int(os.environ.get("MODEL_RUNS", "60")) // part,
+        stateful_step_count=40,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 class OutboxMachine(RuleBasedStateMachine):

@@ -1,12 +1,10 @@
 """Each outbox against the model of `machine.py`. A file can suffer more: a full disk, a lock, a kill."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
@@ -14,14 +12,9 @@ from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox.verdict import Delivered
 from tests.outbox.backends import MemoryBackend, SqliteBackend, locked
 from tests.outbox.expected import DAY
-from tests.outbox.machine import DATASETS, PERSONS, OutboxMachine
+from tests.outbox.machine import DATASETS, PERSONS, OutboxMachine, runs
 
-RUNS = settings(
-    max_examples=int(os.environ.get("MODEL_RUNS", "60")),
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+RUNS = runs()
 
 
 class MemoryMachine(OutboxMachine):

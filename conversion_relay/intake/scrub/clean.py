@@ -30,7 +30,7 @@ def is_surely_nobodys(custom: Mapping[str, Any], encoded: bytes, lines: int) -> 
     if _STANDARD.issuperset(custom):
         boxes = 1 + lines + ("contents" in custom) + ("content_ids" in custom)
     else:
-        boxes = 0 if b"null" in encoded else _boxes(custom, MOST_NESTED)
+        boxes = _boxes(custom, MOST_NESTED) if type(custom) is dict and b"null" not in encoded else 0
     return boxes > 0 and is_quiet_json(encoded, boxes)
 
 
@@ -39,30 +39,15 @@ MOST_NESTED = 6
 _STANDARD = frozenset(CustomData.__struct_fields__)
 
 
-def _boxes(members: Mapping[str, Any], deepest: int) -> int:
+def _boxes(held: dict[str, Any] | list[Any], deepest: int) -> int:
     """How many objects and lists this is, with all in it; 0 where a name is not known, or too many are nested."""
-    if not (deepest and known_names.issuperset(members)):
+    is_object = type(held) is dict
+    if not deepest or (is_object and not known_names.issuperset(held)):
         return 0
     boxes = 1
-    for value in members.values():
-        kind = type(value)
-        if kind is dict or kind is list:
-            inner = _boxes(value, deepest - 1) if kind is dict else _boxes_in_list(value, deepest - 1)
-            if not inner:
-                return 0
-            boxes += inner
-    return boxes
-
-
-def _boxes_in_list(items: list[Any], deepest: int) -> int:
-    """The same of a list."""
-    boxes = 1
-    for item in items:
-        kind = type(item)
-        if kind is dict or kind is list:
-            inner = (
-                0 if not deepest else _boxes(item, deepest - 1) if kind is dict else _boxes_in_list(item, deepest - 1)
-            )
+    for value in held.values() if isinstance(held, dict) else held:
+        if type(value) is dict or type(value) is list:
+            inner = _boxes(value, deepest - 1)
             if not inner:
                 return 0
             boxes += inner

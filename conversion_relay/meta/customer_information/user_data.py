@@ -14,7 +14,7 @@ Three ways lead to one answer, from quick to slow: all keys at one look (`common
 import datetime
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from conversion_relay.meta.customer_information.common import common_keys
 from conversion_relay.meta.customer_information.hashing import Dropped, already_hashed, digest, is_digest, sha256
@@ -101,36 +101,33 @@ def _take_others(
         key, quick, is_hashed = _PLAN[field]
         if key in common:
             continue
-        one = given[0] if type(given) is list and len(given) == 1 else given
-        if type(one) is str and key not in wire:
-            if is_hashed and len(one) == 64 and is_digest(one) and not is_digest_of_nothing(one):
-                wire[key] = [one]
+        if key not in wire:
+            if given == "":
                 continue
-            found = quick(one, country)
-            if found is not None:
-                wire[key] = [sha256(found).hexdigest()] if is_hashed else found  # type: ignore[arg-type]
-                continue
-            if not one and one is given:
-                continue
-        elif is_hashed and key not in wire and (digests := _digests_of_some(given, quick, country)):
-            wire[key] = digests
-            continue
+            if is_hashed:
+                if digests := _quick_digests(given if type(given) is list else [given], quick, country):
+                    wire[key] = digests
+                    continue
+            else:
+                one = given[0] if type(given) is list and len(given) == 1 else given
+                if type(one) is str and (found := quick(one, country)) is not None:
+                    wire[key] = found
+                    continue
         _take_several(wire, dropped, field, given, Context(country, today))
 
 
-def _digests_of_some(given: object, quick: Quick, country: str | None) -> list[str] | None:
-    """Of a short list of texts, each a digest or of a common shape; None for every other value."""
-    if type(given) is not list or len(given) > FEW_VALUES:
+def _quick_digests(given: list[Any], quick: Quick, country: str | None) -> list[str] | None:
+    """Of a few values, each a digest or a text of a common shape; None where one of them is neither."""
+    if len(given) > FEW_VALUES:
         return None
     digests: dict[str, None] = {}
     for one in given:
         if type(one) is not str:
             return None
-        found = quick(one, country)
-        if found is not None:
-            digests[sha256(found).hexdigest()] = None  # type: ignore[arg-type]
-        elif is_digest(one) and not is_digest_of_nothing(one):
+        if is_digest(one) and not is_digest_of_nothing(one):
             digests[one] = None
+        elif (found := quick(one, country)) is not None:
+            digests[sha256(found).hexdigest()] = None  # type: ignore[arg-type]
         else:
             return None
     return list(digests)

@@ -1,15 +1,12 @@
 """While another session's transaction keeps deleted rows in the queue, claims begin behind them (`lanes.Floors`): what
 stands before that place is found all the same. Here every store is taken for crowded."""
 
-import os
-
 import pytest
-from hypothesis import HealthCheck, settings
 
 from conversion_relay.outbox.postgres import lanes
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Delivered
-from tests.outbox.machine import OutboxMachine
+from tests.outbox.machine import OutboxMachine, runs
 from tests.outbox.postgres.backend import PostgresBackend, url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import NOW, claim, sealed, settle_all
@@ -94,10 +91,5 @@ class CrowdedMachine(OutboxMachine):
     def another_machine_takes_over(self) -> None: ...
 
 
-CrowdedMachine.TestCase.settings = settings(
-    max_examples=int(os.environ.get("MODEL_RUNS", "60")) // 12,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+CrowdedMachine.TestCase.settings = runs(12)
 TestCrowdedModel = CrowdedMachine.TestCase

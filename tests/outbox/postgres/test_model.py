@@ -1,12 +1,9 @@
 """The outbox in PostgreSQL against the model of `machine.py`; and its sessions are ended."""
 
-import os
-
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis.stateful import rule
 
-from tests.outbox.machine import OutboxMachine
+from tests.outbox.machine import OutboxMachine, runs
 from tests.outbox.postgres.backend import PostgresBackend
 from tests.outbox.postgres.server import cheap, needs_postgres
 
@@ -29,10 +26,5 @@ class PostgresMachine(OutboxMachine):
         cheap().execute(END_SESSIONS)
 
 
-PostgresMachine.TestCase.settings = settings(
-    max_examples=int(os.environ.get("MODEL_RUNS", "60")) // 4,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+PostgresMachine.TestCase.settings = runs(4)
 TestPostgresModel = PostgresMachine.TestCase
