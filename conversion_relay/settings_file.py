@@ -14,7 +14,7 @@ SettingsError that names the key, the rule and the nearest known name, and never
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from conversion_relay.errors import SettingsError
@@ -137,6 +137,28 @@ def source_tables(name: str) -> list[dict[str, Any]]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise _wrong("source", "write [[source]], in two brackets, above each sender's settings")
     return tables
+
+
+class Seen(NamedTuple):
+    """A file as it was when it was looked at; all None where there was none."""
+
+    path: Path
+    modified: int | None = None
+    size: int | None = None
+    inode: int | None = None
+
+
+def look_at(paths: Iterable[Path]) -> tuple[Seen, ...]:
+    """What tells a file that changed: a secret that is replaced by rename may keep time and size, never the inode."""
+    return tuple(map(_seen, paths))
+
+
+def _seen(path: Path) -> Seen:
+    try:
+        found = path.stat()
+    except OSError:
+        return Seen(path)
+    return Seen(path, found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def token_files(environ: Mapping[str, str]) -> list[Path]:

@@ -3,7 +3,8 @@
 Meta's tokens expire or are revoked, and a platform that rotates secrets replaces a file. Until the new token is used
 nothing can be sent, so the worker must find it by itself:
 - Once a second the files that settings come from are looked at. A file counts as changed when its modification time,
-  size or inode differ: a secret that is replaced by rename may keep time and size, but never the inode.
+  size or inode differ from those that it had just before it was read: a process that starts slowly, or a library that
+  delivers from its first event on, misses nothing that changed in between.
 - SIGHUP asks for the same at once. The handler only sets a flag; files are read in the worker's own loop.
 - Settings that cannot be used leave the old ones in place, and an error line says which setting is wrong. A file that
   is read while it is half written is such a case: its next change is seen a second later.
@@ -18,32 +19,33 @@ Rejected: inotify. Its watch is on one file, and a secret that is replaced by re
 import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.settings import Settings
+from conversion_relay.settings_file import look_at
 from conversion_relay.telemetry import configure_logging, logger
-
-Stamp = tuple[int, int, int]
 
 
 class SettingsWatch:
     """Call it every second: hands new settings to `use` when a file changed or SIGHUP came."""
 
-    def __init__(self, use: Callable[[Settings], None], *, is_guest: bool = False) -> None:
-        """`is_guest`: in somebody else's program, whose signal handlers and logging are not ours to set."""
+    def __init__(self, use: Callable[[Settings], None], settings: Settings, *, is_guest: bool = False) -> None:
+        """`settings`: those in use, as they were read. `is_guest`: in somebody else's program, whose signal handlers
+        and logging are not ours to set."""
         self._use, self._is_guest = use, is_guest
         self._told = threading.Event()
-        self._look()
+        self._seen = settings.read_from
         if not is_guest and threading.current_thread() is threading.main_thread():
             # Without a handler SIGHUP would end the process. Only the main thread may set one.
             signal.signal(signal.SIGHUP, lambda *_: self._told.set())
 
     def __call__(self) -> None:
-        if [_stamp(path) for path in self._files] == self._stamps and not self._told.is_set():
+        if look_at(file.path for file in self._seen) == self._seen and not self._told.is_set():
             return
         self._told.clear()
-        self._look()
+        # Before they are read: what changes later is seen the next time. Another TOML file may name other token files,
+        # so it is asked whenever something changed, and not every second.
+        self._seen = look_at(Settings.files())
         try:
             settings = Settings.from_env()
         except SettingsError as error:
@@ -53,17 +55,3 @@ class SettingsWatch:
             configure_logging(settings.log_format, settings.secrets())
         self._use(settings)
         logger.info("Settings read again")
-
-    def _look(self) -> None:
-        """The files of now, before they are read: what changes later is seen the next time. Another TOML file may name
-        other token files, so it is asked whenever something changed, and not every second."""
-        self._files = Settings.files()
-        self._stamps = [_stamp(path) for path in self._files]
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from conversion_relay.settings import Settings
 from conversion_relay.settings_watch import SettingsWatch
 
 
@@ -29,13 +30,13 @@ def tokens(used) -> list[str]:
 
 
 def test_nothing_changed_nothing_read(token, used):
-    watch = SettingsWatch(used.append)
+    watch = SettingsWatch(used.append, Settings.from_env())
     watch()
     assert used == []
 
 
 def test_a_file_that_changed_is_read_once(token, used):
-    watch = SettingsWatch(used.append)
+    watch = SettingsWatch(used.append, Settings.from_env())
     token.write_text("EAAsecond-token\n")
     watch()
     watch()
@@ -43,7 +44,7 @@ def test_a_file_that_changed_is_read_once(token, used):
 
 
 def test_a_file_that_was_put_in_its_place_is_read_even_if_it_looks_the_same(token, used):
-    watch = SettingsWatch(used.append)
+    watch = SettingsWatch(used.append, Settings.from_env())
     other = token.with_name("other")
     other.write_text("EAAother\n")
     os.utime(other, ns=(token.stat().st_atime_ns, token.stat().st_mtime_ns))
@@ -52,15 +53,24 @@ def test_a_file_that_was_put_in_its_place_is_read_even_if_it_looks_the_same(toke
     assert tokens(used) == ["EAAother"]
 
 
+def test_what_changes_between_reading_and_watching_is_seen(token, used):
+    """A process that opens its outbox slowly, a library whose first event comes after an hour."""
+    settings = Settings.from_env()
+    token.write_text("EAAsecond-token\n")
+    watch = SettingsWatch(used.append, settings)
+    watch()
+    assert tokens(used) == ["EAAsecond-token"]
+
+
 def test_sighup_reads_again_though_nothing_changed(token, used):
-    watch = SettingsWatch(used.append)
+    watch = SettingsWatch(used.append, Settings.from_env())
     os.kill(os.getpid(), signal.SIGHUP)
     watch()
     assert tokens(used) == ["EAAfirst"]
 
 
 def test_settings_that_are_no_good_leave_the_old_ones_and_are_told_without_a_token(token, used, caplog):
-    watch = SettingsWatch(used.append)
+    watch = SettingsWatch(used.append, Settings.from_env())
     token.write_text("EAAhalf a token\n")
     watch()
     assert used == [] and "the old ones stay" in caplog.text and "half a token" not in caplog.text
@@ -76,7 +86,7 @@ def test_a_token_file_that_the_toml_file_names_is_watched_too(token, tmp_path, m
     config.write_text(f'[[dataset]]\nMETA_PIXEL_ID = 1\nMETA_ACCESS_TOKEN_FILE = "{token}"\n')
     monkeypatch.setenv("RELAY_CONFIG", str(config))
     monkeypatch.delenv("META_ACCESS_TOKEN_FILE")
-    watch = SettingsWatch(used.append)
+    watch = SettingsWatch(used.append, Settings.from_env())
     token.write_text("EAAsecond\n")
     watch()
     assert tokens(used) == ["EAAsecond"]

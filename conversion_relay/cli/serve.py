@@ -81,7 +81,7 @@ def deliver(once: bool, as_json: bool) -> None:
     sentences = Sentences(successes=0) if once else Sentences()
     delivery = Delivery(outbox, transport, settings, sentences=sentences)
     signs, notifier = SignsOfLife(outbox, delivery.paces, time.time), Notifier(outbox, settings, time.time)
-    watch = SettingsWatch(in_turn(delivery.use, notifier.use, Reread(settings, outbox)))
+    watch = SettingsWatch(in_turn(delivery.use, notifier.use, Reread(settings, outbox)), settings)
     worker = Worker(delivery, outbox, every_second=each(watch, signs, notifier, tell_watchdog))
     try:
         if once:
@@ -143,7 +143,7 @@ class Service:
         self.collector = create_app(self.relay, counters=self.counters, paces=paces, **shared)
         self.whole = self.collector.whole
         uses += [self.collector.use, Reread(settings, outbox)]
-        self._every_second = each(SettingsWatch(in_turn(*uses)), notifier)
+        self._every_second = each(SettingsWatch(in_turn(*uses), settings), notifier)
         if isinstance(outbox, Leases) and deliver:
             # Of several processes each has doors and one delivers, so each watches for itself.
             jobs = (self._signs,) if self._together else (self._every_second, self._signs)

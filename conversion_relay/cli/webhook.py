@@ -123,9 +123,10 @@ def _handler(webhooks: Any, as_json: bool) -> type[http.server.BaseHTTPRequestHa
             headers = {name: ", ".join(self.headers.get_all(name) or []) for name in names}
             provider = urlsplit(self.path).path.rpartition("/")[2]
             said = webhooks.answer(provider, raw, headers)
-            self._answer(said.status, msgspec.json.encode(said.body), said.headers)
             line = {"provider": provider, "bytes": len(raw), "status": said.status, **said.body}
+            # Before the answer: a sender's next notice is then shown after this one.
             print_json(line) if as_json else click.echo(_line(provider, said.status, said.body))
+            self._answer(said.status, msgspec.json.encode(said.body), said.headers)
 
         def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             self.send_response(status)

@@ -73,7 +73,7 @@ class Background:
                 one(settings)
 
         if self._watches:
-            jobs.append(SettingsWatch(use, is_guest=True))
+            jobs.append(SettingsWatch(use, self._settings, is_guest=True))
 
         def every_second() -> None:
             for job in jobs:

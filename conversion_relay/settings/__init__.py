@@ -36,7 +36,16 @@ from conversion_relay.intake.consent import POLICY_HEADER, GpcPolicy, SilencePol
 from conversion_relay.payments.configured import Choices, api_keys_of, choices_of, secrets_of
 from conversion_relay.settings.dataset import TOKEN_FILE, Dataset, read_dataset, refuse_wrong_copies
 from conversion_relay.settings.values import amount, boolean, country, listed, matching, one_of, parts_of
-from conversion_relay.settings_file import OutboxUrl, read_file, refuse_misspelt, secrets_in, source_tables, token_files
+from conversion_relay.settings_file import (
+    OutboxUrl,
+    Seen,
+    look_at,
+    read_file,
+    refuse_misspelt,
+    secrets_in,
+    source_tables,
+    token_files,
+)
 from conversion_relay.telemetry import Secret
 
 __all__ = ["Dataset", "Settings"]
@@ -86,6 +95,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: LogFormat = "auto"
     notify: tuple[Secret, ...] = ()
     """Who is told of what needs a person: mailto: and https: addresses."""
+    read_from: tuple[Seen, ...] = ()
+    """The files as they were before they were read, for `SettingsWatch`: what changes while they are read is seen."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, required: tuple[str, ...] = REQUIRED) -> "Settings":
@@ -96,6 +107,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         environ = os.environ if environ is None else environ
         refuse_misspelt(environ)
+        read_from = look_at(token_files(environ))
         name = environ.get("RELAY_CONFIG")
         from_file, several = read_file(name, environ) if name else ({}, ())
         env = {**from_file, **environ}
@@ -146,6 +158,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ballast=boolean("RELAY_BALLAST", env.get("RELAY_BALLAST") or "true"),
             log_format=one_of("RELAY_LOG_FORMAT", env.get("RELAY_LOG_FORMAT") or "auto", get_args(LogFormat)),
             notify=tuple(Secret(_address(address)) for address in listed(env.get("RELAY_NOTIFY", ""))),
+            read_from=read_from,
         )
 
     @staticmethod
