@@ -11,6 +11,7 @@ time of the empty script's page is taken off; the least script shows what of the
 import gzip
 import json
 import statistics
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Route, sync_playwright
@@ -80,7 +81,7 @@ def _measure(browser: Browser, source: str) -> tuple[float, float]:
     return _script_time(trace)
 
 
-def _script_time(trace: list[dict]) -> tuple[float, float]:
+def _script_time(trace: list[dict[str, Any]]) -> tuple[float, float]:
     tasks = [event for event in trace if event["ph"] == "X" and event["name"] in COUNTED and "tdur" in event]
     ours = ("/meta-tracking.js", "/call.js")
     main = {(event["pid"], event["tid"]) for event in tasks if _address(event).endswith(ours)}
@@ -96,5 +97,5 @@ def _script_time(trace: list[dict]) -> tuple[float, float]:
     return whole * THROTTLED / 1e3, call * THROTTLED / 1e3
 
 
-def _address(event: dict) -> str:
+def _address(event: dict[str, Any]) -> str:
     return str(event.get("args", {}).get("data", {}).get("url", ""))
