@@ -153,6 +153,8 @@ var MetaTracking = (function () {
   let timer;
   /** @type {any} */
   let waker;
+  /** until a consent platform is looked for once more (ms) */
+  let pause = 0;
   /** @type {any} the page's pixel */
   let pixel;
   /** @type {any} the same, from the first moment */
@@ -172,6 +174,10 @@ var MetaTracking = (function () {
   /** @type {any} */
   let hasAsked;
   let isHearing = 1;
+  /** @type {any} whether the page's own work had its turn */
+  let isCalm;
+  /** @type {string | undefined} the click that brought the visitor, "" without */
+  let click;
   /** @type {any} Google's own state, which tells us what changes */
   let heardGoogle;
   /** @type {Record<string, any>} advanced matching by pixel */
@@ -191,7 +197,7 @@ var MetaTracking = (function () {
       if (rest.endpoint) api.viewContentEndpoint = rest.endpoint.replace(/[^/]*$/, "view-content");
       Object.assign(api, rest);
       if (consent) holds.required = consent === "required";
-      if (rest.consentEvent) rest.consentEvent.split(",").forEach((name) => on(name, safely(readManager), true));
+      if (rest.consentEvent) rest.consentEvent.split(",").forEach((name) => on(name, safely(() => (said(), readManager())), true));
       if (path === undefined && isOn(autoPageViews)) {
         byHash = autoPageViews === "hash";
         path = "";
@@ -202,7 +208,7 @@ var MetaTracking = (function () {
     },
 
     consent(answer) {
-      words.page = answer !== "denied";
+      words.page = said(answer !== "denied");
       settle();
     },
 
@@ -229,6 +235,19 @@ var MetaTracking = (function () {
   function word() {
     const all = Object.values(words);
     return all.includes(false) ? "denied" : all.includes(true) ? "granted" : undefined;
+  }
+
+  /** The visitor answers in this tab, which counts for more than what another tab heard before. @param {any} [answer] */
+  function said(answer) {
+    words.tab = undefined;
+    return answer;
+  }
+
+  /** The visitor denied in another tab; a page that empties all of its storage says nothing. @param {any} event */
+  function hearTab({ key, newValue }) {
+    if (key !== "_mt" || newValue !== null || isNever() || localStorage._mt) return;
+    words.tab = false;
+    settle();
   }
 
   /** The table above. */
@@ -267,7 +286,7 @@ var MetaTracking = (function () {
     const isBare = !mayRemember();
     state = judged();
     if (isBare && mayRemember() && kept.s[0]) join();
-    identify();
+    if (isCalm && mayRemember()) browserIds();
     tellPixel();
     // A pixel that came late drops what it hears before its `init`.
     if (pixel && mayTell() && (!pixel.queue || Object.keys(pixels)[0])) untold.splice(0).forEach((tell) => tell());
@@ -285,10 +304,11 @@ var MetaTracking = (function () {
     kept = { q: [], s: [] };
     toldPixel = [];
     todo = [];
+    // Other tabs hear that it goes, so it has to be there.
+    if (words.tab !== false) safely(() => (localStorage._mt = ""))();
     // The pixel's own, too.
     ["_mt", "multiFbc", "lastExternalReferrer"].forEach(safely((/** @type {string} */ name) => delete localStorage[name]));
-    bake("_fbp");
-    bake("_fbc");
+    bake({ _fbp: "", _fbc: "" });
     if (event_ids[0]) post({ u: beside("withdraw"), b: { event_ids } });
   }
 
@@ -298,7 +318,7 @@ var MetaTracking = (function () {
     const values = entry[2];
     for (const name of NEEDED) {
       const value = values[name];
-      if (value && entry[1] === "update") updates[name] = value !== "denied";
+      if (value && entry[1] === "update") updates[name] = said(value !== "denied");
       else if (value === "denied") values.region ? (holds.region = isRegional) : (holds.default = true);
     }
     weighUpdates();
@@ -339,6 +359,7 @@ var MetaTracking = (function () {
     holds.__tcfapi = gdprApplies !== false;
     if (!holds.__tcfapi) words.tcf = undefined;
     else if (/^(tcl|user)/.test(eventStatus)) {
+      if (eventStatus[0] === "u") said();
       const [, agreed, shown] = (addtlConsent + "").split("~").map((part) => part.split(".").includes("89"));
       const isGood = [1, 3, 4, 7].every((n) => purpose.consents[n]);
       words.tcf = isGood && (agreed || (shown ? false : undefined));
@@ -479,7 +500,7 @@ var MetaTracking = (function () {
   function heed(args) {
     const [verb, what, more] = args;
     if (verb === "consent") {
-      holds.revoked = what === "revoke";
+      holds.revoked = what === "revoke" || (holds.revoked && what !== "grant");
       settle();
       if (!mayTell()) silent("fbq", verb, what);
       return !mayTell();
@@ -579,7 +600,9 @@ var MetaTracking = (function () {
     };
     if (isAllowed()) return send();
     held = add(held, send);
-    setTimeout(catchUp);
+    pause = 500;
+    clearTimeout(waker);
+    waker = setTimeout(lookAgain);
     silent(id, state);
     return id;
   }
@@ -664,12 +687,20 @@ var MetaTracking = (function () {
     setTimeout(catchUp);
   }
 
-  /** At the page's load at the latest; a consent platform may have come by now, too, or comes while something is held. */
+  /** While something is held: ever more rarely, and for three minutes after an event. Each click looks as well. */
+  function lookAgain() {
+    catchUp();
+    pause *= 2;
+    if (held[0] && pause < 6e5) waker = setTimeout(lookAgain, Math.min(pause, 3e4));
+  }
+
+  /** At the page's load at the latest; a consent platform may have come by now, too. */
   function catchUp() {
+    // To listen for it is a look at the storage.
+    if (!isCalm) on("storage", safely(hearTab));
+    isCalm = 1;
     hearAll();
     todo.splice(0).forEach((work) => safely(work)());
-    clearTimeout(waker);
-    if (held[0]) waker = setTimeout(catchUp, 1e3);
     // Nobody else asks what the server does with an opt-out, and the pixel waits for it.
     if (!pixel || hasAsked || !isAllowed() || mayTell()) return;
     hasAsked = 1;
@@ -727,48 +758,54 @@ var MetaTracking = (function () {
 
   // -- who and which click ----------------------------------------------------------------------------------------------
 
-  /** @returns {{fbp?: string, fbc?: string}} */
-  function browserIds() {
-    return { fbp: cookie("_fbp"), fbc: cookie("_fbc") };
-  }
-
   /**
    * Meta's two ids of browser and click, kept verbatim: `_fbp` is minted where the pixel has not done so yet, `_fbc` is
    * replaced by a different click alone. A router may have cleaned the address, and consent may come on the next page.
+   * Cookies are what costs most here: they are read once, and not while the page loads.
+   * @returns {{fbp?: string, fbc?: string}}
    */
-  function identify() {
-    if (!mayRemember()) return;
-    if (!cookie("_fbp")) bake("_fbp", random(10));
-    const urls = [landing, performance.getEntriesByType("navigation")[0]?.name, doc.referrer];
-    const click = /[?&]fbclid=([\w-]{1,500})([&#\s]|$)/.exec(urls.join("\n"))?.[1];
-    if (click && (cookie("_fbc") + "").split(".")[3] !== click) bake("_fbc", click);
-  }
-
-  /** @param {string} name */
-  function cookie(name) {
-    safely(() => (ids[name] = doc.cookie.match("(?:^|; )" + name + "=([^;]+)")?.[1] || ids[name]))();
-    return ids[name];
+  function browserIds() {
+    safely(() => {
+      const text = doc.cookie;
+      for (const name of ["_fbp", "_fbc"]) ids[name] = text.match("(?:^|; )" + name + "=([^;]+)")?.[1] || ids[name];
+    })();
+    if (mayRemember()) {
+      if (click === undefined) {
+        const urls = [landing, performance.getEntriesByType("navigation")[0]?.name, doc.referrer];
+        click = /[?&]fbclid=([\w-]{1,500})([&#\s]|$)/.exec(urls.join("\n"))?.[1] || "";
+      }
+      /** @type {Record<string, string>} */
+      const fresh = {};
+      if (!ids._fbp) fresh._fbp = random(10);
+      if (click && (ids._fbc + "").split(".")[3] !== click) {
+        if (ids._fbc) bake({ _fbc: "" }); // it may be another host's
+        fresh._fbc = click;
+      }
+      if (Object.keys(fresh)[0]) bake(fresh);
+    }
+    return { fbp: ids._fbp, fbc: ids._fbc };
   }
 
   /**
    * On the shortest domain that the browser takes, which is the registrable one: no list of public suffixes is needed.
-   * The number behind `fb.` counts the labels of that domain less one, as Meta does. Without a value: removed everywhere.
-   * @param {string} name @param {string} [value]
+   * The number behind `fb.` counts the labels of that domain less one, as Meta does. What is empty is removed everywhere.
+   * @param {Record<string, string>} values by name
    */
-  function bake(name, value) {
+  function bake(values) {
     const labels = here.hostname.split(".");
     const own = labels.length;
-    if (value && cookie(name)) bake(name); // it may be another host's
+    const secure = here.protocol[4] > ":" ? ";secure" : "";
     // An address has no domain to share.
     for (let n = /[\d\]]$/.test(here.hostname) ? own : 1; n <= own; n++) {
-      const text = value && "fb." + (n < own ? n : +(own > 1)) + "." + Date.now() + "." + value;
       const domain = n < own ? ";domain=" + labels.slice(-n - 1).join(".") : "";
-      const secure = here.protocol[4] > ":" ? ";secure" : "";
-      ids[name] = text;
-      safely(() => {
-        doc.cookie = name + "=" + text + ";path=/;samesite=lax;max-age=" + (value ? 7776e3 : 0) + domain + secure;
-        if (text && doc.cookie.includes(text)) n = own;
-      })();
+      let made = "";
+      for (const name in values) {
+        made = values[name] && "fb." + (n < own ? n : +(own > 1)) + "." + Date.now() + "." + values[name];
+        ids[name] = made || undefined;
+        safely(() => (doc.cookie = name + "=" + made + ";path=/;samesite=lax;max-age=" + (made ? 7776e3 : 0) + domain + secure))();
+      }
+      // Which the last one tells of both.
+      if (made && safely(() => doc.cookie.includes(made))()) n = own;
     }
   }
 
@@ -817,6 +854,8 @@ var MetaTracking = (function () {
 
   /** The page comes back from the browser's memory: its pixel counts that by itself, without an id. */
   function comeBack() {
+    // Kept in memory it heard no other tab: one that denied took both away.
+    if (kept.s[0] && mayRemember() && !doc.cookie.includes("_fbp")) safely(hearTab)({ key: "_mt", newValue: null });
     hearAll();
     if (path === undefined) return;
     const count = pixel?.queue?.length;

@@ -136,3 +136,15 @@ def test_global_privacy_control(page, context, relay, site):
     page.evaluate("MetaTracking.consent('granted')")
     assert from_server(relay, held)["user_data"]["fbp"]
     assert from_server(relay, held)["data_processing_options"] == ["LDU"], "the opt-out stands beside the yes"
+
+
+def test_only_grant_lifts_a_revoke(page, relay, site):
+    page.goto(site.url())
+    page.evaluate("fbq('consent', 'revoke')")
+    held = track(page, "Lead")
+    odd = "['granted', 'Grant', 'default', '', undefined, null, true, {}, ['grant'], Symbol()]"
+    page.evaluate(f"{odd}.forEach(word => fbq('consent', word)); fbq('consent'); 0")
+    page.wait_for_load_state("networkidle")
+    assert page.sent == []
+    page.evaluate("fbq('consent', 'grant')")
+    from_server(relay, held)

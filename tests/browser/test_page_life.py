@@ -92,6 +92,25 @@ def test_a_page_that_comes_back_from_memory_counts_once_more_on_both_sides(count
     assert addresses(counted)[-1] == counted.url("/1")
 
 
+def test_a_page_that_comes_back_hears_that_the_visitor_denied_elsewhere(stage):
+    stage.attributes = "data-auto-page-views"
+    stage.more = '<script src="/report.js"></script>'
+    stage.scripts["/report.js"] = REPORT + (
+        "addEventListener('pageshow', (event) => { if (event.persisted)"
+        " tell('came back ' + MetaTracking.debug.findLast((line) => /^consent /.test(line))) });"
+        "const rounds = sessionStorage.rounds = 1 + +(sessionStorage.rounds || 0);"
+        "if (location.pathname === '/1')"
+        " fetch('/cue').then(() => setTimeout(() => location.href = '/2', 200 * rounds));"
+        "else addEventListener('load', () => setTimeout(() => { MetaTracking.consent('denied');"
+        " setTimeout(() => history.back(), 300) }));"
+    )
+    with undriven(stage.url("/1")):
+        stage.both("PageView", 1)
+        stage.cue.set()
+        (report,) = until(lambda: [post.body for post in list(stage.posts) if post.body.get("what", "")[:4] == "came"])
+    assert (report["what"], report["cookie"]) == ("came back consent denied", "")
+
+
 # -- twice -------------------------------------------------------------------------------------------------------------
 
 

@@ -117,3 +117,61 @@ def test_a_consent_platform_that_comes_late_is_heard(shop):
         addtlConsent: '2~89~dv.', purpose: {consents: {1: true, 3: true, 4: true, 7: true}}}, true); 0""")
     shop.wait(1, 1)
     assert shop.ids() == shop.pixel_ids() and len(shop.ids()) == 1
+
+
+def test_a_consent_platform_that_nobody_brings_is_looked_for_ever_more_rarely_and_not_for_ever(shop):
+    shop.head = OURS.format('data-consent="required"') + METAS
+    shop.page.clock.install()
+    shop.open()
+    shop.page.evaluate("window.looks = 0; Object.defineProperty(window, '__tcfapi', {get() { looks += 1 }}); 0")
+    counts = []
+    for seconds in (60, 60, 120, 3_600):
+        shop.page.evaluate("looks = 0")
+        shop.page.clock.run_for(seconds * 1_000)
+        counts.append(shop.page.evaluate("looks"))
+    assert 3 < counts[0] < 12 and 0 < counts[1] <= 4 and counts[2] <= 4 and counts[3] == 0, counts
+    shop.call(["track", "Lead"])
+    shop.page.clock.run_for(4_000)
+    assert shop.page.evaluate("looks") > 1, "an event that is held begins anew"
+
+
+def test_what_consent_releases_to_the_pixel_carries_the_click_of_an_address_that_was_cleaned(shop):
+    clean = "<script>history.replaceState({}, '', '/clean')</script>"
+    shop.head = clean + OURS.format('data-consent="required"') + METAS
+    shop.open("/?fbclid=IwAR-x_Y")
+    shop.page.wait_for_function("!!fbq.callMethod")
+    shop.page.evaluate("MetaTracking.consent('granted')")
+    shop.wait(1, 1)
+    ((query,), (event,)) = shop.pixel(), shop.events()
+    assert (query["fbp"], query["fbc"]) == (event["user_data"]["fbp"], event["user_data"]["fbc"])
+    assert query["fbc"].endswith(".IwAR-x_Y")
+
+
+def test_a_page_that_asks_while_it_loads_has_the_ids_at_once(shop):
+    shop.base += "window.early = MetaTracking.visitor()"
+    shop.open("/?fbclid=IwAR-x_Y")
+    shop.wait(1, 1)
+    early, (event,) = shop.page.evaluate("early"), shop.events()
+    assert event["user_data"].items() >= {"fbp": early["fbp"], "fbc": early["fbc"]}.items()
+    assert sorted(cookie["value"] for cookie in shop.context.cookies()) == sorted([early["fbp"], early["fbc"]])
+
+
+def test_neither_cookies_nor_storage_are_looked_at_while_it_loads(shop):
+    """They wait for other processes of the browser, and the page with them."""
+    watch = """<script>window.early = window.looks = 0; {
+        const jar = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');
+        const look = (found) => {
+            looks += 1;
+            early += /meta-tracking/.test(document.currentScript?.src);
+            return found();
+        };
+        Object.defineProperty(document, 'cookie', {get: () => look(() => jar.get.call(document)),
+            set: (text) => look(() => jar.set.call(document, text))});
+        const {localStorage: kept, sessionStorage: short} = window;
+        Object.defineProperty(window, 'localStorage', {get: () => look(() => kept)});
+        Object.defineProperty(window, 'sessionStorage', {get: () => look(() => short)});
+    }</script>"""
+    shop.head = watch + OURS.format("") + METAS
+    shop.open("/?fbclid=IwAR-x_Y")
+    shop.wait(1, 1)
+    assert shop.page.evaluate("early") == 0 and shop.page.evaluate("looks") > 0

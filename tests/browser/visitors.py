@@ -95,6 +95,7 @@ SIGNALS: dict[str, tuple[str, list]] = {
     "gpp: applies nowhere": ("gpp", [gpp("ready", {"usnat": [{"SaleOptOut": 1}]}, [-1])]),
     "fbq: revoke": ("fbq", ["consent", "revoke"]),
     "fbq: grant": ("fbq", ["consent", "grant"]),
+    "fbq: a word that Meta does not know": ("fbq", ["consent", "granted"]),
     "manager: yes": ("manager", [True, True]),
     "manager: no": ("manager", [True, False]),
     "manager: a default": ("manager", [False, True]),
@@ -212,7 +213,8 @@ class Visitor:
                     self.words["child"] = False
 
     def _fbq(self, _: str, what: str) -> None:
-        self.holds["revoked"] = what == "revoke"
+        if what in ("revoke", "grant"):
+            self.holds["revoked"] = what == "revoke"
 
     def _manager(self, is_answered: bool, state: bool) -> None:
         if is_answered:
