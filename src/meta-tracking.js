@@ -197,7 +197,7 @@ var MetaTracking = (function () {
       if (rest.endpoint) api.viewContentEndpoint = rest.endpoint.replace(/[^/]*$/, "view-content");
       Object.assign(api, rest);
       if (consent) holds.required = consent === "required";
-      if (rest.consentEvent) rest.consentEvent.split(",").forEach((name) => on(name, safely(() => (said(), readManager())), true));
+      if (rest.consentEvent) rest.consentEvent.split(",").forEach((name) => on(name, safely(readManager), true));
       if (path === undefined && isOn(autoPageViews)) {
         byHash = autoPageViews === "hash";
         path = "";
@@ -389,9 +389,11 @@ var MetaTracking = (function () {
     optOuts.usp = uspString[2] === "Y";
   }
 
-  /** Any consent manager, by its names in the page's attributes; without a proof of an answer it says nothing. */
-  function readManager() {
+  /** Any consent manager, by its names in the page's attributes; without a proof of an answer it says nothing.
+   * @param {any} [event] of its own, which a look of ours is not */
+  function readManager(event) {
     if (!api.consentState || !isYes(look(api.consentAnswered))) return;
+    if (event) said();
     words.manager = isYes(look(api.consentState));
     settle();
   }

@@ -62,10 +62,10 @@ TCF = """
 """
 
 
-def tcf(page: Page, status: str, *purposes: int, applies: bool = True) -> None:
+def tcf(page: Page, status: str, *purposes: int, applies: bool = True, vendors: str = "2~89~dv.7") -> None:
     """Who agrees to the purposes agrees to Meta by name as well: it has 89 in Google's list of further vendors."""
     data = {"gdprApplies": applies, "eventStatus": status, "purpose": {"consents": dict.fromkeys(purposes, True)}}
-    data["addtlConsent"] = "2~89~dv.7"
+    data["addtlConsent"] = vendors
     page.evaluate("data => hear.forEach(listener => listener(data, true))", data)
 
 
@@ -85,6 +85,17 @@ def test_iab_tcf_decides(page, context, relay, site):
     page.wait_for_load_state("networkidle")
     assert [request.url for request in page.sent[count:]] == [f"{relay.url}/withdraw"], "what the page before had sent"
     assert track(page, "Contact") is None
+
+
+@pytest.mark.parametrize(("vendors", "state"), [("2~7.890~dv.9", "held"), ("2~7~dv.89", "denied"), (None, "held")])
+def test_who_agrees_to_the_purposes_and_not_to_meta_has_not_agreed(page, context, site, vendors, state):
+    page.add_init_script(TCF)
+    page.goto(site.url())
+    track(page, "Lead")
+    tcf(page, "useractioncomplete", 1, 2, 3, 4, 7, vendors=vendors)
+    page.wait_for_load_state("networkidle")
+    assert (page.sent, cookies(context), stored(page)) == ([], {}, 0)
+    assert f"consent {state}" in page.evaluate("MetaTracking.debug")
 
 
 def test_where_the_gdpr_does_not_apply_nobody_has_to_ask(page, relay, site):

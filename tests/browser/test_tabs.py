@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.shop import BASE, HERE
+from tests.browser.shop import BASE, HERE, OURS
 
 pytestmark = pytest.mark.xdist_group("browser")
 DENY, AGREE = "MetaTracking.consent('denied')", "MetaTracking.consent('granted')"
@@ -68,6 +68,22 @@ def test_who_agrees_in_a_tab_that_heard_of_a_denial_is_believed(shop, other):
     other.evaluate("tell('tcloaded')")
     assert other.evaluate(STATE) == "consent denied"
     other.evaluate("tell('useractioncomplete')")
+    assert other.evaluate(STATE) == "consent granted"
+
+
+def test_a_managers_event_without_an_answer_lifts_nothing(shop, other):
+    names = 'data-consent-state="Manager.yes" data-consent-answered="Manager.done" data-consent-event="manager-changed"'
+    shop.head = "<script>Manager = {yes: false, done: false}</script>" + OURS.format(names)
+    shop.base = ""
+    shop.open()
+    other.goto(HERE + "/other", wait_until="load")
+    shop.page.evaluate(DENY)
+    until_state(other, "denied")
+    change = "given => { Object.assign(Manager, given); dispatchEvent(new Event('manager-changed')) }"
+    other.evaluate(change, {"yes": True})
+    other.evaluate("MetaTracking.configure({})")
+    assert other.evaluate(STATE) == "consent denied"
+    other.evaluate(change, {"done": True})
     assert other.evaluate(STATE) == "consent granted"
 
 
