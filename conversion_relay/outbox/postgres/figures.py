@@ -34,7 +34,7 @@ class Tallier:
         hour = hour_of(now)
         for state, keys in ended:
             these = [events[key] for key in keys]
-            names = {event.event_name: self._name(dataset, event.event_name) for event in these}
+            names = {name: self._name(dataset, name) for name in {event.event_name for event in these}}
             for (name, what), n in counted(state, these, now).items():
                 cells[dataset, names[name], hour, what] += n
         return cells

@@ -11,6 +11,7 @@ import msgspec
 
 from conversion_relay.errors import LeaseLost
 from conversion_relay.outbox.lanes import BACKLOG, HELD, LATER, SUSPECTS
+from conversion_relay.outbox.postgres.arrays import bigints
 from conversion_relay.outbox.postgres.books import Moves, move
 from conversion_relay.outbox.postgres.lanes import enqueue
 from conversion_relay.outbox.postgres.session import Session
@@ -138,7 +139,7 @@ _HOLD = "UPDATE relay.event SET reason = %b WHERE key = ANY (%b::bigint[]) AND s
 
 def _deliver(session: Session, keys: list[int], answer: int | None, now: float, ended: Ended) -> int:
     """Their rows in `event` stay as they are. Who was erased meanwhile has no body."""
-    found = session.read(_DELIVER, {"keys": keys, "answer": answer, "now": now})
+    found = session.read(_DELIVER, {"keys": bigints(keys), "answer": answer, "now": now})
     ended.append(("delivered", frozenset(found[0][0] or ())))
     return len(found[0][0] or ())
 
