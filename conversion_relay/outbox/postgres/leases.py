@@ -65,13 +65,14 @@ UPDATE relay.event SET sent_at = coalesce(sent_at, %b::float8) WHERE key = ANY (
 _SUSPECTS = "SELECT key FROM relay.event WHERE key = ANY (%b::bigint[]) AND state = 'waiting' AND reason = %b"
 
 
-def extend(session: Session, token: str, seconds: float) -> bool:
-    """Whether it was still there."""
-    return session.run(_EXTEND, (float(seconds), token)) > 0
+def extend(session: Session, token: str, owner: str, seconds: float) -> bool:
+    """Whether it was still there, and its owner's: what one that closed let go is everybody's."""
+    return session.run(_EXTEND, (float(seconds), token, owner)) > 0
 
 
 _EXTEND = """
-UPDATE relay.lease SET until = clock_timestamp() + make_interval(secs => %b::float8) WHERE token = %b
+UPDATE relay.lease SET until = clock_timestamp() + make_interval(secs => %b::float8)
+WHERE token = %b AND owner = %b
 """
 REVOKED = """
 SELECT key FROM relay.event WHERE key = ANY (%b::bigint[]) AND (state <> 'waiting' OR consent = 'withdrawn')

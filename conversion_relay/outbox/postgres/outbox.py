@@ -159,7 +159,7 @@ class PostgresOutbox(Beside):
         return Lease(token=token, dataset=name, events=events) if events else None
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
-        if not self._do(lambda session, _: leases.extend(session, lease.token, lease_seconds)):
+        if not self._do(lambda session, _: leases.extend(session, lease.token, self._owner, lease_seconds)):
             raise LeaseLost(f"the lease of {len(lease.events)} events ran out")
 
     def release(self, lease: Lease) -> None:
