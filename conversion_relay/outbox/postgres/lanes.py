@@ -198,8 +198,8 @@ def _named(spans: tuple[Span, ...]) -> dict[str, float]:
 
 def _hold(dataset: str) -> list[str]:
     return [
-        f"EXISTS (SELECT 1 FROM relay.queue WHERE dataset = {dataset} AND lane = {lane}"
-        f" AND rank > %(a{n})b::float8 AND rank <= %(u{n})b::float8)"
+        f"coalesce((SELECT true FROM relay.queue WHERE dataset = {dataset} AND lane = {lane}"
+        f" AND rank > %(a{n})b::float8 AND rank <= %(u{n})b::float8 LIMIT 1), false)"  # why not EXISTS: `look.WAITING`
         for n, (lane, _, _) in enumerate(to_the_backlog(0.0))
     ]
 

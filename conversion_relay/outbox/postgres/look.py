@@ -5,23 +5,25 @@ from typing import Any
 
 from conversion_relay.outbox.postgres.keys import digests_of_id
 from conversion_relay.outbox.postgres.session import Rows
-from conversion_relay.outbox.story import Attempt, Counts, DeadGroup, Details, Found, Search, Story
+from conversion_relay.outbox.story import STATES, Attempt, Counts, DeadGroup, Details, Found, Search, Story
 
 Read = Callable[..., Rows]
 SCANNED = 50_000
 """Rows that one search looks at where no index helps; whoever wants more goes on from there."""
 
+# `(SELECT true ... LIMIT 1)`, not EXISTS: with a thousand datasets the planner reads all of `queue` into a hash table
+# for an EXISTS, at each look.
 WAITING = """
-SELECT name, EXISTS (SELECT 1 FROM relay.queue WHERE dataset = id AND lane < 2),
+SELECT name, coalesce((SELECT true FROM relay.queue WHERE dataset = id AND lane < 2 LIMIT 1), false),
   least((SELECT rank FROM relay.queue WHERE dataset = id AND lane = 2 ORDER BY rank LIMIT 1),
     (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 3 ORDER BY rank LIMIT 1))
 FROM relay.dataset
 """
 # While dead rows crowd the front (`lanes.Floors`): datasets, and from which rank on two of their lanes are looked at.
 WAITING_BEHIND = WAITING.replace(
-    "dataset = id AND lane < 2)",
-    "dataset = id AND lane = 0 AND rank >= coalesce(live, -1e18)) OR EXISTS ("
-    "SELECT 1 FROM relay.queue WHERE dataset = id AND lane = 1 AND rank >= coalesce(backlog, -1e18))",
+    "dataset = id AND lane < 2 LIMIT 1)",
+    "dataset = id AND lane = 0 AND rank >= coalesce(live, -1e18) LIMIT 1), ("
+    "SELECT true FROM relay.queue WHERE dataset = id AND lane = 1 AND rank >= coalesce(backlog, -1e18) LIMIT 1)",
 ).replace(
     "FROM relay.dataset\n",
     "FROM relay.dataset LEFT JOIN unnest(%b::int[], %b::float8[], %b::float8[]) AS f (id, live, backlog) USING (id)\n",
@@ -37,19 +39,22 @@ def waiting(rows: Rows) -> dict[str, float]:
 
 
 def counts(read: Read) -> dict[str, Counts]:
-    books: dict[str, dict[str, Any]] = {}
-    for dataset, state, n, oldest, nearest in read(_COUNTS):
-        books.setdefault(dataset, {"oldest_pending_at": oldest, "nearest_expiry_at": nearest})[state] = int(n)
-    return {dataset: Counts(**book) for dataset, book in sorted(books.items())}
+    rows = sorted(read(_COUNTS))
+    names = (*_STATES, "oldest_pending_at", "nearest_expiry_at")
+    return {dataset: Counts(**dict(zip(names, figures, strict=True))) for dataset, *figures in rows}
 
 
-# One statement, so one snapshot: between two the books would not agree. Ages are of the heads of the lanes.
-_HEAD = "(SELECT key FROM relay.queue WHERE dataset = d.id AND lane = {} ORDER BY rank, key LIMIT 100)"
+# One statement, so one snapshot: between two the books would not agree. Ages are of the heads of the lanes, a few
+# events of each, since they are read for every dataset, of which there may be a thousand.
+_STATES = ("accepted", *STATES)
+_SUMS = ", ".join(f"coalesce(sum(n) FILTER (WHERE state = '{state}'), 0)::bigint AS {state}" for state in _STATES)
+_HEAD = "(SELECT key FROM relay.queue WHERE dataset = t.dataset AND lane = {} ORDER BY rank, key LIMIT 5)"
+_HEADS = " UNION ALL ".join(_HEAD.format(lane) for lane in range(5))
 _COUNTS = f"""
-SELECT d.name, t.state, t.n, a.oldest, a.nearest FROM relay.dataset d
-JOIN (SELECT dataset, state, sum(n) AS n FROM relay.tally GROUP BY 1, 2) t ON t.dataset = d.id
+SELECT d.name, {", ".join(f"t.{state}" for state in _STATES)}, a.oldest, a.nearest
+FROM (SELECT dataset, {_SUMS} FROM relay.tally GROUP BY 1) t JOIN relay.dataset d ON d.id = t.dataset
 LEFT JOIN LATERAL (SELECT min(accepted_at) AS oldest, min(expires_at) AS nearest FROM relay.event
-  WHERE key = ANY (ARRAY({" UNION ALL ".join(_HEAD.format(lane) for lane in range(5))}))) a ON true
+  WHERE key = ANY (ARRAY({_HEADS}))) a ON true
 """
 
 
