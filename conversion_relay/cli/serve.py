@@ -80,7 +80,8 @@ def deliver(once: bool, as_json: bool) -> None:
     # A run to the end tells a sum; a sentence for each success would bury it.
     sentences = Sentences(successes=0) if once else Sentences()
     delivery = Delivery(outbox, transport, settings, sentences=sentences)
-    signs, notifier = SignsOfLife(outbox, delivery.paces, time.time), Notifier(outbox, settings, time.time)
+    signs = SignsOfLife(outbox, delivery.paces, time.time, hear=delivery.hear)
+    notifier = Notifier(outbox, settings, time.time)
     watch = SettingsWatch(in_turn(delivery.use, notifier.use, Reread(settings, outbox)), settings)
     worker = Worker(delivery, outbox, every_second=each(watch, signs, notifier, tell_watchdog))
     try:
@@ -137,7 +138,7 @@ class Service:
         uses: list[Callable[[Settings], None]] = [self.relay.use, notifier.use]
         if isinstance(outbox, Leases):
             delivery = Delivery(outbox, self._transport, settings, counters=self.counters, sentences=self.sentences)
-            self._signs, paces = SignsOfLife(outbox, delivery.paces, time.time), delivery.paces
+            self._signs, paces = SignsOfLife(outbox, delivery.paces, time.time, hear=delivery.hear), delivery.paces
             uses.append(delivery.use)
         self._together, shared = _together(self.counters, outbox)
         self.collector = create_app(self.relay, counters=self.counters, paces=paces, **shared)

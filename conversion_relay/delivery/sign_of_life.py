@@ -4,7 +4,8 @@ What could go wrong. Somebody starts `serve --no-worker` and forgets `deliver`: 
 they are being sent. Or a token dies in the worker's process, and the dashboard of another one knows nothing of it.
 
 The rule. The worker writes one row into the outbox every EVERY seconds, and at once when a dataset's state changes.
-Whoever looks takes a row older than GONE_AFTER for a worker that is gone. A worker that stops removes its row.
+Whoever looks takes a row older than GONE_AFTER for a worker that is gone. A worker that stops removes its row. Workers
+read each other's rows, too: they keep one pace (`fleet_pace.py`).
 
 Rejected: the lock that each process holds on the outbox (a collector holds one too); a port to ask (one more door).
 """
@@ -27,10 +28,17 @@ class SignsOfLife:
     """Call it every second; `stop` when the worker ends."""
 
     def __init__(
-        self, outbox: Queue, paces: Callable[[], Mapping[str, PaceNow]], clock: Callable[[], float], name: str = ""
+        self,
+        outbox: Queue,
+        paces: Callable[[], Mapping[str, PaceNow]],
+        clock: Callable[[], float],
+        name: str = "",
+        *,
+        hear: Callable[[Sequence[SignOfLife]], None] = lambda others: None,
     ) -> None:
+        """`hear` is given the signs of the other workers that are alive."""
         self._outbox = outbox if isinstance(outbox, Overview) else None
-        self._paces, self._clock = paces, clock
+        self._paces, self._clock, self._hear = paces, clock, hear
         self._name = name or f"{socket.gethostname()[:40]}-{os.getpid()}"
         self._said: tuple[float, object] = (0.0, None)
         self._saying = threading.Lock()
@@ -39,12 +47,23 @@ class SignsOfLife:
     def __call__(self) -> None:
         if self._outbox is None:
             return
+        self._say(self._outbox)
+        self._hear([sign for sign in alive(self._outbox.workers(), self._clock()) if sign.worker != self._name])
+
+    def _say(self, outbox: Overview) -> None:
         now, paces = self._clock(), self._paces()
-        state = {name: (pace.why, abs(pace.clock_skew_seconds) >= 60) for name, pace in paces.items()}
+        state = {
+            name: (
+                pace.why,
+                abs(pace.clock_skew_seconds) >= 60,
+                round((now + pace.asked_seconds) / EVERY) * bool(pace.asked_seconds),
+            )
+            for name, pace in paces.items()
+        }
         with self._saying:
             if self._is_over or (state == self._said[1] and 0 <= now - self._said[0] < EVERY):
                 return
-            self._outbox.note_worker(SignOfLife(worker=self._name, at=now, datasets=at_work(paces, now)))
+            outbox.note_worker(SignOfLife(worker=self._name, at=now, datasets=at_work(paces, now)))
             self._said = now, state
 
     def stop(self) -> None:
@@ -67,6 +86,7 @@ def at_work(paces: Mapping[str, PaceNow], now: float) -> dict[str, AtWork]:
             error_share=round(pace.error_share, 3),
             clock_skew_seconds=round(pace.clock_skew_seconds, 1),
             in_flight=pace.in_flight,
+            asked_until=now + pace.asked_seconds if pace.asked_seconds else 0.0,
         )
         for name, pace in paces.items()
     }

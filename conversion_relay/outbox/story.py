@@ -175,6 +175,8 @@ class AtWork(msgspec.Struct, frozen=True, kw_only=True):
     error_share: float = 0.0
     clock_skew_seconds: float = 0.0
     in_flight: int = 0
+    asked_until: float = 0.0
+    """The end of a pause that Meta asked this worker for; the others keep to it."""
 
 
 class SignOfLife(msgspec.Struct, frozen=True, kw_only=True):

@@ -63,7 +63,7 @@ class Background:
     def _start(self) -> tuple[Worker, SignsOfLife, GraphTransport]:
         transport = GraphTransport()
         delivery = Delivery(self._leases, transport, self._settings, clock=self._clock)
-        signs = SignsOfLife(self._outbox, delivery.paces, self._clock)
+        signs = SignsOfLife(self._outbox, delivery.paces, self._clock, hear=delivery.hear)
         notifier = Notifier(self._outbox, self._settings, self._clock)
         jobs: list[Callable[[], None]] = [signs, notifier]
 
