@@ -61,10 +61,10 @@ class Look:
         """What workers said, and what a worker in this very process knows now."""
         found = known(self._relay.outbox, self._relay.settings, now)
         paces: Mapping[str, PaceNow] = self._paces()
-        if not paces or not found.signs or not alive(found.signs, now):
+        if not paces or not (there := alive(found.signs or (), now)):
             return found
-        here = SignOfLife(worker=found.signs[0].worker, at=now, datasets=at_work(paces, now))
-        return msgspec.structs.replace(found, signs=[here, *found.signs])
+        here = SignOfLife(worker=there[0].worker, at=now, datasets=at_work(paces, now))
+        return msgspec.structs.replace(found, signs=[here, *(found.signs or ())])
 
     def overview(self, now: float, dataset: str = "") -> dict[str, Any]:
         common = self.common(now)

@@ -1,4 +1,5 @@
-"""A worker says every few seconds that it is there, and how each dataset is doing, so that other processes can tell.
+"""A worker says every few seconds that it is there, and how each dataset is doing, so that other processes can tell. So
+does a collector without a worker: who looks at a fleet sees all of it.
 
 What could go wrong. Somebody starts `serve --no-worker` and forgets `deliver`: events wait, and every page says that
 they are being sent. Or a token dies in the worker's process, and the dashboard of another one knows nothing of it.
@@ -14,6 +15,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import OutboxUnavailable
@@ -34,9 +36,13 @@ class SignsOfLife:
         clock: Callable[[], float],
         name: str = "",
         *,
-        hear: Callable[[Sequence[SignOfLife]], None] = lambda others: None,
+        hear: Callable[[Sequence[SignOfLife]], None] | None = None,
+        delivers: bool = True,
+        collects: bool = False,
+        version: str = "",
     ) -> None:
         """`hear` is given the signs of the other workers that are alive."""
+        self._does: dict[str, Any] = {"delivers": delivers, "collects": collects, "version": version}
         self._outbox = outbox if isinstance(outbox, Overview) else None
         self._paces, self._clock, self._hear = paces, clock, hear
         self._name = name or f"{socket.gethostname()[:40]}-{os.getpid()}"
@@ -48,7 +54,8 @@ class SignsOfLife:
         if self._outbox is None:
             return
         self._say(self._outbox)
-        self._hear([sign for sign in alive(self._outbox.workers(), self._clock()) if sign.worker != self._name])
+        if self._hear:
+            self._hear([sign for sign in alive(self._outbox.workers(), self._clock()) if sign.worker != self._name])
 
     def _say(self, outbox: Overview) -> None:
         now, paces = self._clock(), self._paces()
@@ -63,7 +70,8 @@ class SignsOfLife:
         with self._saying:
             if self._is_over or (state == self._said[1] and 0 <= now - self._said[0] < EVERY):
                 return
-            outbox.note_worker(SignOfLife(worker=self._name, at=now, datasets=at_work(paces, now)))
+            sign = SignOfLife(worker=self._name, at=now, datasets=at_work(paces, now), **self._does)
+            outbox.note_worker(sign)
             self._said = now, state
 
     def stop(self) -> None:
@@ -94,4 +102,9 @@ def at_work(paces: Mapping[str, PaceNow], now: float) -> dict[str, AtWork]:
 
 def alive(signs: Sequence[SignOfLife], now: float) -> list[SignOfLife]:
     """Workers that deliver now. A sign from the future was written under a clock that was set back since."""
-    return [sign for sign in signs if abs(now - sign.at) <= GONE_AFTER]
+    return [sign for sign in signs if sign.delivers and abs(now - sign.at) <= GONE_AFTER]
+
+
+def collecting(signs: Sequence[SignOfLife], now: float) -> list[SignOfLife]:
+    """Processes with doors, with or without a worker, that are there now."""
+    return [sign for sign in signs if sign.collects and abs(now - sign.at) <= GONE_AFTER]

@@ -180,8 +180,12 @@ class AtWork(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignOfLife(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker that delivers said so at this time (Unix seconds)."""
+    """A process that delivers, collects or does both said so at this time (Unix seconds)."""
 
     worker: str
     at: float
     datasets: dict[str, AtWork] = {}
+    delivers: bool = True
+    collects: bool = False
+    version: str = ""
+    """Of Conversion Relay; empty of one that did not say it yet."""

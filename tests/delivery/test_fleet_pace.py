@@ -4,7 +4,7 @@ dataset are together no more than one worker's."""
 import pytest
 
 from conversion_relay.delivery.fleet_pace import FleetPaces
-from conversion_relay.delivery.sign_of_life import GONE_AFTER, SignsOfLife
+from conversion_relay.delivery.sign_of_life import GONE_AFTER, SignsOfLife, alive, collecting
 from conversion_relay.meta.graph import Accepted, Said
 from conversion_relay.outbox import open_outbox
 
@@ -91,3 +91,15 @@ def test_the_calls_of_a_dataset_are_shared_by_those_who_are_alive(two):
     pass_time([one], int(GONE_AFTER + other.wrong_by) + 2)
     one.is_answered()
     assert one.calls() == 8, "the other one is gone"
+
+
+def test_a_collector_is_seen_and_is_no_worker(two):
+    one, _ = two
+    door = SignsOfLife(one.outbox, dict, one.wall, "door", delivers=False, collects=True, version="2")
+    door()
+    pass_time([one], 2)
+    signs = one.outbox.workers()
+    assert [sign.worker for sign in alive(signs, one.wall())] == ["a"]
+    assert [(sign.worker, sign.version) for sign in collecting(signs, one.wall())] == [("door", "2")]
+    one.is_answered()
+    assert one.calls() == 8, "it takes no share of the calls"
