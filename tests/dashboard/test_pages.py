@@ -4,6 +4,7 @@ import json
 import time
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -13,11 +14,12 @@ from conversion_relay.dashboard import dashboard_routes
 from conversion_relay.emulator.app import create_app
 from conversion_relay.emulator.server import Server
 from conversion_relay.event import SealedEvent
+from conversion_relay.http_client import Response
 from conversion_relay.outbox import Attempt, SignOfLife
 from conversion_relay.outbox.verdict import Dead, Delivered
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
-from conversion_relay.telemetry import Counters, counter
+from conversion_relay.telemetry import Counters, Secret, counter
 from tests.hostile_texts import PATTERNS
 from tests.processes import until
 
@@ -36,9 +38,14 @@ class Here:
     def __init__(self, folder, now: float, **settings: str) -> None:
         env = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "token", "RELAY_OUTBOX": f"sqlite:///{folder}/outbox.db"}
         env["RELAY_ADMIN_PASSWORD"] = "a-password"
-        self.now, self.relay, self.counters = now, Relay(Settings.from_env(env | settings)), Counters()
+        self.folder, self.now, self.relay, self.counters = (
+            folder,
+            now,
+            Relay(Settings.from_env(env | settings)),
+            Counters(),
+        )
         self.outbox = self.relay.outbox
-        app = Litestar(dashboard_routes(self.relay, dict, counters=self.counters), openapi_config=None)
+        app = Litestar(dashboard_routes(self.relay, dict, counters=lambda: self.counters), openapi_config=None)
         self.client = TestClient(app, base_url="http://127.0.0.1:8000")
         self.client.auth = ("", "a-password")
 
@@ -211,5 +218,75 @@ def test_a_dataset_tells_of_its_token_and_of_each_key_when_it_was_used_last(tmp_
         here.relay.close()
     finally:
         meta.stop()
-    assert "key 1: <small>not used since this process began" in page
+    assert "key 1: <small>not used since this server began" in page
     assert "key 2: <small>used 3 min ago" in page and "canary" not in page
+
+
+class OneGoodToken:
+    """Meta, asked about tokens."""
+
+    def get(self, _: str, headers: dict[str, str], __: float) -> Response:
+        is_valid = b"true" if headers["Authorization"] == "Bearer renewed" else b"false"
+        return Response(200, {}, b'{"data":{"is_valid":%s}}' % is_valid)
+
+
+def test_after_a_renewal_the_page_tells_of_the_new_token(here, monkeypatch):
+    monkeypatch.setattr("conversion_relay.delivery.dataset_quality.HttpClient", OneGoodToken)
+    here = Here(here.folder, here.now)
+    until(lambda: "not valid: set a new one" in here.page("/dashboard/datasets"))
+    (dataset,) = here.relay.settings.datasets
+    renewed = msgspec.structs.replace(dataset, access_token=Secret("renewed"))
+    here.relay.use(msgspec.structs.replace(here.relay.settings, datasets=(renewed,)))
+    until(lambda: "valid, does not end" in here.page("/dashboard/datasets"))
+    here.relay.close()
+
+
+COPYING = """
+[[dataset]]
+META_PIXEL_ID = "1"
+META_ACCESS_TOKEN = "token"
+RELAY_COPIES_TO = "2, 3"
+
+[[dataset]]
+META_PIXEL_ID = "2"
+META_ACCESS_TOKEN = "token"
+
+[[dataset]]
+META_PIXEL_ID = "3"
+META_ACCESS_TOKEN = "token"
+"""
+
+
+@pytest.fixture
+def copying(tmp_path):
+    (tmp_path / "relay.toml").write_text(COPYING)
+    here = Here(
+        tmp_path, time.time(), RELAY_CONFIG=str(tmp_path / "relay.toml"), META_PIXEL_ID="", META_ACCESS_TOKEN=""
+    )
+    yield here
+    here.relay.close()
+
+
+def test_the_page_of_datasets_tells_where_copies_go_and_where_they_come_from(copying, here):
+    page = copying.page("/dashboard/datasets")
+    assert "to 2, 3" in page and page.count("from 1") == 2
+    assert "Copies" not in here.page("/dashboard/datasets"), "a column that says nothing is not shown"
+
+
+def test_one_event_tells_what_became_of_it_in_the_other_datasets(copying):
+    for dataset in ("1", "2"):
+        copying.put("lead-1", name="Lead", dataset=dataset)
+    copying.put("lead-1", name="Contact", dataset="2")
+    copying.settle(Delivered())
+    copying.settle(Dead("meta_100_2804009"), REFUSED, dataset="2")
+    page = copying.page("/dashboard/life?id=lead-1&name=Lead&dataset=1")
+    own, _, elsewhere = page.partition("In other datasets")
+    assert "arrived" in own and "A copy of each event goes to 2, 3." in elsewhere
+    assert elsewhere.count("<li>") == 1 and "dataset 2" in elsewhere and "Enter a value." in elsewhere
+    other = copying.page("/dashboard/life?id=lead-1&name=Lead&dataset=2").partition("In other datasets")[2]
+    assert "This dataset gets copies from 1." in other and "dataset 1</a>" in other and "arrived" in other
+
+
+def test_an_event_of_a_single_dataset_says_nothing_of_copies(here):
+    here.put("lead-1", name="Lead")
+    assert "In other datasets" not in here.page("/dashboard/life?id=lead-1")
