@@ -108,7 +108,7 @@ class Look:
         """Meta's own figure is of one dataset, so it is shown where one is chosen or there is only one."""
         common, table = self.common(now), self._rows(now, dataset, with_keys=True)
         judged = [(row, found) for row in table if (found := quality(row.sampled, row.keys)) is not None]
-        all_names = sorted(common["known"].books)
+        all_names = sorted({*common["known"].books, *common["known"].configured} - {"0"})
         one = dataset or (all_names[0] if len(all_names) == 1 else "")
         scores = self._scores.known(now)
         more = {"dataset": dataset, "all_datasets": all_names, "is_one": bool(one), "was_asked": one in scores}

@@ -28,6 +28,9 @@ def fill(path: Path, kind: str) -> None:
         if kind == "trouble":
             _refused(outbox, dataset, now)
             _held(outbox, dataset, now)
+    if kind == "thirty":
+        for dataset in datasets[:2]:  # an event and its copy
+            _put(outbox, dataset, "Purchase", ["purchase_1001"], now - 400)
     if kind == "trouble":
         _put(outbox, DATASET, "Purchase", [f"purchase_{n}" for n in range(2001, 2009)], now - 400)
     outbox.close()
@@ -114,6 +117,7 @@ def started(folder: Path, kind: str) -> Installation:
         tables = "".join(
             f'[[dataset]]\nMETA_PIXEL_ID = "{1_000_000_000 + n}"\nMETA_ACCESS_TOKEN = "token-{n}"\n'
             f'RELAY_ALLOWED_ORIGINS = "https://shop-{n}.example"\nRELAY_API_KEYS = "key-{n}"\n'
+            + ('RELAY_COPIES_TO = "1000000001, 1000000002"\n' if n == 0 else "")
             for n in range(30)
         )
         (folder / "relay.toml").write_text(tables)

@@ -19,7 +19,8 @@ from tests.hostile_texts import PATTERNS
 from tests.processes import DATASET, Installation
 
 pytestmark = pytest.mark.xdist_group("browser")
-PATHS = ("", "/keys", "/events", "/events?state=dead", "/life?id=purchase_1001", "/dead", "/datasets", "/changes")
+PATHS = ("", "/keys", "/events", "/events?state=dead", "/life?id=purchase_1001",
+         "/life?id=purchase_1001&dataset=1000000000", "/dead", "/datasets", "/changes")  # fmt: skip
 KINDS = ("empty", "full", "trouble", "thirty")
 LOOKS = [("empty", 1280, "light"), ("full", 390, "dark"), ("trouble", 1280, "dark"), ("trouble", 390, "light"),
          ("thirty", 1280, "light")]  # fmt: skip
@@ -67,6 +68,7 @@ def test_every_page_is_fit_to_be_shown(installations, browser, axe, kind, width,
         give_sign(here.database, kind)
         policy = page.goto(f"{here.url}/dashboard{path}").headers["content-security-policy"]
         assert "unsafe" not in policy and "*" not in policy
+        assert page.url == f"{here.url}/dashboard{path}", "another page was looked at"
         if folder := os.environ.get("RELAY_TEST_PICTURES"):
             name = "".join(c if c.isalnum() else "_" for c in path.strip("/") or "overview")
             page.screenshot(path=f"{folder}/{kind}-{name}-{width}-{scheme}.png", full_page=True)
@@ -82,8 +84,8 @@ def test_every_page_is_fit_to_be_shown(installations, browser, axe, kind, width,
     context.close()
 
 
-def test_the_sign_in_page_is_fit_to_be_shown_too(installations, browser, axe, tmp_path):
-    here = installations("empty")
+def test_the_sign_in_page_is_fit_to_be_shown_too(browser, axe, tmp_path):
+    here = started(tmp_path, "empty")
     here.stop()
     here.env["RELAY_ADMIN_PASSWORD"] = "correct-horse"
     here.start("--no-worker")
@@ -104,8 +106,8 @@ def test_the_sign_in_page_is_fit_to_be_shown_too(installations, browser, axe, tm
     page.click("text=Sign out")
     page.wait_for_url(f"{here.url}/dashboard/sign-in")
     assert context.cookies() == []
-    del here.env["RELAY_ADMIN_PASSWORD"]
     context.close()
+    here.end()
 
 
 MARKUP = (

@@ -290,3 +290,7 @@ def test_one_event_tells_what_became_of_it_in_the_other_datasets(copying):
 def test_an_event_of_a_single_dataset_says_nothing_of_copies(here):
     here.put("lead-1", name="Lead")
     assert "In other datasets" not in here.page("/dashboard/life?id=lead-1")
+
+
+def test_before_the_first_event_nobody_is_told_to_choose_a_dataset_where_there_is_one(here):
+    assert "choose one" not in here.page("/dashboard/keys")
