@@ -9,14 +9,14 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
-from tests.browser.installations import give_sign, hostile, started
+from tests.browser.installations import give_sign, hostile, hostile_beside, started
 from tests.hostile_texts import PATTERNS
-from tests.processes import DATASET, Installation
+from tests.processes import DATASET, Installation, call
 
 pytestmark = pytest.mark.xdist_group("browser")
 PATHS = ("", "/keys", "/events", "/events?state=dead", "/life?id=purchase_1001",
@@ -135,6 +135,9 @@ MARKUP = (
 )
 
 
+LINKS = "[...document.querySelectorAll('th.id a')].map(link => link.getAttribute('href'))"
+
+
 def payloads() -> list[str]:
     """500 texts: each piece of markup in each wrapping that a filter may stumble over."""
     wraps = ("{}", "x{}", "{}" * 2, "\u2028{}", "&lt;{}", "%3C{}", "\\{}", "`{}`", "]]>{}", "{}//", "\x00{}", "<b>{}",
@@ -150,8 +153,13 @@ def test_500_hostile_texts_stay_text_in_a_browser(browser, tmp_path):
     here = started(tmp_path, "full")
     try:
         outbox, now = SqliteOutbox(str(here.database)), time.time()
-        hostile(outbox, [text.replace("\ud83d", "?") or "-" for text in texts], now)
-        assert outbox.counts()[DATASET].dead >= 500
+        texts_of_others = [text.replace("\ud83d", "?") or "-" for text in texts]
+        hostile(outbox, texts_of_others, now)
+        hostile_beside(outbox, here.database, texts_of_others, now)
+        books = outbox.counts()
+        assert books[DATASET].dead >= 500 and books[DATASET].pending >= 500 and len(books) > 20
+        for text in MARKUP:
+            assert call("POST", f"{here.url}/webhooks/{quote(text, safe='')}", b"{}")[0] >= 400
         outbox.close()
         context = browser.new_context()
         page, said, elsewhere = context.new_page(), [], []
@@ -159,7 +167,9 @@ def test_500_hostile_texts_stay_text_in_a_browser(browser, tmp_path):
         page.on("dialog", lambda dialog: (said.append("dialog"), dialog.dismiss()))
         page.on("console", lambda message: said.append(message.text))
         page.on("request", lambda r: None if r.url.startswith((here.url, "data:")) else elsewhere.append(r.url))
-        paths = ["", "/keys", "/dead", "/datasets"]
+        paths = ["", f"?{urlencode({'dataset': MARKUP[0]})}", "/keys", "/dead", "/datasets", "/changes"]
+        page.goto(f"{here.url}/dashboard/events?state=pending")
+        paths += [link.removeprefix("/dashboard") for link in page.evaluate(LINKS)][::4]
         page.goto(f"{here.url}/dashboard/events?state=dead")
         while (further := page.locator("a.more")).count():
             page.goto(further.get_attribute("href") and here.url + further.get_attribute("href"))
