@@ -29,6 +29,7 @@ from conversion_relay.dashboard.session import COOKIE, Renewed, session_key
 from conversion_relay.dashboard.sign_in import guard_of, refusal_of, sign_in_routes
 from conversion_relay.dashboard.words import sentence
 from conversion_relay.delivery.pace import PaceNow
+from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import STATES, DeadLetters, Operator, Overview, Search, unsupported
 from conversion_relay.outbox.audit import Audit
 from conversion_relay.outbox.export import dead_csv
@@ -91,8 +92,7 @@ def dashboard_routes(
             context |= {"done": told(request.query_params.get("done", "")), **read(time.time()), **more}
             return _templates.get_template(name).render(context)
 
-        html = await asyncio.to_thread(rendered)
-        return Response(html, media_type="text/html; charset=utf-8", headers=_HEADERS)
+        return await asyncio.to_thread(_page, rendered)
 
     @get("/dashboard", guards=[only_operators])
     async def overview(request: Request[Any, Any, Any]) -> Response[str]:
@@ -180,6 +180,16 @@ def access_of(settings: Callable[[], Settings], network_of: Callable[[str | None
     SettingsError for a hash that cannot be checked."""
     password, keys = settings().admin_password.reveal(), Renewed(settings, session_key)
     return Access(password, lambda: settings().trusted_proxies, network_of, keys=keys.all)
+
+
+def _page(rendered: Callable[[], str]) -> Response[str]:
+    """A page, or one that says why there is none; the script then leaves the last good one as it is."""
+    try:
+        html, status, headers = rendered(), 200, _HEADERS
+    except OutboxUnavailable as error:
+        html, status = _rendered("unavailable.html", why=str(error)), 503
+        headers = _HEADERS | {"Retry-After": "5"}
+    return Response(html, status_code=status, media_type="text/html; charset=utf-8", headers=headers)
 
 
 def _rendered(name: str, **context: Any) -> str:

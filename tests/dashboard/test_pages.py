@@ -13,6 +13,7 @@ from conversion_relay.collector.door import KEY_USED
 from conversion_relay.dashboard import dashboard_routes
 from conversion_relay.emulator.app import create_app
 from conversion_relay.emulator.server import Server
+from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import SealedEvent
 from conversion_relay.http_client import Response
 from conversion_relay.outbox import Attempt, SignOfLife
@@ -294,3 +295,14 @@ def test_an_event_of_a_single_dataset_says_nothing_of_copies(here):
 
 def test_before_the_first_event_nobody_is_told_to_choose_a_dataset_where_there_is_one(here):
     assert "choose one" not in here.page("/dashboard/keys")
+
+
+@pytest.mark.parametrize("path", ["", "/keys", "/events", "/life?id=a", "/dead", "/datasets", "/changes"])
+def test_an_outbox_that_cannot_be_read_is_said_by_the_page(here, monkeypatch, path):
+    def fail(*_: object) -> None:
+        raise OutboxUnavailable("the disk under outbox.db fails <b>to read</b>")
+
+    monkeypatch.setattr(here.outbox, "counts", fail)
+    answer = here.client.get(f"/dashboard{path}")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "The disk under outbox.db fails &lt;b&gt;to read" in answer.text and "doctor" in answer.text
