@@ -2,8 +2,9 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
-# The system's certificates, as pip does: behind a company's proxy they are the ones that work.
-UV := UV_SYSTEM_CERTS=1 UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv
+# The system's certificates, as pip does: behind a company's proxy they are the ones that work. Bytecode is written now:
+# where the environment forbids it later (PYTHONDONTWRITEBYTECODE, a read-only installation), each start would compile.
+UV := UV_SYSTEM_CERTS=1 UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv
 DEMO_OPTIONS ?=
 ZIP_OPTIONS ?=
 SOAK_OPTIONS ?=
@@ -38,8 +39,10 @@ lint: setup-dev ## style, types, walls between the layers
 	$(BIN)/lint-imports
 
 setup: .venv/.ready ## install into .venv what the product needs
+	@$(BIN)/python -m compileall -q conversion_relay
 
 setup-dev: .venv/.ready-dev ## ... and what its tests need
+	@$(BIN)/python -m compileall -q conversion_relay bench tests
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }

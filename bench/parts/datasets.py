@@ -37,7 +37,7 @@ def counts(form: Form) -> tuple[int, int]:
 
 
 def contestants(form: Form) -> list[Contestant]:
-    n = form.count(4_000, 200_000)
+    n = form.count(2_000, 200_000)
     several, many = counts(form)
     return [
         Contestant(spread(1), lambda: ours_once(form, n, 8)),
@@ -90,14 +90,14 @@ def neighbours(form: Form, n: int, *, hangs: bool = False, floods: bool = False,
         with ours.serving(env) as (_, port):
             events = str(ours.traffic_file(form))
             plan: dict[str, Any] = {"port": port, "events": events, "datasets": n, "rate": RATE}
-            found = ours.all_answered(ours.load(**plan, seconds=form.pick(0.5, 8.0)))
+            found = ours.all_answered(ours.load(**plan, seconds=form.pick(0.3, 8.0)))
             until_arrived(meta, found["answered"])
             meta.set(forget=1, hang=",".join(map(str, HUNG)) if hangs else "-")
             crowd = [threading.Thread(target=_hung, args=(form, port, events))] if hangs else []
             crowd += [threading.Thread(target=_flood, args=(form, port, events))] if floods else []
             for one in crowd:
                 one.start()
-            found = ours.all_answered(ours.load(**plan, seconds=form.pick(2.5, 30.0)))
+            found = ours.all_answered(ours.load(**plan, seconds=form.pick(1.0, 30.0)))
             for one in crowd:
                 one.join()
             expected = sum(
@@ -117,13 +117,13 @@ def _of_good_ones(seen: Any) -> int:
 def _hung(form: Form, port: int, events: str) -> None:
     """A busy day of those that Meta does not answer."""
     plan = {"port": port, "events": events, "datasets": len(HUNG), "per_request": 50, "connections": 2}
-    ours.load(**plan, rate=20.0, seconds=form.pick(2.0, 28.0))
+    ours.load(**plan, rate=20.0, seconds=form.pick(0.8, 28.0))
 
 
 def _flood(form: Form, port: int, events: str) -> None:
     """Ten times the rate of all others together, for one dataset."""
     plan = {"port": port, "events": events, "first_dataset": FLOODED - 1, "per_request": 100, "connections": 2}
-    ours.load(**plan, rate=RATE / 10, seconds=form.pick(1.5, 25.0))
+    ours.load(**plan, rate=RATE / 10, seconds=form.pick(0.6, 25.0))
 
 
 def _neighbour(label: str, name: str, store: str = "") -> Comparison:

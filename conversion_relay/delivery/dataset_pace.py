@@ -11,8 +11,8 @@ from conversion_relay.delivery.shares import Shares
 FIRST_CALLS = 4.0
 """Two rounds of answers from here are the 16 that a large backlog needs: a second, where Meta takes its usual 0.6."""
 MOST_EVENTS = 1_000
-CALLS_A_TURN_AHEAD, MOST_AHEAD = 2, 4
-"""For every two calls in flight one more turn may claim its events or write down what came of them, so that no call
+MOST_AHEAD = 4
+"""For every call in flight one more turn may claim its events or write down what came of them, so that no call
 waits for the disk; four at most, since each holds a request in memory."""
 MOST_TURNS = 64
 """Of all datasets of a worker: each is a thread."""
@@ -109,7 +109,8 @@ def has_room(pace: DatasetPace, all_turns: int, most: int) -> bool:
 
 
 def _with_ahead(calls: int) -> int:
-    return calls + min(MOST_AHEAD, calls // CALLS_A_TURN_AHEAD)
+    # Not with one call: after a failure what was claimed ahead would go back, and be claimed again at once.
+    return calls + min(MOST_AHEAD, calls) if calls > 1 else calls
 
 
 def most_calls(pace: DatasetPace) -> int:

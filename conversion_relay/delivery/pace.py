@@ -12,8 +12,8 @@ What could go wrong, and the rule that prevents it:
   events. After three failures in a row one event asks whether Meta is back. Requests then grow fourfold as they are
   taken, so that an event which makes Meta fail is soon alone.
 - *A call waits for the disk.* A claim takes milliseconds of the one thread that writes, and so does a settlement. For
-  every two calls in flight one more turn may claim ahead and wait in `begin`, or settle (`slot.py`); after ten seconds
-  what was claimed goes back, since a lease is no place to wait in.
+  every call in flight, up to four, one more turn may claim ahead and wait in `begin`, or settle (`slot.py`); after ten
+  seconds what was claimed goes back, since a lease is no place to wait in.
 - *A trickle of events becomes one call for each.* Between two claims of a dataset that had less than a full batch there
   is a tenth of a second.
 - *Refused events hold up good ones.* Suspects have turns of their own (`shares.py`); what becomes of a dataset that
