@@ -22,7 +22,7 @@ RENEWAL = {
 PAISE = "payload__payment__entity__amount"
 REFUND = {
     "stripe": "re_1", "paddle": "adj_1", "lemonsqueezy": "1001_1000", "razorpay": "rfnd_1", "shopify": "7",
-    "woocommerce": "60", "square": "refT1", "mollie": "tr_T1_refund_10", "paypal": "REF1", "standard": "ref_1",
+    "woocommerce": "60", "square": "refT1", "mollie": "re_T1", "paypal": "REF1", "standard": "ref_1",
 }  # fmt: skip
 
 
