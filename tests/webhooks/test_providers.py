@@ -70,6 +70,25 @@ def test_what_was_paid_is_one_purchase_under_the_orders_key(shop, provider):
         assert len(event["user_data"]["em"][0]) == 64
 
 
+DECLINED: dict[str, dict] = {
+    "stripe": {"data__object__metadata": {"consent": "denied"}},
+    "paddle": {"data__custom_data": {"consent": "denied"}},
+    "lemonsqueezy": {"meta__custom_data": {"consent": "denied"}},
+    "razorpay": {"payload__payment__entity__notes": {"consent": "denied"}},
+    "shopify": {"note_attributes": [{"name": "consent", "value": "denied"}]},
+    "woocommerce": {"meta_data": [{"key": "consent", "value": "denied"}]},
+    "mollie": {"_embedded__entity__metadata": {"consent": "denied"}},
+    "standard": {"data__metadata": {"consent": "denied"}},
+}
+"""Where the shop gives the buyer's choice along; PayPal and Square have no such place."""
+
+
+@pytest.mark.parametrize("provider", DECLINED)
+def test_who_declined_is_not_counted_whichever_provider_tells_of_the_payment(shop, provider):
+    assert shop.told(provider, changed(provider, **DECLINED[provider])).body == {"message": "withheld"}
+    assert shop.events() == {}
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_what_is_not_paid_and_what_is_not_ours_is_a_200_and_no_event(shop, provider):
     pending, other = shop.told(provider, sample(provider, "pending")), shop.told(provider, sample(provider, "other"))
