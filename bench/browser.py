@@ -1,22 +1,28 @@
 """What the script costs a page: bytes, and the main thread's time for loading it and reporting one event.
 
-Under four times the CPU throttling, in fresh pages of the system's Chromium: the time that scripts held the main
-thread, compilation included, as Chromium's own counters tell it, less that of a page with an empty script; and how long
-the call itself kept its caller waiting. What cookies, storage and requests cost comes in a task of its own afterwards.
-The browser has a floor: the first script of a page that looks at an element pays for Chromium's making ready, the first
-look at cookies and storage waits for another process, a request is made ready. A script that does these four things and
-nothing else is measured beside ours. The time is the thread's own (`threadTicks`), so that a busy machine counts less.
+In fresh pages of the system's Chromium, which take turns: both builds, an empty script, and the least script that does
+what none can do without (a look at cookies and storage, one request). The time is that of Chromium's own trace: the
+main thread's outermost tasks that run script (evaluation with compilation, timers, listeners, promises), each by the
+thread's CPU clock (`tdur`), and times four. Chromium's own throttling is not used: it halts the thread by the wall
+clock and within the thread's CPU time, so that a busy machine makes both of them several times longer. Of each the
+time of the empty script's page is taken off; the least script shows what of the rest is the browser's floor.
 """
 
 import gzip
+import json
+import statistics
+from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Route, sync_playwright
 
 from tests.browser.chromium import SWITCHES, chromium_path
-from tests.browser.site import ROOT, Site
+from tests.browser.site import ROOT
 
 THROTTLED = 4
-COUNTED = ("ScriptDuration", "V8CompileDuration")
+"""A phone's CPU, by that of this machine."""
+TRACED = ("devtools.timeline", "v8")
+COUNTED = {"EvaluateScript", "v8.compile", "FunctionCall", "TimerFire", "EventDispatch", "RunMicrotasks"}
 EMPTY = "MetaTracking = {track() {}}"
 LEAST = (
     EMPTY
@@ -25,50 +31,71 @@ LEAST = (
   fetch(endpoint, {method: "POST", body: "{}", keepalive: true}).then((answer) => answer.status);
 }))(document.currentScript.dataset)"""
 )
-CALL = """
-() => {
-  const at = performance.now();
-  MetaTracking.track('ViewContent', {content_name: 'Kintsugi', content_category: 'craft'});
-  return performance.now() - at;
-}
-"""
+CALL = "MetaTracking.track('ViewContent', {content_name: 'Kintsugi', content_category: 'craft'})"
+PAGE = """<!doctype html><title>Shop</title><link rel=icon href=data:,>
+<script src="/meta-tracking.js" data-endpoint="/events"></script><p>Courses</p><script src="/call.js"></script>"""
+BUILDS = {"plain": "meta-tracking.min.js", "mirror": "meta-tracking.mirror.min.js"}
 
 
-def rounds(n: int) -> list[tuple[float, float, float, float]]:
-    """Milliseconds of n pages: the script and one event, the call alone, the least script; and
-    the page with an empty script, which is taken off the first and the third."""
-    source = (ROOT / "src/meta-tracking.min.js").read_text()
-    site = Site()
-    site.has_pixel = False
-    found = []
+def rounds(n: int) -> dict[str, float]:
+    """Median milliseconds of n pages each, by script; less the empty script's page, except that itself (`empty`).
+    `call`: the call alone, of the plain build."""
+    scripts = {name: (ROOT / "src" / file).read_text() for name, file in BUILDS.items()}
+    scripts |= {"least": LEAST, "empty": EMPTY}
+    found: dict[str, list[float]] = {name: [] for name in (*scripts, "call")}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=SWITCHES)
-        for _ in range(n):
-            scripts = (source, LEAST, EMPTY)
-            (ours, call), (least, _), (empty, _) = (_measure(browser, site, text) for text in scripts)
-            found.append((ours - empty, call, least - empty, empty))
+        for turn in range(n + 1):  # the first warms what pages share
+            for name, text in scripts.items():
+                whole, call = _measure(browser, text)
+                if turn:
+                    found[name].append(whole)
+                if turn and name == "plain":
+                    found["call"].append(call)
         browser.close()
-    site.close()
-    return found
+    medians = {name: statistics.median(times) for name, times in found.items()}
+    return {name: time - medians["empty"] * (name in BUILDS or name == "least") for name, time in medians.items()}
 
 
-def gzipped() -> int:
-    """Bytes of the minified script on the wire."""
-    return len(gzip.compress((ROOT / "src/meta-tracking.min.js").read_bytes(), 9))
+def gzipped(name: str) -> int:
+    """Bytes of a build on the wire."""
+    return len(gzip.compress((ROOT / "src" / BUILDS[name]).read_bytes(), 9))
 
 
-def _measure(browser: Browser, site: Site, source: str) -> tuple[float, float]:
-    """Milliseconds: scripts on the main thread, and the call."""
-    context = browser.new_context(bypass_csp=True)
+def _measure(browser: Browser, source: str) -> tuple[float, float]:
+    """Milliseconds of a fresh page's main thread: all script, and the call's."""
+    context = browser.new_context()
     page = context.new_page()
-    session = context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    session.send("Emulation.setCPUThrottlingRate", {"rate": THROTTLED})
-    page.route("**/meta-tracking.js", lambda route: route.fulfill(body=source, content_type="text/javascript"))
-    page.route("**/events", lambda route: route.fulfill(status=202, body="{}"))
-    page.goto(site.url("/?fbclid=IwAR-bench"))
-    call = page.evaluate(CALL)
-    page.wait_for_load_state("networkidle")
-    metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+    bodies = {"meta-tracking.js": source, "call.js": CALL, "events": "{}"}
+
+    def answer(route: Route) -> None:
+        name = urlsplit(route.request.url).path[1:]
+        kind = "text/javascript" if name.endswith("js") else "text/html"
+        route.fulfill(status=202 if name == "events" else 200, body=bodies.get(name, PAGE), content_type=kind)
+
+    page.route("**/*", answer)
+    browser.start_tracing(page=page, categories=list(TRACED))
+    page.goto("http://www.shop.example/?fbclid=IwAR-bench", wait_until="networkidle")
+    trace = json.loads(browser.stop_tracing())["traceEvents"]
     context.close()
-    return sum(metrics[name] for name in COUNTED) * 1e3, call
+    return _script_time(trace)
+
+
+def _script_time(trace: list[dict[str, Any]]) -> tuple[float, float]:
+    tasks = [event for event in trace if event["ph"] == "X" and event["name"] in COUNTED and "tdur" in event]
+    ours = ("/meta-tracking.js", "/call.js")
+    main = {(event["pid"], event["tid"]) for event in tasks if _address(event).endswith(ours)}
+    whole, call, ends = 0, 0, 0
+    for event in sorted(tasks, key=lambda event: (event["ts"], -event["dur"])):
+        if (event["pid"], event["tid"]) not in main or event["ts"] < ends:
+            continue
+        ends = event["ts"] + event["dur"]
+        if "pptr:" not in _address(event) and "__playwright" not in _address(event):
+            whole += event["tdur"]
+        if event["name"] == "EvaluateScript" and _address(event).endswith("/call.js"):
+            call += event["tdur"]
+    return whole * THROTTLED / 1e3, call * THROTTLED / 1e3
+
+
+def _address(event: dict[str, Any]) -> str:
+    return str(event.get("args", {}).get("data", {}).get("url", ""))

@@ -151,8 +151,12 @@ var MetaTracking = (function () {
   let path;
   /** @type {any} */
   let timer;
+  /** @type {any} */
+  let waker;
   /** @type {any} the page's pixel */
   let pixel;
+  /** @type {any} the same, from the first moment */
+  let raw;
   /** @type {any} what the page has in its place */
   let proxy;
   /** @type {any} whether the pixel waits */
@@ -342,17 +346,19 @@ var MetaTracking = (function () {
     }
   }
 
-  /** US opt-outs: the sections that apply here. */
+  /** US opt-outs: the sections that apply here. Europe's is TCF's to tell. */
   function readGpp(/** @type {any} */ { pingData }) {
-    holds.__gpp = pingData.signalStatus !== "ready";
+    const { signalStatus, parsedSections, applicableSections } = pingData;
+    holds.__gpp = signalStatus !== "ready";
     if (holds.__gpp) return;
     words.child = undefined;
     optOuts.gpp = false;
-    for (const name in pingData.parsedSections) {
-      const number = name === "usnat" ? 7 : STATES.indexOf(name.slice(2, 4)) / 2 + 8;
-      if (!pingData.applicableSections.includes(number)) continue;
-      for (const part of [pingData.parsedSections[name]].flat()) {
-        if (part.Gpc || [part.SaleOptOut, part.SharingOptOut, part.TargetedAdvertisingOptOut].includes(1)) optOuts.gpp = true;
+    holds.europe = applicableSections.includes(2) && !page.__tcfapi;
+    for (const name in parsedSections) {
+      const number = { uspv1: 6, usnat: 7 }[name] || STATES.indexOf(name.slice(2, 4)) / 2 + 8;
+      if (!applicableSections.includes(number)) continue;
+      for (const part of [parsedSections[name]].flat()) {
+        if (part.Gpc || part.OptOutSale === "Y" || [part.SaleOptOut, part.SharingOptOut, part.TargetedAdvertisingOptOut].includes(1)) optOuts.gpp = true;
         if ([part.KnownChildSensitiveDataConsents].flat().includes(1)) words.child = false;
       }
     }
@@ -412,23 +418,38 @@ var MetaTracking = (function () {
   /** The pixel hears nothing but through us: a proxy, since a plain function in its place makes it mute. @param {any} value */
   function take(value) {
     if (value === proxy) return;
-    pixel = proxy = value;
-    if (!value?.call) return;
-    proxy = new Proxy(value, {
+    proxy = raw = value;
+    if (!value?.call) return (pixel = value);
+    const ready = safely(() => adopt(value));
+    const mine = (proxy = new Proxy(value, {
       apply(_, self, args) {
-        if (safely(heed)(args) !== true) return value.apply(value, args);
+        ready();
+        // Somebody else's wrapper around it calls it for us.
+        if (mine !== proxy || safely(heed)(args) !== true) return value.apply(value, args);
       },
-    });
+    }));
+    // Meta's snippet puts its function there first, and the queue into it last: what came before would be lost.
+    if (value.queue || value.callMethod) ready();
+    else setTimeout(ready);
+  }
+
+  /** Once it can hear. @param {any} value */
+  function adopt(value) {
+    if (value === pixel || value !== raw) return;
+    pixel = value;
     isLocked = isLimited = false;
+    // Its other names are ways around us.
+    if (page._fbq === value) page._fbq = proxy;
+    if (value.push === value) Reflect.set(value, "push", proxy);
     // One that was there before us was told its ids without us.
-    (value.getState?.().pixels || []).forEach((/** @type {any} */ one) => (pixels[one.id] = {}));
+    (value.getState?.()?.pixels || []).forEach((/** @type {any} */ one) => (pixels[one.id] = {}));
     const before = value.callMethod ? [] : (value.queue || []).splice(0);
     if (path === undefined && MIRRORS && isOn(api.mirror) && (!value.callMethod || value.queue[0])) {
       path = place();
       watchPages();
     }
     // Without these its own view of each further page would have another id than ours, or be dropped.
-    if (path !== undefined) value.disablePushState = value.allowDuplicatePageViews = true;
+    if (path !== undefined) ["disablePushState", "allowDuplicatePageViews"].forEach((flag) => Reflect.set(value, flag, true));
     tellPixel();
     before.forEach((/** @type {any} */ args) => proxy(...args));
   }
@@ -473,7 +494,7 @@ var MetaTracking = (function () {
     }
     if (verb === "optinMetaEnabledCapi") silent((isHosted = true) && verb, "third copy");
     if (!/^track/.test(verb)) {
-      if (verb === "init" && !Object.keys(pixels[what] || {})[0]) pixels[what] = more || {};
+      if (verb === "init" && !Object.keys(pixels[what] || {})[0]) pixels[what] = plain(more);
       return false;
     }
     if (isNever()) return !silent(what, state);
@@ -484,10 +505,29 @@ var MetaTracking = (function () {
   function mirror(verb, args) {
     const at = /Single/.test(verb) ? 2 : 1;
     const [name, data, options] = args.slice(at);
-    const id = (options?.eventID || options?.event_id || newEventId()) + "";
-    const call = [...args.slice(0, at), name, data || {}, { ...options, eventID: id }];
-    happen(name, data, { eventId: id }, call);
+    if (!isText(name) || (at > 1 && Object.keys(pixels)[0] && !pixels[args[1]])) return false; // the pixel drops it, too
+    const given = options?.eventID || options?.event_id;
+    const id = (isText(given) && given + "") || newEventId();
+    const call = [...args.slice(0, at), name, mayTell() ? data || {} : plain(data), { ...options, eventID: id }];
+    happen(name + "", data, { eventId: id }, call);
     return true;
+  }
+
+  /** @param {any} value */
+  function isText(value) {
+    return /^(st|n)/.test(typeof value);
+  }
+
+  /** What JSON can hold, as it is now: a page may use its object again, and one bad member must not cost the others. */
+  function plain(/** @type {any} */ data) {
+    /** @type {Record<string, any>} */
+    const made = {};
+    for (const name in data?.concat ? {} : data) {
+      try {
+        made[name] = JSON.parse(JSON.stringify(data[name]));
+      } catch {} // nor undefined, nor a function
+    }
+    return made;
   }
 
   /** @param {any} setting an attribute may be there without a value */
@@ -505,6 +545,7 @@ var MetaTracking = (function () {
    */
   function happen(name, data, options, call, isContent) {
     const { eventId, userEmail, pixelOnly, custom } = options || {};
+    data = plain(data);
     const at = !doc.prerendering && Date.now();
     const event_source_url = address();
     const made = JSON.stringify([name, data, options, here.href]);
@@ -513,7 +554,6 @@ var MetaTracking = (function () {
     const id = eventId || newEventId();
     calls[made] = id;
     setTimeout(() => delete calls[made], 1e3);
-    data = data || {};
     const send = () => {
       if (eventId && !call && load().s.includes(id)) return silent(id, "again");
       const tell = () => {
@@ -539,6 +579,7 @@ var MetaTracking = (function () {
     };
     if (isAllowed()) return send();
     held = add(held, send);
+    setTimeout(catchUp);
     silent(id, state);
     return id;
   }
@@ -623,10 +664,12 @@ var MetaTracking = (function () {
     setTimeout(catchUp);
   }
 
-  /** At the page's load at the latest; a consent platform may have come by now, too. */
+  /** At the page's load at the latest; a consent platform may have come by now, too, or comes while something is held. */
   function catchUp() {
     hearAll();
     todo.splice(0).forEach((work) => safely(work)());
+    clearTimeout(waker);
+    if (held[0]) waker = setTimeout(catchUp, 1e3);
     // Nobody else asks what the server does with an opt-out, and the pixel waits for it.
     if (!pixel || hasAsked || !isAllowed() || mayTell()) return;
     hasAsked = 1;
@@ -731,6 +774,7 @@ var MetaTracking = (function () {
 
   /** A link to a hosted checkout takes a reference along, by which the server remembers this visit. @param {any} event */
   function follow({ target }) {
+    setTimeout(catchUp, 1e3); // it may have been an answer to a consent platform that came late
     const link = target.closest("a[href]");
     if (!link) return;
     const host = Object.keys(CHECKOUTS).find((host) => ("." + link.hostname).endsWith("." + host));

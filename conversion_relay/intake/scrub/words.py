@@ -61,7 +61,8 @@ STRONG: dict[str, frozenset[str]] = {
     ),
     "secret": _words(
         "password passwd passwort kennwort motdepasse contrasena senha wachtwoord haslo пароль ssn",
-        "socialsecuritynumber socialsecurity creditcardnumber creditcard cardnumber ccnumber cvv cvc iban",
+        "socialsecuritynumber socialsecurity creditcardnumber creditcardno creditcard debitcardnumber debitcard",
+        "cardnumber cardno ccnumber ccno cvv cvc iban kreditkarte kreditkartennummer kartennummer",
         "passportnumber passportno driverslicense driverlicense driverslicensenumber nationalid taxid",
         "codicefiscale cpf pesel personnummer dni bsn sozialversicherungsnummer personalausweisnummer",
     ),
@@ -92,7 +93,10 @@ FIRM: dict[str, frozenset[str]] = {
         "city town wohnort stadt ville ciudad cidade citta woonplaats miasto kaupunki mesto varos sehir город",
         "место πολη 市区町村 城市 도시 المدينة עיר",
     ),
-    "network address": _words("ipaddress clientip userip remoteaddr remoteip ipaddr clientipaddress ipadresse"),
+    "network address": _words(
+        "ip ipv ipaddress ipv4address ipv6address clientip userip visitorip remoteaddr remoteip ipaddr",
+        "clientipaddress ipadresse adresseip direccionip xforwardedfor xrealip realip",
+    ),
 }
 
 ORDINALS = _words("first last middle given family")
@@ -148,10 +152,10 @@ BESIDE = _words(
     "text string raw plain primary secondary main default home work private mobile cell landline business",
     "office daytime day evening emergency alt alternate alternative other new old current previous confirm",
     "confirmed confirmation verify verified repeat retype reply to from e normalized normalised clean cleaned",
-    "formatted lower lowercase full complete field fields form forms input data info information details",
-    "attribute attributes properties wpforms wpcf gform hs international intl national local line number no nr",
-    "num ihr ihre dein votre tu su seu sua vostra uw twoj cf custom key account sms whatsapp viber legal",
-    "checkout order orders newsletter address street postal optional required x",
+    "formatted e164 int integer digits lower lowercase full complete field fields form forms input data info",
+    "information details attribute attributes properties wpforms wpcf gform hs international intl national local",
+    "line number no nr num ihr ihre dein votre tu su seu sua vostra uw twoj cf custom key account sms",
+    "whatsapp viber legal checkout order orders newsletter address street postal optional required x",
 )
 """Says nothing about whose it is: may stand before and behind."""
 
