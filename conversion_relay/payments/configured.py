@@ -104,7 +104,9 @@ def secrets_of(env: Mapping[str, Any]) -> dict[str, list[str]]:
             raise SettingsError(f"{setting}: it holds an empty secret; write each one, with a comma between two")
         row = PROVIDERS.get(provider)
         if row and row.certificates and not find_spec("cryptography"):
-            raise SettingsError(f"{setting}: it needs pip install 'conversion-relay[paypal]'")
+            raise SettingsError(
+                f"{setting}: it needs the package cryptography (pip install 'conversion-relay[paypal]'; on AWS a layer)"
+            )
         found[provider] = _with_url(secrets, row.url_setting, env) if row and row.url_setting else secrets
     return found
 
