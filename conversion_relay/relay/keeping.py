@@ -18,6 +18,7 @@ from conversion_relay.outbox import (
     Operator,
     Outbox,
     Visits,
+    located,
     open_outbox,
     unsupported,
 )
@@ -36,7 +37,7 @@ class Keeping(Judge):
 
     def __init__(self, settings: Settings, outbox: Outbox | None, clock: Callable[[], float]) -> None:
         super().__init__(settings, clock)
-        self._outbox = outbox
+        self._outbox, self._place = outbox, located(settings.outbox)
         self._opening = threading.RLock()
         self._is_opening = self._is_closed = False
         self._background: Background | None = None
@@ -57,7 +58,7 @@ class Keeping(Judge):
             raise OutboxUnavailable("this Relay is closed; make another one")
         self._is_opening = True
         try:
-            return open_outbox(self.settings.outbox, dataset=self.settings.only_dataset)
+            return open_outbox(self._place, dataset=self.settings.only_dataset)
         finally:
             self._is_opening = False
 
