@@ -48,7 +48,7 @@ class CourseSite:
         `provider`: by default, the last part of `/webhooks/{provider}`; Stripe on any other path."""
         from conversion_relay.course_site.payment import payment_webhook
 
-        before, _, name = request.url.partition("?")[0].rpartition("/")
+        before, _, name = request.url.partition("?")[0].rstrip("/").rpartition("/")
         provider = provider or (name if before.endswith("/webhooks") else "stripe")
         return _answered(lambda: payment_webhook(self.shop, request, provider), request)
 
