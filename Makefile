@@ -82,9 +82,9 @@ soak: setup-dev ## every fault for hours; can be stopped, goes on where it was (
 	@sh tests/system_packages.sh
 	$(BIN)/python -m tests.failures.soak --keep docs/guarantees.md $(SOAK_OPTIONS)
 
-soak-postgres: setup-dev ## a fleet over PostgreSQL under kills, restarts, cuts and fail-overs
+soak-postgres: setup-dev ## a fleet over PostgreSQL under kills, restarts, cuts and fail-overs (root: machines apart, too)
 	@sh tests/system_packages.sh
-	$(BIN)/python -m tests.outbox.postgres.faults --kills 200 --restarts 30 --cuts 20 --failovers 20 --sessions 30 --pooler 10 --skew 20
+	$(BIN)/python -m tests.outbox.postgres.faults --kills 200 --restarts 30 --cuts 20 --failovers 20 --sessions 30 --pooler 10 --skew 20 $$(test "$$(id -u)" = 0 && echo "--hosts 10")
 
 simulate: setup-dev ## worlds under virtual time, each from its seed (SEEDS=1000); goes on where it was
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --reach $(SIMULATE_OPTIONS)

@@ -128,63 +128,12 @@ def puts(server: Server, seconds: float, rounds: int) -> None:
     ):
         table = [(rate(theirs, seconds, cpu), rate(ours, seconds, cpu)) for _ in range(rounds)]
         ratio = statistics.median(mine[0] / base[0] for base, mine in table)
+        by_cpu = statistics.median(base[1] / mine[1] for base, mine in table)
         base_cpu, my_cpu = (statistics.median(row[side][1] for row in table) for side in (0, 1))
         fastest = max(mine[0] for _, mine in table)
-        print(f"put, {name}: {ratio:.2f} of bare inserts ({fastest:,.0f}/s at best); CPU {my_cpu:.0f} us an event,"
-              f" bare {base_cpu:.0f} us")  # fmt: skip
+        print(f"put, {name}: {ratio:.2f} of bare inserts ({fastest:,.0f}/s at best), {by_cpu:.2f} by CPU:"
+              f" {my_cpu:.0f} us an event, bare {base_cpu:.0f} us")  # fmt: skip
     outbox.close()
-
-
-# -- claims ------------------------------------------------------------------------------------------------------------
-
-
-def claims(server: Server, depths: Sequence[int], held: bool) -> None:
-    outbox = PostgresOutbox(f"{server.url}&schema=depth")
-    outbox.put([sealed(0, "0")], time.time())
-    schema = psycopg.connect(server.conninfo, autocommit=True)
-    base, first = None, 0
-    for depth in depths:
-        name = f"depth-{depth}-{held}"
-        outbox.put([sealed(0, name)], time.time())
-        _fill(schema, name, depth, first)
-        first += depth
-        schema.execute(b"ANALYZE depth.queue, depth.body, depth.event")
-        holder = psycopg.connect(server.conninfo) if held else None
-        if holder:
-            holder.execute(b"SET default_transaction_isolation = 'repeatable read'")
-            holder.commit()
-            holder.execute(b"SELECT count(*) FROM pg_class")
-        taken = []
-        while len(taken) < min(200, depth // 100 - 10):
-            began = time.perf_counter()
-            lease = outbox.claim(name, 100, 600, time.time())
-            taken.append(time.perf_counter() - began)
-            assert lease is not None
-            outbox.settle(lease, [(Delivered(), lease.events)], None, time.time())
-        taken.sort()
-        p50, p99 = taken[len(taken) // 2], taken[int(len(taken) * 0.99)]
-        base = base or (p50, p99)
-        print(f"claim of 100 at {depth:,} waiting{' beside an open snapshot' if held else ''}: p50 {p50 / base[0]:.2f},"
-              f" p99 {p99 / base[1]:.2f} of the first ({p50 * 1e3:.1f} ms, {p99 * 1e3:.1f} ms)")  # fmt: skip
-        if holder:
-            holder.close()
-    outbox.close()
-
-
-def _fill(connection: "psycopg.Connection[Any]", name: str, depth: int, first: int) -> None:
-    """Straight into the tables; what is timed is the claim."""
-    ((dataset,),) = connection.execute(b"SELECT id FROM depth.dataset WHERE name = %s", (name,)).fetchall()
-    ((key,),) = connection.execute(b"SELECT max(key) FROM depth.event").fetchall()
-    span = {"d": dataset, "first": key + 10_000_000 + first, "n": depth, "now": time.time() - 3_600}
-    for sql in (
-        b"INSERT INTO depth.event (key, digest, dataset, event_name, event_id, event_time, expires_at, accepted_at)"
-        b" SELECT %(first)s + g, gen_random_uuid(), %(d)s, 'PageView', 'e' || g, 1, 4000000000, %(now)s"
-        b" FROM generate_series(1, %(n)s) g",
-        b"INSERT INTO depth.body SELECT %(first)s + g, 1, 'x' FROM generate_series(1, %(n)s) g",
-        b"INSERT INTO depth.queue SELECT %(d)s, 1, 4000000000, %(first)s + g FROM generate_series(1, %(n)s) g",
-        b"INSERT INTO depth.tally VALUES (%(d)s, 'pending', 99, %(n)s), (%(d)s, 'accepted', 99, %(n)s)",
-    ):
-        connection.execute(sql, span)
 
 
 # -- a fleet -----------------------------------------------------------------------------------------------------------
@@ -274,15 +223,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--depths", type=int, nargs="+", default=[10_000, 1_000_000])
-    parser.add_argument("--only", choices=["puts", "claims", "fleet"])
+    parser.add_argument("--only", choices=["puts", "fleet"])
     options = parser.parse_args()
     server = Server(settings=SETTINGS).start()
     if options.only in (None, "puts"):
         puts(server, options.seconds, options.rounds)
-    if options.only in (None, "claims"):
-        claims(server, options.depths, held=False)
-        claims(server, options.depths[:1] * 1 + options.depths[1:2], held=True)
     if options.only in (None, "fleet"):
         fleet(server, options.seconds, options.rounds)
 

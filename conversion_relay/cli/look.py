@@ -10,7 +10,7 @@ import msgspec
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
 from conversion_relay.delivery.attention import is_delivered, needs
 from conversion_relay.delivery.installation import known
-from conversion_relay.delivery.sign_of_life import alive
+from conversion_relay.delivery.sign_of_life import alive, collecting
 from conversion_relay.meta.remedies import Remedy, remedy
 from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import (
@@ -24,6 +24,7 @@ from conversion_relay.outbox import (
     open_outbox,
     unsupported,
 )
+from conversion_relay.outbox.story import SignOfLife
 from conversion_relay.outbox.verdict import HELD
 from conversion_relay.settings import Settings
 
@@ -76,11 +77,24 @@ def status(as_json: bool) -> None:
         rows += [[line, *(ago(fact[name]) for fact in facts)] for line, name in ages.items()]
         rows += _deduplication([fact["deduplication"] for fact in facts])
         print_table(["dataset", *(fact["dataset"] for fact in facts)], rows)
-    if len(there := alive(found.signs or (), now)) > 1 and not as_json:
-        click.echo("delivering: " + ", ".join(f"{sign.worker} ({max(0.0, now - sign.at):.0f} s ago)" for sign in there))
+    if not as_json:
+        _tell_fleet(found.signs or (), now)
     for need in () if as_json else to_do:
         click.echo(f"{'! ' if need.urgent else '* '}{need.what}\n  -> {need.fix}")
     raise SystemExit(1 if to_do else 0)
+
+
+def _tell_fleet(signs: Sequence[SignOfLife], now: float) -> None:
+    """Who delivers and who collects, as soon as it is more than one process, and whether they are of one version."""
+    workers, collectors = alive(signs, now), collecting(signs, now)
+    there = {sign.worker: sign for sign in (*workers, *collectors)}
+    if len(there) < 2:
+        return
+    for what, several in (("delivering", workers), ("collecting", collectors)):
+        if several:
+            click.echo(f"{what}: " + ", ".join(f"{s.worker} ({max(0.0, now - s.at):.0f} s ago)" for s in several))
+    if len(versions := sorted({sign.version or "an older one" for sign in there.values()})) > 1:
+        click.echo(f"versions: {', '.join(versions)}; bring all to the newest")
 
 
 def stranded(books: Mapping[str, Counts], settings: Settings) -> dict[str, int]:

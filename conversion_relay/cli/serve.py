@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from conversion_relay import __version__
 from conversion_relay.cli.printing import print_json
 from conversion_relay.cli.said_at_start import (
     say_stranded,
@@ -80,7 +81,8 @@ def deliver(once: bool, as_json: bool) -> None:
     # A run to the end tells a sum; a sentence for each success would bury it.
     sentences = Sentences(successes=0) if once else Sentences()
     delivery = Delivery(outbox, transport, settings, sentences=sentences)
-    signs, notifier = SignsOfLife(outbox, delivery.paces, time.time), Notifier(outbox, settings, time.time)
+    signs = SignsOfLife(outbox, delivery.paces, time.time, hear=delivery.hear, version=__version__)
+    notifier = Notifier(outbox, settings, time.time)
     watch = SettingsWatch(in_turn(delivery.use, notifier.use, Reread(settings, outbox)), settings)
     worker = Worker(delivery, outbox, every_second=each(watch, signs, notifier, tell_watchdog))
     try:
@@ -131,20 +133,25 @@ class Service:
         self.relay = Relay(settings, outbox=open_for_service(settings))
         self._transport = GraphTransport()
         self._worker: Worker | None = None
+        self._signs: SignsOfLife | None = None
         self._stopping = threading.Event()
         outbox, paces = self.relay.outbox, no_paces
         notifier = Notifier(outbox, settings, time.time)
         uses: list[Callable[[Settings], None]] = [self.relay.use, notifier.use]
         if isinstance(outbox, Leases):
             delivery = Delivery(outbox, self._transport, settings, counters=self.counters, sentences=self.sentences)
-            self._signs, paces = SignsOfLife(outbox, delivery.paces, time.time), delivery.paces
+            does: dict[str, Any] = {"delivers": deliver, "collects": True, "version": __version__}
+            hear, paces = delivery.hear if deliver else None, delivery.paces
+            self._signs = SignsOfLife(outbox, paces, time.time, hear=hear, **does)
             uses.append(delivery.use)
         self._together, shared = _together(self.counters, outbox)
         self.collector = create_app(self.relay, counters=self.counters, paces=paces, **shared)
         self.whole = self.collector.whole
         uses += [self.collector.use, Reread(settings, outbox)]
         self._every_second = each(SettingsWatch(in_turn(*uses), settings), notifier)
-        if isinstance(outbox, Leases) and deliver:
+        if self._signs and not deliver:
+            self._every_second = each(self._every_second, self._signs)
+        if isinstance(outbox, Leases) and self._signs and deliver:
             # Of several processes each has doors and one delivers, so each watches for itself.
             jobs = (self._signs,) if self._together else (self._every_second, self._signs)
             self._worker = Worker(delivery, outbox, every_second=each(*jobs))
@@ -188,6 +195,7 @@ class Service:
             self._together.tell_to_stop()
         if self._worker:
             self._worker.stop()
+        if self._signs:
             self._signs.stop()
         if self._together:
             self._together.stop()

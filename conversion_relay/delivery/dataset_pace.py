@@ -30,6 +30,8 @@ class DatasetPace(msgspec.Struct):
     """When Meta asked for a pause last."""
     asked_until: float = 0.0
     """The end of the pause that Meta asked for, whatever else the dataset waits for."""
+    is_heard_of: bool = False
+    """Another worker was asked for that pause (`fleet_pace.py`)."""
     failures: int = 0
     alerted: str | None = None
     """The alert that stands until Meta takes an event again."""
@@ -54,7 +56,14 @@ class DatasetPace(msgspec.Struct):
         """Nothing begins before then, nor before the end of a pause that stands."""
         self.parked_until, self.why = max(self.parked_until, until), why
         if why in ASKED_FOR:
-            self.asked_until, self.asked_at = max(self.asked_until, until), now
+            self.asked_until, self.asked_at, self.is_heard_of = max(self.asked_until, until), now, False
+
+    def hear(self, until: float, now: float) -> None:
+        """Meta asked another worker for this pause. With as many calls as before it would ask again."""
+        if until > self.asked_until:
+            self.park(until, "throttled", now)
+            self.is_heard_of = True
+            self.limit, self.is_warming_up, self.changed_at = max(1.0, self.limit / 2), False, now
 
     def answers_again(self, started: float) -> None:
         """Meta answered a call that began then. It ends a pause, but not one that Meta asked for when the call was
@@ -81,6 +90,8 @@ class PaceNow(msgspec.Struct, frozen=True):
     """Of the last 500 requests, those that Meta answered with an error; 0 to 1."""
     clock_skew_seconds: float = 0.0
     """How far our clock is ahead of Meta's; below zero when it is behind."""
+    asked_seconds: float = 0.0
+    """What is left of a pause that Meta asked this worker for."""
 
 
 def now_of(pace: DatasetPace, now: float) -> PaceNow:
@@ -88,7 +99,8 @@ def now_of(pace: DatasetPace, now: float) -> PaceNow:
     refusals = pace.refusals
     until = max(pace.parked_until, refusals.rest_until if refusals.are_all else 0.0)
     why = pace.why or ("all_refused" if refusals.are_all else None)
-    return PaceNow(max(0.0, until - now), why, pace.in_flight, int(pace.limit), refusals.share)
+    asked = 0.0 if pace.is_heard_of else max(0.0, pace.asked_until - now)
+    return PaceNow(max(0.0, until - now), why, pace.in_flight, int(pace.limit), refusals.share, asked_seconds=asked)
 
 
 def opens_at(pace: DatasetPace) -> float:

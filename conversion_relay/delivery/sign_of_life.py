@@ -1,10 +1,12 @@
-"""A worker says every few seconds that it is there, and how each dataset is doing, so that other processes can tell.
+"""A worker says every few seconds that it is there, and how each dataset is doing, so that other processes can tell. So
+does a collector without a worker: who looks at a fleet sees all of it.
 
 What could go wrong. Somebody starts `serve --no-worker` and forgets `deliver`: events wait, and every page says that
 they are being sent. Or a token dies in the worker's process, and the dashboard of another one knows nothing of it.
 
 The rule. The worker writes one row into the outbox every EVERY seconds, and at once when a dataset's state changes.
-Whoever looks takes a row older than GONE_AFTER for a worker that is gone. A worker that stops removes its row.
+Whoever looks takes a row older than GONE_AFTER for a worker that is gone. A worker that stops removes its row. Workers
+read each other's rows, too: they keep one pace (`fleet_pace.py`).
 
 Rejected: the lock that each process holds on the outbox (a collector holds one too); a port to ask (one more door).
 """
@@ -13,6 +15,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import OutboxUnavailable
@@ -27,10 +30,21 @@ class SignsOfLife:
     """Call it every second; `stop` when the worker ends."""
 
     def __init__(
-        self, outbox: Queue, paces: Callable[[], Mapping[str, PaceNow]], clock: Callable[[], float], name: str = ""
+        self,
+        outbox: Queue,
+        paces: Callable[[], Mapping[str, PaceNow]],
+        clock: Callable[[], float],
+        name: str = "",
+        *,
+        hear: Callable[[Sequence[SignOfLife]], None] | None = None,
+        delivers: bool = True,
+        collects: bool = False,
+        version: str = "",
     ) -> None:
+        """`hear` is given the signs of the other workers that are alive."""
+        self._does: dict[str, Any] = {"delivers": delivers, "collects": collects, "version": version}
         self._outbox = outbox if isinstance(outbox, Overview) else None
-        self._paces, self._clock = paces, clock
+        self._paces, self._clock, self._hear = paces, clock, hear
         self._name = name or f"{socket.gethostname()[:40]}-{os.getpid()}"
         self._said: tuple[float, object] = (0.0, None)
         self._saying = threading.Lock()
@@ -39,12 +53,25 @@ class SignsOfLife:
     def __call__(self) -> None:
         if self._outbox is None:
             return
+        self._say(self._outbox)
+        if self._hear:
+            self._hear([sign for sign in alive(self._outbox.workers(), self._clock()) if sign.worker != self._name])
+
+    def _say(self, outbox: Overview) -> None:
         now, paces = self._clock(), self._paces()
-        state = {name: (pace.why, abs(pace.clock_skew_seconds) >= 60) for name, pace in paces.items()}
+        state = {
+            name: (
+                pace.why,
+                abs(pace.clock_skew_seconds) >= 60,
+                round((now + pace.asked_seconds) / EVERY) * bool(pace.asked_seconds),
+            )
+            for name, pace in paces.items()
+        }
         with self._saying:
             if self._is_over or (state == self._said[1] and 0 <= now - self._said[0] < EVERY):
                 return
-            self._outbox.note_worker(SignOfLife(worker=self._name, at=now, datasets=at_work(paces, now)))
+            sign = SignOfLife(worker=self._name, at=now, datasets=at_work(paces, now), **self._does)
+            outbox.note_worker(sign)
             self._said = now, state
 
     def stop(self) -> None:
@@ -67,6 +94,7 @@ def at_work(paces: Mapping[str, PaceNow], now: float) -> dict[str, AtWork]:
             error_share=round(pace.error_share, 3),
             clock_skew_seconds=round(pace.clock_skew_seconds, 1),
             in_flight=pace.in_flight,
+            asked_until=now + pace.asked_seconds if pace.asked_seconds else 0.0,
         )
         for name, pace in paces.items()
     }
@@ -74,4 +102,9 @@ def at_work(paces: Mapping[str, PaceNow], now: float) -> dict[str, AtWork]:
 
 def alive(signs: Sequence[SignOfLife], now: float) -> list[SignOfLife]:
     """Workers that deliver now. A sign from the future was written under a clock that was set back since."""
-    return [sign for sign in signs if abs(now - sign.at) <= GONE_AFTER]
+    return [sign for sign in signs if sign.delivers and abs(now - sign.at) <= GONE_AFTER]
+
+
+def collecting(signs: Sequence[SignOfLife], now: float) -> list[SignOfLife]:
+    """Processes with doors, with or without a worker, that are there now."""
+    return [sign for sign in signs if sign.collects and abs(now - sign.at) <= GONE_AFTER]

@@ -19,9 +19,10 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from conversion_relay.delivery.context import Context
+from conversion_relay.delivery.fleet_pace import FleetPaces
 from conversion_relay.delivery.isolation import Isolation
 from conversion_relay.delivery.meta_clock import MetaClock
-from conversion_relay.delivery.pace import MOST_EVENTS, PaceNow, Paces
+from conversion_relay.delivery.pace import MOST_EVENTS, PaceNow
 from conversion_relay.delivery.report import Report
 from conversion_relay.delivery.sitting import DEADLINE_SECONDS, LEASE_SECONDS, Sitting
 from conversion_relay.delivery.slot import Slot
@@ -73,7 +74,9 @@ class Delivery:
         self._suspects: list[str] = []
         self._looks_again_at = 0.0
         self._sentences = sentences or Sentences()
-        self._paces = Paces(steady_clock, settings.most_calls)
+        self._paces = FleetPaces(steady_clock, settings.most_calls)
+        self.hear = self._paces.hear
+        """Of the other workers' signs of life."""
         self._meta_clock, self._steady_clock = MetaClock(), steady_clock
         self._stopping = threading.Event()
         self._context = Context(

@@ -146,7 +146,7 @@ class Leases(Protocol):
         """Datasets with suspects, and from when on the first of them may be tried (Unix seconds)."""
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
-        """The lease lasts that long from now. LeaseLost when it is over or nothing of it is left."""
+        """The lease lasts that long from now. LeaseLost when it is over, nothing of it is left, or it is another's."""
 
     def release(self, lease: Lease) -> None:
         """What is left of the lease was not sent and waits again, for anybody; no attempt is counted."""

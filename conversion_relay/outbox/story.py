@@ -175,11 +175,17 @@ class AtWork(msgspec.Struct, frozen=True, kw_only=True):
     error_share: float = 0.0
     clock_skew_seconds: float = 0.0
     in_flight: int = 0
+    asked_until: float = 0.0
+    """The end of a pause that Meta asked this worker for; the others keep to it."""
 
 
 class SignOfLife(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker that delivers said so at this time (Unix seconds)."""
+    """A process that delivers, collects or does both said so at this time (Unix seconds)."""
 
     worker: str
     at: float
     datasets: dict[str, AtWork] = {}
+    delivers: bool = True
+    collects: bool = False
+    version: str = ""
+    """Of Conversion Relay; empty of one that did not say it yet."""

@@ -61,9 +61,11 @@ class Background:
                     self._running = self._start()
 
     def _start(self) -> tuple[Worker, SignsOfLife, GraphTransport]:
+        from conversion_relay import __version__  # it imports this module
+
         transport = GraphTransport()
         delivery = Delivery(self._leases, transport, self._settings, clock=self._clock)
-        signs = SignsOfLife(self._outbox, delivery.paces, self._clock)
+        signs = SignsOfLife(self._outbox, delivery.paces, self._clock, hear=delivery.hear, version=__version__)
         notifier = Notifier(self._outbox, self._settings, self._clock)
         jobs: list[Callable[[], None]] = [signs, notifier]
 

@@ -122,7 +122,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(token=leases)
     def extend(self, token: str) -> None:
         held = self.held[token]
-        if held.rest:
+        if held.rest and held.process == self.process:
             self.outbox.extend(held.lease, LEASE)
             held.until = self.boot + LEASE
         else:

@@ -100,9 +100,10 @@ class MemoryOutbox(SidesVerbs):
         return Lease(token=token, dataset=dataset, events=tuple(row.leased() for row in rows))
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
-        if lease.token not in self.store.leases:
+        held = self.store.leases.get(lease.token)
+        if held is None or held.owner is not self:
             raise LeaseLost("the lease is over")
-        self.store.leases[lease.token].until = self.store.clock() + lease_seconds
+        held.until = self.store.clock() + lease_seconds
 
     def release(self, lease: Lease) -> None:
         with self.store.lock:

@@ -83,10 +83,11 @@ class Groups:
     def _run(self) -> None:
         while True:
             jobs = self._next_group()
-            if jobs:
-                self._answer(jobs)
-            else:
+            if not jobs:
                 return
+            # From here on a caller cannot take its job back: a future that is cancelled while it is answered would
+            # end this thread. One that was cancelled before is not carried out.
+            self._answer([job for job in jobs if job.future.set_running_or_notify_cancel()])
 
     def _next_group(self) -> list[Job]:
         """Empty when it is over."""
@@ -118,8 +119,7 @@ class Groups:
                 self._answer([job])
         else:
             for job, told in zip(jobs, receipts, strict=True):
-                if not job.future.cancelled():
-                    job.future.set_result(told)
+                job.future.set_result(told)
             if not all(receipt.duplicate for told in receipts for receipt in told):
                 self._wake()
 

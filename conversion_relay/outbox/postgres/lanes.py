@@ -82,10 +82,13 @@ class Floors:
             return datasets, ranks[0], ranks[1]
 
     def raise_to(self, dataset: int, taken: Rows) -> None:
+        """`taken`: in the order of the lanes."""
+        last: dict[int, Place] = {row[0]: row[1:3] for row in taken}
         with self._lock:
-            for lane, rank, key, *_ in taken:
-                self._floors[dataset, lane] = (rank, key)
-                self._latest = max(self._latest, rank if lane == LIVE else -1e18)
+            for lane, place in last.items():
+                self._floors[dataset, lane] = place
+            if LIVE in last:
+                self._latest = max(self._latest, last[LIVE][0])
 
     def ran_dry(self, dataset: int, places: tuple[Place, Place]) -> None:
         """Less was found than asked for. What is committed late may stand a little before the place in the live lane;
@@ -195,8 +198,8 @@ def _named(spans: tuple[Span, ...]) -> dict[str, float]:
 
 def _hold(dataset: str) -> list[str]:
     return [
-        f"EXISTS (SELECT 1 FROM relay.queue WHERE dataset = {dataset} AND lane = {lane}"
-        f" AND rank > %(a{n})b::float8 AND rank <= %(u{n})b::float8)"
+        f"coalesce((SELECT true FROM relay.queue WHERE dataset = {dataset} AND lane = {lane}"
+        f" AND rank > %(a{n})b::float8 AND rank <= %(u{n})b::float8 LIMIT 1), false)"  # why not EXISTS: `look.WAITING`
         for n, (lane, _, _) in enumerate(to_the_backlog(0.0))
     ]
 

@@ -11,6 +11,7 @@ import msgspec
 
 from conversion_relay.errors import LeaseLost
 from conversion_relay.outbox.lanes import BACKLOG, HELD, LATER, SUSPECTS
+from conversion_relay.outbox.postgres.arrays import bigints
 from conversion_relay.outbox.postgres.books import Moves, move
 from conversion_relay.outbox.postgres.lanes import enqueue
 from conversion_relay.outbox.postgres.session import Session
@@ -64,13 +65,14 @@ UPDATE relay.event SET sent_at = coalesce(sent_at, %b::float8) WHERE key = ANY (
 _SUSPECTS = "SELECT key FROM relay.event WHERE key = ANY (%b::bigint[]) AND state = 'waiting' AND reason = %b"
 
 
-def extend(session: Session, token: str, seconds: float) -> bool:
-    """Whether it was still there."""
-    return session.run(_EXTEND, (float(seconds), token)) > 0
+def extend(session: Session, token: str, owner: str, seconds: float) -> bool:
+    """Whether it was still there, and its owner's: what one that closed let go is everybody's."""
+    return session.run(_EXTEND, (float(seconds), token, owner)) > 0
 
 
 _EXTEND = """
-UPDATE relay.lease SET until = clock_timestamp() + make_interval(secs => %b::float8) WHERE token = %b
+UPDATE relay.lease SET until = clock_timestamp() + make_interval(secs => %b::float8)
+WHERE token = %b AND owner = %b
 """
 REVOKED = """
 SELECT key FROM relay.event WHERE key = ANY (%b::bigint[]) AND (state <> 'waiting' OR consent = 'withdrawn')
@@ -138,7 +140,7 @@ _HOLD = "UPDATE relay.event SET reason = %b WHERE key = ANY (%b::bigint[]) AND s
 
 def _deliver(session: Session, keys: list[int], answer: int | None, now: float, ended: Ended) -> int:
     """Their rows in `event` stay as they are. Who was erased meanwhile has no body."""
-    found = session.read(_DELIVER, {"keys": keys, "answer": answer, "now": now})
+    found = session.read(_DELIVER, {"keys": bigints(keys), "answer": answer, "now": now})
     ended.append(("delivered", frozenset(found[0][0] or ())))
     return len(found[0][0] or ())
 

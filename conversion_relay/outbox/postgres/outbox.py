@@ -79,7 +79,7 @@ class PostgresOutbox(Beside):
         self._groups = Groups(self._storing.commit, self._tell)
         self._signals = Signals(self._database, self._owner)
         self._floors = lanes.Floors()
-        self._tallier = figures.Tallier(self._database)
+        self._tallier, self._gathering = figures.Tallier(self._database), figures.Gathering(self._database)
         self._wakers: list[Callable[[], None]] = []
         self._refused_claims: set[str] = set()
         self._begin_beside()
@@ -159,7 +159,7 @@ class PostgresOutbox(Beside):
         return Lease(token=token, dataset=name, events=events) if events else None
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
-        if not self._do(lambda session, _: leases.extend(session, lease.token, lease_seconds)):
+        if not self._do(lambda session, _: leases.extend(session, lease.token, self._owner, lease_seconds)):
             raise LeaseLost(f"the lease of {len(lease.events)} events ran out")
 
     def release(self, lease: Lease) -> None:
@@ -235,7 +235,7 @@ class PostgresOutbox(Beside):
             dropped += len(self._database.read(sql, (bound,)))
         self._database.read(_PRUNE_MARKS)
         self._database.read(figures.PRUNE, (hour_of(now) - KEPT_HOURS,))
-        return dropped
+        return dropped + self._gathering.gather(now)
 
     def close(self) -> None:
         """What was submitted is committed first; leased events are free for others at once."""

@@ -24,7 +24,7 @@ import msgspec
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox.postgres.arrays import bigints, byteas, floats, ints, texts, uuids
 from conversion_relay.outbox.postgres.books import slot
-from conversion_relay.outbox.postgres.keys import PERIOD_SECONDS, digest_bytes, first_key, period_of
+from conversion_relay.outbox.postgres.keys import digest_bytes, first_key, period_of
 from conversion_relay.outbox.postgres.session import Session
 
 NEAR_SECONDS = 60.0
@@ -47,7 +47,7 @@ def insert(session: Session, rows: Sequence[Row]) -> set[int]:
     names = sorted(first)
     told = [first[name] for name in names]
     events = [row.event for row in told]
-    for boundary in sorted(set(map(_boundary, {row.at for row in told})) - {0}):
+    for boundary in _boundaries([row.at for row in told]):
         session.read("SELECT pg_advisory_xact_lock(%b::bigint)", (boundary,))
     # Within the part that gets most of them the unique index knows the copies.
     period = period_of(told[0].at)
@@ -70,13 +70,15 @@ def insert(session: Session, rows: Sequence[Row]) -> set[int]:
     return {key for (key,) in session.read(_INSERT, values)}
 
 
-def _boundary(at: float) -> int:
-    """The period that begins or began within NEAR_SECONDS; 0 when none does."""
-    period = period_of(at)
-    for start in (period, period + 1):
-        if abs(at - start * PERIOD_SECONDS) < NEAR_SECONDS:
-            return start
-    return 0
+def _boundaries(times: Sequence[float]) -> list[int]:
+    """The periods that begin or began within NEAR_SECONDS of one of these times, in their order."""
+    first, last = min(times) - NEAR_SECONDS, max(times) + NEAR_SECONDS
+    if period_of(first) == period_of(last):
+        return []
+    near = {
+        period_of(at + NEAR_SECONDS) for at in times if period_of(at - NEAR_SECONDS) != period_of(at + NEAR_SECONDS)
+    }
+    return sorted(near)
 
 
 _INSERT = """

@@ -34,16 +34,16 @@ class Storing:
 
     def _rows(self, groups: Sequence[tuple[Sequence[SealedEvent], float]]) -> list[list[Row]]:
         ids = {name: self._datasets.make(name) for name in {event.dataset for events, _ in groups for event in events}}
-        firsts = {now: self._first_key(now) for now in {now for _, now in groups}}
+        firsts = {period: self._first_key(period) for period in {period_of(now) for _, now in groups}}
         numbers = iter(self.numbers(sum(len(events) for events, _ in groups)))
         return [
-            [Row(firsts[now] | next(numbers), ids[event.dataset], float(now), event) for event in events]
-            for events, now in groups
+            [Row(first | next(numbers), ids[event.dataset], at, event) for event in events]
+            for events, at, first in ((events, float(now), firsts[period_of(now)]) for events, now in groups)
         ]
 
-    def _first_key(self, now: float) -> int:
-        self.parts.make(period_of(now))
-        return first_key(period_of(now))
+    def _first_key(self, period: int) -> int:
+        self.parts.make(period)
+        return first_key(period)
 
     def numbers(self, n: int) -> list[int]:
         """That nobody else has."""

@@ -120,7 +120,8 @@ class SqliteOutbox(Looks):
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
         until = self._boot_clock() + lease_seconds
-        self._database.carry_out(lambda db: rows.extend(db, lease, until))
+        owner = self._database.owner.name
+        self._database.carry_out(lambda db: rows.extend(db, lease, owner, until))
 
     def release(self, lease: Lease) -> None:
         self._take_back(lease.token, unsent=True)

@@ -161,8 +161,9 @@ def condition(keys: "array[int]") -> tuple[str, tuple[Any, ...]]:
     return "key IN carray(?)", (apsw.carray(keys),)
 
 
-def extend(db: apsw.Connection, lease: Lease, until: float) -> None:
-    db.execute("UPDATE lease SET until = ? WHERE token = ?", (until, lease.token))
+def extend(db: apsw.Connection, lease: Lease, owner: str, until: float) -> None:
+    """By its owner alone: what a process that is gone had leased is everybody's."""
+    db.execute("UPDATE lease SET until = ? WHERE token = ? AND owner = ?", (until, lease.token, owner))
     if db.changes() == 0:
         raise LeaseLost(f"the lease of {len(lease.events)} events ran out")
 

@@ -19,12 +19,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.postgres.between import Pooler, Wire
 from tests.outbox.postgres.crew import BATCH
+from tests.outbox.postgres.hosts import ADDRESS, ROLES, TRUSTED, Hosts
 from tests.outbox.postgres.server import Server
 from tests.processes import free_port, until
 
@@ -54,7 +56,8 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Fleet:
-    def __init__(self, url: str, skews: tuple[float, ...] = (0.0, 0.0)) -> None:
+    def __init__(self, url: str, skews: tuple[float, ...] = (0.0, 0.0), hosts: Hosts | None = None) -> None:
+        self.hosts = hosts
         self.folder, self.url, self.skews = Path(tempfile.mkdtemp(prefix="relay-fleet-")), url, skews
         PostgresOutbox(url).close()
         self.crew: dict[str, subprocess.Popen[bytes]] = {}
@@ -65,8 +68,9 @@ class Fleet:
     def begin(self, name: str) -> None:
         role, _, n = name.partition("-")
         command = ("-m", "tests.outbox.postgres.crew", role, self.url, str(self.folder), name, str(self.skews[int(n)]))
+        there = self.hosts.within(role) if self.hosts else []
         with (self.folder / f"log-{name}").open("ab") as log:
-            self.crew[name] = subprocess.Popen([sys.executable, *command], stdout=log, stderr=log)
+            self.crew[name] = subprocess.Popen([*there, sys.executable, *command], stdout=log, stderr=log)
 
     def kill_one(self, turn: int) -> None:
         name = sorted(self.crew)[turn % len(self.crew)]
@@ -124,7 +128,7 @@ def under(
     faults: int,
     *,
     pause: float = PAUSE,
-    **how: tuple[float, ...],
+    **how: Any,
 ) -> Result:
     fleet = Fleet(url, **how)
     try:
@@ -185,6 +189,26 @@ def cuts(n: int) -> Result:
     return under("network cut", f"postgresql://postgres@127.0.0.1:{wire.port}/postgres", cut, n)
 
 
+def apart(n: int) -> Result:
+    """Collectors, workers and the database on machines of their own; one of the two loses its cable, in turns."""
+    hosts, port = Hosts(), free_port()
+    try:
+        server = Server(port=port, settings={"listen_addresses": f"127.0.0.1,{ADDRESS}"})
+        with (server.data / "pg_hba.conf").open("a") as trusted:
+            trusted.write(TRUSTED)
+        server.start()
+
+        def cut(_: Fleet, turn: int) -> None:
+            role = ROLES[turn % 2]
+            hosts.cut(role)
+            time.sleep(1.0 if turn % 4 < 2 else 8.0)
+            hosts.heal(role)
+
+        return under("a machine cut off", f"postgresql://postgres@{ADDRESS}:{port}/postgres", cut, n, hosts=hosts)
+    finally:
+        hosts.remove()
+
+
 def failovers(n: int) -> Result:
     """The primary and all its sessions killed, its synchronous standby promoted, a new standby attached."""
     primary = Server(settings=REPLICATED).start()
@@ -237,6 +261,7 @@ KINDS: dict[str, Callable[[int], Result]] = {
     "mixed": mixed,
     "sessions": ended_sessions,
     "cuts": cuts,
+    "hosts": apart,
     "failovers": failovers,
     "pooler": pooled,
     "skew": skewed,

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from conversion_relay import __version__
 from tests.outbox.postgres.backend import empty, url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.processes import DATASET, Process, call, free_pair, free_port, installation, until
@@ -49,7 +50,12 @@ def test_a_fleet_delivers_what_any_of_it_accepted_and_every_command_works_on_it(
     assert "duplicate" in json.dumps(copy), copy
     until(lambda: len(fleet.arrived()) == 40)
     assert len({sent["event"]["event_id"] for sent in fleet.arrived()}) == 40
-    until(lambda: len(told("status")["workers"]) == 2)
+    until(lambda: len(told("status")["workers"]) == 4)
+    signs = told("status")["workers"]
+    assert sorted((sign["delivers"], sign["collects"]) for sign in signs) == [(False, True)] * 2 + [(True, False)] * 2
+    assert {sign["version"] for sign in signs} == {__version__}
+    said = fleet.command("status").stdout.decode()
+    assert all(said.count(f"{what}: ") == 1 for what in ("delivering", "collecting")) and "versions" not in said
     until(fleet.settled)
     status = told("status")
     assert (status["datasets"][0]["dataset"], status["datasets"][0]["delivered"]) == (DATASET, 40)

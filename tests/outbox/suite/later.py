@@ -168,6 +168,33 @@ class LaterSuite(Backend):
         assert outbox.counts() == neighbour.counts()
         neighbour.close()
 
+    def test_a_lease_whose_owner_closed_is_not_prolonged_by_anybody(self, outbox, place):
+        neighbour = self.open(place)
+        outbox.put([sealed("a")], NOW)
+        lease = claim(outbox)
+        outbox.close()
+        with pytest.raises(LeaseLost):
+            neighbour.extend(lease, 600)
+        assert neighbour.waiting(NOW) == {"1": 0.0}
+        again = claim(neighbour)
+        with pytest.raises(LeaseLost):
+            neighbour.extend(lease, 600)
+        settle_all(neighbour, again, Delivered())
+        neighbour.close()
+
+    def test_a_lease_that_another_worker_holds_now_cannot_be_extended(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        stale = claim(outbox)
+        self.pass_time(61)
+        assert outbox.waiting(NOW) == {"1": 0.0}
+        fresh = claim(outbox)
+        with pytest.raises(LeaseLost):
+            outbox.extend(stale, 600)
+        self.pass_time(61)
+        assert outbox.waiting(NOW) == {"1": 0.0}, "the other one's lease is as long as it was"
+        with pytest.raises(LeaseLost):
+            settle_all(outbox, fresh, Delivered())
+
     def test_what_a_closed_outbox_had_leased_is_free_for_others(self, outbox, place):
         neighbour = self.open(place)
         outbox.put([sealed("a")], NOW)
