@@ -137,6 +137,8 @@ var MetaTracking = (function () {
   let untold = [];
   /** @type {Kept} */
   let kept = { q: [], s: [] };
+  /** @type {string | undefined} the same, as this tab wrote it down last */
+  let written;
   /** @type {Record<string, any>} people by event: never written down in the browser */
   let people = {};
   /** @type {string[][]} what the pixel was told and the server not yet */
@@ -243,9 +245,13 @@ var MetaTracking = (function () {
     return answer;
   }
 
-  /** The visitor denied in another tab; a page that empties all of its storage says nothing. @param {any} event */
+  /**
+   * The visitor denied in another tab; a page that empties all of its storage says nothing. What lies there again is of
+   * somebody who agreed since, unless we wrote it before we heard.
+   * @param {any} event
+   */
   function hearTab({ key, newValue }) {
-    if (key !== "_mt" || newValue !== null || isNever() || localStorage._mt) return;
+    if (key !== "_mt" || newValue !== null || isNever() || (localStorage._mt || written) !== written) return;
     words.tab = false;
     settle();
   }
@@ -389,8 +395,10 @@ var MetaTracking = (function () {
     optOuts.usp = uspString[2] === "Y";
   }
 
-  /** Any consent manager, by its names in the page's attributes; without a proof of an answer it says nothing.
-   * @param {any} [event] of its own, which a look of ours is not */
+  /**
+   * Any consent manager, by its names in the page's attributes; without a proof of an answer it says nothing.
+   * @param {any} [event] of its own, which a look of ours is not
+   */
   function readManager(event) {
     if (!api.consentState || !isYes(look(api.consentAnswered))) return;
     if (event) said();
@@ -650,7 +658,7 @@ var MetaTracking = (function () {
   }
 
   function save() {
-    if (mayRemember()) safely(() => (localStorage._mt = JSON.stringify(kept)))();
+    if (mayRemember()) safely(() => (localStorage._mt = written = JSON.stringify(kept)))();
   }
 
   /**

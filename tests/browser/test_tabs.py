@@ -71,6 +71,21 @@ def test_who_agrees_in_a_tab_that_heard_of_a_denial_is_believed(shop, other):
     assert other.evaluate(STATE) == "consent granted"
 
 
+@pytest.mark.parametrize(("text", "state"), [(None, "denied"), ("localStorage._mt", "denied"), ("'{}'", "open")])
+def test_a_denial_that_is_heard_late_counts_unless_somebody_agreed_since(shop, text, state):
+    """A tab that was asleep, or wrote something down itself before it heard."""
+    shop.open()
+    shop.wait(1, 1)
+    shop.page.wait_for_function("'_mt' in localStorage")
+    shop.page.wait_for_load_state("networkidle")
+    if text:
+        shop.page.evaluate(f"localStorage._mt = {text}")
+    else:
+        shop.page.evaluate("delete localStorage._mt")
+    shop.page.evaluate("dispatchEvent(new StorageEvent('storage', {key: '_mt', newValue: null}))")
+    assert shop.page.evaluate(STATE) == f"consent {state}"
+
+
 def test_a_managers_event_without_an_answer_lifts_nothing(shop, other):
     names = 'data-consent-state="Manager.yes" data-consent-answered="Manager.done" data-consent-event="manager-changed"'
     shop.head = "<script>Manager = {yes: false, done: false}</script>" + OURS.format(names)
