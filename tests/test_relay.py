@@ -186,7 +186,7 @@ def test_a_visit_comes_back_under_its_key(relay):
 
 def test_a_visit_is_not_remembered_against_the_visitors_word(relay):
     assert relay.remember("order-1", VISIT, "denied") is False
-    assert relay.facts_of("order-1") is None
+    assert relay.facts_of("order-1") == RequestFacts(consent="denied"), "the choice, and nothing else"
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,8 @@ class PostgresOutbox(Beside):
             dropped += len(self._database.read(sql, (bound,)))
         self._database.read(_PRUNE_MARKS)
         self._database.read(figures.PRUNE, (hour_of(now) - KEPT_HOURS,))
-        return dropped + self._gathering.gather(now)
+        # Rows that are put together are none that are dropped; they come when nothing else is left.
+        return dropped or self._gathering.gather(now)
 
     def close(self) -> None:
         """What was submitted is committed first; leased events are free for others at once."""
