@@ -1,9 +1,11 @@
 """`serve --workers 2`: one of the processes delivers, and all of them have one set of buckets and of counters."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -132,13 +134,32 @@ def test_one_process_delivers_and_each_tells_the_figures_of_all(tmp_path):
             here.stop()
 
 
+def servers(parent: int) -> list[int]:
+    """The process ids of the two that answer."""
+
+    def found() -> list[int]:
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    return until(lambda: pids if len(pids := found()) == 2 else None)
+
+
+@contextlib.contextmanager
+def standing_still(pid: int):
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def test_two_processes_allow_no_more_than_one(tmp_path):
-    """By POST /events, each call on a new connection, so that both processes are asked."""
+    """By POST /events; while one process stands still, the other answers."""
     with installation(tmp_path) as here:
         file = tmp_path / "relay.toml"
         lines = (f'META_ACCESS_TOKEN = "{TOKEN}"', f'META_PIXEL_ID = "{DATASET}"', 'RELAY_API_KEYS = ["the-key"]')
         origins = 'RELAY_ALLOWED_ORIGINS = ["https://shop.example"]', 'RELAY_PUBLIC_EVENTS = ["Purchase"]'
-        limit = f"RELAY_MOST_PER_DAY = {MOST_PAID + 20}"
+        limit = f"RELAY_MOST_PER_DAY = {MOST_PAID + 15}"
         file.write_text("\n".join(("[[dataset]]", *lines, *origins, limit)))
         for name in ("META_PIXEL_ID", "META_ACCESS_TOKEN", "RELAY_API_KEYS", "RELAY_ALLOWED_ORIGINS"):
             here.env.pop(name, None)
@@ -150,7 +171,13 @@ def test_two_processes_allow_no_more_than_one(tmp_path):
             event = {"event_name": name, "event_id": f"{name}{n}", "user_data": {"email": "joe@example.com"}}
             return call("POST", f"{here.url}/events", event | {"custom_data": custom}, **headers)[0]
 
-        page = {"Origin": "https://shop.example"}
-        assert [status("Purchase", n, **page) for n in range(MOST_PAID + 10)] == [202] * MOST_PAID + [422] * 10
-        key = {"Authorization": "Bearer the-key"}
-        assert [status("Lead", n, **key) for n in range(20)] == [202] * 10 + [429] * 10
+        page, key = {"Origin": "https://shop.example"}, {"Authorization": "Bearer the-key"}
+        one, other = servers(here.relay.popen.pid)
+        with standing_still(other):
+            assert [status("Purchase", n, **page) for n in range(MOST_PAID - 5)] == [202] * (MOST_PAID - 5)
+        with standing_still(one):
+            last = [status("Purchase", n, **page) for n in range(MOST_PAID, MOST_PAID + 10)]
+            assert last == [202] * 5 + [422] * 5
+            assert [status("Lead", n, **key) for n in range(5)] == [202] * 5
+        with standing_still(other):
+            assert [status("Lead", n, **key) for n in range(5, 12)] == [202] * 5 + [429] * 2
