@@ -26,7 +26,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from conversion_relay.outbox.lanes import BACKLOG, LIVE, MOST_MOVED, Span, to_the_backlog
+from conversion_relay.outbox.lanes import BACKLOG, BACKLOG_RANK, LIVE, MOST_MOVED, Span, to_the_backlog
 from conversion_relay.outbox.postgres.session import Rows, Session
 
 FRONT_EVERY = 2.0
@@ -227,7 +227,7 @@ def to_shift(now: float) -> tuple[str, dict[str, float]]:
 _HOLD_SOMETHING = f"SELECT {', '.join(_hold('%(dataset)b::int'))}"
 _TO_SHIFT = f"SELECT id FROM relay.dataset WHERE {' OR '.join(_hold('id'))}"
 # OFFSET 0: as a plain join the planner may read all of a new part of `event` and look for each row among the shifted.
-_SHIFT = """
+_SHIFT = f"""
 WITH due AS MATERIALIZED (
   SELECT ctid AS place FROM relay.queue
   WHERE dataset = %b::int AND lane = %b::int AND rank > %b::float8 AND rank <= %b::float8
@@ -237,7 +237,7 @@ WITH due AS MATERIALIZED (
 )
 INSERT INTO relay.queue
 SELECT e.* FROM gone, LATERAL (
-  SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM relay.event WHERE key = gone.key OFFSET 0) e
+  SELECT dataset, 1, {BACKLOG_RANK}, key FROM relay.event WHERE key = gone.key OFFSET 0) e
 """
 
 
@@ -246,9 +246,9 @@ def enqueue(session: Session, lane: int, keys: Sequence[int], due_at: float | No
     return session.run(_ENQUEUE, {"lane": lane, "due_at": due_at, "keys": list(keys)}) if keys else 0
 
 
-_ENQUEUE = """
+_ENQUEUE = f"""
 INSERT INTO relay.queue
-SELECT dataset, %(lane)b::int, CASE %(lane)b::int WHEN 0 THEN accepted_at WHEN 1 THEN coalesce(sent_at, expires_at)
+SELECT dataset, %(lane)b::int, CASE %(lane)b::int WHEN 0 THEN accepted_at WHEN 1 THEN {BACKLOG_RANK}
   WHEN 3 THEN expires_at ELSE %(due_at)b::float8 END, key
 FROM relay.event WHERE key = ANY (%(keys)b::bigint[]) AND state = 'waiting' ON CONFLICT DO NOTHING
 """
