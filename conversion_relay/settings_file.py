@@ -11,9 +11,9 @@ true and false where the setting is one; lists of texts where it is a list. What
 SettingsError that names the key, the rule and the nearest known name, and never shows a value.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -65,6 +65,8 @@ ENVIRONMENT_ONLY = frozenset(
     {
         "META_ACCESS_TOKEN_PARAMETER",
         "META_ACCESS_TOKEN_SECRET_ARN",
+        "META_APP_SECRET_ARN",
+        "META_APP_SECRET_PARAMETER",
         "RELAY_CONFIG",
         "RELAY_NO_WORKER",
         "RELAY_TOGETHER",
@@ -142,26 +144,26 @@ def source_tables(name: str) -> list[dict[str, Any]]:
 class Seen(NamedTuple):
     """A file as it was when it was looked at; all None where there was none."""
 
-    path: Path
+    path: str
     modified: int | None = None
     size: int | None = None
     inode: int | None = None
 
 
-def look_at(paths: Iterable[Path]) -> tuple[Seen, ...]:
+def look_at(paths: Iterable[str]) -> tuple[Seen, ...]:
     """What tells a file that changed: a secret that is replaced by rename may keep time and size, never the inode."""
     return tuple(map(_seen, paths))
 
 
-def _seen(path: Path) -> Seen:
+def _seen(path: str) -> Seen:
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - pathlib takes 3 ms to import, and no program needs it before this
     except OSError:
         return Seen(path)
     return Seen(path, found.st_mtime_ns, found.st_size, found.st_ino)
 
 
-def token_files(environ: Mapping[str, str]) -> list[Path]:
+def token_files(environ: Mapping[str, str]) -> list[str]:
     """Every file that settings come from. A file of settings that cannot be read now names none."""
     names = [environ.get("RELAY_CONFIG"), environ.get("META_ACCESS_TOKEN_FILE")]
     if names[0]:
@@ -170,7 +172,7 @@ def token_files(environ: Mapping[str, str]) -> list[Path]:
         except SettingsError:
             top, datasets = {}, ()
         names += [table.get("META_ACCESS_TOKEN_FILE") for table in (top, *datasets)]
-    return [Path(name) for name in dict.fromkeys(names) if name]
+    return [name for name in dict.fromkeys(names) if name]
 
 
 def refuse_misspelt(environ: Mapping[str, str]) -> None:
@@ -194,6 +196,7 @@ def _warn(name: str, nearest: str | None) -> None:
 
 def _document(name: str) -> dict[str, Any]:
     import tomllib
+    from pathlib import Path
 
     try:
         # Some editors write a byte order mark, which TOML does not know.

@@ -120,9 +120,9 @@ class Counters:
             self._values[what] += n  # type: ignore[assignment]
 
     def latest(self, what: CounterKey, moment: float) -> None:
-        """When something happened last, in Unix seconds."""
+        """When something happened last, in Unix seconds; 0 forgets it."""
         with self._lock:
-            self._values[what] = max(self._values[what], moment)  # type: ignore[assignment]
+            self._values[what] = max(self._values[what], moment) if moment else 0  # type: ignore[assignment]
 
     def read(self) -> dict[CounterKey, float]:
         with self._lock:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import conversion_relay
 from tests import release
 from tests.failures.conditions import need_command
 from tests.processes import API_KEY, call, free_port, installation, until
@@ -27,7 +28,7 @@ UNIT = ROOT / "deploy" / "conversion-relay.service"
 def wheels(tmp_path_factory) -> tuple[Path, Path]:
     """(of the version before, of this one)"""
     folder = tmp_path_factory.mktemp("wheels")
-    describe = ["git", "describe", "--tags", "--abbrev=0"]
+    describe = ["git", "describe", "--tags", "--abbrev=0", "HEAD^"]  # not the tag that this commit itself has
     tag = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     archive = folder / "before.tar"
     told = subprocess.run(["git", "archive", "-o", str(archive), tag or "HEAD~4"], cwd=ROOT, capture_output=True)
@@ -36,8 +37,8 @@ def wheels(tmp_path_factory) -> tuple[Path, Path]:
         return new, new
     with tarfile.open(archive) as files:
         files.extractall(folder / "source", filter="data")
-    if not tag:  # or both would have one version, and pip would upgrade nothing
-        package = folder / "source" / "conversion_relay" / "__init__.py"
+    package = folder / "source" / "conversion_relay" / "__init__.py"
+    if f'"{conversion_relay.__version__}"' in package.read_text():  # pip would upgrade nothing
         package.write_text(re.sub(r'__version__ = ".+"', '__version__ = "0.0.1"', package.read_text()))
     source, out = str(folder / "source"), str(folder / "old")
     subprocess.run([*release.UV, "build", "--quiet", "--wheel", "--out-dir", out, source], check=True)

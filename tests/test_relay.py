@@ -186,7 +186,7 @@ def test_a_visit_comes_back_under_its_key(relay):
 
 def test_a_visit_is_not_remembered_against_the_visitors_word(relay):
     assert relay.remember("order-1", VISIT, "denied") is False
-    assert relay.facts_of("order-1") is None
+    assert relay.facts_of("order-1") == RequestFacts(consent="denied"), "the choice, and nothing else"
 
 
 @pytest.mark.parametrize(
@@ -258,3 +258,12 @@ def test_an_outbox_that_cannot_be_opened_is_said_when_it_is_needed(tmp_path):
     with pytest.raises(SettingsError, match="RELAY_OUTBOX"):
         relay.track(LEAD)
     relay.close()
+
+
+@pytest.mark.parametrize("name", [":memory:", "file::memory:?cache=shared", "file:outbox.db?mode=memory"])
+def test_an_outbox_in_memory_is_refused_and_makes_no_file(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    relay = Relay.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "a", "RELAY_OUTBOX": f"sqlite:///{name}"})
+    with pytest.raises(SettingsError, match="RELAY_OUTBOX: an outbox is a file"):
+        relay.track(LEAD)
+    assert list(tmp_path.iterdir()) == []

@@ -292,4 +292,4 @@ def test_the_environment_that_is_read_by_default_is_the_processes_own(monkeypatc
     monkeypatch.delenv("RELAY_CONFIG", raising=False)
     assert Settings.from_env().variants is True and Settings.files() == []
     monkeypatch.setenv("RELAY_CONFIG", str(tmp_path / "relay.toml"))
-    assert Settings.files() == [tmp_path / "relay.toml"]
+    assert Settings.files() == [str(tmp_path / "relay.toml")]

@@ -109,12 +109,14 @@ def test_a_token_file_in_the_file_is_read_and_watched(file, tmp_path):
     second.write_text("EAAsecond\n")
     found = read(file, f'META_PIXEL_ID = "1"\nMETA_ACCESS_TOKEN_FILE = "{token}"')
     assert found.datasets[0].access_token.reveal() == "EAAtop"
-    assert token_files({"RELAY_CONFIG": str(file)}) == [file, token]
+    assert token_files({"RELAY_CONFIG": str(file)}) == [str(file), str(token)]
     found = read(file, f'{ONE}[[dataset]]\nMETA_PIXEL_ID = "2"\nMETA_ACCESS_TOKEN_FILE = "{second}"')
     assert [dataset.access_token.reveal() for dataset in found.datasets] == ["EAAone", "EAAsecond"]
-    assert token_files({"RELAY_CONFIG": str(file), "META_ACCESS_TOKEN_FILE": str(token)}) == [file, token, second]
+    assert token_files({"RELAY_CONFIG": str(file), "META_ACCESS_TOKEN_FILE": str(token)}) == list(
+        map(str, (file, token, second))
+    )
     file.write_text("=")
-    assert token_files({"RELAY_CONFIG": str(file)}) == [file]
+    assert token_files({"RELAY_CONFIG": str(file)}) == [str(file)]
 
 
 def test_a_misspelt_variable_ends_the_start_where_the_right_one_is_not_set():

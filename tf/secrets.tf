@@ -1,17 +1,25 @@
-# The token and the secrets of payment providers, by write-only arguments: they are in no state. The key that encrypts at
+# The token, its app's secret and the secrets of payment providers, by write-only arguments: they are in no state. The key that encrypts at
 # rest.
 
 locals {
   in_secrets_manager = var.token_store == "secretsmanager"
-  token_setting = local.in_secrets_manager ? {
-    META_ACCESS_TOKEN_SECRET_ARN = one(aws_secretsmanager_secret.token[*].arn)
-    } : {
-    META_ACCESS_TOKEN_PARAMETER = one(aws_ssm_parameter.token[*].name)
-  }
+  has_app_secret     = nonsensitive(var.meta_app_secret != null)
+  token_setting = merge(
+    local.in_secrets_manager ? {
+      META_ACCESS_TOKEN_SECRET_ARN = one(aws_secretsmanager_secret.token[*].arn)
+      } : {
+      META_ACCESS_TOKEN_PARAMETER = one(aws_ssm_parameter.token[*].name)
+    },
+    { for arn in aws_secretsmanager_secret.app[*].arn : "META_APP_SECRET_ARN" => arn },
+    { for name in aws_ssm_parameter.app[*].name : "META_APP_SECRET_PARAMETER" => name },
+  )
   may_read_token = [{
-    Effect   = "Allow"
-    Action   = local.in_secrets_manager ? "secretsmanager:GetSecretValue" : "ssm:GetParameter"
-    Resource = local.in_secrets_manager ? one(aws_secretsmanager_secret.token[*].arn) : one(aws_ssm_parameter.token[*].arn)
+    Effect = "Allow"
+    Action = local.in_secrets_manager ? "secretsmanager:GetSecretValue" : "ssm:GetParameter"
+    Resource = concat(
+      aws_secretsmanager_secret.token[*].arn, aws_secretsmanager_secret.app[*].arn,
+      aws_ssm_parameter.token[*].arn, aws_ssm_parameter.app[*].arn,
+    )
   }]
   has_payments = nonsensitive(length(var.payment_secrets) > 0)
   payment_setting = merge(
@@ -27,6 +35,7 @@ locals {
 
   # A changed secret is a changed version; the digest of a random text tells nothing of it.
   token_version   = var.meta_access_token == null ? 1 : nonsensitive(parseint(substr(sha256(var.meta_access_token), 0, 7), 16))
+  app_version     = var.meta_app_secret == null ? 1 : nonsensitive(parseint(substr(sha256(var.meta_app_secret), 0, 7), 16))
   payment_version = nonsensitive(parseint(substr(sha256(jsonencode(var.payment_secrets)), 0, 7), 16))
   stripe_version  = var.stripe_webhook_secret == null ? 1 : nonsensitive(parseint(substr(sha256(var.stripe_webhook_secret), 0, 7), 16))
 }
@@ -58,6 +67,35 @@ resource "aws_ssm_parameter" "token" {
   key_id           = aws_kms_key.main.arn
   value_wo         = coalesce(var.meta_access_token, "put-the-token-here")
   value_wo_version = local.token_version
+}
+
+resource "aws_secretsmanager_secret" "app" {
+  #checkov:skip=CKV2_AWS_57:Meta has no way to rotate an app's secret by program
+  count = local.in_secrets_manager && local.has_app_secret ? 1 : 0
+
+  name                    = "${var.name_prefix}meta-app-secret"
+  description             = "Secret of the app that the access token belongs to"
+  kms_key_id              = aws_kms_key.main.arn
+  recovery_window_in_days = 7
+}
+
+resource "aws_secretsmanager_secret_version" "app" {
+  count = local.in_secrets_manager && local.has_app_secret ? 1 : 0
+
+  secret_id                = aws_secretsmanager_secret.app[0].id
+  secret_string_wo         = var.meta_app_secret
+  secret_string_wo_version = local.app_version
+}
+
+resource "aws_ssm_parameter" "app" {
+  count = !local.in_secrets_manager && local.has_app_secret ? 1 : 0
+
+  name             = "/${var.name_prefix}conversion-relay/meta-app-secret"
+  description      = "Secret of the app that the access token belongs to"
+  type             = "SecureString"
+  key_id           = aws_kms_key.main.arn
+  value_wo         = var.meta_app_secret
+  value_wo_version = local.app_version
 }
 
 resource "aws_secretsmanager_secret" "stripe" {

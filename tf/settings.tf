@@ -96,6 +96,17 @@ variable "renewals" {
   }
 }
 
+variable "refunds" {
+  description = "Money that went back: ignore, event (a Refund that names its Purchase, where the notice names the order)."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = contains(["", "ignore", "event"], var.refunds)
+    error_message = "refunds is ignore or event."
+  }
+}
+
 variable "free_orders" {
   description = "An order that cost nothing: ignore, send (a Purchase of 0)."
   type        = string
@@ -158,6 +169,7 @@ locals {
     RELAY_TEST_PAYMENTS   = var.test_payments
     RELAY_SUBSCRIPTIONS   = var.subscriptions
     RELAY_RENEWALS        = var.renewals
+    RELAY_REFUNDS         = var.refunds
     RELAY_FREE_ORDERS     = var.free_orders
     STRIPE_PAYMENTS       = join(",", var.stripe_payments)
     STRIPE_ORDER_KEY      = join(",", var.stripe_order_key)

@@ -12,6 +12,18 @@ variable "meta_access_token" {
   }
 }
 
+variable "meta_app_secret" {
+  description = "Secret of the app that the token belongs to, where it has Require App Secret. Kept beside the token. null: no proof is sent."
+  type        = string
+  sensitive   = true
+  default     = null
+
+  validation {
+    condition     = var.meta_app_secret == null || can(regex("^[!-~]{8,}$", var.meta_app_secret))
+    error_message = "meta_app_secret holds a space or an odd character, or is too short: paste it without line breaks."
+  }
+}
+
 variable "meta_pixel_id" {
   description = "Dataset (pixel) id."
   type        = string

@@ -18,6 +18,7 @@ NAMES = (
     "memory",
     "outbox",
     "browser",
+    "pages",
 )
 
 

@@ -1,4 +1,5 @@
-"""Where the delivery function's access token comes from: its environment, Secrets Manager, or a parameter of SSM.
+"""Where the delivery function's access token comes from: its environment, Secrets Manager, or a parameter of SSM. The
+secret of the token's app comes from the same places, where there is one.
 
 Kept for five minutes; read again at once when Meta refuses it, so a new token needs no deployment.
 """
@@ -16,18 +17,20 @@ KEEP_SECONDS = 300.0
 
 
 class TokenSource:
-    """`META_ACCESS_TOKEN` wins; then `META_ACCESS_TOKEN_SECRET_ARN`, then `META_ACCESS_TOKEN_PARAMETER`."""
+    """`META_ACCESS_TOKEN` wins; then `META_ACCESS_TOKEN_SECRET_ARN`, then `META_ACCESS_TOKEN_PARAMETER`. The app's
+    secret: `META_APP_SECRET`, `META_APP_SECRET_ARN`, `META_APP_SECRET_PARAMETER`, or none."""
 
     def __init__(self, environ: Mapping[str, str], calls: AwsCalls, clock: Callable[[], float]) -> None:
         self._environ, self._calls, self._clock = environ, calls, clock
-        self._token, self._read_at = "", float("-inf")
+        self._token, self._app_secret, self._read_at = "", "", float("-inf")
 
     def into(self, settings: Settings) -> Settings:
         """The settings with the token of now. Raises SettingsError when there is none; AwsError, AwsUnreachable."""
         if not self._token or self._clock() - self._read_at > KEEP_SECONDS:
-            self._token, self._read_at = self._read(), self._clock()
+            self._token, self._app_secret, self._read_at = self._read(), self._read_app_secret(), self._clock()
         first, *others = settings.datasets
-        first = msgspec.structs.replace(first, access_token=Secret(self._token))
+        proof = Secret(self._app_secret) if self._app_secret else first.app_secret
+        first = msgspec.structs.replace(first, access_token=Secret(self._token), app_secret=proof)
         return msgspec.structs.replace(settings, datasets=(first, *others))
 
     def forget(self) -> None:
@@ -40,15 +43,29 @@ class TokenSource:
         if arn := self._environ.get("META_ACCESS_TOKEN_SECRET_ARN"):
             token = read_secret(self._calls, arn)
         elif name := self._environ.get("META_ACCESS_TOKEN_PARAMETER"):
-            asked = {"Name": name, "WithDecryption": True}
-            said = self._calls.call("ssm", "AmazonSSM.GetParameter", asked, version="1.1")
-            token = str(said.get("Parameter", {}).get("Value") or "").strip()
+            token = read_parameter(self._calls, name)
         if not token:
             raise SettingsError("Missing required environment variables: META_ACCESS_TOKEN")
         return token
+
+    def _read_app_secret(self) -> str:
+        """Empty where the app wants no proof."""
+        if secret := self._environ.get("META_APP_SECRET"):
+            return secret.strip()
+        if arn := self._environ.get("META_APP_SECRET_ARN"):
+            return read_secret(self._calls, arn)
+        if name := self._environ.get("META_APP_SECRET_PARAMETER"):
+            return read_parameter(self._calls, name)
+        return ""
 
 
 def read_secret(calls: AwsCalls, arn: str) -> str:
     """Raises AwsError, AwsUnreachable."""
     said = calls.call("secretsmanager", "secretsmanager.GetSecretValue", {"SecretId": arn}, version="1.1")
     return str(said.get("SecretString") or "").strip()
+
+
+def read_parameter(calls: AwsCalls, name: str) -> str:
+    """Raises AwsError, AwsUnreachable."""
+    said = calls.call("ssm", "AmazonSSM.GetParameter", {"Name": name, "WithDecryption": True}, version="1.1")
+    return str(said.get("Parameter", {}).get("Value") or "").strip()

@@ -87,6 +87,18 @@ def main() -> None:
     except RelayError as error:
         click.echo(str(error), err=True)
         sys.exit(1)
+    except UnicodeEncodeError as error:
+        if not error.reason.startswith("surrogates"):
+            raise
+        # Python reads an argument's bytes that are no UTF-8 as lone surrogates; a file's name may hold them.
+        click.echo("an argument holds bytes that are not UTF-8; no id, name or address does", err=True)
+        sys.exit(2)
+    except OSError as error:  # of a file or an address that somebody named
+        from conversion_relay.cli.printing import printable
+
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(printable(f"{where}{error.strerror or type(error).__name__}"), err=True)
+        sys.exit(1)
     except ModuleNotFoundError as error:
         if error.name not in _SERVER_EXTRA:
             raise

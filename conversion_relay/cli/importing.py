@@ -1,6 +1,7 @@
 """`import`: the events of a CSV or JSON lines file, however long, with a verdict for each row."""
 
 import contextlib
+import csv
 import hashlib
 import signal
 import sys
@@ -16,7 +17,7 @@ import click
 from conversion_relay.cli.copied import Copied, lines
 from conversion_relay.cli.printing import print_json, printable
 from conversion_relay.cli.table.asked import Read, Said, ask
-from conversion_relay.cli.table.lines import Head, head_of, json_lines, rows
+from conversion_relay.cli.table.lines import LONGEST_CELL, Head, head_of, json_lines, rows
 from conversion_relay.cli.table.rows import Rows
 from conversion_relay.cli.table.telling import questions, show
 from conversion_relay.cli.table.verdicts import Verdict, Verdicts
@@ -216,6 +217,11 @@ class Job:
         except UnicodeDecodeError:
             raise click.ClickException(
                 f"after row {number} the file is not {self._read.encoding}; say --encoding, and --anew"
+            ) from None
+        except csv.Error:
+            raise click.ClickException(
+                f"after row {number} a cell is longer than {LONGEST_CELL:,} characters; look for a quote that is not"
+                " closed, mend it, and import the file again: what was accepted is known already"
             ) from None
 
     @contextlib.contextmanager

@@ -78,7 +78,7 @@ class Collector:
         self._posts = posts
         self._looks = {"/livez": b'{"status":"alive"}', "/openapi.json": msgspec.json.encode(document())}
         self._scripts = {f"/{name}": script for name, script in scripts().items()}
-        self._rest = _rest(relay, counters, paces, counters_of_all)
+        self._rest = _rest(relay, paces, counters_of_all)
         self._webhooks = WebhooksEndpoint(Webhooks(relay, counters))
         self.whole = {b"/events": Whole(self._door, "/events", events.post_at_once, events.post)}
 
@@ -108,7 +108,8 @@ def create_app(
     counters_of_all: Callable[[], Counters] | None = None,
 ) -> Collector:
     """`counters`: of this process. `paces`: how delivery is doing, where it runs in this process. `places`
-    and `counters_of_all`: where several processes share what limits count, and figures; the latter is for /metrics."""
+    and `counters_of_all`: where several processes share what limits count, and figures; the latter is for /metrics and
+    pages."""
     own = counters or Counters()
     return Collector(relay, own, paces, places, counters_of_all or (lambda: own))
 
@@ -133,14 +134,8 @@ async def _show_script(scope: dict[str, Any], script: Script, send: Send) -> Non
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else shown.body})
 
 
-def _rest(
-    relay: Relay,
-    counters: Counters,
-    paces: Callable[[], dict[str, PaceNow]],
-    counters_of_all: Callable[[], Counters],
-) -> Litestar:
-    settings = relay.settings
-    access = access_of(settings, network_of)
+def _rest(relay: Relay, paces: Callable[[], dict[str, PaceNow]], counters_of_all: Callable[[], Counters]) -> Litestar:
+    access = access_of(lambda: relay.settings, network_of)
 
     @get("/readyz")
     async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
@@ -161,7 +156,7 @@ def _rest(
         return await asyncio.to_thread(lambda: _metrics(relay, counters_of_all(), paces(), memory))
 
     return Litestar(
-        route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access, counters)],
+        route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access, counters_of_all)],
         after_exception=[_note_failure],
         openapi_config=None,
         logging_config=None,

@@ -109,7 +109,13 @@ class Door:
 
     def use(self, settings: Settings) -> None:
         """New settings, from any thread: the next request comes under them."""
-        self.rules = rules_of(settings)
+        before, self.rules = self.rules, rules_of(settings)
+        # A use is noted by the place of its key, and in some places stands another key now.
+        was, now = (
+            {use: digest for digest, uses in rules.uses.items() for use in uses} for rules in (before, self.rules)
+        )
+        for use in (use for use, digest in was.items() if now.get(use) != digest):
+            self._counters.latest(use, 0)
 
     async def serve(self, scope: dict[str, Any], receive: Receive, send: Send, handle: Handle) -> None:
         headers, route = headers_of(scope["headers"]), scope["path"]

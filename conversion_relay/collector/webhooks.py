@@ -33,6 +33,6 @@ class WebhooksEndpoint:
             raise HttpError(405, "method_not_allowed", "method", "send it with POST", allow="POST")
         headers = headers_of(scope["headers"])
         raw = await receive_body(headers, receive, MOST_BYTES)
-        provider = scope["path"].removeprefix(PREFIX)
+        provider = scope["path"].removeprefix(PREFIX).rstrip("/")
         # It waits for a commit, and may ask the provider back.
         return await asyncio.to_thread(self._webhooks.answer, provider, raw, headers)

@@ -21,7 +21,11 @@ class CourseSite:
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
-        self._origins = frozenset(o for dataset in shop.relay.settings.datasets for o in dataset.allowed_origins)
+
+    @property
+    def _origins(self) -> frozenset[str]:
+        """Of the settings in use now: they may be read again while the site runs."""
+        return frozenset(o for dataset in self.shop.relay.settings.datasets for o in dataset.allowed_origins)
 
     def register(self, request: SiteRequest) -> SiteAnswer:
         from conversion_relay.course_site.registration import register
@@ -44,7 +48,7 @@ class CourseSite:
         `provider`: by default, the last part of `/webhooks/{provider}`; Stripe on any other path."""
         from conversion_relay.course_site.payment import payment_webhook
 
-        before, _, name = request.url.partition("?")[0].rpartition("/")
+        before, _, name = request.url.partition("?")[0].rstrip("/").rpartition("/")
         provider = provider or (name if before.endswith("/webhooks") else "stripe")
         return _answered(lambda: payment_webhook(self.shop, request, provider), request)
 

@@ -25,10 +25,11 @@ from litestar.params import FromPath
 from conversion_relay.dashboard.access import Access
 from conversion_relay.dashboard.changes import MOST_BYTES, Refused, change, token_of, told
 from conversion_relay.dashboard.look import Look
-from conversion_relay.dashboard.session import COOKIE, session_key
+from conversion_relay.dashboard.session import COOKIE, Renewed, session_key
 from conversion_relay.dashboard.sign_in import guard_of, refusal_of, sign_in_routes
 from conversion_relay.dashboard.words import sentence
 from conversion_relay.delivery.pace import PaceNow
+from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import STATES, DeadLetters, Operator, Overview, Search, unsupported
 from conversion_relay.outbox.audit import Audit
 from conversion_relay.outbox.export import dead_csv
@@ -73,26 +74,25 @@ def dashboard_routes(
     relay: Relay,
     paces: Callable[[], Mapping[str, PaceNow]],
     access: Access | None = None,
-    counters: Counters | None = None,
+    counters: Callable[[], Counters] = Counters,
 ) -> list[Any]:
     """Litestar handlers. `paces`: how fast each dataset is sent now, by dataset id. `access`: who may look. `counters`:
-    of this process, for what no outbox keeps."""
-    settings = relay.settings
-    access = access or access_of(settings)
-    only_operators, audit = guard_of(access), Audit(settings.outbox)
-    look = Look(relay, paces, counters or Counters())
+    of all processes of this server, for what no outbox keeps."""
+    access = access or access_of(lambda: relay.settings)
+    only_operators, audit = guard_of(access), Audit(relay.settings.outbox)
+    tokens = Renewed(lambda: relay.settings, token_of)
+    look = Look(relay, paces, counters)
 
     async def shown(
         request: Request[Any, Any, Any], name: str, read: Callable[[float], Any], **more: Any
     ) -> Response[str]:
         def rendered() -> str:
-            context = {"here": request.url.path, "pages": PAGES, "token": token_of(settings), "live": True}
+            context = {"here": request.url.path, "pages": PAGES, "token": tokens.all()[0].decode(), "live": True}
             context["can_sign_out"] = COOKIE in request.cookies
             context |= {"done": told(request.query_params.get("done", "")), **read(time.time()), **more}
             return _templates.get_template(name).render(context)
 
-        html = await asyncio.to_thread(rendered)
-        return Response(html, media_type="text/html; charset=utf-8", headers=_HEADERS)
+        return await asyncio.to_thread(_page, rendered)
 
     @get("/dashboard", guards=[only_operators])
     async def overview(request: Request[Any, Any, Any]) -> Response[str]:
@@ -143,7 +143,7 @@ def dashboard_routes(
         if not isinstance(outbox, Overview) or len(body) > MOST_BYTES:
             raise HTTPException("not here", status_code=501 if len(body) <= MOST_BYTES else 413)
         try:
-            where = await asyncio.to_thread(change, outbox, settings, request.headers, body, time.time())
+            where = await asyncio.to_thread(change, outbox, audit, tokens, request.headers, body, time.time())
         except Refused:
             raise HTTPException("this form did not come from the dashboard; open it anew", status_code=403) from None
         return Response("", status_code=303, headers=_HEADERS | {"Location": where})
@@ -172,12 +172,24 @@ def dashboard_routes(
         return Response(content, media_type=kind, headers=_HEADERS)
 
     handlers: list[HTTPRouteHandler] = [overview, keys, events, life, dead, datasets, changes, export, change_events]
-    return [*handlers, data, event, static, *sign_in_routes(access, settings, _rendered, _HEADERS)]
+    return [*handlers, data, event, static, *sign_in_routes(access, audit, tokens, _rendered, _HEADERS)]
 
 
-def access_of(settings: Settings, network_of: Callable[[str | None], str] = str) -> Access:
-    """Who may look at an installation. Raises SettingsError for a hash that cannot be checked."""
-    return Access(settings.admin_password.reveal(), settings.trusted_proxies, network_of, key=session_key(settings))
+def access_of(settings: Callable[[], Settings], network_of: Callable[[str | None], str] = str) -> Access:
+    """Who may look at an installation. `settings`: those in use now; the password is that of the start. Raises
+    SettingsError for a hash that cannot be checked."""
+    password, keys = settings().admin_password.reveal(), Renewed(settings, session_key)
+    return Access(password, lambda: settings().trusted_proxies, network_of, keys=keys.all)
+
+
+def _page(rendered: Callable[[], str]) -> Response[str]:
+    """A page, or one that says why there is none; the script then leaves the last good one as it is."""
+    try:
+        html, status, headers = rendered(), 200, _HEADERS
+    except OutboxUnavailable as error:
+        html, status = _rendered("unavailable.html", why=str(error)), 503
+        headers = _HEADERS | {"Retry-After": "5"}
+    return Response(html, status_code=status, media_type="text/html; charset=utf-8", headers=headers)
 
 
 def _rendered(name: str, **context: Any) -> str:

@@ -52,20 +52,21 @@ class Refusal(msgspec.Struct, frozen=True):
 class Access:
     """The rule, with its memory of wrong guesses; safe to use from several threads.
 
-    `network_of`: the line that an address stands for. `key`: what sessions are signed with; empty: there are none."""
+    `network_of`: the line that an address stands for. `trusted_proxies`: those of now. `keys`: what sessions are signed
+    with, the newest first; none: there are no sessions."""
 
     def __init__(
         self,
         password: str,
-        trusted_proxies: Sequence[Network] = (),
+        trusted_proxies: Callable[[], Sequence[Network]] = tuple,
         network_of: Callable[[str | None], str] = str,
         clock: Callable[[], float] = time.monotonic,
         *,
-        key: bytes = b"",
+        keys: Callable[[], Sequence[bytes]] = tuple,
     ) -> None:
         """Raises SettingsError for a hash that cannot be checked."""
         self._password, self._trusted_proxies = Password(password), trusted_proxies
-        self._network_of, self._clock, self.key = network_of, clock, key
+        self._network_of, self._clock, self.keys = network_of, clock, keys
         self._guesses: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -84,7 +85,7 @@ class Access:
         """None: let in. `headers`: as ASGI gives them. `peer`: the socket's address."""
         told = _by_name(headers)
         if self._password:
-            if self.key and is_signed_in(self.key, told.get("cookie", ""), time.time()):
+            if is_signed_in(self.keys(), told.get("cookie", ""), time.time()):
                 return None
             authorization = told.get("authorization", "")
             return self._guess(_given(authorization), self._network(told, peer)) if authorization else _asked_for()
@@ -99,10 +100,10 @@ class Access:
     def is_secure(self, scheme: str, headers: Iterable[tuple[bytes, bytes]], peer: str | None) -> bool:
         """The browser came by https, as far as we or a trusted proxy can tell."""
         told = _by_name(headers).get("x-forwarded-proto", "").rpartition(",")[2].strip()
-        return scheme == "https" or (told == "https" and is_trusted(peer, self._trusted_proxies))
+        return scheme == "https" or (told == "https" and is_trusted(peer, self._trusted_proxies()))
 
     def _network(self, told: dict[str, str], peer: str | None) -> str:
-        return self._network_of(client_address(peer, told.get("x-forwarded-for", ""), self._trusted_proxies))
+        return self._network_of(client_address(peer, told.get("x-forwarded-for", ""), self._trusted_proxies()))
 
     def _guess(self, given: bytes | None, network: str) -> Refusal | None:
         with self._lock:

@@ -4,7 +4,7 @@ What could go wrong. A page elsewhere on the web posts a form to this address, a
 password that it knows (CSRF). So a change needs a token that only our own pages hold, and an Origin that is ours.
 https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
 
-The token is a keyed digest of the installation's secrets, so that every server process makes the same.
+The token is a keyed digest of the installation's secrets, so that every server process makes the same (`session.py`).
 """
 
 import hmac
@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 
+from conversion_relay.dashboard.session import Renewed
 from conversion_relay.outbox import Overview, Search
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.settings import Settings
@@ -28,19 +29,15 @@ class Refused(Exception):
     """The form did not come from our own page."""
 
 
-def token_of(settings: Settings) -> str:
+def token_of(settings: Settings) -> bytes:
     secret = "\0".join([settings.admin_password.reveal(), *(d.access_token.reveal() for d in settings.datasets)])
-    return hmac.digest(secret.encode(), b"conversion-relay dashboard", "sha256").hex()
+    return hmac.digest(secret.encode(), b"conversion-relay dashboard", "sha256").hex().encode()
 
 
-def token_is_right(settings: Settings, token: str) -> bool:
-    return hmac.compare_digest(token.encode(), token_of(settings).encode())
-
-
-def change(outbox: Overview, settings: Settings, headers: Mapping[str, str], body: bytes, now: float) -> str:
+def change(outbox: Overview, audit: Audit, tokens: Renewed, headers: Mapping[str, str], body: bytes, now: float) -> str:
     """Where to go on, a path under /dashboard. Raises Refused."""
     form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=2_000)
-    if not is_ours(headers) or not token_is_right(settings, _one(form, "token")):
+    if not is_ours(headers) or not tokens.is_one(_one(form, "token").encode()):
         raise Refused
     keys = [int(key) for key in form.get("key", []) if re.fullmatch(r"\d{1,15}", key)]
     if not keys and _one(form, "reason"):
@@ -57,7 +54,7 @@ def change(outbox: Overview, settings: Settings, headers: Mapping[str, str], bod
         "An operator changed events from the dashboard", extra={"action": action, "asked": len(keys), "count": n}
     )
     what = " ".join(filter(None, (_one(form, part) for part in ("dataset", "name", "reason")))) or f"{len(keys)} chosen"
-    Audit(settings.outbox).note(Change(now, "dashboard", action, n, what[:200]))
+    audit.note(Change(now, "dashboard", action, n, what[:200]))
     back = _one(form, "back")
     path = back if re.match(r"/dashboard(/|\?|$)", back) else "/dashboard"
     return path + ("&" if "?" in path else "?") + urlencode({"done": f"{action}-{n}"})

@@ -2,16 +2,17 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
 from conversion_relay.dashboard import words
+from conversion_relay.dashboard.dataset_rows import DatasetRows, copies_of
 from conversion_relay.dashboard.figures import Memory, Row, bars, waiting
 from conversion_relay.dashboard.notices import notices
-from conversion_relay.delivery.attention import Known, at_work_now, is_delivered, needs, together
+from conversion_relay.delivery.attention import Known, is_delivered, needs, together
 from conversion_relay.delivery.dataset_pace import PaceNow
 from conversion_relay.delivery.dataset_quality import Scores
 from conversion_relay.delivery.installation import known
@@ -22,7 +23,7 @@ from conversion_relay.outbox import Counts, DeadGroup, DeadLetters, Meter, Opera
 from conversion_relay.outbox.audit import Audit
 from conversion_relay.outbox.story import Details
 from conversion_relay.relay import Relay
-from conversion_relay.telemetry import CounterKey, Counters, without_digests
+from conversion_relay.telemetry import Counters, without_digests
 
 KEYS = ("em", "ph", "fbc", "fbp", "external_id", "client_ip_address", "client_user_agent", "fn", "ln", "zp", "country")
 TIMES = (("", "ever"), ("3600", "an hour"), ("86400", "24 hours"), ("604800", "7 days"))
@@ -32,9 +33,9 @@ SHOWN_LETTERS, SHOWN_GROUPS, SHOWN_CHANGES = 25, 20, 100
 class Look:
     """Of one relay. Over 150 lines: a method for each page, a few lines each."""
 
-    def __init__(self, relay: Relay, paces: Any, counters: Counters) -> None:
+    def __init__(self, relay: Relay, paces: Any, counters: Callable[[], Counters]) -> None:
         self._relay, self._paces, self._counters = relay, paces, counters
-        self._memory, self._scores = Memory(), Scores(relay.settings)
+        self._memory, self._scores = Memory(), Scores(lambda: relay.settings)
 
     def common(self, now: float) -> dict[str, Any]:
         """For every page."""
@@ -76,7 +77,7 @@ class Look:
             "rows": table,
             "verdict": words.verdict(table, wait, is_delivered=common["is_delivered"]),
             "fresh": self._fresh(now),
-            "notices": notices(self._counters.read()),
+            "notices": notices(self._counters().read()),
             "books": _books(books),
             "names": sorted(of_all),
             "dataset": dataset,
@@ -107,7 +108,7 @@ class Look:
         """Meta's own figure is of one dataset, so it is shown where one is chosen or there is only one."""
         common, table = self.common(now), self._rows(now, dataset, with_keys=True)
         judged = [(row, found) for row in table if (found := quality(row.sampled, row.keys)) is not None]
-        all_names = sorted(common["known"].books)
+        all_names = sorted({*common["known"].books, *common["known"].configured} - {"0"})
         one = dataset or (all_names[0] if len(all_names) == 1 else "")
         scores = self._scores.known(now)
         more = {"dataset": dataset, "all_datasets": all_names, "is_one": bool(one), "was_asked": one in scores}
@@ -141,6 +142,8 @@ class Look:
         context = self.common(now) | {"stories": stories, "may_change": isinstance(outbox, Overview)}
         if len(stories) == 1:
             (story,) = stories
+            context["elsewhere"] = [s for s in found if s.dataset != story.dataset and s.event_name == story.event_name]
+            context["copied_to"], context["copied_from"] = copies_of(self._relay.settings, story.dataset)
             details = Details(body=None, pixel_at=None)
             if isinstance(outbox, Overview) and story.key is not None:
                 details = outbox.details(story.key)
@@ -169,12 +172,14 @@ class Look:
     def datasets(self, now: float) -> dict[str, Any]:
         common = self.common(now)
         found: Known = common["known"]
-        states, tokens = at_work_now(found), self._scores.tokens(now)
+        rows = DatasetRows(self._relay.settings, found, self._counters().read())
+        tokens = self._scores.tokens(now)
         return common | {
             "datasets_now": [
-                self._dataset(name, states, found) | words.of_token(tokens.get(name), now, was_asked=name in tokens)
+                rows.row(name) | words.of_token(tokens.get(name), now, was_asked=name in tokens)
                 for name in sorted({*found.books, *found.configured} - {"0"})
             ],
+            "has_copies": rows.has_copies,
             "workers": alive(found.signs or (), now),
         }
 
@@ -184,37 +189,6 @@ class Look:
             "has_list": self._relay.settings.outbox.startswith("sqlite:"),
             "words_of_changes": words.CHANGES,
         }
-
-    def _dataset(self, name: str, states: Mapping[str, Any], found: Known) -> dict[str, Any]:
-        dataset, state, book = self._relay.settings.dataset(name), states.get(name), found.books.get(name, Counts())
-        told = remedy(state.why) if state and state.why else None
-        counted = self._counters.read()
-        bots = [(key, n) for key, n in counted.items() if key[0] == "relay_bot_events_total"]
-        parked = bool(state and state.why)
-        word = "not configured" if dataset is None else "waits" if parked else "open"
-        if dataset is not None and is_delivered(found) is False:
-            word, parked = "nobody delivers", True
-        return {
-            "name": name,
-            "state": word,
-            "colour": "held" if parked or dataset is None else "delivered",
-            "why": told.what if told else (state.why if state else None),
-            "waits": book.pending + book.leased,
-            "in_flight": state.in_flight if state else 0,
-            "errors": state.error_share if state else 0.0,
-            "origins": ", ".join(sorted(dataset.allowed_origins)[:5]) if dataset else "",
-            "api_keys": _uses(counted, name, len(dataset.api_keys)) if dataset else [],
-            "parked_until": state.parked_until if state and state.parked_until > found.now else None,
-            "test": bool(dataset and dataset.test_event_code),
-            "bots": dataset.bots if dataset else "",
-            "bot_events": sum(int(n) for (_, labels), n in bots if ("dataset", name) in labels),
-        }
-
-
-def _uses(counted: Mapping[CounterKey, float], dataset: str, n: int) -> list[tuple[int, float | None]]:
-    """By the place of each API key: when this process saw it last."""
-    used = {labels: at for (name, labels), at in counted.items() if name == "relay_api_key_used_timestamp_seconds"}
-    return [(key, used.get((("dataset", dataset), ("key", str(key))))) for key in range(1, n + 1)]
 
 
 def _books(books: Mapping[str, Counts]) -> list[tuple[str, dict[str, int]]]:

@@ -1,7 +1,7 @@
 """Payment notices by what became of them, in words: a provider that is answered 200 shows no trace of why it counted
 nothing. Pure.
 
-Counted since this process began, as nothing of a notice that counts is kept.
+Counted since this server began, as nothing of a notice that counts is kept.
 """
 
 from collections.abc import Mapping

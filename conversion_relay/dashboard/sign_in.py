@@ -17,10 +17,9 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from conversion_relay.dashboard.access import Access, Refusal
-from conversion_relay.dashboard.changes import is_ours, token_is_right
-from conversion_relay.dashboard.session import forgotten, issued, set_cookie
+from conversion_relay.dashboard.changes import is_ours
+from conversion_relay.dashboard.session import Renewed, forgotten, issued, set_cookie
 from conversion_relay.outbox.audit import Audit, Change
-from conversion_relay.settings import Settings
 from conversion_relay.telemetry import logger
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -63,10 +62,9 @@ def peer_of(connection: Connection) -> str | None:
 
 
 def sign_in_routes(
-    access: Access, settings: Settings, render: Callable[..., str], headers: Mapping[str, str]
+    access: Access, audit: Audit, tokens: Renewed, render: Callable[..., str], headers: Mapping[str, str]
 ) -> list[HTTPRouteHandler]:
-    """`render`: a template and its words. `headers`: of every page."""
-    audit = Audit(settings.outbox)
+    """`tokens`: of our own forms. `render`: a template and its words. `headers`: of every page."""
 
     def page(status: int, to: str, *, again: bool = False, wrong: str = "", after: str = "") -> Response[str]:
         html = render("sign_in.html", to=to, again=again, wrong=wrong)
@@ -101,12 +99,12 @@ def sign_in_routes(
         now = time.time()
         logger.info("An operator signed in to the dashboard")
         audit.note(Change(now, "dashboard", "sign-in"))
-        return gone_to(to, set_cookie(issued(access.key, now), is_secure=_is_secure(request)))
+        return gone_to(to, set_cookie(issued(access.keys()[0], now), is_secure=_is_secure(request)))
 
     @post("/dashboard/sign-out", status_code=303)
     async def sign_out(request: Request[Any, Any, Any]) -> Response[str]:
         form = parse_qs((await _form_of(request)).decode("utf-8", "replace"), max_num_fields=10)
-        if not is_ours(request.headers) or not token_is_right(settings, form.get("token", [""])[0]):
+        if not is_ours(request.headers) or not tokens.is_one(form.get("token", [""])[0].encode()):
             raise HTTPException("this form did not come from the dashboard; open it anew", status_code=403)
         return gone_to(PAGE, forgotten(is_secure=_is_secure(request)))
 

@@ -2,12 +2,15 @@
 and never before a page.
 
 What could go wrong. Meta answers in seconds, or never; a token may not read the figure, and asking again and again
-would use up the calls that a page of the token's owner needs. The rule: a look tells what is known and, once in EVERY
-seconds, starts one thread that asks for each dataset in turn. A dataset that did not tell is asked again as late.
+would use up the calls that a page of the token's owner needs. And a token may be renewed while we run.
+
+The rule. A look tells what is known and, once in EVERY seconds, starts one thread that asks for each dataset in turn. A
+dataset that did not tell is asked again as late. One whose token is another now is asked at once, and what was told to
+the old token is forgotten.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from conversion_relay.http_client import HttpClient, Response
 from conversion_relay.meta.quality import TokenFacts, quality_request, read_quality, read_token, token_request
@@ -36,12 +39,14 @@ def ask_about_token(client: HttpClient, settings: Settings, dataset: Dataset) ->
 class Scores:
     """What Meta said last, by dataset. Safe to use from several threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Callable[[], Settings]) -> None:
+        """`settings`: those in use now."""
         self._settings, self._client = settings, HttpClient()
         self._lock = threading.Lock()
         self._known: dict[str, dict[str, float] | None] = {}
         self._tokens: dict[str, TokenFacts | None] = {}
-        self._asked_at: float | None = None
+        self._asked: dict[str, tuple[tuple[str, ...], float]] = {}
+        """By dataset: as whom and where it was asked last, and when."""
 
     def known(self, now: float) -> dict[str, dict[str, float] | None]:
         """By dataset, by event name; a dataset is missing until Meta was asked about it."""
@@ -56,14 +61,28 @@ class Scores:
             return dict(self._tokens)
 
     def _ask_soon(self, now: float) -> None:
-        datasets = [dataset for dataset in self._settings.datasets if dataset.access_token]
-        if datasets and (self._asked_at is None or abs(now - self._asked_at) >= EVERY):
-            self._asked_at = now
-            threading.Thread(target=self._ask, args=(datasets,), daemon=True, name="dataset-quality").start()
+        settings, due = self._settings(), list[Dataset]()
+        for dataset in settings.datasets:
+            name, asker = dataset.pixel_id, _asker(settings, dataset)
+            before, at = self._asked.get(name, ((), now))
+            if before != asker:
+                self._known.pop(name, None)
+                self._tokens.pop(name, None)
+            if dataset.access_token and (before != asker or abs(now - at) >= EVERY):
+                self._asked[name] = asker, now
+                due.append(dataset)
+        if due:
+            threading.Thread(target=self._ask, args=(settings, due), daemon=True, name="dataset-quality").start()
 
-    def _ask(self, datasets: Sequence[Dataset]) -> None:
+    def _ask(self, settings: Settings, datasets: list[Dataset]) -> None:
         for dataset in datasets:
-            token = ask_about_token(self._client, self._settings, dataset)
-            told = ask(self._client, self._settings, dataset)
+            token = ask_about_token(self._client, settings, dataset)
+            told = ask(self._client, settings, dataset)
             with self._lock:
-                self._known[dataset.pixel_id], self._tokens[dataset.pixel_id] = told, token
+                if self._asked[dataset.pixel_id][0] == _asker(settings, dataset):  # else a newer token is asked with
+                    self._known[dataset.pixel_id], self._tokens[dataset.pixel_id] = told, token
+
+
+def _asker(settings: Settings, dataset: Dataset) -> tuple[str, ...]:
+    """What decides Meta's answer, but for the time."""
+    return settings.graph_url, settings.graph_version, dataset.access_token.reveal(), dataset.app_secret.reveal()

@@ -120,7 +120,7 @@ class Emulator:
         line: dict[str, Any],
     ) -> Answer:
         error = version_error(version, f"/{dataset}/events", self._clock())
-        error = error or self._access_error(request, scope, dataset) or answers.fault_error(fault, dataset)
+        error = error or self._access_error(request, dataset) or answers.fault_error(fault, dataset)
         events = request.events or []
         if error is None and request.events is None:
             error = NO_DATA
@@ -147,7 +147,7 @@ class Emulator:
         taken = {"events_received": len(events), "messages": [], "fbtrace_id": trace}
         return answers.json(200, taken, {"x-fb-trace-id": trace, **headers})
 
-    def _access_error(self, request: GraphRequest, scope: Scope, dataset: str) -> GraphError | None:
+    def _access_error(self, request: GraphRequest, dataset: str) -> GraphError | None:
         if request.token is None:
             return answers.NO_TOKEN
         if not re.fullmatch(r"[A-Za-z0-9_|.\-]+", request.token):
@@ -155,10 +155,9 @@ class Emulator:
         if self._token is not None and not hmac.compare_digest(request.token, self._token):
             return answers.OTHER_TOKEN
         if self._app_secret is not None:
-            proof = parse_qs(scope["query_string"].decode()).get("appsecret_proof", [""])[0]
             expected = hmac.new(self._app_secret.encode(), request.token.encode(), "sha256").hexdigest()
-            if proof != expected:
-                return answers.BAD_PROOF if proof else answers.NO_PROOF
+            if request.proof != expected:
+                return answers.BAD_PROOF if request.proof else answers.NO_PROOF
         if self._datasets is not None and dataset not in self._datasets:
             return answers.unknown_dataset(dataset)
         return None

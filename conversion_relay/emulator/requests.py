@@ -18,23 +18,29 @@ class GraphRequest(msgspec.Struct):
     token: str | None
     token_in: str | None
     events: list[Any] | None
+    proof: str = ""
+    """`appsecret_proof`: like every parameter of the Graph API in the body or in the query."""
 
 
 def read(headers: Mapping[str, str], query: str, body: bytes) -> GraphRequest:
     """Header names in lower case. Never raises."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     encoding, fields = _fields(kind, headers.get("content-type", ""), body)
+    asked = dict(parse_qsl(query, keep_blank_values=True))
+    proof = fields.get("appsecret_proof", asked.get("appsecret_proof"))
     places = (
         ("header", _bearer(headers.get("authorization", ""))),
         ("body", fields.get("access_token")),
-        ("query", dict(parse_qsl(query, keep_blank_values=True)).get("access_token")),
+        ("query", asked.get("access_token")),
     )
     token_in, token = next(((place, found) for place, found in places if found is not None), (None, None))
     data = fields.get("data", parse_qs(query).get("data", [None])[0])
-    return (
-        GraphRequest(encoding, token if isinstance(token, str) else "", token_in, _events(data))
-        if token_in
-        else (GraphRequest(encoding, None, None, _events(data)))
+    return GraphRequest(
+        encoding,
+        (token if isinstance(token, str) else "") if token_in else None,
+        token_in,
+        _events(data),
+        proof if isinstance(proof, str) else "",
     )
 
 

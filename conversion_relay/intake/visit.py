@@ -6,8 +6,11 @@ them, and without these Meta matches few purchases. So what the visitor's own re
 
 What could go wrong, and the rule against it:
 - A person is kept. Only address, user agent, Meta's two browser ids and the scrubbed page are; each must look like what
-  Meta would take, else it is left out. Nothing is kept of a visitor who declined.
-- A stranger who learns an order's id sends a visit of their own. Of another browser only what is missing is taken.
+  Meta would take, else it is left out.
+- The visitor declined, and the provider's notice, which says nothing of it, is counted. So the refusal is kept, and
+  nothing else of this visitor; what an earlier visit left is gone with it. A later visit takes it back by a yes.
+- A stranger who learns an order's id sends a visit of their own. Of another browser only what is missing is taken. They
+  may refuse in another's name: that costs a figure, and the other way round would cost a choice.
 - The click is older than the visit. The `fbc` is built now, because its third segment says when the click was seen.
 """
 
@@ -40,10 +43,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fbp: str | None = None
     fbc: str | None = None
     url: str | None = None
-    consent: Literal["granted"] | None = None
+    consent: Literal["granted", "denied"] | None = None
     gpc: bool = False
     for_long: bool = False
-    """Kept for 90 days and not for 7: the visitor agreed, or this is an order's name and nobody's visit."""
+    """Kept for 90 days and not for 7: the visitor agreed or declined, or this is an order's name and nobody's visit."""
     order_key: str | None = None
     """Under a payment provider's own id: the order that it was for; then nothing else of a visitor is here."""
     paid_at: int | None = None
@@ -59,7 +62,13 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         ('fb.1.1.1', 'https://shop.example/')
         >>> Visit(fbp="fb.1.1.1", fbc="fb.1.1.A").filled_from(Visit(fbp="fb.1.1.1", fbc="fb.1.2.B")).fbc
         'fb.1.2.B'
+        >>> Visit(fbp="fb.1.1.1", consent="granted").filled_from(Visit(consent="denied")).fbp is None
+        True
         """
+        if later.consent == "denied" or (self.consent == "denied" and later.consent == "granted"):
+            return later
+        if self.consent == "denied":
+            return self
         first, then = (later, self) if self.fbp and self.fbp == later.fbp else (self, later)
         return Visit(**{name: getattr(first, name) or getattr(then, name) for name in self.__struct_fields__})
 
@@ -79,9 +88,12 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def visit_of(
     facts: RequestFacts, said: Literal["granted", "denied"] | None, policy: "Policy", now: float
 ) -> Visit | None:
-    """What may be remembered of this visitor; None where consent or policy forbid it. `now` in Unix seconds."""
-    decision = consent.decision(said, gpc=facts.gpc, policy=policy.gpc, silence=policy.silence)
-    if said == "denied" or decision is consent.Decision.WITHHOLD:
+    """What may be remembered of this visitor: of one who declined that alone, None of one whose silence is a no.
+    `now` in Unix seconds."""
+    by_signal = consent.decision(said, gpc=facts.gpc, policy=policy.gpc)
+    if by_signal is consent.Decision.WITHHOLD:
+        return Visit(consent="denied", gpc=facts.gpc, for_long=True)
+    if said is None and policy.silence == "withhold":
         return None
     return Visit(
         client_ip_address=_sound(facts.client_ip_address, normalize_client_ip_address),

@@ -7,6 +7,7 @@ knows no HTTP and nothing of Meta: what an answer of Meta's means, and when an e
 `delivery/`.
 """
 
+import os
 from typing import Literal
 
 from conversion_relay.errors import SettingsError
@@ -69,6 +70,7 @@ __all__ = [
     "Story",
     "Sums",
     "Visits",
+    "located",
     "open_outbox",
     "unsupported",
 ]
@@ -77,6 +79,29 @@ __all__ = [
 Access = Literal["create", "existing", "read"]
 """`create`: made when there is none. `existing`: SettingsError when there is none. `read`: the same, and whatever is
 done with it, no file is created or changed."""
+
+
+_FILE = "sqlite:///"
+_NO_FILES = (":memory:", "file:")
+"""SQLite's own names for what ends with the process, or has options that loosen what an outbox promises."""
+
+
+def located(url: str) -> str:
+    """RELAY_OUTBOX with a relative file named from the root, for a program that may change its folder later.
+
+    A daemon goes to `/` once it is started, and a process that forks opens its file again: both mean the file that
+    was meant at the start. Other stores stay as they are.
+
+    >>> located("sqlite:////var/lib/relay.db"), located("sqs://sqs.eu-north-1.amazonaws.com/1/q")
+    ('sqlite:////var/lib/relay.db', 'sqs://sqs.eu-north-1.amazonaws.com/1/q')
+    """
+    path = url.removeprefix(_FILE)
+    if path in ("", url) or path.startswith(_NO_FILES):
+        return url
+    try:
+        return _FILE + os.path.abspath(path)  # noqa: PTH100 - pathlib is not imported at the start
+    except OSError:  # the folder is gone; opening the file says so
+        return url
 
 
 def open_outbox(url: str, access: Access = "create", *, ballast: bool = False, dataset: str | None = None) -> Outbox:
@@ -88,8 +113,14 @@ def open_outbox(url: str, access: Access = "create", *, ballast: bool = False, d
     one, where events go whose dataset's name cannot be read any more.
     Raises SettingsError for anything else, and for a file that cannot be opened."""
     scheme = url.partition(":")[0].lower()
-    if scheme == "sqlite" and url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
-        path = url.removeprefix("sqlite:///")
+    if scheme == "sqlite" and url.startswith(_FILE) and len(url) > len(_FILE):
+        url = located(url)
+        path = url.removeprefix(_FILE)
+        if path.startswith(_NO_FILES):
+            raise SettingsError(
+                "RELAY_OUTBOX: an outbox is a file, by its plain path; one in memory would lose what it confirmed "
+                "(in tests use Relay.testing())"
+            )
         if access != "create":
             from conversion_relay.outbox.sqlite.read_only import SqliteReader
 

@@ -7,7 +7,6 @@ setting that holds an empty secret ends the start: nobody shall find that out by
 
 import re
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -103,10 +102,18 @@ def secrets_of(env: Mapping[str, Any]) -> dict[str, list[str]]:
         if not secrets or not all(mode_of(secret)[1] for secret in secrets):
             raise SettingsError(f"{setting}: it holds an empty secret; write each one, with a comma between two")
         row = PROVIDERS.get(provider)
-        if row and row.certificates and not find_spec("cryptography"):
-            raise SettingsError(f"{setting}: it needs pip install 'conversion-relay[paypal]'")
+        if row and row.certificates and not _has_cryptography():
+            raise SettingsError(
+                f"{setting}: it needs the package cryptography (pip install 'conversion-relay[paypal]'; on AWS a layer)"
+            )
         found[provider] = _with_url(secrets, row.url_setting, env) if row and row.url_setting else secrets
     return found
+
+
+def _has_cryptography() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("cryptography") is not None
 
 
 def api_keys_of(env: Mapping[str, str]) -> dict[str, list[str]]:

@@ -4,13 +4,16 @@ Two kinds. The newer one is signed: `X-Mollie-Signature: sha256=<hex>` (also wit
 and it may hold the payment. The older one is a form with one member, `id=tr_...`, that nobody signs: anybody can send
 it, so nothing of it is believed. It says that something changed, and Mollie is asked what, with the shop's own key.
 
-The same notice comes when a payment is paid, refunded or charged back. What went back is told as a sum, so each new sum
-is an event of its own with that sum.
+What went back. The older notice comes again when a payment is refunded or charged back; the payment then tells the sum
+of it (`amountRefunded`), and a second part told as the sum would count the first part twice. So Mollie is asked for the
+parts, too (`embed`), each with an id and an amount of its own. The newer webhooks tell each part by itself
+(`refund.refunded`, `chargeback.received`), under the same ids. The sums are not read.
+https://docs.mollie.com/reference/refunds-api-webhooks https://docs.mollie.com/reference/chargebacks-api-webhooks
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
@@ -32,6 +35,9 @@ from conversion_relay.payments.signature import missing, signed_in, wrong
 HEADER, SETTING = "x-mollie-signature", "MOLLIE_WEBHOOK_SECRET"
 ORDER_KEY = ("metadata.order_id", "metadata.order", "metadata.cart")
 _FORM = re.compile(rb"id=([a-z]{1,10}_[A-Za-z0-9]{1,64})")
+_EMBED = "?embed=refunds,chargebacks"
+_ON_ITS_WAY = ("pending", "processing", "refunded")
+"""Of the older webhooks nobody knows whether another one comes when a refund that is on its way has arrived."""
 _PAYMENT = re.compile(r"tr_[A-Za-z0-9]{1,64}")
 
 
@@ -55,9 +61,11 @@ def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
         return _ask(form[1].decode(), "payment")
     event = document_of(raw)
     what = text(event, "type") or ""
+    entity = at(event, "_embedded.entity")
+    if what.startswith(("refund.", "chargeback.")):
+        return _back(entity, what) if isinstance(entity, dict) else Ignored("odd_shape", what)
     if not what.startswith("payment."):
         return Ignored("other_type" if what else "no_type", what)
-    entity = at(event, "_embedded.entity")
     if isinstance(entity, dict):
         return _payment(entity, text(event, "id") or "", what, options)
     return _ask(text(event, "entityId") or "", what)
@@ -73,7 +81,7 @@ def read_answer(ask: Ask, raw: bytes, options: Options = NO_OPTIONS) -> Notice:
 def _ask(name: str, what: str) -> Notice:
     if not _PAYMENT.fullmatch(name):
         return Ignored("other_type", what)
-    return Ask(provider="mollie", path=f"/v2/payments/{name}", what=what)
+    return Ask(provider="mollie", path=f"/v2/payments/{name}{_EMBED}", what=what)
 
 
 def _payment(payment: dict[str, Any], webhook_id: str, what: str, options: Options) -> Notice:
@@ -119,16 +127,34 @@ def _customer(payment: dict[str, Any]) -> Customer:
     )
 
 
+def _back(part: dict[str, Any], what: str) -> Notice:
+    """A refund or a chargeback that is told by itself."""
+    mode: Mode = "test" if part.get("mode") == "test" else "live"
+    payment = text(part, "paymentId")
+    if not payment or not text(part, "id"):
+        return Ignored("odd_shape", what, mode)
+    is_refund = what.startswith("refund.")
+    if part.get("reversedAt") or (text(part, "status") != "refunded" if is_refund else what != "chargeback.received"):
+        return Ignored("refund_not_done", what, mode)
+    return _part(part, payment, mode, "refund" if is_refund else "chargeback")
+
+
 def _backs(payment: dict[str, Any], name: str, mode: Mode) -> list[Refund]:
-    found: list[Refund] = []
-    kinds: tuple[tuple[str, Any], ...] = (("amountRefunded", "refund"), ("amountChargedBack", "chargeback"))
-    for member, kind in kinds:
-        money = in_major_units(at(payment, f"{member}.value"), text(payment, f"{member}.currency"), CURRENCY_EXPONENTS)
-        if money.amount:
-            refund_id = f"{name}_{kind}_{money.amount.normalize():f}"
-            found.append(
-                Refund(
-                    provider="mollie", refund_id=refund_id, payments=(name,), money=money, at=None, kind=kind, mode=mode
-                )
-            )
-    return found
+    refunds = [one for one in members(payment, "_embedded.refunds") if text(one, "status") in _ON_ITS_WAY]
+    chargebacks = [one for one in members(payment, "_embedded.chargebacks") if not one.get("reversedAt")]
+    return [
+        *(_part(one, name, mode, "refund") for one in refunds if text(one, "id")),
+        *(_part(one, name, mode, "chargeback") for one in chargebacks if text(one, "id")),
+    ]
+
+
+def _part(part: dict[str, Any], payment: str, mode: Mode, kind: Literal["refund", "chargeback"]) -> Refund:
+    return Refund(
+        provider="mollie",
+        refund_id=text(part, "id") or "",
+        payments=(payment,),
+        money=in_major_units(at(part, "amount.value"), text(part, "amount.currency"), CURRENCY_EXPONENTS),
+        at=None,  # when it was begun stands there, which may be weeks before it was told
+        kind=kind,
+        mode=mode,
+    )

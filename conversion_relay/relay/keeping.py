@@ -18,6 +18,7 @@ from conversion_relay.outbox import (
     Operator,
     Outbox,
     Visits,
+    located,
     open_outbox,
     unsupported,
 )
@@ -36,7 +37,7 @@ class Keeping(Judge):
 
     def __init__(self, settings: Settings, outbox: Outbox | None, clock: Callable[[], float]) -> None:
         super().__init__(settings, clock)
-        self._outbox = outbox
+        self._outbox, self._place = outbox, located(settings.outbox)
         self._opening = threading.RLock()
         self._is_opening = self._is_closed = False
         self._background: Background | None = None
@@ -57,7 +58,7 @@ class Keeping(Judge):
             raise OutboxUnavailable("this Relay is closed; make another one")
         self._is_opening = True
         try:
-            return open_outbox(self.settings.outbox, dataset=self.settings.only_dataset)
+            return open_outbox(self._place, dataset=self.settings.only_dataset)
         finally:
             self._is_opening = False
 
@@ -95,15 +96,19 @@ class Keeping(Judge):
         dataset: Dataset | None = None,
     ) -> bool:
         """Keep this visit (7 days, 90 with consent) under an order's or registration's id, for the event that a webhook
-        brings later. False when the visitor's choice forbids it. Raises OutboxUnavailable when nothing is durable."""
+        brings later. False when the visitor's choice forbids it; then the choice alone is kept. Raises
+        OutboxUnavailable when nothing is durable."""
         visit = visit_of(facts, consent or facts.consent, self._policy(dataset), self._clock())
         if visit is None:
             return False
         outbox = self.outbox
+        is_refusal = visit.consent == "denied"
         if not isinstance(outbox, Visits):
+            if is_refusal:
+                return False
             raise unsupported(outbox, "remember_visitor")
         outbox.remember_visitor(without_email(key), visit, self._clock())
-        return True
+        return not is_refusal
 
     def has_visitors(self) -> bool:
         """Whether `facts_of` may know anybody; costs nothing, so an event loop may ask."""
@@ -120,10 +125,8 @@ class Keeping(Judge):
         """The visit behind a backend's event: remembered under its `order_id`, or under what its id names."""
         custom = cast("object", event.custom_data)
         order_id = custom.order_id if isinstance(custom, CustomData) else (event.custom_data or {}).get("order_id")
-        for key in keys_of(order_id, event.event_id):
-            if facts := self.facts_of(key):
-                return facts
-        return NO_FACTS
+        found = [facts for key in keys_of(order_id, event.event_id) if (facts := self.facts_of(key))]
+        return next((facts for facts in found if facts.consent == "denied"), found[0] if found else NO_FACTS)
 
     def note_pixel(self, dataset: Dataset, pairs: Sequence[tuple[str, str]]) -> "Future[None]":
         """The page's pixel got these (event name, event id); counted when the future is done, where it is counted."""

@@ -24,7 +24,6 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
@@ -162,7 +161,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @staticmethod
-    def files() -> list[Path]:
+    def files() -> list[str]:
         """The files whose settings may change while we run, for `SettingsWatch`."""
         return token_files(os.environ)
 

@@ -13,7 +13,6 @@ Rejected: following copies of copies. A's data would go where A's own table does
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
@@ -135,6 +134,8 @@ def _key(text: str) -> Secret:
 
 def _token_in(file: str) -> str:
     """The token that stands in this file."""
+    from pathlib import Path  # with what it imports 3 ms; most programs have their token in the environment
+
     try:
         return Path(file).read_text("utf-8").strip()
     except (OSError, ValueError) as error:

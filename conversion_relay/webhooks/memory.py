@@ -30,13 +30,13 @@ class Memory:
         return isinstance(self._relay.outbox, Visits)
 
     def facts_of(self, notice: Counted, also: str | None = None) -> RequestFacts:
-        """The visit behind a notice; `also`: another key under which it may be."""
+        """The visit behind a notice; `also`: another key under which it may be. A refusal under any of its keys counts
+        before a visit under another."""
         keys = keys_of_visit(notice)
         order = next((found.order_key for key in keys if (found := self.original(notice.provider, key))), None)
-        for key in dict.fromkeys([*keys, order, also]):
-            if key and (facts := self._relay.facts_of(key[:LONGEST_KEY])):
-                return facts
-        return NO_FACTS
+        visits = [self._relay.facts_of(key[:LONGEST_KEY]) for key in dict.fromkeys([*keys, order, also]) if key]
+        known = [facts for facts in visits if facts]
+        return next((facts for facts in known if facts.consent == "denied"), known[0] if known else NO_FACTS)
 
     def original(self, provider: str, payment: str) -> Original | None:
         """The order that a provider's id stands for."""

@@ -34,6 +34,8 @@ class Function(msgspec.Struct, frozen=True):
     code: bytes
     environment: dict[str, str]
     timeout: int
+    layers: tuple[Path, ...] = ()
+    """Folders, each as a layer's `python`."""
 
 
 class _Invocation:
@@ -104,6 +106,8 @@ class Sandbox:
                 (runtime / part).symlink_to(source)
         for file in (*Path(site).glob("runtime_client*.so"), Path(site, "six.py")):
             (runtime / file.name).symlink_to(file)
+        for part in (part for layer in self.function.layers for part in layer.iterdir()):
+            (runtime / part.name).symlink_to(part)
         env = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{self.folder.name}:{runtime}",

@@ -79,6 +79,23 @@ def test_a_secret_that_cannot_be_read_is_an_error_of_aws(error):
         token_of(Aws(secretsmanager=error), SECRET)
 
 
+@pytest.mark.parametrize(
+    ("environment", "app_secret"),
+    [
+        ({}, ""),
+        ({"META_APP_SECRET": "plain "}, "plain"),
+        ({"META_APP_SECRET_ARN": "arn:app"}, "EAAsecret"),
+        ({"META_APP_SECRET_PARAMETER": "/relay/app"}, "EAAparameter"),
+    ],
+)
+def test_the_secret_of_the_tokens_app_comes_from_the_same_places(environment, app_secret):
+    settings = Settings.from_env(PIXEL, required=("META_PIXEL_ID",))
+    (dataset,) = (
+        TokenSource({"META_ACCESS_TOKEN": "EAA"} | environment, Aws(**BOTH), lambda: 0.0).into(settings).datasets
+    )
+    assert dataset.app_secret.reveal() == app_secret
+
+
 def test_it_is_kept_for_five_minutes_and_read_again_when_meta_refuses_it():
     now = [0.0]
     aws = Aws(**BOTH)

@@ -28,6 +28,9 @@ def fill(path: Path, kind: str) -> None:
         if kind == "trouble":
             _refused(outbox, dataset, now)
             _held(outbox, dataset, now)
+    if kind == "thirty":
+        for dataset in datasets[:2]:  # an event and its copy
+            _put(outbox, dataset, "Purchase", ["purchase_1001"], now - 400)
     if kind == "trouble":
         _put(outbox, DATASET, "Purchase", [f"purchase_{n}" for n in range(2001, 2009)], now - 400)
     outbox.close()
@@ -60,6 +63,39 @@ def hostile(outbox: SqliteOutbox, texts: list[str], now: float) -> None:
         text = lease.events[0].event_id
         said = Attempt(at=now, outcome="refused", code=100, title=text, sentence=text, field=text, fbtrace_id=text)
         outbox.settle(lease, [(Dead(text[:100]), lease.events)], said, now)
+
+
+def hostile_beside(outbox: SqliteOutbox, path: Path, texts: list[str], now: float) -> None:
+    """Each in the places that are not of one refused event: names and currencies of figures, bodies, the pixel's
+    reports, names of datasets and workers, why a dataset waits, the list of changes."""
+    of_all = {"event_time": int(now), "expires_at": int(now) + 600_000}
+    bodies = [
+        {"custom_data": {"value": 1, "currency": text, "content_name": text}, "user_data": {"em": [text]}, "x": text}
+        for text in texts
+    ]
+    for waits in (False, True):
+        events = [
+            SealedEvent(
+                dataset=DATASET,
+                event_name="Purchase" if n % 5 else text[:50] or "x",
+                event_id=f"{text[:100]}-{n}-{waits}",
+                body=json.dumps(bodies[n]).encode(),
+                **of_all,
+            )
+            for n, text in enumerate(texts)
+        ]
+        outbox.put(events, now)
+        if not waits:
+            lease = outbox.claim(DATASET, 1_000, 60, now)
+            outbox.settle(lease, [(Delivered(), lease.events)], None, now)
+    outbox.note_pixel(DATASET, [(text[:50] or "x", text[:100]) for text in texts], now).result()
+    audit = Audit(f"sqlite:///{path}")
+    for n, text in enumerate(texts[::10]):
+        outbox.put([SealedEvent(dataset=text[:40], event_name="Lead", event_id=f"d-{n}", body=b"{}", **of_all)], now)
+        audit.note(Change(now, text, text, n, text))
+    for n, text in enumerate(texts[:: len(texts) // 40]):
+        state = AtWork(why=text, parked_until=now + 600)
+        outbox.note_worker(SignOfLife(worker=f"{n}{text}", at=now + 300, datasets={DATASET: state, text[:40]: state}))
 
 
 def _put(outbox: SqliteOutbox, dataset: str, name: str, ids: list[str], at: float) -> None:
@@ -114,6 +150,7 @@ def started(folder: Path, kind: str) -> Installation:
         tables = "".join(
             f'[[dataset]]\nMETA_PIXEL_ID = "{1_000_000_000 + n}"\nMETA_ACCESS_TOKEN = "token-{n}"\n'
             f'RELAY_ALLOWED_ORIGINS = "https://shop-{n}.example"\nRELAY_API_KEYS = "key-{n}"\n'
+            + ('RELAY_COPIES_TO = "1000000001, 1000000002"\n' if n == 0 else "")
             for n in range(30)
         )
         (folder / "relay.toml").write_text(tables)

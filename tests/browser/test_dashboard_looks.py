@@ -9,17 +9,18 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
-from tests.browser.installations import give_sign, hostile, started
+from tests.browser.installations import give_sign, hostile, hostile_beside, started
 from tests.hostile_texts import PATTERNS
-from tests.processes import DATASET, Installation
+from tests.processes import DATASET, Installation, call
 
 pytestmark = pytest.mark.xdist_group("browser")
-PATHS = ("", "/keys", "/events", "/events?state=dead", "/life?id=purchase_1001", "/dead", "/datasets", "/changes")
+PATHS = ("", "/keys", "/events", "/events?state=dead", "/life?id=purchase_1001",
+         "/life?id=purchase_1001&dataset=1000000000", "/dead", "/datasets", "/changes")  # fmt: skip
 KINDS = ("empty", "full", "trouble", "thirty")
 LOOKS = [("empty", 1280, "light"), ("full", 390, "dark"), ("trouble", 1280, "dark"), ("trouble", 390, "light"),
          ("thirty", 1280, "light")]  # fmt: skip
@@ -67,6 +68,7 @@ def test_every_page_is_fit_to_be_shown(installations, browser, axe, kind, width,
         give_sign(here.database, kind)
         policy = page.goto(f"{here.url}/dashboard{path}").headers["content-security-policy"]
         assert "unsafe" not in policy and "*" not in policy
+        assert page.url == f"{here.url}/dashboard{path}", "another page was looked at"
         if folder := os.environ.get("RELAY_TEST_PICTURES"):
             name = "".join(c if c.isalnum() else "_" for c in path.strip("/") or "overview")
             page.screenshot(path=f"{folder}/{kind}-{name}-{width}-{scheme}.png", full_page=True)
@@ -82,8 +84,8 @@ def test_every_page_is_fit_to_be_shown(installations, browser, axe, kind, width,
     context.close()
 
 
-def test_the_sign_in_page_is_fit_to_be_shown_too(installations, browser, axe, tmp_path):
-    here = installations("empty")
+def test_the_sign_in_page_is_fit_to_be_shown_too(browser, axe, tmp_path):
+    here = started(tmp_path, "empty")
     here.stop()
     here.env["RELAY_ADMIN_PASSWORD"] = "correct-horse"
     here.start("--no-worker")
@@ -104,8 +106,8 @@ def test_the_sign_in_page_is_fit_to_be_shown_too(installations, browser, axe, tm
     page.click("text=Sign out")
     page.wait_for_url(f"{here.url}/dashboard/sign-in")
     assert context.cookies() == []
-    del here.env["RELAY_ADMIN_PASSWORD"]
     context.close()
+    here.end()
 
 
 MARKUP = (
@@ -133,6 +135,9 @@ MARKUP = (
 )
 
 
+LINKS = "[...document.querySelectorAll('th.id a')].map(link => link.getAttribute('href'))"
+
+
 def payloads() -> list[str]:
     """500 texts: each piece of markup in each wrapping that a filter may stumble over."""
     wraps = ("{}", "x{}", "{}" * 2, "\u2028{}", "&lt;{}", "%3C{}", "\\{}", "`{}`", "]]>{}", "{}//", "\x00{}", "<b>{}",
@@ -148,8 +153,13 @@ def test_500_hostile_texts_stay_text_in_a_browser(browser, tmp_path):
     here = started(tmp_path, "full")
     try:
         outbox, now = SqliteOutbox(str(here.database)), time.time()
-        hostile(outbox, [text.replace("\ud83d", "?") or "-" for text in texts], now)
-        assert outbox.counts()[DATASET].dead >= 500
+        texts_of_others = [text.replace("\ud83d", "?") or "-" for text in texts]
+        hostile(outbox, texts_of_others, now)
+        hostile_beside(outbox, here.database, texts_of_others, now)
+        books = outbox.counts()
+        assert books[DATASET].dead >= 500 and books[DATASET].pending >= 500 and len(books) > 20
+        for text in MARKUP:
+            assert call("POST", f"{here.url}/webhooks/{quote(text, safe='')}", b"{}")[0] >= 400
         outbox.close()
         context = browser.new_context()
         page, said, elsewhere = context.new_page(), [], []
@@ -157,7 +167,9 @@ def test_500_hostile_texts_stay_text_in_a_browser(browser, tmp_path):
         page.on("dialog", lambda dialog: (said.append("dialog"), dialog.dismiss()))
         page.on("console", lambda message: said.append(message.text))
         page.on("request", lambda r: None if r.url.startswith((here.url, "data:")) else elsewhere.append(r.url))
-        paths = ["", "/keys", "/dead", "/datasets"]
+        paths = ["", f"?{urlencode({'dataset': MARKUP[0]})}", "/keys", "/dead", "/datasets", "/changes"]
+        page.goto(f"{here.url}/dashboard/events?state=pending")
+        paths += [link.removeprefix("/dashboard") for link in page.evaluate(LINKS)][::4]
         page.goto(f"{here.url}/dashboard/events?state=dead")
         while (further := page.locator("a.more")).count():
             page.goto(further.get_attribute("href") and here.url + further.get_attribute("href"))

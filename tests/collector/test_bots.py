@@ -38,7 +38,7 @@ def test_a_crawlers_event_is_counted_and_dropped_only_where_the_dataset_says_so(
         assert f'relay_bot_events_total{{dataset="{DATASET}",policy="mark"}} 1.0' in metrics
         assert f'relay_bot_events_total{{dataset="{other}",policy="drop"}} 1.0' in metrics
         page = call("GET", f"{here.url}/dashboard/datasets")[1]
-        assert "marked" in page and "dropped" in page and "1 since this process began" in page
+        assert "marked" in page and "dropped" in page and "1 since this server began" in page
         ids = {"bot", "person", "backend", "person-2"}
         until(lambda: {row["event"]["event_id"] for row in here.arrived()} == ids)
 

@@ -8,7 +8,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from conversion_relay import Relay, Settings
-from conversion_relay.collector.door import Admitted, Door
+from conversion_relay.collector.door import KEY_USED, Admitted, Door
 from conversion_relay.collector.limits import TokenBuckets
 from conversion_relay.collector.reply import HttpError, Reply
 from conversion_relay.telemetry import Counters
@@ -94,6 +94,15 @@ def test_who_sends_and_to_which_dataset(visit, headers, sender, dataset):
     assert visit.call(*headers).status == 202
     (admitted,) = visit.admitted
     assert (admitted.sender, admitted.dataset.pixel_id, admitted.body) == (sender, dataset, b"{}")
+
+
+def test_a_keys_last_use_is_not_told_of_the_key_that_takes_its_place(visit, tmp_path):
+    for key in ("key-one", "key-other", "key-two"):
+        assert visit.call(("authorization", f"Bearer {key}")).status == 202
+    (tmp_path / "relay.toml").write_text(CONFIG.replace("key-one,key-other", "key-new,key-other"))
+    visit.door.use(Settings.from_env({"RELAY_CONFIG": str(tmp_path / "relay.toml")}))
+    used = {labels: at for (name, labels), at in visit.counters.read().items() if name == KEY_USED and at}
+    assert [tuple(dict(labels).values()) for labels in used] == [("1", "2"), ("2", "1")]
 
 
 def test_a_backends_own_address_and_browser_are_not_the_visitors(visit):

@@ -125,6 +125,8 @@ def test_one_process_delivers_and_each_tells_the_figures_of_all(tmp_path):
             assert [post(f"a{n}") for n in range(20)] == [202] * 20
             until(lambda: len(here.arrived()) == 20)
             until(lambda: [counted(here) for _ in range(6)] == [20.0] * 6)
+            pages = f"{here.url}/dashboard/datasets"
+            until(lambda: all("key 1: <small>used" in call("GET", pages)[1] for _ in range(6)))
             (name,) = until(deliverers)
             os.kill(int(name.rpartition("-")[2]), signal.SIGKILL)
             until(lambda: post("b") == 202)

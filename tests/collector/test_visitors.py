@@ -91,10 +91,9 @@ class TestVisitors:
             here.post(purchase(event_id=f"purchase_{key}"))
             assert kept(here, f"purchase_{key}")["user_data"]["client_ip_address"] == address
 
-    def test_who_declined_is_not_remembered(self, here):
+    def test_of_who_declined_the_refusal_alone_is_remembered_and_their_order_is_withheld(self, here):
         assert visit(here, {"key": "no", "fbp": FBP, "consent": "denied"})[1] == {"key": "no", "remembered": False}
-        here.post(purchase(event_id="purchase_no"))
-        assert "fbp" not in kept(here, "purchase_no")["user_data"]
+        assert here.post(purchase(event_id="purchase_no"))[1]["refused"][0]["reason"] == "consent_denied"
 
     def test_who_asks_not_to_be_sold_is_limited_in_the_later_event_too(self, here):
         assert visit(here, {"key": "gpc", "fbp": FBP, "gpc": True})[1]["remembered"] is True

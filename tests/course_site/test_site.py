@@ -1,5 +1,6 @@
 """What the routes of the site have in common: bodies, pages of other sites, cookies, and nobody's address."""
 
+import msgspec
 import pytest
 
 from conversion_relay import RequestFacts
@@ -33,6 +34,15 @@ def test_another_sites_page_may_not_post_here(site):
     preflight = site.register(SiteRequest(method="OPTIONS", headers={"origin": "https://courses.example"}))
     assert preflight.status == 204 and "POST" in preflight.headers["Access-Control-Allow-Methods"]
     assert site.register(SiteRequest(method="GET")).status == 405
+
+
+def test_an_origin_that_the_settings_name_later_may_post_from_then_on(site):
+    settings = site.shop.relay.settings
+    (dataset,) = settings.datasets
+    more = msgspec.structs.replace(dataset, allowed_origins=frozenset({"https://new.example"}))
+    assert post(site.register, FORM, origin="https://new.example").status == 403
+    site.shop.relay.use(msgspec.structs.replace(settings, datasets=(more,)))
+    assert post(site.register, FORM, origin="https://new.example").status == 200
 
 
 def test_nobody_is_in_the_outbox_or_in_an_id(site, tmp_path):

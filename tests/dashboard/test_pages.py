@@ -4,6 +4,7 @@ import json
 import time
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -12,12 +13,14 @@ from conversion_relay.collector.door import KEY_USED
 from conversion_relay.dashboard import dashboard_routes
 from conversion_relay.emulator.app import create_app
 from conversion_relay.emulator.server import Server
+from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import SealedEvent
+from conversion_relay.http_client import Response
 from conversion_relay.outbox import Attempt, SignOfLife
 from conversion_relay.outbox.verdict import Dead, Delivered
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
-from conversion_relay.telemetry import Counters, counter
+from conversion_relay.telemetry import Counters, Secret, counter
 from tests.hostile_texts import PATTERNS
 from tests.processes import until
 
@@ -36,9 +39,14 @@ class Here:
     def __init__(self, folder, now: float, **settings: str) -> None:
         env = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "token", "RELAY_OUTBOX": f"sqlite:///{folder}/outbox.db"}
         env["RELAY_ADMIN_PASSWORD"] = "a-password"
-        self.now, self.relay, self.counters = now, Relay(Settings.from_env(env | settings)), Counters()
+        self.folder, self.now, self.relay, self.counters = (
+            folder,
+            now,
+            Relay(Settings.from_env(env | settings)),
+            Counters(),
+        )
         self.outbox = self.relay.outbox
-        app = Litestar(dashboard_routes(self.relay, dict, counters=self.counters), openapi_config=None)
+        app = Litestar(dashboard_routes(self.relay, dict, counters=lambda: self.counters), openapi_config=None)
         self.client = TestClient(app, base_url="http://127.0.0.1:8000")
         self.client.auth = ("", "a-password")
 
@@ -211,5 +219,39 @@ def test_a_dataset_tells_of_its_token_and_of_each_key_when_it_was_used_last(tmp_
         here.relay.close()
     finally:
         meta.stop()
-    assert "key 1: <small>not used since this process began" in page
+    assert "key 1: <small>not used since this server began" in page
     assert "key 2: <small>used 3 min ago" in page and "canary" not in page
+
+
+class OneGoodToken:
+    """Meta, asked about tokens."""
+
+    def get(self, _: str, headers: dict[str, str], __: float) -> Response:
+        is_valid = b"true" if headers["Authorization"] == "Bearer renewed" else b"false"
+        return Response(200, {}, b'{"data":{"is_valid":%s}}' % is_valid)
+
+
+def test_after_a_renewal_the_page_tells_of_the_new_token(here, monkeypatch):
+    monkeypatch.setattr("conversion_relay.delivery.dataset_quality.HttpClient", OneGoodToken)
+    here = Here(here.folder, here.now)
+    until(lambda: "not valid: set a new one" in here.page("/dashboard/datasets"))
+    (dataset,) = here.relay.settings.datasets
+    renewed = msgspec.structs.replace(dataset, access_token=Secret("renewed"))
+    here.relay.use(msgspec.structs.replace(here.relay.settings, datasets=(renewed,)))
+    until(lambda: "valid, does not end" in here.page("/dashboard/datasets"))
+    here.relay.close()
+
+
+def test_before_the_first_event_nobody_is_told_to_choose_a_dataset_where_there_is_one(here):
+    assert "choose one" not in here.page("/dashboard/keys")
+
+
+@pytest.mark.parametrize("path", ["", "/keys", "/events", "/life?id=a", "/dead", "/datasets", "/changes"])
+def test_an_outbox_that_cannot_be_read_is_said_by_the_page(here, monkeypatch, path):
+    def fail(*_: object) -> None:
+        raise OutboxUnavailable("the disk under outbox.db fails <b>to read</b>")
+
+    monkeypatch.setattr(here.outbox, "counts", fail)
+    answer = here.client.get(f"/dashboard{path}")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "The disk under outbox.db fails &lt;b&gt;to read" in answer.text and "doctor" in answer.text

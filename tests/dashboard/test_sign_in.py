@@ -37,11 +37,12 @@ def opened(tmp_path):
 
     def make(setting: str = PASSWORD, **more: str) -> TestClient:
         env = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "token", "RELAY_ADMIN_PASSWORD": setting}
-        relay = Relay(Settings.from_env(env | {"RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"} | more))
+        env |= {"RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"} | more
+        relay = Relay(Settings.from_env(env))
         relays.append(relay)
         app = Litestar(dashboard_routes(relay, dict), openapi_config=None)
         client = TestClient(FromElsewhere(app), base_url="http://127.0.0.1:8000")
-        client.settings = relay.settings
+        client.settings, client.relay, client.env = relay.settings, relay, env
         return client
 
     yield make
@@ -124,6 +125,30 @@ def test_a_session_ends_and_cannot_be_made_or_prolonged_by_hand(opened):
     assert changed.get("/dashboard/data", headers={"cookie": good}).status_code == 401, "a new password ends them all"
 
 
+def test_a_renewed_token_signs_nobody_out_and_a_process_that_starts_with_it_is_of_one_mind(opened):
+    """Of several server processes one may have started after the renewal."""
+    client = opened()
+    assert sign_in(client).status_code == 303
+    form = re.search(r'name="token" value="(\w+)"', client.get("/dashboard", headers=BROWSER).text)[1]
+    renewed = {"META_ACCESS_TOKEN": "renewed"}
+    client.relay.use(Settings.from_env(client.env | renewed))
+    assert client.get("/dashboard", headers=BROWSER, follow_redirects=False).status_code == 200
+    other = opened(**renewed)
+    session = sign_in(other).headers["set-cookie"].partition(";")[0]
+    client.cookies.clear()
+    assert client.get("/dashboard/data", headers={"cookie": session}).status_code == 200
+    out = client.post("/dashboard/sign-out", data={"token": form}, headers=OURS, follow_redirects=False)
+    assert out.status_code == 303
+
+
+def test_a_proxy_that_is_trusted_from_now_on_says_how_the_browser_came(opened):
+    client = opened()
+    https = {"x-forwarded-proto": "https"}
+    assert "Secure" not in sign_in(client, **https).headers["set-cookie"]
+    client.relay.use(Settings.from_env(client.env | {"RELAY_TRUSTED_PROXIES": "203.0.113.0/24"}))
+    assert "Secure" in sign_in(client, **https).headers["set-cookie"]
+
+
 def test_scripts_say_the_password_each_time_and_no_box_opens_over_a_page(opened):
     client = opened(HASH)
     assert client.get("/dashboard/data", auth=("any", PASSWORD)).status_code == 200
@@ -143,7 +168,7 @@ def test_a_hash_that_is_none_is_a_wrong_setting():
         {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "t", "RELAY_ADMIN_PASSWORD": "$argon2id$nonsense"}
     )
     with pytest.raises(SettingsError, match="RELAY_ADMIN_PASSWORD"):
-        access_of(settings)
+        access_of(lambda: settings)
 
 
 def test_changes_by_hand_are_listed_the_newest_first(opened):

@@ -68,13 +68,38 @@ def test_the_click_gets_the_time_of_the_visit_and_not_of_the_payment():
 @pytest.mark.parametrize(("said", "gpc"), list(product([None, "granted", "denied"], [False, True])))
 @pytest.mark.parametrize("policy", ["limited_data_use", "withhold", "ignore"])
 @pytest.mark.parametrize("silence", ["send", "limited_data_use", "withhold"])
-def test_nothing_is_remembered_of_whose_event_would_be_withheld(said, gpc, policy, silence):
+def test_of_whose_event_would_be_withheld_the_refusal_is_remembered_and_nothing_else(said, gpc, policy, silence):
     door = Policy(dataset="1", gpc=policy, silence=silence)
     visit = visit_of(facts(gpc=gpc), said, door, NOW)
-    withheld = decision(said, gpc=gpc, policy=policy, silence=silence) is Decision.WITHHOLD
-    assert (visit is None) == withheld
-    if visit is not None:
+    if decision(said, gpc=gpc, policy=policy) is Decision.WITHHOLD:
+        assert visit == Visit(consent="denied", gpc=gpc, for_long=True)
+    elif decision(said, gpc=gpc, policy=policy, silence=silence) is Decision.WITHHOLD:
+        assert visit is None, "the payment is as silent, and the same policy withholds it"
+    else:
         assert (visit.consent, visit.gpc) == (said, gpc), "the event to come is decided by the same words"
+
+
+REFUSAL = Visit(consent="denied", for_long=True)
+AGREED = Visit(fbp="fb.1.1.1", url="https://a.example/", consent="granted", for_long=True)
+SILENT = Visit(fbp="fb.1.1.1", url="https://a.example/")
+
+
+@pytest.mark.parametrize(
+    ("visits", "known"),
+    [
+        ((AGREED, REFUSAL), REFUSAL),
+        ((SILENT, REFUSAL), REFUSAL),
+        ((REFUSAL, SILENT), REFUSAL),
+        ((REFUSAL, AGREED), AGREED),
+        ((AGREED, REFUSAL, SILENT), REFUSAL),
+        ((AGREED, REFUSAL, AGREED), AGREED),
+    ],
+)
+def test_a_refusal_stands_until_the_visitor_says_yes_and_takes_what_was_kept(visits, known):
+    whole = visits[0]
+    for later in visits[1:]:
+        whole = whole.filled_from(later)
+    assert whole == known
 
 
 VISITS = st.builds(

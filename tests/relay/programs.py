@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import types
+from pathlib import Path
 
 from conversion_relay import Event, Relay, UserData
 
@@ -122,6 +123,20 @@ def ends_while_it_delivers() -> None:
 def tracks_one_after_the_other() -> None:
     with Relay.from_env(deliver=True) as relay:
         track(relay, "one", 5 * EACH)
+
+
+def goes_elsewhere_and_forks() -> None:
+    """As a daemon does: RELAY_OUTBOX is relative, and the folder changes before and after the first event."""
+    relay = Relay.from_env()
+    Path("elsewhere").mkdir()
+    os.chdir("elsewhere")
+    track(relay, "parent")
+    os.chdir("/")
+    if (child := os.fork()) == 0:
+        signal.alarm(60)
+        track(relay, "child")
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 if __name__ == "__main__":

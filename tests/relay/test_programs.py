@@ -111,6 +111,14 @@ def test_the_child_that_goes_on_alone_delivers_by_itself(here):
         until(lambda: arrived(here) == {f"daemon{number}" for number in SOME})
 
 
+def test_a_relative_outbox_is_that_of_the_start_wherever_the_program_goes(here, tmp_path):
+    here.env["RELAY_OUTBOX"] = f"sqlite:///{here.database.name}"
+    process = program(here, "goes_elsewhere_and_forks", cwd=tmp_path)
+    assert (process.communicate(timeout=120)[1], process.returncode) == (b"", 0)
+    here.env["RELAY_OUTBOX"] = f"sqlite:///{here.database}"
+    assert books(here)[0] == 2 * EACH
+
+
 def test_a_signal_handler_may_track(here):
     ran(here, "a_signal_handler_tracks")
 

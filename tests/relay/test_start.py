@@ -30,8 +30,8 @@ print(json.dumps([at_import, compiled[len(at_import):], modules]))
 """
 NOT_AT_THE_START = {
     *("apsw", "argon2", "asyncio", "click", "concurrent.futures", "crawlerdetect", "dataclasses", "difflib", "email"),
-    *("http.client", "jinja2", "json", "litestar", "phonenumbers", "psycopg", "rich", "socket", "sqlite3", "ssl"),
-    *("subprocess", "tempfile", "tomllib", "urllib.request", "uvicorn"),
+    *("http.client", "jinja2", "json", "litestar", "pathlib", "phonenumbers", "psycopg", "rich", "socket", "sqlite3"),
+    *("ssl", "subprocess", "tempfile", "tomllib", "urllib.request", "uvicorn"),
 }
 """Each of these is needed by some programs, later or never."""
 ROOMS_OF_OTHERS = ("aws", "cli", "collector", "course_site", "dashboard", "delivery", "emulator", "frameworks")

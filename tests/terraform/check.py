@@ -29,6 +29,7 @@ from tests.terraform import roles
 
 ROOT = Path(__file__).parents[2]
 TOKEN, STRIPE_SECRET, SHOPIFY_SECRET = "EAAterraform-canary-token", "whsec_terraform_canary", "shpss_terraform_canary"
+APP_SECRET = "terraform-canary-app-secret"
 SECRETS = {name: f"{name.lower()}_canary" for name in (row.setting for row in PROVIDERS.values()) if "SECRET" in name}
 SECRETS |= {
     "SHOPIFY_WEBHOOK_SECRET": SHOPIFY_SECRET,
@@ -51,6 +52,7 @@ CHOICES = {
     "test_payments": "test_code",
     "subscriptions": "Subscribe",
     "renewals": "ignore",
+    "refunds": "event",
     "free_orders": "send",
     "stripe_payments": ["checkout", "invoice"],
     "stripe_order_key": ["client_reference_id", "metadata.registration_id"],
@@ -81,7 +83,7 @@ CHOICES = {
 
 
 def main() -> None:
-    meta = Server(create_app(), "127.0.0.1", 0)
+    meta = Server(create_app(app_secret=APP_SECRET), "127.0.0.1", 0)
     meta.start()
     build()
     with standin(roles.REGION) as aws, tempfile.TemporaryDirectory(prefix="tf-check-") as folder:
@@ -101,6 +103,7 @@ class Terraform:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         self.settings = {
             "meta_access_token": TOKEN,
+            "meta_app_secret": APP_SECRET,
             "stripe_webhook_secret": STRIPE_SECRET,
             "graph_api_url": meta_url,
             "architecture": "x86_64",
@@ -136,9 +139,10 @@ class Terraform:
         self.env["AWS_ENDPOINT_URL"] = self.standin.url
         self.run("apply", "-input=false", "-auto-approve", "-parallelism=30", seconds=600)
         self.every_variable_is_set()
-        assert TOKEN not in (self.folder / "terraform.tfstate").read_text(), "the token is in the state"
-        for secret in (STRIPE_SECRET, *SECRETS.values()):
-            assert secret not in (self.folder / "terraform.tfstate").read_text(), "a payment secret is in the state"
+        state = (self.folder / "terraform.tfstate").read_text()
+        assert not [one for one in (TOKEN, APP_SECRET, STRIPE_SECRET, *SECRETS.values()) if one in state], (
+            "in the state"
+        )
         self.run("plan", "-input=false", "-detailed-exitcode")
         # Verifying an address is a person's part: SES sends a mail to it.
         self.standin.client("sesv2").create_email_identity(EmailIdentity="courses.example")
@@ -184,7 +188,7 @@ class Terraform:
         assert names == {"ViewContent", "Contact", "CompleteRegistration", "Purchase"}, names
         # A function says so when Meta has answered; the event is at Meta before.
         until(lambda: all(f"Meta Conversions API {name} event sent successfully" in self.all_logs() for name in names))
-        for canary in ("canary.person", "Canary Person", TOKEN, STRIPE_SECRET, SHOPIFY_SECRET):
+        for canary in ("canary.person", "Canary Person", TOKEN, APP_SECRET, STRIPE_SECRET, SHOPIFY_SECRET):
             assert canary not in self.all_logs(), canary
         print("six requests, six events")
 

@@ -21,6 +21,7 @@ BY_ID = {
     "KeyConditionExpression": "registration_id = :id",
     "ExpressionAttributeValues": {":id": {"S": "x"}},
 }
+APP = f"/{PREFIX}conversion-relay/meta-app-secret"
 TOKEN, STRIPES = f"/{PREFIX}conversion-relay/meta-access-token", f"{PREFIX}stripe-webhook-secret"
 PAYMENTS = f"{PREFIX}payment-secrets"
 PAID = {"UpdateExpression": "SET paid_at = :at", "ExpressionAttributeValues": {":at": {"N": "1"}}}
@@ -35,6 +36,7 @@ ACTIONS: dict[str, tuple[str, Try]] = {
     "read the queue": ("sqs", lambda sqs: sqs.receive_message(QueueUrl=QUEUE)),
     "read the dead letters": ("sqs", lambda sqs: sqs.receive_message(QueueUrl=DEAD)),
     "read the token": ("ssm", lambda ssm: ssm.get_parameter(Name=TOKEN, WithDecryption=True)),
+    "read the app's secret": ("ssm", lambda ssm: ssm.get_parameter(Name=APP, WithDecryption=True)),
     "read Stripe's secret": ("secretsmanager", lambda s: s.get_secret_value(SecretId=STRIPES)),
     "read the payment secrets": ("secretsmanager", lambda s: s.get_secret_value(SecretId=PAYMENTS)),
     "write a registration": ("dynamodb", lambda d: d.put_item(TableName=REGISTRATIONS, Item=KEY)),
@@ -56,7 +58,7 @@ ACTIONS: dict[str, tuple[str, Try]] = {
     "change a function": ("lambda", lambda f: f.delete_function(FunctionName=f"{PREFIX}contact-handler")),
     "list roles": ("iam", lambda iam: iam.list_roles()),
 }
-SITE = {"queue an event", "read the token"}
+SITE = {"queue an event", "read the token", "read the app's secret"}
 """With `delivery_mode = "direct"`, as `make tf-check` applies it."""
 MAY = {
     "view-content-handler": SITE,

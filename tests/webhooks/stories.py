@@ -76,6 +76,7 @@ _SUBSCRIPTION = {"id": "sub_1", "paid_count": 0, "start_at": NOW + 9 * 86_400, "
 _TRIAL = {"id": "sub_1", "status": "trialing", "currency_code": "EUR", "custom_data": {"order_id": "cart-77"}}
 _CAPTURE = {"id": "CAPT1", "amount": {"currency_code": "EUR", "value": "49.90"}, "custom_id": "cart-77"}
 _MOLLIE = "_embedded__entity__"
+_CHARGEBACK = {"id": "chb_T1", "amount": _money("49.90"), "paymentId": "tr_T1", "reason": None, "reversedAt": None}
 _FURTHER: dict[str, tuple[list[dict[str, Any]], set[str]]] = {
     "stripe": (
         [
@@ -183,11 +184,15 @@ _FURTHER: dict[str, tuple[list[dict[str, Any]], set[str]]] = {
         [
             sample("mollie", **{f"{_MOLLIE}mode": "test"}),
             sample("mollie", **{f"{_MOLLIE}status": "expired"}),
-            sample("mollie", "refund", **{f"{_MOLLIE}amountRefunded": _money("15.00")}),
-            sample("mollie", "refund", **{f"{_MOLLIE}amountChargedBack": _money("49.90")}),
+            sample("mollie", **{f"{_MOLLIE}amountRefunded": _money("15.00")}),
+            sample("mollie", "refund", type="refund.pending", **{f"{_MOLLIE}status": "pending"}),
+            sample("mollie", "refund", **{f"{_MOLLIE}id": "re_T2", f"{_MOLLIE}amount": _money("5.00")}),
+            sample("mollie", "refund", type="refund.failed", **{f"{_MOLLIE}id": "re_T3", f"{_MOLLIE}status": "failed"}),
+            sample("mollie", "other", type="chargeback.received", _embedded={"entity": _CHARGEBACK}),
+            sample("mollie", "other", type="chargeback.reversed", _embedded={"entity": _CHARGEBACK}),
             sample("mollie", "renewal", **{f"{_MOLLIE}id": "tr_T3"}),
         ],
-        {"refund_tr_T1_refund_15", "refund_tr_T1_chargeback_49.9", "renewal_tr_T3"},
+        {"refund_re_T2", "refund_chb_T1", "renewal_tr_T3"},
     ),
     "paypal": (
         [
@@ -221,7 +226,7 @@ _OF_SAMPLES = {
     "shopify": {"purchase_9001", "refund_7"},
     "woocommerce": {"purchase_52", "refund_60"},
     "square": {"purchase_cart-77", "refund_refT1"},
-    "mollie": {"purchase_cart-77", "refund_tr_T1_refund_10", "renewal_tr_T2"},
+    "mollie": {"purchase_cart-77", "refund_re_T1", "renewal_tr_T2"},
     "paypal": {"purchase_cart-77", "refund_REF1", "renewal_SALET2"},
     "standard": {"purchase_cart-77", "refund_ref_1", "renewal_ord_2"},
 }

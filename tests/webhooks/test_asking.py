@@ -10,7 +10,7 @@ from conversion_relay.cli.webhook_samples import sample
 from conversion_relay.http_client import NoAnswer, Response
 from conversion_relay.webhooks.asking import MOST_AT_ONCE
 from tests.payments import stripe_notices as notices
-from tests.webhooks.shop import NOW, open_shop
+from tests.webhooks.shop import EVERY_PROVIDER, NOW, open_shop
 
 
 def thin(folder, answer, **more):
@@ -68,7 +68,33 @@ def test_an_unsigned_mollie_notice_is_worth_what_mollie_says(tmp_path, body):
         assert shop.webhooks.answer("mollie", b"id=ord_1", {}).body["reason"] == "other_type"
         assert shop.webhooks.answer("mollie", b"id=tr_1&url=https://evil.example", {}).status == 400
         assert list(shop.events()) == ["purchase_cart-77"]
-    assert {url for url, _ in asked} == {"https://api.mollie.com/v2/payments/tr_T1"}
+    assert {url for url, _ in asked} == {"https://api.mollie.com/v2/payments/tr_T1?embed=refunds,chargebacks"}
+
+
+def test_each_part_of_a_mollie_payment_that_went_back_is_told_with_its_own_amount(tmp_path):
+    """The same unsigned notice each time; what Mollie says of the payment grows."""
+    payment = sample("mollie", "paid", NOW - 60)["_embedded"]["entity"]
+    parts: dict[str, list] = {"refunds": [], "chargebacks": []}
+
+    def part(name: str, value: str, **more: object) -> dict:
+        return {"id": name, "amount": {"currency": "EUR", "value": value}, "createdAt": "2026-10-01T00:00:00Z", **more}
+
+    def fetch(url: str, headers: dict[str, str], deadline: float):
+        back = {"currency": "EUR", "value": "15.00"}
+        return Response(200, {}, json.dumps(payment | {"amountRefunded": back, "_embedded": parts}).encode())
+
+    with open_shop(tmp_path, fetch, MOLLIE_API_KEY="live_canary", RELAY_REFUNDS="event") as shop:
+        for new in (
+            [],
+            [part("re_1", "10.00", status="refunded")],
+            [part("re_2", "5.00", status="processing"), part("re_3", "7.00", status="failed")],
+        ):
+            parts["refunds"] += new
+            assert shop.webhooks.answer("mollie", b"id=tr_T1", {}).status == 200
+        parts["chargebacks"] += [part("chb_1", "34.90"), part("chb_2", "1.00", reversedAt="2026-11-02T00:00:00Z")]
+        assert shop.webhooks.answer("mollie", b"id=tr_T1", {}).status == 200
+        told = {name: event["custom_data"]["value"] for name, event in shop.events().items()}
+    assert told == {"purchase_cart-77": 49.9, "refund_re_1": 10.0, "refund_re_2": 5.0, "refund_chb_1": 34.9}
 
 
 def test_calls_that_hang_are_few_and_the_others_come_again(tmp_path):
@@ -86,3 +112,11 @@ def test_calls_that_hang_are_few_and_the_others_come_again(tmp_path):
         assert shop.webhooks.answer("mollie", b"id=tr_T1", {}).status == 503
         go_on.set()
         assert {call.result().body["reason"] for call in hanging} == {"gone"}
+
+
+@pytest.mark.parametrize("status", ["queued", "pending", "processing", "failed", "canceled"])
+def test_a_refund_that_mollie_has_not_made_is_none(tmp_path, status):
+    notice = sample("mollie", "refund", NOW - 60) | {"type": f"refund.{status}"}
+    notice["_embedded"]["entity"]["status"] = status
+    with open_shop(tmp_path, RELAY_REFUNDS="event", **EVERY_PROVIDER) as shop:
+        assert shop.told("mollie", notice).body["reason"] == "refund_not_done"

@@ -76,6 +76,19 @@ def test_who_declined_is_not_counted_and_the_provider_is_content(shop):
     assert shop.events() == {}
 
 
+def test_who_declined_on_the_page_is_not_counted_though_the_provider_knows_nothing_of_it(shop):
+    shop.relay.remember("cart-77", VISIT, "granted")
+    assert shop.relay.remember("cart-77", VISIT, "denied") is False
+    assert shop.stripe(COMPLETED, notices.session()).body == {"message": "withheld"}
+    assert shop.events() == {}
+
+
+def test_a_refusal_under_any_of_the_keys_of_a_payment_counts(shop):
+    shop.relay.remember("cart-77", VISIT, "granted")
+    shop.relay.remember("u-1", VISIT, "denied")
+    assert shop.stripe(COMPLETED, notices.session(metadata={"external_id": "u-1"})).body == {"message": "withheld"}
+
+
 def test_a_hundred_copies_at_once_are_one_event(shop):
     with ThreadPoolExecutor(20) as stripe:
         answers = list(stripe.map(lambda _: shop.stripe(COMPLETED, notices.session()), range(100)))

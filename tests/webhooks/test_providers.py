@@ -22,7 +22,7 @@ RENEWAL = {
 PAISE = "payload__payment__entity__amount"
 REFUND = {
     "stripe": "re_1", "paddle": "adj_1", "lemonsqueezy": "1001_1000", "razorpay": "rfnd_1", "shopify": "7",
-    "woocommerce": "60", "square": "refT1", "mollie": "tr_T1_refund_10", "paypal": "REF1", "standard": "ref_1",
+    "woocommerce": "60", "square": "refT1", "mollie": "re_T1", "paypal": "REF1", "standard": "ref_1",
 }  # fmt: skip
 
 
@@ -68,6 +68,25 @@ def test_what_was_paid_is_one_purchase_under_the_orders_key(shop, provider):
     assert event["user_data"] and "ada" not in json.dumps(event).lower()
     if provider != "paypal":
         assert len(event["user_data"]["em"][0]) == 64
+
+
+DECLINED: dict[str, dict] = {
+    "stripe": {"data__object__metadata": {"consent": "denied"}},
+    "paddle": {"data__custom_data": {"consent": "denied"}},
+    "lemonsqueezy": {"meta__custom_data": {"consent": "denied"}},
+    "razorpay": {"payload__payment__entity__notes": {"consent": "denied"}},
+    "shopify": {"note_attributes": [{"name": "consent", "value": "denied"}]},
+    "woocommerce": {"meta_data": [{"key": "consent", "value": "denied"}]},
+    "mollie": {"_embedded__entity__metadata": {"consent": "denied"}},
+    "standard": {"data__metadata": {"consent": "denied"}},
+}
+"""Where the shop gives the buyer's choice along; PayPal and Square have no such place."""
+
+
+@pytest.mark.parametrize("provider", DECLINED)
+def test_who_declined_is_not_counted_whichever_provider_tells_of_the_payment(shop, provider):
+    assert shop.told(provider, changed(provider, **DECLINED[provider])).body == {"message": "withheld"}
+    assert shop.events() == {}
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

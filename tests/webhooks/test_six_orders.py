@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from conversion_relay.payments import PROVIDERS
 from tests.webhooks.shop import EVERY_PROVIDER, open_shop
 from tests.webhooks.test_providers import PAISE, changed
 
@@ -276,5 +277,9 @@ def test_what_the_buyer_paid_is_what_meta_gets(each, provider, n):
     assert custom["order_id"] and "ada" not in json.dumps(event).lower()
 
 
-def test_every_provider_has_six():
-    assert all(len(orders) >= 6 for orders in ORDERS.values())
+def test_every_provider_has_six_with_currencies_of_no_and_of_three_decimals():
+    assert ORDERS.keys() == PROVIDERS.keys()
+    for provider, orders in ORDERS.items():
+        assert len(orders) >= 6
+        of_three = set() if provider == "paypal" else {"KWD"}  # PayPal takes no currency of three
+        assert {currency for _, _, currency, _ in orders} >= {"JPY"} | of_three, provider

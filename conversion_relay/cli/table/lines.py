@@ -33,6 +33,7 @@ def head_of(path: Path) -> Head:
 
 def sample_rows(head: Head, encoding: str, delimiter: str) -> list[list[str]]:
     """The rows of the head, but for the last one, which may be cut off."""
+    csv.field_size_limit(LONGEST_CELL)  # no cell of the head is longer
     text = head.content.decode(encoding, "replace")
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     return rows if head.is_whole else rows[:-1]
@@ -43,7 +44,8 @@ def first_line(head: Head, encoding: str) -> str:
 
 
 def rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[list[str]]:
-    """All rows. Raises UnicodeDecodeError where a later part of the file is written in another charset."""
+    """All rows. Raises UnicodeDecodeError where a later part of the file is written in another charset, and csv.Error
+    for a cell that is longer than LONGEST_CELL: somewhere a quote is not closed."""
     csv.field_size_limit(LONGEST_CELL)
     text = io.TextIOWrapper(file, encoding=encoding, newline="")
     yield from csv.reader(text, delimiter=delimiter)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from conversion_relay.outbox.lanes import HEADS
 from conversion_relay.outbox.postgres.keys import digests_of_id
 from conversion_relay.outbox.postgres.session import Rows
@@ -11,6 +13,7 @@ from conversion_relay.outbox.story import STATES, Attempt, Counts, DeadGroup, De
 Read = Callable[..., Rows]
 SCANNED = 50_000
 """Rows that one search looks at where no index helps; whoever wants more goes on from there."""
+HELD_KEYS = "SELECT key FROM relay.queue WHERE dataset IN (SELECT id FROM relay.dataset) AND lane = 3"
 
 # `(SELECT true ... LIMIT 1)`, not EXISTS: with a thousand datasets the planner reads all of `queue` into a hash table
 # for an EXISTS, at each look.
@@ -96,7 +99,6 @@ WHERE s.state = 'dead' AND s.key IN (
   SELECT key FROM relay.event WHERE state = 'dead' ORDER BY settled_at DESC LIMIT %b)
 ORDER BY s.settled_at DESC, s.key
 """
-HELD_KEYS = "SELECT key FROM relay.queue WHERE dataset IN (SELECT id FROM relay.dataset) AND lane = 3"
 HELD_STORIES = f"WHERE s.key IN ({HELD_KEYS} LIMIT %b)"
 RECENT = "WHERE s.key IN (SELECT key FROM relay.event ORDER BY key DESC LIMIT %b) ORDER BY s.key DESC"
 
@@ -106,72 +108,100 @@ def find(read: Read, event_id: str) -> list[Story]:
 
 
 # -- search ------------------------------------------------------------------------------------------------------------
+#
+# Whether an event was delivered stands in another table, a thousand keys in a row, and the view `story` looks there for
+# each event by itself. Asked of 50,000 events that takes a second, and of dead letters, spread over all parts, it took
+# more than the server allows. So keys are found first, among columns of `event` alone; what was delivered, is leased or
+# is held is a set that is taken away from them or met with them; and the view is asked for the few that are shown.
 
 
 def search(read: Read, asked: Search) -> Found:
     """By id where a text is given, by the time of the end for dead letters, else through the newest rows."""
     if asked.text:
-        return Found(stories=[story for story in _of_text(read, asked.text) if asked.fits(story)][: asked.limit])
-    before = asked.before if asked.before is not None else 2**62
-    source = _DEAD if asked.state == "dead" else _NEWEST
-    (bottom,) = read(f"SELECT min(key) FROM ({source}) AS e", {"before": before, "scanned": SCANNED})[0]
+        return Found(stories=[story for story in _of_text(read, asked) if asked.fits(story)][: asked.limit])
+    if asked.state == "delivered" and asked.reason:
+        return Found(stories=[])  # what was in its way is over
+    values: dict[str, Any] = {"before": 2**62 if asked.before is None else asked.before, "scanned": SCANNED}
+    source = _SOURCES.get(asked.state or "", _NEWEST)
+    bottom, n = read(f"SELECT min(key), count(*) FROM ({source}) AS e", values)[0]
     if bottom is None:
         return Found(stories=[])
-    conditions, values = _where(asked)
-    values |= {"before": before, "bottom": bottom, "limit": asked.limit}
-    found = stories(read, f"WHERE {' AND '.join(conditions)} ORDER BY s.key DESC LIMIT %(limit)b", values)
-    rest = (
-        found[-1].key
-        if len(found) == asked.limit
-        else bottom
-        if asked.state != "dead" and _is_more(read, bottom)
-        else None
-    )
-    if rest is not None and asked.since is not None and len(found) < asked.limit:
+    conditions = _where(asked, values)
+    values |= {"bottom": bottom, "limit": asked.limit}
+    sql = f"SELECT key FROM ({source}) AS e WHERE {conditions} {_sets(asked)} ORDER BY key DESC LIMIT %(limit)b"
+    keys = [key for (key,) in read(sql, values)]
+    is_whole = n < SCANNED or (source == _NEWEST and not _is_more(read, bottom))
+    rest = keys[-1] if len(keys) == asked.limit else None if is_whole else bottom
+    if rest is not None and asked.since is not None and len(keys) < asked.limit:
         oldest = read("SELECT accepted_at FROM relay.event WHERE key = %b", (bottom,))
         rest = None if oldest and oldest[0][0] < asked.since else rest
-    return Found(stories=found, rest=rest)
+    return Found(stories=_of_keys(read, keys), rest=rest)
+
+
+def _of_keys(read: Read, keys: list[int]) -> list[Story]:
+    return stories(read, "WHERE s.key = ANY (%b::bigint[]) ORDER BY s.key DESC", (keys,)) if keys else []
 
 
 def _is_more(read: Read, bottom: int) -> bool:
     return bool(read("SELECT 1 FROM relay.event WHERE key < %b LIMIT 1", (bottom,)))
 
 
-_NEWEST = "SELECT key FROM relay.event WHERE key < %(before)b ORDER BY key DESC LIMIT %(scanned)b"
-_DEAD = "SELECT key FROM relay.event WHERE state = 'dead' AND key < %(before)b ORDER BY key DESC LIMIT %(scanned)b"
-
-
-def _of_text(read: Read, text: str) -> list[Story]:
-    """By the whole id, or the ids that our own doors give to an order of this number; a beginning among the newest."""
-    found: dict[int | None, Story] = {}
-    for event_id in (text, *(f"{kind}_{text}" for kind in ("purchase", "registration", "order"))):
-        found.update({story.key: story for story in find(read, event_id)})
-    newest = "SELECT key FROM relay.event ORDER BY key DESC LIMIT %b"
-    begins = read(f"SELECT key FROM relay.event WHERE key IN ({newest}) AND starts_with(event_id, %b) LIMIT 1000",
-                  (SCANNED, text))  # fmt: skip
-    keys = [key for (key,) in begins if key not in found]
-    found.update({story.key: story for story in stories(read, "WHERE s.key = ANY (%b::bigint[])", (keys,))})
-    return sorted(found.values(), key=lambda story: story.key or 0, reverse=True)
-
-
-_CONDITIONS = {
-    "held": f"s.state = 'pending' AND s.key IN ({HELD_KEYS})",
-    "pending": f"s.state = 'pending' AND s.key NOT IN ({HELD_KEYS})",
+_COLUMNS = "key, dataset, event_name, event_id, accepted_at, state, reason"
+_NEWEST = f"SELECT {_COLUMNS} FROM relay.event WHERE key < %(before)b ORDER BY key DESC LIMIT %(scanned)b"
+_DEAD = _NEWEST.replace("WHERE", "WHERE state = 'dead' AND")
+_LEASED_KEYS = "SELECT unnest(keys) FROM relay.lease"
+_DELIVERED_KEYS = "SELECT unnest(keys) FROM relay.delivered WHERE hi >= %(bottom)b AND lo < %(before)b"
+_SOURCES = {
+    "dead": _DEAD,
+    # Few among many: they are not looked for among the newest.
+    "held": _NEWEST.replace("WHERE", f"WHERE state = 'waiting' AND key = ANY (ARRAY({HELD_KEYS} LIMIT {SCANNED})) AND"),
+    "leased": _NEWEST.replace("WHERE", f"WHERE state = 'waiting' AND key = ANY (ARRAY({_LEASED_KEYS})) AND"),
 }
 
 
-def _where(asked: Search) -> tuple[list[str], dict[str, Any]]:
-    conditions, values = ["s.key < %(before)b AND s.key >= %(bottom)b"], {}
-    for column, name in (("s.event_name", "event_name"), ("s.reason", "reason"), ("d.name", "dataset")):
+def _where(asked: Search, values: dict[str, Any]) -> str:
+    """Conditions on the columns of `event`."""
+    conditions = ["true"]
+    for name in ("event_name", "reason"):
         if value := getattr(asked, name):
-            conditions.append(f"{column} = %({name})b")
+            conditions.append(f"{name} = %({name})b")
             values[name] = value
+    if asked.dataset:
+        conditions.append("dataset = (SELECT id FROM relay.dataset WHERE name = %(dataset)b)")
+        values["dataset"] = asked.dataset
     if asked.state is not None:
-        conditions.append(_CONDITIONS.get(asked.state, f"s.state = '{asked.state}'"))
+        state = asked.state if asked.state in ("dead", "expired", "erased") else "waiting"
+        conditions.append(f"state = '{state}'")
     if asked.since is not None:
-        conditions.append("s.accepted_at >= %(since)b::float8")
+        conditions.append("accepted_at >= %(since)b::float8")
         values["since"] = float(asked.since)
-    return conditions, values
+    return " AND ".join(conditions)
+
+
+def _sets(asked: Search) -> str:
+    """What no column of `event` says."""
+    if asked.state == "delivered":
+        return f"INTERSECT {_DELIVERED_KEYS}"
+    if asked.state == "pending":
+        return f"EXCEPT {_DELIVERED_KEYS} EXCEPT {_LEASED_KEYS} EXCEPT {HELD_KEYS}"
+    if asked.state is None and asked.reason:
+        return f"EXCEPT {_DELIVERED_KEYS}"
+    return ""
+
+
+def _of_text(read: Read, asked: Search) -> list[Story]:
+    """By the whole id, or the ids that our own doors give to an order of this number; a beginning among the newest."""
+    found: dict[int | None, Story] = {}
+    for event_id in (asked.text, *(f"{kind}_{asked.text}" for kind in ("purchase", "registration", "order"))):
+        found.update({story.key: story for story in find(read, event_id)})
+    values: dict[str, Any] = {"before": 2**62, "scanned": SCANNED, "text": asked.text}
+    conditions = _where(msgspec.structs.replace(asked, state=None, reason=""), values)
+    # State and reason are judged by the story, so more than are shown are looked at.
+    values["limit"] = asked.limit if asked.state is None and not asked.reason else 500
+    begins = f"SELECT key FROM ({_NEWEST}) AS e WHERE starts_with(event_id, %(text)b) AND {conditions} LIMIT %(limit)b"
+    keys = [key for (key,) in read(begins, values) if key not in found]
+    found.update({story.key: story for story in _of_keys(read, keys)})
+    return sorted(found.values(), key=lambda story: story.key or 0, reverse=True)
 
 
 def dead_groups(read: Read, now: float) -> list[DeadGroup]:

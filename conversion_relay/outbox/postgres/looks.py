@@ -50,9 +50,7 @@ class Looks:
 
     def delivered_by_hour(self, since: float, until: float) -> list[tuple[str, str, int, int]]:
         hours = first_hour(since), first_hour(until)
-        return [
-            (name, event, hour, n) for name, event, hour, n in self._database.read(figures.DELIVERED_BY_HOUR, hours)
-        ]
+        return figures.delivered_by_hour(self._database.read(figures.DELIVERED, hours))
 
     def search(self, search: Search) -> Found:
         return look.search(self._database.read, search)

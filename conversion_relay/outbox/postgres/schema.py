@@ -7,8 +7,8 @@ from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.session import Session
 
-VERSION = 1
-MIGRATIONS: dict[int, str] = {}
+VERSION = 2
+MIGRATIONS: dict[int, str] = {1: "CREATE INDEX IF NOT EXISTS figure_hour ON relay.figure (hour)"}
 """By the version that it starts from; statements parted as in `schema.sql`."""
 OLDEST_SERVER = 140_000
 NO_SCHEMA = "RELAY_OUTBOX: no outbox in this schema of the database; start `serve` once, it makes one"

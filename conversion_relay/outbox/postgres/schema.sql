@@ -129,6 +129,9 @@ CREATE TABLE relay.figure (
   PRIMARY KEY (dataset, event_name, hour, what, slot)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0)
 --
+-- Since schema 2. Pages ask for the last hours of a month.
+CREATE INDEX figure_hour ON relay.figure (hour)
+--
 CREATE TABLE relay.worker (name text PRIMARY KEY, seen_at float8 NOT NULL, document bytea NOT NULL)
 --
 CREATE TABLE relay.notice (cause text PRIMARY KEY, at float8 NOT NULL)

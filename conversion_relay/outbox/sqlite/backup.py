@@ -10,9 +10,10 @@ is checked whole before it gets its name. A restored event that had waited is ma
 Purchases are held for a person.
 """
 
+import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
@@ -27,20 +28,45 @@ def backup(source: Path, target: Path, tell: Callable[[int, int], None] = lambda
     """Copies an outbox that may be in use; how many events it holds. Raises SettingsError, OutboxUnavailable."""
     if target.exists():
         raise SettingsError(f"{target.name} exists already: choose another name")
-    draft = target.with_name(target.name + ".part")
-    draft.unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    try:
+    _refuse_what_is_no_outbox(source)
+    with _draft(target, ".part") as draft:
         _copy(source, draft, tell)
-        n = verify(draft)
+        n = verify(draft, source.name)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.rename(target)
+    return n
+
+
+@contextlib.contextmanager
+def _draft(target: Path, suffix: str) -> Iterator[Path]:
+    """A new file beside the target, which is gone at the end unless it took its place. What the disk or SQLite does not
+    let us do becomes OutboxUnavailable."""
+    draft = target.with_name(target.name + suffix)
+    try:
+        draft.unlink(missing_ok=True)
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        yield draft
+    except apsw.Error as error:
+        raise OutboxUnavailable(explain(draft, error)) from None
+    except OSError as error:
+        raise OutboxUnavailable(f"{target.absolute()} cannot be written: {error.strerror}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _refuse_what_is_no_outbox(source: Path) -> None:
+    try:
+        db = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
+        with contextlib.closing(db):
+            version = db.execute("PRAGMA user_version").fetchall()[0][0]
+    except (apsw.NotADBError, apsw.CorruptError):
+        version = 0
     except apsw.Error as error:
         raise OutboxUnavailable(explain(source, error)) from None
-    finally:
-        draft.unlink(missing_ok=True)
-    return n
+    if not version:
+        raise SettingsError(f"{source.absolute()} is no outbox: it is empty, or a file of something else")
 
 
 def _copy(source: Path, target: Path, tell: Callable[[int, int], None]) -> None:
@@ -58,19 +84,21 @@ def _copy(source: Path, target: Path, tell: Callable[[int, int], None]) -> None:
         old.close()
 
 
-def verify(path: Path) -> int:
-    """How many events it holds. Raises SettingsError for what is no sound outbox of this version."""
+def verify(path: Path, name: str = "") -> int:
+    """How many events it holds. `name`: what people call it. Raises SettingsError for what is no sound outbox of this
+    version."""
+    name = name or path.name
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         version = db.execute("PRAGMA user_version").fetchall()[0][0]
         sound = db.execute("PRAGMA integrity_check(1)").fetchall()
         if version != SCHEMA_VERSION:
-            raise SettingsError(f"{path.name} is of schema {version}, this version writes {SCHEMA_VERSION}")
+            raise SettingsError(f"{name} is of schema {version}, this version writes {SCHEMA_VERSION}")
         if sound != [("ok",)]:
-            raise SettingsError(f"{path.name} is damaged; it was not used")
+            raise SettingsError(f"{name} is damaged; it was not used")
         return int(db.execute("SELECT count(*) FROM event").fetchall()[0][0] or 0)
     except (apsw.NotADBError, apsw.CorruptError):
-        raise SettingsError(f"{path.name} is no outbox, or it is damaged") from None
+        raise SettingsError(f"{name} is no outbox, or it is damaged") from None
     finally:
         db.close()
 
@@ -79,11 +107,9 @@ def restore(copy: Path, target: Path) -> int:
     """Puts a copy where no outbox is; how many events it holds."""
     if target.exists():
         raise SettingsError(f"{target.name} exists: move it away first, so that nothing is overwritten")
+    _refuse_what_is_no_outbox(copy)
     n = verify(copy)
-    draft = target.with_name(target.name + ".restoring")
-    draft.unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    try:
+    with _draft(target, ".restoring") as draft:
         _copy(copy, draft, lambda _done, _all: None)
         db = apsw.Connection(str(draft))
         db.execute("BEGIN IMMEDIATE")
@@ -95,8 +121,6 @@ def restore(copy: Path, target: Path) -> int:
         db.execute("COMMIT")
         db.close()
         draft.rename(target)
-    finally:
-        draft.unlink(missing_ok=True)
     return n
 
 

@@ -1,9 +1,10 @@
 """What the SQLite outbox shows: the books, whose turn it is, and the life of single events. Nothing here writes."""
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import apsw
 import msgspec
 
 from conversion_relay.outbox.lanes import HEADS
@@ -59,16 +60,37 @@ GROUP BY name
 
 def stories(read: Read, where: str, values: tuple[Any, ...]) -> list[Story]:
     """Events by a condition on `event` that the caller wrote."""
-    leased: set[int] = set()
+    leased = set(_leased_keys(read))
+    rows = read(f"{_STORY} {where}", values)
+    history = _histories(read, {row[0]: row[1] for row in rows})
+    return [_story(row, leased, history.get(row[0], ())) for row in rows]
+
+
+NO_KEYS = array("q", [0])
+"""SQLite takes no empty array; no event has this key."""
+
+
+def _leased_keys(read: Read) -> "array[int]":
+    found = array("q")
     for (keys,) in read("SELECT keys FROM lease"):
-        leased.update(array("q", keys))
-    return [_story(row, read, leased) for row in read(f"{_STORY} {where}", values)]
+        found.frombytes(keys)
+    return found
 
 
-def _story(row: tuple[Any, ...], read: Read, leased: set[int]) -> Story:
-    key, answer, dataset, kept_state, due_at, *fields = row
+def _histories(read: Read, last: Mapping[int, int | None]) -> dict[int, tuple[Attempt, ...]]:
+    """By key. `last`: by key, the answer that settled it. Two questions, however many events there are: a thousand that
+    went together share one answer."""
+    told: dict[int, set[int]] = {key: {answer} for key, answer in last.items() if answer is not None}
+    for key, answer in read(_RETRIED, (apsw.carray(array("q", last)),)) if last else ():
+        told.setdefault(key, set()).add(answer)
+    wanted = array("q", {answer for several in told.values() for answer in several})
+    known = {row[0]: Attempt(*row[1:]) for row in (read(_ANSWERS, (apsw.carray(wanted),)) if wanted else ())}
+    return {key: tuple(known[answer] for answer in sorted(several) if answer in known) for key, several in told.items()}
+
+
+def _story(row: tuple[Any, ...], leased: set[int], history: tuple[Attempt, ...]) -> Story:
+    key, _, dataset, kept_state, due_at, *fields = row
     state: State = kept_state if kept_state != "waiting" else "leased" if key in leased else "pending"
-    history = tuple(Attempt(*answer) for answer in read(_HISTORY, (key, answer)))
     names = ("event_name", "event_id", "event_time", "accepted_at", "expires_at", "reason", "attempts", "settled_at")
     return Story(
         dataset=dataset,
@@ -87,9 +109,9 @@ SELECT event.key, answer, name, state,
   event_name, event_id, event_time, accepted_at, expires_at, reason, attempts, settled_at
 FROM event JOIN dataset ON id = dataset
 """
-_HISTORY = f"""
-SELECT {", ".join(f'"{name}"' for name in Attempt.__struct_fields__)} FROM answer
-WHERE id IN (SELECT answer FROM retried WHERE event = ?) OR id = ? ORDER BY id
+_RETRIED = "SELECT event, answer FROM retried WHERE event IN carray(?)"
+_ANSWERS = f"""
+SELECT id, {", ".join(f'"{name}"' for name in Attempt.__struct_fields__)} FROM answer WHERE id IN carray(?)
 """
 
 
@@ -102,14 +124,18 @@ SCANNED = 50_000
 def search(read: Read, asked: Search) -> Found:
     """By id where a text is given, by the time of the end for dead letters, else through the newest rows."""
     if asked.text:
-        stories_found = stories(read, _BY_ID, (asked.text, asked.text + "\U0010ffff", _orders(asked.text), 1_000))
+        is_alone = asked == Search(text=asked.text, limit=asked.limit)
+        most = asked.limit if is_alone else 1_000
+        stories_found = stories(read, _BY_ID, (asked.text, asked.text + "\U0010ffff", _orders(asked.text), most))
         return Found(stories=[story for story in stories_found if asked.fits(story)][: asked.limit])
     ((newest,),) = read("SELECT coalesce(max(key), 0) + 1 FROM event")
     top = min(newest, asked.before or newest)
-    # Dead letters have an index of their own, and stay for 90 days among millions of others.
-    bottom = 0 if asked.state == "dead" else max(0, top - SCANNED)
+    # Dead letters have an index of their own, and stay for 90 days among millions of others. Held and leased are few.
+    source = _SOURCES.get(asked.state or "", "event")
+    bottom = 0 if asked.state in _SOURCES else max(0, top - SCANNED)
+    leased = (apsw.carray(_leased_keys(read) or NO_KEYS),) if asked.state in ("leased", "pending") else ()
     where, values = _where(asked, "event.key < ? AND event.key >= ?", (top, bottom))
-    source = _DEAD if asked.state == "dead" else "event"
+    values = (*leased, *values) if asked.state == "leased" else (*values, *leased)
     found = read(f"{_KEYS} {source} {_NAMED} {where} ORDER BY event.key DESC LIMIT ?", (*values, asked.limit))
     keys = [key for (key,) in found]
     rest = keys[-1] if len(keys) == asked.limit else bottom or None
@@ -131,10 +157,16 @@ WHERE event.key IN (SELECT key FROM event WHERE event_id >= ? AND event_id < ?
 ORDER BY event.key DESC
 """
 _HELD_KEYS = "SELECT key FROM queue WHERE dataset IN (SELECT id FROM dataset) AND lane = 3"
+# CROSS JOIN keeps SQLite to that order.
+_SOURCES = {
+    "dead": _DEAD,
+    "held": f"({_HELD_KEYS} LIMIT {SCANNED}) AS held CROSS JOIN event ON event.key = held.key",
+    "leased": "carray(?) AS leased CROSS JOIN event ON event.key = leased.value",
+}
 _CONDITIONS = {
-    "pending": f"state = 'waiting' AND event.key NOT IN ({_HELD_KEYS})",
-    "leased": "state = 'waiting' AND event.key NOT IN (SELECT key FROM queue)",
-    "held": f"event.key IN ({_HELD_KEYS})",
+    "held": "state = 'waiting'",
+    "leased": "state = 'waiting'",
+    "pending": f"state = 'waiting' AND event.key NOT IN ({_HELD_KEYS} UNION ALL SELECT value FROM carray(?))",
 }
 
 
@@ -149,11 +181,11 @@ def _where(asked: Search, first: str, values: tuple[Any, ...]) -> tuple[str, tup
         if value:
             conditions.append(f"{column} = ?")
             values += (value,)
-    if asked.state is not None:
-        conditions.append(_CONDITIONS.get(asked.state, f"state = '{asked.state}'"))
     if asked.since is not None:
         conditions.append("accepted_at >= ?")
         values += (asked.since,)
+    if asked.state is not None:  # the last, as one of them has a value that the caller adds
+        conditions.append(_CONDITIONS.get(asked.state, f"state = '{asked.state}'"))
     return f"WHERE {' AND '.join(conditions)}", values
 
 

@@ -1,12 +1,14 @@
 """Figures and search in PostgreSQL: the same tests as for the embedded outbox, which count in another place there."""
 
+import itertools
+
 import pytest
 
 from conversion_relay.outbox import Search
-from conversion_relay.outbox.postgres import look
+from conversion_relay.outbox.postgres import figures, look, schema
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.postgres.backend import url_of
-from tests.outbox.postgres.server import needs_postgres
+from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.sqlite.test_figures import (
     TestSearch as _TestSearch,
 )
@@ -53,3 +55,30 @@ def test_sums_of_a_period_are_those_of_its_hours(outbox):
     lead, bought = sorted(outbox.figure_sums(hour, hour + 10_800), key=lambda figures: figures.event_name)
     assert (lead.delivered, bought.delivered, bought.worth) == (1, 2, {"EUR": 14.5})
     assert sorted(outbox.delivered_by_hour(hour, hour + 3_600)) == [("1", "Lead", hour, 1), ("1", "Purchase", hour, 1)]
+
+
+def test_an_hour_that_is_over_has_one_row_for_each_figure_and_the_same_sums(outbox, monkeypatch):
+    slots = itertools.cycle(range(16))
+    monkeypatch.setattr(figures, "slot", lambda: next(slots))
+    for n in range(20):
+        deliver(outbox, purchase(f"p{n}", em=["x"]), sealed(f"l{n}"), at=NOW + 2)
+    before, hour = outbox.figures(NOW), int(NOW // 3_600)
+    rows = "SELECT count(*), count(DISTINCT (event_name, what)), max(slot) FROM relay.figure"
+    assert outbox._database.read(rows)[0][2] == 15
+    assert outbox.prune(NOW + 3_600) == 0 and outbox._database.read(rows)[0][2] == 15, "an hour after may be written to"
+    assert outbox.prune(NOW + 7_200) > 0
+    ((n, cells, most),) = outbox._database.read(rows)
+    assert (n, most) == (cells, 0) and outbox.figures(NOW) == before
+    deliver(outbox, sealed("late"), at=NOW + 2)
+    assert sum(one.delivered for one in outbox.figures(NOW)) == 41
+    assert sum(n for *_, n in outbox.delivered_by_hour(hour * 3_600, hour * 3_600 + 3_600)) == 41
+
+
+def test_an_outbox_of_the_first_schema_gets_the_index():
+    url = url_of("s1")
+    PostgresOutbox(url).close()
+    cheap().execute("DROP INDEX s1.figure_hour")
+    cheap().execute("UPDATE s1.about SET version = 1")
+    PostgresOutbox(url).close()
+    assert cheap().execute("SELECT version FROM s1.about") == [(schema.VERSION,)]
+    assert cheap().execute("SELECT to_regclass('s1.figure_hour') IS NOT NULL") == [(True,)]

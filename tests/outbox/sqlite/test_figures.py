@@ -1,12 +1,15 @@
 """What pages ask again and again: figures by name and hour, and a search that does not read everything."""
 
+import itertools
 import json
 
+import msgspec
 import pytest
 
-from conversion_relay.outbox import Search
+from conversion_relay.outbox import STATES, Search, Story
+from conversion_relay.outbox.protocol import LeasedEvent
 from conversion_relay.outbox.sqlite import look
-from conversion_relay.outbox.verdict import HELD, Dead, Delivered, Hold
+from conversion_relay.outbox.verdict import HELD, Dead, Delivered, Expired, Hold, RetryAt
 from tests.outbox.sqlite.files import opened
 from tests.outbox.suite import NOW, REFUSED, claim, sealed, settle_all
 
@@ -78,6 +81,40 @@ def test_what_was_refused_is_counted_where_it_was(outbox):
     assert (outbox.figures(NOW)[0].dead, outbox.figures(NOW)[0].delivered) == (1, 0)
 
 
+def in_every_state(outbox) -> list[Story]:
+    """Events of two datasets and two names in every state, some of which were tried before. The newest first."""
+    names = [("1", "Lead"), ("2", "Lead"), ("1", "Purchase"), ("2", "Purchase")]
+    for n, (dataset, name) in enumerate(names):
+        outbox.put([sealed(f"e{n}-{k}", dataset, name) for k in range(9)], NOW + 10 * (n // 2))
+    for dataset in ("1", "2"):
+        lease = claim(outbox, dataset=dataset)
+        by_place: dict[int, list[LeasedEvent]] = {}
+        for event in lease.events:
+            by_place.setdefault(int(event.event_id[-1]), []).append(event)
+        ends = (Delivered(), Dead("meta_100_2804009"), Expired(), Hold(HELD), RetryAt(NOW, "again"))
+        for place, verdict in enumerate(ends):
+            outbox.settle(lease, [(verdict, by_place[place])], REFUSED, NOW)
+        for verdict in (RetryAt(NOW, "again"), Delivered()):  # tried again, and then it arrives
+            some = lease if verdict != Delivered() else claim(outbox, dataset=dataset)
+            these = [event for event in some.events if event.event_id[-1] == "5"]
+            outbox.settle(some, [(verdict, these)], REFUSED, NOW)
+            if some is not lease:
+                outbox.release(some)
+        outbox.settle(lease, [(RetryAt(NOW + 60, "again"), by_place[6])], REFUSED, NOW)
+        outbox.erase_chosen([event.key for event in by_place[7]], NOW)
+    return outbox.recent(1_000)
+
+
+def walked(outbox, asked: Search) -> list[int]:
+    """The keys of all answers, one after the other."""
+    keys, rest, first = [], None, True
+    while first or rest is not None:
+        answer = outbox.search(msgspec.structs.replace(asked, before=rest))
+        keys += [story.key for story in answer.stories]
+        rest, first = answer.rest, False
+    return keys
+
+
 class TestSearch:
     def ids(self, outbox, **asked) -> list[str]:
         return [story.event_id for story in outbox.search(Search(**asked)).stories]
@@ -104,6 +141,29 @@ class TestSearch:
         assert self.ids(outbox, state="pending") == ["c"] == self.ids(outbox, since=NOW + 50)
         settle_all(outbox, claim(outbox), Hold(HELD))
         assert self.ids(outbox, state="held") == ["c"] and self.ids(outbox, state="pending") == []
+
+    def test_every_question_finds_what_fits_and_nothing_else(self, outbox):
+        whole = in_every_state(outbox)
+        assert {story.state for story in whole} == set(STATES) and whole == sorted(whole, key=lambda s: -s.key)
+        states = (None, *STATES, "held")
+        others: tuple[dict, ...] = ({}, {"event_name": "Purchase"}, {"dataset": "2"}, {"since": NOW + 5})
+        others += tuple({"reason": reason} for reason in (HELD, "again", "meta_100_2804009"))
+        others += ({"reason": "again", "event_name": "Lead"},)
+        for state, other in itertools.product(states, others):
+            asked = Search(state=state, **other, limit=4)
+            assert walked(outbox, asked) == [story.key for story in whole if asked.fits(story)], asked
+            asked = Search(text="e", state=state, **other)
+            assert {one.key for one in outbox.search(asked).stories} == {s.key for s in whole if asked.fits(s)}, asked
+
+    @pytest.mark.parametrize("state", ["held", "leased", "dead"])
+    def test_the_few_are_found_however_many_came_after_them(self, outbox, monkeypatch, state):
+        outbox.put([sealed("a")], NOW)
+        lease = claim(outbox)
+        if state != "leased":
+            settle_all(outbox, lease, Hold(HELD) if state == "held" else Dead("x"))
+        outbox.put([sealed(f"e{n}") for n in range(40)], NOW)
+        monkeypatch.setattr(look, "SCANNED", 10)
+        assert self.ids(outbox, state=state) == ["a"]
 
     def test_what_is_not_shown_at_once_is_found_by_going_on(self, outbox, monkeypatch):
         monkeypatch.setattr(look, "SCANNED", 10)

@@ -1,0 +1,78 @@
+"""What a person gives by mistake: a sentence and an exit code of the interface, never a traceback."""
+
+import os
+import sys
+
+import pytest
+
+from conversion_relay.cli import main
+from conversion_relay.outbox import open_outbox
+
+ROW = "Lead,a@b.example,2026-11-26T10:00:00Z\n"
+NOT_UTF8 = os.fsdecode(b"registration_\xff")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """The exit code of a verb, and what it said."""
+    for name in [name for name in os.environ if name.startswith(("META_", "RELAY_"))]:
+        monkeypatch.delenv(name)
+    settings = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "t", "RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"}
+    open_outbox(settings["RELAY_OUTBOX"], ballast=False).close()
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "bytes").write_bytes(bytes(range(1, 256)) * 40)
+    (tmp_path / "long.csv").write_text(f"event_name,email,event_time\n{'a' * 300_000},b,c\n")
+    late = ROW * 8_000 + f'Lead,"{"a" * 1_200_000}\n'
+    (tmp_path / "late.csv").write_text(f"event_name,email,event_time\n{late}")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, **more: str) -> tuple[int, str]:
+        for name, value in (settings | more).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["conversion-relay", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+        return code, "".join(capsys.readouterr())
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("explain", NOT_UTF8), 2, "not UTF-8"),
+        (("backup", "no-such-folder/copy.db"), 1, "cannot be written: No such file or directory"),
+        (("restore", "bytes"), 78, "move it away first"),
+        (("import", "long.csv"), 2, "say one of"),
+        (("import", "late.csv", "--action-source", "website"), 1, "after row 8000 a cell is longer than 1,048,576"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_an_exit_code(run, arguments, code, said):
+    found, text = run(*arguments)
+    assert (found, said in text) == (code, True), text
+
+
+@pytest.mark.parametrize("name", ["empty", "bytes"])
+def test_what_is_no_outbox_is_neither_backed_up_nor_restored(run, tmp_path, name):
+    place = f"sqlite:///{tmp_path}"
+    for arguments, outbox in ((("backup", "copy.db"), name), (("restore", name), "new.db")):
+        code, text = run(*arguments, RELAY_OUTBOX=f"{place}/{outbox}")
+        assert code == 78 and f"{name} is no outbox: it is empty, or a file of something else" in text
+    assert not (tmp_path / "copy.db").exists() and not (tmp_path / "new.db").exists()
+
+
+def test_a_copy_is_not_restored_into_a_folder_that_is_not_there(run, tmp_path):
+    assert run("backup", "copy.db")[0] == 0
+    code, text = run("restore", "copy.db", RELAY_OUTBOX=f"sqlite:///{tmp_path}/no/such/outbox.db")
+    assert code == 1 and "cannot be written: No such file or directory" in text
+
+
+def test_a_file_that_may_not_be_read_is_named(run, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "late.csv")
+
+    monkeypatch.setattr("conversion_relay.cli.importing.head_of", refuse)
+    assert run("import", "late.csv") == (1, "late.csv: Permission denied\n")

@@ -1,0 +1,38 @@
+"""No setting is forgotten on AWS: each has a variable, or docs/aws.md says why none makes sense there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from conversion_relay.settings_file import ENVIRONMENT_ONLY, OF_A_DATASET, OF_ALL
+
+ROOT = Path(__file__).parents[2]
+TERRAFORM = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "tf").glob("*.tf")))
+GIVEN = set(re.findall(r'\b([A-Z]+_[A-Z_]+)"?\s*=(?!=)', re.sub(r"#.*|description.*|error_message.*", "", TERRAFORM)))
+"""What the functions get by name."""
+MAPS = [re.compile(found) for found in re.findall(r'"(\^\(.*WEBHOOK.*\)\$)"', TERRAFORM)]
+"""And what `payment_secrets` and `payment_settings` take."""
+PAGE = (ROOT / "docs/aws.md").read_text("utf-8")
+REASONS = {
+    name: reason
+    for names, reason in re.findall(r"^\| (`[A-Z_`, ]+`) \| (.+) \|$", PAGE, re.MULTILINE)
+    for name in re.findall(r"[A-Z_]+", names)
+}
+ALL = sorted(OF_A_DATASET | OF_ALL | ENVIRONMENT_ONLY)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_setting_has_a_variable_or_a_reason_why_it_has_none(name):
+    has_variable = name in GIVEN or any(one.match(name) for one in MAPS)
+    assert has_variable != (name in REASONS), "one of the two"
+
+
+def test_a_reason_is_about_a_setting_that_there_is():
+    assert len(MAPS) == 2 and REASONS.keys() <= set(ALL)
+
+
+def test_every_variable_is_named_on_the_page_or_in_the_sample():
+    sample = (ROOT / "tf/terraform.tfvars.example").read_text("utf-8")
+    of_settings = re.findall(r'^variable "(\w+)"', (ROOT / "tf/settings.tf").read_text("utf-8"), re.MULTILINE)
+    assert not [name for name in of_settings if f"`{name}`" not in PAGE and name not in sample]
