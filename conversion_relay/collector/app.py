@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
 
+from conversion_relay.collector.dataset_limits import EventLimits
 from conversion_relay.collector.door import Admitted, Door, Handle, headers_of
 from conversion_relay.collector.events import EventsEndpoint
-from conversion_relay.collector.limits import TokenBuckets, network_of
+from conversion_relay.collector.limits import network_of
 from conversion_relay.collector.metrics import render
 from conversion_relay.collector.openapi import document
 from conversion_relay.collector.operating import last_day, operating
+from conversion_relay.collector.places import Places
 from conversion_relay.collector.reply import HttpError, Receive, Reply, Send, respond
 from conversion_relay.collector.scripts import NAMES, Script, scripts, show
 from conversion_relay.collector.unhandled import note_failure
@@ -64,11 +66,12 @@ class Collector:
         relay: Relay,
         counters: Counters,
         paces: Callable[[], dict[str, PaceNow]],
-        buckets: TokenBuckets,
+        places: Callable[[str], Places],
         counters_of_all: Callable[[], Counters],
     ) -> None:
-        self._door = Door(relay, counters, buckets)
-        events, visitors = EventsEndpoint(relay, counters, buckets), VisitorsEndpoint(relay, counters)
+        limits = EventLimits.kept_in(places)
+        self._door = Door(relay, counters, limits.buckets)
+        events, visitors = EventsEndpoint(relay, counters, limits), VisitorsEndpoint(relay, counters)
         posts: dict[str, Handle] = {"/events": events.post, "/visitors": visitors.post, "/withdraw": visitors.withdraw}
         posts["/view-content"] = ViewContentEndpoint(events).post
         posts |= {route: _refuse(relay.outbox, route) for route in not_carried(relay.outbox) if route in posts}
@@ -101,13 +104,14 @@ def create_app(
     *,
     counters: Counters | None = None,
     paces: Callable[[], dict[str, PaceNow]] = no_paces,
-    buckets: TokenBuckets | None = None,
+    places: Callable[[str], Places] = lambda _: Places(),
     counters_of_all: Callable[[], Counters] | None = None,
 ) -> Collector:
-    """`counters`: of this process. `paces`: how delivery is doing, where it runs in this process. `buckets` and
-    `counters_of_all`: where several processes share them; the latter is asked for /metrics and for pages."""
+    """`counters`: of this process. `paces`: how delivery is doing, where it runs in this process. `places`
+    and `counters_of_all`: where several processes share what limits count, and figures; the latter is for /metrics and
+    pages."""
     own = counters or Counters()
-    return Collector(relay, own, paces, buckets or TokenBuckets(), counters_of_all or (lambda: own))
+    return Collector(relay, own, paces, places, counters_of_all or (lambda: own))
 
 
 async def _show(method: str, body: bytes, send: Send) -> None:

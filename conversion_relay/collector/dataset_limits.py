@@ -9,14 +9,18 @@ The rules.
 - A request that is not let in is answered 429 with the seconds to wait, as a whole and before anything is kept: nothing
   that was answered 202 is ever left out. A copy for a dataset over its limit is refused by itself (`over_limit`) and
   told so; the event's own dataset does not wait for it.
-- A day is a day of UTC. Each server process counts for itself and from its start on.
+- A day is a day of UTC. The server processes of one machine count together (`shared_places.py`), from the start of
+  `serve` on; each machine counts for itself.
 - Payment webhooks, the library and files are not limited: they are the operator's own hand.
 """
 
 import math
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
+from conversion_relay.collector.limits import DailyBound, TokenBuckets
+from conversion_relay.collector.places import Numbers, Places
 from conversion_relay.collector.reply import HttpError
 from conversion_relay.event import Rejection
 from conversion_relay.settings import Dataset
@@ -26,19 +30,20 @@ OVER_LIMIT = Rejection(
     "dataset",
     "this dataset's limit is reached (RELAY_MOST_PER_SECOND, RELAY_MOST_PER_DAY); send the event again later",
 )
+FULL = float("inf")
+"""Tokens of a dataset that had none taken: as many as its rate allows, which may change."""
 
 
 class DatasetLimits:
-    """Of one process. A dataset without limits is asked for nothing."""
+    """A dataset without limits is asked for nothing."""
 
     def __init__(
-        self, steady_clock: Callable[[], float] = time.monotonic, clock: Callable[[], float] = time.time
+        self,
+        steady_clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
+        places: Places | None = None,
     ) -> None:
-        self._steady_clock, self._clock = steady_clock, clock
-        self._tokens: dict[str, tuple[float, float]] = {}
-        """By dataset: tokens, which may be a debt, and when that was."""
-        self._days: dict[str, tuple[int, int]] = {}
-        """By dataset: the day, and its events."""
+        self._steady_clock, self._clock, self._places = steady_clock, clock, places or Places()
 
     def admit(self, dataset: Dataset, n: int) -> None:
         """Raises HttpError when the request has to wait."""
@@ -53,22 +58,38 @@ class DatasetLimits:
 
     def _wait(self, dataset: Dataset, n: int) -> float | None:
         """Seconds until it may come again; None when it was let in."""
-        rate, most = dataset.most_per_second, dataset.most_per_day
-        if rate is None and most is None:
+        if dataset.most_per_second is None and dataset.most_per_day is None:
             return None
-        name, today = dataset.pixel_id, self._clock()
-        day = int(today // 86_400)
-        counted = self._days.get(name, (day, 0))
-        so_far = counted[1] if counted[0] == day else 0
+        return self._places.change(dataset.pixel_id, lambda kept: self._after(dataset, n, kept))
+
+    def _after(self, dataset: Dataset, n: int, kept: Numbers | None) -> tuple[float | None, Numbers]:
+        """Kept: tokens, which may be a debt, and when that was; the day, and its events."""
+        rate, most = dataset.most_per_second, dataset.most_per_day
+        now, today = self._steady_clock(), self._clock()
+        this_day = float(today // 86_400)
+        tokens, since, day, so_far = kept or (FULL, now, this_day, 0.0)
+        so_far = so_far if day == this_day else 0.0
+        tokens = FULL if rate is None else min(float(rate), tokens + (now - since) * rate)
+        unchanged = tokens, now, this_day, so_far
         if most is not None and so_far >= most:
-            return (day + 1) * 86_400 - today
-        if rate is not None:
-            now = self._steady_clock()
-            tokens, since = self._tokens.get(name, (float(rate), now))
-            tokens = min(float(rate), tokens + (now - since) * rate)
-            if tokens < 1:
-                self._tokens[name] = tokens, now
-                return max(1.0, (1 - tokens) / rate)
-            self._tokens[name] = tokens - n, now
-        self._days[name] = day, so_far + n
-        return None
+            return (this_day + 1) * 86_400 - today, unchanged
+        if rate is not None and tokens < 1:
+            return max(1.0, (1 - tokens) / rate), unchanged
+        return None, (tokens - n, now, this_day, so_far + n)
+
+
+class EventLimits(NamedTuple):
+    """All that bounds what comes in by POST /events."""
+
+    buckets: TokenBuckets
+    paid: DailyBound
+    datasets: DatasetLimits
+
+    @classmethod
+    def kept_in(cls, places: Callable[[str], Places]) -> "EventLimits":
+        """`places`: of each limit by its name."""
+        return cls(
+            TokenBuckets(places=places("networks")),
+            DailyBound(places=places("paid")),
+            DatasetLimits(places=places("datasets")),
+        )

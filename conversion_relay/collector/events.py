@@ -9,11 +9,11 @@ from typing import NamedTuple
 from conversion_relay.collector import bots
 from conversion_relay.collector.browser_ids import browser_ids
 from conversion_relay.collector.copying import Copies, Copying
-from conversion_relay.collector.dataset_limits import DatasetLimits
+from conversion_relay.collector.dataset_limits import EventLimits
 from conversion_relay.collector.door import Admitted, in_dataset
 from conversion_relay.collector.gather import Gather
 from conversion_relay.collector.hosted_mirror import HostedMirror
-from conversion_relay.collector.limits import MOST_EVENTS, MOST_PAID, DailyBound, TokenBuckets
+from conversion_relay.collector.limits import MOST_EVENTS, MOST_PAID, TokenBuckets
 from conversion_relay.collector.reply import HttpError, Reply, not_durable, too_many
 from conversion_relay.collector.rows import AcceptedRow, EventsAnswer, RefusedRow, reasons
 from conversion_relay.collector.whole import Then
@@ -67,10 +67,9 @@ class EventsEndpoint:
 
     Over 150 lines: the two share what happens to one event."""
 
-    def __init__(self, relay: Relay, counters: Counters, buckets: TokenBuckets) -> None:
-        self._relay, self._counters, self._buckets = relay, counters, buckets
-        self._paid, self._mirror = DailyBound(), HostedMirror(counters)
-        self._limits = DatasetLimits()
+    def __init__(self, relay: Relay, counters: Counters, limits: EventLimits) -> None:
+        self._relay, self._counters, self._mirror = relay, counters, HostedMirror(counters)
+        self._buckets, self._paid, self._limits = limits
         self._copying = Copying(relay, counters, self._limits)
         self._one_large = asyncio.Lock()
         self._gathers: Gather | None = None

@@ -9,11 +9,11 @@ there for all its visitors, and for a flood as well. Who has a key has no bucket
 
 import ipaddress
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 
-MOST_NETWORKS = 10_000
+from conversion_relay.collector.places import Numbers, Places
+
 MOST_EVENTS = 100
 """Of a browser's request. A page that was away for a while sends what it kept; a thousand at once is no page."""
 MOST_BYTES = 262_144
@@ -21,9 +21,6 @@ MOST_PAID = 100
 """Purchases and the like of one network in a day. A carrier may put thousands of customers behind one IPv4 address; a
 shop so large has a server that reports what was paid."""
 UNREADABLE = "unreadable"
-
-Bucket = tuple[float, float, float]
-"""Tokens for events and for bytes, and when that was."""
 
 
 class TokenBuckets:
@@ -36,47 +33,44 @@ class TokenBuckets:
         byte_rate: float = MOST_BYTES,
         byte_burst: float = 16 * MOST_BYTES,
         clock: Callable[[], float] = time.monotonic,
+        places: Places | None = None,
     ) -> None:
         self._rate, self._burst, self._clock = rate, burst, clock
         self._byte_rate, self._byte_burst = byte_rate, byte_burst
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._places = places or Places()
 
     def take(self, address: str | None, events: int = 1, size: int = 0) -> bool:
         """Whether all of it is allowed now; takes all or nothing. A negative `size` gives back what was not used."""
         network = network_of(address)
-        allowed, self._buckets[network] = self.after(self._buckets.pop(network, None), events, size)
-        if len(self._buckets) > MOST_NETWORKS:
-            self._buckets.popitem(last=False)
-        return allowed
+        return self._places.change(network, lambda kept: self._after(kept, events, size))
 
-    def after(self, bucket: Bucket | None, events: int, size: int) -> tuple[bool, Bucket]:
-        """Whether it may be taken from this bucket, and what is left. None: a full one."""
+    def _after(self, kept: Numbers | None, events: int, size: int) -> tuple[bool, Numbers]:
+        """Kept: tokens for events and for bytes, and when that was. None: a full bucket."""
         now = self._clock()
-        tokens, left, since = bucket or (self._burst, self._byte_burst, now)
+        tokens, left, since, _ = kept or (self._burst, self._byte_burst, now, 0.0)
         tokens = min(self._burst, tokens + (now - since) * self._rate)
         left = min(self._byte_burst, left + (now - since) * self._byte_rate)
         allowed = tokens >= events and left >= size
-        return allowed, (tokens - events, left - size, now) if allowed else (tokens, left, now)
+        return allowed, (tokens - events, left - size, now, 0.0) if allowed else (tokens, left, now, 0.0)
 
 
 class DailyBound:
-    """So many of one network in a day (UTC), of this process: money that pages report, since a page can be forged."""
+    """So many of one network in a day (UTC): money that pages report, since a page can be forged."""
 
-    def __init__(self, most: int = MOST_PAID, clock: Callable[[], float] = time.time) -> None:
-        self._most, self._clock = most, clock
-        self._day = 0
-        self._counts: OrderedDict[str, int] = OrderedDict()
+    def __init__(
+        self, most: int = MOST_PAID, clock: Callable[[], float] = time.time, places: Places | None = None
+    ) -> None:
+        self._most, self._clock, self._places = most, clock, places or Places()
 
     def take(self, address: str | None) -> bool:
-        network, day = network_of(address), int(self._clock() // 86_400)
-        if day != self._day:
-            self._day = day
-            self._counts.clear()
-        n = self._counts.pop(network, 0)
-        self._counts[network] = min(n + 1, self._most)
-        if len(self._counts) > MOST_NETWORKS:
-            self._counts.popitem(last=False)
-        return n < self._most
+        return self._places.change(network_of(address), self._after)
+
+    def _after(self, kept: Numbers | None) -> tuple[bool, Numbers]:
+        """Kept: the day, and how many there were."""
+        today = float(self._clock() // 86_400)
+        day, n, *_ = kept or (today, 0.0, 0.0, 0.0)
+        n = n if day == today else 0.0
+        return n < self._most, (today, min(n + 1, self._most), 0.0, 0.0)
 
 
 LOOPBACK = "loopback"

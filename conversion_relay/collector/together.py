@@ -11,8 +11,8 @@ The rules.
 3. *Each writes its counters down* every second, and when it is asked. Whoever is asked adds up all files. The file of a
    process that is gone stays, so that no sum goes down.
 
-Buckets are shared too: `shared_buckets.py`. Rejected: a fifth process that owns all of it (one more that can die, and a
-call to it for each request).
+What limits count is shared too: `shared_places.py`. Rejected: a fifth process that owns all of it (one more that can
+die, and a call to it for each request).
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from conversion_relay.collector.shared_buckets import SharedBuckets
+from conversion_relay.collector.shared_places import SharedPlaces
 from conversion_relay.delivery.worker import Worker
 from conversion_relay.telemetry import CounterKey, Counters
 
@@ -58,7 +58,7 @@ class Together:
 
     def shared(self) -> dict[str, Any]:
         """For `create_app`."""
-        return {"buckets": SharedBuckets(self.folder / "buckets"), "counters_of_all": self.counters_of_all}
+        return {"places": lambda what: SharedPlaces(self.folder / what), "counters_of_all": self.counters_of_all}
 
     def start(self, worker: Worker | None) -> None:
         """It begins to deliver when it is this process's turn. None: somebody else delivers."""

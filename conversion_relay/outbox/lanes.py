@@ -3,6 +3,7 @@
 What each lane is for, and why there are lanes, stands in `sqlite/lanes.py`.
 """
 
+from conversion_relay.event import PAID_EVENT_NAMES
 from conversion_relay.outbox.protocol import LONGEST_WAIT
 
 LIVE, BACKLOG, LATER, HELD, SUSPECTS = 0, 1, 2, 3, 4
@@ -10,6 +11,14 @@ FRESH_SECONDS = 30.0
 """An event that waits longer leaves the live lane for the backlog."""
 MOST_MOVED = 2_000
 """Events that one claim takes from lane to lane, so that no claim is slow because a million wait."""
+PAID_FIRST = 10_000_000_000
+"""Seconds by which an event that tells of money comes before its deadline's place in the backlog, so before all others
+that Meta cannot have yet: one Purchase is worth more to an ad than the million page views before it."""
+_NAMES = ", ".join(f"'{name}'" for name in sorted(PAID_EVENT_NAMES))
+BACKLOG_RANK = f"coalesce(sent_at, expires_at - CASE WHEN event_name IN ({_NAMES}) THEN {PAID_FIRST} ELSE 0 END)"
+"""An event's rank in the backlog, of the columns of `event`."""
+HEADS = ("0", "1 AND rank < 0", "1 AND rank >= 0", "2", "3", "4")
+"""Where the oldest stand: the lanes, of the backlog both its parts (`PAID_FIRST`)."""
 Span = tuple[int, float, float]
 """A lane, and the ranks after and until which its events are meant."""
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversion_relay.collector.limits import MOST_NETWORKS, TokenBuckets
+from conversion_relay.collector.limits import TokenBuckets
+from conversion_relay.collector.places import MOST_NAMES
 
 VISITOR = "198.51.100.7"
 
@@ -105,7 +106,7 @@ def test_a_flood_from_everywhere_does_not_fill_the_memory_and_the_newest_is_stil
     buckets = TokenBuckets(rate=1, burst=1, clock=clock)
     buckets.take("1.0.0.1")
     first = int(ipaddress.ip_address("2.0.0.0"))
-    for n in range(MOST_NETWORKS):
+    for n in range(MOST_NAMES):
         buckets.take(str(ipaddress.ip_address(first + 256 * n)))
     assert buckets.take(str(ipaddress.ip_address(first + 256 * n))) is False
     assert buckets.take("1.0.0.1") is True, "forgotten, so it has its burst again"

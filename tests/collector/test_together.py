@@ -1,16 +1,22 @@
 """`serve --workers 2`: one of the processes delivers, and all of them have one set of buckets and of counters."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
-from conversion_relay.collector.shared_buckets import SETS, WAYS, SharedBuckets
+from conversion_relay.collector.dataset_limits import DatasetLimits
+from conversion_relay.collector.limits import MOST_PAID, DailyBound, TokenBuckets
+from conversion_relay.collector.reply import HttpError
+from conversion_relay.collector.shared_places import SETS, WAYS, SharedPlaces
 from conversion_relay.collector.together import Together
-from conversion_relay.telemetry import Counters, counter
-from tests.processes import call, installation, until
+from conversion_relay.settings import Dataset
+from conversion_relay.telemetry import Counters, Secret, counter
+from tests.processes import DATASET, TOKEN, call, installation, until
 
 VISITOR = "198.51.100.7"
 
@@ -21,7 +27,12 @@ class TestBuckets:
         """Those of two processes, and their clock."""
         now = [100.0]
         how = {"rate": 1.0, "burst": 4.0, "byte_rate": 10.0, "byte_burst": 100.0}
-        return now, *(SharedBuckets(tmp_path / "buckets", clock=lambda: now[0], **how) for _ in range(2))
+
+        def of_a_process() -> TokenBuckets:
+            places = SharedPlaces(tmp_path / "buckets", used_clock=lambda: now[0])
+            return TokenBuckets(clock=lambda: now[0], places=places, **how)
+
+        return now, of_a_process(), of_a_process()
 
     def test_what_one_process_gave_the_other_does_not_give_again(self, two):
         now, one, other = two
@@ -43,6 +54,36 @@ class TestBuckets:
             assert (one, other)[n % 2].take(f"2001:db8:{n // 65_536:x}:{n % 65_536:x}::1", 4)
         assert (tmp_path / "buckets").stat().st_size < 1_000_000
         assert not other.take(f"2001:db8:{n // 65_536:x}:{n % 65_536:x}::1")
+
+
+class TestWhatIsBoundedByDayAndDataset:
+    @pytest.fixture
+    def clock(self):
+        now = [1_795_392_000.0]  # a midnight of UTC
+        return now, lambda: now[0]
+
+    def test_what_pages_may_report_as_paid_is_one_sum(self, tmp_path, clock):
+        now, read = clock
+        one, other = (DailyBound(3, read, SharedPlaces(tmp_path / "paid")) for _ in range(2))
+        assert [one.take(VISITOR), other.take(VISITOR), one.take(VISITOR)] == [True] * 3
+        assert not other.take(VISITOR) and not one.take(VISITOR) and other.take("198.51.100.8")
+        now[0] += 86_400
+        assert other.take(VISITOR)
+
+    @pytest.mark.parametrize("limit", [{"most_per_second": 4}, {"most_per_day": 4}])
+    def test_a_dataset_has_one_limit_and_pays_its_debt_in_every_process(self, tmp_path, clock, limit):
+        now, read = clock
+        one, other = (DatasetLimits(read, read, SharedPlaces(tmp_path / "datasets")) for _ in range(2))
+        dataset = Dataset(pixel_id="1", access_token=Secret(""), **limit)
+        one.admit(dataset, 3)
+        other.admit(dataset, 9)
+        for limits in (one, other):
+            with pytest.raises(HttpError):
+                limits.admit(dataset, 1)
+            assert limits.refusal(dataset)
+        other.admit(Dataset(pixel_id="2", access_token=Secret(""), **limit), 1)
+        now[0] += 86_400
+        one.admit(dataset, 1)
 
 
 def test_figures_of_two_processes_are_added_and_of_moments_the_later_one_counts(tmp_path):
@@ -93,3 +134,54 @@ def test_one_process_delivers_and_each_tells_the_figures_of_all(tmp_path):
             until(lambda: set(deliverers()) - {name})
         finally:
             here.stop()
+
+
+def servers(parent: int) -> list[int]:
+    """The process ids of the two that answer."""
+
+    def found() -> list[int]:
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    return until(lambda: pids if len(pids := found()) == 2 else None)
+
+
+@contextlib.contextmanager
+def standing_still(pid: int):
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_two_processes_allow_no_more_than_one(tmp_path):
+    """By POST /events; while one process stands still, the other answers."""
+    with installation(tmp_path) as here:
+        file = tmp_path / "relay.toml"
+        lines = (f'META_ACCESS_TOKEN = "{TOKEN}"', f'META_PIXEL_ID = "{DATASET}"', 'RELAY_API_KEYS = ["the-key"]')
+        origins = 'RELAY_ALLOWED_ORIGINS = ["https://shop.example"]', 'RELAY_PUBLIC_EVENTS = ["Purchase"]'
+        limit = f"RELAY_MOST_PER_DAY = {MOST_PAID + 15}"
+        file.write_text("\n".join(("[[dataset]]", *lines, *origins, limit)))
+        for name in ("META_PIXEL_ID", "META_ACCESS_TOKEN", "RELAY_API_KEYS", "RELAY_ALLOWED_ORIGINS"):
+            here.env.pop(name, None)
+        here.env["RELAY_CONFIG"] = str(file)
+        here.start("--workers", "2")
+        custom = {"value": 1, "currency": "EUR"}
+
+        def taken(name: str, n: int, **headers: str) -> tuple[int, int]:
+            """In one request: a process that stands still for seconds is replaced."""
+            event = {"event_name": name, "user_data": {"email": "joe@example.com"}, "custom_data": custom}
+            events = [event | {"event_id": f"{name}{n}-{i}"} for i in range(n)]
+            status, answer = call("POST", f"{here.url}/events", {"data": events}, **headers)
+            return status, len(answer.get("accepted", ()))
+
+        page, key = {"Origin": "https://shop.example"}, {"Authorization": "Bearer the-key"}
+        one, other = servers(here.relay.popen.pid)
+        with standing_still(other):
+            assert taken("Purchase", MOST_PAID - 5, **page) == (202, MOST_PAID - 5)
+        with standing_still(one):
+            assert taken("Purchase", 10, **page) == (202, 5)
+            assert taken("Lead", 10, **key) == (202, 10)
+        with standing_still(other):
+            assert taken("Lead", 2, **key)[0] == 429

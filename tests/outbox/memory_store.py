@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from conversion_relay.event import SealedEvent
+from conversion_relay.event import PAID_EVENT_NAMES, SealedEvent
 from conversion_relay.outbox import Attempt, LeasedEvent, State, Story
 from conversion_relay.outbox.protocol import LONGEST_WAIT
 from tests.outbox.memory_sides import MemorySides
@@ -37,7 +37,9 @@ class Row(msgspec.Struct, eq=False):
 
     @property
     def rank(self) -> tuple[float, int]:
-        return (self.event.expires_at if self.sent_at is None else self.sent_at), self.key
+        """In the backlog."""
+        ahead = 1e10 if self.event.event_name in PAID_EVENT_NAMES else 0.0
+        return (self.event.expires_at - ahead if self.sent_at is None else self.sent_at), self.key
 
     def leased(self) -> LeasedEvent:
         event, body = self.event, self.body or b""

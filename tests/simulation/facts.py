@@ -22,7 +22,7 @@ class Fact:
     """One event. Times are virtual microseconds; None: it did not happen."""
 
     __slots__ = (
-        "acknowledged_at", "digest", "erased_at", "event_time", "is_broken", "is_silent", "is_stamped", "key",
+        "acknowledged_at", "digest", "erased_at", "event_time", "family", "is_broken", "is_silent", "is_stamped", "key",
         "latest_time", "made_at", "may_be_gone", "taken_back_at", "template",
     )  # fmt: skip
 
@@ -31,6 +31,8 @@ class Fact:
         self.acknowledged_at: int | None = None
         self.taken_back_at: int | None = None
         self.erased_at: int | None = None
+        self.family = [self]
+        """This one, then its copies for other datasets; the same list for all of them."""
         self.latest_time = event_time
         """`event_time` is the earliest; they differ where the door stamped it, at each attempt to send it."""
         self.digest = self.template = ""

@@ -113,6 +113,11 @@ class Machine:
         """Whether every process was started with this dataset."""
         return dataset not in self.settings.unsure
 
+    def copies_of(self, dataset: str) -> tuple[str, ...]:
+        """The datasets that get a copy of each of its events."""
+        first, *others = self.graph.datasets
+        return tuple(others[:1]) if self.plan.copies and dataset == first else ()
+
     def key_of(self, dataset: str) -> str:
         return f"{API_KEY}-{dataset}-{self.settings.keys.get(dataset, 0)}"
 
@@ -123,9 +128,11 @@ class Machine:
         for name in self.graph.datasets:
             keys = [f"{API_KEY}-{name}-{n}" for n in wanted.keys_taken.get(name, (0,))]
             if name != wanted.removed:
+                copies = [f'"{other}"' for other in self.copies_of(name) if other != wanted.removed]
                 tables.append(
                     f'[[dataset]]\nMETA_PIXEL_ID = "{name}"\nMETA_ACCESS_TOKEN = "{self.graph.datasets[name].token}"\n'
                     f'RELAY_API_KEYS = "{",".join(keys)}"\nRELAY_ALLOWED_ORIGINS = "{ORIGIN}-{name}"\n'
+                    f"RELAY_COPIES_TO = [{', '.join(copies)}]\n"
                 )
         self.write_config("\n".join(tables))
 

@@ -70,6 +70,8 @@ def _erase(operator: "Operator", fact: "Fact") -> None:
         outbox.erase([fact.digest], time.time())
 
     if operator.as_command("erase", work):
-        fact.erased_at = operator.world.now
-        operator.facts.gone.append(fact)
-        operator.at_erased(fact)
+        for one in fact.family:  # the same person
+            if one.acknowledged_at and not one.is_gone:
+                one.erased_at = operator.world.now
+                operator.facts.gone.append(one)
+                operator.at_erased(one)

@@ -9,6 +9,7 @@ sent; some have a pixel that reports.
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from tests.simulation.facts import Fact, Facts
@@ -123,7 +124,8 @@ class Site:
         """By the machine's clock, before and after the door could: it may be set between them."""
         for event, fact in sent:
             if "event_time" not in event:
-                fact.stamp(START + (self.world.now + self.machine.clock_offset) // MICRO)
+                for one in fact.family:
+                    one.stamp(START + (self.world.now + self.machine.clock_offset) // MICRO)
 
     def _may_be_answered(self, status: int, answer: Any) -> None:
         is_known = self.machine.knows(self.dataset)
@@ -177,12 +179,17 @@ class Site:
         if is_spoiled:
             spoil(event, chance)
         fact = self.facts.new((self.dataset, name, event_id), is_broken=is_broken or is_spoiled, event_time=event_time)
-        fact.digest, fact.template = hashlib.sha256(event["user_data"]["email"].encode()).hexdigest(), template
-        fact.is_silent = is_silent
+        for other in self.machine.copies_of(self.dataset):
+            copy = self.facts.new((other, name, event_id), is_broken=fact.is_broken, event_time=event_time)
+            fact.family.append(copy)
+            copy.family = fact.family
+        for one in fact.family:
+            one.digest, one.template = hashlib.sha256(event["user_data"]["email"].encode()).hexdigest(), template
+            one.is_silent = is_silent
         if has_no_time:
             del event["event_time"]
         if is_spoiled:
-            self.machine.spoiled[fact.key] = None
+            self.machine.spoiled |= dict.fromkeys(one.key for one in fact.family)
         return event, fact
 
     def _id_of_two(self, name: str, event_id: str) -> str:
@@ -196,7 +203,9 @@ class Site:
 
     def _note_answered(self, sent: Sent, answer: Any) -> None:
         rows = {row["index"]: row for row in answer["accepted"]}
+        copies = {row["index"]: row.get("copies", ()) for row in (*answer["accepted"], *answer["refused"])}
         for index, (_, fact) in enumerate(sent):
+            self._note_copies(fact, copies.get(index, ()))
             if index not in rows:
                 # Its mistake; or the machine's clock is days off, and finds it too old or in the future.
                 self.world.mark("the door refused")
@@ -208,6 +217,17 @@ class Site:
                 if not fact.may_be_gone:
                     fact.acknowledged_at = fact.acknowledged_at or self.world.now
 
+    def _note_copies(self, fact: Fact, rows: Sequence[dict[str, Any]]) -> None:
+        taken = {row["dataset"] for row in rows if "event_id" in row}
+        for copy in fact.family:
+            if copy is fact or copy.key[0] not in taken:
+                continue
+            if copy.key in self.machine.spoiled:
+                self.world.fail(f"the door let {copy.key} in, which Meta would refuse")
+            self.world.mark("another dataset got a copy")
+            if not copy.may_be_gone:
+                copy.acknowledged_at = copy.acknowledged_at or self.world.now
+
     # -- and later -----------------------------------------------------------------------------------------------------
 
     def _withdraw(self, sent: Sent) -> None:
@@ -217,7 +237,7 @@ class Site:
         if status not in (200, 202, 204):
             return
         self.world.mark("a visitor took an event back" + " while Meta was asked" * is_leased)
-        for _, fact in sent:
+        for fact in [one for _, own in sent for one in own.family]:
             if fact.acknowledged_at is not None:
                 fact.taken_back_at = fact.taken_back_at or self.world.now
                 self.facts.gone.append(fact)

@@ -111,9 +111,18 @@ class Plan(msgspec.Struct, frozen=True):
     """Between two looks of an idle worker: an idle second costs as much as a busy one."""
     longest_pause: float | None = None
     """Of a worker whose dataset is away; None: as in the product. In a long world it asks less often."""
+    copies: bool = False
+    """The second dataset gets a copy of each event of the first."""
 
 
 def draw(seed: int, hours: float) -> Plan:
+    """`hours`: as in `_draw`. In half of the worlds with several datasets the first one's events are copied."""
+    plan = _draw(seed, hours)
+    has_copies = len(plan.sites) > 1 and random.Random(f"copies {seed}").random() < 0.5
+    return msgspec.structs.replace(plan, copies=has_copies)
+
+
+def _draw(seed: int, hours: float) -> Plan:
     """`hours`: of faults, on average, in a dense world; a long and quiet one has 12 to 72, one of weeks 200 to 800."""
     chance = random.Random(f"plan {seed}")
     if hours >= LEAST_HOURS and seed > IN_THE_TESTS and seed % WEEKS_EVERY == 0:

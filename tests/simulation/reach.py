@@ -55,6 +55,7 @@ MUST_BE_REACHED = (
     "Meta got a copy",
     "meta found an event to lie in the future",
     "two events of one id, by their names",
+    "another dataset got a copy",
     "Meta got an order with its visitor",
     "a refused batch came again in parts",
     "a burst",

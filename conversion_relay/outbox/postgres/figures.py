@@ -53,6 +53,12 @@ class Tallier:
             return name
 
 
+def columns(cells: Cells) -> list[list[Any]]:
+    """Of one dataset's: names, hours, whats and numbers, in the order in which all lock them."""
+    told = sorted((*cell, float(n)) for cell, n in cells.items())
+    return [list(column) for column in zip(*told, strict=True)][1:]
+
+
 def write(session: Session, cells: Cells) -> None:
     told = sorted((*cell, float(n)) for cell, n in cells.items())
     if told:

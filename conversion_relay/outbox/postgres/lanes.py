@@ -26,7 +26,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from conversion_relay.outbox.lanes import BACKLOG, LIVE, MOST_MOVED, Span, to_the_backlog
+from conversion_relay.outbox.lanes import BACKLOG, BACKLOG_RANK, LIVE, MOST_MOVED, Span, to_the_backlog
 from conversion_relay.outbox.postgres.session import Rows, Session
 
 FRONT_EVERY = 2.0
@@ -115,20 +115,51 @@ class Floors:
             self._floors = kept
 
 
-def dequeue(session: Session, dataset: int, limit: int, places: tuple[Place, Place], lease: dict[str, Any]) -> Rows:
-    """The lease is written; rows of (lane, rank, key, ...) as in `_TAKEN`."""
+def dequeue(
+    session: Session,
+    dataset: int,
+    limit: int,
+    places: tuple[Place, Place],
+    lease: dict[str, Any],
+    now: float,
+    since: float,
+    *,
+    may_shift: bool,
+) -> Rows:
+    """The lease is written; rows of (lane, rank, key, ...) as in `_TAKEN`. `may_shift`: no rows if `shift_lanes` has
+    something to do first (`since`: as there). Asked in the same statement, it is one round trip less for each turn."""
     (live_rank, live_key), (backlog_rank, backlog_key) = places
     values = {"dataset": dataset, "limit": limit, "r0": live_rank, "k0": live_key, "r1": backlog_rank, **lease}
-    return session.read(_CLAIM, {**values, "k1": backlog_key})
+    values |= {"k1": backlog_key, "may_shift": may_shift, **_named(_spans(now, since))}
+    return session.read(_CLAIM, values)
 
 
 def dequeue_suspects(session: Session, dataset: int, limit: int, now: float, lease: dict[str, Any]) -> Rows:
     return session.read(_CLAIM_SUSPECTS, {"dataset": dataset, "limit": limit, "now": now, **lease})
 
 
+def _spans(now: float, since: float) -> tuple[Span, ...]:
+    """What joins the backlog; `since`: the live lane is looked at behind this rank."""
+    (lane, _, until), *others = to_the_backlog(now)
+    return (lane, since, until), *others
+
+
+def _named(spans: tuple[Span, ...]) -> dict[str, float]:
+    return {f"{side}{n}": rank for n, span in enumerate(spans) for side, rank in zip("au", span[1:], strict=True)}
+
+
+def _hold(dataset: str) -> list[str]:
+    return [
+        f"coalesce((SELECT true FROM relay.queue WHERE dataset = {dataset} AND lane = {lane}"
+        f" AND rank > %(a{n})b::float8 AND rank <= %(u{n})b::float8 LIMIT 1), false)"  # why not EXISTS: `look.WAITING`
+        for n, (lane, _, _) in enumerate(to_the_backlog(0.0))
+    ]
+
+
 _FIRST = """
 SELECT ctid AS place, lane, rank, key FROM relay.queue
 WHERE dataset = %(dataset)b::int AND lane = {lane} AND (rank, key) > (%({rank})b::float8, %({key})b::bigint)
+  AND NOT (SELECT first FROM must_shift)
 ORDER BY rank, key LIMIT %(limit)b::int FOR UPDATE SKIP LOCKED
 """
 _TAKEN = """
@@ -152,7 +183,9 @@ FROM taken t LEFT JOIN relay.event e ON e.key = t.key LEFT JOIN relay.body b ON 
 """
 # Fresh events first; where others wait too, half of the places are theirs.
 _CLAIM = f"""
-WITH live AS MATERIALIZED ({_FIRST.format(lane=0, rank="r0", key="k0")}),
+WITH must_shift AS MATERIALIZED (
+  SELECT %(may_shift)b::bool AND ({" OR ".join(_hold("%(dataset)b::int"))}) AS first),
+live AS MATERIALIZED ({_FIRST.format(lane=0, rank="r0", key="k0")}),
 backlog AS MATERIALIZED ({_FIRST.format(lane=1, rank="r1", key="k1")}),
 shares AS MATERIALIZED (
   SELECT least((SELECT count(*) FROM backlog),
@@ -177,8 +210,7 @@ WITH chosen AS MATERIALIZED (
 def shift_lanes(session: Session, dataset: int, now: float, since: float = FRONT[0]) -> int:
     """What is no longer fresh joins the backlog, and so does what has waited its time; how many. `since`: the live lane
     is looked at behind this rank."""
-    (lane, _, until), *others = to_the_backlog(now)
-    spans = ((lane, since, until), *others)
+    spans = _spans(now, since)
     (found,) = session.read(_HOLD_SOMETHING, {"dataset": dataset, **_named(spans)})
     return sum(
         session.run(_SHIFT, (dataset, lane, after, until, MOST_MOVED))
@@ -192,22 +224,10 @@ def to_shift(now: float) -> tuple[str, dict[str, float]]:
     return _TO_SHIFT, _named(to_the_backlog(now))
 
 
-def _named(spans: tuple[Span, ...]) -> dict[str, float]:
-    return {f"{side}{n}": rank for n, span in enumerate(spans) for side, rank in zip("au", span[1:], strict=True)}
-
-
-def _hold(dataset: str) -> list[str]:
-    return [
-        f"coalesce((SELECT true FROM relay.queue WHERE dataset = {dataset} AND lane = {lane}"
-        f" AND rank > %(a{n})b::float8 AND rank <= %(u{n})b::float8 LIMIT 1), false)"  # why not EXISTS: `look.WAITING`
-        for n, (lane, _, _) in enumerate(to_the_backlog(0.0))
-    ]
-
-
 _HOLD_SOMETHING = f"SELECT {', '.join(_hold('%(dataset)b::int'))}"
 _TO_SHIFT = f"SELECT id FROM relay.dataset WHERE {' OR '.join(_hold('id'))}"
 # OFFSET 0: as a plain join the planner may read all of a new part of `event` and look for each row among the shifted.
-_SHIFT = """
+_SHIFT = f"""
 WITH due AS MATERIALIZED (
   SELECT ctid AS place FROM relay.queue
   WHERE dataset = %b::int AND lane = %b::int AND rank > %b::float8 AND rank <= %b::float8
@@ -217,7 +237,7 @@ WITH due AS MATERIALIZED (
 )
 INSERT INTO relay.queue
 SELECT e.* FROM gone, LATERAL (
-  SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM relay.event WHERE key = gone.key OFFSET 0) e
+  SELECT dataset, 1, {BACKLOG_RANK}, key FROM relay.event WHERE key = gone.key OFFSET 0) e
 """
 
 
@@ -226,9 +246,9 @@ def enqueue(session: Session, lane: int, keys: Sequence[int], due_at: float | No
     return session.run(_ENQUEUE, {"lane": lane, "due_at": due_at, "keys": list(keys)}) if keys else 0
 
 
-_ENQUEUE = """
+_ENQUEUE = f"""
 INSERT INTO relay.queue
-SELECT dataset, %(lane)b::int, CASE %(lane)b::int WHEN 0 THEN accepted_at WHEN 1 THEN coalesce(sent_at, expires_at)
+SELECT dataset, %(lane)b::int, CASE %(lane)b::int WHEN 0 THEN accepted_at WHEN 1 THEN {BACKLOG_RANK}
   WHEN 3 THEN expires_at ELSE %(due_at)b::float8 END, key
 FROM relay.event WHERE key = ANY (%(keys)b::bigint[]) AND state = 'waiting' ON CONFLICT DO NOTHING
 """

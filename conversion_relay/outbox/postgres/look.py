@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from conversion_relay.outbox.lanes import HEADS
 from conversion_relay.outbox.postgres.keys import digests_of_id
 from conversion_relay.outbox.postgres.session import Rows
 from conversion_relay.outbox.story import STATES, Attempt, Counts, DeadGroup, Details, Found, Search, Story
@@ -52,7 +53,7 @@ def counts(read: Read) -> dict[str, Counts]:
 _STATES = ("accepted", *STATES)
 _SUMS = ", ".join(f"coalesce(sum(n) FILTER (WHERE state = '{state}'), 0)::bigint AS {state}" for state in _STATES)
 _HEAD = "(SELECT key FROM relay.queue WHERE dataset = t.dataset AND lane = {} ORDER BY rank, key LIMIT 5)"
-_HEADS = " UNION ALL ".join(_HEAD.format(lane) for lane in range(5))
+_HEADS = " UNION ALL ".join(_HEAD.format(lane) for lane in HEADS)
 _COUNTS = f"""
 SELECT d.name, {", ".join(f"t.{state}" for state in _STATES)}, a.oldest, a.nearest
 FROM (SELECT dataset, {_SUMS} FROM relay.tally GROUP BY 1) t JOIN relay.dataset d ON d.id = t.dataset

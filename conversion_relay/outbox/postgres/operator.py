@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Sequence
 
 from conversion_relay.event import PUBLIC_EVENT_NAMES
-from conversion_relay.outbox.lanes import BACKLOG, HELD
+from conversion_relay.outbox.lanes import BACKLOG, BACKLOG_RANK, HELD
 from conversion_relay.outbox.postgres import visits
 from conversion_relay.outbox.postgres.books import Moves, move
 from conversion_relay.outbox.postgres.keys import digest, digests_of_id
@@ -106,11 +106,13 @@ def _place(session: Session, key: int) -> str:
     raise RuntimeError("an event stands neither in a lane, nor in a lease, nor among the delivered")
 
 
-# Lanes 2 and 4 can only be searched; an event without a reason never stood there.
-_UNQUEUE = """
+# Lanes 2 and 4 can only be searched; an event without a reason never stood there. Earlier versions let what
+# tells of money stand in lane 1 by its deadline, like all others.
+_UNQUEUE = f"""
 WITH e AS MATERIALIZED (SELECT * FROM relay.event WHERE key = %(key)b)
 DELETE FROM relay.queue WHERE (dataset, lane, rank, key) IN (
   SELECT dataset, 0, accepted_at, key FROM e
+  UNION ALL SELECT dataset, 1, {BACKLOG_RANK}, key FROM e
   UNION ALL SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM e
   UNION ALL SELECT dataset, 3, expires_at, key FROM e
   UNION ALL SELECT q.dataset, q.lane, q.rank, q.key FROM e JOIN relay.queue q

@@ -22,6 +22,7 @@ from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.answer import answer_of
 from conversion_relay.outbox.counting import KEPT_HOURS, hour_of
 from conversion_relay.outbox.postgres import (
+    delivered,
     figures,
     inbox,
     lanes,
@@ -132,12 +133,14 @@ class PostgresOutbox(Beside):
         told = {"token": token, "owner": self._owner, "since": float(now), "seconds": float(seconds), "slot": slot()}
 
         def work(session: Session, places: tuple[lanes.Place, lanes.Place]) -> Any:
-            if lanes.shift_lanes(session, dataset, now, places[0][0] if floors.is_crowded else lanes.FRONT[0]):
-                places = lanes.FRONT, lanes.FRONT
-                floors.forget()
             if suspects:
                 return lanes.dequeue_suspects(session, dataset, limit, now, told)
-            return lanes.dequeue(session, dataset, limit, places, told)
+            since = places[0][0] if floors.is_crowded else lanes.FRONT[0]
+            rows = lanes.dequeue(session, dataset, limit, places, told, now, since, may_shift=True)
+            if not rows and lanes.shift_lanes(session, dataset, now, since):
+                floors.forget()
+                return lanes.dequeue(session, dataset, limit, front, told, now, since, may_shift=False)
+            return rows
 
         floors, began = self._floors, time.monotonic()
         front = lanes.FRONT, lanes.FRONT
@@ -174,11 +177,22 @@ class PostgresOutbox(Beside):
         events = {event.key: event for _, settled in settlements for event in settled}
         dataset = self._datasets.make(lease.dataset)
 
+        def cells(ended: leases.Ended) -> figures.Cells:
+            return self._tallier.cells(dataset, ended, events, now)
+
         def work(session: Session) -> None:
+            if at_once and (rest := delivered.settle(session, at_once)) is not None:
+                figures.write(session, cells([("delivered", rest)]))
+                return
             books = leases.settle(session, lease.token, groups, attempt, now)
-            figures.write(session, self._tallier.cells(dataset, books.ended, events, now))
+            figures.write(session, cells(books.ended))
             write(session, books.moves)
 
+        at_once = None
+        if len(groups) == 1 and isinstance(groups[0][0], Delivered) and events:
+            keys = groups[0][1]
+            columns = figures.columns(cells([("delivered", frozenset(keys))]))
+            at_once = delivered.values_of(lease.token, dataset, keys, attempt, columns, now)
         self._database.transact(work, pinned=True)
         if not all(isinstance(verdict, Delivered | Dead | Expired | Withhold) for verdict, _ in settlements):
             self._floors.forget()

@@ -8,7 +8,8 @@ the wide table, makes each claim slower the more there is to do.
 The rule: `queue` holds one narrow row for each waiting event, and the row's lane says what it waits for.
 
     lane 0  live     accepted in the last 30 s; by the time of acceptance
-    lane 1  backlog  older, or tried before; by deadline, but first those that Meta may have already, by the time sent
+    lane 1  backlog  older, or tried before; by deadline, but first what tells of money (PAID_EVENT_NAMES), and then
+                     what Meta may have already, by the time sent
     lane 2  later    waits until a time, after an error or while its dataset is parked aside; by that time
     lane 3  held     waits for a person's word; by deadline, at which it expires
     lane 4  suspects refused together with others, to be tried apart from them; by the time from which they may be
@@ -35,7 +36,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from conversion_relay.outbox.lanes import BACKLOG, LIVE, MOST_MOVED, SUSPECTS, Span, to_the_backlog
+from conversion_relay.outbox.lanes import BACKLOG, BACKLOG_RANK, LIVE, MOST_MOVED, SUSPECTS, Span, to_the_backlog
 from conversion_relay.outbox.sqlite.books import read
 from conversion_relay.outbox.sqlite.look import Read
 
@@ -128,7 +129,7 @@ def _shift(db: apsw.Connection, dataset: int, lane: int, after: float, until: fl
 _SPAN = "FROM queue WHERE dataset = ? AND lane = ? AND (rank, key) > (?, ?) AND (rank, key) <= (?, ?)"
 _LAST_MOVED = f"SELECT rank, key {_SPAN} ORDER BY rank, key LIMIT 1 OFFSET {MOST_MOVED - 1}"
 _JOIN_BACKLOG = f"""
-INSERT INTO queue SELECT event.dataset, 1, coalesce(sent_at, expires_at), event.key
+INSERT INTO queue SELECT event.dataset, 1, {BACKLOG_RANK}, event.key
 FROM (SELECT key AS waiting {_SPAN}) JOIN event ON event.key = waiting
 """
 
@@ -137,7 +138,7 @@ def enqueue(db: apsw.Connection, lane: int, keys: Any, due_at: float | None = No
     """How many; an event that was erased meanwhile has no turn any more. `due_at`: of the lanes later and suspects."""
     db.execute(
         "INSERT INTO queue SELECT dataset, ?1, CASE ?1 WHEN 0 THEN accepted_at WHEN 1 THEN"
-        " coalesce(sent_at, expires_at) WHEN 3 THEN expires_at ELSE ?2 END, key"
+        f" {BACKLOG_RANK} WHEN 3 THEN expires_at ELSE ?2 END, key"
         " FROM event WHERE key IN carray(?3) AND state = 'waiting'",
         (lane, due_at, keys),
     )

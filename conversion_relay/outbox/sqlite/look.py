@@ -7,6 +7,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from conversion_relay.outbox.lanes import HEADS
 from conversion_relay.outbox.story import Attempt, Counts, DeadGroup, Details, Found, Search, State, Story
 
 Rows = list[tuple[Any, ...]]
@@ -52,7 +53,7 @@ def counts(read: Read) -> dict[str, Counts]:
 _HEAD = "SELECT key FROM (SELECT key FROM queue WHERE dataset = id AND lane = {} ORDER BY rank LIMIT 100)"
 _AGES = f"""
 SELECT name, min(accepted_at), min(expires_at) FROM dataset JOIN event ON key IN (
-  {" UNION ALL ".join(_HEAD.format(lane) for lane in range(5))})
+  {" UNION ALL ".join(_HEAD.format(lane) for lane in HEADS)})
 GROUP BY name
 """
 

@@ -31,7 +31,7 @@ from typing import Any
 import apsw
 
 from conversion_relay.event import PUBLIC_EVENT_NAMES
-from conversion_relay.outbox.lanes import BACKLOG
+from conversion_relay.outbox.lanes import BACKLOG, BACKLOG_RANK
 from conversion_relay.outbox.sqlite import sides, visits
 from conversion_relay.outbox.sqlite.books import dataset_id, move, read
 from conversion_relay.outbox.sqlite.lanes import enqueue
@@ -94,10 +94,12 @@ def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now:
 
 _IDS = "SELECT event_id FROM event WHERE key IN carray(?)"
 _ERASABLE = "SELECT dataset, event_id, state FROM event WHERE key = ? AND state != 'erased'"
-# Lanes 2 and 4 can only be searched; an event without a reason never stood there.
-_UNQUEUE = """
+# Lanes 2 and 4 can only be searched; an event without a reason never stood there. Earlier versions let what
+# tells of money stand in lane 1 by its deadline, like all others.
+_UNQUEUE = f"""
 DELETE FROM queue WHERE (dataset, lane, rank, key) IN (
   SELECT dataset, 0, accepted_at, key FROM event WHERE key = ?1
+  UNION ALL SELECT dataset, 1, {BACKLOG_RANK}, key FROM event WHERE key = ?1
   UNION ALL SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM event WHERE key = ?1
   UNION ALL SELECT dataset, 3, expires_at, key FROM event WHERE key = ?1
   UNION ALL SELECT dataset, 2, rank, key FROM queue

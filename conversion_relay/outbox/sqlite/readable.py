@@ -18,6 +18,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from conversion_relay.outbox.lanes import BACKLOG_RANK
 from conversion_relay.outbox.sqlite.books import dataset_id, make_dataset_id, read
 from conversion_relay.outbox.sqlite.file import OF_ONE_ROW
 from conversion_relay.outbox.sqlite.visits import visit_decoder
@@ -195,9 +196,9 @@ _BURY = """
 UPDATE event SET state = 'dead', reason = 'corrupt', settled_at = ?
 WHERE state = 'waiting' AND key NOT IN (SELECT key FROM body)
 """
-_REQUEUE = """
+_REQUEUE = f"""
 DELETE FROM body WHERE key NOT IN (SELECT key FROM event WHERE state IN ('waiting', 'dead'));
-INSERT INTO queue SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM event WHERE state = 'waiting';
+INSERT INTO queue SELECT dataset, 1, {BACKLOG_RANK}, key FROM event WHERE state = 'waiting';
 INSERT INTO tally SELECT dataset, iif(state = 'waiting', 'pending', state), count(*) FROM event GROUP BY 1, 2;
 INSERT INTO tally SELECT dataset, 'accepted', count(*) FROM event GROUP BY 1
 """

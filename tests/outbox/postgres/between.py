@@ -13,12 +13,14 @@ from tests.processes import free_port, until
 
 class Wire:
     """TCP to the server. `cut`: connections are reset and refused; or `silently`: they stand, and nothing passes.
-    `lose_clients`: those that stand end for the client, and the server does not hear of it."""
+    `lose_clients`: those that stand end for the client, and the server does not hear of it. `ends_before`: the
+    connection that next sends these bytes ends, and the server gets none of them."""
 
     def __init__(self, upstream: int) -> None:
         self.upstream, self.state = upstream, "whole"
         self.pairs: list[socket.socket] = []
         self.unheard: set[socket.socket] = set()
+        self.ends_before: bytes | None = None
         self.door = socket.create_server(("127.0.0.1", 0))
         self.port = int(self.door.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
@@ -41,6 +43,9 @@ class Wire:
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
+                if self.ends_before and self.ends_before in data:
+                    self.ends_before = None
+                    break
                 while self.state == "silent":
                     time.sleep(0.02)
                 target.sendall(data)

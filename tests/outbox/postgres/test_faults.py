@@ -81,6 +81,21 @@ def test_a_commit_whose_answer_is_lost_is_found_out(wired, monkeypatch):
     assert outbox.counts()["1"].accepted == 2
 
 
+def test_a_commit_that_never_arrived_is_done_again(wired):
+    """The connection ends while the commit is under way, and the server has not heard of it."""
+    _, wire, outbox = wired
+    outbox.put([sealed("before")], NOW)
+    wire.ends_before = b"COMMIT"
+    assert outbox.put([sealed("a")], NOW) == [Receipt("a")]
+    assert wire.ends_before is None and [story.state for story in outbox.find("a")] == ["pending"]
+    wire.ends_before = b"COMMIT"
+    lease = claim(outbox)
+    wire.ends_before = b"COMMIT"
+    settle_all(outbox, lease, Delivered())
+    assert wire.ends_before is None and [story.state for story in outbox.find("a")] == ["delivered"]
+    assert outbox.counts()["1"].delivered == 2 and outbox.counts()["1"].imbalance == 0
+
+
 def test_what_a_lost_connection_still_holds_is_not_stepped_over(wired):
     """The claim's connection is gone, and its server still works on the claim: the claim that is made instead waits for
     the end of that transaction."""

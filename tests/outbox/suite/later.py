@@ -157,6 +157,26 @@ class LaterSuite(Backend):
         ids = [event.event_id for event in claim(outbox, limit=8, now=later).events]
         assert ids == ["fresh-8", "fresh-9", "late-1", "late-0"]
 
+    def test_a_purchase_does_not_wait_behind_the_page_views_of_its_dataset(self, outbox):
+        outbox.put([sealed(f"view-{n}", name="ViewContent", expires_in=1_000 + n) for n in range(20)], NOW)
+        outbox.put([sealed("order", name="Purchase"), sealed("trial", name="StartTrial", expires_in=9_000)], NOW)
+        later = NOW + 600
+        outbox.put([sealed(f"fresh-{n}") for n in range(10)], later)
+        assert outbox.counts()["1"].nearest_expiry_at == NOW + 1_000, "the alarm is about all of them"
+        lease = claim(outbox, limit=6, now=later)
+        assert [event.event_id for event in lease.events[:3]] == [f"fresh-{n}" for n in range(3)]
+        assert [event.event_id for event in lease.events[3:]] == ["trial", "order", "view-0"]
+        outbox.release(lease)
+        assert [event.event_id for event in claim(outbox, limit=1, now=later + 60).events] == ["trial"]
+
+    def test_a_purchase_of_the_backlog_can_be_erased(self, outbox):
+        digest = b"ef" * 32
+        outbox.put([sealed("order", name="Purchase", body=digest)], NOW)
+        settle_all(outbox, claim(outbox), Park(NOW, "throttled"))
+        assert outbox.erase([digest.decode()], NOW) == 1
+        assert outbox.waiting(NOW) == {}
+        assert outbox.counts()["1"].erased == 1 and outbox.counts()["1"].imbalance == 0
+
     def test_a_second_outbox_of_the_same_store_sees_the_first_ones_events_and_respects_its_lease(self, outbox, place):
         outbox.put([sealed("a"), sealed("b")], NOW)
         neighbour = self.open(place)
