@@ -139,6 +139,7 @@ class TestVisitors:
     def test_when_it_cannot_be_made_durable_the_answer_is_503_and_says_when_to_come_again(self, here, path, body):
         page = {name.replace("_", "-"): value for name, value in PAGE.items()}
         other = apsw.Connection(str(here.database))
+        other.set_busy_timeout(20_000)  # the relay may be writing
         other.execute("BEGIN IMMEDIATE")
         ask = urllib.request.Request(f"{here.url}/{path}", json.dumps(body).encode(), page)
         try:

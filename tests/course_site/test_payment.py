@@ -148,6 +148,7 @@ def test_a_secret_that_was_changed_is_read_again_but_not_for_every_forged_notice
 def test_when_nothing_can_be_recorded_the_visitor_is_asked_to_try_again_and_a_webhook_comes_again(site, tmp_path):
     registration_id = register(site)
     other = apsw.Connection(f"{tmp_path}/outbox.db")
+    other.set_busy_timeout(20_000)  # a commit just made may still be checkpointing
     other.execute("BEGIN IMMEDIATE")
     try:
         answer = webhook(site, registration_id)

@@ -167,6 +167,12 @@ class Shop:
         """Seconds that the slowest event put since then took to reach Meta."""
         return max(self.meta.taken[i] - put_at for i, put_at in self.put_at.items() if put_at >= at)
 
+    def is_in_order(self, batches: list[list[str]]) -> bool:
+        """Whether batches with several of these events left in the order in which they were put."""
+        times = [[self.put_at[i] for i in batch] for batch in batches if len(batch) > 1]
+        spans = [(min(batch), max(batch)) for batch in times]
+        return all(earlier[1] <= later[0] + 120 for earlier, later in itertools.pairwise(spans))
+
 
 def three_days(folder: Path, _: int = 1, progress: Progress = lambda _: None) -> Result:
     """Meta is away for three days, then the token is dead for one; restarts and kills in between. Then it drains."""
@@ -214,10 +220,20 @@ def _three_days(shop: Shop, progress: Progress) -> Result:
 
 
 def _by_deadline(shop: Shop, back: float, calls: list[tuple[float, list[str]]]) -> bool:
-    """Batches of the backlog left in the order of their deadlines."""
-    batches = [[shop.put_at[i] for i in ids if shop.put_at[i] < back - 60] for _, ids in calls]
-    spans = [(min(batch), max(batch)) for batch in batches if len(batch) > 1]
-    return all(earlier[1] <= later[0] + 120 for earlier, later in itertools.pairwise(spans))
+    """Of the backlog the purchases left first, and then the others, each in the order of their deadlines."""
+    batches = [[i for i in ids if shop.put_at[i] < back - 60] for _, ids in calls]
+    paid = [[i for i in batch if _is_purchase(i)] for batch in batches]
+    others = [[i for i in batch if not _is_purchase(i)] for batch in batches]
+    return max(_places(paid)) <= min(_places(others)) + 2 and all(map(shop.is_in_order, (paid, others)))
+
+
+def _places(batches: list[list[str]]) -> list[int]:
+    """Which of the batches have enough of the backlog to tell an order by: calls are in flight together."""
+    return [place for place, batch in enumerate(batches) if len(batch) > 1]
+
+
+def _is_purchase(event_id: str) -> bool:
+    return int(event_id[1:]) % PURCHASES == 0
 
 
 def set_while_running(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
