@@ -165,14 +165,19 @@ def _seen(path: str) -> Seen:
 
 def token_files(environ: Mapping[str, str]) -> list[str]:
     """Every file that settings come from. A file of settings that cannot be read now names none."""
-    names = [environ.get("RELAY_CONFIG"), environ.get("META_ACCESS_TOKEN_FILE")]
-    if names[0]:
-        try:
-            top, datasets = read_file(names[0], environ)
-        except SettingsError:
-            top, datasets = {}, ()
-        names += [table.get("META_ACCESS_TOKEN_FILE") for table in (top, *datasets)]
-    return [name for name in dict.fromkeys(names) if name]
+    name = environ.get("RELAY_CONFIG")
+    if not name:
+        return named_in((environ,))
+    try:
+        top, datasets = read_file(name, environ)
+    except SettingsError:
+        top, datasets = {}, ()
+    return [name, *named_in((environ, top, *datasets))]
+
+
+def named_in(tables: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The files that these settings name."""
+    return list(dict.fromkeys(name for table in tables if (name := table.get("META_ACCESS_TOKEN_FILE"))))
 
 
 def refuse_misspelt(environ: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """A Relay's outbox: opened once, put into, asked about visitors."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -125,7 +125,11 @@ class Keeping(Judge):
         """The visit behind a backend's event: remembered under its `order_id`, or under what its id names."""
         custom = cast("object", event.custom_data)
         order_id = custom.order_id if isinstance(custom, CustomData) else (event.custom_data or {}).get("order_id")
-        found = [facts for key in keys_of(order_id, event.event_id) if (facts := self.facts_of(key))]
+        return self.facts_under(keys_of(order_id, event.event_id))
+
+    def facts_under(self, keys: Iterable[str]) -> RequestFacts:
+        """The first visit under these keys; a refusal under any of them counts before it."""
+        found = [facts for key in keys if (facts := self.facts_of(key))]
         return next((facts for facts in found if facts.consent == "denied"), found[0] if found else NO_FACTS)
 
     def note_pixel(self, dataset: Dataset, pairs: Sequence[tuple[str, str]]) -> "Future[None]":

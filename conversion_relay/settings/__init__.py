@@ -39,6 +39,7 @@ from conversion_relay.settings_file import (
     OutboxUrl,
     Seen,
     look_at,
+    named_in,
     read_file,
     refuse_misspelt,
     secrets_in,
@@ -106,9 +107,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         environ = os.environ if environ is None else environ
         refuse_misspelt(environ)
-        read_from = look_at(token_files(environ))
         name = environ.get("RELAY_CONFIG")
+        read_from = look_at((name,) if name else ())
         from_file, several = read_file(name, environ) if name else ({}, ())
+        read_from += look_at(named_in((environ, from_file, *several)))
         env = {**from_file, **environ}
         given = {name for name, value in env.items() if value} | (
             {"META_ACCESS_TOKEN"} if env.get(TOKEN_FILE) else set()

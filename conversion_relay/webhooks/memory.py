@@ -11,7 +11,7 @@ only a queue (SQS) remembers nothing; renewals then go without a click, and refu
 from collections.abc import Callable
 
 from conversion_relay.event_id import without_email
-from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
+from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.visit import LONGEST_KEY, Visit
 from conversion_relay.outbox import Visits
 from conversion_relay.payments.events import Counted, Original, Terms, keys_of_visit
@@ -30,13 +30,10 @@ class Memory:
         return isinstance(self._relay.outbox, Visits)
 
     def facts_of(self, notice: Counted, also: str | None = None) -> RequestFacts:
-        """The visit behind a notice; `also`: another key under which it may be. A refusal under any of its keys counts
-        before a visit under another."""
+        """The visit behind a notice; `also`: another key under which it may be."""
         keys = keys_of_visit(notice)
         order = next((found.order_key for key in keys if (found := self.original(notice.provider, key))), None)
-        visits = [self._relay.facts_of(key[:LONGEST_KEY]) for key in dict.fromkeys([*keys, order, also]) if key]
-        known = [facts for facts in visits if facts]
-        return next((facts for facts in known if facts.consent == "denied"), known[0] if known else NO_FACTS)
+        return self._relay.facts_under(key[:LONGEST_KEY] for key in dict.fromkeys([*keys, order, also]) if key)
 
     def original(self, provider: str, payment: str) -> Original | None:
         """The order that a provider's id stands for."""

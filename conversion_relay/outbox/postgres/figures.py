@@ -55,14 +55,17 @@ class Tallier:
 
 def columns(cells: Cells) -> list[list[Any]]:
     """Of one dataset's: names, hours, whats and numbers, in the order in which all lock them."""
-    told = sorted((*cell, float(n)) for cell, n in cells.items())
-    return [list(column) for column in zip(*told, strict=True)][1:]
+    return _in_order(cells)[1:]
 
 
 def write(session: Session, cells: Cells) -> None:
+    if cells:
+        session.run(_WRITE, (slot(), *_in_order(cells)))
+
+
+def _in_order(cells: Cells) -> list[list[Any]]:
     told = sorted((*cell, float(n)) for cell, n in cells.items())
-    if told:
-        session.run(_WRITE, (slot(), *(list(column) for column in zip(*told, strict=True))))
+    return [list(column) for column in zip(*told, strict=True)]
 
 
 _WRITE = """
