@@ -38,23 +38,22 @@ class TokenSource:
         self._token = ""
 
     def _read(self) -> str:
-        if token := self._environ.get("META_ACCESS_TOKEN"):
-            return token
-        if arn := self._environ.get("META_ACCESS_TOKEN_SECRET_ARN"):
-            token = read_secret(self._calls, arn)
-        elif name := self._environ.get("META_ACCESS_TOKEN_PARAMETER"):
-            token = read_parameter(self._calls, name)
+        token = self._found("META_ACCESS_TOKEN", "META_ACCESS_TOKEN_SECRET_ARN", "META_ACCESS_TOKEN_PARAMETER")
         if not token:
             raise SettingsError("Missing required environment variables: META_ACCESS_TOKEN")
         return token
 
     def _read_app_secret(self) -> str:
         """Empty where the app wants no proof."""
-        if secret := self._environ.get("META_APP_SECRET"):
-            return secret.strip()
-        if arn := self._environ.get("META_APP_SECRET_ARN"):
+        return self._found("META_APP_SECRET", "META_APP_SECRET_ARN", "META_APP_SECRET_PARAMETER").strip()
+
+    def _found(self, itself: str, secret: str, parameter: str) -> str:
+        """By the first that is set: one variable holds it, two say where it is kept. Empty where none is."""
+        if text := self._environ.get(itself):
+            return text
+        if arn := self._environ.get(secret):
             return read_secret(self._calls, arn)
-        if name := self._environ.get("META_APP_SECRET_PARAMETER"):
+        if name := self._environ.get(parameter):
             return read_parameter(self._calls, name)
         return ""
 
