@@ -96,14 +96,16 @@ def _read(body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def until(condition: Callable[[], Any], seconds: float = 60.0, every: float = 0.05) -> Any:
-    """The condition's first true value; fails after `seconds`."""
+def until(
+    condition: Callable[[], Any], seconds: float = 60.0, every: float = 0.05, so_far: Callable[[], Any] = lambda: ""
+) -> Any:
+    """The condition's first true value; fails after `seconds`, and says what `so_far` tells of the way there."""
     ends_at = time.monotonic() + seconds
     while time.monotonic() < ends_at:
         if result := condition():
             return result
         threading.Event().wait(every)
-    raise AssertionError(f"not so within {seconds} s: {condition}")
+    raise AssertionError(f"not so within {seconds} s: {condition} {so_far()}")
 
 
 class Installation:
@@ -153,8 +155,9 @@ class Installation:
         assert self.relay is not None
         return self.relay.stop()
 
-    def post(self, body: Any, **headers: str) -> tuple[int, Any]:
-        return call("POST", f"{self.url}/events", body, **({"Authorization": f"Bearer {API_KEY}"} | headers))
+    def post(self, body: Any, *, to: str | None = None, **headers: str) -> tuple[int, Any]:
+        """`to`: another collector on the same file."""
+        return call("POST", f"{to or self.url}/events", body, **({"Authorization": f"Bearer {API_KEY}"} | headers))
 
     def misbehave(self, **how: Any) -> None:
         assert call("POST", f"{self.meta}/_emulator/misbehave", how)[0] == 200

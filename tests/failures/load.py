@@ -48,9 +48,12 @@ class Load:
         most: int = 20,
         seed: int = 1,
         poison: bool = False,
+        also_to: str | None = None,
     ) -> None:
-        """`most`: events in one post. `poison`: one event in fifty has an id with that word in it."""
+        """`most`: events in one post. `poison`: one event in fifty has an id with that word in it. `also_to`: another
+        collector that every second client posts to."""
         self.here, self.gap, self.most, self.poison = here, gap, most, poison
+        self.to = (None, also_to)
         self.acknowledged: set[str] = set()
         self.statuses: dict[int, int] = {}
         self.stopping = threading.Event()
@@ -74,7 +77,7 @@ class Load:
             number = numbers.stop
             events = [event(f"{seed}-{client}-{n}{self.mark(n)}") for n in numbers]
             while not self.stopping.is_set():
-                status, answer = self.here.post(events)
+                status, answer = self.here.post(events, to=self.to[client % 2])
                 self.statuses[status] = self.statuses.get(status, 0) + 1
                 if status == 202:
                     self.acknowledged.update(receipt["event_id"] for receipt in answer["accepted"])
