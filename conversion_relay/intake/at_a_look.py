@@ -80,15 +80,20 @@ def at_a_look(
         keys_given -= visitor.count(None)
     address, agent, fbc, fbp = visitor
     country = known_country(default_country) if default_country else None
-    lines = (event_id, url or "", referrer or "", given.em or given.email or "", given.ph or given.phone or "")
-    more = (given.zp or given.zip or "", given.external_id or "", address or "", agent or "", fbc or "", fbp or "", "")
-    fn, ln = given.fn or given.first_name or "", given.ln or given.last_name or ""
-    ct, st = given.ct or given.city or "", given.st or given.state or ""
-    groups, keys, known = _found((*lines, *more), (fn, ln, ct, st), given.country, country)
+    lines = (
+        *(event_id, url or "", referrer or "", given.em or given.email or "", given.ph or given.phone or ""),
+        *(given.zp or given.zip or "", given.external_id or "", address or "", agent or "", fbc or "", fbp or "", ""),
+    )
+    names = (
+        *(given.fn or given.first_name or "", given.ln or given.last_name or ""),
+        *(given.ct or given.city or "", given.st or given.state or ""),
+    )
+    groups, keys, known = _found(lines, names, given.country, country)
     removed: list[Removed] = []
     dropped: list[DroppedKey] = []
     wire = Common(name, when, event_id, event.action_source, _NOBODY, custom)
-    _add_wishes(wire, event)
+    if event.opt_out is not None or event.data_processing_options is not None:
+        _add_wishes(wire, event)
     known_id, known_url, known_referrer = groups[:3]
     if url:
         wire.event_source_url = _page("event_source_url", url, known_url, removed)
@@ -129,20 +134,18 @@ Found = tuple[tuple[str | None, ...], CommonKeys | None, int]
 def _found(lines: tuple[Any, ...], names: Names, named: Any, country: str | None) -> Found:
     """The groups of `_EVENT`, the keys that are known, and how many these are."""
     try:
-        return _read(lines, names, named, country)
+        found = _EVENT.fullmatch("\n".join(lines))
+        groups = found.groups() if found else _NOTHING_FOUND  # a line too many
+        return groups, *known_keys(groups[3:], names, named, country)
     except (TypeError, AttributeError):  # a list or a number
         fn, ln, ct, st = map(_alone, names)
     try:
         # By several countries nothing can be read at a look, and a list of them has no answer here.
-        return _read(tuple(map(_alone, lines)), (fn, ln, ct, st), _alone(named) or named, country)
+        found = _EVENT.fullmatch("\n".join(map(_alone, lines)))
+        groups = found.groups() if found else _NOTHING_FOUND
+        return groups, *known_keys(groups[3:], (fn, ln, ct, st), _alone(named) or named, country)
     except (TypeError, AttributeError):
         return _NOTHING_FOUND, None, 0
-
-
-def _read(lines: tuple[Any, ...], names: Names, named: Any, country: str | None) -> Found:
-    found = _EVENT.fullmatch("\n".join(lines))
-    groups = found.groups() if found else _NOTHING_FOUND  # a line too many
-    return groups, *known_keys(groups[3:], names, named, country)
 
 
 def _alone(value: Any) -> Any:
