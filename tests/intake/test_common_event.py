@@ -76,7 +76,7 @@ def test_it_is_the_same_event_and_leaves_the_door_as_the_same(members):
 @given(WHOLE | ANY)
 @example({"value": 5, "currency": " usd ", "content_ids": ["a", 5], "contents": [{"id": "a"}], "status": True})
 @example({"content_name": "joe@example.com", "contents": [{"id": "a", "title": "+1 650 555 1212"}]})
-@example({"content_name": "joe[at]example[dot]com", "value": 5, "currency": "EUR"})
+@example({"content_name": "joe[at]example[dot]com", "contents": [{"id": "a"}]})
 @example({"content_name": "{", "content_ids": [], "order_id": 10**17})
 def test_so_it_does_whatever_its_custom_data_is(custom):
     if (raw := encoded(msgspec.to_builtins(with_(custom_data=custom)))) is None:
