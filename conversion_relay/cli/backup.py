@@ -7,6 +7,7 @@ import click
 
 from conversion_relay.cli.printing import print_json
 from conversion_relay.errors import SettingsError
+from conversion_relay.outbox import file_of
 from conversion_relay.settings import Settings
 
 
@@ -41,12 +42,12 @@ def restore(file: Path, as_json: bool) -> None:
 
 
 def _outbox() -> Path:
-    url = Settings.from_env(required=()).outbox
-    if not url.startswith("sqlite:///"):
+    file = file_of(Settings.from_env(required=()).outbox)
+    if file is None:
         raise SettingsError(
             "RELAY_OUTBOX: backup and restore are for sqlite:///; back up other stores with their own tools"
         )
-    return Path(url.removeprefix("sqlite:///"))
+    return file
 
 
 def _tell(done: int, of_all: int) -> None:

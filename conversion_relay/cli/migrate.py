@@ -8,7 +8,7 @@ import click
 
 from conversion_relay.cli.printing import print_json
 from conversion_relay.errors import SettingsError
-from conversion_relay.outbox import Leases, open_outbox
+from conversion_relay.outbox import Leases, file_of, open_outbox
 from conversion_relay.settings import Settings
 
 
@@ -22,9 +22,9 @@ def migrate(source: str, as_json: bool) -> None:
     and goes on where it was. At the end the file is renamed to FILE.moved.
     """
     target = Settings.from_env(required=()).outbox
-    if not source.startswith("sqlite:///") or not target.startswith(("postgresql://", "postgres://")):
+    path = file_of(source)
+    if path is None or not target.startswith(("postgresql://", "postgres://")):
         raise SettingsError("migrate: from sqlite:///FILE to RELAY_OUTBOX=postgresql://...")
-    path = Path(source.removeprefix("sqlite:///"))
     open_outbox(target).close()  # makes the tables
     _let_go(source, path)
     from conversion_relay.outbox.postgres.moving import Mover

@@ -218,7 +218,7 @@ class Reread:
     """Says what an operator should know of new settings, and puts them into the list of changes by hand."""
 
     def __init__(self, settings: Settings, outbox: Outbox) -> None:
-        self._before, self._outbox = settings, outbox
+        self._before, self._outbox, self._audit = settings, outbox, Audit(settings.outbox)
 
     def __call__(self, settings: Settings) -> None:
         before, self._before = self._before, settings
@@ -227,7 +227,7 @@ class Reread:
         if {one.pixel_id for one in before.datasets} - {one.pixel_id for one in settings.datasets}:
             with contextlib.suppress(OutboxUnavailable):  # the dashboard and `status` say it, too
                 say_stranded(self._outbox, settings)
-        Audit(before.outbox).note(Change(time.time(), "settings", "settings"))
+        self._audit.note(Change(time.time(), "settings", "settings"))
 
 
 def in_turn(*uses: Callable[[Settings], None]) -> Callable[[Settings], None]:

@@ -10,7 +10,7 @@ from conversion_relay.delivery.attention import Known, at_work_now, is_delivered
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.delivery.sign_of_life import alive, at_work
 from conversion_relay.event import STANDARD_EVENT_NAMES
-from conversion_relay.outbox import DeadGroup, Figures
+from conversion_relay.outbox import DeadGroup, Figures, file_of
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import BUCKETS, Counters
 
@@ -36,10 +36,10 @@ def operating(known: Known, paces: Mapping[str, PaceNow], settings: Settings) ->
 
 
 def _disk(known: Known, settings: Settings) -> Iterator[Metric]:
-    if known.free_bytes is None:
+    path = file_of(settings.outbox)
+    if known.free_bytes is None or path is None:
         return
     yield GaugeMetricFamily("relay_disk_free_bytes", "Of the disk under the outbox", value=known.free_bytes)
-    path = Path(settings.outbox.removeprefix("sqlite:///"))
     for name, file in (("relay_db_bytes", path), ("relay_wal_bytes", path.with_name(path.name + "-wal"))):
         yield GaugeMetricFamily(name, f"Size of {'the log' if 'wal' in name else 'the outbox'}", value=_size(file))
 

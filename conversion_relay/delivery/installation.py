@@ -1,10 +1,9 @@
 """Reads what can be known of an installation from one of its processes, for `attention.py`."""
 
 import os
-from pathlib import Path
 
 from conversion_relay.delivery.attention import Known
-from conversion_relay.outbox import DeadLetters, Meter, Overview, Queue
+from conversion_relay.outbox import DeadLetters, Meter, Overview, Queue, file_of
 from conversion_relay.settings import Settings
 
 
@@ -23,10 +22,11 @@ def known(outbox: Queue, settings: Settings, now: float) -> Known:
 
 def free_bytes(settings: Settings) -> int | None:
     """Of the disk under the outbox; None where it lies elsewhere."""
-    if not settings.outbox.startswith("sqlite:///"):
+    file = file_of(settings.outbox)
+    if file is None:
         return None
     try:
-        found = os.statvfs(Path(settings.outbox.removeprefix("sqlite:///")).absolute().parent)
+        found = os.statvfs(file.parent)
     except OSError:
         return None
     return found.f_bavail * found.f_frsize

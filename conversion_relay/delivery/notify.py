@@ -20,7 +20,7 @@ from conversion_relay.delivery.attention import Need, needs
 from conversion_relay.delivery.installation import known
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.http_client import HttpClient, Response
-from conversion_relay.outbox import Overview, Queue
+from conversion_relay.outbox import Overview, Queue, located
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import logger
 
@@ -60,7 +60,8 @@ class Notifier:
         self, outbox: Queue, settings: Settings, clock: Callable[[], float], bring: Bring | None = None
     ) -> None:
         self._outbox = outbox if isinstance(outbox, Overview) and isinstance(outbox, Queue) else None
-        self._settings, self._clock = settings, clock
+        self._settings = msgspec.structs.replace(settings, outbox=located(settings.outbox))
+        self._clock = clock
         self._bring = bring or deliver
         self._addresses = [address.reveal() for address in settings.notify]
         self._next = 0.0
@@ -68,8 +69,9 @@ class Notifier:
         """By cause: the need, and when it was seen last."""
 
     def use(self, settings: Settings) -> None:
-        """New settings: which datasets there are, and who is told."""
-        self._settings, self._addresses = settings, [address.reveal() for address in settings.notify]
+        """New settings: which datasets there are, and who is told; the outbox stays the one that is open."""
+        self._settings = msgspec.structs.replace(settings, outbox=self._settings.outbox)
+        self._addresses = [address.reveal() for address in settings.notify]
 
     def __call__(self) -> None:
         now = self._clock()

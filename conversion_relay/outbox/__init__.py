@@ -7,11 +7,11 @@ knows no HTTP and nothing of Meta: what an answer of Meta's means, and when an e
 `delivery/`.
 """
 
-import os
 from typing import Literal
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.limited import IN_A_TRANSACTION, Limited, unsupported
+from conversion_relay.outbox.place import FILE, NO_FILES, file_of, located
 from conversion_relay.outbox.protocol import (
     DeadLetters,
     Housekeeping,
@@ -70,6 +70,7 @@ __all__ = [
     "Story",
     "Sums",
     "Visits",
+    "file_of",
     "located",
     "open_outbox",
     "unsupported",
@@ -81,29 +82,6 @@ Access = Literal["create", "existing", "read"]
 done with it, no file is created or changed."""
 
 
-_FILE = "sqlite:///"
-_NO_FILES = (":memory:", "file:")
-"""SQLite's own names for what ends with the process, or has options that loosen what an outbox promises."""
-
-
-def located(url: str) -> str:
-    """RELAY_OUTBOX with a relative file named from the root, for a program that may change its folder later.
-
-    A daemon goes to `/` once it is started, and a process that forks opens its file again: both mean the file that
-    was meant at the start. Other stores stay as they are.
-
-    >>> located("sqlite:////var/lib/relay.db"), located("sqs://sqs.eu-north-1.amazonaws.com/1/q")
-    ('sqlite:////var/lib/relay.db', 'sqs://sqs.eu-north-1.amazonaws.com/1/q')
-    """
-    path = url.removeprefix(_FILE)
-    if path in ("", url) or path.startswith(_NO_FILES):
-        return url
-    try:
-        return _FILE + os.path.abspath(path)  # noqa: PTH100 - pathlib is not imported at the start
-    except OSError:  # the folder is gone; opening the file says so
-        return url
-
-
 def open_outbox(url: str, access: Access = "create", *, ballast: bool = False, dataset: str | None = None) -> Outbox:
     """The store that RELAY_OUTBOX names; every one of them is a Queue, the rest is asked for with `isinstance`.
 
@@ -113,10 +91,10 @@ def open_outbox(url: str, access: Access = "create", *, ballast: bool = False, d
     one, where events go whose dataset's name cannot be read any more.
     Raises SettingsError for anything else, and for a file that cannot be opened."""
     scheme = url.partition(":")[0].lower()
-    if scheme == "sqlite" and url.startswith(_FILE) and len(url) > len(_FILE):
+    if scheme == "sqlite" and url.startswith(FILE) and len(url) > len(FILE):
         url = located(url)
-        path = url.removeprefix(_FILE)
-        if path.startswith(_NO_FILES):
+        path = url.removeprefix(FILE)
+        if path.startswith(NO_FILES):
             raise SettingsError(
                 "RELAY_OUTBOX: an outbox is a file, by its plain path; one in memory would lose what it confirmed "
                 "(in tests use Relay.testing())"

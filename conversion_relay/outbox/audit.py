@@ -14,6 +14,8 @@ from typing import Literal
 
 import msgspec
 
+from conversion_relay.outbox.place import file_of
+
 MOST_BYTES = 1_000_000
 Door = Literal["dashboard", "command line", "settings"]
 
@@ -35,8 +37,8 @@ class Audit:
     """The list of one outbox, by its URL."""
 
     def __init__(self, outbox_url: str) -> None:
-        path = outbox_url.removeprefix("sqlite:///")
-        self._path = Path(path + "-changes") if path != outbox_url and path else None
+        file = file_of(outbox_url)
+        self._path = file and file.with_name(file.name + "-changes")
 
     def note(self, change: Change) -> None:
         """Never fails: what was changed is changed, and the log has its sentence too."""

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import msgspec
+
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Event, Receipt, SealedEvent
 from conversion_relay.event_id import without_email
@@ -36,8 +38,9 @@ class Keeping(Judge):
     """What is judged, kept: each thing that a program may ask of the outbox, in a few lines."""
 
     def __init__(self, settings: Settings, outbox: Outbox | None, clock: Callable[[], float]) -> None:
-        super().__init__(settings, clock)
-        self._outbox, self._place = outbox, located(settings.outbox)
+        # Everybody who asks these settings where the outbox is means the file of the start, whatever folder is current.
+        super().__init__(msgspec.structs.replace(settings, outbox=located(settings.outbox)), clock)
+        self._outbox = outbox
         self._opening = threading.RLock()
         self._is_opening = self._is_closed = False
         self._background: Background | None = None
@@ -58,7 +61,7 @@ class Keeping(Judge):
             raise OutboxUnavailable("this Relay is closed; make another one")
         self._is_opening = True
         try:
-            return open_outbox(self._place, dataset=self.settings.only_dataset)
+            return open_outbox(self.settings.outbox, dataset=self.settings.only_dataset)
         finally:
             self._is_opening = False
 

@@ -1,0 +1,41 @@
+"""Where RELAY_OUTBOX lies: a file of this machine, by its whole path, or elsewhere."""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = "sqlite:///"
+NO_FILES = (":memory:", "file:")
+"""SQLite's own names for what ends with the process, or has options that loosen what an outbox promises."""
+
+
+def located(url: str) -> str:
+    """RELAY_OUTBOX with a relative file named from the root, for a program that may change its folder later.
+
+    A daemon goes to `/` once it is started, and a process that forks opens its file again: both mean the file that
+    was meant at the start. Other stores stay as they are.
+
+    >>> located("sqlite:////var/lib/relay.db"), located("sqs://sqs.eu-north-1.amazonaws.com/1/q")
+    ('sqlite:////var/lib/relay.db', 'sqs://sqs.eu-north-1.amazonaws.com/1/q')
+    """
+    path = url.removeprefix(FILE)
+    if path in ("", url) or path.startswith(NO_FILES):
+        return url
+    try:
+        return FILE + os.path.abspath(path)  # noqa: PTH100 - the same rules as where the file is opened
+    except OSError:  # the folder is gone; opening the file says so
+        return url
+
+
+def file_of(url: str) -> "Path | None":
+    """The file, by its whole path; None where the outbox is no file.
+
+    >>> file_of("sqlite:////var/lib/relay.db").name, file_of("postgresql://host/db")
+    ('relay.db', None)
+    """
+    from pathlib import Path  # not at the start of a program that only tracks
+
+    path = located(url).removeprefix(FILE)
+    return None if path in ("", url) or path.startswith(NO_FILES) else Path(path)

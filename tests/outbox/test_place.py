@@ -1,0 +1,53 @@
+"""A relative RELAY_OUTBOX means one file, whatever folder is current when somebody asks about it."""
+
+import time
+
+from conversion_relay import Relay
+from conversion_relay.cli.serve import Reread
+from conversion_relay.collector.operating import operating
+from conversion_relay.delivery.installation import known
+from conversion_relay.delivery.notify import Notifier
+from conversion_relay.outbox.audit import Audit, Change
+from conversion_relay.settings import Settings
+
+ENVIRON = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "t", "RELAY_OUTBOX": "sqlite:///relay.db"}
+
+
+def test_the_figures_are_of_the_file_of_the_start(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with Relay(Settings.from_env(ENVIRON)) as relay:
+        relay.outbox.counts()
+        monkeypatch.chdir("elsewhere")
+        found = operating(known(relay.outbox, relay.settings, time.time()), {}, relay.settings)
+        sizes = {metric.name: metric.samples[0].value for metric in found if metric.name.endswith("_bytes")}
+    assert sizes["relay_disk_free_bytes"] > 0 and sizes["relay_db_bytes"] > 0
+
+
+def test_free_space_is_asked_of_the_disk_of_the_start(tmp_path, monkeypatch):
+    """The folder of now may be gone: asked there, nothing would be known, and no alarm raised."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(tmp_path)
+    with Relay(Settings.from_env(ENVIRON)) as relay:
+        notifier = Notifier(relay.outbox, relay.settings, time.time)
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+        notifier.use(Settings.from_env(ENVIRON))
+        for settings in (relay.settings, notifier._settings):
+            assert known(relay.outbox, settings, time.time()).free_bytes
+
+
+def test_changes_by_hand_are_listed_beside_the_file_of_the_start(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_env(ENVIRON)
+    with Relay(settings) as relay:
+        reread, audit = Reread(settings, relay.outbox), Audit(settings.outbox)
+        monkeypatch.chdir("elsewhere")
+        reread(settings)
+        audit.note(Change(time.time(), "command line", "replay", 1))
+        Audit(relay.settings.outbox).note(Change(time.time(), "dashboard", "erase", 1))
+    monkeypatch.chdir(tmp_path)
+    assert [change.action for change in Audit(settings.outbox).newest(5)] == ["erase", "replay", "settings"]
+    assert not list((tmp_path / "elsewhere").iterdir())
