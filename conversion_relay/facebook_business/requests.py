@@ -2,15 +2,17 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from conversion_relay import event as ours
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.event import Rejection, SealedEvent
 from conversion_relay.facebook_business.api import FacebookAdsApi, relay_for
 from conversion_relay.facebook_business.shapes import Event
 from conversion_relay.intake.accept import WITHHELD
+from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.relay import Relay, Sent
 from conversion_relay.relay.copies import Copy
 
@@ -52,7 +54,10 @@ class EventRequest:
             raise TypeError("http_client: the relay delivers by itself, later; leave it out")
         if access_token or appsecret:
             FacebookAdsApi.init(access_token=access_token, app_secret=appsecret)
-        self.pixel_id, self.events, self.test_event_code = str(pixel_id), events, test_event_code
+        given: Any = pixel_id
+        if not isinstance(given, str | int) or (isinstance(given, int) and not 0 < given < 2**63):
+            raise TypeError("pixel_id: the digits of one pixel are needed")
+        self.pixel_id, self.events, self.test_event_code = str(pixel_id), listed_events(events), test_event_code
         self.namespace_id, self.upload_id, self.upload_tag = namespace_id, upload_id, upload_tag
         self.upload_source, self.partner_agent = upload_source, partner_agent
 
@@ -85,8 +90,7 @@ class EventRequest:
         messages: list[str] = []
         refused: list[Rejection] = []
         for place, event in enumerate(self.events):
-            read = event.as_ours()
-            facts = event.facts(relay.settings.trusted_proxies)
+            read, facts = _read(event, relay)
             judged = read if isinstance(read, Rejection) else relay.accept(read, facts, dataset=dataset)
             if others and not isinstance(read, Rejection):
                 made = relay.copies_of(read, facts, sender="backend", datasets=others, own=judged)
@@ -120,6 +124,12 @@ class BatchProcessor:
     """Many events, in requests of `batch_size`. One commit holds a request, whatever its size."""
 
     def __init__(self, batch_size: int = 50, concurrent_requests: int = 4) -> None:
+        if not (
+            isinstance(batch_size, int)
+            and isinstance(concurrent_requests, int)
+            and batch_size > 0 < concurrent_requests
+        ):
+            raise ValueError("batch_size and concurrent_requests are 1 or more")
         self.batch_size, self.concurrent_requests = batch_size, concurrent_requests
 
     def process_event_requests(self, event_requests_async: Sequence[EventRequestAsync]) -> None:
@@ -145,12 +155,37 @@ class BatchProcessor:
             yield responses
 
     def _requests(self, to_clone: EventRequestAsync, events: Sequence[Event]) -> list[EventRequestAsync]:
-        requests = []
+        requests, events = [], listed_events(events)
         for first in range(0, len(events), self.batch_size):
             request = to_clone.clone_without_events()
             request.events = events[first : first + self.batch_size]
             requests.append(request)
         return requests
+
+
+def listed_events(events: Any) -> list[Event]:
+    """A list stays the same list, to which a program may add; anything else is read once. Raises TypeError."""
+    if isinstance(events, list):
+        return events
+    if isinstance(events, Iterable) and not isinstance(events, str | bytes | bytearray | Mapping):
+        return list(events)
+    raise TypeError("events: a list of Event is needed")
+
+
+def _read(event: Any, relay: Relay) -> tuple[ours.Event | Rejection, RequestFacts]:
+    if not isinstance(event, Event):
+        return _NO_EVENT, NO_FACTS
+    try:
+        facts = event.facts(relay.settings.trusted_proxies)
+    except (TypeError, ValueError, AttributeError, LookupError):  # not NO_FACTS alone: a refusal may stand in it
+        return _NO_REQUEST, NO_FACTS
+    return event.as_ours(), facts
+
+
+_NO_EVENT = Rejection("wrong_type", "event", "an Event of conversion_relay.facebook_business is needed; see its import")
+_NO_REQUEST = Rejection(
+    "wrong_type", "request_context", "the visitor's request cannot be read; give set_request_context the whole request"
+)
 
 
 def _not_copied(place: int, copy: Copy) -> str:

@@ -4,17 +4,30 @@ Members are kept as they were given: the door normalises and hashes, once, when 
 so in its setters, and raises there.) `app_data` and the like are dictionaries in Meta's own form.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 import msgspec
 
 from conversion_relay import event as ours
+from conversion_relay.facebook_business.plain import (
+    Told,
+    given,
+    is_several,
+    keep_a_list,
+    listed,
+    plain,
+    read,
+    read_all,
+)
 from conversion_relay.intake.members import read_members
 from conversion_relay.intake.request_facts import NO_FACTS, Network, RequestFacts
+from conversion_relay.intake.values import LeftOut
 
+_WISHES = ("opt_out", "data_processing_options")
+"""A visitor's wish that cannot be read counts as the strictest; see `intake.members`."""
 _SEVERAL = {
     "email": ("emails", "email"),
     "phone": ("phones", "phone"),
@@ -75,18 +88,18 @@ class UserData:
     ctwa_clid: Any = None
     page_id: Any = None
 
-    def to_wire(self) -> dict[str, Any]:
+    def to_wire(self, told: Told) -> dict[str, Any]:
         """In our names, single values and plurals together."""
-        wire = _given(self)
+        wire = read(self, "user_data", told)
         for one, (several, name) in _SEVERAL.items():
             values = [*_listed(wire.pop(one, None)), *_listed(wire.pop(several, None))]
             if values:
-                wire[name] = [_plain(value) for value in values]
+                wire[name] = values
         return wire
 
     def __repr__(self) -> str:
         """Only names: a traceback must not show a person."""
-        return f"UserData({', '.join(_given(self))})"
+        return f"UserData({', '.join(given(self))})"
 
 
 @dataclass
@@ -102,9 +115,13 @@ class Content:
     category: Any = None
     delivery_category: Any = None
 
-    def to_wire(self) -> dict[str, Any]:
-        wire = {name: _plain(value) for name, value in _given(self).items()}
+    def to_wire(self, told: Told) -> dict[str, Any]:
+        wire = read(self, "custom_data.contents", told)
         return {("id" if name == "product_id" else name): value for name, value in wire.items()}
+
+    def __repr__(self) -> str:
+        """Only names, as of UserData: a text of the shop's may name a person."""
+        return f"Content({', '.join(given(self))})"
 
 
 @dataclass
@@ -126,18 +143,32 @@ class CustomData:
     search_string: Any = None
     delivery_category: Any = None
     item_number: Any = None
-    custom_properties: dict[str, Any] | None = None
+    custom_properties: Any = None
 
     def add_custom_property(self, key: str, value: Any) -> None:
         """A property of your own."""
+        if not isinstance(key, str | int | Enum):
+            raise TypeError("key: the name of a property is a text")
         self.custom_properties = {**(self.custom_properties or {}), key: value}
 
-    def to_wire(self) -> dict[str, Any]:
-        wire = {name: _plain(value) for name, value in _given(self).items()}
-        if "contents" in wire:
-            wire["contents"] = [_wired(one) for one in _listed(self.contents)]
-        own = wire.pop("custom_properties", None)
-        return {**wire, **own} if isinstance(own, dict) else wire if own is None else {**wire, "custom_properties": own}
+    def to_wire(self, told: Told) -> dict[str, Any]:
+        wire = read(self, "custom_data", told, but=("contents", "custom_properties"))
+        if self.contents is not None:
+            keep_a_list(self, "contents")
+            try:
+                several = listed(self.contents) if is_several(self.contents) else [self.contents]
+                wire["contents"] = [line for one in several if (line := _line(one, told)) is not None]
+            except LeftOut as why:
+                told.append(("custom_data.contents", str(why)))
+        if isinstance(self.custom_properties, Mapping):
+            wire |= read_all(self.custom_properties, "custom_data", told)
+        elif self.custom_properties is not None:
+            told.append(("custom_data.custom_properties", "no object"))
+        return wire
+
+    def __repr__(self) -> str:
+        """Only names, as of UserData: a text of the shop's may name a person."""
+        return f"CustomData({', '.join(given(self))})"
 
 
 @dataclass
@@ -190,6 +221,8 @@ class Event:
         """The visitor's request: Django's, Flask's or Starlette's, an ASGI scope or a WSGI environment."""
         if not (isinstance(context, dict) or any(hasattr(context, name) for name in ("META", "environ", "scope"))):
             raise TypeError("a request of Django, Flask or Starlette, an ASGI scope or a WSGI environment is needed")
+        if not isinstance(preference, Preference | None):
+            raise TypeError("preference: a Preference of conversion_relay.facebook_business is needed")
         self._context, self._preference = context, preference or Preference()
         return self
 
@@ -209,15 +242,27 @@ class Event:
 
     def as_ours(self) -> ours.Event | ours.Rejection:
         """The event that the Relay takes; total, since the door reads members of any type."""
-        wire = {name: _plain(value) for name, value in _given(self).items() if not name.startswith("_")}
-        wire["user_data"] = _wired(self.user_data or UserData())
+        told: Told = []
+        wire = read(self, "", told, but=("user_data", "custom_data", "_context", "_preference"))
+        for refused in ("event_name", "event_time", "action_source"):
+            if any(path == refused for path, _ in told):  # never left out, see `intake.members`
+                wire[refused] = {}
+        wire |= {wish: True for wish in _WISHES if any(path == wish for path, _ in told)}
+        wire["user_data"] = _shape_or_object(
+            UserData() if self.user_data is None else self.user_data, "user_data", told
+        )
         if self.custom_data is not None:
-            wire["custom_data"] = _wired(self.custom_data)
-        return read_members(wire)
+            wire["custom_data"] = _shape_or_object(self.custom_data, "custom_data", told)
+        event = read_members(wire)
+        if isinstance(event, ours.Rejection) or not told:
+            return event
+        left_out = (*told, *(event.left_out if isinstance(event, ours.EventAsRead) else ()))
+        members = {name: getattr(event, name) for name in ours.Event.__struct_fields__}
+        return ours.EventAsRead(**members, left_out=left_out)
 
     def __repr__(self) -> str:
         """Only names: a traceback must not show a person."""
-        return f"Event({', '.join(name for name in _given(self) if not name.startswith('_'))})"
+        return f"Event({', '.join(name for name in given(self) if not name.startswith('_'))})"
 
 
 def _facts_of(context: Any, trusted_proxies: Sequence[Network]) -> RequestFacts:
@@ -228,20 +273,27 @@ def _facts_of(context: Any, trusted_proxies: Sequence[Network]) -> RequestFacts:
     return RequestFacts.from_wsgi(found, trusted_proxies) if is_wsgi else RequestFacts.from_asgi(found, trusted_proxies)
 
 
-def _given(shape: Any) -> dict[str, Any]:
-    return {one.name: value for one in fields(shape) if (value := getattr(shape, one.name)) is not None}
+def _line(content: Any, told: Told) -> Any:
+    """One of `contents`."""
+    if isinstance(content, Content):
+        return content.to_wire(told)
+    try:
+        return plain(content)
+    except LeftOut as why:
+        told.append(("custom_data.contents", str(why)))
+        return None
 
 
-def _wired(value: Any) -> Any:
+def _shape_or_object(value: Any, path: str, told: Told) -> Any:
     """What is no shape of ours stays what it is: the door says what is wrong with it, and the other events are kept."""
-    return value.to_wire() if isinstance(value, UserData | CustomData | Content) else value
+    if isinstance(value, UserData | CustomData | Content):
+        return value.to_wire(told)
+    try:
+        return plain(value)
+    except LeftOut as why:
+        told.append((path, str(why)))
+        return None
 
 
 def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple | set) else [value]
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
+    return [] if value is None else value if isinstance(value, list) else [value]
