@@ -2,12 +2,15 @@
 
 import time
 
-from conversion_relay import Relay
+import pytest
+
+from conversion_relay import Event, Relay, UserData
 from conversion_relay.cli.serve import Reread
 from conversion_relay.collector.operating import operating
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.notify import Notifier
 from conversion_relay.outbox.audit import Audit, Change
+from conversion_relay.outbox.sqlite.backup import backup, restore
 from conversion_relay.settings import Settings
 
 ENVIRON = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "t", "RELAY_OUTBOX": "sqlite:///relay.db"}
@@ -51,3 +54,12 @@ def test_changes_by_hand_are_listed_beside_the_file_of_the_start(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     assert [change.action for change in Audit(settings.outbox).newest(5)] == ["erase", "replay", "settings"]
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("name", ["a b.db", "a%20b.db", "\u00fc.db", "what?.db", "x#y.db", "x.db?mode=memory"])
+def test_a_name_that_a_uri_reads_in_another_way_is_backed_up_and_restored(tmp_path, name):
+    with Relay(Settings.from_env({**ENVIRON, "RELAY_OUTBOX": f"sqlite:///{tmp_path}/{name}"})) as relay:
+        relay.track(Event(event_name="Lead", user_data=UserData(external_id="7")))
+        assert backup(tmp_path / name, tmp_path / f"copy of {name}") == 1
+    (tmp_path / "back").mkdir()
+    assert restore(tmp_path / f"copy of {name}", tmp_path / "back" / name) == 1

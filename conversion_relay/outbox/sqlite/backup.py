@@ -70,7 +70,8 @@ def _refuse_what_is_no_outbox(source: Path) -> None:
 
 
 def _copy(source: Path, target: Path, tell: Callable[[int, int], None]) -> None:
-    old = apsw.Connection(f"file:{source.absolute()}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    # By its plain path: in a URI a name with ?, # or % in it would be another file.
+    old = apsw.Connection(str(source.absolute()), flags=apsw.SQLITE_OPEN_READONLY)
     old.set_busy_timeout(5_000)
     new = apsw.Connection(str(target))
     try:
