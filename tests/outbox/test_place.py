@@ -9,6 +9,7 @@ from conversion_relay.cli.serve import Reread
 from conversion_relay.collector.operating import operating
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.notify import Notifier
+from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.outbox.sqlite.backup import backup, restore
 from conversion_relay.settings import Settings
@@ -63,3 +64,9 @@ def test_a_name_that_a_uri_reads_in_another_way_is_backed_up_and_restored(tmp_pa
         assert backup(tmp_path / name, tmp_path / f"copy of {name}") == 1
     (tmp_path / "back").mkdir()
     assert restore(tmp_path / f"copy of {name}", tmp_path / "back" / name) == 1
+
+
+def test_a_file_in_the_place_of_the_folder_is_no_damage(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match=r"the folder for .* is a file"):
+        Relay(Settings.from_env({**ENVIRON, "RELAY_OUTBOX": f"sqlite:///{tmp_path}/file/x.db"})).outbox.counts()

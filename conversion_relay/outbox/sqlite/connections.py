@@ -68,6 +68,8 @@ class Connections:
     def _saving(self) -> Iterator[None]:
         try:
             yield
+        except NotADirectoryError:
+            raise Unusable(f"the folder for {self.path.name} is a file: set another RELAY_OUTBOX") from None
         except (apsw.Error, OSError) as error:
             why = explain(self.path, error) if isinstance(error, apsw.Error) else error.strerror
             raise Unusable(f"{self.path.name} is damaged, and what can be read cannot be saved: {why}") from None
