@@ -258,11 +258,11 @@ var MetaTracking = (function () {
 
   /** The table above. */
   function judged() {
-    const said = word();
-    if (said === "denied") return said;
+    const consent = word();
+    if (consent === "denied") return consent;
     if (holds.revoked || doc.prerendering) return "held";
     if (isOut() && policy === "withhold") return "withheld";
-    if (said) return isOut() ? "limited" : said;
+    if (consent) return isOut() ? "limited" : consent;
     if (Object.values(holds).some((hold) => (hold?.call ? hold() : hold))) return "held";
     return isOut() ? "optedout" : "open";
   }
@@ -292,7 +292,7 @@ var MetaTracking = (function () {
     const isBare = !mayRemember();
     state = judged();
     if (isBare && mayRemember() && kept.s[0]) join();
-    if (isCalm && mayRemember()) browserIds();
+    if (isCalm && isAllowed()) browserIds();
     tellPixel();
     // A pixel that came late drops what it hears before its `init`.
     if (pixel && mayTell() && (!pixel.queue || Object.keys(pixels)[0])) untold.splice(0).forEach((tell) => tell());
@@ -597,7 +597,7 @@ var MetaTracking = (function () {
       const event_time = Math.floor((at || Date.now()) / 1e3);
       const seen = { event_id: id, event_time, event_source_url, ...signals() };
       soon(() => {
-        const event = { ...seen, user_data: browserIds() };
+        const event = { ...seen, user_data: { fbp: ids._fbp, fbc: ids._fbc } }; // just read
         const full = { ...event, event_name: name, custom_data: data, ...own };
         const person = { email: userEmail || undefined };
         if (isContent) enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, person);
@@ -687,8 +687,7 @@ var MetaTracking = (function () {
 
   function resume() {
     if (!isAllowed()) return;
-    load();
-    flush();
+    if (load().q[0]) flush();
   }
 
   /** The first look at cookies and storage costs milliseconds, which are the page's. @param {() => void} work */
@@ -725,7 +724,7 @@ var MetaTracking = (function () {
   /** text/plain needs no preflight, and keepalive lets it leave while the page goes away. @param {Waiting} item */
   function post(item) {
     fetch(item.u, { method: "POST", body: text(item), keepalive: true })
-      .catch(() => new Response("", { status: 599, headers: { "x-relay-reason": "not reached" } }))
+      .catch(() => ({ status: 599, headers: new Map([["x-relay-reason", "not reached"]]) }))
       .then(({ status, headers }) => {
         silent(item.i, status, headers.get("x-relay-reason"));
         if (status < 500 && status !== 429) {
@@ -776,8 +775,8 @@ var MetaTracking = (function () {
    */
   function browserIds() {
     safely(() => {
-      const text = doc.cookie;
-      for (const name of ["_fbp", "_fbc"]) ids[name] = text.match("(?:^|; )" + name + "=([^;]+)")?.[1] || ids[name];
+      const text = "; " + doc.cookie;
+      for (const name of ["_fbp", "_fbc"]) ids[name] = text.split(`; ${name}=`)[1]?.split(";")[0] || ids[name];
     })();
     if (mayRemember()) {
       if (click === undefined) {
