@@ -553,12 +553,28 @@ var MetaTracking = (function () {
   function plain(/** @type {any} */ data) {
     /** @type {Record<string, any>} */
     const made = {};
-    for (const name in data?.concat ? {} : data) {
+    for (const name of Object.keys((!data?.concat && data) || {})) {
       try {
-        made[name] = JSON.parse(JSON.stringify(data[name]));
+        made[name] = JSON.parse(json(data[name]));
       } catch {} // nor undefined, nor a function
     }
     return made;
+  }
+
+  /**
+   * Without the toJSON that an old library gives to all arrays and texts, and that makes texts of them.
+   * @param {any} value @returns {string}
+   */
+  function json(value, [kind, ...rest] = /** @type {any[]} */ ([Array, String, Number])) {
+    const owner = kind?.prototype;
+    if (!owner) return JSON.stringify(value);
+    const theirs = owner.toJSON;
+    delete owner.toJSON;
+    try {
+      return json(value, rest);
+    } finally {
+      if (theirs) owner.toJSON = theirs;
+    }
   }
 
   /** @param {any} setting an attribute may be there without a value */
@@ -579,7 +595,7 @@ var MetaTracking = (function () {
     data = plain(data);
     const at = !doc.prerendering && Date.now();
     const event_source_url = address();
-    const made = JSON.stringify([name, data, options, here.href]);
+    const made = json([name, data, options, here.href]);
     if (isNever()) return silent(eventId || name, state);
     if (calls[made] && !call) return calls[made];
     const id = eventId || newEventId();
@@ -658,7 +674,7 @@ var MetaTracking = (function () {
   }
 
   function save() {
-    if (mayRemember()) safely(() => (localStorage._mt = written = JSON.stringify(kept)))();
+    if (mayRemember()) safely(() => (localStorage._mt = written = json(kept)))();
   }
 
   /**
@@ -742,7 +758,7 @@ var MetaTracking = (function () {
   function text({ b, i, p }) {
     if (b.user_data) b = { ...b, user_data: { ...people[i], ...b.user_data } };
     if (b.event_name) b = { data: [b], pixel: told(), dataset: p || undefined, hosted_mirror: isHosted };
-    return JSON.stringify(b);
+    return json(b);
   }
 
   function told() {
@@ -808,7 +824,7 @@ var MetaTracking = (function () {
     for (let n = /[\d\]]$/.test(here.hostname) ? own : 1; n <= own; n++) {
       const domain = n < own ? ";domain=" + labels.slice(-n - 1).join(".") : "";
       let made = "";
-      for (const name in values) {
+      for (const name of Object.keys(values)) {
         made = values[name] && "fb." + (n < own ? n : +(own > 1)) + "." + Date.now() + "." + values[name];
         ids[name] = made || undefined;
         safely(() => (doc.cookie = name + "=" + made + ";path=/;samesite=lax;max-age=" + (made ? 7776e3 : 0) + domain + secure))();
@@ -844,6 +860,8 @@ var MetaTracking = (function () {
       };
     }
     on("popstate", () => viewPage());
+    // Routers of the Navigation API call neither verb, and links that they intercept make no popstate.
+    page.navigation?.[LISTEN]("currententrychange", (/** @type {any} */ event) => viewPage(event.navigationType === "replace"));
   }
 
   /** What counts as a page. */
@@ -914,7 +932,8 @@ var MetaTracking = (function () {
 
   for (const name in api) if (api[name].call) api[name] = safely(api[name]);
   page.MetaTracking = api;
-  const settings = doc.currentScript?.dataset || {};
+  // A module is told no tag of its own.
+  const settings = (doc.currentScript || doc.querySelector("[src*=meta-tracking]"))?.dataset || {};
   api.mirror = settings.mirror;
   const name = settings.dataLayer || "dataLayer";
   const layer = (page[name] = page[name] || []);
@@ -922,10 +941,15 @@ var MetaTracking = (function () {
   const hear = safely(readConsentMode);
   if (settings.consent) holds.required = settings.consent === "required";
   layer.forEach(hear);
-  layer.push = (/** @type {any[]} */ ...entries) => {
-    entries.forEach(hear);
-    return push.apply(layer, entries);
-  };
+  // To set it would change nothing where prototypes are frozen.
+  Object.defineProperty(layer, "push", {
+    configurable: true,
+    writable: true,
+    value(/** @type {any[]} */ ...entries) {
+      entries.forEach(hear);
+      return push.apply(layer, entries);
+    },
+  });
   hearAll();
   safely(() => {
     take(page.fbq);
