@@ -565,15 +565,15 @@ var MetaTracking = (function () {
    * Without the toJSON that an old library gives to all arrays and texts, and that makes texts of them.
    * @param {any} value @returns {string}
    */
-  function json(value, [kind, ...rest] = /** @type {any[]} */ ([Array, String, Number])) {
-    const owner = kind?.prototype;
-    if (!owner) return JSON.stringify(value);
-    const theirs = owner.toJSON;
-    delete owner.toJSON;
+  function json(value) {
+    /** @type {any} */
+    const owner = [Object, Array, String, Number].map((kind) => kind.prototype).find((owner) => "toJSON" in owner);
+    const theirs = owner?.toJSON;
+    if (!owner || !Reflect.deleteProperty(owner, "toJSON")) return JSON.stringify(value);
     try {
-      return json(value, rest);
+      return json(value);
     } finally {
-      if (theirs) owner.toJSON = theirs;
+      owner.toJSON = theirs;
     }
   }
 
