@@ -20,9 +20,9 @@ from conversion_relay.collector.whole import Then
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import PAID_EVENT_NAMES, STANDARD_EVENT_NAMES, Event, Receipt, Rejection, SealedEvent
 from conversion_relay.intake.accept import Acceptance
-from conversion_relay.intake.alone import read_alone
 from conversion_relay.intake.browser import BrowserIds
-from conversion_relay.intake.reading import Submitted, read_body, read_event
+from conversion_relay.intake.common_event import read_alone, read_common
+from conversion_relay.intake.reading import Submitted, read_body
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.relay import Relay
 from conversion_relay.relay.copies import Answer
@@ -88,7 +88,7 @@ class EventsEndpoint:
         for index, raw in enumerate(submitted.events):
             if index % EVENTS_AT_ONCE == EVENTS_AT_ONCE - 1:
                 await asyncio.sleep(0)
-            events.append(read_event(raw))
+            events.append(read_common(raw))
         asked = _without_visit(events) if admitted.sender == "backend" else {}
         visits = await self._remembered(asked) if asked else {}
         for index, event in enumerate(events):
@@ -127,7 +127,7 @@ class EventsEndpoint:
                 return False
             submitted = _checked(found, admitted, self._buckets)
             admitted = in_dataset(admitted, submitted)
-            events = [read_event(raw) for raw in submitted.events]
+            events = [read_common(raw) for raw in submitted.events]
         if admitted.sender == "backend" and self._has_visitors() and _without_visit(events):
             return False
         work = self._begin(submitted, admitted, len(events))

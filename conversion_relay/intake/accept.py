@@ -26,6 +26,7 @@ from conversion_relay import event_id as event_ids
 from conversion_relay.event import PUBLIC_EVENT_NAMES, ActionSource, Event, EventAsRead, Rejection, SealedEvent
 from conversion_relay.intake import consent
 from conversion_relay.intake.at_a_look import Common, at_a_look
+from conversion_relay.intake.common_event import as_event
 from conversion_relay.intake.free_form import free_members
 from conversion_relay.intake.match_keys import VISITOR, match_keys_of, visitor_of
 from conversion_relay.intake.members import NOT_A_TIME
@@ -118,7 +119,7 @@ def prepare(
     submission: Submission, facts: RequestFacts, policy: Policy, *, now: float, entropy: bytes
 ) -> Prepared | Rejection:
     """Steps 1 to 6 of the module's docstring: everything but the judgement."""
-    event = submission.event
+    event = as_event(submission.event)
     if submission.sender == "browser" and event.event_name not in policy.public_event_names:
         return _REFUSED_NAME
     decision = consent_decision(event, facts, policy)

@@ -18,11 +18,12 @@ from typing import Any
 import msgspec
 
 from conversion_relay.event import STANDARD_EVENT_NAMES, Event, UserData
-from conversion_relay.intake.custom_data import plain_number
+from conversion_relay.intake.common_event import CommonEvent
+from conversion_relay.intake.custom_data import Clean, Known, plain_number
 from conversion_relay.intake.free_form import has_few_members, plain
 from conversion_relay.intake.match_keys import VISITOR, match_keys_of, visitor_of
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
-from conversion_relay.intake.scrub import PAGE, Removed, scrub_event_id, scrub_page
+from conversion_relay.intake.scrub import LONGEST_TEXT, PAGE, Removed, scrub_event_id, scrub_page
 from conversion_relay.meta.customer_information import (
     CURRENCY_EXPONENTS,
     LINES,
@@ -34,7 +35,7 @@ from conversion_relay.meta.customer_information import (
 )
 from conversion_relay.meta.event_kinds import MARGIN_SECONDS
 from conversion_relay.meta.validate import DAY, WITHOUT_RULES, are_too_broad
-from conversion_relay.personal_data import has_zeros
+from conversion_relay.personal_data import has_zeros, is_quiet_json
 
 _UNSET = msgspec.UNSET
 
@@ -79,15 +80,20 @@ def at_a_look(
         keys_given -= visitor.count(None)
     address, agent, fbc, fbp = visitor
     country = known_country(default_country) if default_country else None
-    lines = (event_id, url or "", referrer or "", given.em or given.email or "", given.ph or given.phone or "")
-    more = (given.zp or given.zip or "", given.external_id or "", address or "", agent or "", fbc or "", fbp or "", "")
-    fn, ln = given.fn or given.first_name or "", given.ln or given.last_name or ""
-    ct, st = given.ct or given.city or "", given.st or given.state or ""
-    groups, keys, known = _found((*lines, *more), (fn, ln, ct, st), given.country, country)
+    lines = (
+        *(event_id, url or "", referrer or "", given.em or given.email or "", given.ph or given.phone or ""),
+        *(given.zp or given.zip or "", given.external_id or "", address or "", agent or "", fbc or "", fbp or "", ""),
+    )
+    names = (
+        *(given.fn or given.first_name or "", given.ln or given.last_name or ""),
+        *(given.ct or given.city or "", given.st or given.state or ""),
+    )
+    groups, keys, known = _found(lines, names, given.country, country)
     removed: list[Removed] = []
     dropped: list[DroppedKey] = []
     wire = Common(name, when, event_id, event.action_source, _NOBODY, custom)
-    _add_wishes(wire, event)
+    if event.opt_out is not None or event.data_processing_options is not None:
+        _add_wishes(wire, event)
     known_id, known_url, known_referrer = groups[:3]
     if url:
         wire.event_source_url = _page("event_source_url", url, known_url, removed)
@@ -113,14 +119,14 @@ def _is_common(event: Event) -> bool:
     return (
         event.event_name in STANDARD_EVENT_NAMES
         and event.action_source in WITHOUT_RULES
-        and type(event) is Event
-        and has_few_members(event)
+        and (type(event) is CommonEvent or (type(event) is Event and has_few_members(event)))
         and (event.opt_out is None or event.opt_out is False)
         and (event.data_processing_options is None or event.data_processing_options == [])
         and type(event.user_data) is UserData
     )
 
 
+_Custom = msgspec.Raw | msgspec.UnsetType | None
 Names = tuple[Any, Any, Any, Any]
 Found = tuple[tuple[str | None, ...], CommonKeys | None, int]
 
@@ -128,20 +134,18 @@ Found = tuple[tuple[str | None, ...], CommonKeys | None, int]
 def _found(lines: tuple[Any, ...], names: Names, named: Any, country: str | None) -> Found:
     """The groups of `_EVENT`, the keys that are known, and how many these are."""
     try:
-        return _read(lines, names, named, country)
+        found = _EVENT.fullmatch("\n".join(lines))
+        groups = found.groups() if found else _NOTHING_FOUND  # a line too many
+        return groups, *known_keys(groups[3:], names, named, country)
     except (TypeError, AttributeError):  # a list or a number
         fn, ln, ct, st = map(_alone, names)
     try:
         # By several countries nothing can be read at a look, and a list of them has no answer here.
-        return _read(tuple(map(_alone, lines)), (fn, ln, ct, st), _alone(named) or named, country)
+        found = _EVENT.fullmatch("\n".join(map(_alone, lines)))
+        groups = found.groups() if found else _NOTHING_FOUND
+        return groups, *known_keys(groups[3:], (fn, ln, ct, st), _alone(named) or named, country)
     except (TypeError, AttributeError):
         return _NOTHING_FOUND, None, 0
-
-
-def _read(lines: tuple[Any, ...], names: Names, named: Any, country: str | None) -> Found:
-    found = _EVENT.fullmatch("\n".join(lines))
-    groups = found.groups() if found else _NOTHING_FOUND  # a line too many
-    return groups, *known_keys(groups[3:], names, named, country)
 
 
 def _alone(value: Any) -> Any:
@@ -170,8 +174,21 @@ def _page(name: str, url: str, known: str | None, removed: list[Removed]) -> str
     return scrub_page(name, url, removed) or _UNSET
 
 
-def _custom_data(custom: dict[str, Any] | None, event_name: str) -> msgspec.Raw | msgspec.UnsetType | None:
+def _custom_data(custom: Known | dict[str, Any] | None, event_name: str) -> _Custom:
     """As JSON; None where more than the currency's case has to change, or a rule of Meta's has something to say."""
+    if type(custom) is not Known:
+        return _object(custom, event_name)  # type: ignore[arg-type]
+    encoded = _encode(custom)
+    boxes = 1 + (custom.content_ids is not _UNSET)
+    if custom.contents is not _UNSET:
+        boxes += 1 + len(custom.contents)
+    if len(encoded) == len(b"{}") or len(encoded) > LONGEST_TEXT or not is_quiet_json(encoded, boxes):
+        return _object(msgspec.to_builtins(custom), event_name)
+    return _judged(custom, encoded, event_name)
+
+
+def _object(custom: dict[str, Any] | None, event_name: str) -> _Custom:
+    """The same of one that may hold anything."""
     if not custom:
         return None if event_name == "Purchase" else _UNSET
     is_text = type(custom) is dict and type(custom.get("value")) is str
@@ -183,17 +200,23 @@ def _custom_data(custom: dict[str, Any] | None, event_name: str) -> msgspec.Raw 
     clean, encoded = found
     if is_text and (encoded.find(b'""') >= 0 or encoded.find(b"[]") >= 0):
         return None  # who mends one member tidies the others
+    return _judged(clean, encoded, event_name, custom)
+
+
+def _judged(clean: Clean, encoded: bytes, event_name: str, custom: dict[str, Any] | None = None) -> msgspec.Raw | None:
+    """`encoded` by Meta's rules. `custom`: the object that it is of, where that is not `clean` alone."""
     value, currency = clean.value, clean.currency
     if value is _UNSET:
-        if currency or "currency" in custom or event_name == "Purchase":
+        if currency is not _UNSET or event_name == "Purchase":
             return None
-    elif not 0 <= value < 1e300:
+    elif not 0 <= value < 1e300 or currency is _UNSET:
         return None
     elif currency not in CURRENCY_EXPONENTS:
         currency = currency.strip().upper()
         if currency not in CURRENCY_EXPONENTS:
             return None
-        encoded = _encode(custom | {"currency": currency})
+        changed = {"currency": currency}
+        encoded = _encode(msgspec.structs.replace(clean, **changed) if custom is None else custom | changed)
     if clean.predicted_ltv is not _UNSET or clean.net_revenue is not _UNSET or encoded.find(b'"id":""') >= 0:
         return None
     return msgspec.Raw(encoded)

@@ -179,35 +179,43 @@ def _whole(given: object) -> int | None:
     return given if type(given) is int else None
 
 
-class _Line(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+_Text = str | msgspec.UnsetType
+_Amount = int | float | msgspec.UnsetType
+
+
+class _Line(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     id: str
-    quantity: int = 1
-    item_price: int | float = 0
-    title: str = ""
-    description: str = ""
-    brand: str = ""
-    category: str = ""
-    delivery_category: DeliveryCategory = "in_store"
+    quantity: int | msgspec.UnsetType = msgspec.UNSET
+    item_price: _Amount = msgspec.UNSET
+    title: _Text = msgspec.UNSET
+    description: _Text = msgspec.UNSET
+    brand: _Text = msgspec.UNSET
+    category: _Text = msgspec.UNSET
+    delivery_category: DeliveryCategory | msgspec.UnsetType = msgspec.UNSET
 
 
-class Clean(msgspec.Struct, kw_only=True):
+class Clean(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A `custom_data` in which nothing has to be looked at twice. One step of msgspec's tells; most events pass."""
 
-    value: int | float | msgspec.UnsetType = msgspec.UNSET
+    value: _Amount = msgspec.UNSET
+    currency: _Text = msgspec.UNSET
+    content_name: _Text = msgspec.UNSET
+    content_category: _Text = msgspec.UNSET
+    content_type: _Text = msgspec.UNSET
+    content_ids: list[str | int | float] | msgspec.UnsetType = msgspec.UNSET
+    contents: list[_Line] | msgspec.UnsetType = msgspec.UNSET
+    num_items: int | msgspec.UnsetType = msgspec.UNSET
+    order_id: str | int | msgspec.UnsetType = msgspec.UNSET
+    search_string: _Text = msgspec.UNSET
+    status: str | bool | msgspec.UnsetType = msgspec.UNSET
     predicted_ltv: Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(gt=0)] | msgspec.UnsetType = (
         msgspec.UNSET
     )
-    net_revenue: int | float | msgspec.UnsetType = msgspec.UNSET
-    num_items: int = 0
-    currency: str = ""
-    content_name: str = ""
-    content_category: str = ""
-    content_type: str = ""
-    search_string: str = ""
-    order_id: str | int = 0
-    status: str | bool = ""
-    content_ids: list[str | int | float] = []
-    contents: list[_Line] = []
+    net_revenue: _Amount = msgspec.UNSET
+
+
+class Known(Clean, forbid_unknown_fields=True):
+    """The same without properties of one's own: written as JSON, it is the `custom_data`."""
 
 
 NOT_AN_AMOUNT = object()

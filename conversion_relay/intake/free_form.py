@@ -65,7 +65,7 @@ def plain(custom: dict[str, Any]) -> tuple[Clean, bytes] | None:
         clean = CLEAN.decode(encoded)
     except (msgspec.MsgspecError, OverflowError, UnicodeEncodeError, TypeError, ValueError, RecursionError):
         return None
-    if is_surely_nobodys(custom, encoded, len(clean.contents)):
+    if is_surely_nobodys(custom, encoded, len(clean.contents or ())):
         return clean, encoded
     if b"null" in encoded or encoded.count(b"{") + encoded.count(b"[") > DEEPEST or may_hold_personal_data(custom):
         return None

@@ -28,7 +28,7 @@ MOST_EVENT_BYTES = 131_072
 """Of one event; a page of text is 3,000. An outbox must be able to keep it, and a queue of AWS takes no more."""
 MOST_PROPERTIES = 5_000
 """Members of all objects of one event together."""
-_SURELY_FEW = 32_768
+SURELY_FEW = 32_768
 """Bytes in which fewer than MOST_PROPERTIES members fit, as people write them."""
 _MOST_COMMAS = 65_536
 """More could part so many elements that to make them is an attack; then `split` counts them first."""
@@ -219,7 +219,7 @@ def read_event(raw: msgspec.Raw | bytes) -> Event | Rejection:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _read_as_written(bytes(raw))
     size = len(raw) if type(raw) is bytes else memoryview(raw).nbytes
-    return event if size <= _SURELY_FEW else _too_large(bytes(raw)) or event
+    return event if size <= SURELY_FEW else _too_large(bytes(raw)) or event
 
 
 def _read_as_written(raw: bytes) -> Event | Rejection:

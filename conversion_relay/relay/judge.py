@@ -9,8 +9,8 @@ from conversion_relay import event_id as event_ids
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.event import Event, Rejection, SealedEvent
 from conversion_relay.intake.accept import Acceptance, Policy, Sender, Submission, accept
+from conversion_relay.intake.common_event import read_common
 from conversion_relay.intake.members import checked
-from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.relay.copies import Answer, Copy
 from conversion_relay.settings import Dataset, Settings
@@ -34,7 +34,7 @@ class Judge:
         dataset: Dataset | None = None,
     ) -> SealedEvent | Rejection:
         """The door of one dataset by itself: hash and judge one event (bytes: its JSON), keep nothing."""
-        read = read_event(event) if isinstance(event, bytes) else checked(event)
+        read = read_common(event) if isinstance(event, bytes) else checked(event)
         if isinstance(read, Rejection):
             return read
         accepted = self.accept(read, facts, sender=sender, dataset=dataset)

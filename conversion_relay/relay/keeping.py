@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.event import CustomData, Event, Receipt, SealedEvent
+from conversion_relay.event import Event, Receipt, SealedEvent
 from conversion_relay.event_id import without_email
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.intake.visit import keys_of, visit_of
@@ -123,8 +123,8 @@ class Keeping(Judge):
 
     def facts_for(self, event: Event) -> RequestFacts:
         """The visit behind a backend's event: remembered under its `order_id`, or under what its id names."""
-        custom = cast("object", event.custom_data)
-        order_id = custom.order_id if isinstance(custom, CustomData) else (event.custom_data or {}).get("order_id")
+        custom: Any = event.custom_data or {}
+        order_id = custom.get("order_id") if isinstance(custom, dict) else custom.order_id or None
         return self.facts_under(keys_of(order_id, event.event_id))
 
     def facts_under(self, keys: Iterable[str]) -> RequestFacts:

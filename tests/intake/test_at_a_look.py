@@ -204,7 +204,10 @@ def test_so_it_does_where_one_member_of_a_common_event_is_odd(data):
     + [{"opt_out": wish} for wish in (False, True, 0, "")]
     + [{"data_processing_options": options} for options in ([], (), ["LDU"])]
     + [{"data_processing_options": [], "opt_out": False, "data_processing_options_country": 0}]
-    + [{"user_data": UserData(em="a@b.co", country=named, st="CA", zp="94103")} for named in (["DE", "US"], [], ["GB"])]
+    + [
+        {"user_data": UserData(em="a@b.co", country=named, st="California", zp="94103")}
+        for named in (["DE", "US"], [], ["GB"])
+    ]
     + [
         {"user_data": UserData(em="a@b.co", external_id=ids)}
         for ids in (["a-1", "b-2", "a-1"], ["a-1", None], ["x"] * 9)
@@ -216,6 +219,28 @@ def test_so_it_does_where_one_member_of_a_common_event_is_odd(data):
 def test_so_it_does_with_every_shape_that_is_known_to_be_hard(name, members, country):
     quick, careful = both(with_(event_name=name, **members), policy=Policy(dataset="1", default_country=country))
     assert quick == careful
+
+
+GPC = RequestFacts(gpc=True)
+
+
+@pytest.mark.parametrize(
+    ("members", "facts", "policy", "sender"),
+    [
+        ({"gpc": True}, NO_FACTS, POLICY, "backend"),
+        ({}, GPC, POLICY, "browser"),
+        ({}, GPC, Policy(dataset="1", gpc="withhold"), "backend"),
+        ({}, NO_FACTS, Policy(dataset="1", silence="withhold"), "backend"),
+        ({"consent": "denied"}, NO_FACTS, POLICY, "backend"),
+        ({}, RequestFacts(consent="denied"), POLICY, "browser"),
+        ({"event_name": "Purchase"}, NO_FACTS, POLICY, "browser"),
+        ({}, NO_FACTS, Policy(dataset="1", public_event_names=frozenset({"Lead"})), "browser"),
+        ({}, NO_FACTS, Policy(dataset="1", max_value=4), "browser"),
+    ],
+)
+def test_who_may_send_and_what_the_visitor_said_is_asked_on_both_ways(members, facts, policy, sender):
+    quick, careful = both(with_(**members), facts, policy, sender)
+    assert quick == careful != both(with_())[0]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def known_keys(
         st = state_code(st, names[3], country) or b""
     if agent and (has_zeros(agent) or " dot " in (lower := agent.lower()) or "wa.me" in lower):
         agent = None
-    keys = CommonKeys(
+    keys = (
         [sha256(em.lower().encode()).hexdigest()] if em else _UNSET,
         _of_number(ph) if ph else _UNSET,
         [sha256(fn).hexdigest()] if fn else _UNSET,
@@ -102,7 +102,7 @@ def known_keys(
         fbc or _UNSET,
         fbp or _UNSET,
     )
-    return keys, len(CommonKeys.__struct_fields__) - _all_of(keys).count(_UNSET)
+    return CommonKeys(*keys), len(keys) - keys.count(_UNSET)
 
 
 def _letters(names: str) -> list[bytes]:
@@ -183,7 +183,6 @@ LINES = (
 """The expression: a line for each key, with one group in it."""
 _COUNTRIES = {spelled: code for code in ALPHA_2 for spelled in (code, code.upper())}
 _WITH_STATES = frozenset({None, "us", "ca"})
-_all_of = msgspec.structs.astuple
 _LATIN_LINES = LATIN + b"\n"
 _NO_NAMES = WORDS_IN_LETTERS - {b""}
 _NOTHING: list[bytes] = [b""] * 4

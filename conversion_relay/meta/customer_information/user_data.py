@@ -79,11 +79,11 @@ def _of_one(known: dict[str, object], user_data: Mapping[str, object]) -> dict[s
 
 
 def _as_texts(user_data: Mapping[str, object]) -> dict[str, object]:
-    """What stands alone in its key, by Meta's names."""
+    """What stands alone in its key, by Meta's names. Of several countries none is the event's at a look."""
     texts: dict[str, object] = {}
     for field, given in user_data.items():
         key, one = _PLAN[field][0], given[0] if type(given) is list and len(given) == 1 else given
-        texts[key] = one if type(one) is str and key not in texts else ""
+        texts[key] = one if type(one) is str and key not in texts else _SEVERAL if given and key == "country" else ""
     return texts
 
 
@@ -189,6 +189,10 @@ def _several(field: str, given: object) -> Iterator[tuple[str, object]]:
     for index, value in enumerate(given):
         if value not in (None, ""):
             yield f"{field}[{index}]", value
+
+
+_SEVERAL = "?"
+"""Stands for a country that is none, so that nothing is read by another one."""
 
 
 def _event_country(given: object) -> str | None:

@@ -233,3 +233,9 @@ def test_an_event_says_what_the_one_value_says(key, text):
     wire, dropped = match_keys({key: text}, today=TODAY)
     assert wire.get(key) == ([one.sha256] if one.sha256 else None)
     assert [reason for _, reason in dropped] == ([one.dropped] if one.dropped and text else [])
+
+
+def test_of_several_countries_the_events_first_one_is_read_by_and_not_the_operators_default():
+    given = {"country": ["GB", "US"], "st": "California", "em": "a@b.co"}
+    wire, _ = match_keys(given, default_country="us", today=TODAY)
+    assert wire["st"] == match_keys({**given, "country": "GB"}, default_country="us", today=TODAY)[0]["st"]
