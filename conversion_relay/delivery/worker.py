@@ -38,7 +38,9 @@ REST_SECONDS = 1.0
 
 
 class Worker:
-    """Delivers in the background from `start` to `stop`; `drain` does it here and now."""
+    """Delivers in the background from `start` to `stop`; `drain` does it here and now.
+
+    Over 150 lines: dispatcher, turns and house-keeping share one signal and one end."""
 
     def __init__(self, delivery: Delivery, outbox: Queue, *, every_second: Callable[[], None] = lambda: None) -> None:
         """`every_second` is called about that often, for what has to be looked at from time to time."""
