@@ -1,11 +1,13 @@
 """What the script costs a page: bytes, and the main thread's time for loading it and reporting one event.
 
-In fresh pages of the system's Chromium, which take turns: both builds, an empty script, and the least script that does
-what none can do without (a look at cookies and storage, one request). The time is that of Chromium's own trace: the
-main thread's outermost tasks that run script (evaluation with compilation, timers, listeners, promises), each by the
-thread's CPU clock (`tdur`), and times four. Chromium's own throttling is not used: it halts the thread by the wall
-clock and within the thread's CPU time, so that a busy machine makes both of them several times longer. Of each the
-time of the empty script's page is taken off; the least script shows what of the rest is the browser's floor.
+In fresh pages of the system's Chromium, which take turns: both builds, an empty script, the least script that does
+what none can do without (a look at cookies and storage, one request), and one that does nothing but call the browser
+as ours does: its settings, its listeners, both ids written and read back, the queue kept and emptied. The time is that
+of Chromium's own trace: the main thread's outermost tasks that run script (evaluation with compilation, timers,
+listeners, promises), each by the thread's CPU clock (`tdur`), and times four. Chromium's own throttling is not used: it
+halts the thread by the wall clock and within the thread's CPU time, so that a busy machine makes both of them several
+times longer. Of each the time of the empty script's page is taken off; the other two show what of the rest is the
+browser's floor.
 """
 
 import gzip
@@ -31,6 +33,24 @@ LEAST = (
   fetch(endpoint, {method: "POST", body: "{}", keepalive: true}).then((answer) => answer.status);
 }))(document.currentScript.dataset)"""
 )
+CALLS = (
+    EMPTY
+    + """; (({endpoint}) => {
+  navigator.globalPrivacyControl; location.href; document.prerendering;
+  for (const kind of ["load", "pagehide", "pageshow", "click", "auxclick"]) addEventListener(kind, () => 0, true);
+  document.addEventListener("prerenderingchange", () => 0);
+  Object.defineProperty(window, "fbq", {configurable: true, get: () => 0});
+  setTimeout(() => {
+    addEventListener("storage", () => 0);
+    document.cookie; performance.getEntriesByType("navigation")[0].name; document.referrer;
+    for (const name of ["_fbp", "_fbc"]) document.cookie = name + "=1;path=/;max-age=60;domain=shop.example";
+    document.cookie; localStorage._mt; localStorage._mt = "{}";
+    fetch(endpoint, {method: "POST", body: "{}", keepalive: true}).then(({status, headers}) => {
+      headers.get("x-relay-policy"); headers.get("x-relay-reason"); localStorage._mt; localStorage._mt = "";
+    });
+  });
+})(document.currentScript.dataset)"""
+)
 CALL = "MetaTracking.track('ViewContent', {content_name: 'Kintsugi', content_category: 'craft'})"
 PAGE = """<!doctype html><title>Shop</title><link rel=icon href=data:,>
 <script src="/meta-tracking.js" data-endpoint="/events"></script><p>Courses</p><script src="/call.js"></script>"""
@@ -41,7 +61,7 @@ def rounds(n: int) -> dict[str, float]:
     """Median milliseconds of n pages each, by script; less the empty script's page, except that itself (`empty`).
     `call`: the call alone, of the plain build."""
     scripts = {name: (ROOT / "src" / file).read_text() for name, file in BUILDS.items()}
-    scripts |= {"least": LEAST, "empty": EMPTY}
+    scripts |= {"least": LEAST, "calls": CALLS, "empty": EMPTY}
     found: dict[str, list[float]] = {name: [] for name in (*scripts, "call")}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=SWITCHES)
@@ -54,7 +74,7 @@ def rounds(n: int) -> dict[str, float]:
                     found["call"].append(call)
         browser.close()
     medians = {name: statistics.median(times) for name, times in found.items()}
-    return {name: time - medians["empty"] * (name in BUILDS or name == "least") for name, time in medians.items()}
+    return {name: time - medians["empty"] * (name not in ("empty", "call")) for name, time in medians.items()}
 
 
 def gzipped(name: str) -> int:

@@ -258,11 +258,11 @@ var MetaTracking = (function () {
 
   /** The table above. */
   function judged() {
-    const said = word();
-    if (said === "denied") return said;
+    const consent = word();
+    if (consent === "denied") return consent;
     if (holds.revoked || doc.prerendering) return "held";
     if (isOut() && policy === "withhold") return "withheld";
-    if (said) return isOut() ? "limited" : said;
+    if (consent) return isOut() ? "limited" : consent;
     if (Object.values(holds).some((hold) => (hold?.call ? hold() : hold))) return "held";
     return isOut() ? "optedout" : "open";
   }
@@ -292,7 +292,7 @@ var MetaTracking = (function () {
     const isBare = !mayRemember();
     state = judged();
     if (isBare && mayRemember() && kept.s[0]) join();
-    if (isCalm && mayRemember()) browserIds();
+    if (isCalm && isAllowed()) browserIds();
     tellPixel();
     // A pixel that came late drops what it hears before its `init`.
     if (pixel && mayTell() && (!pixel.queue || Object.keys(pixels)[0])) untold.splice(0).forEach((tell) => tell());
@@ -553,12 +553,28 @@ var MetaTracking = (function () {
   function plain(/** @type {any} */ data) {
     /** @type {Record<string, any>} */
     const made = {};
-    for (const name in data?.concat ? {} : data) {
+    for (const name of Object.keys((!data?.concat && data) || {})) {
       try {
-        made[name] = JSON.parse(JSON.stringify(data[name]));
+        made[name] = JSON.parse(json(data[name]));
       } catch {} // nor undefined, nor a function
     }
     return made;
+  }
+
+  /**
+   * Without the toJSON that an old library gives to all arrays and texts, and that makes texts of them.
+   * @param {any} value @returns {string}
+   */
+  function json(value) {
+    /** @type {any} */
+    const owner = [Object, Array, String, Number].map((kind) => kind.prototype).find((owner) => "toJSON" in owner);
+    const theirs = owner?.toJSON;
+    if (!owner || !Reflect.deleteProperty(owner, "toJSON")) return JSON.stringify(value);
+    try {
+      return json(value);
+    } finally {
+      owner.toJSON = theirs;
+    }
   }
 
   /** @param {any} setting an attribute may be there without a value */
@@ -579,7 +595,7 @@ var MetaTracking = (function () {
     data = plain(data);
     const at = !doc.prerendering && Date.now();
     const event_source_url = address();
-    const made = JSON.stringify([name, data, options, here.href]);
+    const made = json([name, data, options, here.href]);
     if (isNever()) return silent(eventId || name, state);
     if (calls[made] && !call) return calls[made];
     const id = eventId || newEventId();
@@ -597,7 +613,7 @@ var MetaTracking = (function () {
       const event_time = Math.floor((at || Date.now()) / 1e3);
       const seen = { event_id: id, event_time, event_source_url, ...signals() };
       soon(() => {
-        const event = { ...seen, user_data: browserIds() };
+        const event = { ...seen, user_data: { fbp: ids._fbp, fbc: ids._fbc } }; // just read
         const full = { ...event, event_name: name, custom_data: data, ...own };
         const person = { email: userEmail || undefined };
         if (isContent) enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, person);
@@ -658,7 +674,7 @@ var MetaTracking = (function () {
   }
 
   function save() {
-    if (mayRemember()) safely(() => (localStorage._mt = written = JSON.stringify(kept)))();
+    if (mayRemember()) safely(() => (localStorage._mt = written = json(kept)))();
   }
 
   /**
@@ -687,8 +703,7 @@ var MetaTracking = (function () {
 
   function resume() {
     if (!isAllowed()) return;
-    load();
-    flush();
+    if (load().q[0]) flush();
   }
 
   /** The first look at cookies and storage costs milliseconds, which are the page's. @param {() => void} work */
@@ -725,7 +740,7 @@ var MetaTracking = (function () {
   /** text/plain needs no preflight, and keepalive lets it leave while the page goes away. @param {Waiting} item */
   function post(item) {
     fetch(item.u, { method: "POST", body: text(item), keepalive: true })
-      .catch(() => new Response("", { status: 599, headers: { "x-relay-reason": "not reached" } }))
+      .catch(() => ({ status: 599, headers: new Map([["x-relay-reason", "not reached"]]) }))
       .then(({ status, headers }) => {
         silent(item.i, status, headers.get("x-relay-reason"));
         if (status < 500 && status !== 429) {
@@ -743,7 +758,7 @@ var MetaTracking = (function () {
   function text({ b, i, p }) {
     if (b.user_data) b = { ...b, user_data: { ...people[i], ...b.user_data } };
     if (b.event_name) b = { data: [b], pixel: told(), dataset: p || undefined, hosted_mirror: isHosted };
-    return JSON.stringify(b);
+    return json(b);
   }
 
   function told() {
@@ -776,8 +791,8 @@ var MetaTracking = (function () {
    */
   function browserIds() {
     safely(() => {
-      const text = doc.cookie;
-      for (const name of ["_fbp", "_fbc"]) ids[name] = text.match("(?:^|; )" + name + "=([^;]+)")?.[1] || ids[name];
+      const text = "; " + doc.cookie;
+      for (const name of ["_fbp", "_fbc"]) ids[name] = text.split(`; ${name}=`)[1]?.split(";")[0] || ids[name];
     })();
     if (mayRemember()) {
       if (click === undefined) {
@@ -809,7 +824,7 @@ var MetaTracking = (function () {
     for (let n = /[\d\]]$/.test(here.hostname) ? own : 1; n <= own; n++) {
       const domain = n < own ? ";domain=" + labels.slice(-n - 1).join(".") : "";
       let made = "";
-      for (const name in values) {
+      for (const name of Object.keys(values)) {
         made = values[name] && "fb." + (n < own ? n : +(own > 1)) + "." + Date.now() + "." + values[name];
         ids[name] = made || undefined;
         safely(() => (doc.cookie = name + "=" + made + ";path=/;samesite=lax;max-age=" + (made ? 7776e3 : 0) + domain + secure))();
@@ -845,6 +860,8 @@ var MetaTracking = (function () {
       };
     }
     on("popstate", () => viewPage());
+    // Routers of the Navigation API call neither verb, and links that they intercept make no popstate.
+    page.navigation?.[LISTEN]("currententrychange", (/** @type {any} */ event) => viewPage(event.navigationType === "replace"));
   }
 
   /** What counts as a page. */
@@ -915,7 +932,8 @@ var MetaTracking = (function () {
 
   for (const name in api) if (api[name].call) api[name] = safely(api[name]);
   page.MetaTracking = api;
-  const settings = doc.currentScript?.dataset || {};
+  // A module is told no tag of its own.
+  const settings = (doc.currentScript || doc.querySelector("[src*=meta-tracking]"))?.dataset || {};
   api.mirror = settings.mirror;
   const name = settings.dataLayer || "dataLayer";
   const layer = (page[name] = page[name] || []);
@@ -923,10 +941,15 @@ var MetaTracking = (function () {
   const hear = safely(readConsentMode);
   if (settings.consent) holds.required = settings.consent === "required";
   layer.forEach(hear);
-  layer.push = (/** @type {any[]} */ ...entries) => {
-    entries.forEach(hear);
-    return push.apply(layer, entries);
-  };
+  // To set it would change nothing where prototypes are frozen.
+  Object.defineProperty(layer, "push", {
+    configurable: true,
+    writable: true,
+    value(/** @type {any[]} */ ...entries) {
+      entries.forEach(hear);
+      return push.apply(layer, entries);
+    },
+  });
   hearAll();
   safely(() => {
     take(page.fbq);

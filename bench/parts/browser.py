@@ -30,9 +30,11 @@ PART = Part(
     comparisons=(
         Comparison(label="the script, to the least script", of=(OURS, "plain_ms"), baseline=(OURS, "least_ms")),
         Comparison(label="with the mirror, to the least", of=(OURS, "mirror_ms"), baseline=(OURS, "least_ms")),
+        Comparison(label="the script, to its browser calls", of=(OURS, "plain_ms"), baseline=(OURS, "calls_ms")),
         Comparison(label="the script", of=(OURS, "plain_ms"), baseline=None, unit="ms"),
         Comparison(label="the script with the mirror", of=(OURS, "mirror_ms"), baseline=None, unit="ms"),
         Comparison(label="the least script", of=(OURS, "least_ms"), baseline=None, unit="ms"),
+        Comparison(label="its browser calls alone", of=(OURS, "calls_ms"), baseline=None, unit="ms"),
         Comparison(label="the call keeps its caller", of=(OURS, "call_ms"), baseline=None, unit="ms"),
         Comparison(label="size, gzipped", of=(OURS, "plain_bytes"), baseline=None, unit="bytes"),
         Comparison(label="size with the mirror", of=(OURS, "mirror_bytes"), baseline=None, unit="bytes"),

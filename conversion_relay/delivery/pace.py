@@ -190,11 +190,11 @@ class Paces:
         with self._lock:
             return self._pace(name).size.most
 
-    def opens_in(self, name: str) -> float:
-        """Seconds until a turn is allowed; infinity while it has all its turns, since their end is a signal."""
+    def opens_in(self, *names: str) -> float:
+        """Seconds until one of these is allowed a turn; infinity while all have theirs, since their end is a signal."""
         with self._lock:
-            pace = self._pace(name)
-            return max(0.0, opens_at(pace) - self._clock()) if self._has_room(pace) else float("inf")
+            now, paces = self._clock(), map(self._pace, names)
+            return min((max(0.0, opens_at(pace) - now) for pace in paces if self._has_room(pace)), default=float("inf"))
 
     def suspects_open_in(self, name: str) -> float:
         """The same for its suspects. While fresh events have all calls, their end is the signal."""

@@ -10,6 +10,7 @@ to stop. What an answer means is decided in `meta/graph.py`, what follows from i
 dataset is sent to in `pace.py`, which of a refused batch is guilty in `isolation.py`.
 """
 
+import math
 import random
 import threading
 import time
@@ -22,7 +23,7 @@ from conversion_relay.delivery.context import Context
 from conversion_relay.delivery.fleet_pace import FleetPaces
 from conversion_relay.delivery.isolation import Isolation
 from conversion_relay.delivery.meta_clock import MetaClock
-from conversion_relay.delivery.pace import MOST_EVENTS, PaceNow
+from conversion_relay.delivery.pace import LINGER_SECONDS, MOST_EVENTS, PaceNow
 from conversion_relay.delivery.report import Report
 from conversion_relay.delivery.sitting import DEADLINE_SECONDS, LEASE_SECONDS, Sitting
 from conversion_relay.delivery.slot import Slot
@@ -36,6 +37,9 @@ from conversion_relay.telemetry import Counters, Sentences
 LOOK_SECONDS = 0.1
 """How long what a look found is believed: a claim that finds nothing does no harm, and a dataset that has something new
 must not wait for a thousand others."""
+
+FEW_DATASETS = 16
+"""To ask the paces of so many takes less than a look at the outbox."""
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -73,6 +77,8 @@ class Delivery:
         """Of the last look, without those that had their turn since."""
         self._suspects: list[str] = []
         self._looks_again_at = 0.0
+        self._has_looked = False
+        """Since the last turn ended, which may have made suspects."""
         self._sentences = sentences or Sentences()
         self._paces = FleetPaces(steady_clock, settings.most_calls)
         self.hear = self._paces.hear
@@ -102,7 +108,7 @@ class Delivery:
 
     def next_turn(self) -> Turn | None:
         """The dataset that is next; `deliver` must follow. None when nothing is due, and after `stop`."""
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self.rests_for():
             return None
         is_new = not self._due or self._steady_clock() >= self._looks_again_at
         if is_new:
@@ -116,7 +122,7 @@ class Delivery:
     def _look(self) -> None:
         """Which datasets have something to send. One look serves a turn of each: a look at a thousand datasets for
         every turn would cost more than the turn."""
-        now = self._clock()
+        now, self._has_looked = self._clock(), True
         due = self._of_ours(self._outbox.waiting(now), now)
         self._suspects = self._of_ours(self._outbox.suspects(now), now)
         self._paces.look(self._suspects, due)
@@ -156,6 +162,7 @@ class Delivery:
                 slot.free()
         finally:
             self._paces.done(name, suspects=turn.suspects)
+            self._has_looked = False
 
     def _claim(self, name: str, turn: Turn) -> Lease | None:
         now, isolation = self._clock(), self._context.isolation
@@ -192,6 +199,16 @@ class Delivery:
     def flush(self) -> None:
         """Write the log sentences that were held back."""
         self._sentences.flush()
+
+    def rests_for(self) -> float:
+        """Seconds in which nothing can be claimed, whatever waits. Each put wakes the worker, and while a dataset
+        lingers, or has all its turns, a look at the outbox would only cost. Infinity until a turn ends.
+
+        0 where it has to look all the same: for suspects, for longer pauses, where the datasets are many."""
+        if not self._has_looked or self._suspects or len(self._datasets) > FEW_DATASETS:
+            return 0.0
+        seconds = self._paces.opens_in(*self._datasets)
+        return seconds if seconds <= LINGER_SECONDS or seconds == math.inf else 0.0
 
     def seconds_until_due(self, at_most: float) -> float:
         """How long a worker may sleep."""

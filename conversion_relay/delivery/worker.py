@@ -5,9 +5,10 @@ its time, so threads are enough, and the core stays synchronous: Lambda and the 
 is large (64 threads, started when they are needed); how many of them one dataset may have is decided in `pace.py`, so
 that those that hang leave some for the others.
 
-The dispatcher sleeps on a condition. `wake` (something was put, a turn ended) counts a signal. The count is read before
-the look for work and compared before the sleep, so a signal in between is not lost. Every second it looks all the same,
-since another process may have put something, and a clock may have been set.
+The dispatcher sleeps on a condition. `wake` (something was put) and the end of a turn count a signal. The count is read
+before the look for work and compared before the sleep, so a signal in between is not lost. Every second it looks all
+the same, since another process may have put something, and a clock may have been set. While no dataset could claim
+whatever is put (`Delivery.rests_for`), only the end of a turn wakes it.
 
 A turn that raises ends alone: nothing is claimed for a second, the reason is logged once, and the lease runs out.
 House-keeping has a thread of its own, so that pruning never delays a claim.
@@ -37,7 +38,9 @@ REST_SECONDS = 1.0
 
 
 class Worker:
-    """Delivers in the background from `start` to `stop`; `drain` does it here and now."""
+    """Delivers in the background from `start` to `stop`; `drain` does it here and now.
+
+    Over 150 lines: dispatcher, turns and house-keeping share one signal and one end."""
 
     def __init__(self, delivery: Delivery, outbox: Queue, *, every_second: Callable[[], None] = lambda: None) -> None:
         """`every_second` is called about that often, for what has to be looked at from time to time."""
@@ -46,6 +49,7 @@ class Worker:
         self._stopping = threading.Event()
         self._signal = threading.Condition()
         self._signals = 0
+        self._rests = False
         self._running = 0
         self._rests_until = 0.0
         self._trouble: str | None = None
@@ -60,16 +64,18 @@ class Worker:
         self._house.start()
 
     def wake(self) -> None:
-        """Something was put, or a turn ended."""
+        """Something was put, or the settings changed."""
         with self._signal:
             self._signals += 1
-            self._signal.notify()
+            if not self._rests:
+                self._signal.notify()
 
     def tell_to_stop(self) -> None:
         """Nothing new is begun from here on; returns at once."""
         self._stopping.set()
         self._delivery.stop()
-        self.wake()
+        with self._signal:
+            self._signal.notify_all()
 
     def stop(self, patience: float = 8.0) -> None:
         """What is in flight is finished and settled."""
@@ -114,7 +120,10 @@ class Worker:
                 if not self._has_room():
                     self._sleep(seen, POLL_SECONDS)
                 elif (turn := self._delivery.next_turn()) is None:
-                    self._sleep(seen, self._delivery.seconds_until_due(POLL_SECONDS))
+                    if rest := self._delivery.rests_for():
+                        self._sleep(seen, min(rest, POLL_SECONDS), rests=True)
+                    else:
+                        self._sleep(seen, self._delivery.seconds_until_due(POLL_SECONDS))
                 else:
                     self._begin(turn)
             except Exception as error:
@@ -160,11 +169,14 @@ class Worker:
             case error:
                 self._rest(error)
 
-    def _sleep(self, seen: int, seconds: float) -> None:
+    def _sleep(self, seen: int, seconds: float, *, rests: bool = False) -> None:
+        """`rests`: whatever is put meanwhile could not be claimed, so that only the end of a turn wakes it."""
         self._delivery.flush()
         with self._signal:
             if self._signals == seen and not self._stopping.is_set():
+                self._rests = rests
                 self._signal.wait(max(seconds, 0.005))
+                self._rests = False
 
     def _keep_house(self) -> None:
         next_prune = 0.0

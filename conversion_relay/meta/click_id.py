@@ -44,10 +44,11 @@ def fbc_from_url(url: str | None, now: float, *, known: str | None = None, subdo
     >>> fbc_from_url("https://shop.example/", 1700000000.0) is None
     True
     """
-    click, known = _click_in(url), readable(known)
-    if click is None or click == click_of(known):
+    clicks, known = _clicks_in(url), readable(known)
+    # Of several the page's pixel has taken one already, the first; its copy and ours must name the same click.
+    if not clicks or click_of(known) in clicks:
         return known
-    return f"fb.{subdomain_index}.{int(now * 1000)}.{click}"
+    return f"fb.{subdomain_index}.{int(now * 1000)}.{clicks[-1]}"
 
 
 def readable(fbc: str | None) -> str | None:
@@ -90,24 +91,23 @@ def click_of(fbc: str | None) -> str | None:
     return segments[3] if len(segments) in (4, 5) else None
 
 
-def _click_in(url: str | None) -> str | None:
-    """The last click id in the query that is one. A link in HTML may have written its `&` as `&amp;`."""
+def _clicks_in(url: str | None) -> list[str]:
+    """The click ids in the query; the last one was added last. A link in HTML may have written its `&` as `&amp;`."""
     if not url or len(url) > LONGEST_URL or "fbclid=" not in url:
-        return None
+        return []
     before, _, rest = url.partition("fbclid=")
     common = _COMMON_CLICK.fullmatch(rest) if _COMMON_QUERY.fullmatch(before) else None
     if common and "fbclid" not in rest and _is_click(common[1]):
-        return common[1]
+        return [common[1]]
     # Not urlsplit: it brings the host into a normal form, which takes the square of its length.
     page, _, query = url.partition("#")[0].partition("?")
     if "[" in page:  # no host of a shop
-        return None
+        return []
     try:
         members = parse_qsl(query, max_num_fields=MOST_MEMBERS)
     except ValueError:
-        return None
-    clicks = [click for name, click in members if name in ("fbclid", "amp;fbclid") and _is_click(click)]
-    return clicks[-1] if clicks else None
+        return []
+    return [click for name, click in members if name in ("fbclid", "amp;fbclid") and _is_click(click)]
 
 
 # The one click of a query of few members, in which nothing is encoded behind it.

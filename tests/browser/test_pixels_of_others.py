@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.shop import META, ONE, OURS
+from tests.browser.shop import HERE, META, ONE, OURS
 
 pytestmark = pytest.mark.xdist_group("browser")
 LOAD = f"t.async=!0;t.src=v;t.dataset.endpoint='{META}';"
@@ -175,3 +175,15 @@ def test_neither_cookies_nor_storage_are_looked_at_while_it_loads(shop):
     shop.open("/?fbclid=IwAR-x_Y")
     shop.wait(1, 1)
     assert shop.page.evaluate("early") == 0 and shop.page.evaluate("looks") > 0
+
+
+def test_an_opt_out_hides_no_id_that_is_there_and_makes_none(shop):
+    shop.page.add_init_script("Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {value: true})")
+    shop.context.add_cookies([{"name": "_fbp", "value": "fb.1.1596403881668.1116446470", "url": HERE}])
+    shop.head = OURS.format("")
+    shop.base = "MetaTracking.track('Lead')"
+    shop.open("/?fbclid=IwAR-x_Y")
+    shop.page.wait_for_load_state("networkidle")
+    (event,) = shop.events()
+    assert event["user_data"] == {"fbp": "fb.1.1596403881668.1116446470"}
+    assert [cookie["name"] for cookie in shop.context.cookies()] == ["_fbp"]

@@ -6,11 +6,12 @@ import time
 import pytest
 
 from conversion_relay.delivery.dataset_pace import MOST_TURNS
+from conversion_relay.delivery.pace import LINGER_SECONDS
 from conversion_relay.delivery.turn import Delivery, Turn
 from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.settings import Settings
-from tests.delivery.standins import SETTINGS, TWO, Clock, Meta, numbered, put, states, taken
+from tests.delivery.standins import SETTINGS, TWO, Clock, Meta, numbered, put, refuse_poison, states, taken
 from tests.processes import until
 
 
@@ -175,6 +176,41 @@ def test_one_look_serves_a_turn_of_each_of_many_datasets(outbox, tmp_path):
     while turn := delivery.next_turn():
         delivery.deliver(turn)
     assert sorted(meta.datasets, key=int) == [str(i) for i in range(1, 51)] and looked.looks == 2
+
+
+def test_while_nothing_could_be_claimed_what_is_put_costs_no_look(outbox):
+    looked, clock = Looked(outbox), Clock()
+    delivery = Delivery(looked, Meta(), SETTINGS, clock=clock, steady_clock=clock)
+    put(outbox, "a")
+    delivery.step()
+    assert delivery.next_turn() is None  # it lingers; the look is for suspects that the turn may have made
+    looks = looked.looks
+    for n in range(50):
+        put(outbox, f"b{n}")
+        assert delivery.next_turn() is None and 0 < delivery.rests_for() <= LINGER_SECONDS
+    assert looked.looks == looks
+    clock.now += delivery.rests_for()
+    assert delivery.step() and states(outbox, *(f"b{n}" for n in range(50))) == {"delivered": 50}
+
+
+def test_a_dataset_that_has_all_its_turns_rests_until_one_ends(outbox):
+    clock = Clock()
+    delivery = Delivery(outbox, Meta(), SETTINGS, clock=clock, steady_clock=clock)
+    put(outbox, *numbered(20_000))
+    turns = []
+    while turn := delivery.next_turn():
+        turns.append(turn)
+    assert delivery.rests_for() == float("inf")
+    delivery.deliver(turns.pop())
+    assert delivery.rests_for() == 0.0 and delivery.next_turn()
+
+
+def test_suspects_that_a_turn_made_are_looked_for_at_once(outbox):
+    clock = Clock()
+    delivery = Delivery(outbox, Meta(refuse_poison), SETTINGS, clock=clock, steady_clock=clock)
+    put(outbox, "a", "poison")
+    delivery.step()
+    assert delivery.rests_for() == 0.0 and delivery.next_turn().suspects
 
 
 def test_no_more_turns_are_begun_than_threads_can_have(outbox):

@@ -63,6 +63,16 @@ def test_a_click_id_has_at_most_500_characters():
     assert fbc_from_url(f"https://a.example/?fbclid={longest}x", NOW) is None
 
 
+def test_of_several_clicks_in_one_url_the_one_that_the_page_knows_stays():
+    url, first = "https://a.example/?fbclid=First1&x=1&fbclid=Second2", "fb.1.1596403881668.First1"
+    assert fbc_from_url(url, NOW, known=first) == first
+    assert (
+        click_of(fbc_from_url(url, NOW))
+        == click_of(fbc_from_url(url, NOW, known="fb.1.1596403881668.Old3"))
+        == "Second2"
+    )
+
+
 @given(url=st.text(max_size=80), known=st.none() | st.text(max_size=40), now=TIMES)
 def test_any_text_at_all_is_a_url_or_none(url, known, now):
     answer = fbc_from_url(f"https://a.example/?fbclid={url}", now, known=known)
