@@ -16,7 +16,7 @@ HUNT_OPTIONS ?=
 RELEASE_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: docs soak-postgres help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants release empty-debian format clean
+.PHONY: docs links soak-postgres help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants release empty-debian format clean
 
 help: ## what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench: setup-dev ## ratios to the least that the work can cost (BENCH="seal deli
 
 docs: setup-dev ## the documents as a site, in build/docs/site; a broken link ends it
 	@$(BIN)/python -m tests.documents site
+
+links: setup-dev ## which addresses that the documents name do not answer (needs the internet)
+	@$(BIN)/python -m tests.documents.links
 
 browser: ## the script for browsers: types checked, minified, its size
 	@command -v npm >/dev/null || { echo "Node.js and npm are needed (Debian: apt-get install nodejs npm)"; exit 1; }
