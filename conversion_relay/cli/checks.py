@@ -5,6 +5,7 @@ Nothing here changes anything: the token is tried with a request that holds no e
 """
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from typing import Literal
@@ -19,7 +20,7 @@ from conversion_relay.errors import RelayError
 from conversion_relay.meta.graph import Misconfigured, Outcome, Refused, Throttled, Unauthorized, Unreachable
 from conversion_relay.meta.remedies import remedy
 from conversion_relay.meta.versions import GRAPH_API, MARKETING_API, version_finding
-from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox import file_of, open_outbox
 from conversion_relay.outbox.special import Served
 from conversion_relay.outbox.story import ServerFact
 from conversion_relay.settings import Dataset, Settings
@@ -121,10 +122,25 @@ def _store(settings: Settings) -> Iterator[Check]:
                 yield from map(_of_server, outbox.server())
     except RelayError as error:
         is_new = "no outbox" in str(error)
+        if is_new and (why := _closed_folder(settings)):
+            yield Check(name="outbox", state="error", what=why[0], fix=why[1])
+            return
         fix = "start `serve`: it makes one" if is_new else None
         yield Check(name="outbox", state="warning" if is_new else "error", what=str(error), fix=fix)
         return
     yield from _outbox(found)
+
+
+def _closed_folder(settings: Settings) -> tuple[str, str] | None:
+    """Why `serve` could make no file there, and what to do."""
+    file = file_of(settings.outbox)
+    if file is None:
+        return None
+    if not file.parent.is_dir():
+        return f"no folder for {file.name}", "create it, or set another RELAY_OUTBOX"
+    if not os.access(file.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        return f"the folder of {file.name} may not be written to", "let this user write into it"
+    return None
 
 
 def _of_server(fact: ServerFact) -> Check:

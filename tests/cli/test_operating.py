@@ -1,10 +1,14 @@
 """The operator's verbs in processes of their own: what is wrong is said with what to do, and a command repairs it."""
 
 import json
+import os
 
 import pytest
 
+from conversion_relay.cli.checks import checks as all_checks
+from conversion_relay.settings import Settings
 from tests.cli.test_verbs import lead, lines
+from tests.delivery.standins import Meta
 from tests.processes import DATASET, call, installation, until
 
 REFUSED = {"mode": "poison", "event_id_contains": "bad"}
@@ -14,6 +18,9 @@ REFUSED = {"mode": "poison", "event_id_contains": "bad"}
 def here(tmp_path):
     with installation(tmp_path) as here:
         yield here
+
+
+ENVIRON = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAAtest"}
 
 
 def checks(here, *arguments: str) -> dict[str, dict]:
@@ -59,6 +66,19 @@ def test_doctor_names_what_is_missing_on_a_fresh_machine(here):
     found = checks(here)
     assert found["dataset"]["state"] == "error" and "META_PIXEL_ID" in found["dataset"]["fix"]
     assert found["outbox"]["state"] == found["origins"]["state"] == "warning"
+
+
+def test_doctor_says_that_no_outbox_can_be_made_where_there_is_no_folder(here, tmp_path):
+    here.env["RELAY_OUTBOX"] = f"sqlite:///{tmp_path}/nowhere/outbox.db"
+    found = checks(here)["outbox"]
+    assert (found["state"], found["fix"]) == ("error", "create it, or set another RELAY_OUTBOX")
+
+
+def test_doctor_says_that_none_can_be_made_in_a_folder_that_is_closed_to_its_user(tmp_path, monkeypatch):
+    settings = Settings.from_env({**ENVIRON, "RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"})
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # root may write anywhere
+    found = next(check for check in all_checks(settings, Meta()) if check.name == "outbox")
+    assert (found.state, found.fix) == ("error", "let this user write into it")
 
 
 def test_a_refused_event_is_explained_with_the_sentence_the_field_and_the_remedy(here):

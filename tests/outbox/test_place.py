@@ -1,5 +1,6 @@
 """A relative RELAY_OUTBOX means one file, whatever folder is current when somebody asks about it."""
 
+import os
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from conversion_relay.collector.operating import operating
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.notify import Notifier
 from conversion_relay.errors import SettingsError
+from conversion_relay.outbox import open_outbox
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.outbox.sqlite.backup import backup, restore
 from conversion_relay.settings import Settings
@@ -70,3 +72,13 @@ def test_a_file_in_the_place_of_the_folder_is_no_damage(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match=r"the folder for .* is a file"):
         Relay(Settings.from_env({**ENVIRON, "RELAY_OUTBOX": f"sqlite:///{tmp_path}/file/x.db"})).outbox.counts()
+
+
+def test_a_file_that_its_own_user_may_not_write_to_is_told_so_and_not_to_change_hands(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)  # root may write anywhere
+    with pytest.raises(SettingsError) as told:
+        open_outbox(f"sqlite:///{tmp_path}/relay.db")
+    assert "belongs to this user" in str(told.value) and "chmod" in str(told.value)

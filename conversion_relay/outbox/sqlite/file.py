@@ -105,13 +105,17 @@ def _touch(path: Path) -> None:
 
 
 def _whose(path: Path) -> str:
+    us, refused = os.geteuid(), f"{path.name} cannot be opened for writing: Permission denied"
     try:
-        owner = f"belongs to user {(path if path.exists() else path.parent).stat().st_uid}"
+        owner = (path if path.exists() else path.parent).stat().st_uid
     except OSError:
-        owner = "is closed to this user"
+        owner = None
+    if owner == us:
+        return f"{refused}: it or its folder belongs to this user ({us}), but may not be written to; `chmod u+w` it"
+    whose = "is closed to this user" if owner is None else f"belongs to user {owner}"
     return (
-        f"{path.name} cannot be opened for writing: Permission denied (it or its folder {owner},"
-        f" this process runs as user {os.geteuid()}): give it to this user, or start as its owner"
+        f"{refused} (it or its folder {whose}, this process runs as user {us}): give it to this user, or start as"
+        " its owner"
     )
 
 
