@@ -122,11 +122,9 @@ def _store(settings: Settings) -> Iterator[Check]:
                 yield from map(_of_server, outbox.server())
     except RelayError as error:
         is_new = "no outbox" in str(error)
-        if is_new and (why := _closed_folder(settings)):
-            yield Check(name="outbox", state="error", what=why[0], fix=why[1])
-            return
-        fix = "start `serve`: it makes one" if is_new else None
-        yield Check(name="outbox", state="warning" if is_new else "error", what=str(error), fix=fix)
+        closed = _closed_folder(settings) if is_new else None
+        what, fix = closed or (str(error), "start `serve`: it makes one" if is_new else None)
+        yield Check(name="outbox", state="warning" if is_new and not closed else "error", what=what, fix=fix)
         return
     yield from _outbox(found)
 

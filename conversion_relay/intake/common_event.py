@@ -16,7 +16,7 @@ import msgspec
 
 from conversion_relay.event import Event, Rejection
 from conversion_relay.intake.custom_data import Known
-from conversion_relay.intake.reading import SURELY_FEW, read_event
+from conversion_relay.intake.reading import EVENT, SURELY_FEW, read_event
 
 
 class CommonEvent(Event):
@@ -55,13 +55,7 @@ def read_common(raw: msgspec.Raw | bytes) -> Event | Rejection:
     >>> read_common(b'{"event_name": "Lead", "custom_data": {"value": 5}}').custom_data.value
     5
     """
-    size = len(raw) if type(raw) is bytes else memoryview(raw).nbytes
-    if size <= SURELY_FEW:
-        try:
-            return _decode_common(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            pass
-    return read_event(raw)
+    return (_decoded(_COMMON, raw) if memoryview(raw).nbytes <= SURELY_FEW else None) or read_event(raw)
 
 
 def read_alone(body: bytes) -> Event | None:
@@ -77,13 +71,14 @@ def read_alone(body: bytes) -> Event | None:
     """
     if len(body) > SURELY_FEW:
         return None
-    for decode in (_decode_common, _decode):
-        try:
-            return decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            pass
-    return None
+    return _decoded(_COMMON, body) or _decoded(EVENT, body)
 
 
-_decode_common = msgspec.json.Decoder(CommonEvent).decode
-_decode = msgspec.json.Decoder(Event).decode
+def _decoded(decoder: "msgspec.json.Decoder[Event]", raw: msgspec.Raw | bytes) -> Event | None:
+    try:
+        return decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+_COMMON: msgspec.json.Decoder[Event] = msgspec.json.Decoder(CommonEvent)

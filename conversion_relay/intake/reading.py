@@ -215,11 +215,10 @@ def read_event(raw: msgspec.Raw | bytes) -> Event | Rejection:
     (('user_data.shoe', 'no such member here'),)
     """
     try:
-        event = _event_decoder.decode(raw)
+        event = EVENT.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _read_as_written(bytes(raw))
-    size = len(raw) if type(raw) is bytes else memoryview(raw).nbytes
-    return event if size <= SURELY_FEW else _too_large(bytes(raw)) or event
+    return event if memoryview(raw).nbytes <= SURELY_FEW else _too_large(bytes(raw)) or event
 
 
 def _read_as_written(raw: bytes) -> Event | Rejection:
@@ -290,7 +289,7 @@ _NULL, _TRUE = msgspec.Raw(b"null"), msgspec.Raw(b"true")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A string, and the colon that makes it a name. It takes whole strings, also one without end, so that none is run twice.
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(\s*+:)?+|\Z)', re.DOTALL)
-_event_decoder = msgspec.json.Decoder(Event)
+EVENT = msgspec.json.Decoder(Event)
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]

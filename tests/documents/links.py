@@ -11,7 +11,6 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from tests import rooms
 
@@ -40,11 +39,7 @@ def addresses(texts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 def texts() -> list[tuple[str, str]]:
     """The pages that people read, and the sources' docstrings and comments that say where a rule comes from."""
     pages = [*rooms.ROOT.glob("*.md"), *(rooms.ROOT / "docs").rglob("*.md"), *rooms.PACKAGE.rglob("*.py")]
-    return [(str(path.relative_to(rooms.ROOT)), path.read_text("utf-8")) for path in sorted(pages) if _is_ours(path)]
-
-
-def _is_ours(path: Path) -> bool:
-    return "node_modules" not in path.parts and ".venv" not in path.parts
+    return [(str(path.relative_to(rooms.ROOT)), path.read_text("utf-8")) for path in sorted(pages)]
 
 
 def answer(address: str) -> str | None:
