@@ -24,6 +24,8 @@ from typing import Any
 from tests.processes import Installation, until
 
 VECTORS = Path(__file__).parent / "vectors"
+_BY_CHANCE = re.compile(r"\b[0-9a-f]{64}\b|-[0-9a-f]{8}\b")
+"""Digests and the ends of this run's ids: a postcode's five digits stand somewhere in a thousand of them."""
 
 
 def read_cases(*files: str) -> list[dict[str, Any]]:
@@ -71,7 +73,7 @@ class Run:
                 if not is_right(got, want):
                     found.append(f"{path}: {got!r}, not {want!r}")
         found += [f"{event_id} arrived" for event_id in case.get("never", []) if event_id in by_id]
-        everything = json.dumps(self._arrived, ensure_ascii=False) + answer
+        everything = _BY_CHANCE.sub("", json.dumps(self._arrived, ensure_ascii=False) + answer)
         return [*found, *(f"{text!r} got through" for text in case.get("nowhere", []) if text in everything)]
 
 
