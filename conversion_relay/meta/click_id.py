@@ -110,9 +110,10 @@ def _clicks_in(url: str | None) -> list[str]:
     return [click for name, click in members if name in ("fbclid", "amp;fbclid") and _is_click(click)]
 
 
-# The one click of a query of few members, in which nothing is encoded behind it.
-_COMMON_QUERY = re.compile(r"[^\[?#]*+\?(?:[^#&;]*+&){0,20}")
-_COMMON_CLICK = re.compile(r"([A-Za-z0-9_-]{1,500}+)(?:&[A-Za-z0-9=&._~-]{0,500})?")
+# The one click of a query of few members. No other name is spelled with an escape, so none of them is a click's.
+_MEMBER = r"[A-Za-z0-9_.~\[\]-]*+(?:=[^#&;]*+)?"
+_COMMON_QUERY = re.compile(rf"[^\[?#]*+\?(?:{_MEMBER}&){{0,20}}")
+_COMMON_CLICK = re.compile(rf"([A-Za-z0-9_-]{{1,500}}+)(?:&{_MEMBER}){{0,20}}(?:#[\s\S]*+)?")
 
 
 def _is_click(text: str) -> bool:
