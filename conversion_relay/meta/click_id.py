@@ -44,10 +44,20 @@ def fbc_from_url(url: str | None, now: float, *, known: str | None = None, subdo
     >>> fbc_from_url("https://shop.example/", 1700000000.0) is None
     True
     """
-    clicks, known = _clicks_in(url), readable(known)
+    known = readable(known)
+    return newer_fbc(url, now, known=known, subdomain_index=subdomain_index) or known
+
+
+def newer_fbc(url: str | None, now: float, *, known: str | None, subdomain_index: int = 1) -> str | None:
+    """The `fbc` of another click than the one in `known`, which is readable; None where the URL brings none.
+
+    >>> newer_fbc("https://shop.example/?fbclid=AbC", 1700000000.0, known="fb.1.1596403881668.AbC") is None
+    True
+    """
+    clicks = _clicks_in(url)
     # Of several the page's pixel has taken one already, the first; its copy and ours must name the same click.
     if not clicks or click_of(known) in clicks:
-        return known
+        return None
     return f"fb.{subdomain_index}.{int(now * 1000)}.{clicks[-1]}"
 
 

@@ -81,7 +81,7 @@ def by_the_book(url: str) -> str | None:
     """The last click of the query, as urllib reads it."""
     clicks = [click for name, click in parse_qsl(urlsplit(url).query) if name in ("fbclid", "amp;fbclid")]
     made = [click for click in clicks if normalize_fbc(f"fb.1.1596403881668.{click}") == f"fb.1.1596403881668.{click}"]
-    return made[-1] if made else None
+    return next((click for click in reversed(made) if click.strip("-_")), None)
 
 
 NAMES = st.sampled_from(
