@@ -31,6 +31,7 @@ from conversion_relay.meta import event_kinds, reasons
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.meta.event_kinds import MARGIN_SECONDS
 from conversion_relay.meta.finding import Finding
+from conversion_relay.patterns import seldom
 
 DAY = 86_400
 # https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/server-event#event-time
@@ -275,7 +276,7 @@ def _is_amount(amount: object, key: str) -> bool:
 
 
 _LONGEST_NUMBER = 400
-_NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
+_NUMBER = seldom(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}(?:\.(?:[\w-]{8}|[\w-]{2}))?", re.ASCII)
 # https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fbp-and-fbc
 _CLICK_ID = re.compile(r"fb\.\d{1,2}\.\d{10,16}\.[\w-]+(?:\.[\w-]+)?", re.ASCII)

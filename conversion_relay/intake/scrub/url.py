@@ -130,7 +130,7 @@ PAGE = (
 )
 """A line with a URL of which all but the fragment stays (in the group), unless it has zeros or "wa.me" in it."""
 # Half of a surrogate pair has no UTF-8, so it can be in no address, and nothing could encode it.
-_HALF_PAIR = re.compile(r"[\ud800-\udfff]")
+_HALF_PAIR = seldom(r"[\ud800-\udfff]")
 
 
 # Before urlsplit, which normalises a host in a time that grows with the square of its combining marks.
