@@ -30,8 +30,8 @@ NAME_TOO_LONG = _error(
 NAME_HOLDS_A_PERSON = _error(
     "personal_data",
     "event_name",
-    "an event's name must not hold an e-mail address",
-    "send the address as user_data.email",
+    "an event's name must not hold an e-mail address or a phone number",
+    "send them as user_data.email and user_data.phone",
     _SERVER_EVENT,
 )
 IN_THE_FUTURE = _error(
