@@ -255,7 +255,7 @@ def is_number(amount: object) -> bool:
         return math.isfinite(amount)
     if isinstance(amount, bool) or not isinstance(amount, int | float | str):
         return False
-    if isinstance(amount, str) and not (len(amount) < _LONGEST_NUMBER and _NUMBER.fullmatch(amount)):
+    if isinstance(amount, str) and not (len(amount) < 400 and _NUMBER.fullmatch(amount)):
         return False
     try:
         return math.isfinite(float(amount))
@@ -275,7 +275,6 @@ def _is_amount(amount: object, key: str) -> bool:
     return number > 0 if key == "predicted_ltv" else number >= 0 or key == "net_revenue"
 
 
-_LONGEST_NUMBER = 400
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}(?:\.(?:[\w-]{8}|[\w-]{2}))?", re.ASCII)
 # https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fbp-and-fbc

@@ -141,9 +141,9 @@ _PLAIN = re.compile(f"{_SIGNS}*+")
 _AS_WRITTEN = seldom(rf"(?:{_SIGNS}|\+|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-D]|[89A-F][0-9A-F]))*")
 _NO_DIGITS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isdigit())
 # What is left of a percent sign in `plain`, which reads letters with accents as letters without: %2é is a dot.
-_ENCODED = re.compile(r"%(?:[0-9A-Fa-f]{2}|u|[\x00-\x7f]?[^\x00-\x7f])")
+_ENCODED = seldom(r"%(?:[0-9A-Fa-f]{2}|u|[\x00-\x7f]?[^\x00-\x7f])")
 _NAMES = "|".join(sorted(QUERY_KEYS))
-_ODD_NAME = re.compile("(?:^|&)[^&=]*[%+]")
+_ODD_NAME = seldom("(?:^|&)[^&=]*[%+]")
 _STAYING = re.compile(f"(?:^|(?<=&))(?:{_NAMES})=[^&]*")
 _PLAIN_MEMBERS = re.compile(f"(?:(?:{_NAMES})={_SIGNS}++(?:&(?:{_NAMES})={_SIGNS}++)*)?")
 PAGE = (
@@ -152,11 +152,11 @@ PAGE = (
 )
 """A line with a URL of which all but the fragment stays (in the group), unless it has zeros or "wa.me" in it."""
 # Half of a surrogate pair has no UTF-8, so it can be in no address, and nothing could encode it.
-_HALF_PAIR = re.compile(r"[\ud800-\udfff]")
+_HALF_PAIR = seldom(r"[\ud800-\udfff]")
 
 
 # Before urlsplit, which normalises a host in a time that grows with the square of its combining marks.
-_AUTHORITY_ENDS = re.compile(r"[/?#]")
+_AUTHORITY_ENDS = seldom(r"[/?#]")
 
 
 def _is_of_a_person(segment: str) -> bool:
