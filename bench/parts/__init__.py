@@ -19,6 +19,7 @@ NAMES = (
     "outbox",
     "browser",
     "pages",
+    "held",
 )
 
 

@@ -11,7 +11,7 @@ from conversion_relay.outbox.story import SignOfLife
 
 if TYPE_CHECKING:
     from conversion_relay.outbox.postgres.books import Datasets
-    from conversion_relay.outbox.postgres.lanes import Floors
+    from conversion_relay.outbox.postgres.floors import Floors
     from conversion_relay.outbox.postgres.signal import Signals
 
 SCAN_PATIENCE = 3_600.0

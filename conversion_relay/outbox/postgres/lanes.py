@@ -8,129 +8,42 @@ The rules.
 1. *A claim deletes its rows from `queue` and writes one row of `lease` with their keys.* FOR UPDATE SKIP LOCKED: what
    another worker is just taking is stepped over. A thousand rows marked in place instead cost three times as much, and
    each later claim steps over them.
-2. *A claim begins where the last one ended* (`Floors`), behind the dead rows. That is a hint in this process's memory:
-   a late commit or an event that came back may lie before it. So a claim that finds less than it was asked for looks
-   again from the front, and so does one every two seconds. While more than CROWD dead rows stand there, only one part
-   in a hundred of the time goes into such looks, and what else reads the live lane (`waiting`, the way to the backlog)
-   begins behind them as well: with 150,000 of them, each took 80 to 400 ms instead of 2 to 10.
+2. *A claim begins where the last one ended* (`floors.py`), behind the dead rows, and so does what else reads the lanes:
+   `waiting`, the way to the backlog. With 150,000 dead rows, each took 80 to 400 ms instead of 2 to 10.
 3. *Rows are deleted by their place* (`ctid`), which stays theirs while they are locked, and rows of `queue` are never
    updated. By their key the planner, with old statistics, compared each row of the lane with each chosen one.
 4. *The plan is pinned* (`session.PINNED`): while an old snapshot is held, fresh statistics made the planner take a
-   sequential scan.
+   sequential scan. That alone did not do: statistics that saw no body alive made it read all dead ones for each claim
+   (25 times as long after a minute), so event and body are looked up for each taken row by itself (OFFSET 0).
 
 Rejected: advisory locks for each event (nothing is recorded, so a lost connection frees what is on its way to Meta).
 """
 
-import threading
-import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from conversion_relay.outbox.lanes import BACKLOG, BACKLOG_RANK, LIVE, MOST_MOVED, Span, to_the_backlog
+from conversion_relay.outbox.lanes import BACKLOG_RANK, MOST_MOVED, Span, to_the_backlog
+from conversion_relay.outbox.postgres.floors import Places
 from conversion_relay.outbox.postgres.session import Rows, Session
 
-FRONT_EVERY = 2.0
-FRONT_SHARE = 100.0
-"""While it is crowded, looks from the front take one part in so many of the time."""
-LATE_SECONDS = 5.0
-"""So much later than others an event may be committed, and clocks of collectors may differ."""
-CROWD = 20_000
-CROWDED = "SELECT pg_stat_get_dead_tuples('relay.queue'::regclass) > %b::bigint"
-"""Asked by whoever keeps house: dead rows that VACUUM cannot take away, or has not yet."""
-ALL_WAITING, ALL_TO_SHIFT = 0, -1
-FRONT = (-1e18, -1)
-Place = tuple[float, int]
-
-
-class Floors:
-    """By dataset and lane, the last place that this process claimed. The keys of `due` and `took` are datasets, or one
-    of ALL for what looks at all of them."""
-
-    def __init__(self) -> None:
-        self._floors: dict[tuple[int, int], Place] = {}
-        self._front_at: dict[int, float] = {}
-        self._latest = -1e18
-        self._lock = threading.Lock()
-        self.is_crowded = False
-
-    def due(self, what: int) -> bool:
-        """Whether it is looked at from the front now."""
-        with self._lock:
-            now = time.monotonic()
-            if now < self._front_at.get(what, now):
-                return False
-            self._front_at[what] = now + FRONT_EVERY
-            return True
-
-    def took(self, what: int, seconds: float) -> None:
-        """A look from the front; the dearer it is, the rarer."""
-        with self._lock:
-            rest = FRONT_SHARE * seconds if self.is_crowded else 0.0
-            self._front_at[what] = time.monotonic() + max(FRONT_EVERY, rest)
-
-    def of(self, dataset: int) -> tuple[Place, Place]:
-        if self.due(dataset):
-            return FRONT, FRONT
-        with self._lock:
-            return self._floors.get((dataset, LIVE), FRONT), self._floors.get((dataset, BACKLOG), FRONT)
-
-    def all(self) -> tuple[list[int], list[float], list[float]]:
-        """Datasets, and where their two lanes are looked at from while it is crowded."""
-        with self._lock:
-            datasets = sorted({dataset for dataset, _ in self._floors})
-            ranks = [[self._floors.get((one, lane), FRONT)[0] for one in datasets] for lane in (LIVE, BACKLOG)]
-            return datasets, ranks[0], ranks[1]
-
-    def raise_to(self, dataset: int, taken: Rows) -> None:
-        """`taken`: in the order of the lanes."""
-        last: dict[int, Place] = {row[0]: row[1:3] for row in taken}
-        with self._lock:
-            for lane, place in last.items():
-                self._floors[dataset, lane] = place
-            if LIVE in last:
-                self._latest = max(self._latest, last[LIVE][0])
-
-    def ran_dry(self, dataset: int, places: tuple[Place, Place]) -> None:
-        """Less was found than asked for. What is committed late may stand a little before the place in the live lane;
-        in the backlog there is nothing, if it was looked at from the front, until something comes back."""
-        if not self.is_crowded:
-            self.forget()
-            return
-        with self._lock:
-            if floor := self._floors.get((dataset, LIVE)):
-                self._floors[dataset, LIVE] = (min(floor[0], self._latest - LATE_SECONDS), -1)
-            if places[1] == FRONT:
-                self._floors[dataset, BACKLOG] = (-FRONT[0], 0)
-
-    def was_put(self, at: float) -> None:
-        """By this process, perhaps with a clock that was set back, or by a caller's long transaction."""
-        if at < self._latest - LATE_SECONDS:
-            with self._lock:
-                self._floors.clear()
-
-    def forget(self) -> None:
-        """Something came back, perhaps before them; never to the live lane."""
-        with self._lock:
-            kept = {place: floor for place, floor in self._floors.items() if self.is_crowded and place[1] == LIVE}
-            self._floors = kept
+FROM_THE_FRONT = Places()
 
 
 def dequeue(
     session: Session,
     dataset: int,
     limit: int,
-    places: tuple[Place, Place],
+    places: Places,
     lease: dict[str, Any],
     now: float,
-    since: float,
     *,
     may_shift: bool,
 ) -> Rows:
     """The lease is written; rows of (lane, rank, key, ...) as in `_TAKEN`. `may_shift`: no rows if `shift_lanes` has
-    something to do first (`since`: as there). Asked in the same statement, it is one round trip less for each turn."""
-    (live_rank, live_key), (backlog_rank, backlog_key) = places
+    something to do first. Asked in the same statement, it is one round trip less for each turn."""
+    (live_rank, live_key), (backlog_rank, backlog_key), *_ = places
     values = {"dataset": dataset, "limit": limit, "r0": live_rank, "k0": live_key, "r1": backlog_rank, **lease}
-    values |= {"k1": backlog_key, "may_shift": may_shift, **_named(_spans(now, since))}
+    values |= {"k1": backlog_key, "may_shift": may_shift, **_named(_spans(now, places))}
     return session.read(_CLAIM, values)
 
 
@@ -138,10 +51,10 @@ def dequeue_suspects(session: Session, dataset: int, limit: int, now: float, lea
     return session.read(_CLAIM_SUSPECTS, {"dataset": dataset, "limit": limit, "now": now, **lease})
 
 
-def _spans(now: float, since: float) -> tuple[Span, ...]:
-    """What joins the backlog; `since`: the live lane is looked at behind this rank."""
-    (lane, _, until), *others = to_the_backlog(now)
-    return (lane, since, until), *others
+def _spans(now: float, places: Places) -> tuple[Span, ...]:
+    """What joins the backlog, looked at behind these places."""
+    (live, _, no_longer_fresh), (later, _, due), *others = to_the_backlog(now)
+    return (live, places.live[0], no_longer_fresh), (later, places.later, due), *others
 
 
 def _named(spans: tuple[Span, ...]) -> dict[str, float]:
@@ -179,7 +92,8 @@ taken AS (
 )
 SELECT t.lane, t.rank, t.key, e.event_name, e.event_id, e.event_time, e.expires_at, e.attempts, e.sent_at, b.checksum,
   b.body, e.consent, e.accepted_at
-FROM taken t LEFT JOIN relay.event e ON e.key = t.key LEFT JOIN relay.body b ON b.key = t.key
+FROM taken t LEFT JOIN LATERAL (SELECT * FROM relay.event WHERE key = t.key OFFSET 0) e ON true
+LEFT JOIN LATERAL (SELECT * FROM relay.body WHERE key = t.key OFFSET 0) b ON true
 """
 # Fresh events first; where others wait too, half of the places are theirs.
 _CLAIM = f"""
@@ -207,16 +121,25 @@ WITH chosen AS MATERIALIZED (
 # -- from lane to lane -------------------------------------------------------------------------------------------------
 
 
-def shift_lanes(session: Session, dataset: int, now: float, since: float = FRONT[0]) -> int:
-    """What is no longer fresh joins the backlog, and so does what has waited its time; how many. `since`: the live lane
-    is looked at behind this rank."""
-    spans = _spans(now, since)
+class Moved(NamedTuple):
+    """How many joined the backlog, and the first rank there."""
+
+    n: int
+    first: float
+
+
+def shift_lanes(session: Session, dataset: int, now: float, places: Places = FROM_THE_FRONT) -> Moved:
+    """What is no longer fresh joins the backlog, and so does what has waited its time. Looked at behind `places`."""
+    spans = _spans(now, places)
     (found,) = session.read(_HOLD_SOMETHING, {"dataset": dataset, **_named(spans)})
-    return sum(
-        session.run(_SHIFT, (dataset, lane, after, until, MOST_MOVED))
+    moved = [
+        row
         for (lane, after, until), holds in zip(spans, found, strict=True)
         if holds
-    )
+        for row in session.read(_SHIFT, (dataset, lane, after, until, MOST_MOVED))
+        if row[0]
+    ]
+    return Moved(sum(n for n, _ in moved), min((rank for _, rank in moved), default=0.0))
 
 
 def to_shift(now: float) -> tuple[str, dict[str, float]]:
@@ -234,10 +157,13 @@ WITH due AS MATERIALIZED (
   ORDER BY rank, key LIMIT %b::int FOR UPDATE SKIP LOCKED
 ), gone AS (
   DELETE FROM relay.queue WHERE ctid = ANY (ARRAY (SELECT place FROM due)) RETURNING key
+), joined AS (
+  INSERT INTO relay.queue
+  SELECT e.* FROM gone, LATERAL (
+    SELECT dataset, 1, {BACKLOG_RANK}, key FROM relay.event WHERE key = gone.key OFFSET 0) e
+  RETURNING rank
 )
-INSERT INTO relay.queue
-SELECT e.* FROM gone, LATERAL (
-  SELECT dataset, 1, {BACKLOG_RANK}, key FROM relay.event WHERE key = gone.key OFFSET 0) e
+SELECT count(*), min(rank) FROM joined
 """
 
 

@@ -20,18 +20,21 @@ HELD_KEYS = "SELECT key FROM relay.queue WHERE dataset IN (SELECT id FROM relay.
 WAITING = """
 SELECT name, coalesce((SELECT true FROM relay.queue WHERE dataset = id AND lane < 2 LIMIT 1), false),
   least((SELECT rank FROM relay.queue WHERE dataset = id AND lane = 2 ORDER BY rank LIMIT 1),
-    (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 3 ORDER BY rank LIMIT 1))
+    (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 3 ORDER BY rank LIMIT 1)), id
 FROM relay.dataset
 """
-# While dead rows crowd the front (`lanes.Floors`): datasets, and from which rank on two of their lanes are looked at.
-WAITING_BEHIND = WAITING.replace(
-    "dataset = id AND lane < 2 LIMIT 1)",
-    "dataset = id AND lane = 0 AND rank >= coalesce(live, -1e18) LIMIT 1), ("
-    "SELECT true FROM relay.queue WHERE dataset = id AND lane = 1 AND rank >= coalesce(backlog, -1e18) LIMIT 1)",
-).replace(
-    "FROM relay.dataset\n",
-    "FROM relay.dataset LEFT JOIN unnest(%b::int[], %b::float8[], %b::float8[]) AS f (id, live, backlog) USING (id)\n",
-)
+# While dead rows crowd the front (`floors.py`): datasets, and from which rank on three of their lanes are looked at.
+WAITING_BEHIND = """
+SELECT name, coalesce(
+    (SELECT true FROM relay.queue WHERE dataset = id AND lane = 0 AND rank >= coalesce(live, -1e18) LIMIT 1),
+    (SELECT true FROM relay.queue WHERE dataset = id AND lane = 1
+      AND (rank, key) > (coalesce(backlog, -1e18), coalesce(last, -1)) LIMIT 1), false),
+  least((SELECT rank FROM relay.queue
+    WHERE dataset = id AND lane = 2 AND rank >= coalesce(later, -1e18) ORDER BY rank LIMIT 1),
+    (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 3 ORDER BY rank LIMIT 1)), id
+FROM relay.dataset LEFT JOIN unnest(%b::int[], %b::float8[], %b::float8[], %b::bigint[], %b::float8[])
+  AS f (id, live, backlog, last, later) USING (id)
+"""
 SUSPECTS = """
 SELECT name, (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 4 ORDER BY rank LIMIT 1) FROM relay.dataset
 """
@@ -39,7 +42,7 @@ SELECT name, (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 4 ORDER
 
 def waiting(rows: Rows) -> dict[str, float]:
     """Of WAITING's rows."""
-    return {dataset: 0.0 if ready else due_at for dataset, ready, due_at in rows if ready or due_at is not None}
+    return {dataset: 0.0 if ready else due_at for dataset, ready, due_at, _ in rows if ready or due_at is not None}
 
 
 def counts(read: Read) -> dict[str, Counts]:

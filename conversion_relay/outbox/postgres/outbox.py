@@ -24,6 +24,7 @@ from conversion_relay.outbox.counting import KEPT_HOURS, hour_of
 from conversion_relay.outbox.postgres import (
     delivered,
     figures,
+    floors,
     inbox,
     lanes,
     leases,
@@ -31,6 +32,7 @@ from conversion_relay.outbox.postgres import (
     look,
     sides,
     visits,
+    waiting,
 )
 from conversion_relay.outbox.postgres.beside import Beside
 from conversion_relay.outbox.postgres.books import Datasets, slot, write
@@ -55,7 +57,7 @@ from conversion_relay.outbox.protocol import (
     Visits,
 )
 from conversion_relay.outbox.story import Attempt
-from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Withhold
+from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Park, RetryAt, Withhold
 
 UNREACHABLE = "RELAY_OUTBOX: PostgreSQL cannot be reached with this address, user and password"
 
@@ -79,7 +81,7 @@ class PostgresOutbox(Beside):
         self._storing = Storing(self._database, self._datasets)
         self._groups = Groups(self._storing.commit, self._tell)
         self._signals = Signals(self._database, self._owner)
-        self._floors = lanes.Floors()
+        self._floors = floors.Floors()
         self._tallier, self._gathering = figures.Tallier(self._database), figures.Gathering(self._database)
         self._wakers: list[Callable[[], None]] = []
         self._refused_claims: set[str] = set()
@@ -132,33 +134,28 @@ class PostgresOutbox(Beside):
         token = secrets.token_hex(8)
         told = {"token": token, "owner": self._owner, "since": float(now), "seconds": float(seconds), "slot": slot()}
 
-        def work(session: Session, places: tuple[lanes.Place, lanes.Place]) -> Any:
+        def work(session: Session, places: floors.Places) -> Any:
             if suspects:
                 return lanes.dequeue_suspects(session, dataset, limit, now, told)
-            since = places[0][0] if floors.is_crowded else lanes.FRONT[0]
-            rows = lanes.dequeue(session, dataset, limit, places, told, now, since, may_shift=True)
-            if not rows and lanes.shift_lanes(session, dataset, now, since):
-                floors.forget()
-                return lanes.dequeue(session, dataset, limit, front, told, now, since, may_shift=False)
+            rows = lanes.dequeue(session, dataset, limit, places, told, now, may_shift=True)
+            if not rows and (moved := lanes.shift_lanes(session, dataset, now, places)).n:
+                kept.joined_backlog(dataset, moved.first)
+                places = places._replace(backlog=min(places.backlog, (moved.first, -1)))
+                return lanes.dequeue(session, dataset, limit, places, told, now, may_shift=False)
             return rows
 
-        floors, began = self._floors, time.monotonic()
-        front = lanes.FRONT, lanes.FRONT
-        places = front if suspects else floors.of(dataset)
+        kept, front = self._floors, floors.Places()
+        places = front if suspects else kept.of(dataset)
         try:
             rows = self._database.transact(partial(work, places=places), pinned=True)
-            if places == front and not suspects:
-                floors.took(dataset, time.monotonic() - began)
-            elif places != front and not rows and not floors.is_crowded:
+            if not rows and places[:2] != front[:2] and not kept.is_crowded:
                 rows = self._database.transact(partial(work, places=front), pinned=True)
         except OutboxUnavailable:
             self._refused_claims.add(token)  # its commit may stand all the same
             raise
         events = leased_events(rows)
         if not suspects:
-            floors.raise_to(dataset, rows)
-        if len(rows) < limit and not suspects:
-            floors.ran_dry(dataset, places)
+            kept.took(dataset, places, rows, now, is_full=len(rows) >= limit)
         return Lease(token=token, dataset=name, events=events) if events else None
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
@@ -194,11 +191,17 @@ class PostgresOutbox(Beside):
             columns = figures.columns(cells([("delivered", frozenset(keys))]))
             at_once = delivered.values_of(lease.token, dataset, keys, attempt, columns, now)
         self._database.transact(work, pinned=True)
-        if not all(isinstance(verdict, Delivered | Dead | Expired | Withhold) for verdict, _ in settlements):
-            self._floors.forget()
+        for verdict, _ in settlements:
+            match verdict:
+                case Delivered() | Dead() | Expired() | Withhold():
+                    pass
+                case RetryAt(at=float(at)) | Park(aside=float(at)):
+                    self._floors.waits_until(at)
+                case _:
+                    self._floors.forget()
 
     def waiting(self, now: float) -> dict[str, float]:
-        (has_mail, lost), *_ = self._database.read(_FIRST_LOOK)
+        has_mail, lost = waiting.first_look(self._database, self._floors)
         if has_mail:
             self._floors.was_put(self._storing.take_in())
         refused, self._refused_claims = self._refused_claims, set()
@@ -206,12 +209,7 @@ class PostgresOutbox(Beside):
             self._take_back(token, unsent=True)
         for token in lost or ():
             self._take_back(token, lost=True)
-        if self._floors.is_crowded and not self._floors.due(lanes.ALL_WAITING):
-            return look.waiting(self._database.read(look.WAITING_BEHIND, self._floors.all(), pinned=True))
-        began = time.monotonic()
-        found = look.waiting(self._database.read(look.WAITING, pinned=True))
-        self._floors.took(lanes.ALL_WAITING, time.monotonic() - began)
-        return found
+        return waiting.look_for_work(self._database, self._floors, now)
 
     def suspects(self, now: float) -> dict[str, float]:
         found = self._database.read(look.SUSPECTS, pinned=True)
@@ -225,15 +223,17 @@ class PostgresOutbox(Beside):
 
     def tidy(self, now: float) -> int:
         self._storing.parts.make_next(now)
-        self._floors.is_crowded = self._database.read(lanes.CROWDED, (lanes.CROWD,))[0][0]
-        if self._floors.is_crowded and not self._floors.due(lanes.ALL_TO_SHIFT):
-            return 0
+        self._floors.is_crowded = self._database.read(floors.CROWDED, (floors.CROWD,))[0][0]
+        if self._floors.is_crowded:
+            waiting.look_ahead(self._database, self._floors)
+            if not self._floors.due(floors.TO_SHIFT):
+                return 0
         shifted, began = 0, time.monotonic()
         to_shift = self._database.read(*lanes.to_shift(now), pinned=True)
-        self._floors.took(lanes.ALL_TO_SHIFT, time.monotonic() - began)
+        self._floors.looked(floors.TO_SHIFT, time.monotonic() - began)
         for (dataset,) in to_shift:
             work = partial(lanes.shift_lanes, dataset=dataset, now=now)
-            while n := self._database.transact(work, pinned=True):
+            while n := self._database.transact(work, pinned=True).n:
                 shifted += n
         if shifted:
             self._floors.forget()
@@ -269,15 +269,11 @@ class PostgresOutbox(Beside):
         self._database.after_fork()
         self._groups.after_fork()
         self._signals.after_fork()
-        self._floors = lanes.Floors()
+        self._floors = floors.Floors()
         self._begin_beside()
         self._storing.after_fork()
 
 
-_FIRST_LOOK = """
-SELECT EXISTS (SELECT 1 FROM relay.inbox),
-  (SELECT array_agg(token) FROM relay.lease WHERE until < clock_timestamp())
-"""
 # Longer than anybody is in doubt.
 _PRUNE_MARKS = "DELETE FROM relay.mark WHERE at < clock_timestamp() - interval '10 minutes' RETURNING 1"
 _LET_GO = "UPDATE relay.lease SET until = clock_timestamp() - interval '1 millisecond' WHERE owner = %b"

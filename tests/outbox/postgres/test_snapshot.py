@@ -1,0 +1,151 @@
+"""While another session holds a snapshot, what was deleted stays. How much of it a claim reads, the server counts."""
+
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+
+from conversion_relay.outbox.postgres import floors
+from conversion_relay.outbox.postgres.outbox import PostgresOutbox
+from conversion_relay.outbox.verdict import Delivered, RetryAt
+from tests.outbox.postgres.backend import url_of
+from tests.outbox.postgres.server import cheap, needs_postgres
+from tests.outbox.suite import NOW, claim, sealed, settle_all
+
+pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
+GONE = 450
+"""Events that came and went while the snapshot was held."""
+FEW = 100
+"""Entries of an index; each of a claim's events needs some."""
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Of the looks that are due now and then; it stands still."""
+    now = SimpleNamespace(at=1_000.0)
+    monkeypatch.setattr(floors, "time", SimpleNamespace(monotonic=lambda: now.at))
+    monkeypatch.setattr(floors, "CROWD", -1)
+    return now
+
+
+@pytest.fixture
+def outbox(clock):
+    outbox = PostgresOutbox(url_of("s0"))
+    outbox.tidy(NOW)
+    with psycopg.connect(cheap().conninfo) as holder:
+        holder.execute(b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        holder.execute(b"SELECT 1 FROM pg_class LIMIT 1")
+        for n in range(3):
+            outbox.put([sealed(f"e{n}-{m}") for m in range(GONE // 3)], NOW + n)
+            settle_all(outbox, claim(outbox, GONE), Delivered())
+        outbox.put([sealed("last")], NOW + 3)
+        settle_all(outbox, claim(outbox, GONE), Delivered())
+        yield outbox
+    outbox.close()
+
+
+def read_by(outbox, index, work) -> int:
+    """Index entries that the server read for it."""
+
+    def read() -> int:
+        for pinned in (True, False):
+            outbox._database.read("SELECT pg_stat_force_next_flush()", pinned=pinned)
+        ((n,),) = cheap().execute(
+            f"SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelid = '{index}'::regclass"
+        )
+        return int(n)
+
+    before = read()
+    work()
+    return read() - before
+
+
+def test_a_claim_reads_no_body_but_those_of_its_events_when_statistics_saw_none_alive(outbox):
+    with psycopg.connect(cheap().conninfo, autocommit=True) as connection:
+        connection.execute(b"VACUUM (ANALYZE) s0.body, s0.event, s0.queue")
+    outbox.put([sealed("a"), sealed("b")], NOW + 4)
+    assert read_by(outbox, "s0.body_pkey", lambda: claim(outbox, 10)) < FEW
+
+
+@pytest.mark.parametrize("verb", ["claim", "waiting"])
+def test_what_just_came_is_found_without_reading_what_came_and_went_before(outbox, verb):
+    outbox.put([sealed("a"), sealed("b")], NOW + 4)
+    found = []
+    look = {"claim": lambda: found.append(claim(outbox, 10)), "waiting": lambda: found.append(outbox.waiting(NOW + 4))}
+    assert read_by(outbox, "s0.queue_pkey", look[verb]) < FEW
+    assert found[0]
+
+
+@pytest.mark.parametrize("verb", ["claim", "waiting"])
+def test_retries_that_waited_their_time_are_not_read_again(outbox, verb):
+    outbox.put([sealed(f"r{n}") for n in range(GONE)], NOW + 4)
+    settle_all(outbox, claim(outbox, GONE), RetryAt(at=NOW + 10, why="later"))
+    settle_all(outbox, outbox.claim("1", GONE, 60, NOW + 20), Delivered())
+    outbox.put([sealed("last of all")], NOW + 19)
+    settle_all(outbox, outbox.claim("1", GONE, 60, NOW + 20), Delivered())
+    assert outbox.claim("1", GONE, 60, NOW + 20) is None
+    outbox.put([sealed("a")], NOW + 20)
+    look = {"claim": lambda: outbox.claim("1", 10, 60, NOW + 20), "waiting": lambda: outbox.waiting(NOW + 20)}
+    assert read_by(outbox, "s0.queue_pkey", look[verb]) < FEW
+
+
+def test_a_retry_whose_time_is_past_is_claimed_at_once(outbox):
+    outbox.put([sealed("a")], NOW + 100)
+    assert outbox.claim("1", 10, 60, NOW + 100)
+    outbox.put([sealed("b")], NOW + 101)
+    lease = outbox.claim("1", 10, 60, NOW + 101)
+    settle_all(outbox, lease, RetryAt(at=NOW + 50, why="a clock was set back"))
+    assert "1" in outbox.waiting(NOW + 101)
+    assert ids(outbox.claim("1", 10, 60, NOW + 101)) == ["b"]
+
+
+def test_a_retry_by_a_worker_whose_clock_is_behind_is_found_by_house_keeping(outbox, clock):
+    other = PostgresOutbox(f"{cheap().url}&schema=s0")
+    other.put([sealed("a")], NOW + 3)
+    lease = other.claim("1", 10, 60, NOW + 3)
+    assert outbox.claim("1", 10, 60, NOW + 100) is None
+    settle_all(other, lease, RetryAt(at=NOW + 10, why="its clock was behind"))
+    other.close()
+    assert outbox.claim("1", 10, 60, NOW + 100) is None
+    clock.at += floors.FROM_FRONT.every * 2
+    outbox.tidy(NOW + 100)
+    assert ids(outbox.claim("1", 10, 60, NOW + 100)) == ["a"]
+
+
+def put_by_another_process(name, at) -> None:
+    other = PostgresOutbox(f"{cheap().url}&schema=s0")
+    other.put([sealed(name)], at)
+    other.close()
+
+
+@pytest.mark.parametrize("seconds", [1.0, 20.0, 3_600.0])
+def test_what_another_process_put_earlier_is_found_by_house_keeping(outbox, clock, seconds):
+    clock.at += floors.FROM_FRONT.every * 2
+    put_by_another_process("late", NOW + 3 - seconds)
+    assert outbox.claim("1", 10, 60, NOW + 3) is None
+    outbox.tidy(NOW + 3)
+    assert "1" in outbox.waiting(NOW + 3)
+    assert ids(claim(outbox, 10)) == ["late"]
+
+
+def test_what_another_process_put_a_little_earlier_is_not_waited_for(outbox):
+    put_by_another_process("late", NOW + 3 - floors.SLACK / 2)
+    assert "1" in outbox.waiting(NOW + 3)
+    assert ids(claim(outbox, 10)) == ["late"]
+
+
+def test_a_look_from_the_front_is_rare_when_it_is_dear(outbox, clock):
+    """A hundredth of the time."""
+    outbox._floors.looked(floors.AHEAD, 5.0)
+    outbox._floors.looked(floors.AHEAD, 0.0, floors.A_LITTLE)
+    clock.at += 400
+    put_by_another_process("late", NOW - 10)  # still fresh, or another look would find it
+    outbox.tidy(NOW + 3)
+    assert "1" not in outbox.waiting(NOW + 3)
+    clock.at += 101
+    outbox.tidy(NOW + 3)
+    assert ids(claim(outbox, 10)) == ["late"]
+
+
+def ids(lease) -> list[str]:
+    return [event.event_id for event in lease.events] if lease else []
