@@ -3,21 +3,19 @@
 Whatever moves events moves these in the same transaction. One row for each number would be locked from that moment to
 the end of the commit, so all processes would commit one after the other. Each number has SLOTS rows instead, a
 transaction takes one by chance, and who reads adds them up.
+
+Slots beyond these are of a time in which somebody held an old snapshot (`slots.py`); house-keeping adds them up when it
+is over.
 """
 
-import random
 from collections import Counter
 
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.session import Session
+from conversion_relay.outbox.postgres.slots import SLOTS
 
-SLOTS = 16
 Moves = Counter[tuple[int, str]]
 """By dataset and state, how many more there are."""
-
-
-def slot() -> int:
-    return random.randrange(SLOTS)
 
 
 def move(moves: Moves, dataset: int, source: str, target: str, n: int) -> None:
@@ -29,7 +27,7 @@ def write(session: Session, moves: Moves) -> None:
     changed = sorted((cell, n) for cell, n in moves.items() if n)
     if changed:
         datasets, states = [dataset for (dataset, _), _ in changed], [state for (_, state), _ in changed]
-        session.run(_WRITE, (slot(), datasets, states, [n for _, n in changed]))
+        session.run(_WRITE, (session.slots.one(), datasets, states, [n for _, n in changed]))
 
 
 _WRITE = """
@@ -63,3 +61,30 @@ class Datasets:
 
 
 _MAKE = "INSERT INTO relay.dataset (name) VALUES (%b) ON CONFLICT DO NOTHING RETURNING id"
+
+
+def gather(database: Database) -> int:
+    """Adds up what was counted in slots beyond the usual ones, for some datasets; for how many. Rows that somebody just
+    adds to are left for the next time, so nobody waits for anybody."""
+    found = 0
+    for table, columns in (("tally", "state"), ("meter", "event_name, side")):
+        datasets = database.read(_SPREAD.format(table=table), (SLOTS, AT_ONCE))
+        for (dataset,) in datasets:
+            database.read(_GATHER.format(table=table, columns=columns), {"dataset": dataset, "slots": SLOTS})
+        found += len(datasets)
+    return found
+
+
+AT_ONCE = 30
+_SPREAD = "SELECT DISTINCT dataset FROM relay.{table} WHERE slot >= %b::int LIMIT %b::int"
+_GATHER = """
+WITH free AS MATERIALIZED (
+  SELECT ctid AS place FROM relay.{table}
+  WHERE dataset = %(dataset)b::int AND slot >= %(slots)b::int FOR UPDATE SKIP LOCKED
+), gone AS (
+  DELETE FROM relay.{table} WHERE ctid = ANY (ARRAY (SELECT place FROM free)) RETURNING *
+)
+INSERT INTO relay.{table} AS t (dataset, {columns}, slot, n)
+SELECT dataset, {columns}, 0, sum(n) FROM gone GROUP BY dataset, {columns} ORDER BY dataset, {columns}
+ON CONFLICT (dataset, {columns}, slot) DO UPDATE SET n = t.n + excluded.n RETURNING 1
+"""

@@ -46,6 +46,7 @@ import psycopg
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox.postgres.dsn import Dsn
 from conversion_relay.outbox.postgres.session import Rows, Session, Values
+from conversion_relay.outbox.postgres.slots import Slots
 from conversion_relay.outbox.postgres.watchdog import Watchdog
 
 Result = TypeVar("Result")
@@ -69,7 +70,7 @@ class Database:
     """Lends sessions to threads; safe to use from all of them, and in the child of a fork."""
 
     def __init__(self, dsn: Dsn) -> None:
-        self.dsn = dsn
+        self.dsn, self.slots = dsn, Slots()
         self._idle: dict[bool, list[tuple[float, Session]]] = {False: [], True: []}
         self._lock, self._watchdog = threading.Lock(), Watchdog()
         self._process = os.getpid()
@@ -172,7 +173,7 @@ class Database:
                 if time.monotonic() - since < LONGEST_LIFE and session.is_usable:
                     return session
                 session.close()
-        return Session(self.dsn, pinned=pinned)
+        return Session(self.dsn, self.slots, pinned=pinned)
 
     def _give_back(self, session: Session, *, pinned: bool) -> None:
         is_idle = session.is_usable and session.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE

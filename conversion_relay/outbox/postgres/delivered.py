@@ -15,19 +15,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from conversion_relay.outbox.postgres.arrays import bigints
-from conversion_relay.outbox.postgres.books import slot
 from conversion_relay.outbox.postgres.session import Session
 from conversion_relay.outbox.story import Attempt
 
 
 def values_of(
-    token: str, dataset: int, keys: Sequence[int], attempt: Attempt | None, columns: Sequence[Any], now: float
+    token: str,
+    dataset: int,
+    keys: Sequence[int],
+    attempt: Attempt | None,
+    columns: Sequence[Any],
+    now: float,
+    slot: int,
 ) -> dict[str, Any]:
     """Of the statement; `columns`: the figures' cells, as `figures.columns` gives them."""
     told = {name: getattr(attempt, name, None) for name in Attempt.__struct_fields__}
     names, hours, whats, numbers = columns
     figures = {"names": names, "hours": hours, "whats": whats, "numbers": numbers}
-    rest = {"token": token, "dataset": dataset, "keys": bigints(keys), "now": now, "slot": slot()}
+    rest = {"token": token, "dataset": dataset, "keys": bigints(keys), "now": now, "slot": slot}
     return {**told, **figures, **rest}
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conversion_relay.outbox.counting import MOST_NAMES, as_figures, counted, first_hour, hour_of
-from conversion_relay.outbox.postgres.books import slot
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.leases import Ended
 from conversion_relay.outbox.postgres.session import Session
@@ -60,7 +59,7 @@ def columns(cells: Cells) -> list[list[Any]]:
 
 def write(session: Session, cells: Cells) -> None:
     if cells:
-        session.run(_WRITE, (slot(), *_in_order(cells)))
+        session.run(_WRITE, (session.slots.one(), *_in_order(cells)))
 
 
 def _in_order(cells: Cells) -> list[list[Any]]:

@@ -92,8 +92,10 @@ taken AS (
 )
 SELECT t.lane, t.rank, t.key, e.event_name, e.event_id, e.event_time, e.expires_at, e.attempts, e.sent_at, b.checksum,
   b.body, e.consent, e.accepted_at
-FROM taken t LEFT JOIN LATERAL (SELECT * FROM relay.event WHERE key = t.key OFFSET 0) e ON true
-LEFT JOIN LATERAL (SELECT * FROM relay.body WHERE key = t.key OFFSET 0) b ON true
+FROM taken t LEFT JOIN LATERAL (
+  SELECT event_name, event_id, event_time, expires_at, attempts, sent_at, consent, accepted_at
+  FROM relay.event WHERE key = t.key OFFSET 0) e ON true
+LEFT JOIN LATERAL (SELECT checksum, body FROM relay.body WHERE key = t.key OFFSET 0) b ON true
 """
 # Fresh events first; where others wait too, half of the places are theirs.
 _CLAIM = f"""

@@ -24,7 +24,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from conversion_relay.outbox.postgres.books import Datasets, Moves, slot, write
+from conversion_relay.outbox.postgres.books import Datasets, Moves, write
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.keys import digest, first_key, period_of
@@ -159,9 +159,9 @@ class Mover:
             named = digest(self._names[dataset], name, event_id)
             session.run(_INSERT_REPORT, (named, names[dataset], name, event_id, float(at)))
         for dataset, name, side, n in self._read("SELECT dataset, event_name, side, n FROM meter"):
-            session.run(_INSERT_METER, (names[dataset], name, side, slot(), n))
+            session.run(_INSERT_METER, (names[dataset], name, side, session.slots.one(), n))
         for dataset, name, hour, what, n in self._read("SELECT * FROM figure"):
-            session.run(_INSERT_FIGURE, (names[dataset], name, hour, what, slot(), float(n)))
+            session.run(_INSERT_FIGURE, (names[dataset], name, hour, what, session.slots.one(), float(n)))
         session.run(_NOTE, (f"{self._source}#rest", 0))
 
     def close(self) -> None:

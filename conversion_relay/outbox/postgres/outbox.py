@@ -35,7 +35,7 @@ from conversion_relay.outbox.postgres import (
     waiting,
 )
 from conversion_relay.outbox.postgres.beside import Beside
-from conversion_relay.outbox.postgres.books import Datasets, slot, write
+from conversion_relay.outbox.postgres.books import Datasets, gather, write
 from conversion_relay.outbox.postgres.claimed import leased_events
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
@@ -132,7 +132,8 @@ class PostgresOutbox(Beside):
         if dataset is None:
             return None
         token = secrets.token_hex(8)
-        told = {"token": token, "owner": self._owner, "since": float(now), "seconds": float(seconds), "slot": slot()}
+        told = {"token": token, "owner": self._owner, "since": float(now), "seconds": float(seconds)}
+        told["slot"] = self._database.slots.one()
 
         def work(session: Session, places: floors.Places) -> Any:
             if suspects:
@@ -189,7 +190,7 @@ class PostgresOutbox(Beside):
         if len(groups) == 1 and isinstance(groups[0][0], Delivered) and events:
             keys = groups[0][1]
             columns = figures.columns(cells([("delivered", frozenset(keys))]))
-            at_once = delivered.values_of(lease.token, dataset, keys, attempt, columns, now)
+            at_once = delivered.values_of(lease.token, dataset, keys, attempt, columns, now, self._database.slots.one())
         self._database.transact(work, pinned=True)
         for verdict, _ in settlements:
             match verdict:
@@ -223,7 +224,7 @@ class PostgresOutbox(Beside):
 
     def tidy(self, now: float) -> int:
         self._storing.parts.make_next(now)
-        self._floors.is_crowded = self._database.read(floors.CROWDED, (floors.CROWD,))[0][0]
+        self._floors.is_crowded = self._look_at_crowd()
         if self._floors.is_crowded:
             waiting.look_ahead(self._database, self._floors)
             if not self._floors.due(floors.TO_SHIFT):
@@ -250,7 +251,8 @@ class PostgresOutbox(Beside):
         self._database.read(_PRUNE_MARKS)
         self._database.read(figures.PRUNE, (hour_of(now) - KEPT_HOURS,))
         # Rows that are put together are none that are dropped; they come when nothing else is left.
-        return dropped or self._gathering.gather(now)
+        dropped = dropped or self._gathering.gather(now)
+        return dropped or (0 if self._floors.is_crowded else gather(self._database))
 
     def close(self) -> None:
         """What was submitted is committed first; leased events are free for others at once."""

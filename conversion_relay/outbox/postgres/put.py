@@ -23,7 +23,6 @@ import msgspec
 
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox.postgres.arrays import bigints, byteas, floats, ints, texts, uuids
-from conversion_relay.outbox.postgres.books import slot
 from conversion_relay.outbox.postgres.keys import digest_bytes, first_key, period_of
 from conversion_relay.outbox.postgres.session import Session
 
@@ -65,7 +64,7 @@ def insert(session: Session, rows: Sequence[Row]) -> set[int]:
         "consents": texts([event.consent for event in events]),
         "checksums": bigints([zlib.crc32(event.body) for event in events]),
         "bodies": byteas([event.body for event in events]),
-        "slot": slot(),
+        "slot": session.slots.one(),
     }
     return {key for (key,) in session.read(_INSERT, values)}
 

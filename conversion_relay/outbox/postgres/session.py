@@ -10,6 +10,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from conversion_relay.outbox.postgres.dsn import Dsn
+from conversion_relay.outbox.postgres.slots import Slots
 
 Rows = list[tuple[Any, ...]]
 Values = Mapping[str, Any] | Sequence[Any] | None
@@ -31,7 +32,7 @@ NOT_REPLICATED = "01000"
 class Session:
     """Autocommit, until `begin`. `schema` takes the place of `relay.` in each statement."""
 
-    def __init__(self, dsn: Dsn, *, pinned: bool) -> None:
+    def __init__(self, dsn: Dsn, slots: Slots, *, pinned: bool) -> None:
         settings = LIMITS | (PINNED if pinned else {})
         # A pooler refuses options, and a SET would be the next client's.
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
@@ -40,6 +41,7 @@ class Session:
         self._begin = _begin(settings if dsn.pooler else {})
         self.connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=threshold)
         self._cursor = self.connection.cursor(binary=True)
+        self.slots = slots
         self.schema, self.opened_at = dsn.schema, time.monotonic()
         self.is_replicated = True
         self.connection.add_notice_handler(self._note)

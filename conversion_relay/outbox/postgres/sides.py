@@ -7,7 +7,6 @@ Such a pair is counted as two events of one side each. It is a figure, so nobody
 
 from collections.abc import Sequence
 
-from conversion_relay.outbox.postgres.books import slot
 from conversion_relay.outbox.postgres.keys import digest
 from conversion_relay.outbox.postgres.session import Rows, Session
 from conversion_relay.outbox.story import SideCounts
@@ -27,7 +26,7 @@ def note_pixel(session: Session, dataset: str, number: int, pairs: Sequence[tupl
     kept.sort(key=lambda row: row[0].bytes)
     if kept:
         columns = {key: list(column) for key, column in zip("dni", zip(*kept, strict=True), strict=True)}
-        session.run(_NOTE, {**columns, "dataset": number, "now": float(now), "slot": slot()})
+        session.run(_NOTE, {**columns, "dataset": number, "now": float(now), "slot": session.slots.one()})
 
 
 _NAMES = "SELECT DISTINCT event_name FROM relay.meter WHERE dataset = %b"

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from conversion_relay.outbox import Search
-from conversion_relay.outbox.postgres import delivered, figures, look, schema
+from conversion_relay.outbox.postgres import look, schema
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.postgres.backend import url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
@@ -59,8 +59,7 @@ def test_sums_of_a_period_are_those_of_its_hours(outbox):
 
 def test_an_hour_that_is_over_has_one_row_for_each_figure_and_the_same_sums(outbox, monkeypatch):
     slots = itertools.cycle(range(16))
-    for room in (figures, delivered):
-        monkeypatch.setattr(room, "slot", lambda: next(slots))
+    monkeypatch.setattr(outbox._database.slots, "one", lambda: next(slots))
     for n in range(20):
         deliver(outbox, purchase(f"p{n}", em=["x"]), sealed(f"l{n}"), at=NOW + 2)
     before, hour = outbox.figures(NOW), int(NOW // 3_600)

@@ -19,6 +19,7 @@ from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.postgres.session import Session
+from conversion_relay.outbox.postgres.slots import Slots
 from conversion_relay.outbox.verdict import Dead, Delivered
 from conversion_relay.settings import Settings
 from tests.outbox.postgres.backend import url_of
@@ -174,7 +175,7 @@ def test_one_callers_mistake_refuses_nobody_elses_event(outbox):
 def test_the_server_compiles_no_plan_of_ours(url):
     """It took 180 ms of its CPU for each look at what waits."""
     for pinned in (True, False):
-        session = Session(read_dsn(url), pinned=pinned)
+        session = Session(read_dsn(url), Slots(), pinned=pinned)
         assert session.read("SHOW jit") == [("off",)]
         session.close()
 

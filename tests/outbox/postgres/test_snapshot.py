@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from conversion_relay.outbox.postgres import floors
+from conversion_relay.outbox.postgres import floors, slots
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Delivered, RetryAt
 from tests.outbox.postgres.backend import url_of
@@ -110,6 +110,26 @@ def test_a_retry_by_a_worker_whose_clock_is_behind_is_found_by_house_keeping(out
     clock.at += floors.FROM_FRONT.every * 2
     outbox.tidy(NOW + 100)
     assert ids(outbox.claim("1", 10, 60, NOW + 100)) == ["a"]
+
+
+def test_counters_move_on_to_other_rows_and_are_added_up_when_it_is_over(outbox, monkeypatch):
+    """Each update of a row steps over all of its versions that stay."""
+    monkeypatch.setattr(slots, "MOST_USES", 5)
+    for n in range(8):
+        outbox.put([sealed(f"c{n}")], NOW + 4)
+        settle_all(outbox, claim(outbox, 10), Delivered())
+    told, rows = outbox.counts(), "SELECT count(DISTINCT slot) FROM s0.{} WHERE slot >= 16"
+    ((used,),) = cheap().execute(rows.format("tally"))
+    assert used >= 5
+    outbox.prune(NOW + 4)
+    assert cheap().execute(rows.format("tally")) == [(used,)]  # not while it lasts
+    monkeypatch.setattr(floors, "CROWD", 1_000_000_000)
+    outbox.tidy(NOW + 4)
+    while outbox.prune(NOW + 4):
+        pass
+    assert [cheap().execute(rows.format(table)) for table in ("tally", "meter")] == [[(0,)], [(0,)]]
+    assert outbox.counts() == told
+    assert outbox.deduplication()["1"]["Lead"].server_only == GONE + 9
 
 
 def put_by_another_process(name, at) -> None:
