@@ -79,6 +79,8 @@ class Delivery:
         self._looks_again_at = 0.0
         self._has_looked = False
         """Since the last turn ended, which may have made suspects."""
+        self._seen: tuple[Mapping[str, float], Mapping[str, float]] | None = None
+        """What the last `next_turn` saw, if it looked: what waits, and suspects."""
         self._sentences = sentences or Sentences()
         self._paces = FleetPaces(steady_clock, settings.most_calls)
         self.hear = self._paces.hear
@@ -108,6 +110,7 @@ class Delivery:
 
     def next_turn(self) -> Turn | None:
         """The dataset that is next; `deliver` must follow. None when nothing is due, and after `stop`."""
+        self._seen = None
         if self._stopping.is_set() or self.rests_for():
             return None
         is_new = not self._due or self._steady_clock() >= self._looks_again_at
@@ -123,8 +126,9 @@ class Delivery:
         """Which datasets have something to send. One look serves a turn of each: a look at a thousand datasets for
         every turn would cost more than the turn."""
         now, self._has_looked = self._clock(), True
-        due = self._of_ours(self._outbox.waiting(now), now)
-        self._suspects = self._of_ours(self._outbox.suspects(now), now)
+        waiting, suspects = self._seen = self._outbox.waiting(now), self._outbox.suspects(now)
+        due = self._of_ours(waiting, now)
+        self._suspects = self._of_ours(suspects, now)
         self._paces.look(self._suspects, due)
         self._due = deque(self._paces.in_order(due))
         self._looks_again_at = self._steady_clock() + LOOK_SECONDS
@@ -211,11 +215,13 @@ class Delivery:
         return seconds if seconds <= LINGER_SECONDS or seconds == math.inf else 0.0
 
     def seconds_until_due(self, at_most: float) -> float:
-        """How long a worker may sleep."""
+        """How long a worker may sleep. By the look of the `next_turn` before it: what was put since is a signal."""
         now = self._clock()
-        waiting, suspects = self._outbox.waiting(now).items(), self._outbox.suspects(now).items()
-        due = [max(at - now, self._paces.opens_in(name)) for name, at in waiting if name in self._datasets]
-        due += [max(at - now, self._paces.suspects_open_in(name)) for name, at in suspects if name in self._datasets]
+        waiting, suspects = self._seen or (self._outbox.waiting(now), self._outbox.suspects(now))
+        due = [max(at - now, self._paces.opens_in(name)) for name, at in waiting.items() if name in self._datasets]
+        due += [
+            max(at - now, self._paces.suspects_open_in(name)) for name, at in suspects.items() if name in self._datasets
+        ]
         return max(0.0, min([at_most, *due]))
 
     def paces(self) -> dict[str, PaceNow]:

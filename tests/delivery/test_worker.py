@@ -193,6 +193,17 @@ def test_while_nothing_could_be_claimed_what_is_put_costs_no_look(outbox):
     assert delivery.step() and states(outbox, *(f"b{n}" for n in range(50))) == {"delivered": 50}
 
 
+def test_how_long_a_worker_may_sleep_costs_no_second_look(outbox):
+    """With a thousand datasets of an event each, a third of the looks were these."""
+    looked, clock = Looked(outbox), Clock()
+    delivery = Delivery(looked, Meta(), SETTINGS, clock=clock, steady_clock=clock)
+    assert delivery.next_turn() is None
+    looks = looked.looks
+    assert delivery.seconds_until_due(1.0) == 1.0 and looked.looks == looks
+    put(outbox, "a")
+    assert delivery.next_turn()
+
+
 def test_a_dataset_that_has_all_its_turns_rests_until_one_ends(outbox):
     clock = Clock()
     delivery = Delivery(outbox, Meta(), SETTINGS, clock=clock, steady_clock=clock)
