@@ -121,12 +121,12 @@ def _comparison(verb: str, share: int, goal: float | None = None) -> Comparison:
 
 def contestants(form: Form) -> list[Contestant]:
     missing = "" if programs() else "PostgreSQL is not installed"
-    return [Contestant(NAME, lambda: measured(form.pick(3.0, 600.0)), missing)]
+    return [Contestant(NAME, lambda: measured(form.pick(2.0, 600.0)), missing)]
 
 
 PART = Part(
     name="held",
-    title="held: a snapshot is held for ten minutes (the quick form: 3 s), PostgreSQL",
+    title="held: a snapshot is held for ten minutes (the quick form: 2 s), PostgreSQL",
     contestants=contestants,
     comparisons=(_comparison("claim", 99, 2.0), _comparison("claim", 50), _comparison("settle", 99)),
     watched=(),
