@@ -24,7 +24,7 @@ from conversion_relay.meta.customer_information.email import COMMON as EMAIL
 from conversion_relay.meta.customer_information.hashing import is_digest, sha256
 from conversion_relay.meta.customer_information.name import BETWEEN, LATIN, quick_name
 from conversion_relay.meta.customer_information.network import LONGEST_USER_AGENT
-from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, WORDS_IN_LETTERS, is_digest_of_nothing
+from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, WORDS_IN_LETTERS, digests_of_nothing
 from conversion_relay.meta.customer_information.place import quick_country, quick_state, quick_zip, state_code
 from conversion_relay.meta.customer_information.tables.countries import ALPHA_2
 from conversion_relay.personal_data import has_zeros
@@ -139,7 +139,7 @@ def _apart(names: Names, country: str | None) -> tuple[_Digests, _Digests, _Dige
 
 def _known_digest(text: str) -> _Digests:
     """What the caller hashed."""
-    return [text] if is_digest(text) and not is_digest_of_nothing(text) else _UNSET
+    return [text] if is_digest(text) and text not in digests_of_nothing() else _UNSET
 
 
 def _of_address(email: str) -> _Digests:
