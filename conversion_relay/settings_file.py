@@ -195,8 +195,8 @@ def refuse_misspelt(environ: Mapping[str, str]) -> None:
 @cache
 def _warn(name: str, nearest: str | None) -> None:
     """Once in a process, however often settings are read."""
-    said = {"setting": name} | ({"nearest": nearest} if nearest else {})
-    logger.warning("A variable looks like a setting of the relay and is none", extra=said)
+    hint = f"; {nearest} is the nearest one" if nearest else ""
+    logger.warning(f"{name} is no setting of the relay and is not read{hint}", extra={"setting": name})
 
 
 def _document(name: str) -> dict[str, Any]:

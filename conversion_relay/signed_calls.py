@@ -23,6 +23,9 @@ MOST_BYTES = 16 * 1_048_576
 """Of an answer; ten messages of SQS are a sixteenth of it."""
 WAIT_SECONDS = 0.1
 """Before the second try; twice as long before the third."""
+NO_CREDENTIALS = (
+    "no credentials here; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
+)
 PASSING = frozenset(
     {
         "InternalError",
@@ -42,7 +45,7 @@ class AwsError(Exception):
     """AWS said no. `code` is its short name; the text holds no value of ours."""
 
     def __init__(self, code: str, status: int, reasons: tuple[str, ...] = ()) -> None:
-        super().__init__(f"{code} (HTTP {status})")
+        super().__init__(f"{code} (HTTP {status})" if status else code)
         self.code, self.status = code, status
         self.reasons = reasons
         """Of a DynamoDB transaction: one code for each of its items."""
@@ -118,11 +121,13 @@ class AwsCalls:
         key, secret = self._environ.get("AWS_ACCESS_KEY_ID"), self._environ.get("AWS_SECRET_ACCESS_KEY")
         if key and secret:
             return _Credentials(key, secret, self._environ.get("AWS_SESSION_TOKEN"))
-        from botocore.session import get_session
-
+        try:
+            from botocore.session import get_session
+        except ModuleNotFoundError:  # a function has no need of it
+            raise AwsError(NO_CREDENTIALS, 0) from None
         found = get_session().get_credentials()
         if found is None:
-            raise AwsError("NoCredentials", 0)
+            raise AwsError(NO_CREDENTIALS, 0)
         return found.get_frozen_credentials()
 
 

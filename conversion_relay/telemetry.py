@@ -24,7 +24,6 @@ thousands of people share; with the rest of the id they still tell one event fro
 import contextlib
 import logging
 import os
-import re
 import sys
 import threading
 import time
@@ -32,6 +31,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from conversion_relay.patterns import seldom
 from conversion_relay.personal_data import email_spans, held, phone_spans
 
 logger = logging.getLogger("conversion_relay")
@@ -54,7 +54,7 @@ def without_digests(text: str) -> str:
     return _DIGEST.sub(r"\1...", text)
 
 
-_DIGEST = re.compile(r"(?<![0-9A-Za-z])([0-9A-Fa-f]{4})[0-9A-Fa-f]{60}(?![0-9A-Za-z])")
+_DIGEST = seldom(r"(?<![0-9A-Za-z])([0-9A-Fa-f]{4})[0-9A-Fa-f]{60}(?![0-9A-Za-z])")
 
 
 CounterKey = tuple[str, tuple[tuple[str, str], ...]]

@@ -36,6 +36,7 @@ def migrate(source: str, as_json: bool) -> None:
                 bar.update(mover.done.events + mover.done.known - bar.pos)
         mover.the_rest()
     path.rename(path.with_name(f"{path.name}.moved"))
+    path.with_name(f"{path.name}-ballast").unlink(missing_ok=True)
     if as_json:
         print_json({"moved": mover.done.events, "known": mover.done.known, "visitors": mover.done.visitors})
     else:

@@ -62,7 +62,7 @@ def _visit(url: str) -> Seen | Check:
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
-        fix = "pip install playwright && playwright install chromium"
+        fix = "pip install 'conversion-relay[expect]' && playwright install chromium"
         return Check(name="page", state="skipped", what="no browser here", fix=fix)
     requests: list[tuple[str, str]] = []
     chromium = next((path for name in BROWSERS if (path := shutil.which(name))), None)

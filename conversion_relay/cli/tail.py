@@ -8,7 +8,7 @@ import click
 
 from conversion_relay.cli.look import remedy_of
 from conversion_relay.cli.printing import print_json, printable
-from conversion_relay.outbox import Operator, Story, open_outbox, unsupported
+from conversion_relay.outbox import STATES, Operator, Story, open_outbox, unsupported
 from conversion_relay.settings import Settings
 
 EVERY = 1.0
@@ -18,13 +18,11 @@ MOST = 500
 
 @click.command()
 @click.option("--name", default="", help="of the event, such as Purchase")
-@click.option(
-    "--state", default="", type=click.Choice(["", "pending", "leased", "delivered", "dead", "expired", "erased"])
-)
+@click.option("--state", type=click.Choice(STATES), help="only events that are in it")
 @click.option("--last", default=10, show_default=True, type=click.IntRange(0, MOST), help="begin with so many")
 @click.option("--once", is_flag=True, help="print these and exit")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
-def tail(name: str, state: str, last: int, once: bool, as_json: bool) -> None:
+def tail(name: str, state: str | None, last: int, once: bool, as_json: bool) -> None:
     """Show events as they come and change their state, until Ctrl-C. It only looks, at the newest events."""
     settings = Settings.from_env(required=())
     with contextlib.closing(open_outbox(settings.outbox, "read")) as outbox:
@@ -32,7 +30,7 @@ def tail(name: str, state: str, last: int, once: bool, as_json: bool) -> None:
             raise unsupported(outbox, "recent")
         try:
             for story in _changes(outbox, last, once=once):
-                if name in ("", story.event_name) and state in ("", story.state):
+                if name in ("", story.event_name) and state in (None, story.state):
                     print_json(story) if as_json else click.echo(_line(story))
         except KeyboardInterrupt:
             return

@@ -42,6 +42,7 @@ WORDS = {
     "payment_unknown": "a refund of a payment that is not known here",
     "not_ours": "another product's payment",
     "needs_api_key": "the provider must be asked back, and there is no API key",
+    "gone": "the provider does not have it any more",
     "provider_silent": "the provider did not answer",
     "not_durable": "nothing could be stored; it comes again",
     "unknown_provider": "no provider of this name",

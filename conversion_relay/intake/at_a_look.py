@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from conversion_relay.event import STANDARD_EVENT_NAMES, Event, UserData
+from conversion_relay.event import Event, UserData
 from conversion_relay.intake.common_event import CommonEvent
 from conversion_relay.intake.custom_data import Clean, Known, plain_number
 from conversion_relay.intake.free_form import has_few_members, plain
@@ -33,7 +33,7 @@ from conversion_relay.meta.customer_information import (
     known_keys,
     line,
 )
-from conversion_relay.meta.event_kinds import MARGIN_SECONDS
+from conversion_relay.meta.event_kinds import MARGIN_SECONDS, is_plain_name
 from conversion_relay.meta.validate import DAY, WITHOUT_RULES, are_too_broad
 from conversion_relay.personal_data import has_zeros, is_quiet_json
 
@@ -117,7 +117,7 @@ def at_a_look(
 def _is_common(event: Event) -> bool:
     """Of a common kind, with the members that most events have."""
     return (
-        event.event_name in STANDARD_EVENT_NAMES
+        is_plain_name(event.event_name)
         and event.action_source in WITHOUT_RULES
         and (type(event) is CommonEvent or (type(event) is Event and has_few_members(event)))
         and (event.opt_out is None or event.opt_out is False)

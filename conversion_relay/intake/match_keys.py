@@ -62,7 +62,7 @@ def _click(given: object, event: Event, facts: RequestFacts, now: float) -> str 
     said = given if isinstance(given, str) else None
     known = click_id.readable(said) or click_id.readable(facts.fbc)
     for url in (page, request):
-        if (fbc := click_id.fbc_from_url(url, now, known=known)) and fbc != known:
+        if fbc := click_id.newer_fbc(url, now, known=known):
             return fbc
     return known or click_id.fbc_from_url(referrer, now)
 

@@ -22,13 +22,14 @@ import re
 import unicodedata
 
 from conversion_relay.errors import SettingsError
+from conversion_relay.patterns import seldom
 
 _NAME = "RELAY_ALLOWED_ORIGINS"
 _PORTS = {"http": 80, "https": 443}
 _OF_NOBODY = ("null", "file", "data", "blob", "about", "javascript", "ws", "wss", "ftp")
-_ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)/?(.*)", re.DOTALL)
-_HOST = re.compile(r"[a-z0-9_~-][a-z0-9._~-]*")
-_UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff\ufe00-\ufe0f\u180b-\u180d]")
+_ORIGIN = seldom(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)/?(.*)", re.DOTALL)
+_HOST = seldom(r"[a-z0-9_~-][a-z0-9._~-]*")
+_UNSEEN = seldom("[\u00ad\u200b\u2060\ufeff\ufe00-\ufe0f\u180b-\u180d]")
 """Characters that UTS 46 leaves out."""
 LONGEST_ORIGIN = 512
 _JOINERS = "\u200c\u200d"

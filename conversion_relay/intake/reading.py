@@ -21,6 +21,7 @@ from conversion_relay.intake.mending import decode
 from conversion_relay.intake.naming import named_datasets, page_pixel
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.intake.splitting import split, split_members
+from conversion_relay.patterns import seldom
 
 MOST_EVENTS = 1_000
 MOST_REPORTED = 100
@@ -288,7 +289,7 @@ _READ_BESIDE = frozenset({"pixel", "hosted_mirror", "dataset", "datasets", *_NOT
 _NULL, _TRUE = msgspec.Raw(b"null"), msgspec.Raw(b"true")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A string, and the colon that makes it a name. It takes whole strings, also one without end, so that none is run twice.
-_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(\s*+:)?+|\Z)', re.DOTALL)
+_STRINGS = seldom(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(\s*+:)?+|\Z)', re.DOTALL)
 EVENT = msgspec.json.Decoder(Event)
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -44,10 +44,20 @@ def fbc_from_url(url: str | None, now: float, *, known: str | None = None, subdo
     >>> fbc_from_url("https://shop.example/", 1700000000.0) is None
     True
     """
-    clicks, known = _clicks_in(url), readable(known)
+    known = readable(known)
+    return newer_fbc(url, now, known=known, subdomain_index=subdomain_index) or known
+
+
+def newer_fbc(url: str | None, now: float, *, known: str | None, subdomain_index: int = 1) -> str | None:
+    """The `fbc` of another click than the one in `known`, which is readable; None where the URL brings none.
+
+    >>> newer_fbc("https://shop.example/?fbclid=AbC", 1700000000.0, known="fb.1.1596403881668.AbC") is None
+    True
+    """
+    clicks = _clicks_in(url)
     # Of several the page's pixel has taken one already, the first; its copy and ours must name the same click.
     if not clicks or click_of(known) in clicks:
-        return known
+        return None
     return f"fb.{subdomain_index}.{int(now * 1000)}.{clicks[-1]}"
 
 
@@ -110,9 +120,10 @@ def _clicks_in(url: str | None) -> list[str]:
     return [click for name, click in members if name in ("fbclid", "amp;fbclid") and _is_click(click)]
 
 
-# The one click of a query of few members, in which nothing is encoded behind it.
-_COMMON_QUERY = re.compile(r"[^\[?#]*+\?(?:[^#&;]*+&){0,20}")
-_COMMON_CLICK = re.compile(r"([A-Za-z0-9_-]{1,500}+)(?:&[A-Za-z0-9=&._~-]{0,500})?")
+# The one click of a query of few members. No other name is spelled with an escape, so none of them is a click's.
+_MEMBER = r"[A-Za-z0-9_.~\[\]-]*+(?:=[^#&;]*+)?"
+_COMMON_QUERY = re.compile(rf"[^\[?#]*+\?(?:{_MEMBER}&){{0,20}}")
+_COMMON_CLICK = re.compile(rf"([A-Za-z0-9_-]{{1,500}}+)(?:&{_MEMBER}){{0,20}}(?:#[\s\S]*+)?")
 
 
 def _is_click(text: str) -> bool:

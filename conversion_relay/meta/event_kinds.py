@@ -7,8 +7,10 @@ Meta's JSON of an event, whose members may be any JSON, and raises nothing.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from conversion_relay.event import STANDARD_EVENT_NAMES
 from conversion_relay.meta import reasons
 from conversion_relay.meta.finding import Finding
+from conversion_relay.personal_data import is_quiet
 
 ATTRIBUTION_SECONDS = 48 * 3_600
 """Within which an AppendAttribution must reach Meta, counted from the original event."""
@@ -17,12 +19,30 @@ VALUE_SECONDS = 7 * 86_400
 MARGIN_SECONDS = 3_600
 """We stop this long before Meta's limit: between our look at the clock and Meta's lie queue, network and skew."""
 LATER_EVENTS = frozenset({"AppendValue", "AppendAttribution"})
+LONGEST_NAME = 50
+"""Characters of an event's own name: https://developers.facebook.com/docs/meta-pixel/reference"""
 # https://developers.facebook.com/docs/marketing-api/data-processing-options
 STATE_CODES = range(1000, 1014)
 DATA_PROCESSING = frozenset(
     {"data_processing_options", "data_processing_options_country", "data_processing_options_state"}
 )
 _NOTHING: tuple[Finding, ...] = ()
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether no rule has anything to say to an event for its name: one of Meta's, or one of its own that holds nobody.
+
+    >>> is_plain_name("Lead"), is_plain_name("Quiz finished"), is_plain_name("joe (at) home")
+    (True, True, False)
+    """
+    return name in STANDARD_EVENT_NAMES or (
+        len(name) <= LONGEST_NAME
+        and name not in LATER_EVENTS
+        and is_quiet(name)
+        and name.isprintable()
+        and not name.isspace()
+        and name != ""
+    )
 
 
 # https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/app-data

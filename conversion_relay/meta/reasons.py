@@ -4,9 +4,8 @@
 changes is changed there, a sentence here. Subcodes are as recorded from Meta's answers; none where none was recorded.
 """
 
-import re
-
 from conversion_relay.meta.finding import PAGES, Finding
+from conversion_relay.patterns import seldom
 
 MESSAGING_CHANNELS = frozenset({"messenger", "instagram", "whatsapp"})
 MESSAGING_EVENT_NAMES = frozenset({"Purchase", "LeadSubmitted", "AddToCart", "InitiateCheckout", "ViewContent"})
@@ -31,8 +30,8 @@ NAME_TOO_LONG = _error(
 NAME_HOLDS_A_PERSON = _error(
     "personal_data",
     "event_name",
-    "an event's name must not hold an e-mail address",
-    "send the address as user_data.email",
+    "an event's name must not hold an e-mail address or a phone number",
+    "send them as user_data.email and user_data.phone",
     _SERVER_EVENT,
 )
 IN_THE_FUTURE = _error(
@@ -275,4 +274,4 @@ def blank(name: str) -> Finding:
     return not_printable("event_id" if name.strip() else "event_name")
 
 
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]{0,39}")
+_PLAIN_NAME = seldom(r"[A-Za-z_][A-Za-z_0-9]{0,39}")

@@ -25,7 +25,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from conversion_relay.event import STANDARD_EVENT_NAMES, ActionSource
+from conversion_relay.event import ActionSource
 from conversion_relay.event_id import holds_person
 from conversion_relay.meta import event_kinds, reasons
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
@@ -90,11 +90,8 @@ def errors(event: Mapping[str, Any], now: float) -> list[Finding]:
 def _is_plainly_right(event: Mapping[str, Any], now: float) -> bool:
     """Whether no rule of `errors` has anything to say, for the kinds that most events are of. It allocates nothing."""
     name, event_id, custom = event["event_name"], event.get("event_id", "-"), event.get("custom_data")
-    is_known = name in STANDARD_EVENT_NAMES or (name.isidentifier() and name.isascii() and "00" not in name)
     if not (
-        is_known
-        and len(name) <= 50
-        and name not in event_kinds.LATER_EVENTS
+        event_kinds.is_plain_name(name)
         and event_id.isprintable()
         and bool(event_id.strip())
         and event["action_source"] in WITHOUT_RULES
@@ -174,12 +171,16 @@ def expiry(event_time: int, action_source: str) -> int:
     return event_time + OLDEST_DAYS.get(action_source, 7) * DAY - MARGIN_SECONDS
 
 
-# "Custom event names ... 50 characters": https://developers.facebook.com/docs/meta-pixel/reference
 def _names(event: Mapping[str, Any]) -> Sequence[Finding]:
     name, event_id = event["event_name"], event.get("event_id", "")
-    if len(name) <= 50 and name.isprintable() and event_id.isprintable() and not holds_person(name):
+    if (
+        len(name) <= event_kinds.LONGEST_NAME
+        and name.isprintable()
+        and event_id.isprintable()
+        and not holds_person(name)
+    ):
         return [] if name.strip() and (event_id.strip() or not event_id) else [reasons.blank(name)]
-    found = [reasons.NAME_TOO_LONG] if len(name) > 50 else []
+    found = [reasons.NAME_TOO_LONG] if len(name) > event_kinds.LONGEST_NAME else []
     found += [reasons.not_printable(key) for key in ("event_name", "event_id") if not event.get(key, "").isprintable()]
     return [*found, reasons.NAME_HOLDS_A_PERSON] if holds_person(name) else found
 
@@ -254,7 +255,7 @@ def is_number(amount: object) -> bool:
         return math.isfinite(amount)
     if isinstance(amount, bool) or not isinstance(amount, int | float | str):
         return False
-    if isinstance(amount, str) and not (len(amount) < _LONGEST_NUMBER and _NUMBER.fullmatch(amount)):
+    if isinstance(amount, str) and not (len(amount) < 400 and _NUMBER.fullmatch(amount)):
         return False
     try:
         return math.isfinite(float(amount))
@@ -274,7 +275,6 @@ def _is_amount(amount: object, key: str) -> bool:
     return number > 0 if key == "predicted_ltv" else number >= 0 or key == "net_revenue"
 
 
-_LONGEST_NUMBER = 400
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}(?:\.(?:[\w-]{8}|[\w-]{2}))?", re.ASCII)
 # https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fbp-and-fbc

@@ -119,6 +119,10 @@ def open_outbox(url: str, access: Access = "create", *, ballast: bool = False, d
     if scheme == "sqs":
         from conversion_relay.outbox.sqs import SqsOutbox
 
+        try:
+            import aws_request_signer  # noqa: F401 - without it the first event would be the one that fails
+        except ModuleNotFoundError:
+            raise SettingsError("RELAY_OUTBOX: sqs:// needs pip install 'conversion-relay[aws]'") from None
         return SqsOutbox(url)
     raise SettingsError(
         "RELAY_OUTBOX: expected sqlite:///file.db (four slashes for an absolute path), postgresql://... or sqs://..."

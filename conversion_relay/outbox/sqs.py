@@ -26,6 +26,7 @@ LOOK_SECONDS = 30
 INSTEAD = {
     "waiting": "Lambda polls the queue, and the delivery function sends",
     "find": "a queue has no index; search the delivery function's log group for the event id",
+    "recent": "a queue has no index; follow the delivery function's log group, aws logs tail --follow",
     "erase": "a queue has no index; what waits is gone after its retention (4 days, dead letters 14)",
     "withdraw": "a queue has no index; what was sent to it is delivered",
     "remember_visitor": "a queue remembers nobody; give the event its fbp, fbc and client_ip_address",

@@ -52,7 +52,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     public_event_names: frozenset[str] | None = None
     max_value: float | None = None
     most_per_second: int | None = None
-    """Of its events by HTTP, in each server process; None is no limit."""
+    """Of its events by HTTP, to all processes of one `serve`; None is no limit."""
     most_per_day: int | None = None
 
 

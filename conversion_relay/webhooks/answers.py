@@ -3,7 +3,6 @@
 import msgspec
 
 from conversion_relay.relay import Tracked
-from conversion_relay.telemetry import logger
 
 
 class WebhookAnswer(msgspec.Struct, frozen=True):
@@ -12,6 +11,8 @@ class WebhookAnswer(msgspec.Struct, frozen=True):
     status: int
     body: dict[str, str]
     headers: dict[str, str] = {}
+    uncounted: str | None = None
+    """Of a notice that is genuine and counts for nothing: what it is about, for the log."""
 
 
 Answered = tuple[WebhookAnswer, str]
@@ -26,8 +27,7 @@ def taken(tracked: Tracked) -> Answered:
 
 
 def quiet(message: str, why: str, what: str, **more: str) -> Answered:
-    logger.info("A payment notice was not counted", extra={"reason": why, "kind": what[:100]})
-    return WebhookAnswer(200, {"message": message, "reason": why, **more}), why
+    return WebhookAnswer(200, {"message": message, "reason": why, **more}, uncounted=what[:100]), why
 
 
 def refused(status: int, reason: str, field: str, message: str, *, retry: bool = False) -> Answered:

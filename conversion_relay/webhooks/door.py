@@ -80,6 +80,9 @@ class Webhooks:
         said, why = self._answer(provider, raw, headers)
         known = provider if self._notices.is_known(provider) else "unknown"
         self._counters.add("relay_webhooks_total", provider=known, code=str(said.status), reason=why)
+        if said.uncounted is not None:
+            about = {"provider": known, "reason": why, "kind": said.uncounted}
+            logger.info("A payment notice was not counted", extra=about)
         return said
 
     def _answer(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Answered:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from conversion_relay import cli
 from conversion_relay.payments import PROVIDERS
 from conversion_relay.settings import REQUIRED
-from conversion_relay.settings_file import ENVIRONMENT_ONLY, OF_A_DATASET, OF_ALL
+from conversion_relay.settings_file import ENVIRONMENT_ONLY, OF_A_DATASET, OF_ALL, OF_EITHER
 from tests.documents import names
 from tests.documents.metrics import PACKAGE, metrics
 from tests.documents.site import DOCS
@@ -110,6 +110,7 @@ def settings() -> str:
     of = (
         dict.fromkeys(OF_A_DATASET, "dataset")
         | dict.fromkeys(OF_ALL, "all")
+        | dict.fromkeys(OF_EITHER, "either")
         | dict.fromkeys(ENVIRONMENT_ONLY, "environment")
     )
     of = {name: where for name, where in of.items() if name.startswith(("META_", "RELAY_"))}

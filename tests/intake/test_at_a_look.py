@@ -42,6 +42,21 @@ IDS = [
     ),
     *("contact_joe@example.com_1", "a\nb", "{uuid}", "é", "1:2", "ord-00 49 30", "\ud83d", "purchase_001", "a\x7f"),
 ]
+NAMES = [
+    *(
+        "quiz_done",
+        "Quiz finished",
+        "Überblick (2 Tage)",
+        "AppendValue",
+        "x" * 50,
+        "x" * 51,
+        "",
+        " ",
+        "a\nb",
+        "a\u200b",
+    ),
+    *("joe@example.com", "joe (at) example (dot) com", "0049301234567", "+49 30 1234567", "wa.me/4930123456", "\ud83d"),
+]
 URLS = [
     "https://shop.example/courses/course-230?utm_source=fb",
     f"https://shop.example/c?utm_source=fb&utm_campaign=spring-sale_2&fbclid={CLICK}#top",
@@ -97,7 +112,7 @@ PEOPLE = st.fixed_dictionaries(
 )
 EVERYBODY = st.fixed_dictionaries({name: st.sampled_from(texts) for name, texts in COMMON.items() if name != "ge"})
 EVENTS = st.fixed_dictionaries(
-    {"event_name": st.sampled_from(["Lead", "Purchase", "ViewContent", "quiz_done", "AppendValue"])},
+    {"event_name": st.sampled_from(["Lead", "Purchase", "ViewContent"]) | some(NAMES)},
     optional={
         "user_data": PEOPLE | EVERYBODY,
         "event_time": st.integers(int(NOW) - 8 * 86_400, int(NOW) + 400)
@@ -192,7 +207,12 @@ def test_so_it_does_where_one_member_of_a_common_event_is_odd(data):
 
 @pytest.mark.parametrize(
     "members",
-    [{}, *({"event_id": text} for text in IDS), *({"event_source_url": url, "referrer_url": url} for url in URLS)]
+    [
+        {},
+        *({"event_name": name} for name in NAMES),
+        *({"event_id": text} for text in IDS),
+        *({"event_source_url": url, "referrer_url": url} for url in URLS),
+    ]
     + [{"user_data": UserData(em="joe@example.com", client_user_agent=agent)} for agent in AGENTS]
     + [{"user_data": UserData(client_user_agent=AGENTS[0], **keys)} for keys in ({}, {"ct": "Berlin"}, {"ge": "f"})]
     + [{"user_data": UserData(em="joe@example.com", email="ann@example.com")}, {"user_data": UserData(em="", ph=1)}]
@@ -217,7 +237,7 @@ def test_so_it_does_where_one_member_of_a_common_event_is_odd(data):
 @pytest.mark.parametrize("name", ["Lead", "Purchase"])
 @pytest.mark.parametrize("country", [None, "us"])
 def test_so_it_does_with_every_shape_that_is_known_to_be_hard(name, members, country):
-    quick, careful = both(with_(event_name=name, **members), policy=Policy(dataset="1", default_country=country))
+    quick, careful = both(with_(**{"event_name": name} | members), policy=Policy(dataset="1", default_country=country))
     assert quick == careful
 
 

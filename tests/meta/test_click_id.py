@@ -1,7 +1,7 @@
 """Which browser and which click: verbatim, never re-cased, and as Meta's own Parameter Builder finds them."""
 
 from http.cookies import SimpleCookie
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from capi_param_builder import ParamBuilder
@@ -51,6 +51,10 @@ TIMES = st.floats(1e9, 4e9)
         ("https://shop.example/fbclid=AbC", None, None),
         ("https://shop.example/?xfbclid=AbC", None, None),
         ("https://[::1?fbclid=AbC", KNOWN, KNOWN),
+        ("https://shop.example/?fbclid=AbC&utm_campaign=LAL%201%25&ad_id={{ad.id}}#é", None, "fb.1.1596403881668.AbC"),
+        ("https://shop.example/?%66bclid=AbC&fbclid=DeF", "fb.1.1596403881668.AbC", "fb.1.1596403881668.AbC"),
+        ("https://shop.example/?fbclid=AbC&%66bclid=DeF", None, "fb.1.1596403881668.DeF"),
+        ("https://shop.example/?fbclid=AbC&x=1;fbclid=DeF", None, "fb.1.1596403881668.AbC"),
     ],
 )
 def test_a_click_in_the_url_makes_an_id_unless_it_is_the_one_that_is_known(url, known, expected):
@@ -71,6 +75,29 @@ def test_of_several_clicks_in_one_url_the_one_that_the_page_knows_stays():
         == click_of(fbc_from_url(url, NOW, known="fb.1.1596403881668.Old3"))
         == "Second2"
     )
+
+
+def by_the_book(url: str) -> str | None:
+    """The last click of the query, as urllib reads it."""
+    clicks = [click for name, click in parse_qsl(urlsplit(url).query) if name in ("fbclid", "amp;fbclid")]
+    made = [click for click in clicks if normalize_fbc(f"fb.1.1596403881668.{click}") == f"fb.1.1596403881668.{click}"]
+    return next((click for click in reversed(made) if click.strip("-_")), None)
+
+
+NAMES = st.sampled_from(
+    ["fbclid", "fbclid", "%66bclid", "fbcli%64", "amp;fbclid", "utm_campaign", "x[]", "a+b", "é", ""]
+)
+MEMBERS = st.tuples(
+    NAMES, st.sampled_from(["AbC", "De-F_1", "a%20b", "%41bc", "x=y", "", "null"]) | st.text(max_size=8)
+)
+
+
+@given(members=st.lists(MEMBERS, max_size=5), between=st.sampled_from(["&", "&", ";", "&&"]))
+def test_the_click_is_the_one_that_the_query_has_by_the_book(members, between):
+    query = between.join(f"{name}={value}" for name, value in members)
+    assume("fbclid=" in query and not {"\t", "\r", "\n"} & set(query))  # urlsplit takes these out
+    url = f"https://a.example/p?{query}"
+    assert click_of(fbc_from_url(url, NOW)) == by_the_book(url)
 
 
 @given(url=st.text(max_size=80), known=st.none() | st.text(max_size=40), now=TIMES)

@@ -69,6 +69,8 @@ def test_what_meta_takes_gives_no_finding(more):
         ({"event_name": "   "}, "not_printable", "event_name", None),
         ({"event_name": "Lead\u202e"}, "not_printable", "event_name", None),
         ({"event_name": "from joe@example.com"}, "personal_data", "event_name", None),
+        ({"event_name": "joe (at) example (dot) com"}, "personal_data", "event_name", None),
+        ({"event_name": "call 0049301234567"}, "personal_data", "event_name", None),
         ({"event_id": "  "}, "not_printable", "event_id", None),
         ({"event_id": "a\x00"}, "not_printable", "event_id", None),
         ({"event_id": "a\u2028b"}, "not_printable", "event_id", None),

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
+import conversion_relay
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt
 from conversion_relay.outbox import DeadLetters, Housekeeping, Leases, Meter, Operator, Queue, Visits, open_outbox
@@ -220,3 +223,34 @@ def test_the_url_names_both_queues(url, dead):
 def test_a_url_without_account_or_queue_is_refused_with_the_form_to_use(url):
     with pytest.raises(SettingsError, match=r"sqs://sqs\.REGION"):
         open_outbox(url)
+
+
+def test_without_its_package_the_url_is_refused_with_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "aws_request_signer", None)
+    with pytest.raises(SettingsError, match=r"^RELAY_OUTBOX: sqs:// needs pip install 'conversion-relay\[aws\]'$"):
+        open_outbox("sqs://sqs.eu-west-1.amazonaws.com/1/events")
+
+
+@pytest.mark.parametrize("has_botocore", [True, False])
+def test_without_credentials_it_says_where_they_are_looked_for(monkeypatch, tmp_path, has_botocore):
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    if not has_botocore:
+        monkeypatch.setitem(sys.modules, "botocore.session", None)
+    outbox = open_outbox("sqs://sqs.eu-west-1.amazonaws.com/1/events")
+    with pytest.raises(OutboxUnavailable, match="AWS_ACCESS_KEY_ID"):
+        outbox.put([sealed("a")], NOW)
+
+
+def test_each_verb_that_it_has_not_is_refused_with_what_to_do_instead():
+    package = Path(conversion_relay.__file__).parent
+    asked = {
+        verb
+        for path in package.rglob("*.py")
+        for verb in re.findall(r'unsupported\([\w.]+, "(\w+)"\)', path.read_text("utf-8"))
+    }
+    assert {"find", "recent"} <= asked
+    assert {verb for verb in asked if not hasattr(SqsOutbox, verb)} <= SqsOutbox.instead.keys()

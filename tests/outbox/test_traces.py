@@ -6,6 +6,7 @@ import pytest
 
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox.sqlite.file import OLDER_PAGE, PAGE, open_file
 from conversion_relay.outbox.sqlite.traces import keys_on
 from conversion_relay.outbox.verdict import Dead, Delivered
 
@@ -22,10 +23,13 @@ def sealed(number: int, chance: random.Random) -> SealedEvent:
     return SealedEvent(dataset="1", event_name="Lead", event_id=str(number), body=body.encode(), **times)
 
 
+@pytest.mark.parametrize("page", [OLDER_PAGE, PAGE])
 @pytest.mark.parametrize("seed", [0, 9])
-def test_what_sqlite_left_of_an_erased_body_is_overwritten(tmp_path, seed):
+def test_what_sqlite_left_of_an_erased_body_is_overwritten(tmp_path, seed, page):
     """Five hundred of six hundred events end in some order; a copy of one or the other body stays behind."""
     chance, path = random.Random(seed), tmp_path / "outbox.db"
+    for connection in open_file(path, new_page=page):
+        connection.close()
     outbox = open_outbox(f"sqlite:///{path}")
     outbox.put([sealed(n, chance) for n in range(600)], NOW)
     lease = outbox.claim("1", 600, 60, NOW)

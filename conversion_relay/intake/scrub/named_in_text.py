@@ -9,10 +9,10 @@ beyond that there is one: what a text holds by itself, `personal_data` finds.
 One pass each, and no sign is read by two names: linear in the text.
 """
 
-import re
 from itertools import islice
 
 from conversion_relay.intake.scrub.names import read_name
+from conversion_relay.patterns import seldom
 from conversion_relay.personal_data import plain
 
 MOST_MEMBERS = 500
@@ -59,7 +59,7 @@ def _kind_of_members(text: str) -> str | None:
 
 _OPENS = frozenset("{<%\\")
 _NOTHING = r"(?!\"\"|''|null|true|false|None|True|False|undefined|\[\s{0,9}\]|[,}\]]|$)"
-_MEMBER = re.compile(
+_MEMBER = seldom(
     r"[\"'{<]\s{0,9}+([^\W\d][\w.\- ]{0,63}+)"
     rf"(?:[\"']?\s{{0,9}}+:\s{{0,9}}+{_NOTHING}|>(?![\s<]|$))"
 )

@@ -29,6 +29,8 @@ QUERY_KEYS = frozenset({"fbclid", "utm_source", "utm_medium", "utm_campaign", "u
 LONGEST_URL = 8_192
 """Characters; no browser's address bar and no log of Meta's shows as many."""
 LONGEST_AUTHORITY = 1_024
+MOST_LAYERS = 3
+"""Of encoding in a campaign's name that is read quickly: a name is encoded once more by each tool that adds it."""
 FEWEST_DIGITS = 7
 """Of a phone number behind a plus (`personal_data/phone.py`)."""
 
@@ -60,16 +62,18 @@ def quick_url(url: str) -> str | None:
         return page
     if "&" in url and without_entities(url) != url:
         return None
-    kept = []
-    for pair in query.split("&"):
-        name, _, value = pair.partition("=")
-        if name in QUERY_KEYS:
+    if ("%" in query or "+" in query) and _ODD_NAME.search(query):  # perhaps another spelling of a name that stays
+        return None
+    members = _STAYING.findall(query)
+    query = "&".join(members)
+    if not _PLAIN_MEMBERS.fullmatch(query):
+        kept = []
+        for member in members:
+            name, _, value = member.partition("=")
             if not _PLAIN.fullmatch(value) and (value := _quick_value(value)) is None:
                 return None
             kept.append(f"{name}={value}" if value else "")
-        elif "%" in name or "+" in name:  # perhaps another spelling of a name that stays
-            return None
-    query = "&".join(filter(None, kept))
+        query = "&".join(filter(None, kept))
     return f"{page}?{query}" if query else page
 
 
@@ -77,9 +81,22 @@ def _quick_value(value: str) -> str | None:
     """A value of the query, as `urlencode` writes it, where neither of its readings can hold a person: a plus is a
     space, or begins a number. None where it has to be looked at."""
     read = unquote(value.replace("+", " "))
-    if not is_quiet(read) or ("+" in value and len(read.encode().translate(None, _NO_DIGITS)) >= FEWEST_DIGITS):
+    decoded = _decoded(read) if "%" in read else read
+    if decoded is None or not is_quiet(decoded):
+        return None
+    if "+" in value and len(decoded.encode().translate(None, _NO_DIGITS)) >= FEWEST_DIGITS:
         return None
     return value.replace("%20", "+") if _AS_WRITTEN.fullmatch(value) else quote_plus(read)
+
+
+def _decoded(text: str) -> str | None:
+    """A name that was encoded again, or says "50 % off", as a person reads it; None where it takes more to read. Its
+    percent signs, which stand for themselves, as a sign that `is_quiet` knows, and that parts words as they do."""
+    for _ in range(MOST_LAYERS):
+        if not _ENCODED.search(text):
+            return text.replace("%", "!")
+        text = unquote(text)
+    return None
 
 
 def careful_url(url: str) -> str | None:
@@ -123,18 +140,23 @@ _PLAIN = re.compile(f"{_SIGNS}*+")
 # With the escapes that `urlencode` writes, or those of a space.
 _AS_WRITTEN = seldom(rf"(?:{_SIGNS}|\+|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-D]|[89A-F][0-9A-F]))*")
 _NO_DIGITS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isdigit())
+# What is left of a percent sign in `plain`, which reads letters with accents as letters without: %2é is a dot.
+_ENCODED = seldom(r"%(?:[0-9A-Fa-f]{2}|u|[\x00-\x7f]?[^\x00-\x7f])")
 _NAMES = "|".join(sorted(QUERY_KEYS))
+_ODD_NAME = seldom("(?:^|&)[^&=]*[%+]")
+_STAYING = re.compile(f"(?:^|(?<=&))(?:{_NAMES})=[^&]*")
+_PLAIN_MEMBERS = re.compile(f"(?:(?:{_NAMES})={_SIGNS}++(?:&(?:{_NAMES})={_SIGNS}++)*)?")
 PAGE = (
     rf"(?=[^\n]{{1,{LONGEST_AUTHORITY}}}+\n)(https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*(?:/{_SIGNS}++)*/?+"
     rf"(?:\?(?:{_NAMES})={_SIGNS}++(?:&(?:{_NAMES})={_SIGNS}++)*)?)(?:#[A-Za-z0-9._~/=&-]*+)?"
 )
 """A line with a URL of which all but the fragment stays (in the group), unless it has zeros or "wa.me" in it."""
 # Half of a surrogate pair has no UTF-8, so it can be in no address, and nothing could encode it.
-_HALF_PAIR = re.compile(r"[\ud800-\udfff]")
+_HALF_PAIR = seldom(r"[\ud800-\udfff]")
 
 
 # Before urlsplit, which normalises a host in a time that grows with the square of its combining marks.
-_AUTHORITY_ENDS = re.compile(r"[/?#]")
+_AUTHORITY_ENDS = seldom(r"[/?#]")
 
 
 def _is_of_a_person(segment: str) -> bool:

@@ -22,7 +22,9 @@ _HINT = seldom(
 _LABEL = seldom(r"\b(?:born|dob|date|of|birth|birthday|birthdate|is|verified|geb|geboren)\b[.:]?", re.IGNORECASE)
 _LONGEST = 80
 # A day that each month has, in a year that is over by any clock that is set.
-_COMMON = seldom(r"(19[0-9]{2})(?:(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8])|-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]))")
+_COMMON = seldom(
+    r"(?:19[0-9]{2}|20[01][0-9])(?:(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8])|-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]))"
+)
 _DASHES = str.maketrans("‐‑‒–—―−⁄∕／", "-------///")
 
 

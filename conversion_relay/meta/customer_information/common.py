@@ -21,14 +21,15 @@ from typing import Any
 import msgspec
 
 from conversion_relay.meta.customer_information.email import COMMON as EMAIL
-from conversion_relay.meta.customer_information.hashing import sha256
-from conversion_relay.meta.customer_information.name import BETWEEN, LATIN
+from conversion_relay.meta.customer_information.hashing import is_digest, sha256
+from conversion_relay.meta.customer_information.name import BETWEEN, LATIN, quick_name
 from conversion_relay.meta.customer_information.network import LONGEST_USER_AGENT
-from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, WORDS_IN_LETTERS
-from conversion_relay.meta.customer_information.place import quick_country, quick_zip, state_code
+from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, WORDS_IN_LETTERS, digests_of_nothing
+from conversion_relay.meta.customer_information.place import quick_country, quick_state, quick_zip, state_code
 from conversion_relay.meta.customer_information.tables.countries import ALPHA_2
 from conversion_relay.personal_data import has_zeros
 
+Names = tuple[str, str, str, str]
 _Digests = list[str] | msgspec.UnsetType
 _Text = str | msgspec.UnsetType
 _UNSET = msgspec.UNSET
@@ -75,33 +76,39 @@ def _expression() -> re.Pattern[str]:
 
 
 def known_keys(
-    found: Sequence[str | None], names: tuple[str, str, str, str], named: str | None, country: str | None
+    found: Sequence[str | None], names: Names, named: str | None, country: str | None
 ) -> tuple[CommonKeys, int]:
     """What is known, and how many keys that is. `found`: groups of LINES; `names`: fn, ln, ct, st; `named`: the
     event's country."""
     em, ph, zp, external_id, address, agent, fbc, fbp = found
-    fn, ln, ct, st = _letters("\n".join(names))
-    if named and (country := _COUNTRIES.get(named) or _country(named)) is None:
-        st, zp, named = b"", None, None  # what is read by a country is left to the careful rules
+    fn, ln, ct, st = letters = _letters("\n".join(names))
+    if not named:
+        own: _Digests = _UNSET
+    elif code := _COUNTRIES.get(named) or _country(named):
+        country, own = code, [_digest_of_country(code)]
+    elif (own := _known_digest(named)) is _UNSET:
+        st, zp, names = b"", None, (*names[:3], "")  # what is read by a country is left to the careful rules
     if st and (country in _WITH_STATES or "-" in names[3]):
         st = state_code(st, names[3], country) or b""
     if agent and (has_zeros(agent) or " dot " in (lower := agent.lower()) or "wa.me" in lower):
         agent = None
     keys = (
-        [sha256(em.lower().encode()).hexdigest()] if em else _UNSET,
+        _of_address(em) if em else _UNSET,
         _of_number(ph) if ph else _UNSET,
         [sha256(fn).hexdigest()] if fn else _UNSET,
         [sha256(ln).hexdigest()] if ln else _UNSET,
         [sha256(ct).hexdigest()] if ct else _UNSET,
         [sha256(st).hexdigest()] if st else _UNSET,
-        [sha256(code).hexdigest()] if zp and (code := quick_zip(zp, country)) else _UNSET,
-        [_digest_of_country(country)] if named and country else _UNSET,
+        _of_zip(zp, country) if zp else _UNSET,
+        own,
         _of_id(external_id) if external_id else _UNSET,
         address or _UNSET,
         agent or _UNSET,
         fbc or _UNSET,
         fbp or _UNSET,
     )
+    if letters is _NOTHING:
+        keys = (*keys[:2], *_apart(names, country), *keys[6:])
     return CommonKeys(*keys), len(keys) - keys.count(_UNSET)
 
 
@@ -120,13 +127,41 @@ def _letters(names: str) -> list[bytes]:
     return lines
 
 
+def _apart(names: Names, country: str | None) -> tuple[_Digests, _Digests, _Digests, _Digests]:
+    """Of names that `_letters` does not know together: another alphabet in one of them, or a digest."""
+    fn, ln, ct, st = names
+    found = quick_name(fn), quick_name(ln), quick_name(ct), quick_state(st, country)
+    return tuple(  # type: ignore[return-value]  # as long as `names`
+        [sha256(letters).hexdigest()] if letters else _known_digest(name)
+        for name, letters in zip(names, found, strict=True)
+    )
+
+
+def _known_digest(text: str) -> _Digests:
+    """What the caller hashed."""
+    return [text] if is_digest(text) and text not in digests_of_nothing() else _UNSET
+
+
+def _of_address(email: str) -> _Digests:
+    return [sha256(email.lower().encode()).hexdigest()] if "@" in email else _known_digest(email)
+
+
+def _of_zip(zp: str, country: str | None) -> _Digests:
+    code = quick_zip(zp, country)
+    return [sha256(code).hexdigest()] if code else _known_digest(zp)
+
+
 def _of_number(number: str) -> _Digests:
     """A number with a plus, where it has as many digits as one may have, and not one digit again and again."""
+    if number[0] != "+":
+        return _known_digest(number)
     digits = number.encode().translate(None, b"+ .()-")
     return [sha256(digits).hexdigest()] if 10 < len(digits) < 16 and digits[1:] != digits[:-1] else _UNSET
 
 
 def _of_id(external_id: str) -> _Digests:
+    if len(external_id) == 64:
+        return _known_digest(external_id)
     own_id = external_id.lower().encode()
     return _UNSET if own_id in IDS_OF_NOBODY else [sha256(own_id).hexdigest()]
 
@@ -157,18 +192,19 @@ _GROUP = "[0-9a-fA-F]{1,4}"
 # All eight groups, or at most six colons, two of them together.
 _IP_V6 = (
     rf"[23][0-9a-fA-F]{{3}}(?:(?::{_GROUP}){{7}}"
-    rf"|(?=[^:\n]++(?::[^:\n]*+){{2,6}}\n)(?::{_GROUP}){{0,5}}::(?:{_GROUP}(?::{_GROUP}){{0,4}})?)"
+    rf"|(?=(?::[^:\n]*+){{2,6}}\n)(?::{_GROUP}){{0,5}}::(?:{_GROUP}(?::{_GROUP}){{0,4}})?)"
 )
 _AGENT = r"[A-Za-z0-9 _.,;/)-]*+"
+_DIGEST = "[0-9a-f]{64}"
 LINES = (
-    # em: a part of what `email.py` takes
-    line(rf" *+((?=[^\n]{{5,64}}+\n){EMAIL})")
+    # em: a part of what `email.py` takes, or a digest, as most of those who hash write it
+    line(rf" *+((?=[^\n]{{5,64}}+\n){EMAIL}|{_DIGEST}) *+")
     # ph: with a plus; (0) is no part of the number
-    + line(r"(\+[1-9][0-9 .)-]*+(?:\((?!0)[0-9 .)-]*+)*)")
+    + line(rf"(\+[1-9][0-9 .)-]*+(?:\((?!0)[0-9 .)-]*+)*|{_DIGEST})")
     # zp
-    + line("([A-Za-z0-9][A-Za-z0-9 -]{1,30}+)")
+    + line(f"([A-Za-z0-9][A-Za-z0-9 -]{{1,30}}+|{_DIGEST})")
     # external_id: shorter than a digest, or a UUID
-    + line("([A-Za-z0-9_.-]{1,31}+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27})")
+    + line(f"([A-Za-z0-9_.-]{{1,31}}+|[0-9a-fA-F]{{8}}-[0-9a-fA-F-]{{27}}|{_DIGEST})")
     # client_ip_address: no private one
     + line(f"({_IP_V4}|{_IP_V6})")
     # client_user_agent: no bracket that could open "(at)" or call a function, no colon but of "rv:"

@@ -3,8 +3,6 @@
 https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters#email
 """
 
-import re
-
 from conversion_relay.meta.customer_information.hashing import EMPTY, PLACEHOLDER, Dropped, clean
 from conversion_relay.meta.customer_information.nothing import is_nothing
 from conversion_relay.patterns import seldom
@@ -18,7 +16,7 @@ _ADDRESS = seldom(rf"{_LOCAL}@(?:{_LABEL}\.)+(?!\d+$)[^\W_](?:[\w-]{{0,61}}[^\W_
 
 COMMON = r"[A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*@[A-Za-z0-9]++(?:[.-][A-Za-z0-9]++)*\.[A-Za-z]{2,}"
 """An address as nearly everybody writes it; in lower case it is a part of what _ADDRESS takes."""
-_COMMON = re.compile(COMMON)
+_COMMON = seldom(COMMON)
 
 
 def quick_email(text: str, _: object = None) -> bytes | None:

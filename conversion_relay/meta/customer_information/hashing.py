@@ -40,7 +40,7 @@ EMPTY = Dropped("empty")
 PLACEHOLDER = Dropped("a placeholder, not a value")
 HASH_OF_NOTHING = Dropped("the hash of an empty text or of a placeholder")
 
-_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+_DIGEST = seldom(r"[0-9a-fA-F]{64}")
 _DIGEST_WITH_APPENDIX = seldom(r"([0-9a-fA-F]{64})(\.(?:[\w-]{2}|[\w-]{8}))", re.ASCII)
 _MD5 = seldom(r"[0-9a-fA-F]{32}")
 # Soft hyphen, zero-width and direction marks, fillers of Hangul and Braille, variation selectors, tags.

@@ -87,7 +87,7 @@ def normalize_client_ip_address(text: str) -> str | Dropped:
 
 # Words and a space between each two, a bracket before a word alone: no template, and no address spelled out.
 _WORD = r"(?:\((?![adpADP]))?(?![dD][oO][tT] )(?:rv:)?[A-Za-z0-9_.,;/)-]++"
-_BROWSER = re.compile(f"{_WORD}(?: {_WORD})*")
+_BROWSER = seldom(f"{_WORD}(?: {_WORD})*")
 
 
 def is_of_a_browser(text: str) -> bool:

@@ -76,14 +76,15 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     digits = _NOT_DIGITS.sub("", number)
     if not international and country in ("us", "ca") and (whole := _north_american(digits)):
         return whole
+    is_sure = international
     if country and digits and not (international and len(digits) > _LONGEST_NATIONAL):
-        digits = _with_calling_code(digits, country, international=international)
+        digits, is_sure = _with_calling_code(digits, country, international=international)
     digits = digits.lstrip("0")
     if not _SHORTEST <= len(digits) <= _LONGEST:
         return _NO_NUMBER
     if len(set(digits)) == 1:
         return Dropped("one digit repeated is nobody's number")
-    if country and not international and _with_calling_code(digits, country, international=False) != digits:
+    if country and not is_sure and _read_again(digits, country) != digits:
         return Dropped("too short to tell a national number from an international one")
     return digits
 
@@ -95,23 +96,33 @@ def _north_american(digits: str) -> str | None:
     return f"1{national}" if len(national) == 10 and national[0] > "1" and national[3] > "1" else None
 
 
-def _with_calling_code(digits: str, country: str, *, international: bool) -> str:
-    """libphonenumber where it is installed (extra `phone`); else calling code and trunk prefix from a table."""
+def _read_again(digits: str, country: str) -> str:
+    """What these digits are in this country, where nothing says that they are whole."""
+    if country in ("us", "ca") and (whole := _north_american(digits)):
+        return whole
+    return _with_calling_code(digits, country, international=False)[0]
+
+
+def _with_calling_code(digits: str, country: str, *, international: bool) -> tuple[str, bool]:
+    """libphonenumber where it is installed (extra `phone`); else calling code and trunk prefix from a table.
+
+    And whether that is sure: the number said that it is international, or is valid behind a trunk prefix."""
     library = libphonenumber()
     if library is None:
-        return digits if international else _by_table(digits, country)
+        return (digits if international else _by_table(digits, country)), international
     abroad = f"+{digits.lstrip('0')}"
     if international and _is(library.is_possible_number, _parse(library, abroad, None)):
-        return digits
+        return digits, True
     at_home = _parse(library, digits, country.upper())
     whole = f"{at_home.country_code}{library.national_significant_number(at_home)}" if at_home is not None else digits
     national = _is(library.is_valid_number, at_home)
-    if national and (country in _SAID_WITHOUT_TRUNK or TRUNK_PREFIXES.get(country, "0") != "0" or digits[0] == "0"):
-        return whole
+    is_said_with_0 = TRUNK_PREFIXES.get(country, "0") == "0" and country not in _SAID_WITHOUT_TRUNK
+    if national and (not is_said_with_0 or digits[0] == "0"):
+        return whole, international or is_said_with_0
     if digits[0] != "0" and _is(library.is_valid_number, _parse(library, abroad, None)):
-        return digits
+        return digits, international
     possible = not international and _is(library.is_possible_number, at_home)
-    return whole if national or possible else digits
+    return (whole if national or possible else digits), international
 
 
 _SAID_WITHOUT_TRUNK = frozenset({"ar", "br", "cn", "in"})

@@ -50,6 +50,8 @@ from conversion_relay.outbox.postgres.watchdog import Watchdog
 
 Result = TypeVar("Result")
 Work = Callable[[Session], Result]
+MAY_NOT = "42501"
+"""insufficient_privilege"""
 DOUBT_SECONDS = 8.0
 ASK_EVERY = 0.1
 PATIENCE = 20.0
@@ -209,5 +211,12 @@ def _told(error: psycopg.Error) -> Exception:
     if isinstance(error, psycopg.DataError):
         return ValueError("a value that PostgreSQL cannot store, such as a text with a zero byte")
     if is_lost(error):
-        return OutboxUnavailable("PostgreSQL cannot be reached, or only reads; look at the server and at RELAY_OUTBOX")
+        return OutboxUnavailable(
+            "PostgreSQL cannot be reached, refuses the role, the password or the database's name, or only reads;"
+            " look at its log and at RELAY_OUTBOX"
+        )
+    if error.sqlstate == MAY_NOT:
+        return OutboxUnavailable(
+            "PostgreSQL denies the role a right; the first start needs GRANT CREATE ON DATABASE, to make its schema"
+        )
     return OutboxUnavailable(f"PostgreSQL refused with SQLSTATE {error.sqlstate}; look at the server's log")

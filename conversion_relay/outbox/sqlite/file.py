@@ -41,7 +41,11 @@ from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.sqlite.fork import LOCKS
 
 SCHEMA_VERSION = 4
-PAGE = 4096
+PAGE = 8_192
+"""Bytes of a page of a new file. Five bodies as people send them fit into it, and only two into half of it; what is
+delivered is overwritten page by page, so that pages are what delivery costs."""
+OLDER_PAGE = 4_096
+"""Of a file that was made before; it keeps its pages."""
 MOST_LOG = 16 * 1_048_576
 """Bytes at which the log is copied into the database, and to which it is cut whenever it grew beyond."""
 LOG_SHARE = 0.01
@@ -61,8 +65,10 @@ class Unusable(Exception):
     """The file cannot be used now; the text says why and what to do, and names no path but the file's own name."""
 
 
-def open_file(path: Path, check: Check = "quick") -> tuple[apsw.Connection, apsw.Connection]:
-    """(the writing connection, the reading one). Raises Unusable or Damaged; SettingsError for a newer schema."""
+def open_file(path: Path, check: Check = "quick", *, new_page: int = PAGE) -> tuple[apsw.Connection, apsw.Connection]:
+    """(the writing connection, the reading one). Raises Unusable or Damaged; SettingsError for a newer schema.
+
+    `new_page`: bytes of a page, where the file is new."""
     _touch(path)
     log = _most_log(path)
     try:
@@ -70,11 +76,13 @@ def open_file(path: Path, check: Check = "quick") -> tuple[apsw.Connection, apsw
         writer.set_busy_timeout(2_000)
         # fetchall: APSW runs a text of several statements only as far as its rows are read.
         writer.execute(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
-            f"PRAGMA wal_autocheckpoint = {log // PAGE}; PRAGMA journal_size_limit = {log};"
+            f"PRAGMA page_size = {new_page}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+            f"PRAGMA secure_delete = ON; PRAGMA journal_size_limit = {log};"
             "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY"
         ).fetchall()
-        _migrate(writer)
+        page = int(writer.execute("PRAGMA page_size").fetchall()[0][0] or PAGE)
+        writer.execute(f"PRAGMA wal_autocheckpoint = {log // page}").fetchall()
+        migrate(writer)
         with contextlib.suppress(apsw.FullError):  # to look, and to make room, no free disk is needed
             writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a real commit: we can write, the log exists
@@ -163,7 +171,7 @@ def _check(db: apsw.Connection, path: Path, check: Check) -> None:
             raise Damaged(f"{path.name} is damaged: {found}")
 
 
-def _migrate(db: apsw.Connection) -> None:
+def migrate(db: apsw.Connection) -> None:
     """To the present schema, whole or not at all: a kill in the middle leaves the old one."""
     if db.execute("PRAGMA user_version").fetchall() == [(SCHEMA_VERSION,)]:
         return

@@ -35,7 +35,7 @@ from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.outbox.sqlite.books import read
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
-from conversion_relay.outbox.sqlite.file import PAGE, Unusable, concerns_file, explain
+from conversion_relay.outbox.sqlite.file import Unusable, concerns_file, explain
 
 BUSY_SECONDS = 2.0
 """A caller waits at most this long for a file that another process holds locked."""
@@ -157,14 +157,17 @@ class Groups:
 
     def _free_inside(self) -> int:
         with contextlib.suppress(apsw.Error):
-            ((pages,),) = read(self._file.writer, "PRAGMA freelist_count")
-            return int(pages) * PAGE
+            ((free,),) = read(self._file.writer, _FREE_BYTES)
+            return int(free)
         return 0
 
     def _roll_back(self) -> None:
         with contextlib.suppress(apsw.Error):
             if self._file.writer.in_transaction:
                 self._file.writer.execute("ROLLBACK")
+
+
+_FREE_BYTES = "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size"
 
 
 def _work_apart(job: Job, db: apsw.Connection) -> Any:

@@ -37,11 +37,15 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from conversion_relay.outbox.sqlite.file import PAGE, open_file
+from conversion_relay.outbox.sqlite.file import OLDER_PAGE, PAGE, migrate, open_file
 from conversion_relay.outbox.sqlite.readable import Copied, copy
 
 FAMILY = ("", "-wal", "-shm")
 HEADER = 100
+KINDS = (b"\x02", b"\x05", b"\x0a", b"\x0d")
+"""What a page of an index or a table begins with."""
+MOST_LOOKED_AT = 64 * 1_048_576
+"""Bytes of a file without a header, to tell how large its pages are."""
 OURS = (b"CREATE TABLE event", b"fbtrace_id")
 
 
@@ -156,7 +160,7 @@ def _build(path: Path, aside: Path, whole: Path, dataset: str | None) -> Copied:
     writer, reader = open_file(fresh)
     reader.close()
     try:
-        copied = copy(_open_damaged(path, aside, fresh), writer, time.time(), dataset)
+        copied = copy(_open_damaged(path, aside), writer, time.time(), dataset)
         writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     finally:
         writer.close()
@@ -166,7 +170,7 @@ def _build(path: Path, aside: Path, whole: Path, dataset: str | None) -> Copied:
     return copied
 
 
-def _open_damaged(path: Path, aside: Path, fresh: Path) -> apsw.Connection:
+def _open_damaged(path: Path, aside: Path) -> apsw.Connection:
     """A connection to a copy, since reading a log writes; with a new first page where the old one is unreadable."""
     reading = _beside(aside, ".reading")
     _delete_family(reading)
@@ -174,8 +178,7 @@ def _open_damaged(path: Path, aside: Path, fresh: Path) -> apsw.Connection:
         _copy_file(path, reading)
         if (log := _beside(aside, "-wal")).exists():
             _copy_file(log, _beside(reading, "-wal"))
-        first_page = _first_page(fresh, reading.stat().st_size // PAGE)
-        for repair in (b"", first_page[:HEADER], first_page):
+        for repair in _repairs(reading):
             with reading.open("r+b") as file:
                 file.write(repair)
             if (db := _opened(reading)) is not None:
@@ -197,9 +200,36 @@ def _opened(reading: Path) -> apsw.Connection | None:
     return db if found == [(1,)] else None
 
 
-def _first_page(fresh: Path, pages: int) -> bytes:
+def _repairs(reading: Path) -> Iterator[bytes]:
+    """What may have to stand at the beginning of the file, the least first."""
+    yield b""
+    size = _page_size(reading)
+    first_page = _first_page(size, reading.stat().st_size // size)
+    yield first_page[:HEADER]
+    yield first_page
+
+
+def _page_size(reading: Path) -> int:
+    """Bytes of a page. The header says it; where that is lost, the pages themselves do: each page of a tree begins with
+    its kind, and in the middle of a larger one stands what somebody sent."""
+    with reading.open("rb") as file:
+        stated = int.from_bytes(file.read(18)[16:], "big")
+        if stated in (PAGE, OLDER_PAGE):
+            return stated
+        begins = []
+        for at in range(OLDER_PAGE, min(reading.stat().st_size, MOST_LOOKED_AT), PAGE):
+            file.seek(at)
+            begins.append(file.read(1) in KINDS)
+    return OLDER_PAGE if begins.count(True) > len(begins) / 2 else PAGE
+
+
+def _first_page(size: int, pages: int) -> bytes:
     """Of a sound file of the same schema, with this file's length and no free pages: https://sqlite.org/fileformat2.html"""
-    page = bytearray(fresh.read_bytes()[:PAGE])
+    model = apsw.Connection(":memory:")
+    model.execute(f"PRAGMA page_size = {size}").fetchall()
+    migrate(model)
+    page = bytearray(model.serialize("main")[:size])
+    page[18:20] = b"\x02\x02"  # it has a log
     page[28:32] = pages.to_bytes(4, "big")
     page[32:40] = bytes(8)
     page[92:96] = page[24:28]

@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING
 import apsw
 
 from conversion_relay.outbox.sqlite.books import read
-from conversion_relay.outbox.sqlite.file import PAGE
 
 if TYPE_CHECKING:
     from conversion_relay.outbox.sqlite.database import Database
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 ROUNDS = 8
 STEP = 256
 """Pages that are read at once."""
+PAGE_SIZE_AT = 16
+"""In the header: two bytes, and one stands for 65,536."""
 LEAF_OF_A_TABLE = 13
 FILE_HEADER = 100
 
@@ -55,12 +56,14 @@ def keys_beside(path: Path, digests: Sequence[str]) -> set[int]:
     file = apsw.VFSFile("", str(path), [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0])
     found: set[int] = set()
     try:
-        for start in range(0, file.xFileSize(), PAGE * STEP):
-            pages = file.xRead(PAGE * STEP, start)
+        size = int.from_bytes(file.xRead(2, PAGE_SIZE_AT), "big")
+        size = 65_536 if size == 1 else size
+        for start in range(0, file.xFileSize(), size * STEP):
+            pages = file.xRead(size * STEP, start)
             if not any(digest in pages for digest in wanted):
                 continue
-            for at in range(0, len(pages), PAGE):
-                page = pages[at : at + PAGE]
+            for at in range(0, len(pages), size):
+                page = pages[at : at + size]
                 if any(digest in page for digest in wanted):
                     found.update(keys_on(page, FILE_HEADER if start + at == 0 else 0))
     finally:

@@ -45,6 +45,7 @@ EMAIL = "canary.person@example.org"
         ),
         ("https://shop.example/?utm_id=7&amp;utm_term=a", "https://shop.example/?utm_id=7&utm_term=a"),
         ("https://shop.example/call/+16505551212/00493012345678", "https://shop.example/call/-/-"),
+        ("https://shop.example/call/0049301234567", "https://shop.example/call/-"),
         ("https://shop.example/?utm_term=+16505551212&utm_id=summer+2026", "https://shop.example/?utm_id=summer+2026"),
         ("https://shop.example/email=x;a/first_name=joe/size=L", "https://shop.example/-/-/size=L"),
     ],
@@ -156,7 +157,9 @@ def test_where_the_quick_look_answers_it_answers_what_the_careful_one_does(befor
 LETTERS = st.text(
     st.sampled_from(" +%&=@.,/:;-_()[]{}<>'0049é×“”ßшא抹٣①joeat") | st.characters(codec="utf-8"), max_size=12
 )
+PERCENTS = st.text("%%%0024bBuéªº٤ +@.ejo", max_size=14)
 WRITTEN = LETTERS.map(quote) | LETTERS.map(quote_plus) | LETTERS | st.sampled_from(["+49 30 1234567", "%2B4930123456"])
+WRITTEN |= PERCENTS | PERCENTS.map(quote) | LETTERS.map(quote).map(quote) | LETTERS.map(quote).map(quote).map(quote)
 QUERIES = st.lists(
     st.tuples(st.sampled_from([*sorted(QUERY_KEYS), "page", "utm%5Fid", "utm+id", "é"]) | LETTERS, WRITTEN), max_size=4
 ).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs))
@@ -185,7 +188,30 @@ def test_so_it_does_with_campaigns_in_any_letters_and_any_escapes(path, query, f
         "https://shop.example/en/gr%C3%B6%C3%9Fe/31?utm_campaign=Spring+Sale+18&color=ros%C3%A9&ad_id={{ad.id}}#a b"[
             :-2
         ],
+        "https://shop.example/?utm_campaign=LAL%201%25%209&utm_content=50%+off&utm_term=Spring%2520Sale%252014&size=M%2FL",
+        "https://shop.example/?q=a+b&utm_campaign=%25C3%2589t%25C3%25A9%2520%2526%2520Soleil&utm_term=夏のセール+16",
     ],
 )
 def test_what_most_pages_and_campaigns_have_for_a_url_is_known_to_the_quick_look(url):
     assert quick_url(url) == careful_url(url) == scrub_page("event_source_url", url, [])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "wa%2éme/4930123456",
+            "joe%2540example.com",
+            "joe%252540example.com",
+            "%25252520%40",
+            "%u0040joe",
+            "50%25%40",
+        ),
+        *("+4930123%2534", "%2B4930123456", "+49%2030%201%32%33%34", "%25%34%30"),
+    ],
+)
+def test_a_person_behind_a_percent_sign_is_no_campaign(value):
+    url = f"https://shop.example/?utm_term={value}"
+    quick = quick_url(url)
+    assert quick is None or quick == careful_url(url)
+    assert held(scrub_url(url) or "") is None

@@ -7,12 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversion_relay.meta.customer_information import CommonKeys, common_keys, match_keys
-from conversion_relay.meta.customer_information.keys import NEVER_HASHED, known_country
+from conversion_relay.meta.customer_information.keys import NEVER_HASHED, Context, known_country, normalize_and_hash
 from conversion_relay.personal_data import held
 from tests.meta.customer_information.test_quick import COMMON, HEX, ODD, TEXTS, TODAY, careful
 
 NAMES = CommonKeys.__struct_fields__
 LIKE_THEM = [
+    *(sha256(word).hexdigest() for word in (b"joe", b"us", b"", b"null")),
+    sha256(b"joe").hexdigest().upper(),
+    f" {sha256(b'joe').hexdigest()} ",
+    f"{sha256(b'joe').hexdigest()}.AQICAQMC",
     *("joe@example.com  ", "  joe@example.com", "JOE@EXAMPLE.COM\x00", f"{'a' * 60}@example.com", "joe@localhost"),
     *("+1 (0650) 555 1212", "+44 20 7946 0958 0958", "+1234567890", "+222222222222", "+0 650 555 1212 11"),
     *(
@@ -92,8 +96,11 @@ ODD_ONE = st.tuples(EVERY, st.sampled_from(NAMES), VALUES).map(lambda x: x[0] | 
 def agrees(texts: dict[str, str], default: str | None) -> None:
     country = known_country(texts.get("country")) or default
     for key, value in common_keys(texts, default).items():
-        wanted = careful(key, texts[key], country)
-        assert value == (wanted if key in NEVER_HASHED else [sha256(wanted or b"").hexdigest()]), key
+        if key in NEVER_HASHED:
+            assert value == careful(key, texts[key], country), key
+        else:
+            hashed = normalize_and_hash(key, texts[key], Context(country, TODAY))
+            assert value == [hashed[1]], key
         assert key != "client_user_agent" or held(value) is None
 
 
@@ -140,3 +147,38 @@ def test_the_user_data_of_a_common_event_is_known_as_a_whole():
 )
 def test_a_browser_in_an_app_and_a_firefox_are_known_too(agent):
     assert common_keys({"client_user_agent": agent}, None) == {"client_user_agent": agent}
+
+
+DIGEST = sha256(b"whoever").hexdigest()
+HASHED_BY_ITS_SENDER = {key: DIGEST for key in NAMES if key not in NEVER_HASHED}
+
+
+def test_what_was_hashed_by_its_sender_is_known_too():
+    assert common_keys(HASHED_BY_ITS_SENDER, None) == {key: [DIGEST] for key in HASHED_BY_ITS_SENDER}
+
+
+@pytest.mark.parametrize("key", HASHED_BY_ITS_SENDER)
+def test_the_digest_of_nothing_is_left_to_the_careful_rules(key):
+    assert key not in common_keys({key: sha256(b"undefined").hexdigest()}, None)
+
+
+@pytest.mark.parametrize(
+    "address", ["2a02:8109:9a40:1d10:0:1:2:3", "2a00:1::2", "2804:c6a9:2898::84b8", "2a00::", "2a00:1:2:3:4::6"]
+)
+def test_an_address_is_known_in_full_and_in_short(address):
+    assert common_keys({"client_ip_address": address}, None) == {"client_ip_address": address}
+
+
+@pytest.mark.parametrize("name", ["Ольга", "さくら", "지훈", "李静", "فاطمة", "नीरज", "Ελένη"])
+def test_a_name_in_another_alphabet_is_known_beside_a_city_in_ours(name):
+    assert common_keys({"fn": name, "ct": "Berlin", "st": "Bayern", "country": "de"}, None).keys() == {
+        *("fn", "ct", "st", "country"),
+    }
+
+
+def test_what_is_read_by_a_country_waits_for_one_that_is_written_oddly():
+    texts = {"ct": "New York", "st": "California", "zp": "10001-1234", "country": "U.S.A."}
+    assert common_keys(texts, "gb").keys() == {"ct"}
+    assert common_keys(texts | {"fn": "Ольга"}, "gb").keys() == {"fn", "ct"}
+    wire, _ = match_keys(texts, default_country="gb", today=TODAY)
+    assert (wire["st"], wire["zp"]) == ([sha256(b"ca").hexdigest()], [sha256(b"10001").hexdigest()])

@@ -1,5 +1,9 @@
 """Phone numbers as people type them, with and without a country; also without libphonenumber."""
 
+import random
+import re
+
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,3 +148,23 @@ def test_any_text_is_digits_of_a_length_that_can_be_dialled_or_dropped(text, cou
     result = normalize_phone(text, country)
     if not isinstance(result, Dropped):
         assert result.isascii() and result.isdigit() and 7 <= len(result) <= 15 and result[0] != "0"
+
+
+def like_one_of(region: str, draw: random.Random) -> str:
+    """A number of this region with some digits changed, as somebody types it there."""
+    example = phonenumbers.example_number_for_type(region, draw.randrange(4))
+    digits = list(phonenumbers.national_significant_number(example) if example else "".join(draw.choices("0123456789")))
+    for _ in range(draw.randrange(4)):
+        digits[draw.randrange(len(digits))] = draw.choice("0123456789")
+    number = draw.choice(["0", "0", "", "8", "1"]) + "".join(digits)
+    return re.sub("^00+", "0", number)  # 00 says that it is international
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_a_number_that_its_trunk_prefix_tells_is_read_the_same_when_it_is_whole(region):
+    """So nothing has to ask a second time whether it was a national one."""
+    country = region.lower()
+    draw = random.Random(region)
+    for text in [*(like_one_of(region, draw) for _ in range(12)), "02415150123"]:
+        whole = normalize_phone(text, country)
+        assert isinstance(whole, Dropped) or normalize_phone(whole, country) == whole, text

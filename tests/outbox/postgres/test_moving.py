@@ -66,7 +66,10 @@ def test_every_event_is_there_in_its_state_with_its_story(filled, now):
     sides, figures = outbox.deduplication(), outbox.figures(0)
     outbox.close()
     url = url_of("moved")
+    ballast = filled.with_name(f"{filled.name}-ballast")
+    ballast.touch()
     assert json.loads(moved(filled, url, "--json")) == {"moved": 2_506, "known": 0, "visitors": 1}
+    assert not ballast.exists(), "64 MB that nobody would ever give back"
     there = PostgresOutbox(url)
     assert there.counts() == books
     for name, expected in stories.items():

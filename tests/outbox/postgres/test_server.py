@@ -219,6 +219,13 @@ def test_an_outbox_that_is_not_there_is_not_made_by_looking():
     assert cheap().execute("SELECT 1 FROM pg_namespace WHERE nspname = 'nowhere'") == []
 
 
+def test_a_role_that_may_make_no_schema_is_told_which_right_it_needs():
+    cheap().execute("DROP ROLE IF EXISTS visitor")
+    cheap().execute("CREATE ROLE visitor LOGIN")
+    with pytest.raises(SettingsError, match=r"^RELAY_OUTBOX: .*GRANT CREATE ON DATABASE"):
+        open_outbox(f"{cheap().url.replace('postgres@', 'visitor@')}&schema=visited")
+
+
 def test_a_newer_outbox_is_left_alone(url):
     PostgresOutbox(url).close()
     cheap().execute("UPDATE s0.about SET version = 99")

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox.sqlite.file import PAGE
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.outbox.suite import NOW, sealed
 
 EVENTS = 2_000
-PAGE = 4096
 T = TypeVar("T")
 
 
