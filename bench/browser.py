@@ -8,15 +8,23 @@ listeners, promises), each by the thread's CPU clock (`tdur`), and times four. C
 halts the thread by the wall clock and within the thread's CPU time, so that a busy machine makes both of them several
 times longer. Of each the time of the empty script's page is taken off; the other two show what of the rest is the
 browser's floor.
+
+Nothing drives the pages, and they are of a real server: for whoever watches a page's requests, V8 notes the stack of
+each, and parses every function on it once more, which takes longer than our functions do.
 """
 
 import gzip
 import json
 import statistics
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Route, sync_playwright
+from playwright.sync_api import sync_playwright
 
 from tests.browser.chromium import SWITCHES, chromium_path
 from tests.browser.site import ROOT
@@ -25,6 +33,8 @@ THROTTLED = 4
 """A phone's CPU, by that of this machine."""
 TRACED = ("devtools.timeline", "v8")
 COUNTED = {"EvaluateScript", "v8.compile", "FunctionCall", "TimerFire", "EventDispatch", "RunMicrotasks"}
+LEAVING = {"pagehide", "visibilitychange", "unload"}
+"""Events of a page that is closed, which is the bench's doing."""
 EMPTY = "MetaTracking = {track() {}}"
 LEAST = (
     EMPTY
@@ -53,7 +63,9 @@ CALLS = (
 )
 CALL = "MetaTracking.track('ViewContent', {content_name: 'Kintsugi', content_category: 'craft'})"
 PAGE = """<!doctype html><title>Shop</title><link rel=icon href=data:,>
-<script src="/meta-tracking.js" data-endpoint="/events"></script><p>Courses</p><script src="/call.js"></script>"""
+<script src="meta-tracking.js" data-endpoint="/events"></script><p>Courses</p><script src="call.js"></script>"""
+QUIET = 0.4
+"""Seconds after the last script was fetched: by then its event is sent and answered."""
 BUILDS = {"plain": "meta-tracking.min.js", "mirror": "meta-tracking.mirror.min.js"}
 
 
@@ -62,19 +74,10 @@ def rounds(n: int) -> dict[str, float]:
     `call`: the call alone, of the plain build."""
     scripts = {name: (ROOT / "src" / file).read_text() for name, file in BUILDS.items()}
     scripts |= {"least": LEAST, "calls": CALLS, "empty": EMPTY}
-    found: dict[str, list[float]] = {name: [] for name in (*scripts, "call")}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=SWITCHES)
-        for turn in range(n + 1):  # the first warms what pages share
-            for name, text in scripts.items():
-                whole, call = _measure(browser, text)
-                if turn:
-                    found[name].append(whole)
-                if turn and name == "plain":
-                    found["call"].append(call)
-        browser.close()
-    medians = {name: statistics.median(times) for name, times in found.items()}
-    return {name: time - medians["empty"] * (name not in ("empty", "call")) for name, time in medians.items()}
+    times = _measure(scripts, n + 1)
+    medians = {name: statistics.median(whole for whole, _ in pages[1:]) for name, pages in times.items()}
+    less = {name: median - medians["empty"] * (name != "empty") for name, median in medians.items()}
+    return less | {"call": statistics.median(call for _, call in times["plain"][1:])}
 
 
 def gzipped(name: str) -> int:
@@ -82,40 +85,92 @@ def gzipped(name: str) -> int:
     return len(gzip.compress((ROOT / "src" / BUILDS[name]).read_bytes(), 9))
 
 
-def _measure(browser: Browser, source: str) -> tuple[float, float]:
-    """Milliseconds of a fresh page's main thread: all script, and the call's."""
-    context = browser.new_context()
-    page = context.new_page()
-    bodies = {"meta-tracking.js": source, "call.js": CALL, "events": "{}"}
+def _measure(scripts: dict[str, str], n: int) -> dict[str, list[tuple[float, float]]]:
+    """Of each script's n pages, which take turns and of which the first warms what they share: milliseconds of all
+    script on the main thread, and of the call."""
+    fetched: set[str] = set()
+    with _server(scripts, fetched) as port, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=SWITCHES)
+        session = browser.new_browser_cdp_session()
+        browser.start_tracing(categories=list(TRACED))
+        for page in [f"/{name}/{turn}/" for turn in range(n) for name in scripts]:
+            context = session.send("Target.createBrowserContext")
+            url = f"http://www.shop.example:{port}{page}?fbclid=IwAR-bench"
+            session.send("Target.createTarget", {"url": url, **context})
+            while page + "call.js" not in fetched:
+                time.sleep(0.01)
+            time.sleep(QUIET)
+            session.send("Target.disposeBrowserContext", context)
+        trace = json.loads(browser.stop_tracing())["traceEvents"]
+        browser.close()
+    times = _script_times(trace)
+    return {name: [times[f"/{name}/{turn}/"] for turn in range(n)] for name in scripts}
 
-    def answer(route: Route) -> None:
-        name = urlsplit(route.request.url).path[1:]
-        kind = "text/javascript" if name.endswith("js") else "text/html"
-        route.fulfill(status=202 if name == "events" else 200, body=bodies.get(name, PAGE), content_type=kind)
 
-    page.route("**/*", answer)
-    browser.start_tracing(page=page, categories=list(TRACED))
-    page.goto("http://www.shop.example/?fbclid=IwAR-bench", wait_until="networkidle")
-    trace = json.loads(browser.stop_tracing())["traceEvents"]
-    context.close()
-    return _script_time(trace)
+@contextmanager
+def _server(scripts: dict[str, str], fetched: set[str]) -> Iterator[int]:
+    """Its port. A page's address is /SCRIPT/NUMBER/."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            _, script, _, name = self.path.split("?")[0].split("/")
+            kind = "text/javascript" if name else "text/html"
+            self._answer(200, kind, {"": PAGE, "call.js": CALL}.get(name) or scripts[script])
+            fetched.add(self.path)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._answer(202, "application/json", "{}")
+
+        def _answer(self, status: int, kind: str, text: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(text.encode())))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
 
 
-def _script_time(trace: list[dict[str, Any]]) -> tuple[float, float]:
+def _script_times(trace: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    """By page. Each has a process of its own, since no two of them share a browser context."""
     tasks = [event for event in trace if event["ph"] == "X" and event["name"] in COUNTED and "tdur" in event]
-    ours = ("/meta-tracking.js", "/call.js")
-    main = {(event["pid"], event["tid"]) for event in tasks if _address(event).endswith(ours)}
-    whole, call, ends = 0, 0, 0
+    pages = {_thread(event): _page(event) for event in tasks if _address(event).endswith("/meta-tracking.js")}
+    whole: dict[str, float] = defaultdict(float)
+    call: dict[str, float] = defaultdict(float)
+    ends: dict[tuple[int, int], int] = defaultdict(int)
     for event in sorted(tasks, key=lambda event: (event["ts"], -event["dur"])):
-        if (event["pid"], event["tid"]) not in main or event["ts"] < ends:
+        thread, spent = _thread(event), event["tdur"] * THROTTLED / 1e3
+        if thread not in pages or event["ts"] < ends[thread] or _data(event).get("type") in LEAVING:
             continue
-        ends = event["ts"] + event["dur"]
-        if "pptr:" not in _address(event) and "__playwright" not in _address(event):
-            whole += event["tdur"]
+        ends[thread] = event["ts"] + event["dur"]
+        whole[pages[thread]] += spent
         if event["name"] == "EvaluateScript" and _address(event).endswith("/call.js"):
-            call += event["tdur"]
-    return whole * THROTTLED / 1e3, call * THROTTLED / 1e3
+            call[pages[thread]] += spent
+    return {page: (whole[page], call[page]) for page in pages.values()}
+
+
+def _thread(event: dict[str, Any]) -> tuple[int, int]:
+    return event["pid"], event["tid"]
+
+
+def _page(event: dict[str, Any]) -> str:
+    return "/" + "/".join(_address(event).split("/")[3:5]) + "/"
 
 
 def _address(event: dict[str, Any]) -> str:
-    return str(event.get("args", {}).get("data", {}).get("url", ""))
+    return str(_data(event).get("url", ""))
+
+
+def _data(event: dict[str, Any]) -> dict[str, Any]:
+    return event.get("args", {}).get("data", {})

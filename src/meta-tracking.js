@@ -96,7 +96,7 @@ var MetaTracking = (function () {
   const DAY = 86400; // Meta knows a second copy for two days; what is older than one is not sent again.
   const PATIENCE = 1e4; // until it is sent again; a copy that came after all is known by its id.
   const NEEDED = ["ad_storage", "ad_user_data"]; // of Google's
-  const STATES = "cavacoutctflmtortxdeianenhnjtnmnmdinkyri"; // sections 8 to 27 of GPP, without their "us"
+  const STATES = "pvnacavacoutctflmtortxdeianenhnjtnmnmdinkyri"; // sections 6 to 27 of GPP: uspv1, usnat, usca ...
   /** @type {Record<string, string>} by what of a checkout's link its webhook brings our reference back */
   const CHECKOUTS = {
     "buy.stripe.com": "client_reference_id",
@@ -114,8 +114,8 @@ var MetaTracking = (function () {
   /** @type {any} */
   let doc = document;
   let here = location;
-  let on = addEventListener;
-  if (page.MetaTracking?.debug) {
+  if (page.MetaTracking?.trackOnce) {
+    page.MetaTracking.configure({}); // listens again: the page may have been written anew
     page.MetaTracking.debug.push("loaded twice");
     return page.MetaTracking;
   }
@@ -155,12 +155,8 @@ var MetaTracking = (function () {
   let timer;
   /** @type {any} */
   let waker;
-  /** until a consent platform is looked for once more (ms) */
-  let pause = 0;
   /** @type {any} the page's pixel */
   let pixel;
-  /** @type {any} the same, from the first moment */
-  let raw;
   /** @type {any} what the page has in its place */
   let proxy;
   /** @type {any} whether the pixel waits */
@@ -182,8 +178,23 @@ var MetaTracking = (function () {
   let click;
   /** @type {any} Google's own state, which tells us what changes */
   let heardGoogle;
+  /** @type {any} Google's data layer */
+  let layer;
   /** @type {Record<string, any>} advanced matching by pixel */
   let pixels = {};
+  /** @type {Record<string, (event: any) => any>} by event of the window */
+  let listeners = {
+    load: catchUp,
+    click: follow,
+    auxclick: follow,
+    pagehide: leave,
+    pageshow: comeBack,
+    prerenderingchange: settle,
+  };
+  const listener = safely((/** @type {Event} */ event) => listeners[event.type](event));
+  // A frame without an address of its own is part of the page that made it. A file has none, nor has an app.
+  const web = [here.href, doc.baseURI, doc.referrer].find((url) => url[0] === "h");
+  if (web && web !== here.href) here = /** @type {any} */ (new URL(web));
   let landing = here.href;
 
   /** @type {Tracking & Record<string, any>} */
@@ -198,19 +209,20 @@ var MetaTracking = (function () {
     configure({ consent, autoPageViews, ...rest }) {
       if (rest.endpoint) api.viewContentEndpoint = rest.endpoint.replace(/[^/]*$/, "view-content");
       Object.assign(api, rest);
-      if (consent) holds.required = consent === "required";
-      if (rest.consentEvent) rest.consentEvent.split(",").forEach((name) => on(name, safely(readManager), true));
+      if (consent) holds.consent = consent === "required";
+      rest.consentEvent?.split(",").forEach((name) => (listeners[name] = listeners[name] || readManager));
       if (path === undefined && isOn(autoPageViews)) {
         byHash = autoPageViews === "hash";
         path = "";
         watchPages();
       }
+      listen();
       settle();
       if (path === "") viewPage();
     },
 
     consent(answer) {
-      words.page = said(answer !== "denied");
+      words.consent = said(answer !== "denied");
       settle();
     },
 
@@ -241,7 +253,7 @@ var MetaTracking = (function () {
 
   /** The visitor answers in this tab, which counts for more than what another tab heard before. @param {any} [answer] */
   function said(answer) {
-    words.tab = undefined;
+    words.storage = undefined;
     return answer;
   }
 
@@ -252,7 +264,7 @@ var MetaTracking = (function () {
    */
   function hearTab({ key, newValue }) {
     if (key !== "_mt" || newValue !== null || isNever() || (localStorage._mt || written) !== written) return;
-    words.tab = false;
+    words.storage = false;
     settle();
   }
 
@@ -260,7 +272,7 @@ var MetaTracking = (function () {
   function judged() {
     const consent = word();
     if (consent === "denied") return consent;
-    if (holds.revoked || doc.prerendering) return "held";
+    if (holds.revoke || doc.prerendering) return "held";
     if (isOut() && policy === "withhold") return "withheld";
     if (consent) return isOut() ? "limited" : consent;
     if (Object.values(holds).some((hold) => (hold?.call ? hold() : hold))) return "held";
@@ -268,15 +280,15 @@ var MetaTracking = (function () {
   }
 
   function isAllowed() {
-    return /^[glo]/.test(state);
+    return "glo".includes(state[0]);
   }
 
   function isNever() {
-    return /^[dw]/.test(state);
+    return "dw".includes(state[0]);
   }
 
   function mayRemember() {
-    return /^([gl]|open)/.test(state);
+    return isAllowed() && state !== "optedout";
   }
 
   function mayTell() {
@@ -291,7 +303,7 @@ var MetaTracking = (function () {
     const before = state;
     const isBare = !mayRemember();
     state = judged();
-    if (isBare && mayRemember() && kept.s[0]) join();
+    if (isBare && kept.s[0] && mayRemember()) join();
     if (isCalm && isAllowed()) browserIds();
     tellPixel();
     // A pixel that came late drops what it hears before its `init`.
@@ -311,7 +323,7 @@ var MetaTracking = (function () {
     toldPixel = [];
     todo = [];
     // Other tabs hear that it goes, so it has to be there.
-    if (words.tab !== false) safely(() => (localStorage._mt = ""))();
+    if (words.storage !== false) safely(() => (localStorage._mt = ""))();
     // The pixel's own, too.
     ["_mt", "multiFbc", "lastExternalReferrer"].forEach(safely((/** @type {string} */ name) => delete localStorage[name]));
     bake({ _fbp: "", _fbc: "" });
@@ -319,22 +331,39 @@ var MetaTracking = (function () {
   }
 
   /** @param {any} entry of Google's data layer */
-  function readConsentMode(entry) {
-    if (entry[0] !== "consent") return;
-    const values = entry[2];
+  function readConsentMode({ 0: kind, 1: verb, 2: values }) {
+    if (kind !== "consent") return;
     for (const name of NEEDED) {
       const value = values[name];
-      if (value && entry[1] === "update") updates[name] = said(value !== "denied");
+      if (value && verb === "update") updates[name] = said(value !== "denied");
       else if (value === "denied") values.region ? (holds.region = isRegional) : (holds.default = true);
     }
     weighUpdates();
+  }
+
+  /** What Google's data layer holds, and what comes to it; a page may put another list in its place. */
+  function hearLayer() {
+    const name = settings.dataLayer || "dataLayer";
+    if (layer === (page[name] = page[name] || [])) return;
+    layer = page[name];
+    const push = layer.push;
+    const hear = safely(readConsentMode);
+    layer.forEach(hear);
+    // To set it would change nothing where prototypes are frozen.
+    Object.defineProperty(layer, "push", {
+      writable: true,
+      value(/** @type {any[]} */ ...entries) {
+        entries.forEach(hear);
+        return push.apply(this, entries);
+      },
+    });
   }
 
   /** Each parameter keeps its own state, and both are needed. */
   function weighUpdates() {
     const both = NEEDED.map((name) => updates[name]);
     words.google = both.includes(false) ? false : both[0] && both[1];
-    holds.half = both.includes(true);
+    holds.google = both.includes(true);
     settle();
   }
 
@@ -378,16 +407,15 @@ var MetaTracking = (function () {
     const { signalStatus, parsedSections, applicableSections } = pingData;
     holds.__gpp = signalStatus !== "ready";
     if (holds.__gpp) return;
-    words.child = undefined;
+    words.gpp = undefined;
     optOuts.gpp = false;
-    holds.europe = applicableSections.includes(2) && !page.__tcfapi;
+    holds.tcf = applicableSections.includes(2) && !page.__tcfapi;
     for (const name in parsedSections) {
-      const number = { uspv1: 6, usnat: 7 }[name] || STATES.indexOf(name.slice(2, 4)) / 2 + 8;
+      const number = STATES.indexOf(name.slice(2, 4)) / 2 + 6;
       if (!applicableSections.includes(number)) continue;
-      for (const part of [parsedSections[name]].flat()) {
-        if (part.Gpc || part.OptOutSale === "Y" || [part.SaleOptOut, part.SharingOptOut, part.TargetedAdvertisingOptOut].includes(1)) optOuts.gpp = true;
-        if ([part.KnownChildSensitiveDataConsents].flat().includes(1)) words.child = false;
-      }
+      const section = json(parsedSections[name]);
+      if (/(Sale|Sharing|TargetedAdvertising)OptOut":1|"Gpc":[1t]|OptOutSale":"Y/.test(section)) optOuts.gpp = true;
+      if (/ChildSensitiveDataConsents":\[?[\d,]*1/.test(section)) words.gpp = false;
     }
   }
 
@@ -402,7 +430,7 @@ var MetaTracking = (function () {
   function readManager(event) {
     if (!api.consentState || !isYes(look(api.consentAnswered))) return;
     if (event) said();
-    words.manager = isYes(look(api.consentState));
+    words.consentState = isYes(look(api.consentState));
     settle();
   }
 
@@ -426,8 +454,8 @@ var MetaTracking = (function () {
   function ask(name, read, ...how) {
     if (!page[name] || name in holds) return;
     if (how[0] === LISTEN) holds[name] = true;
-    page[name](...how, safely((/** @type {any} */ data, /** @type {any} */ isGood) => {
-      if (isGood !== false) read(data);
+    page[name](...how, safely((/** @type {any} */ data) => {
+      read(data);
       settle();
     }));
   }
@@ -435,6 +463,7 @@ var MetaTracking = (function () {
   /** Nothing is decided before each of them was heard. */
   function hearAll() {
     isHearing = 1;
+    safely(hearLayer)();
     safely(readGoogle)();
     safely(ask)("__tcfapi", readTcf, LISTEN, 2);
     safely(ask)("__gpp", readGpp, LISTEN);
@@ -449,9 +478,9 @@ var MetaTracking = (function () {
   /** The pixel hears nothing but through us: a proxy, since a plain function in its place makes it mute. @param {any} value */
   function take(value) {
     if (value === proxy) return;
-    proxy = raw = value;
-    if (!value?.call) return (pixel = value);
-    const ready = safely(() => adopt(value));
+    proxy = value;
+    if (!value?.call) return (pixel = null);
+    const ready = safely(() => mine === proxy && adopt(value));
     const mine = (proxy = new Proxy(value, {
       apply(_, self, args) {
         ready();
@@ -466,14 +495,14 @@ var MetaTracking = (function () {
 
   /** Once it can hear. @param {any} value */
   function adopt(value) {
-    if (value === pixel || value !== raw) return;
+    if (value === pixel) return;
     pixel = value;
     isLocked = isLimited = false;
     // Its other names are ways around us.
     if (page._fbq === value) page._fbq = proxy;
     if (value.push === value) Reflect.set(value, "push", proxy);
     // One that was there before us was told its ids without us.
-    (value.getState?.()?.pixels || []).forEach((/** @type {any} */ one) => (pixels[one.id] = {}));
+    value.getState?.()?.pixels?.forEach((/** @type {any} */ one) => (pixels[one.id] = {}));
     const before = value.callMethod ? [] : (value.queue || []).splice(0);
     if (path === undefined && MIRRORS && isOn(api.mirror) && (!value.callMethod || value.queue[0])) {
       path = place();
@@ -491,8 +520,7 @@ var MetaTracking = (function () {
     const queue = pixel.queue || [];
     const isLive = pixel.callMethod || !pixel.queue;
     if (isNever()) {
-      const rest = queue.filter((/** @type {any} */ entry) => !/^track/.test(entry[0]));
-      queue.splice(0, queue.length, ...rest);
+      queue.splice(0, queue.length, ...queue.filter((/** @type {any} */ entry) => !/^track/.test(entry[0])));
     }
     if (mayTell() && isOut() !== isLimited) {
       isLimited = isOut();
@@ -510,10 +538,9 @@ var MetaTracking = (function () {
   function heed(args) {
     const [verb, what, more] = args;
     if (verb === "consent") {
-      holds.revoked = what === "revoke" || (holds.revoked && what !== "grant");
+      holds.revoke = what !== "grant" && (holds.revoke || what === "revoke");
       settle();
-      if (!mayTell()) silent("fbq", verb, what);
-      return !mayTell();
+      return !mayTell() && !silent("fbq", verb, what);
     }
     if (verb === "dataProcessingOptions" && args.length !== 3) {
       own = {
@@ -526,7 +553,7 @@ var MetaTracking = (function () {
     if (verb === "optinMetaEnabledCapi") silent((isHosted = true) && verb, "third copy");
     if (!/^track/.test(verb)) {
       if (verb === "init" && !Object.keys(pixels[what] || {})[0]) pixels[what] = plain(more);
-      return false;
+      return;
     }
     if (isNever()) return !silent(what, state);
     return MIRRORS && isOn(api.mirror) && mirror(verb, args);
@@ -536,7 +563,7 @@ var MetaTracking = (function () {
   function mirror(verb, args) {
     const at = /Single/.test(verb) ? 2 : 1;
     const [name, data, options] = args.slice(at);
-    if (!isText(name) || (at > 1 && Object.keys(pixels)[0] && !pixels[args[1]])) return false; // the pixel drops it, too
+    if (!isText(name) || (at > 1 && Object.keys(pixels)[0] && !pixels[args[1]])) return; // the pixel drops it, too
     const given = options?.eventID || options?.event_id;
     const id = (isText(given) && given + "") || newEventId();
     const call = [...args.slice(0, at), name, mayTell() ? data || {} : plain(data), { ...options, eventID: id }];
@@ -567,7 +594,7 @@ var MetaTracking = (function () {
    */
   function json(value) {
     /** @type {any} */
-    const owner = [Object, Array, String, Number].map((kind) => kind.prototype).find((owner) => "toJSON" in owner);
+    const owner = [Object, Array, String, Number].find((/** @type {any} */ kind) => kind.prototype.toJSON)?.prototype;
     const theirs = owner?.toJSON;
     if (!owner || !Reflect.deleteProperty(owner, "toJSON")) return JSON.stringify(value);
     try {
@@ -593,7 +620,7 @@ var MetaTracking = (function () {
   function happen(name, data, options, call, isContent) {
     const { eventId, userEmail, pixelOnly, custom } = options || {};
     data = plain(data);
-    const at = !doc.prerendering && Date.now();
+    const at = !doc.prerendering && +new Date();
     const event_source_url = address();
     const made = json([name, data, options, here.href]);
     if (isNever()) return silent(eventId || name, state);
@@ -603,14 +630,14 @@ var MetaTracking = (function () {
     setTimeout(() => delete calls[made], 1e3);
     const send = () => {
       if (eventId && !call && load().s.includes(id)) return silent(id, "again");
-      const tell = () => {
-        pixel(...(call || ["track" + (custom ? "Custom" : ""), name, data, { eventID: id }]));
+      const tell = safely(() => {
+        pixel(...(call || [custom ? "trackCustom" : "track", name, data, { eventID: id }]));
         toldPixel = add(toldPixel, [name, id]);
-      };
+      });
       if (!pixel) silent(id, "no pixel");
       if (pixel && mayTell()) tell();
       else untold = add(untold, tell);
-      const event_time = Math.floor((at || Date.now()) / 1e3);
+      const event_time = ((at || +new Date()) / 1e3) >>> 0; // whole; a page may have replaced Date.now, not this
       const seen = { event_id: id, event_time, event_source_url, ...signals() };
       soon(() => {
         const event = { ...seen, user_data: { fbp: ids._fbp, fbc: ids._fbc } }; // just read
@@ -618,17 +645,17 @@ var MetaTracking = (function () {
         const person = { email: userEmail || undefined };
         if (isContent) enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, person);
         else if (MIRRORS && call) {
-          const to = /Single/.test(call[0]) ? [call[1]] : Object.keys(pixels);
-          (to[0] ? to : [""]).forEach((one) => enqueue(api.endpoint, full, id, pixels[one], one));
+          (call[4] ? [call[1]] : Object.keys(pixels)[0] ? Object.keys(pixels) : [""]).forEach((one) =>
+            enqueue(api.endpoint, full, id, pixels[one], one),
+          );
         } else enqueue(!pixelOnly && api.endpoint, full, id, person);
       });
       return id;
     };
     if (isAllowed()) return send();
     held = add(held, send);
-    pause = 500;
     clearTimeout(waker);
-    waker = setTimeout(lookAgain);
+    waker = setTimeout(lookAgain, 0, 1e3);
     silent(id, state);
     return id;
   }
@@ -650,8 +677,8 @@ var MetaTracking = (function () {
 
   /** Of the query only what tells where a visitor came from. */
   function address() {
-    const kept = here.search.match(/\b(utm_\w+|fbclid)=[^&]*/g);
-    return here.origin + here.pathname + (kept ? "?" + kept.join("&") : "");
+    const kept = (here.search.match(/[?&](utm_\w+|fbclid)=[^&]*/g) || []).join("");
+    if (web) return here.origin + here.pathname + (kept && "?" + kept.slice(1));
   }
 
   // -- what waits until the server has it -------------------------------------------------------------------------------
@@ -668,7 +695,7 @@ var MetaTracking = (function () {
     load(true);
     kept = {
       q: [...kept.q.filter((item) => !q.some((mine) => mine.i === item.i)), ...q],
-      s: [...new Set([...kept.s, ...s])].slice(-MOST),
+      s: [...kept.s, ...s].slice(-MOST), // some twice, none lost
     };
     save();
   }
@@ -685,15 +712,15 @@ var MetaTracking = (function () {
     const i = id + p;
     load().s = add(kept.s, id);
     people[i] = person;
-    if (u) kept.q = add(kept.q, { u, b, i, p, n: 0 });
+    if (u) kept.q = add(kept.q, { u, b, i, p });
     flush();
   }
 
   /** Sends what nobody is sending, in this tab or another. */
   function flush() {
-    const now = Date.now();
+    const now = +new Date();
     kept.q = kept.q.filter((item) => !(item.b.event_time < now / 1e3 - DAY));
-    const due = kept.q.filter((item) => /** @type {number} */ (item.n) <= now);
+    const due = kept.q.filter((item) => !(/** @type {number} */ (item.n) > now));
     due.forEach((item) => (item.n = now + PATIENCE));
     save();
     due.forEach(post);
@@ -706,6 +733,14 @@ var MetaTracking = (function () {
     if (load().q[0]) flush();
   }
 
+  /**
+   * `document.open` takes all listeners away, so this is done again where that may be: the same listener counts once.
+   * Each is a capturing one, since not every event bubbles.
+   */
+  function listen() {
+    for (const kind in listeners) page[LISTEN](kind, listener, true);
+  }
+
   /** The first look at cookies and storage costs milliseconds, which are the page's. @param {() => void} work */
   function soon(work) {
     todo = add(todo, work);
@@ -713,17 +748,18 @@ var MetaTracking = (function () {
   }
 
   /** While something is held: ever more rarely, and for three minutes after an event. Each click looks as well. */
-  function lookAgain() {
+  function lookAgain(/** @type {number} */ pause) {
     catchUp();
-    pause *= 2;
-    if (held[0] && pause < 6e5) waker = setTimeout(lookAgain, Math.min(pause, 3e4));
+    if (held[0] && pause < 6e4) waker = setTimeout(lookAgain, pause, pause * 1.5);
   }
 
   /** At the page's load at the latest; a consent platform may have come by now, too. */
   function catchUp() {
-    // To listen for it is a look at the storage.
-    if (!isCalm) on("storage", safely(hearTab));
-    isCalm = 1;
+    if (isCalm !== doc.lastChild) {
+      isCalm = doc.lastChild; // another one where the page was written anew
+      listeners.storage = hearTab; // to listen for it is a look at the storage
+      listen();
+    }
     hearAll();
     todo.splice(0).forEach((work) => safely(work)());
     // Nobody else asks what the server does with an opt-out, and the pixel waits for it.
@@ -737,21 +773,25 @@ var MetaTracking = (function () {
     post({ u: api.endpoint, b: { data: [], pixel: told() } });
   }
 
-  /** text/plain needs no preflight, and keepalive lets it leave while the page goes away. @param {Waiting} item */
-  function post(item) {
-    fetch(item.u, { method: "POST", body: text(item), keepalive: true })
-      .catch(() => ({ status: 599, headers: new Map([["x-relay-reason", "not reached"]]) }))
-      .then(({ status, headers }) => {
-        silent(item.i, status, headers.get("x-relay-reason"));
-        if (status < 500 && status !== 429) {
-          load().q = kept.q.filter((other) => other.i !== item.i);
-          save();
-        } // else it is tried again when its time has come
-        if (policy || status > 499) return;
-        policy = /gpc=(\w+)/.exec(headers.get("x-relay-policy") + "")?.[1] || "limit";
-        if (policy === "withhold") safely(() => (sessionStorage._mt = policy))();
-        settle();
-      });
+  /**
+   * text/plain needs no preflight, and keepalive lets it leave while the page goes away. A browser refuses that for more
+   * than 64 KiB.
+   * @param {Waiting} item
+   */
+  async function post(item) {
+    const body = text(item);
+    const { status, headers } = await fetch(item.u, { method: "POST", body, keepalive: body.length < 2e4 }).catch(
+      () => /** @type {any} */ ({ status: 599, headers: { get: () => "not reached" } }),
+    );
+    silent(item.i, status, headers.get("x-relay-reason"));
+    if (status < 500 && status !== 429) {
+      load().q = kept.q.filter((other) => other.i !== item.i);
+      save();
+    } // else it is tried again when its time has come
+    if (policy || status > 499) return;
+    policy = /gpc=(\w+)/.exec(headers.get("x-relay-policy") + "")?.[1] || "limit";
+    if (policy === "withhold") safely(() => (sessionStorage._mt = policy))();
+    settle();
   }
 
   /** With what was not written down, and what the pixel has had since. @param {any} item */
@@ -796,17 +836,18 @@ var MetaTracking = (function () {
     })();
     if (mayRemember()) {
       if (click === undefined) {
-        const urls = [landing, performance.getEntriesByType("navigation")[0]?.name, doc.referrer];
-        click = /[?&]fbclid=([\w-]{1,500})([&#\s]|$)/.exec(urls.join("\n"))?.[1] || "";
+        const urls = [landing, performance.getEntriesByType?.("navigation")[0]?.name, doc.referrer].join("\n");
+        // As the server reads it: letters that are encoded are letters, separators are not.
+        const plain = urls.replace(/%\w\w/g, (code) => unescape(code).replace(/[^\w-]/, code));
+        click = /[?&;]fbclid=([\w-]{1,500})([&#\s]|$)/.exec(plain)?.[1] || "";
       }
       /** @type {Record<string, string>} */
-      const fresh = {};
-      if (!ids._fbp) fresh._fbp = random(10);
+      const fresh = ids._fbp ? {} : { _fbp: random(10) };
       if (click && (ids._fbc + "").split(".")[3] !== click) {
         if (ids._fbc) bake({ _fbc: "" }); // it may be another host's
         fresh._fbc = click;
       }
-      if (Object.keys(fresh)[0]) bake(fresh);
+      bake(fresh);
     }
     return { fbp: ids._fbp, fbc: ids._fbc };
   }
@@ -819,13 +860,13 @@ var MetaTracking = (function () {
   function bake(values) {
     const labels = here.hostname.split(".");
     const own = labels.length;
-    const secure = here.protocol[4] > ":" ? ";secure" : "";
+    const secure = here.protocol[5] ? ";secure" : "";
     // An address has no domain to share.
     for (let n = /[\d\]]$/.test(here.hostname) ? own : 1; n <= own; n++) {
       const domain = n < own ? ";domain=" + labels.slice(-n - 1).join(".") : "";
       let made = "";
       for (const name of Object.keys(values)) {
-        made = values[name] && "fb." + (n < own ? n : +(own > 1)) + "." + Date.now() + "." + values[name];
+        made = values[name] && "fb." + (n < own ? n : +(own > 1)) + "." + +new Date() + "." + values[name];
         ids[name] = made || undefined;
         safely(() => (doc.cookie = name + "=" + made + ";path=/;samesite=lax;max-age=" + (made ? 7776e3 : 0) + domain + secure))();
       }
@@ -835,17 +876,17 @@ var MetaTracking = (function () {
   }
 
   /** A link to a hosted checkout takes a reference along, by which the server remembers this visit. @param {any} event */
-  function follow({ target }) {
+  function follow(event) {
     setTimeout(catchUp, 1e3); // it may have been an answer to a consent platform that came late
-    const link = target.closest("a[href]");
+    const link = event.composedPath().find((/** @type {any} */ node) => node.href); // also inside of a component
     if (!link) return;
     const host = Object.keys(CHECKOUTS).find((host) => ("." + link.hostname).endsWith("." + host));
     const name = link.dataset.checkout || CHECKOUTS[host + ""];
     if (!name || !isAllowed()) return;
-    const url = new URL(link.href);
-    const key = url.searchParams.get(name) || newEventId();
-    url.searchParams.set(name, key);
-    link.href = url.href;
+    const query = new URLSearchParams(link.search);
+    const key = query.get(name) || newEventId();
+    query.set(name, key);
+    link.search = query;
     api.rememberVisitor(key);
   }
 
@@ -856,12 +897,12 @@ var MetaTracking = (function () {
       const native = /** @type {any} */ (history)[verb];
       /** @type {any} */ (history)[verb] = (/** @type {any[]} */ ...state) => {
         native.apply(history, state);
-        viewPage(verb === "replaceState");
+        safely(viewPage)(verb === "replaceState"); // its failure is none of the router's
       };
     }
-    on("popstate", () => viewPage());
+    listeners.popstate = () => viewPage();
     // Routers of the Navigation API call neither verb, and links that they intercept make no popstate.
-    page.navigation?.[LISTEN]("currententrychange", (/** @type {any} */ event) => viewPage(event.navigationType === "replace"));
+    page.navigation?.[LISTEN]?.("currententrychange", (/** @type {any} */ event) => viewPage(event.navigationType === "replace"));
   }
 
   /** What counts as a page. */
@@ -875,12 +916,13 @@ var MetaTracking = (function () {
     path = place();
     const bare = (/** @type {any} */ url) => url.replace(/\?[^#]*/, "");
     if (path === was || (isReplaced && bare(path) === bare(was))) return;
-    if (MIRRORS && proxy && isOn(api.mirror)) proxy("track", "PageView");
+    if (MIRRORS && proxy?.call && isOn(api.mirror)) proxy("track", "PageView");
     else happen("PageView", {}, { eventId: newEventId() });
   }
 
   /** The page comes back from the browser's memory: its pixel counts that by itself, without an id. */
-  function comeBack() {
+  function comeBack(/** @type {any} */ event) {
+    if (!event.persisted) return;
     // Kept in memory it heard no other tab: one that denied took both away.
     if (kept.s[0] && mayRemember() && !doc.cookie.includes("_fbp")) safely(hearTab)({ key: "_mt", newValue: null });
     hearAll();
@@ -901,8 +943,8 @@ var MetaTracking = (function () {
 
   /** UUID version 7: the time first, so that ids sort by it. */
   function newEventId() {
-    const time = "0" + Date.now().toString(16);
-    return time.slice(0, 8) + "-" + time.slice(8) + "-7" + random(3) + "-8" + random(3) + "-" + random(12);
+    const time = "0" + (+new Date()).toString(16);
+    return time.replace(/.{8}/, "$&-") + "-7" + random(3) + "-8" + random(3) + "-" + random(12);
   }
 
   /** @param {number} digits */
@@ -930,41 +972,22 @@ var MetaTracking = (function () {
     };
   }
 
-  for (const name in api) if (api[name].call) api[name] = safely(api[name]);
+  for (const name in api) if (api[name]?.call) api[name] = safely(api[name]);
   page.MetaTracking = api;
   // A module is told no tag of its own.
   const settings = (doc.currentScript || doc.querySelector("[src*=meta-tracking]"))?.dataset || {};
-  api.mirror = settings.mirror;
-  const name = settings.dataLayer || "dataLayer";
-  const layer = (page[name] = page[name] || []);
-  const push = layer.push;
-  const hear = safely(readConsentMode);
-  if (settings.consent) holds.required = settings.consent === "required";
-  layer.forEach(hear);
-  // To set it would change nothing where prototypes are frozen.
-  Object.defineProperty(layer, "push", {
-    configurable: true,
-    writable: true,
-    value(/** @type {any[]} */ ...entries) {
-      entries.forEach(hear);
-      return push.apply(layer, entries);
-    },
-  });
+  if (MIRRORS) api.mirror = settings.mirror;
+  if (settings.consent) holds.consent = settings.consent === "required";
   hearAll();
+  safely(take)(page.fbq);
   safely(() => {
-    take(page.fbq);
     try {
-      Object.defineProperty(page, "fbq", { configurable: true, enumerable: true, get: () => proxy, set: safely(take) });
+      Object.defineProperty(page, "fbq", { configurable: true, get: () => proxy, set: safely(take) });
     } catch {
       page.fbq = proxy; // declared as a variable: it cannot be watched, only replaced
     }
   })();
   api.configure(settings);
   setTimeout(catchUp);
-  on("load", catchUp);
-  on("pagehide", safely(leave));
-  on("pageshow", safely((/** @type {any} */ event) => event.persisted && comeBack()));
-  ["click", "auxclick"].forEach((kind) => on(kind, safely(follow), true));
-  doc.addEventListener("prerenderingchange", safely(settle));
   return api;
 })();

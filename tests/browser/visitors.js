@@ -10,7 +10,8 @@ window.play = async (cases) => {
   return JSON.stringify(ended);
 
   async function playOne({ required, gpc, usp, sources, before, after }, place) {
-    for (const text of document.cookie.split("; ")) document.cookie = `${text.split("=")[0]}=;path=/;max-age=0`;
+    for (const text of document.cookie.split("; "))
+      for (const domain of ["", ";domain=shop.example"]) document.cookie = `${text.split("=")[0]}=;path=/;max-age=0${domain}`;
     localStorage.clear();
     sessionStorage.clear();
     const frame = document.createElement("iframe");

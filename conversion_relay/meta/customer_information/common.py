@@ -24,7 +24,8 @@ from conversion_relay.meta.customer_information.email import COMMON as EMAIL
 from conversion_relay.meta.customer_information.hashing import is_digest, sha256
 from conversion_relay.meta.customer_information.name import BETWEEN, LATIN, quick_name
 from conversion_relay.meta.customer_information.network import LONGEST_USER_AGENT
-from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, WORDS_IN_LETTERS, is_digest_of_nothing
+from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, WORDS_IN_LETTERS, digests_of_nothing
+from conversion_relay.meta.customer_information.phone import quick_phone
 from conversion_relay.meta.customer_information.place import quick_country, quick_state, quick_zip, state_code
 from conversion_relay.meta.customer_information.tables.countries import ALPHA_2
 from conversion_relay.personal_data import has_zeros
@@ -87,14 +88,15 @@ def known_keys(
     elif code := _COUNTRIES.get(named) or _country(named):
         country, own = code, [_digest_of_country(code)]
     elif (own := _known_digest(named)) is _UNSET:
-        st, zp, names = b"", None, (*names[:3], "")  # what is read by a country is left to the careful rules
+        # What is read by a country is left to the careful rules.
+        st, zp, names, country = b"", None, (*names[:3], ""), None
     if st and (country in _WITH_STATES or "-" in names[3]):
         st = state_code(st, names[3], country) or b""
     if agent and (has_zeros(agent) or " dot " in (lower := agent.lower()) or "wa.me" in lower):
         agent = None
     keys = (
         _of_address(em) if em else _UNSET,
-        _of_number(ph) if ph else _UNSET,
+        _of_number(ph, country) if ph else _UNSET,
         [sha256(fn).hexdigest()] if fn else _UNSET,
         [sha256(ln).hexdigest()] if ln else _UNSET,
         [sha256(ct).hexdigest()] if ct else _UNSET,
@@ -139,7 +141,7 @@ def _apart(names: Names, country: str | None) -> tuple[_Digests, _Digests, _Dige
 
 def _known_digest(text: str) -> _Digests:
     """What the caller hashed."""
-    return [text] if is_digest(text) and not is_digest_of_nothing(text) else _UNSET
+    return [text] if is_digest(text) and text not in digests_of_nothing() else _UNSET
 
 
 def _of_address(email: str) -> _Digests:
@@ -151,10 +153,11 @@ def _of_zip(zp: str, country: str | None) -> _Digests:
     return [sha256(code).hexdigest()] if code else _known_digest(zp)
 
 
-def _of_number(number: str) -> _Digests:
+def _of_number(number: str, country: str | None) -> _Digests:
     """A number with a plus, where it has as many digits as one may have, and not one digit again and again."""
     if number[0] != "+":
-        return _known_digest(number)
+        national = quick_phone(number, country)
+        return [sha256(national).hexdigest()] if national else _known_digest(number)
     digits = number.encode().translate(None, b"+ .()-")
     return [sha256(digits).hexdigest()] if 10 < len(digits) < 16 and digits[1:] != digits[:-1] else _UNSET
 
@@ -199,8 +202,8 @@ _DIGEST = "[0-9a-f]{64}"
 LINES = (
     # em: a part of what `email.py` takes, or a digest, as most of those who hash write it
     line(rf" *+((?=[^\n]{{5,64}}+\n){EMAIL}|{_DIGEST}) *+")
-    # ph: with a plus; (0) is no part of the number
-    + line(rf"(\+[1-9][0-9 .)-]*+(?:\((?!0)[0-9 .)-]*+)*|{_DIGEST})")
+    # ph: with a plus; (0) is no part of the number. Without one: as it is written in North America
+    + line(rf"(\+[1-9][0-9 .)-]*+(?:\((?!0)[0-9 .)-]*+)*|[(1-9][0-9 ().-]{{8,20}}|{_DIGEST})")
     # zp
     + line(f"([A-Za-z0-9][A-Za-z0-9 -]{{1,30}}+|{_DIGEST})")
     # external_id: shorter than a digest, or a UUID

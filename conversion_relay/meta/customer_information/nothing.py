@@ -65,7 +65,7 @@ def is_digest_of_nothing(digest: str) -> bool:
     >>> is_digest_of_nothing("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
     True
     """
-    return digest.partition(".")[0] in _digests()
+    return digest.partition(".")[0] in digests_of_nothing()
 
 
 def _spellings() -> set[str]:
@@ -77,7 +77,7 @@ def _spellings() -> set[str]:
 
 
 @cache
-def _digests() -> frozenset[str]:
+def digests_of_nothing() -> frozenset[str]:
     """By the three hashes that people use, and twice by SHA-256: some hash what another had hashed to nothing.
 
     It takes a millisecond, which the first digest that comes pays.

@@ -197,11 +197,17 @@ _SEVERAL = "?"
 
 def _event_country(given: object) -> str | None:
     if isinstance(given, str):
-        return quick.decode() if (quick := quick_country(given)) else known_country(given)
+        return _country(given)
     for _, value in islice(_several("country", given), MOST_VALUES):
-        if isinstance(value, str) and (found := known_country(value)):
+        if isinstance(value, str) and (found := _country(value)):
             return found
     return None
+
+
+def _country(text: str) -> str | None:
+    if is_digest(text):
+        return None
+    return quick.decode() if (quick := quick_country(text)) else known_country(text)
 
 
 def _no_quick_rule(_: str, __: str | None) -> None:

@@ -18,6 +18,7 @@ LIKE_THEM = [
     f" {sha256(b'joe').hexdigest()} ",
     f"{sha256(b'joe').hexdigest()}.AQICAQMC",
     *("joe@example.com  ", "  joe@example.com", "JOE@EXAMPLE.COM\x00", f"{'a' * 60}@example.com", "joe@localhost"),
+    *("(650) 555-1212", "650.555.1212", "1 650 555 1212", "6505551212", "011 49 170 1234567", "(0650) 555 1212"),
     *("+1 (0650) 555 1212", "+44 20 7946 0958 0958", "+1234567890", "+222222222222", "+0 650 555 1212 11"),
     *(
         "ca-on",
@@ -176,8 +177,16 @@ def test_a_name_in_another_alphabet_is_known_beside_a_city_in_ours(name):
     }
 
 
+@pytest.mark.parametrize("written", ["(650) 555-1212", "650-555-1212", "1 650 555 1212"])
+def test_a_number_of_north_america_needs_no_plus_there(written):
+    digest = sha256(b"16505551212").hexdigest()
+    assert common_keys({"ph": written, "country": "US"}, None)["ph"] == [digest]
+    assert common_keys({"ph": written}, "ca")["ph"] == [digest]
+    assert "ph" not in common_keys({"ph": written}, "de")
+
+
 def test_what_is_read_by_a_country_waits_for_one_that_is_written_oddly():
-    texts = {"ct": "New York", "st": "California", "zp": "10001-1234", "country": "U.S.A."}
+    texts = {"ph": "(650) 555-1212", "ct": "New York", "st": "California", "zp": "10001-1234", "country": "U.S.A."}
     assert common_keys(texts, "gb").keys() == {"ct"}
     assert common_keys(texts | {"fn": "Ольга"}, "gb").keys() == {"fn", "ct"}
     wire, _ = match_keys(texts, default_country="gb", today=TODAY)
