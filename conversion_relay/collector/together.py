@@ -10,6 +10,8 @@ The rules.
 2. *Whoever puts something wakes it* by a datagram to a socket in the folder; what is lost is found by polling.
 3. *Each writes its counters down* every second, and when it is asked. Whoever is asked adds up all files. The file of a
    process that is gone stays, so that no sum goes down.
+4. *Nobody is left behind*. Where the process that started them was killed, nobody would stop them, and the next `serve`
+   would find its port taken. So each stops, as if it was told to, when that one is gone.
 
 What limits count is shared too: `shared_places.py`. Rejected: a fifth process that owns all of it (one more that can
 die, and a call to it for each request).
@@ -19,6 +21,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -28,7 +31,7 @@ import msgspec
 
 from conversion_relay.collector.shared_places import SharedPlaces
 from conversion_relay.delivery.worker import Worker
-from conversion_relay.telemetry import CounterKey, Counters
+from conversion_relay.telemetry import CounterKey, Counters, logger
 
 STAND_BY = 0.5
 NOTE_EVERY = 1.0
@@ -51,6 +54,7 @@ class Together:
         self.folder = folder
         self._counters, self._name = counters, f"{secrets.token_hex(8)}.counters"
         self._stopping = threading.Event()
+        self._started_by = os.getppid()
         self._lock_file = os.open(folder / "delivers", os.O_RDWR | os.O_CREAT, 0o600)
         self._noting = threading.Lock()
         self._waker = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -99,6 +103,10 @@ class Together:
     def _note_for_ever(self) -> None:
         while not self._stopping.wait(NOTE_EVERY):
             self._note()
+            if os.getppid() != self._started_by:
+                logger.warning("The process that started this one is gone; stopping")
+                os.kill(os.getpid(), signal.SIGTERM)
+                break
 
     def _note(self) -> None:
         """Whole or not at all: others read it at any moment."""

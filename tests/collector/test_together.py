@@ -146,6 +146,21 @@ def servers(parent: int) -> list[int]:
     return until(lambda: pids if len(pids := found()) == 2 else None)
 
 
+def test_where_the_process_that_started_them_is_killed_they_stop_and_the_next_finds_its_port_free(tmp_path):
+    event = {"event_name": "Lead", "user_data": {"email": "joe@example.com"}}
+    with installation(tmp_path) as here:
+        here.start("--workers", "2")
+        children = servers(here.relay.popen.pid)
+        here.kill()
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+        here.start("--workers", "2")
+        try:
+            assert here.post(event | {"event_id": "after"})[0] == 202
+            until(lambda: len(here.arrived()) == 1)
+        finally:
+            here.stop()
+
+
 @contextlib.contextmanager
 def standing_still(pid: int):
     os.kill(pid, signal.SIGSTOP)
