@@ -7,6 +7,7 @@ import re
 import signal
 from pathlib import Path
 
+import apsw
 import pytest
 
 from conversion_relay.collector.dataset_limits import DatasetLimits
@@ -162,8 +163,20 @@ def test_where_the_process_that_started_them_is_killed_they_stop_and_the_next_fi
 
 
 @contextlib.contextmanager
-def standing_still(pid: int):
-    os.kill(pid, signal.SIGSTOP)
+def standing_still(pid: int, database: Path):
+    """Not in the middle of a commit, for which the other one would wait in vain."""
+
+    def stopped_between_commits() -> bool:
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        with contextlib.closing(apsw.Connection(str(database))) as db, contextlib.suppress(apsw.BusyError):
+            db.set_busy_timeout(1_000)
+            db.execute("BEGIN IMMEDIATE; ROLLBACK").fetchall()
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
+
+    until(stopped_between_commits)
     try:
         yield
     finally:
@@ -193,10 +206,10 @@ def test_two_processes_allow_no_more_than_one(tmp_path):
 
         page, key = {"Origin": "https://shop.example"}, {"Authorization": "Bearer the-key"}
         one, other = servers(here.relay.popen.pid)
-        with standing_still(other):
+        with standing_still(other, here.database):
             assert taken("Purchase", MOST_PAID - 5, **page) == (202, MOST_PAID - 5)
-        with standing_still(one):
+        with standing_still(one, here.database):
             assert taken("Purchase", 10, **page) == (202, 5)
             assert taken("Lead", 10, **key) == (202, 10)
-        with standing_still(other):
+        with standing_still(other, here.database):
             assert taken("Lead", 2, **key)[0] == 429
