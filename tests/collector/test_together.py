@@ -153,7 +153,12 @@ def test_where_the_process_that_started_them_is_killed_they_stop_and_the_next_fi
         here.start("--workers", "2")
         children = servers(here.relay.popen.pid)
         here.kill()
-        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+        try:
+            until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+        finally:
+            for pid in children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         here.start("--workers", "2")
         try:
             assert here.post(event | {"event_id": "after"})[0] == 202
