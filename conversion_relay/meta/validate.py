@@ -173,16 +173,11 @@ def expiry(event_time: int, action_source: str) -> int:
 
 def _names(event: Mapping[str, Any]) -> Sequence[Finding]:
     name, event_id = event["event_name"], event.get("event_id", "")
-    if (
-        len(name) <= event_kinds.LONGEST_NAME
-        and name.isprintable()
-        and event_id.isprintable()
-        and not holds_person(name)
-    ):
-        return [] if name.strip() and (event_id.strip() or not event_id) else [reasons.blank(name)]
     found = [reasons.NAME_TOO_LONG] if len(name) > event_kinds.LONGEST_NAME else []
     found += [reasons.not_printable(key) for key in ("event_name", "event_id") if not event.get(key, "").isprintable()]
-    return [*found, reasons.NAME_HOLDS_A_PERSON] if holds_person(name) else found
+    found += [reasons.NAME_HOLDS_A_PERSON] if holds_person(name) else []
+    is_blank = not name.strip() or (event_id and not event_id.strip())
+    return found or ([reasons.blank(name)] if is_blank else [])
 
 
 def _event_time(event: Mapping[str, Any], now: float) -> Sequence[Finding]:
@@ -255,7 +250,7 @@ def is_number(amount: object) -> bool:
         return math.isfinite(amount)
     if isinstance(amount, bool) or not isinstance(amount, int | float | str):
         return False
-    if isinstance(amount, str) and not (len(amount) < 400 and _NUMBER.fullmatch(amount)):
+    if isinstance(amount, str) and not (len(amount) < _LONGEST_NUMBER and _NUMBER.fullmatch(amount)):
         return False
     try:
         return math.isfinite(float(amount))
@@ -275,6 +270,7 @@ def _is_amount(amount: object, key: str) -> bool:
     return number > 0 if key == "predicted_ltv" else number >= 0 or key == "net_revenue"
 
 
+_LONGEST_NUMBER = 400
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}(?:\.(?:[\w-]{8}|[\w-]{2}))?", re.ASCII)
 # https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fbp-and-fbc

@@ -145,10 +145,11 @@ _ENCODED = seldom(r"%(?:[0-9A-Fa-f]{2}|u|[\x00-\x7f]?[^\x00-\x7f])")
 _NAMES = "|".join(sorted(QUERY_KEYS))
 _ODD_NAME = seldom("(?:^|&)[^&=]*[%+]")
 _STAYING = re.compile(f"(?:^|(?<=&))(?:{_NAMES})=[^&]*")
-_PLAIN_MEMBERS = re.compile(f"(?:(?:{_NAMES})={_SIGNS}++(?:&(?:{_NAMES})={_SIGNS}++)*)?")
+_MEMBERS = f"(?:{_NAMES})={_SIGNS}++(?:&(?:{_NAMES})={_SIGNS}++)*"
+_PLAIN_MEMBERS = re.compile(f"(?:{_MEMBERS})?")
 PAGE = (
     rf"(?=[^\n]{{1,{LONGEST_AUTHORITY}}}+\n)(https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*(?:/{_SIGNS}++)*/?+"
-    rf"(?:\?(?:{_NAMES})={_SIGNS}++(?:&(?:{_NAMES})={_SIGNS}++)*)?)(?:#[A-Za-z0-9._~/=&-]*+)?"
+    rf"(?:\?{_MEMBERS})?)(?:#[A-Za-z0-9._~/=&-]*+)?"
 )
 """A line with a URL of which all but the fragment stays (in the group), unless it has zeros or "wa.me" in it."""
 # Half of a surrogate pair has no UTF-8, so it can be in no address, and nothing could encode it.
