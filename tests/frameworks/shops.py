@@ -23,13 +23,17 @@ def load(name: str) -> ModuleType:
     return module
 
 
-def set_up_django() -> None:
-    """Once in a process; its settings are global."""
+def set_up_django(database: Path) -> None:
+    """Once in a process; its settings are global.
+
+    The database is a file: Django keeps connections apart by whether a loop runs in their thread, as Playwright's does
+    from its first test on, and each connection to `:memory:` would be a database without tables.
+    """
     import django
 
     sys.path.append(str(EXAMPLES / "django_shop"))
     os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
-    os.environ["SHOP_DATABASE"] = ":memory:"
+    os.environ["SHOP_DATABASE"] = str(database)
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright leaves a running loop in the thread of its tests
     django.setup()
     # Read by now; programs that other tests start must not take themselves for Django's.

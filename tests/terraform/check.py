@@ -37,8 +37,8 @@ SECRETS |= {
     "MOLLIE_API_KEY": "live_x",
 }
 del SECRETS["STRIPE_WEBHOOK_SECRET"]
-OVERRIDE = 'provider "aws" {\n  max_retries = 1\n}\n'
-"""An action that the stand-in lacks is an error at once, not after 25 tries."""
+OVERRIDE = 'provider "aws" {\n  max_retries = 4\n}\n'
+"""An action that the stand-in lacks is an error soon, not after 25 tries; a connection that broke is tried again."""
 
 CHOICES = {
     "trusted_proxies": ["130.176.0.0/17"],
