@@ -64,7 +64,7 @@ def _named(spans: tuple[Span, ...]) -> dict[str, float]:
 def _hold(dataset: str) -> list[str]:
     return [
         f"coalesce((SELECT true FROM relay.queue WHERE dataset = {dataset} AND lane = {lane}"
-        f" AND rank > %(a{n})b::float8 AND rank <= %(u{n})b::float8 LIMIT 1), false)"  # why not EXISTS: `look.WAITING`
+        f" AND rank > %(a{n})b::float8 AND rank <= %(u{n})b::float8 LIMIT 1), false)"  # why not EXISTS: `waiting.py`
         for n, (lane, _, _) in enumerate(to_the_backlog(0.0))
     ]
 
@@ -144,13 +144,24 @@ def shift_lanes(session: Session, dataset: int, now: float, places: Places = FRO
     return Moved(sum(n for n, _ in moved), min((rank for _, rank in moved), default=0.0))
 
 
-def to_shift(now: float) -> tuple[str, dict[str, float]]:
+def to_shift(now: float, *, is_crowded: bool) -> tuple[str, dict[str, float]]:
     """Asks for the datasets for which `shift_lanes` has something to do."""
-    return _TO_SHIFT, _named(to_the_backlog(now))
+    return _TO_SHIFT_CROWDED if is_crowded else TO_SHIFT, _named(to_the_backlog(now))
 
 
 _HOLD_SOMETHING = f"SELECT {', '.join(_hold('%(dataset)b::int'))}"
-_TO_SHIFT = f"SELECT id FROM relay.dataset WHERE {' OR '.join(_hold('id'))}"
+# From one dataset that has something in `queue` to the next, so that a thousand that have nothing cost nothing. Each
+# step goes through deleted rows of one dataset, so it is not for a time in which these are many.
+IN_QUEUE = """
+WITH RECURSIVE in_queue AS (
+  (SELECT dataset, lane FROM relay.queue ORDER BY dataset, lane LIMIT 1)
+  UNION ALL
+  SELECT next.dataset, next.lane FROM in_queue, LATERAL (
+    SELECT dataset, lane FROM relay.queue WHERE dataset > in_queue.dataset ORDER BY dataset, lane LIMIT 1) AS next
+)
+"""
+TO_SHIFT = f"{IN_QUEUE} SELECT dataset FROM in_queue WHERE {' OR '.join(_hold('in_queue.dataset'))}"
+_TO_SHIFT_CROWDED = f"SELECT id FROM relay.dataset WHERE {' OR '.join(_hold('id'))}"
 # OFFSET 0: as a plain join the planner may read all of a new part of `event` and look for each row among the shifted.
 _SHIFT = f"""
 WITH due AS MATERIALIZED (

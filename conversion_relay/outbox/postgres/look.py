@@ -1,4 +1,4 @@
-"""What the store shows: the books, whose turn it is, and the life of single events. Nothing here writes."""
+"""What the store shows: the books, and the life of single events. Nothing here writes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,35 +14,6 @@ Read = Callable[..., Rows]
 SCANNED = 50_000
 """Rows that one search looks at where no index helps; whoever wants more goes on from there."""
 HELD_KEYS = "SELECT key FROM relay.queue WHERE dataset IN (SELECT id FROM relay.dataset) AND lane = 3"
-
-# `(SELECT true ... LIMIT 1)`, not EXISTS: with a thousand datasets the planner reads all of `queue` into a hash table
-# for an EXISTS, at each look.
-WAITING = """
-SELECT name, coalesce((SELECT true FROM relay.queue WHERE dataset = id AND lane < 2 LIMIT 1), false),
-  least((SELECT rank FROM relay.queue WHERE dataset = id AND lane = 2 ORDER BY rank LIMIT 1),
-    (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 3 ORDER BY rank LIMIT 1)), id
-FROM relay.dataset
-"""
-# While dead rows crowd the front (`floors.py`): datasets, and from which rank on three of their lanes are looked at.
-WAITING_BEHIND = """
-SELECT name, coalesce(
-    (SELECT true FROM relay.queue WHERE dataset = id AND lane = 0 AND rank >= coalesce(live, -1e18) LIMIT 1),
-    (SELECT true FROM relay.queue WHERE dataset = id AND lane = 1
-      AND (rank, key) > (coalesce(backlog, -1e18), coalesce(last, -1)) LIMIT 1), false),
-  least((SELECT rank FROM relay.queue
-    WHERE dataset = id AND lane = 2 AND rank >= coalesce(later, -1e18) ORDER BY rank LIMIT 1),
-    (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 3 ORDER BY rank LIMIT 1)), id
-FROM relay.dataset LEFT JOIN unnest(%b::int[], %b::float8[], %b::float8[], %b::bigint[], %b::float8[])
-  AS f (id, live, backlog, last, later) USING (id)
-"""
-SUSPECTS = """
-SELECT name, (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 4 ORDER BY rank LIMIT 1) FROM relay.dataset
-"""
-
-
-def waiting(rows: Rows) -> dict[str, float]:
-    """Of WAITING's rows."""
-    return {dataset: 0.0 if ready else due_at for dataset, ready, due_at, _ in rows if ready or due_at is not None}
 
 
 def counts(read: Read) -> dict[str, Counts]:

@@ -29,7 +29,6 @@ from conversion_relay.outbox.postgres import (
     lanes,
     leases,
     ledger,
-    look,
     sides,
     visits,
     waiting,
@@ -213,8 +212,7 @@ class PostgresOutbox(Beside):
         return waiting.look_for_work(self._database, self._floors, now)
 
     def suspects(self, now: float) -> dict[str, float]:
-        found = self._database.read(look.SUSPECTS, pinned=True)
-        return {dataset: due_at for dataset, due_at in found if due_at is not None}
+        return waiting.suspects(self._database, self._floors)
 
     def _take_back(self, token: str, *, unsent: bool = False, lost: bool = False) -> None:
         self._do(lambda session, moves: leases.take_back(session, token, moves, unsent=unsent, lost=lost))
@@ -230,7 +228,7 @@ class PostgresOutbox(Beside):
             if not self._floors.due(floors.TO_SHIFT):
                 return 0
         shifted, began = 0, time.monotonic()
-        to_shift = self._database.read(*lanes.to_shift(now), pinned=True)
+        to_shift = self._database.read(*lanes.to_shift(now, is_crowded=self._floors.is_crowded), pinned=True)
         self._floors.looked(floors.TO_SHIFT, time.monotonic() - began)
         for (dataset,) in to_shift:
             work = partial(lanes.shift_lanes, dataset=dataset, now=now)
