@@ -22,6 +22,7 @@ from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.answer import answer_of
 from conversion_relay.outbox.counting import KEPT_HOURS, hour_of
 from conversion_relay.outbox.postgres import (
+    claimed,
     delivered,
     figures,
     floors,
@@ -35,7 +36,6 @@ from conversion_relay.outbox.postgres import (
 )
 from conversion_relay.outbox.postgres.beside import Beside
 from conversion_relay.outbox.postgres.books import Datasets, gather, write
-from conversion_relay.outbox.postgres.claimed import leased_events
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.group import Groups
@@ -134,28 +134,18 @@ class PostgresOutbox(Beside):
         told = {"token": token, "owner": self._owner, "since": float(now), "seconds": float(seconds)}
         told["slot"] = self._database.slots.one()
 
-        def work(session: Session, places: floors.Places) -> Any:
-            if suspects:
-                return lanes.dequeue_suspects(session, dataset, limit, now, told)
-            rows = lanes.dequeue(session, dataset, limit, places, told, now, may_shift=True)
-            if not rows and (moved := lanes.shift_lanes(session, dataset, now, places)).n:
-                kept.joined_backlog(dataset, moved.first)
-                places = places._replace(backlog=min(places.backlog, (moved.first, -1)))
-                return lanes.dequeue(session, dataset, limit, places, told, now, may_shift=False)
-            return rows
-
-        kept, front = self._floors, floors.Places()
-        places = front if suspects else kept.of(dataset)
         try:
-            rows = self._database.transact(partial(work, places=places), pinned=True)
-            if not rows and places[:2] != front[:2] and not kept.is_crowded:
-                rows = self._database.transact(partial(work, places=front), pinned=True)
+            if suspects:
+                rows = claimed.claim_suspects(self._database, dataset, limit, now, told)
+            else:
+                rows = claimed.claim(self._database, self._floors, dataset, limit, now, told)
         except OutboxUnavailable:
             self._refused_claims.add(token)  # its commit may stand all the same
             raise
-        events = leased_events(rows)
-        if not suspects:
-            kept.took(dataset, places, rows, now, is_full=len(rows) >= limit)
+        if rows is None:
+            self._take_back(token, unsent=True)
+            return None
+        events = claimed.leased_events(rows)
         return Lease(token=token, dataset=name, events=events) if events else None
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
@@ -177,20 +167,19 @@ class PostgresOutbox(Beside):
         def cells(ended: leases.Ended) -> figures.Cells:
             return self._tallier.cells(dataset, ended, events, now)
 
-        def work(session: Session) -> None:
-            if at_once and (rest := delivered.settle(session, at_once)) is not None:
-                figures.write(session, cells([("delivered", rest)]))
-                return
+        def step_by_step(session: Session) -> None:
             books = leases.settle(session, lease.token, groups, attempt, now)
             figures.write(session, cells(books.ended))
             write(session, books.moves)
 
-        at_once = None
         if len(groups) == 1 and isinstance(groups[0][0], Delivered) and events:
             keys = groups[0][1]
             columns = figures.columns(cells([("delivered", frozenset(keys))]))
-            at_once = delivered.values_of(lease.token, dataset, keys, attempt, columns, now, self._database.slots.one())
-        self._database.transact(work, pinned=True)
+            slot = self._database.slots.one()
+            values = delivered.values_of(lease.token, dataset, keys, attempt, columns, now, slot)
+            if self._database.at_once(delivered.SETTLE, values, pinned=True) != []:
+                return
+        self._database.transact(step_by_step, pinned=True)
         for verdict, _ in settlements:
             match verdict:
                 case Delivered() | Dead() | Expired() | Withhold():

@@ -9,7 +9,7 @@ from conversion_relay.outbox.postgres import lanes, waiting
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Delivered, Hold, RetryAt, Suspect
 from tests.outbox.postgres.backend import PostgresBackend, url_of
-from tests.outbox.postgres.server import needs_postgres
+from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import NOW, claim, sealed, settle_all
 from tests.outbox.suite.everything import EverySuite
 
@@ -48,19 +48,17 @@ def test_a_look_finds_the_same_whichever_way_it_goes(tmp_path, monkeypatch, many
     backend.schemas.clear()
 
 
-@pytest.mark.parametrize("look", [waiting.WAITING, waiting.SUSPECTS, lanes.TO_SHIFT])
-def test_a_look_costs_nothing_for_datasets_that_have_nothing(tmp_path, look):
+def test_a_look_costs_nothing_for_datasets_that_have_nothing(tmp_path):
     backend = PostgresBackend()
     outbox = backend.open(tmp_path)
-    for n in range(60):
-        outbox.put([sealed(str(n), dataset=str(n))], NOW)
-        if n:
-            settle_all(outbox, claim(outbox, dataset=str(n)), Delivered())
+    outbox.put([sealed(str(n), dataset=str(n)) for n in range(60)], NOW)
+    cheap().execute("DELETE FROM s0.queue WHERE dataset <> (SELECT id FROM s0.dataset WHERE name = '7')")
     values = dict.fromkeys([f"{side}{n}" for side in "au" for n in range(5)], NOW)
-    for _ in range(2):  # the first one marks what was deleted
-        plan = outbox._database.read(f"EXPLAIN (ANALYZE, BUFFERS) {look}", values, pinned=True)
-    pages = next(int(found[1]) for (line,) in plan if (found := re.search(r"shared hit=(\d+)", line)))
-    assert pages < 60, (pages, plan)
+    for look in (waiting.WAITING, waiting.SUSPECTS, lanes.TO_SHIFT):
+        for _ in range(2):  # the first one marks what was deleted
+            plan = outbox._database.read(f"EXPLAIN (ANALYZE, BUFFERS) {look}", values, pinned=True)
+        pages = next(int(found[1]) for (line,) in plan if (found := re.search(r"shared hit=(\d+)", line)))
+        assert pages < 60, (pages, plan)
     outbox.close()
     backend.schemas.clear()
 
