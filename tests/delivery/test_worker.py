@@ -205,15 +205,70 @@ def test_how_long_a_worker_may_sleep_costs_no_second_look(outbox):
 
 
 def test_a_dataset_that_has_all_its_turns_rests_until_one_ends(outbox):
-    clock = Clock()
-    delivery = Delivery(outbox, Meta(), SETTINGS, clock=clock, steady_clock=clock)
+    clock, let_go = Clock(), threading.Event()
+    delivery = Delivery(
+        outbox, Meta(lambda ids: let_go.wait(20) and taken(ids)), SETTINGS, clock=clock, steady_clock=clock
+    )
     put(outbox, *numbered(20_000))
     turns = []
     while turn := delivery.next_turn():
-        turns.append(turn)
-    assert delivery.rests_for() == float("inf")
-    delivery.deliver(turns.pop())
+        turns.append(threading.Thread(target=delivery.deliver, args=(turn,)))
+        turns[-1].start()
+        until(lambda: not delivery.claims.is_under_way("1"), every=0.001)
+    assert len(turns) == 8 and delivery.rests_for() == float("inf")
+    let_go.set()
+    for thread in turns:
+        thread.join()
     assert delivery.rests_for() == 0.0 and delivery.next_turn()
+
+
+def test_while_a_claim_is_under_way_its_dataset_gets_no_other_turn(outbox):
+    """A fifth of the claims of a thousand datasets found nothing: what the one before took still waited."""
+    clock, awaited = Clock(), []
+    delivery = Delivery(outbox, Meta(), SETTINGS, clock=clock, steady_clock=clock)
+    delivery.claims.on_awaited = lambda: awaited.append("1")
+    put(outbox, "a")
+    turn = delivery.next_turn()
+    assert turn and delivery.next_turn() is None and delivery.seconds_until_due(9.0) == 9.0
+    delivery.deliver(turn)
+    assert awaited == ["1"], "whoever asked hears of its end"
+    clock.now += LINGER_SECONDS
+    put(outbox, "b")
+    assert delivery.next_turn()
+
+
+def test_a_claim_that_fails_is_not_under_way_any_more(outbox, monkeypatch):
+    def refuse(*_):
+        raise OutboxUnavailable("the disk is full")
+
+    delivery = Delivery(outbox, Meta(), SETTINGS)
+    put_now(outbox, "a")
+    with monkeypatch.context() as trouble:
+        trouble.setattr(outbox, "claim", refuse)
+        with pytest.raises(OutboxUnavailable):
+            delivery.step()
+    assert delivery.next_turn()
+
+
+def test_what_is_put_during_a_claim_does_not_wait_for_the_end_of_the_turn(outbox, working, monkeypatch):
+    claims, may_end, let_go, claim = [], threading.Event(), threading.Event(), outbox.claim
+
+    def slowly(*asked):
+        lease = claim(*asked)
+        claims.append(lease)
+        may_end.wait(20)
+        return lease
+
+    monkeypatch.setattr(outbox, "claim", slowly)
+    meta = Meta(lambda ids: (ids != ["a"] or let_go.wait(20)) and taken(ids))
+    working(meta)
+    put_now(outbox, "a")
+    until(lambda: claims)
+    put_now(outbox, "b")
+    may_end.set()
+    until(lambda: ["b"] in meta.calls, 10)
+    let_go.set()
+    assert None not in claims, "and no claim found nothing"
 
 
 def test_suspects_that_a_turn_made_are_looked_for_at_once(outbox):
