@@ -51,6 +51,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox.postgres.arrays import UNSTORABLE
 from conversion_relay.outbox.postgres.dsn import Dsn
 from conversion_relay.outbox.postgres.session import Rows, Session, Values
 from conversion_relay.outbox.postgres.slots import Slots
@@ -260,7 +261,7 @@ def is_lost(error: psycopg.Error) -> bool:
 def _told(error: psycopg.Error) -> Exception:
     """Without the driver's text."""
     if isinstance(error, psycopg.DataError):
-        return ValueError("a value that PostgreSQL cannot store, such as a text with a zero byte")
+        return ValueError(UNSTORABLE)
     if is_lost(error):
         return OutboxUnavailable(
             "PostgreSQL cannot be reached, refuses the role, the password or the database's name, or only reads;"

@@ -17,22 +17,22 @@ HELD_KEYS = "SELECT key FROM relay.queue WHERE dataset IN (SELECT id FROM relay.
 
 
 def counts(read: Read) -> dict[str, Counts]:
-    rows = sorted(read(_COUNTS))
+    rows = sorted(read(COUNTS))
     names = (*_STATES, "oldest_pending_at", "nearest_expiry_at")
     return {dataset: Counts(**dict(zip(names, figures, strict=True))) for dataset, *figures in rows}
 
 
 # One statement, so one snapshot: between two the books would not agree. Ages are of the heads of the lanes, a few
-# events of each, since they are read for every dataset, of which there may be a thousand.
+# events of each, since they are read for every dataset that has one, of which there may be a thousand.
 _STATES = ("accepted", *STATES)
 _SUMS = ", ".join(f"coalesce(sum(n) FILTER (WHERE state = '{state}'), 0)::bigint AS {state}" for state in _STATES)
 _HEAD = "(SELECT key FROM relay.queue WHERE dataset = t.dataset AND lane = {} ORDER BY rank, key LIMIT 5)"
 _HEADS = " UNION ALL ".join(_HEAD.format(lane) for lane in HEADS)
-_COUNTS = f"""
+COUNTS = f"""
 SELECT d.name, {", ".join(f"t.{state}" for state in _STATES)}, a.oldest, a.nearest
 FROM (SELECT dataset, {_SUMS} FROM relay.tally GROUP BY 1) t JOIN relay.dataset d ON d.id = t.dataset
 LEFT JOIN LATERAL (SELECT min(accepted_at) AS oldest, min(expires_at) AS nearest FROM relay.event
-  WHERE key = ANY (ARRAY({_HEADS}))) a ON true
+  WHERE t.pending > 0 AND key = ANY (ARRAY({_HEADS}))) a ON true
 """
 
 
