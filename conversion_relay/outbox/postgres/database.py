@@ -31,7 +31,11 @@ The rules.
    ever cancelled: that is what makes the server report such a commit as done.
 5. *No call waits for ever.* A server that stands still, with its kernel alive, keeps a connection that never answers.
    Whoever has a session for longer than PATIENCE has its socket shut (`watchdog.py`), and is then in rule 1 or 2.
-6. *No error text of the driver leaves this module*: it may quote the DSN or a row.
+6. *A worker's threads share MOST_PINNED connections* and wait for one. Each of 64 once opened its own and closed it
+   again, as no more than that are kept: a process of the server for each turn, which knew no plan and no table yet. Who
+   has a session already gets another one at once, since those that wait may wait for it. Puts and pages are few at a
+   time and wait for nobody.
+7. *No error text of the driver leaves this module*: it may quote the DSN or a row.
 
 Rejected: `pg_xact_status` of the transaction's id, which costs no write. A server that crashes gives the ids of
 transactions that left nothing in its log a second time; a stranger's commit was taken for ours, and a test that kills
@@ -65,13 +69,14 @@ DOUBT_SECONDS = 8.0
 ASK_EVERY = 0.1
 PATIENCE = 20.0
 """Seconds for one transaction, longer than the server's own limit for a statement (`session.LIMITS`)."""
-MOST_IDLE = 8
+MOST_IDLE = MOST_PINNED = 8
 LONGEST_LIFE = 600.0
 """Seconds; a connection older than this is made anew, so that after a fail-over no one stays with the old server."""
 ATTEMPTS = 3
 TRANSIENT = frozenset({"40001", "40P01", "55P03"})
 GONE = frozenset({"25006", "25P03", "57P01", "57P02", "57P03", "0A000"})
 CLOSED = "the outbox is closed"
+BUSY = "PostgreSQL answers so slowly that no connection became free in time"
 
 
 class Database:
@@ -81,6 +86,7 @@ class Database:
         self.dsn, self.slots = dsn, Slots()
         self._idle: dict[bool, list[tuple[float, Session]]] = {False: [], True: []}
         self._lock, self._watchdog = threading.Lock(), Watchdog()
+        self._places, self._has_one = threading.BoundedSemaphore(MOST_PINNED), threading.local()
         self._process = os.getpid()
         self.is_closed = False
 
@@ -179,17 +185,32 @@ class Database:
 
     @contextlib.contextmanager
     def _lent(self, *, pinned: bool, patience: float | None = None) -> Iterator[Session]:
-        session = self._take(pinned=pinned)
+        with self._place(pinned=pinned):
+            session = self._take(pinned=pinned)
+            try:
+                with self._watchdog.watching(session.connection.fileno(), patience or PATIENCE):
+                    yield session
+            except psycopg.Error as error:
+                if is_lost(error):
+                    session.close()
+                    self._drop_idle()
+                raise
+            finally:
+                self._give_back(session, pinned=pinned)
+
+    @contextlib.contextmanager
+    def _place(self, *, pinned: bool) -> Iterator[None]:
+        if not pinned or getattr(self._has_one, "now", False):
+            yield
+            return
+        if not self._places.acquire(timeout=PATIENCE):
+            raise OutboxUnavailable(BUSY)
+        self._has_one.now = True
         try:
-            with self._watchdog.watching(session.connection.fileno(), patience or PATIENCE):
-                yield session
-        except psycopg.Error as error:
-            if is_lost(error):
-                session.close()
-                self._drop_idle()
-            raise
+            yield
         finally:
-            self._give_back(session, pinned=pinned)
+            self._has_one.now = False
+            self._places.release()
 
     def _take(self, *, pinned: bool) -> Session:
         with self._lock:
@@ -227,6 +248,7 @@ class Database:
     def after_fork(self) -> None:
         """In the child: another thread of the parent may have held the lock."""
         self._lock, self._watchdog = threading.Lock(), Watchdog()
+        self._places, self._has_one = threading.BoundedSemaphore(MOST_PINNED), threading.local()
 
 
 def _repeated(attempt: Callable[[], Result]) -> Result:

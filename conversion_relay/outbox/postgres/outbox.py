@@ -157,7 +157,8 @@ class PostgresOutbox(Beside):
 
     def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
         keys = [event.key for event in events]
-        return frozenset(key for (key,) in self._database.read(leases.REVOKED, (keys,))) if keys else frozenset()
+        found = self._database.read(leases.REVOKED, (keys,), pinned=True) if keys else ()
+        return frozenset(key for (key,) in found)
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         groups = [(verdict, [event.key for event in events]) for verdict, events in settlements]

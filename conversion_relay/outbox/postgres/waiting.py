@@ -28,7 +28,7 @@ def first_look(database: "Database", floors: Floors) -> tuple[bool, list[str] | 
     if floors.is_crowded and not floors.due(LEASES, A_LITTLE):
         return False, None
     began = time.monotonic()
-    ((has_mail, lost),) = database.read(_FIRST_LOOK)
+    ((has_mail, lost),) = database.read(_FIRST_LOOK, pinned=True)
     floors.looked(LEASES, time.monotonic() - began, A_LITTLE)
     return has_mail, lost
 
