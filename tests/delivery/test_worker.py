@@ -222,55 +222,6 @@ def test_a_dataset_that_has_all_its_turns_rests_until_one_ends(outbox):
     assert delivery.rests_for() == 0.0 and delivery.next_turn()
 
 
-def test_while_a_claim_is_under_way_its_dataset_gets_no_other_turn(outbox):
-    """A fifth of the claims of a thousand datasets found nothing: what the one before took still waited."""
-    clock, awaited = Clock(), []
-    delivery = Delivery(outbox, Meta(), SETTINGS, clock=clock, steady_clock=clock)
-    delivery.claims.on_awaited = lambda: awaited.append("1")
-    put(outbox, "a")
-    turn = delivery.next_turn()
-    assert turn and delivery.next_turn() is None and delivery.seconds_until_due(9.0) == 9.0
-    delivery.deliver(turn)
-    assert awaited == ["1"], "whoever asked hears of its end"
-    clock.now += LINGER_SECONDS
-    put(outbox, "b")
-    assert delivery.next_turn()
-
-
-def test_a_claim_that_fails_is_not_under_way_any_more(outbox, monkeypatch):
-    def refuse(*_):
-        raise OutboxUnavailable("the disk is full")
-
-    delivery = Delivery(outbox, Meta(), SETTINGS)
-    put_now(outbox, "a")
-    with monkeypatch.context() as trouble:
-        trouble.setattr(outbox, "claim", refuse)
-        with pytest.raises(OutboxUnavailable):
-            delivery.step()
-    assert delivery.next_turn()
-
-
-def test_what_is_put_during_a_claim_does_not_wait_for_the_end_of_the_turn(outbox, working, monkeypatch):
-    claims, may_end, let_go, claim = [], threading.Event(), threading.Event(), outbox.claim
-
-    def slowly(*asked):
-        lease = claim(*asked)
-        claims.append(lease)
-        may_end.wait(20)
-        return lease
-
-    monkeypatch.setattr(outbox, "claim", slowly)
-    meta = Meta(lambda ids: (ids != ["a"] or let_go.wait(20)) and taken(ids))
-    working(meta)
-    put_now(outbox, "a")
-    until(lambda: claims)
-    put_now(outbox, "b")
-    may_end.set()
-    until(lambda: ["b"] in meta.calls, 10)
-    let_go.set()
-    assert None not in claims, "and no claim found nothing"
-
-
 def test_suspects_that_a_turn_made_are_looked_for_at_once(outbox):
     clock = Clock()
     delivery = Delivery(outbox, Meta(refuse_poison), SETTINGS, clock=clock, steady_clock=clock)

@@ -80,7 +80,9 @@ BUSY = "PostgreSQL answers so slowly that no connection became free in time"
 
 
 class Database:
-    """Lends sessions to threads; safe to use from all of them, and in the child of a fork."""
+    """Lends sessions to threads; safe to use from all of them, and in the child of a fork.
+
+    Over 150 lines: a transaction, its doubt and the sessions that it may lose share one lock and one set of rules."""
 
     def __init__(self, dsn: Dsn) -> None:
         self.dsn, self.slots = dsn, Slots()
