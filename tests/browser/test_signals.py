@@ -232,13 +232,14 @@ def test_the_pages_own_restriction_is_on_both_copies_of_what_it_concerns(shop, o
         MetaTracking.track('Contact')
         fbq('dataProcessingOptions', ['LDU'], 1, 1000)
         gpp(1)
-        gpp(2)
-        MetaTracking.sendViewContentEvent({contentName: 'Kintsugi'})
+        MetaTracking.track('Search')
     }""")
-    shop.wait(2, 3)
+    shop.wait(3, 3)  # the server's policy is known, and the opt-out is the pixel's restriction
+    shop.page.evaluate("gpp(2); MetaTracking.sendViewContentEvent({contentName: 'Kintsugi'})")
+    shop.wait(3, 4)
     pixel = {query["ev"]: query.get("dpo") for query in shop.pixel()}
     server = {event["event_name"]: event["data_processing_options"] for event in shop.events()}
     (content,) = [post["body"] for post in shop.posts if post["url"].endswith("/view-content")]
-    assert pixel == {"Lead": "LDU", "Contact": None, "ViewContent": "LDU"}
-    assert server == {"Lead": ["LDU"], "Contact": []}
+    assert pixel == {"Lead": "LDU", "Contact": None, "Search": "LDU", "ViewContent": "LDU"}
+    assert server == {"Lead": ["LDU"], "Contact": [], "Search": ["LDU"]}
     assert (content["data_processing_options"], content["data_processing_options_state"]) == (["LDU"], 1000)
