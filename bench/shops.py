@@ -71,6 +71,9 @@ def measured(shop: str, beneath: Path | None, rate: float, seconds: float) -> di
                 one.wait_until_open()
             visit(visitors, rate, WARM)
             took = visit(visitors, rate, int(rate * seconds))
+        except RuntimeError:
+            print(*(process.last_words() for process in running), sep="\n", file=sys.stderr)
+            raise
         finally:
             for process in running:
                 process.end()
