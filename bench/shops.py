@@ -1,4 +1,4 @@
-"""What `track` adds to a request of a shop, with a Meta that hangs: `python -m bench.shops [RATE] [SECONDS]`.
+"""What `track` adds to a request of a shop, with a Meta that hangs: `python -m bench.shops [RATE [SECONDS [ROUNDS]]]`.
 
 The Django and the FastAPI shop of examples/ run as real servers (gunicorn with threads, uvicorn), each three times side
 by side: as it is; with `track` taken out; and with one write and fsync in its place, which is the least that a durable
@@ -6,8 +6,8 @@ event can cost. Requests are due at fixed moments, RATE a second for each server
 what disturbs one disturbs all. A latency counts from the moment at which the request was due. On the disk first, then
 in /dev/shm, where an fsync is free and what is left is ours.
 
-On a machine that has other work BENCH_NICE=-15 puts servers and visitors before it (root alone may); without it the
-figures are the scheduler's.
+With BENCH_FIRST=1 servers and visitors come before all other work of the machine (SCHED_RR; root alone may ask for
+that). On a machine that others use, too, the figures are the scheduler's without it.
 """
 
 import os
@@ -18,9 +18,10 @@ import tempfile
 import time
 from collections import deque
 from pathlib import Path
+from statistics import median
 
 from bench.figures import percentile
-from bench.machine import Running
+from bench.machine import Running, put_first
 from bench.rounds import ROOT
 
 IN_MEMORY = Path("/dev/shm")
@@ -36,28 +37,32 @@ BODIES = {
 CONNECTIONS = 16
 """To each server at once, at most."""
 WARM = 50
-NICE = os.environ.get("BENCH_NICE", "0")
 
 
-def main(rate: float, seconds: float) -> None:
+def main(rate: float, seconds: float, rounds: int) -> None:
     put_first(os.getpid())
     for beneath in (None, IN_MEMORY):
         if beneath is None or beneath.is_dir():
             for shop in SERVERS:
                 print(f"{shop}, {'in memory, where an fsync is free' if beneath else 'on the disk'}")
-                say(measured(shop, beneath, rate, seconds))
+                say(measured(shop, beneath, rate, seconds, rounds))
 
 
-def say(took: dict[str, list[float]]) -> None:
-    least = {share: percentile(sorted(took["without"]), share) for share in (0.5, 0.99)}
-    for kind, latencies in took.items():
-        figures = [(percentile(sorted(latencies), share), share) for share in (0.5, 0.99)]
-        told = "   ".join(f"p{share * 100:.0f} {at:6.2f} ms (+{at - least[share]:.2f})" for at, share in figures)
-        print(f"  {kind:8} {told}   {len(latencies)} requests", flush=True)
+def say(rounds: list[dict[str, list[float]]]) -> None:
+    """Medians over the rounds, of the figures and of how much more each is than without `track` in the same round."""
+    for kind in KINDS:
+        told = []
+        for share in (0.5, 0.99):
+            figures = [percentile(sorted(took[kind]), share) for took in rounds]
+            more = [at - percentile(sorted(took["without"]), share) for at, took in zip(figures, rounds, strict=True)]
+            told.append(f"p{share * 100:.0f} {median(figures):6.2f} ms ({median(more):+.2f})")
+        print(f"  {kind:8} {'   '.join(told)}", flush=True)
+    by_round = [percentile(sorted(took["track"]), 0.99) - percentile(sorted(took["without"]), 0.99) for took in rounds]
+    print(f"  p99 of track more than without, by round: {', '.join(f'{more:+.1f}' for more in by_round)}", flush=True)
 
 
-def measured(shop: str, beneath: Path | None, rate: float, seconds: float) -> dict[str, list[float]]:
-    """Milliseconds of each request."""
+def measured(shop: str, beneath: Path | None, rate: float, seconds: float, rounds: int) -> list[dict[str, list[float]]]:
+    """Milliseconds of each request, for each round."""
     with tempfile.TemporaryDirectory(dir=beneath) as folder, socket.create_server(("127.0.0.1", 0)) as hanging:
         running: list[Running] = []
         try:
@@ -70,14 +75,14 @@ def measured(shop: str, beneath: Path | None, rate: float, seconds: float) -> di
             for one in visitors:
                 one.wait_until_open()
             visit(visitors, rate, WARM)
-            took = visit(visitors, rate, int(rate * seconds))
+            took = [visit(visitors, rate, int(rate * seconds)) for _ in range(rounds)]
         except RuntimeError:
             print(*(process.last_words() for process in running), sep="\n", file=sys.stderr)
             raise
         finally:
             for process in running:
                 process.end()
-    return dict(zip(KINDS, took, strict=True))
+    return [dict(zip(KINDS, one, strict=True)) for one in took]
 
 
 def started(shop: str, kind: str, place: Path, meta: int, port: int) -> Running:
@@ -95,13 +100,6 @@ def started(shop: str, kind: str, place: Path, meta: int, port: int) -> Running:
     server = Running([sys.executable, "-m", *SERVERS[shop], at, app], None, environment)
     put_first(server.pid)
     return server
-
-
-def put_first(pid: int) -> None:
-    """Linux shares the processor between sessions, so that a process's own nice value says nothing to other sessions
-    (https://man7.org/linux/man-pages/man7/sched.7.html, autogroup)."""
-    if NICE != "0":
-        Path(f"/proc/{pid}/autogroup").write_text(NICE)
 
 
 def free_port() -> int:
@@ -184,4 +182,5 @@ def visit(visitors: list[Visitors], rate: float, requests: int) -> list[list[flo
 
 if __name__ == "__main__":
     given = [float(word) for word in sys.argv[1:]]
-    main(given[0] if given else 50, given[1] if len(given) > 1 else 20)
+    rate, seconds, rounds = [*given, *(30, 10, 7)[len(given) :]]
+    main(rate, seconds, int(rounds))

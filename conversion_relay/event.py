@@ -242,6 +242,8 @@ def plain_number(value: object) -> int | float | str:
     """
     if isinstance(value, str):
         return str.__str__(value)
+    if type(value).__name__.startswith("bool"):  # numpy's; its float would be an amount
+        return bool(value)
     if hasattr(value, "__index__"):
         return operator.index(value)
     if hasattr(value, "__float__"):

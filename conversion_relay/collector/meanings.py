@@ -6,7 +6,7 @@ where it is made."""
 MEANINGS = {
     "relay_ambiguous_late_total": "Events sent again so late after a lost answer that Meta may count them twice",
     "relay_ambiguous_total": "Events whose call to Meta ended without an answer, so that they are sent again",
-    "relay_api_key_used_timestamp_seconds": "When an API key was used last, in Unix seconds; key is its place",
+    "relay_api_key_used_timestamp_seconds": "When an API key was used last, in Unix seconds; keys by their place",
     "relay_bot_events_total": "Events of browsers that say they are robots, by what was done with them",
     "relay_copies_refused_total": "Copies of events that the door of a further dataset refused",
     "relay_delivered_by_age_total": "Events delivered, by how old they were then",

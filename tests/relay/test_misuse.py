@@ -37,6 +37,13 @@ class Float64(float):
     """numpy.float64 is a float, too."""
 
 
+class bool_:
+    """As numpy calls its own."""
+
+    def __float__(self) -> float:
+        return 1.0
+
+
 class Safe(str):
     """As Django's SafeString."""
 
@@ -121,6 +128,7 @@ def test_half_a_sign_and_two_megabytes_are_no_exception():
         ({"event_time": datetime.datetime(2026, 11, 27)}, "event_time: .* with a time zone"),  # noqa: DTZ001
         ({"event_time": datetime.date(2026, 11, 27)}, "event_time: .* with a time zone"),
         ({"event_name": None}, "event_name: "),
+        ({"custom_data": {"value": bool_(), "currency": "EUR"}}, r"custom_data\.value: an amount"),
         ({"custom_data": {"value": object()}}, r"custom_data\.value: a value has no JSON form"),
         ({"custom_data": CustomData(value=object())}, r"custom_data\.value: a value has no JSON form"),
         ({"custom_data": {"contents": (one for one in ())}}, r"custom_data\.contents: a value has no JSON form"),
@@ -129,7 +137,7 @@ def test_half_a_sign_and_two_megabytes_are_no_exception():
         ({"event_id": object()}, "event_id: a value has no JSON form"),
         ({"custom_data": CustomData(value=decimal.Decimal("NaN"), currency="EUR")}, r"custom_data\.value: an amount"),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_what_can_be_no_event_is_refused_by_the_name_of_its_member(members, said):
     with pytest.raises(InvalidEvent, match=said) as refused:
