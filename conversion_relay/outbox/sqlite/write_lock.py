@@ -3,26 +3,33 @@
 What could go wrong. Each hand-over between threads is a wait for a processor and for the interpreter: where other
 threads compute, each of them is up to 5 ms (`sys.getswitchinterval`), many times what the commit takes. But a caller
 that commits by itself may be interrupted in the middle of it: by a signal handler, by a finalizer. If those keep an
-event of their own, they wait for a lock that their own thread holds, for ever.
+event of their own, they wait for a lock that their own thread holds, for ever. And one that keeps event after event
+leaves hardly a gap between two commits: other processes, which look at SQLite's own lock every 25 ms or so, find it
+held each time until they give up.
 
 The rules.
 1. A caller commits by itself only where nobody holds the lock and nobody waits for it. Else it queues, and the writing
    thread is next (`as_next`), so that callers who find the lock free cannot pass by what waits, and groups form.
 2. Never in the thread of the signal handlers: there an event goes through the queue.
-3. What a finalizer asks for in a thread that holds the lock is refused at once (`is_mine`).
+3. Not within REST_SECONDS of the last commit: who comes so soon is handed over, and meanwhile others get in.
+4. What a finalizer asks for in a thread that holds the lock is refused at once (`is_mine`).
 """
 
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+
+REST_SECONDS = 0.001
 
 
 class WriteLock:
     """Held by whoever commits."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
+        self._clock, self._rests_until = clock, clock()
         self._holder: int | None = None
         self._has_next = False
 
@@ -31,14 +38,14 @@ class WriteLock:
         return self._holder == threading.get_ident()
 
     def take_if_free(self) -> bool:
-        """And if the writing thread does not wait for it."""
-        if self._has_next or not self._lock.acquire(blocking=False):
+        """And if it was for a moment, and the writing thread does not wait for it."""
+        if self._has_next or self._clock() < self._rests_until or not self._lock.acquire(blocking=False):
             return False
         self._holder = threading.get_ident()
         return True
 
     def release(self) -> None:
-        self._holder = None
+        self._holder, self._rests_until = None, self._clock() + REST_SECONDS
         self._lock.release()
 
     @contextlib.contextmanager
@@ -50,7 +57,7 @@ class WriteLock:
             try:
                 yield
             finally:
-                self._holder = None
+                self._holder, self._rests_until = None, self._clock() + REST_SECONDS
 
 
 def handles_signals() -> bool:

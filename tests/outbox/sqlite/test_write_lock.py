@@ -10,7 +10,7 @@ import pytest
 
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox.sqlite.database import Database
-from conversion_relay.outbox.sqlite.write_lock import WriteLock
+from conversion_relay.outbox.sqlite.write_lock import REST_SECONDS, WriteLock
 from tests.outbox.sqlite.files import rows
 from tests.outbox.sqlite.jobs import NAMES, PATIENCE, add, add_and_fail
 from tests.processes import until
@@ -72,7 +72,7 @@ class TestWhoWrites:
         assert len(commits) == 2, "one for who was first, one for all others"
 
     def test_nobody_passes_by_what_waits(self):
-        lock, may_go_on = WriteLock(), threading.Event()
+        lock, may_go_on = WriteLock(iter(range(100)).__next__), threading.Event()
 
         def group() -> None:
             with lock.as_next():
@@ -87,6 +87,21 @@ class TestWhoWrites:
         may_go_on.set()
         waits.join(PATIENCE)
         assert lock.take_if_free()
+
+    def test_who_keeps_event_after_event_leaves_room_for_other_processes(self):
+        """They look at SQLite's lock now and then: one that is free for a hundred microseconds they never find."""
+        now = [0.0]
+        lock = WriteLock(lambda: now[0])
+        assert lock.take_if_free()
+        lock.release()
+        assert not lock.take_if_free()
+        now[0] += REST_SECONDS
+        assert lock.take_if_free()
+        lock.release()
+        now[0] += REST_SECONDS
+        with lock.as_next():
+            now[0] += 1
+        assert not lock.take_if_free(), "after a group, too"
 
 
 class TestNobodyWaitsForItself:
