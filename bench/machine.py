@@ -36,12 +36,12 @@ def description() -> str:
 class Running:
     """A process and what it says. Its words go to files, as a full pipe would stop it."""
 
-    def __init__(self, arguments: Sequence[str], core: int, environment: dict[str, str] | None = None) -> None:
-        """In a group of its own, so that its children end with it."""
+    def __init__(self, arguments: Sequence[str], core: int | None, environment: dict[str, str] | None = None) -> None:
+        """In a group of its own, so that its children end with it. `core`: None for all of them."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("META_", "RELAY_"))}
         self.said, self.errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 (closed by `end`)
         self.popen = subprocess.Popen(
-            _pinned(arguments, core),
+            list(arguments) if core is None else _pinned(arguments, core),
             cwd=ROOT,
             env={**clean, "PYTHONPATH": str(ROOT), **(environment or {})},
             stdin=subprocess.DEVNULL,
@@ -72,6 +72,12 @@ class Running:
         self.popen.wait()
         self.said.close()
         self.errors.close()
+
+
+def put_first(pid: int) -> None:
+    """With BENCH_FIRST=1: before the other work of the machine; threads and children that it starts later, too."""
+    if os.environ.get("BENCH_FIRST") == "1":
+        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
 
 
 def _pinned(arguments: Sequence[str], core: int) -> list[str]:

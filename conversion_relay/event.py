@@ -5,6 +5,7 @@ Field names are Meta's, from the pages "Server Event Parameters", "Customer Info
 In `user_data` the readable names (`email`, `phone`, ...) work beside Meta's two-letter ones.
 """
 
+import operator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -133,7 +134,7 @@ class CustomData(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def to_wire(self) -> dict[str, Any]:
         """Meta's flat object: standard names and custom properties side by side."""
-        wire: dict[str, Any] = msgspec.to_builtins(self)
+        wire: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(bytes,), enc_hook=plain_number)
         own = wire.pop("properties", None) or {}
         return {**wire, **own}
 
@@ -142,7 +143,7 @@ if TYPE_CHECKING:
 
     class _CustomDataMember:
         """For type checkers alone: a program may give a `CustomData`. A union of both would keep msgspec from decoding;
-        the door (`intake.members.checked`) makes one a dictionary before anybody reads it."""
+        the door (`intake.built.checked`) makes one a dictionary before anybody reads it."""
 
         def __get__(self, event: object, owner: object = None) -> dict[str, Any] | None: ...
         def __set__(self, event: object, value: dict[str, Any] | CustomData | None) -> None: ...
@@ -229,6 +230,25 @@ class Receipt(msgspec.Struct, frozen=True):
 
     event_id: str
     duplicate: bool = False
+
+
+def plain_number(value: object) -> int | float | str:
+    """What other libraries count with (numpy's and pandas' scalars, fractions), as a number of Python's own; for
+    `enc_hook` of msgspec, which asks about types that it does not know. Raises TypeError for anything else.
+
+    >>> from fractions import Fraction
+    >>> plain_number(Fraction(1, 2))
+    0.5
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    if type(value).__name__.startswith("bool"):  # numpy's; its float would be an amount
+        return bool(value)
+    if hasattr(value, "__index__"):
+        return operator.index(value)
+    if hasattr(value, "__float__"):
+        return float(value)
+    raise TypeError
 
 
 def present(given: msgspec.Struct) -> list[str]:

@@ -246,7 +246,9 @@ def _unknown(key: str, value: object, known: frozenset[str], where: str) -> str:
     nearest = _nearest(key, known)
     if is_section and not nearest:
         return f"there is no such section; {_ONE_TABLE_EACH}"
-    return "there is no such setting" + (f"; {nearest} is the nearest one" if nearest else "; see docs/operations.md")
+    return "there is no such setting" + (
+        f"; {nearest} is the nearest one" if nearest else ", and none with a name like it; take it out"
+    )
 
 
 def _text(where: str, key: str, value: object) -> str:

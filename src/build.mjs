@@ -16,7 +16,7 @@ const SWITCHES = /const \{ MIRRORS = true, IS_MODULE = false \} = .*/;
 const EXPORTS = "export { MetaTracking as default, MetaTracking };\n";
 const TYPES = "export type { Options, Settings, Tracking, ViewContent, Visitor };\n";
 
-const SMALLER = { keep_fargs: false, lhs_constants: false, unsafe_arrows: true, unsafe_methods: true };
+const SMALLER = { keep_fargs: false, lhs_constants: false, negate_iife: false, unsafe_methods: true };
 
 /** @param {boolean} mirrors @param {boolean} isModule */
 async function built(mirrors, isModule) {
@@ -27,7 +27,7 @@ async function built(mirrors, isModule) {
     // Almost every function is called while a page loads: V8 compiles them beside the main thread, and all at once.
     // https://v8.dev/blog/explicit-compile-hints
     format: { preamble: "//# allFunctionsCalledOnLoad" },
-    compress: { passes: 5, toplevel: !isModule, arrows: false, ...SMALLER },
+    compress: { passes: 5, toplevel: !isModule, ...SMALLER },
   });
   return code + "\n";
 }

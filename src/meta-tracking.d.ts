@@ -14,10 +14,11 @@
  *
  *   word     "no" if one of them is no; "yes" if one is yes and none is no
  *   stopped  somebody else's fbq('consent', 'revoke') stands, or the page is prerendered and nobody has opened it
- *   opt-out  GPC, a US section of GPP, USP, or the page's own Limited Data Use
+ *   opt-out  GPC, a US section of GPP, USP
  *   held     data-consent="required", a default of Consent Mode that denies, half an update, TCF or GPP that is not ready
  *
- * A default is never the visitor's word. One with a region can only tighten, and does not hold where Google's own tag
+ * All are heard again before each event: one may come late, or change without a word. What is not "granted" to the letter is
+ * no yes. A default is never the visitor's word. One with a region can only tighten, and does not hold where Google's own tag
  * resolved the region to "granted". The first row that fits decides ("*": whatever it is):
  *
  *   | word | stopped | opt-out | held | state    | store | send  | pixel | restriction |

@@ -14,10 +14,11 @@
  *
  *   word     "no" if one of them is no; "yes" if one is yes and none is no
  *   stopped  somebody else's fbq('consent', 'revoke') stands, or the page is prerendered and nobody has opened it
- *   opt-out  GPC, a US section of GPP, USP, or the page's own Limited Data Use
+ *   opt-out  GPC, a US section of GPP, USP
  *   held     data-consent="required", a default of Consent Mode that denies, half an update, TCF or GPP that is not ready
  *
- * A default is never the visitor's word. One with a region can only tighten, and does not hold where Google's own tag
+ * All are heard again before each event: one may come late, or change without a word. What is not "granted" to the letter is
+ * no yes. A default is never the visitor's word. One with a region can only tighten, and does not hold where Google's own tag
  * resolved the region to "granted". The first row that fits decides ("*": whatever it is):
  *
  *   | word | stopped | opt-out | held | state    | store | send  | pixel | restriction |
@@ -125,9 +126,13 @@ var MetaTracking = (function () {
   /** @type {Record<string, any>} what is undecided; a function is asked */
   let holds = {};
   /** @type {Record<string, any>} */
-  let optOuts = { gpc: /** @type {any} */ (navigator).globalPrivacyControl };
+  let optOuts = {};
   /** @type {Record<string, boolean>} Google's updates */
   let updates = {};
+  /** @type {Record<string, any>} those that Google's own tag had when we last looked: it may lag behind what we heard */
+  let looked = {};
+  /** @type {Record<string, any>} the frameworks that were asked */
+  let asked = {};
   /** @type {any} what the server does with an opt-out; "" or undefined before its first answer */
   let policy;
   let state = "";
@@ -165,13 +170,22 @@ var MetaTracking = (function () {
   let isLimited;
   /** @type {any} the page's own restriction */
   let own;
+  /** @type {any} whether we were there before its first event; else it counts pages by itself, without ids */
+  let isFresh;
+  /** @type {any} whether the page lets it count an address twice */
+  let mayRepeat;
+  /** @type {Record<string, any>} by pixel the address of its last PageView */
+  let viewed = {};
+  /** @type {Record<string, any>} pixels that hear trackSingle alone */
+  let singles = {};
   /** @type {any} whether Meta mirrors it, too */
   let isHosted;
   /** @type {any} whether what stands behind a # is a page */
   let byHash;
   /** @type {any} */
   let hasAsked;
-  let isHearing = 1;
+  /** @type {any} */
+  let isHearing;
   /** @type {any} whether the page's own work had its turn */
   let isCalm;
   /** @type {string | undefined} the click that brought the visitor, "" without */
@@ -192,11 +206,6 @@ var MetaTracking = (function () {
     prerenderingchange: settle,
   };
   const listener = safely((/** @type {Event} */ event) => listeners[event.type](event));
-  // A frame without an address of its own is part of the page that made it. A file has none, nor has an app.
-  const web = [here.href, doc.baseURI, doc.referrer].find((url) => url[0] === "h");
-  if (web && web !== here.href) here = /** @type {any} */ (new URL(web));
-  let landing = here.href;
-
   /** @type {Tracking & Record<string, any>} */
   let api = {
     viewContentEndpoint: "/view-content",
@@ -222,7 +231,7 @@ var MetaTracking = (function () {
     },
 
     consent(answer) {
-      words.consent = said(answer !== "denied");
+      words.consent = said(answer === "granted");
       settle();
     },
 
@@ -238,6 +247,12 @@ var MetaTracking = (function () {
       if (isAllowed()) enqueue(beside("visitors"), { key, ...visitor() }, key);
     },
   };
+
+  // A frame without an address of its own is part of the page that made it. A file has none, nor has an app.
+  const owner = safely(() => here.href[0] === "h" || page.parent.location.href)();
+  const web = [here.href, owner, doc.baseURI, doc.referrer].find((url) => url?.[0] === "h");
+  if (web && web !== here.href) here = /** @type {any} */ (new URL(web));
+  let landing = here.href;
 
   // -- what the visitor allows ------------------------------------------------------------------------------------------
 
@@ -280,7 +295,7 @@ var MetaTracking = (function () {
   }
 
   function isAllowed() {
-    return "glo".includes(state[0]);
+    return !isHearing && "glo".includes(state[0]);
   }
 
   function isNever() {
@@ -304,14 +319,14 @@ var MetaTracking = (function () {
     const isBare = !mayRemember();
     state = judged();
     if (isBare && kept.s[0] && mayRemember()) join();
-    if (isCalm && isAllowed()) browserIds();
+    if (isCalm && state !== before && isAllowed()) browserIds();
     tellPixel();
     // A pixel that came late drops what it hears before its `init`.
     if (pixel && mayTell() && (!pixel.queue || Object.keys(pixels)[0])) untold.splice(0).forEach((tell) => tell());
+    if (isAllowed()) held.splice(0).forEach((send) => send());
     if (state === before) return;
     silent("consent", state);
-    if (isAllowed()) held.splice(0).forEach((send) => send());
-    if (isNever()) held = untold = [];
+    if (isNever()) (held = untold = []), (viewed = {});
     if (state === "denied") forget();
   }
 
@@ -322,6 +337,7 @@ var MetaTracking = (function () {
     kept = { q: [], s: [] };
     toldPixel = [];
     todo = [];
+    calls = {};
     // Other tabs hear that it goes, so it has to be there.
     if (words.storage !== false) safely(() => (localStorage._mt = ""))();
     // The pixel's own, too.
@@ -334,9 +350,10 @@ var MetaTracking = (function () {
   function readConsentMode({ 0: kind, 1: verb, 2: values }) {
     if (kind !== "consent") return;
     for (const name of NEEDED) {
-      const value = values[name];
-      if (value && verb === "update") updates[name] = said(value !== "denied");
-      else if (value === "denied") values.region ? (holds.region = isRegional) : (holds.default = true);
+      if (!values[name]?.valueOf) continue;
+      const isGranted = values[name] === "granted";
+      if (verb === "update") updates[name] = said(isGranted);
+      else if (!isGranted) values.region ? (holds.region = isRegional) : (holds.default = true);
     }
     weighUpdates();
   }
@@ -373,12 +390,15 @@ var MetaTracking = (function () {
   }
 
   function isRegional() {
-    return !NEEDED.every((name) => resolved(name).default && !resolved(name).quiet);
+    return !NEEDED.every((name) => isYes(resolved(name).default) && !resolved(name).quiet);
   }
 
   /** What a template in a tag manager said may be seen there alone. */
   function readGoogle() {
-    for (const name of NEEDED) if (resolved(name).update?.valueOf) updates[name] = resolved(name).update;
+    for (const name of NEEDED) {
+      const { update } = resolved(name);
+      if (update?.valueOf && update !== looked[name]) updates[name] = isYes((looked[name] = update));
+    }
     weighUpdates();
     const google = page.google_tag_data?.ics;
     if (google === heardGoogle) return;
@@ -405,22 +425,23 @@ var MetaTracking = (function () {
   /** US opt-outs: the sections that apply here. Europe's is TCF's to tell. */
   function readGpp(/** @type {any} */ { pingData }) {
     const { signalStatus, parsedSections, applicableSections } = pingData;
-    holds.__gpp = signalStatus !== "ready";
-    if (holds.__gpp) return;
+    holds.__gpp = true; // until all of it was read
+    if (signalStatus !== "ready") return;
+    const applies = applicableSections.map(Number);
     words.gpp = undefined;
     optOuts.gpp = false;
-    holds.tcf = applicableSections.includes(2) && !page.__tcfapi;
+    holds.tcf = applies.includes(2) && !page.__tcfapi;
     for (const name in parsedSections) {
-      const number = STATES.indexOf(name.slice(2, 4)) / 2 + 6;
-      if (!applicableSections.includes(number)) continue;
+      if (!applies.includes(STATES.indexOf(name.slice(2, 4)) / 2 + 6)) continue;
       const section = json(parsedSections[name]);
-      if (/(Sale|Sharing|TargetedAdvertising)OptOut":1|"Gpc":[1t]|OptOutSale":"Y/.test(section)) optOuts.gpp = true;
+      if (/(Sale|Sharing|TargetedAdvertising)OptOut":"?1|"Gpc":[1t]|OptOutSale":"Y|"1.Y.?"/.test(section)) optOuts.gpp = true;
       if (/ChildSensitiveDataConsents":\[?[\d,]*1/.test(section)) words.gpp = false;
     }
+    holds.__gpp = false;
   }
 
   function readUsp(/** @type {any} */ { uspString }) {
-    optOuts.usp = uspString[2] === "Y";
+    optOuts.usp = /^..y/i.test(uspString);
   }
 
   /**
@@ -448,21 +469,27 @@ var MetaTracking = (function () {
   }
 
   /**
-   * Asks a framework; one that calls again by itself is asked once, and holds everything until it has an answer.
+   * Asks a framework; one that calls again by itself is asked once, and holds everything until it has an answer. What the
+   * page puts in its place is asked as well.
    * @param {string} name of its function @param {(data: any) => void} read @param {any[]} how
    */
   function ask(name, read, ...how) {
-    if (!page[name] || name in holds) return;
-    if (how[0] === LISTEN) holds[name] = true;
-    page[name](...how, safely((/** @type {any} */ data) => {
-      read(data);
+    const api = page[name];
+    const mayCall = how[0] === LISTEN;
+    if (!api || asked[name] === api) return;
+    if (mayCall) holds[name] = true;
+    page[name](...how, safely((/** @type {any} */ data, /** @type {any} */ isSound) => {
+      if (isSound !== false) read(data);
       settle();
     }));
+    if (mayCall) asked[name] = api;
   }
 
   /** Nothing is decided before each of them was heard. */
   function hearAll() {
+    if (isHearing) return; // something that we ask reports an event
     isHearing = 1;
+    optOuts.gpc = /** @type {any} */ (navigator).globalPrivacyControl;
     safely(hearLayer)();
     safely(readGoogle)();
     safely(ask)("__tcfapi", readTcf, LISTEN, 2);
@@ -502,16 +529,23 @@ var MetaTracking = (function () {
     if (page._fbq === value) page._fbq = proxy;
     if (value.push === value) Reflect.set(value, "push", proxy);
     // One that was there before us was told its ids without us.
-    value.getState?.()?.pixels?.forEach((/** @type {any} */ one) => (pixels[one.id] = {}));
-    const before = value.callMethod ? [] : (value.queue || []).splice(0);
-    if (path === undefined && MIRRORS && isOn(api.mirror) && (!value.callMethod || value.queue[0])) {
-      path = place();
-      watchPages();
-    }
-    // Without these its own view of each further page would have another id than ours, or be dropped.
-    if (path !== undefined) ["disablePushState", "allowDuplicatePageViews"].forEach((flag) => Reflect.set(value, flag, true));
+    value.getState?.()?.pixels?.forEach((/** @type {any} */ one) => (pixels[one.id] = plain(one.userData)));
+    // Also what its script had no time for: without a pixel's configuration it keeps everything.
+    const before = (value.queue || []).splice(0);
+    isFresh = !value.callMethod || before[0];
+    if (path !== undefined) takePages();
     tellPixel();
     before.forEach((/** @type {any} */ args) => proxy(...args));
+  }
+
+  /** Without these the pixel's own view of each further page would have another id than ours, or be dropped. */
+  function takePages() {
+    for (const flag of ["disablePushState", "allowDuplicatePageViews"]) Reflect.set(pixel, flag, true);
+  }
+
+  /** The pixels that hear an event without a name of one. */
+  function everyone() {
+    return Object.keys(pixels).filter((one) => !singles[one]);
   }
 
   /** Revoked it keeps what comes; its restriction must stand before what it concerns. */
@@ -524,7 +558,7 @@ var MetaTracking = (function () {
     }
     if (mayTell() && isOut() !== isLimited) {
       isLimited = isOut();
-      const entry = ["dataProcessingOptions", isLimited ? ["LDU"] : [], 0, 0];
+      const entry = ["dataProcessingOptions", ...(isLimited ? [["LDU"], 0, 0] : own ? Object.values(own) : [[], 0, 0])];
       isLive && !isLocked ? pixel(...entry) : queue.unshift(entry);
     }
     if (isLocked === !mayTell()) return;
@@ -542,7 +576,7 @@ var MetaTracking = (function () {
       settle();
       return !mayTell() && !silent("fbq", verb, what);
     }
-    if (verb === "dataProcessingOptions" && args.length !== 3) {
+    if (verb === "dataProcessingOptions" && args.length !== 3 && Array.isArray(what)) {
       own = {
         data_processing_options: what,
         data_processing_options_country: more,
@@ -550,11 +584,17 @@ var MetaTracking = (function () {
       };
       return isLimited;
     }
-    if (verb === "optinMetaEnabledCapi") silent((isHosted = true) && verb, "third copy");
+    if (verb === "optinMetaEnabledCapi") {
+      isHosted = true;
+      silent(verb, "third copy");
+    }
+    if (verb === "set" && what === "trackSingleOnly") singles[args[3]] = more;
     if (!/^track/.test(verb)) {
       if (verb === "init" && !Object.keys(pixels[what] || {})[0]) pixels[what] = plain(more);
       return;
     }
+    hearAll();
+    mayTell() || setTimeout(work); // perhaps nobody has asked for the server's policy
     if (isNever()) return !silent(what, state);
     return MIRRORS && isOn(api.mirror) && mirror(verb, args);
   }
@@ -563,11 +603,32 @@ var MetaTracking = (function () {
   function mirror(verb, args) {
     const at = /Single/.test(verb) ? 2 : 1;
     const [name, data, options] = args.slice(at);
+    if (isFresh && mayRepeat === undefined) {
+      mayRepeat = !!pixel.allowDuplicatePageViews;
+      if (path === undefined && !pixel.disablePushState) {
+        path = place();
+        watchPages();
+      }
+      takePages();
+    }
     if (!isText(name) || (at > 1 && Object.keys(pixels)[0] && !pixels[args[1]])) return; // the pixel drops it, too
+    let targets = at > 1 ? [args[1]] : everyone();
+    if (name === "PageView" && at < 2 && !mayRepeat) {
+      if (!isFresh) return;
+      const now = path === undefined || here.href;
+      targets = targets.filter((one) => viewed[one] !== now);
+      targets.forEach((one) => (viewed[one] = now));
+    }
+    if (!targets[0] && Object.keys(pixels)[0]) return !silent(name, "again");
     const given = options?.eventID || options?.event_id;
     const id = (isText(given) && given + "") || newEventId();
-    const call = [...args.slice(0, at), name, mayTell() ? data || {} : plain(data), { ...options, eventID: id }];
-    happen(name + "", data, { eventId: id }, call);
+    const call = [name, mayTell() ? data || {} : plain(data), { ...options, eventID: id }];
+    // Each by name, where others hear it too by then.
+    const tell = () =>
+      targets[0] && everyone().length > targets.length
+        ? targets.forEach((one) => pixel(verb.replace(/k(Single)?/, "kSingle"), one, ...call))
+        : pixel(...args.slice(0, at), ...call);
+    happen(name + "", data, { eventId: id }, tell, targets[0] ? targets : [""]);
     return true;
   }
 
@@ -613,41 +674,41 @@ var MetaTracking = (function () {
 
   /**
    * @param {string} name @param {any} [data] @param {Options | null} [options]
-   * @param {any[]} [call] the page's own, of its pixel
-   * @param {any} [isContent] for the API's /view-content
+   * @param {() => void} [call] the page's own, of its pixel
+   * @param {any} [targets] its pixels; without a call: for the API's /view-content
    * @returns {string | null}
    */
-  function happen(name, data, options, call, isContent) {
+  function happen(name, data, options, call, targets) {
     const { eventId, userEmail, pixelOnly, custom } = options || {};
     data = plain(data);
     const at = !doc.prerendering && +new Date();
     const event_source_url = address();
     const made = json([name, data, options, here.href]);
+    hearAll();
     if (isNever()) return silent(eventId || name, state);
     if (calls[made] && !call) return calls[made];
-    const id = eventId || newEventId();
+    const id = (eventId || newEventId()) + "";
     calls[made] = id;
     setTimeout(() => delete calls[made], 1e3);
     const send = () => {
-      if (eventId && !call && load().s.includes(id)) return silent(id, "again");
+      if (eventId && !call && (calls[id] || load().s.includes(id))) return silent(id, "again");
+      calls[id] = id;
       const tell = safely(() => {
-        pixel(...(call || [custom ? "trackCustom" : "track", name, data, { eventID: id }]));
+        call ? call() : pixel(custom ? "trackCustom" : "track", name, data, { eventID: id });
         toldPixel = add(toldPixel, [name, id]);
       });
       if (!pixel) silent(id, "no pixel");
       if (pixel && mayTell()) tell();
       else untold = add(untold, tell);
       const event_time = ((at || +new Date()) / 1e3) >>> 0; // whole; a page may have replaced Date.now, not this
-      const seen = { event_id: id, event_time, event_source_url, ...signals() };
+      const seen = { event_id: id, event_time, event_source_url, ...signals(), ...own };
       soon(() => {
         const event = { ...seen, user_data: { fbp: ids._fbp, fbc: ids._fbc } }; // just read
-        const full = { ...event, event_name: name, custom_data: data, ...own };
+        const full = { ...event, event_name: name, custom_data: data };
         const person = { email: userEmail || undefined };
-        if (isContent) enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, person);
+        if (!call && targets) enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, person);
         else if (MIRRORS && call) {
-          (call[4] ? [call[1]] : Object.keys(pixels)[0] ? Object.keys(pixels) : [""]).forEach((one) =>
-            enqueue(api.endpoint, full, id, pixels[one], one),
-          );
+          targets.forEach((/** @type {any} */ one) => enqueue(api.endpoint, full, id, pixels[one], one + ""));
         } else enqueue(!pixelOnly && api.endpoint, full, id, person);
       });
       return id;
@@ -741,10 +802,10 @@ var MetaTracking = (function () {
     for (const kind in listeners) page[LISTEN](kind, listener, true);
   }
 
-  /** The first look at cookies and storage costs milliseconds, which are the page's. @param {() => void} work */
-  function soon(work) {
-    todo = add(todo, work);
-    setTimeout(catchUp);
+  /** The first look at cookies and storage costs milliseconds, which are the page's. @param {() => void} item */
+  function soon(item) {
+    todo = add(todo, item);
+    setTimeout(work);
   }
 
   /** While something is held: ever more rarely, and for three minutes after an event. Each click looks as well. */
@@ -755,13 +816,20 @@ var MetaTracking = (function () {
 
   /** At the page's load at the latest; a consent platform may have come by now, too. */
   function catchUp() {
-    if (isCalm !== doc.lastChild) {
-      isCalm = doc.lastChild; // another one where the page was written anew
+    hearAll();
+    work();
+  }
+
+  /** What was put off. */
+  function work() {
+    if (!isCalm) {
+      isCalm = 1;
       listeners.storage = hearTab; // to listen for it is a look at the storage
       listen();
+      new MutationObserver(listen).observe(doc, { childList: true }); // the page may be written anew
     }
-    hearAll();
-    todo.splice(0).forEach((work) => safely(work)());
+    if (todo[0] && isAllowed()) browserIds();
+    todo.splice(0).forEach((put) => safely(put)());
     // Nobody else asks what the server does with an opt-out, and the pixel waits for it.
     if (!pixel || hasAsked || !isAllowed() || mayTell()) return;
     hasAsked = 1;
@@ -780,10 +848,13 @@ var MetaTracking = (function () {
    */
   async function post(item) {
     const body = text(item);
-    const { status, headers } = await fetch(item.u, { method: "POST", body, keepalive: body.length < 2e4 }).catch(
-      () => /** @type {any} */ ({ status: 599, headers: { get: () => "not reached" } }),
-    );
-    silent(item.i, status, headers.get("x-relay-reason"));
+    let status = 599;
+    /** @type {any} */
+    let headers;
+    try {
+      ({ status, headers } = await fetch(item.u, { method: "POST", body, keepalive: body.length < 2e4 }));
+    } catch {}
+    silent(item.i, status, headers ? headers.get("x-relay-reason") : "not reached");
     if (status < 500 && status !== 429) {
       load().q = kept.q.filter((other) => other.i !== item.i);
       save();
@@ -847,7 +918,7 @@ var MetaTracking = (function () {
         if (ids._fbc) bake({ _fbc: "" }); // it may be another host's
         fresh._fbc = click;
       }
-      bake(fresh);
+      if (fresh._fbp || fresh._fbc) bake(fresh);
     }
     return { fbp: ids._fbp, fbc: ids._fbc };
   }
@@ -917,7 +988,7 @@ var MetaTracking = (function () {
     const bare = (/** @type {any} */ url) => url.replace(/\?[^#]*/, "");
     if (path === was || (isReplaced && bare(path) === bare(was))) return;
     if (MIRRORS && proxy?.call && isOn(api.mirror)) proxy("track", "PageView");
-    else happen("PageView", {}, { eventId: newEventId() });
+    else happen("PageView", {}, /** @type {any} */ ({ n: Math.random() })); // no repeated call
   }
 
   /** The page comes back from the browser's memory: its pixel counts that by itself, without an id. */
@@ -935,6 +1006,7 @@ var MetaTracking = (function () {
         if (!isLocked) pixel("consent", "grant");
       }
       path = "";
+      viewed = {};
       viewPage();
     });
   }

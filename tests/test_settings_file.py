@@ -41,7 +41,7 @@ def read(file, text: str):
         ('META_PIXL_ID = "1"', "META_PIXL_ID: there is no such setting; META_PIXEL_ID is the nearest one"),
         ('meta_pixel_id = "1"', "meta_pixel_id: there is no such setting; META_PIXEL_ID is the nearest one"),
         ('RELAY_CONSNET = "send"', "RELAY_CONSNET: there is no such setting; RELAY_CONSENT is the nearest one"),
-        ('colour = "red"', "colour: there is no such setting; see docs/operations.md"),
+        ('colour = "red"', "colour: there is no such setting, and none with a name like it; take it out"),
         ('RELAY_CONFIG = "x"', "RELAY_CONFIG: it belongs into the environment, not into the file"),
         ("[server]\nport = 1", "server: there is no such section; write [[dataset]], in two brackets"),
         ("[[shop]]\nport = 1", "shop: there is no such section; write [[dataset]]"),

@@ -26,7 +26,10 @@ LOOK = """
   has_pixel: typeof window.fbq === "function",
 })
 """
-SAME_HOST = "put the collector behind a path of the site itself (docs/proxies.md), and set RELAY_SET_COOKIES=true"
+SAME_HOST = (
+    "let the site's own web server pass a path of the site on to the collector, name it in data-endpoint, and set"
+    " RELAY_SET_COOKIES=true"
+)
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):

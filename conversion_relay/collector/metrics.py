@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from conversion_relay import __version__
+from conversion_relay.collector.meanings import MEANINGS
 from conversion_relay.collector.operating import histograms
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.event import STANDARD_EVENT_NAMES
@@ -59,7 +60,7 @@ def _counters(counters: Counters) -> Iterator[Metric]:
         if name not in families:
             is_moment = name.endswith("_timestamp_seconds")
             kind = GaugeMetricFamily if is_moment else CounterMetricFamily
-            families[name] = kind(name.removesuffix("_total"), name, labels=names)
+            families[name] = kind(name.removesuffix("_total"), MEANINGS.get(name, name), labels=names)
         family = families[name]
         family.add_metric([text for _, text in labels], value)
     yield from families.values()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from conversion_relay.collector.meanings import MEANINGS
 from conversion_relay.dashboard.figures import percentile
 from conversion_relay.delivery.attention import Known, at_work_now, is_delivered, needs
 from conversion_relay.delivery.pace import PaceNow
@@ -81,7 +82,7 @@ def histograms(counters: Counters) -> Iterator[Metric]:
     families: dict[str, HistogramMetricFamily] = {}
     for (name, labels), (counts, total) in sorted(counters.read_times().items()):
         names = [label for label, _ in labels]
-        family = families.setdefault(name, HistogramMetricFamily(name, name, labels=names))
+        family = families.setdefault(name, HistogramMetricFamily(name, MEANINGS.get(name, name), labels=names))
         seen, buckets = 0, []
         for most, n in zip([*map(str, BUCKETS), "+Inf"], counts, strict=True):
             seen += n

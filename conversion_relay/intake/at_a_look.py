@@ -24,6 +24,7 @@ from conversion_relay.intake.free_form import has_few_members, plain
 from conversion_relay.intake.match_keys import VISITOR, match_keys_of, visitor_of
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.intake.scrub import LONGEST_TEXT, PAGE, Removed, scrub_event_id, scrub_page
+from conversion_relay.meta.click_id import may_bring_click
 from conversion_relay.meta.customer_information import (
     CURRENCY_EXPONENTS,
     LINES,
@@ -72,7 +73,7 @@ def at_a_look(
     url, referrer = event.event_source_url, event.referrer_url
     visitor = given.client_ip_address, given.client_user_agent, given.fbc, given.fbp
     keys_given = _KEYS - _all_of(given).count(None)
-    if facts is not NO_FACTS or (url and "fbclid" in url) or (referrer and "fbclid" in referrer):
+    if facts is not NO_FACTS or (url and may_bring_click(url)) or (referrer and may_bring_click(referrer)):
         if event.action_source == "website":
             url, referrer = url or facts.url, referrer or facts.referrer
         keys_given += visitor.count(None)

@@ -57,7 +57,7 @@ def match_keys_of(
 def _click(given: object, event: Event, facts: RequestFacts, now: float) -> str | None:
     """The newest click: of the event's page, else the request's; else as caller or cookie say; else of the referrer."""
     page, request, referrer = event.event_source_url, facts.url, event.referrer_url or facts.referrer
-    if not facts.fbc and "fbclid" not in f"{page}{request}{referrer}":
+    if not facts.fbc and not click_id.may_bring_click(f"{page}{request}{referrer}"):
         return None  # what is given stays, and is judged as every key
     said = given if isinstance(given, str) else None
     known = click_id.readable(said) or click_id.readable(facts.fbc)

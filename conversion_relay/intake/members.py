@@ -23,7 +23,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from conversion_relay.event import ActionSource, CustomData, Event, EventAsRead, Rejection, UserData
+from conversion_relay.event import ActionSource, Event, EventAsRead, Rejection, UserData
 from conversion_relay.intake.mending import whole_text
 from conversion_relay.intake.moment import read_moment
 from conversion_relay.intake.printable import printable_name
@@ -78,23 +78,6 @@ def read_members(document: object) -> Event | Rejection:
     if app_flags:  # some SDKs write them beside app_data, where Meta refuses them
         members["app_data"] = app_flags | members.get("app_data", {})
     return EventAsRead(**members, left_out=tuple(told)) if told else Event(**members)
-
-
-def checked(event: Event) -> Event | Rejection:
-    """An event that a program built, read like one that came as JSON: a constructor looks at no type."""
-    if type(event) is not Event:
-        return event
-    try:
-        custom: object = event.custom_data
-        if isinstance(custom, CustomData):
-            event = msgspec.structs.replace(event, custom_data=custom.to_wire())
-        document = msgspec.to_builtins(event)
-        msgspec.convert(document, Event)
-    except (msgspec.ValidationError, UnicodeEncodeError):
-        return read_members(document)
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        return Rejection("unencodable", "event", "a value has no JSON form; send texts, numbers, lists and objects")
-    return event
 
 
 def _read(member: str, value: object, members: dict[str, Any], told: list[tuple[str, str]]) -> None:

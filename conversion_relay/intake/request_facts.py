@@ -53,8 +53,11 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
         viewer_header: str = "",
     ) -> "RequestFacts":
         """`request_facts` for headers in any case, in pairs too; a repeated header is joined as HTTP says."""
+        _refuse_strings(trusted_proxies)
         joined: dict[str, str] = {}
         for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+            if not (isinstance(name, str) and isinstance(value, str)):
+                raise TypeError("headers are texts; an ASGI server's bytes are read by RequestFacts.from_asgi(scope)")
             key = name.lower()
             joined[key] = f"{joined[key]}{'; ' if key == 'cookie' else ', '}{value}" if key in joined else value
         return request_facts(joined, peer, trusted_proxies, url=url, viewer_header=viewer_header)
@@ -70,6 +73,8 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
     ) -> "RequestFacts":
         """From an ASGI scope (Starlette's `request.scope`). Without `url`: a page's own address for the request of a
         page, else its Referer."""
+        if not isinstance(scope, Mapping):
+            raise TypeError(f"from_asgi takes request.scope, not {type(scope).__name__}")
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope.get("headers") or ()]
         host, _ = scope.get("client") or (None, None)
         facts = cls.from_headers(pairs, host, trusted_proxies, url=url, viewer_header=viewer_header)
@@ -88,6 +93,9 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
         viewer_header: str = "",
     ) -> "RequestFacts":
         """From a WSGI environment (`request.environ`, Django's `request.META`); the rest as of `from_asgi`."""
+        if not isinstance(environ, Mapping):
+            raise TypeError(f"from_wsgi takes request.environ (in Django request.META), not {type(environ).__name__}")
+        _refuse_strings(trusted_proxies)
         given = {name[5:]: str(value) for name, value in environ.items() if name.startswith("HTTP_")}
         headers = {name.replace("_", "-").lower(): value for name, value in given.items()}
         peer = environ.get("REMOTE_ADDR") or None
@@ -100,6 +108,11 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
             str(environ.get("REQUEST_METHOD") or "GET"),
         )
         return _with_url(facts, headers, url, own, peer, trusted_proxies)
+
+
+def _refuse_strings(trusted_proxies: Sequence[object]) -> None:
+    if isinstance(trusted_proxies, str) or any(isinstance(proxy, str) for proxy in trusted_proxies):
+        raise TypeError('trusted proxies are networks, not texts: ipaddress.ip_network("10.0.0.0/8")')
 
 
 CLOUDFRONT = "cloudfront-viewer-address"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from conversion_relay.event import Event, Rejection, UserData
+from conversion_relay.intake.members import read_members
 from conversion_relay.intake.reading import wrong_shape
 
 LONGEST_NAME = 5_000
@@ -35,6 +36,10 @@ class ViewContentBody(msgspec.Struct, forbid_unknown_fields=True):
     event_time: int | None = None
     consent: Literal["granted", "denied"] | None = None
     gpc: bool | None = None
+    data_processing_options: Any = None
+    data_processing_options_country: Any = None
+    data_processing_options_state: Any = None
+    """The page's own restriction, which its pixel's copy carries, too. Read as in /events: none is lost."""
     pixel: bool = False
     """Whether the page's pixel got the same id."""
 
@@ -67,6 +72,7 @@ def view_content_event(document: dict[str, Any]) -> Event | Rejection:
         event_source_url=body.event_source_url or None,
         consent=body.consent,
         gpc=body.gpc,
+        **_restriction(body),
         user_data=UserData(
             email=given.email or None,
             client_user_agent=given.client_user_agent or None,
@@ -77,6 +83,14 @@ def view_content_event(document: dict[str, Any]) -> Event | Rejection:
         pixel=body.pixel or None,
     )
 
+
+def _restriction(body: ViewContentBody) -> dict[str, Any]:
+    given = {name: value for name in _RESTRICTION if (value := getattr(body, name)) is not None}
+    event = read_members({"event_name": "ViewContent", **given}) if given else None
+    return {name: getattr(event, name) for name in _RESTRICTION} if isinstance(event, Event) else {}
+
+
+_RESTRICTION = ("data_processing_options", "data_processing_options_country", "data_processing_options_state")
 
 # Described when this is imported: two threads that use a Struct for the first time at the same moment crash CPython
 # (msgspec 0.22).

@@ -114,7 +114,7 @@ def _sound(text: str | None, normalize: Callable[[str], str | Dropped]) -> str |
     return normal if isinstance(normal, str) else None
 
 
-def keys_of(order_id: object, event_id: str | None) -> list[str]:
+def keys_of(order_id: object, event_id: object) -> list[str]:
     """The keys under which a visit for this event may be kept: the order's id, and the event id without its prefix.
 
     >>> keys_of(1001, "purchase_abc_1"), keys_of(None, "018a07a9-baa4"), keys_of("abc", "purchase_abc")
@@ -123,5 +123,5 @@ def keys_of(order_id: object, event_id: str | None) -> list[str]:
     # True is an int to Python; as a key, every order that says so would share one visit.
     is_id = isinstance(order_id, str | int) and not isinstance(order_id, bool)
     keys = [str(order_id)] if is_id and order_id else []
-    keys.append(event_id.partition("_")[2] if event_id else "")
+    keys.append(str(event_id).partition("_")[2] if event_id else "")
     return [key for key in dict.fromkeys(keys) if key and len(key) <= LONGEST_KEY]

@@ -101,9 +101,18 @@ def click_of(fbc: str | None) -> str | None:
     return segments[3] if len(segments) in (4, 5) else None
 
 
+def may_bring_click(text: str) -> bool:
+    """Whether a URL names a click at all; some letters of the name may be encoded, as those of any name.
+
+    >>> may_bring_click("https://shop.example/?fb%63lid=AbC"), may_bring_click("https://shop.example/?utm_source=fb")
+    (True, False)
+    """
+    return "fbclid" in text or ("%6" in text and _ENCODED_NAME.search(text) is not None)
+
+
 def _clicks_in(url: str | None) -> list[str]:
     """The click ids in the query; the last one was added last. A link in HTML may have written its `&` as `&amp;`."""
-    if not url or len(url) > LONGEST_URL or "fbclid=" not in url:
+    if not url or len(url) > LONGEST_URL or not may_bring_click(url):
         return []
     before, _, rest = url.partition("fbclid=")
     common = _COMMON_CLICK.fullmatch(rest) if _COMMON_QUERY.fullmatch(before) else None
@@ -119,6 +128,8 @@ def _clicks_in(url: str | None) -> list[str]:
         return []
     return [click for name, click in members if name in ("fbclid", "amp;fbclid") and _is_click(click)]
 
+
+_ENCODED_NAME = re.compile("(?:f|%66)(?:b|%62)(?:c|%63)(?:l|%6[cC])(?:i|%69)(?:d|%64)")
 
 # The one click of a query of few members. No other name is spelled with an escape, so none of them is a click's.
 _MEMBER = r"[A-Za-z0-9_.~\[\]-]*+(?:=[^#&;]*+)?"

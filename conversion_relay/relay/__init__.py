@@ -23,15 +23,15 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from conversion_relay.errors import InvalidEvent
+from conversion_relay.errors import InvalidEvent, OutboxUnavailable
 from conversion_relay.event import Event, Rejection, SealedEvent
 from conversion_relay.intake.accept import WITHHELD, Sender
-from conversion_relay.intake.members import checked
+from conversion_relay.intake.built import checked
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.outbox import Outbox
 from conversion_relay.relay.copies import Judged
-from conversion_relay.relay.keeping import Keeping
-from conversion_relay.relay.tracked import Copied, Sent, Tracked, refuse_misuse
+from conversion_relay.relay.keeping import CLOSED, Keeping
+from conversion_relay.relay.tracked import Copied, Sent, Tracked, refuse_misuse, refuse_settings
 from conversion_relay.settings import Dataset, Settings
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Relay(Keeping):
         deliver: bool = False,
     ) -> None:
         """`deliver`: as of `start_delivery`."""
+        refuse_settings(settings)
         super().__init__(settings, outbox, clock)
         self._transport = transport
         _all_relays.add(self)
@@ -68,6 +69,8 @@ class Relay(Keeping):
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, deliver: bool = False) -> "Relay":
         """Settings from the environment and RELAY_CONFIG. Raises SettingsError that names what is missing."""
+        if not isinstance(environ, Mapping | None):
+            raise TypeError(f"from_env takes a mapping such as os.environ, or nothing, not {type(environ).__name__}")
         relay = cls(Settings.from_env(environ))
         if deliver:
             relay.start_delivery(watches=environ is None)
@@ -80,6 +83,8 @@ class Relay(Keeping):
         for a store whose events others deliver."""
         from conversion_relay.relay.background import Background
 
+        if self._is_closed:
+            raise OutboxUnavailable(CLOSED)
         outbox = self.outbox
         if getattr(outbox, "is_for_tests", False):  # a program under test may ask for delivery; nobody delivers there
             return
@@ -147,6 +152,8 @@ class Relay(Keeping):
 
         One bad event costs no other: its answer says `refused` and why. Raises OutboxUnavailable; to track all of them
         again is safe where they have ids of your own."""
+        if isinstance(events, Event):
+            raise TypeError("track_many takes events in a list, or from a generator; track takes one")
         found = self.datasets_of(datasets)
         asked = [self._asked(event, facts, sender, found) for event in events]
         told: list[Tracked] = []
@@ -158,7 +165,7 @@ class Relay(Keeping):
         return told
 
     def _asked(self, event: Event, facts: RequestFacts, sender: Sender, datasets: Sequence[Dataset]) -> Judged:
-        refuse_misuse(event, facts)
+        refuse_misuse(event, facts, sender)
         read = checked(event)
         if isinstance(read, Rejection):
             return Judged(read)

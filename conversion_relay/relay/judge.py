@@ -9,8 +9,8 @@ from conversion_relay import event_id as event_ids
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.event import Event, Rejection, SealedEvent
 from conversion_relay.intake.accept import Acceptance, Policy, Sender, Submission, accept
+from conversion_relay.intake.built import checked
 from conversion_relay.intake.common_event import read_common
-from conversion_relay.intake.members import checked
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.relay.copies import Answer, Copy
 from conversion_relay.settings import Dataset, Settings
@@ -75,6 +75,7 @@ class Judge:
 
         Raises InvalidEvent for a name that is no dataset of the settings."""
         settings = self.settings
+        names = (names,) if isinstance(names, str) else names
         if not names and not settings.datasets[0].copies_to:
             return settings.datasets[:1]
         found = [settings.dataset(name) for name in names] if names else [settings.datasets[0]]

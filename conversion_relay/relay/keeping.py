@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast
+from uuid import UUID
 
 import msgspec
 
@@ -25,6 +26,7 @@ from conversion_relay.outbox import (
     unsupported,
 )
 from conversion_relay.relay.judge import Judge
+from conversion_relay.relay.tracked import check_facts
 from conversion_relay.settings import Dataset, Settings
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from conversion_relay.relay.background import Background
+
+
+CLOSED = "this Relay is closed; make another one"
 
 
 class Keeping(Judge):
@@ -58,7 +63,7 @@ class Keeping(Judge):
 
     def _open(self) -> Outbox:
         if self._is_closed:
-            raise OutboxUnavailable("this Relay is closed; make another one")
+            raise OutboxUnavailable(CLOSED)
         self._is_opening = True
         try:
             return open_outbox(self.settings.outbox, dataset=self.settings.only_dataset)
@@ -92,7 +97,7 @@ class Keeping(Judge):
 
     def remember(
         self,
-        key: str,
+        key: str | int | UUID,
         facts: RequestFacts,
         consent: Literal["granted", "denied"] | None = None,
         *,
@@ -101,6 +106,8 @@ class Keeping(Judge):
         """Keep this visit (7 days, 90 with consent) under an order's or registration's id, for the event that a webhook
         brings later. False when the visitor's choice forbids it; then the choice alone is kept. Raises
         OutboxUnavailable when nothing is durable."""
+        named = _named(key)
+        check_facts(facts)
         visit = visit_of(facts, consent or facts.consent, self._policy(dataset), self._clock())
         if visit is None:
             return False
@@ -110,7 +117,7 @@ class Keeping(Judge):
             if is_refusal:
                 return False
             raise unsupported(outbox, "remember_visitor")
-        outbox.remember_visitor(without_email(key), visit, self._clock())
+        outbox.remember_visitor(named, visit, self._clock())
         return not is_refusal
 
     def has_visitors(self) -> bool:
@@ -118,10 +125,10 @@ class Keeping(Judge):
         outbox = self.outbox
         return _has(type(outbox), Visits) and cast("Visits", outbox).has_visitors()
 
-    def facts_of(self, key: str) -> RequestFacts | None:
+    def facts_of(self, key: str | int | UUID) -> RequestFacts | None:
         """The visit that was remembered under this key, for `track`."""
-        outbox = self.outbox
-        visit = outbox.visitor(without_email(key), self._clock()) if isinstance(outbox, Visits) else None
+        named, outbox = _named(key), self.outbox
+        visit = outbox.visitor(named, self._clock()) if isinstance(outbox, Visits) else None
         return visit.facts() if visit else None
 
     def facts_for(self, event: Event) -> RequestFacts:
@@ -161,6 +168,13 @@ class Keeping(Judge):
         with self._opening:
             before, self._outbox = self._outbox, outbox
         return before
+
+
+def _named(key: object) -> str:
+    """An order's id as a key of the outbox: shops count orders, or name them by UUIDs."""
+    if not isinstance(key, str | int | UUID) or isinstance(key, bool):
+        raise TypeError(f"a visit is kept under a text, a number or a UUID, not {type(key).__name__}: the order's id")
+    return without_email(str(key))
 
 
 @cache

@@ -156,13 +156,14 @@ def test_a_page_that_asks_while_it_loads_has_the_ids_at_once(shop):
     assert sorted(cookie["value"] for cookie in shop.context.cookies()) == sorted([early["fbp"], early["fbc"]])
 
 
-def test_neither_cookies_nor_storage_are_looked_at_while_it_loads(shop):
+@pytest.mark.parametrize("pages", ["", "data-auto-page-views"])
+def test_neither_cookies_nor_storage_are_looked_at_while_it_loads(shop, pages):
     """They wait for other processes of the browser, and the page with them."""
     watch = """<script>window.early = window.looks = 0; {
         const jar = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');
         const look = (found) => {
             looks += 1;
-            early += /meta-tracking/.test(document.currentScript?.src);
+            early += /meta-tracking|plain/.test(document.currentScript?.src);
             return found();
         };
         Object.defineProperty(document, 'cookie', {get: () => look(() => jar.get.call(document)),
@@ -171,7 +172,8 @@ def test_neither_cookies_nor_storage_are_looked_at_while_it_loads(shop):
         Object.defineProperty(window, 'localStorage', {get: () => look(() => kept)});
         Object.defineProperty(window, 'sessionStorage', {get: () => look(() => short)});
     }</script>"""
-    shop.head = watch + OURS.format("") + METAS
+    shop.head = watch + (PLAIN if pages else OURS).format(pages) + METAS
+    shop.base = f"fbq('init', '{ONE}');" + ("" if pages else "fbq('track', 'PageView')")
     shop.open("/?fbclid=IwAR-x_Y")
     shop.wait(1, 1)
     assert shop.page.evaluate("early") == 0 and shop.page.evaluate("looks") > 0

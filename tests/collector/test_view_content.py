@@ -52,6 +52,14 @@ def test_the_same_page_view_again_is_stored_once(relay):
     assert len(kept(relay)) == 1
 
 
+@pytest.mark.parametrize(("options", "country"), [(["LDU"], 1), ("LDU", "1"), (["LDU"], "one")])
+def test_the_pages_own_restriction_is_kept_however_it_is_written(relay, options, country):
+    wish = {"data_processing_options": options, "data_processing_options_country": country}
+    assert view(relay, SEEN | wish | {"data_processing_options_state": 1000})[0] == 200
+    (event,) = kept(relay)
+    assert event["data_processing_options"] == ["LDU"]
+
+
 def test_without_an_id_one_is_made(relay):
     status, answer = view(relay, {"content_data": SEEN["content_data"]})
     assert status == 200 and len(answer["event_id"]) == 36

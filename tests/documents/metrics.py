@@ -11,6 +11,7 @@ from itertools import product
 
 import msgspec
 
+from conversion_relay.collector.meanings import MEANINGS
 from tests.documents.site import ROOT
 
 PACKAGE = ROOT / "conversion_relay"
@@ -70,7 +71,8 @@ def _of(call: ast.Call, known: Known) -> Iterator[Metric]:
             yield Metric(name + total, kind, told, str(told_help))
         else:
             counted = "gauge" if name.endswith("_timestamp_seconds") else kind
-            yield Metric(name, counted, tuple(sorted(kw.arg for kw in call.keywords if kw.arg and kw.arg != "n")))
+            labels = tuple(sorted(kw.arg for kw in call.keywords if kw.arg and kw.arg != "n"))
+            yield Metric(name, counted, labels, MEANINGS.get(name, ""))
 
 
 def _texts(node: ast.expr, known: Known) -> list[str]:

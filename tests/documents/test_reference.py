@@ -1,14 +1,18 @@
 """The reference is what the code says, and says something about each of its names."""
 
+import ast
 import re
 
 import pytest
 
 import conversion_relay
 from conversion_relay import cli
+from conversion_relay.collector.meanings import MEANINGS
+from conversion_relay.collector.metrics import render
 from conversion_relay.payments import PROVIDERS
+from conversion_relay.telemetry import Counters
 from tests.documents import reference
-from tests.documents.metrics import metrics
+from tests.documents.metrics import PACKAGE, metrics
 from tests.documents.site import DOCS
 from tests.documents.tables import kept
 from tests.test_alerts import RULES
@@ -55,6 +59,46 @@ def test_a_metric_is_read_from_the_code_however_its_name_is_made():
     assert {"relay_events_duplicate_total", "relay_view_content_rejected_total", "relay_wal_bytes"} <= found.keys()
     assert found["relay_send_duration_seconds"].kind == "histogram"
     assert "relay_delivery_ambiguous_total" not in found, "the names of one loop are not those of another"
+
+
+def test_every_metric_says_on_its_own_what_it_tells():
+    """Who looks at /metrics has no page of ours."""
+    found = metrics().values()
+    assert not [metric.name for metric in found if metric.help in ("", metric.name) and metric.name not in PUT_TOGETHER]
+    assert MEANINGS.keys() <= metrics().keys(), "a meaning without a metric"
+    counters = Counters()
+    for name in MEANINGS:
+        if metrics()[name].kind == "histogram":
+            counters.observe(name, 0.1)
+        else:
+            counters.add(name)
+    told = re.findall(r"^# HELP (relay_(?!build_info)\S+) (.*)$", render(counters, {}, {}, {}, 0.0), re.MULTILINE)
+    assert len(told) >= len(MEANINGS)
+    assert not [name for name, text in told if text.startswith("relay_") or len(text.split()) < 3]
+
+
+PUT_TOGETHER = {"relay_db_bytes", "relay_wal_bytes", "relay_build_info"}
+"""Their words are put together as they are made."""
+
+
+def test_no_message_names_a_file_of_the_repository():
+    """Who installed the package has none of them: a message says what to do. Docstrings are for readers of the code."""
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
+                found += [f"{path.name}:{node.lineno}" for _ in REPOSITORY.findall(node.value)]
+    for path in (*PACKAGE.rglob("*.html"), *PACKAGE.rglob("*.js")):
+        shown = NOTES.sub("", path.read_text("utf-8"))
+        found += [path.name for _ in REPOSITORY.findall(shown)]
+    assert not found
+
+
+REPOSITORY = re.compile(r"(?<![\w./])(?:docs|tests|deploy|examples|bench)/[\w-]|\b[A-Z]{6,}\.md")
+NOTES = re.compile(r"\{#.*?#\}|<!--.*?-->|/\*.*?\*/|^\s*//.*?$", re.DOTALL | re.MULTILINE)
+"""Of a template or a script; nobody is shown them."""
 
 
 def test_every_public_name_has_its_words():

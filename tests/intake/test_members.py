@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from conversion_relay.event import CustomData, Event, EventAsRead, Rejection, UserData
 from conversion_relay.intake.accept import Acceptance, Policy, Submission, accept
-from conversion_relay.intake.members import checked, read_members
+from conversion_relay.intake.built import checked
+from conversion_relay.intake.members import read_members
 from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.request_facts import RequestFacts
 

@@ -54,6 +54,7 @@ TIMES = st.floats(1e9, 4e9)
         ("https://shop.example/?fbclid=AbC&utm_campaign=LAL%201%25&ad_id={{ad.id}}#é", None, "fb.1.1596403881668.AbC"),
         ("https://shop.example/?%66bclid=AbC&fbclid=DeF", "fb.1.1596403881668.AbC", "fb.1.1596403881668.AbC"),
         ("https://shop.example/?fbclid=AbC&%66bclid=DeF", None, "fb.1.1596403881668.DeF"),
+        ("https://shop.example/?fb%63%6Cid=AbC&utm_source=fb", None, "fb.1.1596403881668.AbC"),
         ("https://shop.example/?fbclid=AbC&x=1;fbclid=DeF", None, "fb.1.1596403881668.AbC"),
     ],
 )
@@ -95,7 +96,7 @@ MEMBERS = st.tuples(
 @given(members=st.lists(MEMBERS, max_size=5), between=st.sampled_from(["&", "&", ";", "&&"]))
 def test_the_click_is_the_one_that_the_query_has_by_the_book(members, between):
     query = between.join(f"{name}={value}" for name, value in members)
-    assume("fbclid=" in query and not {"\t", "\r", "\n"} & set(query))  # urlsplit takes these out
+    assume(not {"\t", "\r", "\n"} & set(query))  # urlsplit takes these out
     url = f"https://a.example/p?{query}"
     assert click_of(fbc_from_url(url, NOW)) == by_the_book(url)
 

@@ -117,5 +117,6 @@ _FINISHED = (
 _SET_ASIDE = "The outbox file was damaged; it was set aside, and what could be read of it goes on in a new one"
 _UNKNOWN = (
     "Events of a damaged outbox file wait for a dataset whose name cannot be read, and are not sent, since several are"
-    " configured: say whose they are, see docs/operations.md"
+    " configured: find out whose they are, stop the relay, and name that dataset in the outbox file with sqlite3:"
+    " UPDATE dataset SET name = 'its id' WHERE name = 'the name of this line'"
 )

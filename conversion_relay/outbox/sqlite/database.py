@@ -18,7 +18,7 @@ from typing import Any
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.outbox.answer import Then, answer_of
+from conversion_relay.outbox.answer import Then
 from conversion_relay.outbox.sqlite import fork
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
@@ -87,7 +87,7 @@ class Database:
 
     def carry_out(self, work: Work[Result], *, adds: bool = False, then: Sequence[Then[Result]] = ()) -> Result:
         """The same, and waits for it."""
-        return answer_of(lambda done: self._writer.submit(work, adds=adds, then=(*then, done)))
+        return self._writer.carry_out(work, adds=adds, then=then)
 
     def read(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Committed rows. Raises OutboxUnavailable."""

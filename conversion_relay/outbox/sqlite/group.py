@@ -72,10 +72,10 @@ class Groups:
         try:
             self._transaction(jobs)
         except apsw.FullError:
-            self._roll_back()
+            self.roll_back()
             self._commit_on_a_full_disk(_refuse_additions(jobs))
         except apsw.BusyError as error:
-            self._roll_back()
+            self.roll_back()
             refuse(jobs, explain(self._file.path, error))
 
     def _commit_on_a_full_disk(self, jobs: list[Job]) -> None:
@@ -86,7 +86,7 @@ class Groups:
             try:
                 self._transaction([job])
             except (apsw.FullError, apsw.BusyError) as error:
-                self._roll_back()
+                self.roll_back()
                 refuse([job], explain(self._file.path, error))
 
     def _transaction(self, jobs: list[Job]) -> None:
@@ -135,9 +135,13 @@ class Groups:
             return not is_busy
         return False
 
+    @property
+    def log_is_long(self) -> bool:
+        return 0 < self._most_log_pages <= self._log_pages
+
     def copy_log(self) -> None:
         """When it is long; between two groups."""
-        if 0 < self._most_log_pages <= self._log_pages:
+        if self.log_is_long:
             self._log_pages = 0
             self._refuse_another_file()
             self.checkpoint("PASSIVE")
@@ -161,7 +165,8 @@ class Groups:
             return int(free)
         return 0
 
-    def _roll_back(self) -> None:
+    def roll_back(self) -> None:
+        """What was begun and not committed, if anything was."""
         with contextlib.suppress(apsw.Error):
             if self._file.writer.in_transaction:
                 self._file.writer.execute("ROLLBACK")

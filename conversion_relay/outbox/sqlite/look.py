@@ -45,7 +45,8 @@ def counts(read: Read) -> dict[str, Counts]:
     for dataset, state, n in read("SELECT name, state, n FROM tally JOIN dataset ON id = dataset"):
         books.setdefault(dataset, {})[state] = n
     for dataset, accepted_at, expires_at in read(_AGES):
-        books[dataset] |= {"oldest_pending_at": accepted_at, "nearest_expiry_at": expires_at}
+        if dataset in books:  # or its first event came between the two reads
+            books[dataset] |= {"oldest_pending_at": accepted_at, "nearest_expiry_at": expires_at}
     return {dataset: Counts(**book) for dataset, book in sorted(books.items())}
 
 

@@ -1,4 +1,4 @@
-"""The thread that writes, and how it opens the file again after any trouble.
+"""Who writes: a thread, or a caller by itself; and how the file is opened again after any trouble.
 
 What could go wrong. An fsync that fails does not fail twice, and the data may be gone (`file.py`). A caller whose
 future is never completed waits for ever. An error that nobody thought of ends the thread, and every caller from then
@@ -15,6 +15,8 @@ The rules.
    when it is put back.
 4. *The thread stands still while the process forks* (`fork.py`): what was submitted is committed, and the file is
    closed.
+5. *A caller that has to wait anyway, and finds nobody before it, commits by itself* (`write_lock.py`): no hand-over
+   between threads is in its way. Trouble and the copying of the log stay the thread's.
 
 Rejected: ending the process on an I/O error, since not everybody has a supervisor (ADR 7); opening the file again in
 the caller's thread (callers would wait for each other, and an event loop must not wait at all).
@@ -31,11 +33,12 @@ from typing import Any
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
-from conversion_relay.outbox.answer import Then
+from conversion_relay.outbox.answer import Then, answer_of
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
 from conversion_relay.outbox.sqlite.file import DAMAGE, Damaged, Unusable, explain, rescue
 from conversion_relay.outbox.sqlite.group import Groups, Job, Result, Work, refuse
+from conversion_relay.outbox.sqlite.write_lock import WriteLock, handles_signals
 from conversion_relay.telemetry import logger
 
 REOPEN_EVERY = 0.5
@@ -43,6 +46,7 @@ GROUP = 512
 """Jobs in one transaction at most, so that the first of them is not kept waiting for the last."""
 CLOSED = "the outbox is closed"
 ENDED = "the thread that writes has ended; start the process again"
+WITHIN = "this thread is in the middle of keeping something else, for which a finalizer or a callback cannot wait"
 
 
 class Writer:
@@ -63,19 +67,46 @@ class Writer:
         self._is_damaged = False
         self._thread: threading.Thread | None = None
         self._in_hand: list[Job] = []
+        self._lock = WriteLock()
         self._held: list[Any] = []
 
     def submit(self, work: Work[Result], *, adds: bool = False, then: Sequence[Then[Result]] = ()) -> "Future[Result]":
-        future: Future[Result] = Future()
-        for call in then:
-            future.add_done_callback(call)
+        job = _job(work, adds, then)
         with self._entry:
-            refusal = CLOSED if self._closed.is_set() else self._trouble or self.start()
+            refusal = self._refusal()
             if refusal is None:
-                self._queue.put(Job(work, future, adds, time.monotonic()))
-                return future
-        future.set_exception(OutboxUnavailable(refusal))
-        return future
+                self._queue.put(job)
+                return job.future
+        job.future.set_exception(OutboxUnavailable(refusal))
+        return job.future
+
+    def _refusal(self) -> str | None:
+        return CLOSED if self._closed.is_set() else self._trouble or self.start()
+
+    def carry_out(self, work: Work[Result], *, adds: bool = False, then: Sequence[Then[Result]] = ()) -> Result:
+        """`submit`, and waits for it."""
+        if self._lock.is_mine:
+            raise OutboxUnavailable(WITHIN)
+        if handles_signals() or not self._may_commit():
+            return answer_of(lambda done: self.submit(work, adds=adds, then=(*then, done)))
+        job = _job(work, adds, then)
+        try:
+            self._commit([job])
+        except BaseException:  # raised into this thread from outside
+            self._groups.roll_back()
+            raise
+        finally:
+            self._lock.release()
+            if self._trouble or self._groups.log_is_long:
+                self._queue.put(None)  # the rest is the thread's
+        result: Result = job.future.result()
+        return result
+
+    def _may_commit(self) -> bool:
+        """This caller by itself, with the lock from here on."""
+        with self._entry:
+            is_ready = self._refusal() is None and self.file.is_open and not self.empties_log
+            return is_ready and self._queue.empty() and self._lock.take_if_free()
 
     def start(self) -> str | None:
         """The thread, unless it runs already. Why it cannot."""
@@ -103,7 +134,7 @@ class Writer:
                 return False
             self._closed.set()
             self._queue.put(None)
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is not None and not self._lock.is_mine and self._thread is not threading.current_thread():
             self._thread.join()
         self.file.close()
         return True
@@ -147,28 +178,43 @@ class Writer:
                 self._trouble = ended
                 self._refuse_waiting(ended)
             refuse([job for job in self._in_hand if not job.future.done()], ended)
-            self.file.close()
+            with self._lock.as_next():
+                self.file.close()
 
     def _take_group(self) -> None:
         """Everything that waits goes into one transaction and one fsync."""
         group = [self._queue.get()]
+        with self._lock.as_next():
+            self._carry_out_group(group)
+
+    def _carry_out_group(self, group: "list[Job | threading.Event | None]") -> None:
         while len(group) < GROUP and not self._queue.empty():
             group.append(self._queue.get())
         # From here on a caller cannot take its job back; one that went away before is not carried out.
         jobs = [job for job in group if isinstance(job, Job) and job.future.set_running_or_notify_cancel()]
         self._in_hand = jobs
+        self._commit(jobs)
+        if not self._trouble:
+            self._look_after_log()
+        if self._trouble:
+            self._open_again()
+        self._close_for_fork([word for word in group if isinstance(word, threading.Event)])
+
+    def _commit(self, jobs: list[Job]) -> None:
         try:
             if jobs:
                 self._open()
                 self._groups.commit(jobs)
-                self._groups.copy_log()
-            if self.empties_log and self.file.is_open:
-                self.empties_log = not self._groups.checkpoint()
         except Exception as error:
             self._give_up(error, jobs)
-        if self._trouble:
-            self._open_again()
-        self._close_for_fork([word for word in group if isinstance(word, threading.Event)])
+
+    def _look_after_log(self) -> None:
+        try:
+            if self.file.is_open:
+                self._groups.copy_log()
+                self.empties_log = self.empties_log and not self._groups.checkpoint()
+        except Exception as error:
+            self._give_up(error, [])
 
     def _close_for_fork(self, asked: list[threading.Event]) -> None:
         for closed in asked:
@@ -238,3 +284,10 @@ class Writer:
                 word.set()  # whoever asked looks whether the file is closed
             elif word is not None and word.future.set_running_or_notify_cancel():
                 word.future.set_exception(OutboxUnavailable(why))
+
+
+def _job(work: Work[Any], adds: bool, then: Sequence[Then[Any]]) -> Job:
+    future: Future[Any] = Future()
+    for call in then:
+        future.add_done_callback(call)
+    return Job(work, future, adds, time.monotonic())

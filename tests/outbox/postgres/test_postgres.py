@@ -57,7 +57,7 @@ def test_a_look_costs_nothing_for_datasets_that_have_nothing(tmp_path):
     cheap().execute(f"UPDATE s0.tally SET n = 0 WHERE state = 'pending' AND {others}")
     values = dict.fromkeys([f"{side}{n}" for side in "au" for n in range(5)], NOW)
     # The books have two rows of each dataset; to ask each for the heads of its lanes takes twelve pages more.
-    most = {waiting.WAITING: 60, waiting.SUSPECTS: 60, lanes.TO_SHIFT: 60, look.COUNTS: 480}
+    most = {waiting.WAITING: 200, waiting.SUSPECTS: 200, lanes.TO_SHIFT: 200, look.COUNTS: 480}
     for statement, bound in most.items():
         for _ in range(2):  # the first one marks what was deleted
             plan = outbox._database.read(f"EXPLAIN (ANALYZE, BUFFERS) {statement}", values, pinned=True)

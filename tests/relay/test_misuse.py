@@ -1,0 +1,224 @@
+"""What a program gives by mistake, or in another library's types: a right event, or a sentence that says what to do."""
+
+import asyncio
+import datetime
+import decimal
+import enum
+import fractions
+import ipaddress
+import json
+import uuid
+
+import pytest
+
+from conversion_relay import Content, CustomData, Event, InvalidEvent, Relay, RequestFacts, UserData
+from conversion_relay.errors import OutboxUnavailable
+
+JANE = UserData(email="jane@shop.example")
+ENV = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x"}
+
+
+class Scalar:
+    """As numpy's are: a number by its special methods alone."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+class Whole(Scalar):
+    def __index__(self) -> int:
+        return int(self.value)
+
+
+class Float64(float):
+    """numpy.float64 is a float, too."""
+
+
+class bool_:
+    """As numpy calls its own."""
+
+    def __float__(self) -> float:
+        return 1.0
+
+
+class Safe(str):
+    """As Django's SafeString."""
+
+
+class Currency(enum.StrEnum):
+    EUR = "EUR"
+
+
+@pytest.fixture
+def relay(tmp_path):
+    with Relay.from_env(ENV | {"RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"}) as relay:
+        yield relay
+
+
+def tracked(**members):
+    """What Meta would get."""
+    with Relay.testing() as relay:
+        relay.track(Event(**{"event_name": "Lead", "event_id": "lead-1", "user_data": JANE} | members))
+        (event,) = relay.events
+    return event
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        (decimal.Decimal("9.50"), 9.5),
+        (fractions.Fraction(19, 2), 9.5),
+        (Float64(9.5), 9.5),
+        (Scalar(9.5), 9.5),
+        (Whole(9), 9),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("form", [CustomData, dict])
+def test_a_number_of_another_library_is_a_number(value, sent, form):
+    assert tracked(custom_data=form(value=value, currency=Currency.EUR))["custom_data"] == {
+        "value": sent,
+        "currency": "EUR",
+    }
+
+
+def test_what_has_the_form_of_a_right_member_is_one():
+    order = uuid.UUID(int=7)
+    assert tracked(event_id=order)["event_id"] == str(order)
+    assert tracked(event_id=17)["event_id"] == "17"
+    assert tracked(event_id=Safe("order-1"))["event_id"] == "order-1"
+    plain = tracked()["user_data"]
+    assert tracked(user_data={"email": "jane@shop.example"})["user_data"] == plain
+    assert tracked(user_data={"em": Safe("jane@shop.example")})["user_data"] == plain
+    assert tracked(user_data=UserData(email=("jane@shop.example",)))["user_data"] == plain
+    born = tracked(user_data=UserData(email="jane@shop.example", date_of_birth=datetime.date(1980, 2, 3)))
+    assert born == tracked(user_data=UserData(email="jane@shop.example", date_of_birth="19800203"))
+    now = datetime.datetime.now(datetime.UTC)
+    assert tracked(event_time=now)["event_time"] == int(now.timestamp())
+    assert tracked(event_time=Whole(now.timestamp()))["event_time"] == int(now.timestamp())
+    bought = CustomData(contents=[Content(id=Whole(5), quantity=Whole(2), item_price=Scalar(1.5))])
+    assert tracked(custom_data=bought)["custom_data"]["contents"] == [{"id": 5, "quantity": 2, "item_price": 1.5}]
+
+
+def test_bytes_are_the_text_that_they_are_and_nothing_else():
+    """They were hashed as base64, which is nobody's id."""
+    person = {"external_id": ["17"], "email": "jane@shop.example"}
+    as_bytes = UserData(external_id=[b"17"], email=b"jane@shop.example")
+    assert tracked(user_data=as_bytes)["user_data"] == tracked(user_data=UserData(**person))["user_data"]
+    for form in (dict, CustomData):
+        assert tracked(custom_data=form(content_name=b"caf\xc3\xa9"))["custom_data"] == {"content_name": "café"}
+    with pytest.raises(InvalidEvent, match=r"user_data\.external_id: a value has no JSON form"):
+        tracked(user_data=UserData(external_id=b"\xff"))
+
+
+def test_half_a_sign_and_two_megabytes_are_no_exception():
+    assert tracked(custom_data={"content_name": "caf\ud800"})["custom_data"] == {"content_name": "caf\ufffd"}
+    assert "custom_data" not in tracked(custom_data=CustomData(content_name="x" * 2_000_000))
+    assert len(json.dumps(tracked(event_source_url="https://shop.example/\ud800"))) < 1_000
+    with pytest.raises(InvalidEvent, match="event_id: names and ids are printable"):
+        tracked(event_id="lead\ud800")
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"event_time": datetime.datetime(2026, 11, 27)}, "event_time: .* with a time zone"),  # noqa: DTZ001
+        ({"event_time": datetime.date(2026, 11, 27)}, "event_time: .* with a time zone"),
+        ({"event_name": None}, "event_name: "),
+        ({"custom_data": {"value": bool_(), "currency": "EUR"}}, r"custom_data\.value: an amount"),
+        ({"custom_data": {"value": object()}}, r"custom_data\.value: a value has no JSON form"),
+        ({"custom_data": CustomData(value=object())}, r"custom_data\.value: a value has no JSON form"),
+        ({"custom_data": {"contents": (one for one in ())}}, r"custom_data\.contents: a value has no JSON form"),
+        ({"user_data": {"email": object()}}, r"user_data\.email: a value has no JSON form"),
+        ({"user_data": object()}, "user_data: a value has no JSON form"),
+        ({"event_id": object()}, "event_id: a value has no JSON form"),
+        ({"custom_data": CustomData(value=decimal.Decimal("NaN"), currency="EUR")}, r"custom_data\.value: an amount"),
+    ],
+    ids=range(11),
+)
+def test_what_can_be_no_event_is_refused_by_the_name_of_its_member(members, said):
+    with pytest.raises(InvalidEvent, match=said) as refused:
+        tracked(**members)
+    assert "object at" not in str(refused.value)
+
+
+class TestOfTheRelay:
+    @pytest.mark.parametrize(
+        ("call", "said"),
+        [
+            (lambda relay: Relay(ENV), "takes Settings, not dict; Relay.from_env"),
+            (lambda relay: Relay.from_env("META_PIXEL_ID=1"), "takes a mapping such as os.environ"),
+            (lambda relay: relay.track({"event_name": "Lead"}), "takes an Event, not dict"),
+            (
+                lambda relay: relay.track(Event(event_name="Lead", user_data=JANE), {}),
+                "facts are RequestFacts, not dict",
+            ),
+            (
+                lambda relay: relay.track(Event(event_name="Lead", user_data=JANE), sender="shop"),
+                "one of browser, backend",
+            ),
+            (lambda relay: relay.track_many(Event(event_name="Lead", user_data=JANE)), "track takes one"),
+            (lambda relay: relay.remember(None, RequestFacts()), "not NoneType: the order's id"),
+            (lambda relay: relay.remember("17", None), "facts are RequestFacts, not NoneType"),
+            (lambda relay: relay.facts_of(True), "not bool: the order's id"),
+        ],
+        ids=range(9),
+    )
+    def test_a_wrong_type_is_told_at_the_call(self, relay, call, said):
+        with pytest.raises(TypeError, match=said):
+            call(relay)
+
+    def test_facts_of_other_types_are_told_by_their_member(self, relay):
+        facts = RequestFacts(client_ip_address=ipaddress.ip_address("198.51.100.7"))
+        with pytest.raises(TypeError, match=r"client_ip_address is a text or None, not IPv4Address; give it as str"):
+            relay.track(Event(event_name="Lead", user_data=JANE), facts)
+
+    def test_an_orders_number_is_a_key(self, relay):
+        facts = RequestFacts(client_ip_address="198.51.100.7")
+        assert relay.remember(17, facts)
+        assert relay.facts_of("17") == relay.facts_of(17) == facts
+        paid = Event(event_name="Purchase", event_id=17, user_data=JANE, custom_data=CustomData(order_id=17))
+        assert relay.facts_for(paid) == facts
+
+    def test_one_dataset_may_be_named_without_a_list(self, relay):
+        assert relay.track(Event(event_name="Lead", user_data=JANE), datasets="1").status == "accepted"
+
+    def test_a_generator_of_events_is_tracked(self, relay):
+        told = relay.track_many(Event(event_name="Lead", event_id=n, user_data=JANE) for n in range(3))
+        assert [one.status for one in told] == ["accepted"] * 3
+
+    def test_a_closed_one_says_so_to_whatever_is_asked_of_it(self, relay):
+        lead = Event(event_name="Lead", user_data=JANE)
+        relay.track(lead)
+        relay.close()
+        calls = (
+            lambda: relay.track(lead),
+            lambda: relay.track_many([lead]),
+            lambda: asyncio.run(relay.track_async(lead)),
+            lambda: relay.remember("17", RequestFacts()),
+            relay.start_delivery,
+        )
+        for call in calls:
+            with pytest.raises(OutboxUnavailable, match="closed"):
+                call()
+
+
+class TestOfARequest:
+    @pytest.mark.parametrize(
+        ("call", "said"),
+        [
+            (lambda: RequestFacts.from_headers([(b"User-Agent", b"x")]), r"RequestFacts\.from_asgi\(scope\)"),
+            (lambda: RequestFacts.from_headers({}, "10.0.0.1", ["10.0.0.0/8"]), "networks, not texts"),
+            (lambda: RequestFacts.from_wsgi({}, "10.0.0.0/8"), "networks, not texts"),
+            (lambda: RequestFacts.from_asgi({}, ["10.0.0.0/8"]), "networks, not texts"),
+            (lambda: RequestFacts.from_asgi(object()), r"request\.scope, not object"),
+            (lambda: RequestFacts.from_wsgi(object()), r"request\.environ .*, not object"),
+        ],
+        ids=range(6),
+    )
+    def test_a_wrong_type_is_told_at_the_call(self, call, said):
+        with pytest.raises(TypeError, match=said):
+            call()
