@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from conversion_relay.delivery.claims import Claims
 from conversion_relay.delivery.context import Context
 from conversion_relay.delivery.fleet_pace import FleetPaces
 from conversion_relay.delivery.isolation import Isolation
@@ -82,6 +83,7 @@ class Delivery:
         self._seen: tuple[Mapping[str, float], Mapping[str, float]] | None = None
         """What the last `next_turn` saw, if it looked: what waits, and suspects."""
         self._sentences = sentences or Sentences()
+        self.claims = Claims()
         self._paces = FleetPaces(steady_clock, settings.most_calls)
         self.hear = self._paces.hear
         """Of the other workers' signs of life."""
@@ -127,7 +129,7 @@ class Delivery:
         every turn would cost more than the turn."""
         now, self._has_looked = self._clock(), True
         waiting, suspects = self._seen = self._outbox.waiting(now), self._outbox.suspects(now)
-        due = self._of_ours(waiting, now)
+        due = [name for name in self._of_ours(waiting, now) if not self.claims.is_under_way(name)]
         self._suspects = self._of_ours(suspects, now)
         self._paces.look(self._suspects, due)
         self._due = deque(self._paces.in_order(due))
@@ -141,6 +143,7 @@ class Delivery:
             return turn
         while self._due:
             if turn := self._turn(self._paces.admit([self._due.popleft()])):
+                self.claims.begin(turn.dataset.pixel_id)
                 return turn
         return self._turn(self._paces.admit_suspects(self._suspects), suspects=True)
 
@@ -171,10 +174,13 @@ class Delivery:
     def _claim(self, name: str, turn: Turn) -> Lease | None:
         now, isolation = self._clock(), self._context.isolation
         if not turn.suspects:
-            lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, now)
-            events = lease.events if lease else ()
-            self._paces.claimed(name, len(events), turn.events, size_of(events))
-            return lease
+            try:
+                lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, now)
+                events = lease.events if lease else ()
+                self._paces.claimed(name, len(events), turn.events, size_of(events))
+                return lease
+            finally:
+                self.claims.end(name)
         most = min(turn.events, MOST_EVENTS)
         # Where many are bad the sitting keeps a few: those that may be good before others, wherever they stand.
         lease = self._outbox.claim_suspects(name, most, LEASE_SECONDS, now)
@@ -211,14 +217,18 @@ class Delivery:
         0 where it has to look all the same: for suspects, for longer pauses, where the datasets are many."""
         if not self._has_looked or self._suspects or len(self._datasets) > FEW_DATASETS:
             return 0.0
-        seconds = self._paces.opens_in(*self._datasets)
+        seconds = self._paces.opens_in(*[name for name in self._datasets if not self.claims.is_under_way(name)])
         return seconds if seconds <= LINGER_SECONDS or seconds == math.inf else 0.0
 
     def seconds_until_due(self, at_most: float) -> float:
         """How long a worker may sleep. By the look of the `next_turn` before it: what was put since is a signal."""
         now = self._clock()
         waiting, suspects = self._seen or (self._outbox.waiting(now), self._outbox.suspects(now))
-        due = [max(at - now, self._paces.opens_in(name)) for name, at in waiting.items() if name in self._datasets]
+        due = [
+            max(at - now, self._paces.opens_in(name))
+            for name, at in waiting.items()
+            if name in self._datasets and not self.claims.is_under_way(name)
+        ]
         due += [
             max(at - now, self._paces.suspects_open_in(name)) for name, at in suspects.items() if name in self._datasets
         ]

@@ -5,10 +5,11 @@ its time, so threads are enough, and the core stays synchronous: Lambda and the 
 is large (64 threads, started when they are needed); how many of them one dataset may have is decided in `pace.py`, so
 that those that hang leave some for the others.
 
-The dispatcher sleeps on a condition. `wake` (something was put) and the end of a turn count a signal. The count is read
-before the look for work and compared before the sleep, so a signal in between is not lost. Every second it looks all
-the same, since another process may have put something, and a clock may have been set. While no dataset could claim
-whatever is put (`Delivery.rests_for`), only the end of a turn wakes it.
+The dispatcher sleeps on a condition. `wake` (something was put), the end of a claim that somebody waits for
+(`claims.py`) and the end of a turn count a signal. The count is read before the look for work and compared before the
+sleep, so a signal in between is not lost. Every second it looks all the same, since another process may have put
+something, and a clock may have been set. While no dataset could claim whatever is put (`Delivery.rests_for`), only the
+end of a claim or a turn wakes it.
 
 A turn that raises ends alone: nothing is claimed for a second, the reason is logged once, and the lease runs out.
 House-keeping has a thread of its own, so that pruning never delays a claim.
@@ -58,6 +59,7 @@ class Worker:
         self._dispatcher = threading.Thread(target=self._run, daemon=True, name="delivery-dispatcher")
         self._house = threading.Thread(target=self._keep_house, daemon=True, name="delivery-house")
         outbox.on_put(self.wake)
+        delivery.claims.on_awaited = self._claimed
 
     def start(self) -> None:
         self._dispatcher.start()
@@ -69,6 +71,12 @@ class Worker:
             self._signals += 1
             if not self._rests:
                 self._signal.notify()
+
+    def _claimed(self) -> None:
+        """A claim has ended, and there may be more of its dataset."""
+        with self._signal:
+            self._signals += 1
+            self._signal.notify_all()
 
     def tell_to_stop(self) -> None:
         """Nothing new is begun from here on; returns at once."""

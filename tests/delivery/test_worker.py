@@ -205,14 +205,20 @@ def test_how_long_a_worker_may_sleep_costs_no_second_look(outbox):
 
 
 def test_a_dataset_that_has_all_its_turns_rests_until_one_ends(outbox):
-    clock = Clock()
-    delivery = Delivery(outbox, Meta(), SETTINGS, clock=clock, steady_clock=clock)
+    clock, let_go = Clock(), threading.Event()
+    delivery = Delivery(
+        outbox, Meta(lambda ids: let_go.wait(20) and taken(ids)), SETTINGS, clock=clock, steady_clock=clock
+    )
     put(outbox, *numbered(20_000))
     turns = []
     while turn := delivery.next_turn():
-        turns.append(turn)
-    assert delivery.rests_for() == float("inf")
-    delivery.deliver(turns.pop())
+        turns.append(threading.Thread(target=delivery.deliver, args=(turn,)))
+        turns[-1].start()
+        until(lambda: not delivery.claims.is_under_way("1"), every=0.001)
+    assert len(turns) == 8 and delivery.rests_for() == float("inf")
+    let_go.set()
+    for thread in turns:
+        thread.join()
     assert delivery.rests_for() == 0.0 and delivery.next_turn()
 
 

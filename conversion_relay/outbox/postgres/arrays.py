@@ -14,6 +14,7 @@ import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
+UNSTORABLE = "a value that PostgreSQL cannot store, such as a text with a zero byte"
 _pack_length = struct.Struct(">i").pack
 
 
@@ -79,7 +80,7 @@ def byteas(values: Sequence[bytes]) -> Array:
 
 
 def texts(values: Sequence[str | None]) -> Array:
-    """Raises DataError for what the server would refuse."""
+    """Raises ValueError for what the server would refuse."""
     pieces = [_head(_Text, len(values), int(None in values))]
     for value in values:
         if value is None:
@@ -87,6 +88,6 @@ def texts(values: Sequence[str | None]) -> Array:
             continue
         encoded = value.encode()
         if 0 in encoded:
-            raise psycopg.DataError("a zero byte")
+            raise ValueError(UNSTORABLE)
         pieces += (_pack_length(len(encoded)), encoded)
     return _Text(b"".join(pieces))

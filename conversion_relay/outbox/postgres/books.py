@@ -47,7 +47,7 @@ class Datasets:
     def id(self, name: str) -> int | None:
         """None for a name of which there was never an event."""
         if name not in self._ids:
-            found = self._database.read("SELECT id FROM relay.dataset WHERE name = %b", (name,))
+            found = self._database.read("SELECT id FROM relay.dataset WHERE name = %b", (name,), pinned=True)
             if found:
                 self._ids[name] = found[0][0]
         return self._ids.get(name)

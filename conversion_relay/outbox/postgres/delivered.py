@@ -5,9 +5,9 @@ the bodies, the figures and the books, a thousand such datasets spend their time
 
 The rules are those of `leases.settle`.
 1. *The lease's row is the fence*, so it goes first, and nothing else happens without it. It must still hold the very
-   keys that are settled, in their order; else the caller does it step by step, in the same transaction.
-2. *The figures were counted before*, as if all bodies were still there. Where one was erased meanwhile, none is written
-   here, and the caller is told which events were delivered.
+   keys that are settled, in their order; else the caller does it step by step.
+2. *The figures were counted before*, as if all bodies were still there. Where one was erased meanwhile, the statement
+   ends itself by a division by zero, and the caller does that step by step, too.
 3. *Figures before books*, as everywhere: two that locked them in turns would wait for each other.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from conversion_relay.outbox.postgres.arrays import bigints
-from conversion_relay.outbox.postgres.session import Session
+from conversion_relay.outbox.postgres.session import marked
 from conversion_relay.outbox.story import Attempt
 
 
@@ -36,18 +36,12 @@ def values_of(
     return {**told, **figures, **rest}
 
 
-def settle(session: Session, values: dict[str, Any]) -> frozenset[int] | None:
-    """The keys of those whose figures must still be written, nearly always nobody. None: nothing was settled."""
-    ((held, delivered),) = session.read(_SETTLE, values)
-    return frozenset(delivered or ()) if held else None
-
-
 _TYPES = {"at": "float8", "status": "int", "code": "bigint", "subcode": "bigint", "index": "int"}
 _ANSWER = ", ".join(f"%({name})b::{_TYPES.get(name, 'text')}" for name in Attempt.__struct_fields__)
-_SETTLE = f"""
+SETTLE = f"""
 WITH held AS (
   DELETE FROM relay.lease WHERE token = %(token)b AND keys = %(keys)b::bigint[] RETURNING 1
-), answered AS (
+), {marked("held")}, answered AS (
   INSERT INTO relay.answer ({", ".join(f'"{name}"' for name in Attempt.__struct_fields__)})
   SELECT {_ANSWER} FROM held WHERE %(outcome)b::text IS NOT NULL RETURNING id
 ), gone AS (
@@ -68,5 +62,5 @@ WITH held AS (
     AS s (state, moved)
   WHERE n > 0 ON CONFLICT (dataset, state, slot) DO UPDATE SET n = t.n + excluded.n
 )
-SELECT EXISTS (SELECT 1 FROM held), CASE WHEN NOT is_whole THEN ARRAY (SELECT key FROM gone) END FROM whole
+SELECT 1 / is_whole::int FROM held, whole
 """

@@ -43,7 +43,8 @@ class Tallier:
             names = self._names[dataset]
             if name in names:
                 return name
-        found = self._database.read("SELECT DISTINCT event_name FROM relay.figure WHERE dataset = %b", (dataset,))
+        sql = "SELECT DISTINCT event_name FROM relay.figure WHERE dataset = %b"
+        found = self._database.read(sql, (dataset,), pinned=True)
         with self._lock:
             names.update(row[0] for row in found)
             if name not in names and len(names) >= MOST_NAMES:

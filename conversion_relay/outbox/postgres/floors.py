@@ -65,6 +65,8 @@ class Floors:
         self._latest, self._returned = -1e18, 0
         self._lock = threading.Lock()
         self.is_crowded = False
+        self.in_queue = 0
+        """Datasets that had something there at the last look."""
 
     def due(self, what: int, look: Look = FROM_FRONT) -> bool:
         """Whether it is looked at so now."""

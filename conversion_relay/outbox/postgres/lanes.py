@@ -24,31 +24,21 @@ from typing import Any, NamedTuple
 
 from conversion_relay.outbox.lanes import BACKLOG_RANK, MOST_MOVED, Span, to_the_backlog
 from conversion_relay.outbox.postgres.floors import Places
-from conversion_relay.outbox.postgres.session import Rows, Session
+from conversion_relay.outbox.postgres.session import Session, marked
 
 FROM_THE_FRONT = Places()
+SHIFT_FIRST = -1
 
 
-def dequeue(
-    session: Session,
-    dataset: int,
-    limit: int,
-    places: Places,
-    lease: dict[str, Any],
-    now: float,
-    *,
-    may_shift: bool,
-) -> Rows:
-    """The lease is written; rows of (lane, rank, key, ...) as in `_TAKEN`. `may_shift`: no rows if `shift_lanes` has
-    something to do first. Asked in the same statement, it is one round trip less for each turn."""
+def claim(
+    dataset: int, limit: int, places: Places, lease: dict[str, Any], now: float, *, may_shift: bool
+) -> dict[str, Any]:
+    """Of CLAIM, which writes the lease and gives rows of (lane, rank, key, ...) as in `_TAKEN`. `may_shift`: if
+    `shift_lanes` has something to do first, the only row is of the lane SHIFT_FIRST. Asked in the same statement, it is
+    one round trip less for each turn."""
     (live_rank, live_key), (backlog_rank, backlog_key), *_ = places
     values = {"dataset": dataset, "limit": limit, "r0": live_rank, "k0": live_key, "r1": backlog_rank, **lease}
-    values |= {"k1": backlog_key, "may_shift": may_shift, **_named(_spans(now, places))}
-    return session.read(_CLAIM, values)
-
-
-def dequeue_suspects(session: Session, dataset: int, limit: int, now: float, lease: dict[str, Any]) -> Rows:
-    return session.read(_CLAIM_SUSPECTS, {"dataset": dataset, "limit": limit, "now": now, **lease})
+    return values | {"k1": backlog_key, "may_shift": may_shift, **_named(_spans(now, places))}
 
 
 def _spans(now: float, places: Places) -> tuple[Span, ...]:
@@ -64,7 +54,7 @@ def _named(spans: tuple[Span, ...]) -> dict[str, float]:
 def _hold(dataset: str) -> list[str]:
     return [
         f"coalesce((SELECT true FROM relay.queue WHERE dataset = {dataset} AND lane = {lane}"
-        f" AND rank > %(a{n})b::float8 AND rank <= %(u{n})b::float8 LIMIT 1), false)"  # why not EXISTS: `look.WAITING`
+        f" AND rank > %(a{n})b::float8 AND rank <= %(u{n})b::float8 LIMIT 1), false)"  # why not EXISTS: `waiting.py`
         for n, (lane, _, _) in enumerate(to_the_backlog(0.0))
     ]
 
@@ -75,15 +65,15 @@ WHERE dataset = %(dataset)b::int AND lane = {lane} AND (rank, key) > (%({rank})b
   AND NOT (SELECT first FROM must_shift)
 ORDER BY rank, key LIMIT %(limit)b::int FOR UPDATE SKIP LOCKED
 """
-_TAKEN = """
+_TAKEN = f"""
 taken AS (
   DELETE FROM relay.queue WHERE ctid = ANY (ARRAY (SELECT place FROM chosen)) RETURNING lane, rank, key
 ), leased AS (
   INSERT INTO relay.lease
   SELECT %(token)b, %(owner)b, %(dataset)b::int, %(since)b::float8,
     clock_timestamp() + make_interval(secs => %(seconds)b::float8), array_agg(key ORDER BY lane, rank, key)
-  FROM taken HAVING count(*) > 0
-), counted AS (
+  FROM taken HAVING count(*) > 0 RETURNING 1
+), {marked("leased")}, counted AS (
   INSERT INTO relay.tally AS t
   SELECT %(dataset)b::int, state, %(slot)b, moved
   FROM (SELECT count(*) AS n FROM taken HAVING count(*) > 0) AS c,
@@ -98,7 +88,7 @@ FROM taken t LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (SELECT checksum, body FROM relay.body WHERE key = t.key OFFSET 0) b ON true
 """
 # Fresh events first; where others wait too, half of the places are theirs.
-_CLAIM = f"""
+CLAIM = f"""
 WITH must_shift AS MATERIALIZED (
   SELECT %(may_shift)b::bool AND ({" OR ".join(_hold("%(dataset)b::int"))}) AS first),
 live AS MATERIALIZED ({_FIRST.format(lane=0, rank="r0", key="k0")}),
@@ -110,8 +100,9 @@ chosen AS MATERIALIZED (
   (SELECT * FROM live LIMIT %(limit)b::int - (SELECT others FROM shares))
   UNION ALL (SELECT * FROM backlog LIMIT (SELECT others FROM shares))
 ), {_TAKEN}
+UNION ALL SELECT {SHIFT_FIRST}, {", ".join(["NULL"] * 12)} FROM must_shift WHERE first
 """
-_CLAIM_SUSPECTS = f"""
+CLAIM_SUSPECTS = f"""
 WITH chosen AS MATERIALIZED (
   SELECT ctid AS place, lane, rank, key FROM relay.queue
   WHERE dataset = %(dataset)b::int AND lane = 4 AND rank <= %(now)b::float8
@@ -144,13 +135,24 @@ def shift_lanes(session: Session, dataset: int, now: float, places: Places = FRO
     return Moved(sum(n for n, _ in moved), min((rank for _, rank in moved), default=0.0))
 
 
-def to_shift(now: float) -> tuple[str, dict[str, float]]:
+def to_shift(now: float, *, is_crowded: bool) -> tuple[str, dict[str, float]]:
     """Asks for the datasets for which `shift_lanes` has something to do."""
-    return _TO_SHIFT, _named(to_the_backlog(now))
+    return _TO_SHIFT_CROWDED if is_crowded else TO_SHIFT, _named(to_the_backlog(now))
 
 
 _HOLD_SOMETHING = f"SELECT {', '.join(_hold('%(dataset)b::int'))}"
-_TO_SHIFT = f"SELECT id FROM relay.dataset WHERE {' OR '.join(_hold('id'))}"
+# From one dataset that has something in `queue` to the next, so that a thousand that have nothing cost nothing. Each
+# step goes through deleted rows of one dataset, so it is not for a time in which these are many.
+IN_QUEUE = """
+WITH RECURSIVE in_queue AS (
+  (SELECT dataset, lane FROM relay.queue ORDER BY dataset, lane LIMIT 1)
+  UNION ALL
+  SELECT next.dataset, next.lane FROM in_queue, LATERAL (
+    SELECT dataset, lane FROM relay.queue WHERE dataset > in_queue.dataset ORDER BY dataset, lane LIMIT 1) AS next
+)
+"""
+TO_SHIFT = f"{IN_QUEUE} SELECT dataset FROM in_queue WHERE {' OR '.join(_hold('in_queue.dataset'))}"
+_TO_SHIFT_CROWDED = f"SELECT id FROM relay.dataset WHERE {' OR '.join(_hold('id'))}"
 # OFFSET 0: as a plain join the planner may read all of a new part of `event` and look for each row among the shifted.
 _SHIFT = f"""
 WITH due AS MATERIALIZED (

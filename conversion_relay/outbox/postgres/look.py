@@ -1,4 +1,4 @@
-"""What the store shows: the books, whose turn it is, and the life of single events. Nothing here writes."""
+"""What the store shows: the books, and the life of single events. Nothing here writes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,53 +15,24 @@ SCANNED = 50_000
 """Rows that one search looks at where no index helps; whoever wants more goes on from there."""
 HELD_KEYS = "SELECT key FROM relay.queue WHERE dataset IN (SELECT id FROM relay.dataset) AND lane = 3"
 
-# `(SELECT true ... LIMIT 1)`, not EXISTS: with a thousand datasets the planner reads all of `queue` into a hash table
-# for an EXISTS, at each look.
-WAITING = """
-SELECT name, coalesce((SELECT true FROM relay.queue WHERE dataset = id AND lane < 2 LIMIT 1), false),
-  least((SELECT rank FROM relay.queue WHERE dataset = id AND lane = 2 ORDER BY rank LIMIT 1),
-    (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 3 ORDER BY rank LIMIT 1)), id
-FROM relay.dataset
-"""
-# While dead rows crowd the front (`floors.py`): datasets, and from which rank on three of their lanes are looked at.
-WAITING_BEHIND = """
-SELECT name, coalesce(
-    (SELECT true FROM relay.queue WHERE dataset = id AND lane = 0 AND rank >= coalesce(live, -1e18) LIMIT 1),
-    (SELECT true FROM relay.queue WHERE dataset = id AND lane = 1
-      AND (rank, key) > (coalesce(backlog, -1e18), coalesce(last, -1)) LIMIT 1), false),
-  least((SELECT rank FROM relay.queue
-    WHERE dataset = id AND lane = 2 AND rank >= coalesce(later, -1e18) ORDER BY rank LIMIT 1),
-    (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 3 ORDER BY rank LIMIT 1)), id
-FROM relay.dataset LEFT JOIN unnest(%b::int[], %b::float8[], %b::float8[], %b::bigint[], %b::float8[])
-  AS f (id, live, backlog, last, later) USING (id)
-"""
-SUSPECTS = """
-SELECT name, (SELECT rank FROM relay.queue WHERE dataset = id AND lane = 4 ORDER BY rank LIMIT 1) FROM relay.dataset
-"""
-
-
-def waiting(rows: Rows) -> dict[str, float]:
-    """Of WAITING's rows."""
-    return {dataset: 0.0 if ready else due_at for dataset, ready, due_at, _ in rows if ready or due_at is not None}
-
 
 def counts(read: Read) -> dict[str, Counts]:
-    rows = sorted(read(_COUNTS))
+    rows = sorted(read(COUNTS))
     names = (*_STATES, "oldest_pending_at", "nearest_expiry_at")
     return {dataset: Counts(**dict(zip(names, figures, strict=True))) for dataset, *figures in rows}
 
 
 # One statement, so one snapshot: between two the books would not agree. Ages are of the heads of the lanes, a few
-# events of each, since they are read for every dataset, of which there may be a thousand.
+# events of each, since they are read for every dataset that has one, of which there may be a thousand.
 _STATES = ("accepted", *STATES)
 _SUMS = ", ".join(f"coalesce(sum(n) FILTER (WHERE state = '{state}'), 0)::bigint AS {state}" for state in _STATES)
 _HEAD = "(SELECT key FROM relay.queue WHERE dataset = t.dataset AND lane = {} ORDER BY rank, key LIMIT 5)"
 _HEADS = " UNION ALL ".join(_HEAD.format(lane) for lane in HEADS)
-_COUNTS = f"""
+COUNTS = f"""
 SELECT d.name, {", ".join(f"t.{state}" for state in _STATES)}, a.oldest, a.nearest
 FROM (SELECT dataset, {_SUMS} FROM relay.tally GROUP BY 1) t JOIN relay.dataset d ON d.id = t.dataset
 LEFT JOIN LATERAL (SELECT min(accepted_at) AS oldest, min(expires_at) AS nearest FROM relay.event
-  WHERE key = ANY (ARRAY({_HEADS}))) a ON true
+  WHERE t.pending > 0 AND key = ANY (ARRAY({_HEADS}))) a ON true
 """
 
 

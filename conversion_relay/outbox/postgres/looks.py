@@ -1,5 +1,6 @@
 """The verbs of the PostgreSQL outbox that only look: what an operator, a page or a command asks."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from conversion_relay.outbox.counting import as_figures, first_hour, hour_of
@@ -27,7 +28,7 @@ class Looks:
     _database: "Database"
 
     def counts(self) -> dict[str, Counts]:
-        return look.counts(self._database.read)
+        return look.counts(partial(self._database.read, pinned=True))
 
     def find(self, event_id: str) -> list[Story]:
         return look.find(self._database.read, event_id)

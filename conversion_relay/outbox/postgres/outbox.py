@@ -22,6 +22,7 @@ from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.answer import answer_of
 from conversion_relay.outbox.counting import KEPT_HOURS, hour_of
 from conversion_relay.outbox.postgres import (
+    claimed,
     delivered,
     figures,
     floors,
@@ -29,14 +30,12 @@ from conversion_relay.outbox.postgres import (
     lanes,
     leases,
     ledger,
-    look,
     sides,
     visits,
     waiting,
 )
 from conversion_relay.outbox.postgres.beside import Beside
 from conversion_relay.outbox.postgres.books import Datasets, gather, write
-from conversion_relay.outbox.postgres.claimed import leased_events
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.group import Groups
@@ -135,28 +134,18 @@ class PostgresOutbox(Beside):
         told = {"token": token, "owner": self._owner, "since": float(now), "seconds": float(seconds)}
         told["slot"] = self._database.slots.one()
 
-        def work(session: Session, places: floors.Places) -> Any:
-            if suspects:
-                return lanes.dequeue_suspects(session, dataset, limit, now, told)
-            rows = lanes.dequeue(session, dataset, limit, places, told, now, may_shift=True)
-            if not rows and (moved := lanes.shift_lanes(session, dataset, now, places)).n:
-                kept.joined_backlog(dataset, moved.first)
-                places = places._replace(backlog=min(places.backlog, (moved.first, -1)))
-                return lanes.dequeue(session, dataset, limit, places, told, now, may_shift=False)
-            return rows
-
-        kept, front = self._floors, floors.Places()
-        places = front if suspects else kept.of(dataset)
         try:
-            rows = self._database.transact(partial(work, places=places), pinned=True)
-            if not rows and places[:2] != front[:2] and not kept.is_crowded:
-                rows = self._database.transact(partial(work, places=front), pinned=True)
+            if suspects:
+                rows = claimed.claim_suspects(self._database, dataset, limit, now, told)
+            else:
+                rows = claimed.claim(self._database, self._floors, dataset, limit, now, told)
         except OutboxUnavailable:
             self._refused_claims.add(token)  # its commit may stand all the same
             raise
-        events = leased_events(rows)
-        if not suspects:
-            kept.took(dataset, places, rows, now, is_full=len(rows) >= limit)
+        if rows is None:
+            self._take_back(token, unsent=True)
+            return None
+        events = claimed.leased_events(rows)
         return Lease(token=token, dataset=name, events=events) if events else None
 
     def extend(self, lease: Lease, lease_seconds: float) -> None:
@@ -168,7 +157,8 @@ class PostgresOutbox(Beside):
 
     def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
         keys = [event.key for event in events]
-        return frozenset(key for (key,) in self._database.read(leases.REVOKED, (keys,))) if keys else frozenset()
+        found = self._database.read(leases.REVOKED, (keys,), pinned=True) if keys else ()
+        return frozenset(key for (key,) in found)
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         groups = [(verdict, [event.key for event in events]) for verdict, events in settlements]
@@ -178,20 +168,19 @@ class PostgresOutbox(Beside):
         def cells(ended: leases.Ended) -> figures.Cells:
             return self._tallier.cells(dataset, ended, events, now)
 
-        def work(session: Session) -> None:
-            if at_once and (rest := delivered.settle(session, at_once)) is not None:
-                figures.write(session, cells([("delivered", rest)]))
-                return
+        def step_by_step(session: Session) -> None:
             books = leases.settle(session, lease.token, groups, attempt, now)
             figures.write(session, cells(books.ended))
             write(session, books.moves)
 
-        at_once = None
         if len(groups) == 1 and isinstance(groups[0][0], Delivered) and events:
             keys = groups[0][1]
             columns = figures.columns(cells([("delivered", frozenset(keys))]))
-            at_once = delivered.values_of(lease.token, dataset, keys, attempt, columns, now, self._database.slots.one())
-        self._database.transact(work, pinned=True)
+            slot = self._database.slots.one()
+            values = delivered.values_of(lease.token, dataset, keys, attempt, columns, now, slot)
+            if self._database.at_once(delivered.SETTLE, values, pinned=True) != []:
+                return
+        self._database.transact(step_by_step, pinned=True)
         for verdict, _ in settlements:
             match verdict:
                 case Delivered() | Dead() | Expired() | Withhold():
@@ -213,8 +202,7 @@ class PostgresOutbox(Beside):
         return waiting.look_for_work(self._database, self._floors, now)
 
     def suspects(self, now: float) -> dict[str, float]:
-        found = self._database.read(look.SUSPECTS, pinned=True)
-        return {dataset: due_at for dataset, due_at in found if due_at is not None}
+        return waiting.suspects(self._database, self._floors)
 
     def _take_back(self, token: str, *, unsent: bool = False, lost: bool = False) -> None:
         self._do(lambda session, moves: leases.take_back(session, token, moves, unsent=unsent, lost=lost))
@@ -230,7 +218,7 @@ class PostgresOutbox(Beside):
             if not self._floors.due(floors.TO_SHIFT):
                 return 0
         shifted, began = 0, time.monotonic()
-        to_shift = self._database.read(*lanes.to_shift(now), pinned=True)
+        to_shift = self._database.read(*lanes.to_shift(now, is_crowded=self._floors.is_crowded), pinned=True)
         self._floors.looked(floors.TO_SHIFT, time.monotonic() - began)
         for (dataset,) in to_shift:
             work = partial(lanes.shift_lanes, dataset=dataset, now=now)

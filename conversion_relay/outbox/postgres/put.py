@@ -18,13 +18,15 @@ see the copies (a dead row for each of them).
 
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox.postgres.arrays import bigints, byteas, floats, ints, texts, uuids
+from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.keys import digest_bytes, first_key, period_of
-from conversion_relay.outbox.postgres.session import Session
+from conversion_relay.outbox.postgres.session import Session, marked
 
 NEAR_SECONDS = 60.0
 
@@ -38,19 +40,34 @@ class Row(msgspec.Struct, frozen=True):
     event: SealedEvent
 
 
+def store(database: Database, rows: Sequence[Row]) -> set[int]:
+    """The keys of those that are stored under them; the others are known already. Raises OutboxUnavailable."""
+    if _boundaries([row.at for row in rows]):
+        return database.transact(lambda session: insert(session, rows), strict=True)
+    found = database.at_once(_INSERT, _values(rows, database.slots.one()), strict=True)
+    if found is None:
+        keys = bigints([row.key for row in rows])
+        found = database.read("SELECT key FROM relay.event WHERE key = ANY (%b::bigint[])", (keys,))
+    return {key for (key,) in found}
+
+
 def insert(session: Session, rows: Sequence[Row]) -> set[int]:
-    """The keys of those that are stored under them; the others are known already."""
+    """The same within a transaction."""
+    for boundary in _boundaries([row.at for row in rows]):
+        session.read("SELECT pg_advisory_xact_lock(%b::bigint)", (boundary,))
+    return {key for (key,) in session.read(_INSERT, {"mark": None, **_values(rows, session.slots.one())})}
+
+
+def _values(rows: Sequence[Row], slot: int) -> dict[str, Any]:
     first: dict[bytes, Row] = {}
     for row in rows:
         first.setdefault(digest_bytes(row.event.dataset, row.event.event_name, row.event.event_id), row)
     names = sorted(first)
     told = [first[name] for name in names]
     events = [row.event for row in told]
-    for boundary in _boundaries([row.at for row in told]):
-        session.read("SELECT pg_advisory_xact_lock(%b::bigint)", (boundary,))
     # Within the part that gets most of them the unique index knows the copies.
     period = period_of(told[0].at)
-    values = {
+    return {
         "first": first_key(period),
         "last": first_key(period + 1),
         "keys": bigints([row.key for row in told]),
@@ -64,9 +81,8 @@ def insert(session: Session, rows: Sequence[Row]) -> set[int]:
         "consents": texts([event.consent for event in events]),
         "checksums": bigints([zlib.crc32(event.body) for event in events]),
         "bodies": byteas([event.body for event in events]),
-        "slot": session.slots.one(),
+        "slot": slot,
     }
-    return {key for (key,) in session.read(_INSERT, values)}
 
 
 def _boundaries(times: Sequence[float]) -> list[int]:
@@ -80,8 +96,8 @@ def _boundaries(times: Sequence[float]) -> list[int]:
     return sorted(near)
 
 
-_INSERT = """
-WITH given AS MATERIALIZED (
+_INSERT = f"""
+WITH {marked("(VALUES (1)) AS always")}, given AS MATERIALIZED (
   SELECT g.*, (SELECT e.key FROM relay.event e
     WHERE e.digest = g.digest AND (e.key < %(first)b::bigint OR e.key >= %(last)b::bigint) LIMIT 1) AS known
   FROM unnest(%(keys)b::bigint[], %(digests)b::uuid[], %(datasets)b::int[], %(names)b::text[], %(ids)b::text[],

@@ -1,5 +1,6 @@
 """One connection to the database, with the few ways in which this store uses it."""
 
+import select
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -74,6 +75,12 @@ class Session:
     def is_usable(self) -> bool:
         return not self.connection.closed
 
+    def was_left(self) -> bool:
+        """While it was idle the server ended it, or said something. A statement sent on it would be in doubt."""
+        looked = select.poll()
+        looked.register(self.connection.fileno(), select.POLLIN)
+        return bool(looked.poll(0))
+
     def close(self) -> None:
         self.connection.close()
 
@@ -84,6 +91,13 @@ def _begin(settings: Mapping[str, str]) -> str:
 
 def _mark(mark: uuid.UUID, schema: str) -> str:
     return f"; INSERT INTO {schema}.mark (id) VALUES ('{mark}')"
+
+
+def marked(source: str) -> str:
+    """The part of a statement for `Database.at_once` that says that it was done, if `source` has a row."""
+    return (
+        f"marked AS (INSERT INTO relay.mark (id) SELECT %(mark)b::uuid FROM {source} WHERE %(mark)b::uuid IS NOT NULL)"
+    )
 
 
 @cache

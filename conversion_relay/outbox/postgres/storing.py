@@ -11,7 +11,7 @@ from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.group import Job
 from conversion_relay.outbox.postgres.keys import BLOCK, first_key, period_of
 from conversion_relay.outbox.postgres.ledger import Parts
-from conversion_relay.outbox.postgres.put import Row, insert
+from conversion_relay.outbox.postgres.put import Row, insert, store
 from conversion_relay.outbox.postgres.session import Session
 
 
@@ -29,7 +29,7 @@ class Storing:
     def commit(self, jobs: Sequence[Job]) -> list[list[Receipt]]:
         rows = self._rows([(job.events, job.now) for job in jobs])
         flat = [row for of_job in rows for row in of_job]
-        stored = self._database.transact(lambda session: insert(session, flat), strict=True) if flat else set()
+        stored = store(self._database, flat) if flat else set()
         return [[Receipt(row.event.event_id, duplicate=row.key not in stored) for row in of_job] for of_job in rows]
 
     def _rows(self, groups: Sequence[tuple[Sequence[SealedEvent], float]]) -> list[list[Row]]:

@@ -14,13 +14,16 @@ from tests.processes import free_port, until
 class Wire:
     """TCP to the server. `cut`: connections are reset and refused; or `silently`: they stand, and nothing passes.
     `lose_clients`: those that stand end for the client, and the server does not hear of it. `ends_before`: the
-    connection that next sends these bytes ends, and the server gets none of them."""
+    connection that next sends these bytes ends, and the server gets none of them. `ends_after`: the same, but it ends
+    when the server has answered, and the client gets none of that."""
 
     def __init__(self, upstream: int) -> None:
         self.upstream, self.state = upstream, "whole"
         self.pairs: list[socket.socket] = []
         self.unheard: set[socket.socket] = set()
         self.ends_before: bytes | None = None
+        self.ends_after: bytes | None = None
+        self.unanswered: set[socket.socket] = set()
         self.door = socket.create_server(("127.0.0.1", 0))
         self.port = int(self.door.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
@@ -45,6 +48,11 @@ class Wire:
             while data := source.recv(65_536):
                 if self.ends_before and self.ends_before in data:
                     self.ends_before = None
+                    break
+                if self.ends_after and self.ends_after in data:
+                    self.ends_after = None
+                    self.unanswered.add(target)
+                if source in self.unanswered:
                     break
                 while self.state == "silent":
                     time.sleep(0.02)

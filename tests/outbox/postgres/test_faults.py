@@ -12,7 +12,7 @@ from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Receipt
 from conversion_relay.outbox.postgres import database
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
-from conversion_relay.outbox.verdict import Delivered
+from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.outbox.postgres import faults
 from tests.outbox.postgres.between import Pooler, Wire
 from tests.outbox.postgres.server import Server, cheap, needs_postgres
@@ -72,7 +72,8 @@ def test_a_commit_whose_answer_is_lost_is_found_out(wired, monkeypatch):
     server.execute(trigger)
     put = outbox.put_soon([sealed("a")], NOW)
     until(
-        lambda: server.execute("SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'"), every=0.01
+        lambda: server.execute("SELECT 1 FROM pg_stat_activity WHERE query ~ 'given AS' AND wait_event = 'PgSleep'"),
+        every=0.01,
     )
     wire.cut(silently=True)
     until(lambda: server.execute("SELECT 1 FROM relay.event WHERE event_id = 'a'"))
@@ -81,19 +82,59 @@ def test_a_commit_whose_answer_is_lost_is_found_out(wired, monkeypatch):
     assert outbox.counts()["1"].accepted == 2
 
 
-def test_a_commit_that_never_arrived_is_done_again(wired):
-    """The connection ends while the commit is under way, and the server has not heard of it."""
+PUT, CLAIM, SETTLE, COMMIT = b"given AS", b"must_shift AS", b"held AS", b"COMMIT"
+
+
+def test_a_transaction_that_never_arrived_is_done_again(wired):
+    """The connection ends while it is sent, and the server has not heard of it."""
     _, wire, outbox = wired
     outbox.put([sealed("before")], NOW)
-    wire.ends_before = b"COMMIT"
+    wire.ends_before = PUT
     assert outbox.put([sealed("a")], NOW) == [Receipt("a")]
     assert wire.ends_before is None and [story.state for story in outbox.find("a")] == ["pending"]
-    wire.ends_before = b"COMMIT"
+    wire.ends_before = CLAIM
     lease = claim(outbox)
-    wire.ends_before = b"COMMIT"
+    assert wire.ends_before is None
+    wire.ends_before = SETTLE
     settle_all(outbox, lease, Delivered())
     assert wire.ends_before is None and [story.state for story in outbox.find("a")] == ["delivered"]
     assert outbox.counts()["1"].delivered == 2 and outbox.counts()["1"].imbalance == 0
+    outbox.put([sealed("b")], NOW)
+    lease = claim(outbox)
+    wire.ends_before = COMMIT
+    settle_all(outbox, lease, Dead("refused"))
+    assert wire.ends_before is None and outbox.counts()["1"].dead == 1 and outbox.counts()["1"].imbalance == 0
+
+
+def test_a_transaction_whose_answer_is_lost_is_not_done_again(wired):
+    """The server did it, and the connection ends before it can say so."""
+    _, wire, outbox = wired
+    outbox.put([sealed("before")], NOW)
+    wire.ends_after = PUT
+    assert outbox.put([sealed("before"), sealed("a")], NOW) == [Receipt("before", duplicate=True), Receipt("a")]
+    assert wire.ends_after is None and outbox.counts()["1"].accepted == 2
+    wire.ends_after = CLAIM
+    assert outbox.claim("1", 10, 60, NOW) is None, "its events are not known here"
+    assert wire.ends_after is None and outbox.counts()["1"].pending == 2, "they wait again at once"
+    lease = claim(outbox)
+    assert all(event.sent_at is None for event in lease.events), "it is known that they were not sent"
+    wire.ends_after = SETTLE
+    settle_all(outbox, lease, Delivered())
+    assert wire.ends_after is None and outbox.counts()["1"].delivered == 2 and outbox.counts()["1"].imbalance == 0
+    assert sum(n for row in outbox.figures(NOW - 3_600) for n in row.delays.values()) == 2, "counted once"
+
+
+def test_a_connection_that_the_server_left_while_it_was_idle_is_not_used(wired, monkeypatch):
+    """What is sent on it would be in doubt for as long as the server is away."""
+    server, _, outbox = wired
+    outbox.put([sealed("a")], NOW)
+    monkeypatch.setattr(outbox._database, "was_committed", None)
+    server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'conversion-relay'")
+    until(lambda: not server.execute("SELECT 1 FROM pg_stat_activity WHERE application_name = 'conversion-relay'"))
+    until(
+        lambda: all(session.was_left() for idle in outbox._database._idle.values() for _, session in idle), every=0.01
+    )
+    assert outbox.put([sealed("b")], NOW) == [Receipt("b")]
 
 
 def test_what_a_lost_connection_still_holds_is_not_stepped_over(wired):

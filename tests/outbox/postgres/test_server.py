@@ -6,6 +6,7 @@ import sys
 import threading
 import traceback
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from conversion_relay import Event, Relay, UserData
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt
 from conversion_relay.outbox import open_outbox
-from conversion_relay.outbox.postgres import ledger
+from conversion_relay.outbox.postgres import database, ledger
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
@@ -170,6 +171,42 @@ def test_one_callers_mistake_refuses_nobody_elses_event(outbox):
     with pytest.raises(ValueError, match="zero byte"):
         puts[1].result()
     assert [puts[0].result(), puts[2].result()] == [[Receipt("good")], [Receipt("good too")]]
+
+
+class Counted(Session):
+    opened = 0
+
+    def __init__(self, *how, **more) -> None:
+        super().__init__(*how, **more)
+        Counted.opened += more["pinned"]
+
+
+def test_the_threads_of_a_worker_share_a_few_connections(outbox, monkeypatch):
+    """With one for each of 64 a new one was opened for most turns, as few are kept."""
+    monkeypatch.setattr(database, "Session", Counted)
+    monkeypatch.setattr(Counted, "opened", 0)
+    outbox.put([sealed(f"{n}", dataset=f"{n}") for n in range(40)], NOW)
+
+    def turn(n: int) -> bool:
+        lease = outbox.claim(f"{n}", 10, 60, NOW)
+        outbox.settle(lease, [(Delivered(), lease.events)], None, NOW)
+        return outbox.revoked(lease.events) == frozenset()
+
+    with ThreadPoolExecutor(40) as threads:
+        list(threads.map(turn, range(40)))
+    assert 0 < Counted.opened <= database.MOST_PINNED
+
+
+def test_who_has_a_connection_and_needs_another_one_does_not_wait_for_those_that_wait(outbox):
+    together = threading.Barrier(database.MOST_PINNED)
+
+    def work(session) -> int:
+        together.wait(60)
+        return outbox._database.read("SELECT 7", pinned=True)[0][0]
+
+    with ThreadPoolExecutor(database.MOST_PINNED) as threads:
+        begun = [threads.submit(outbox._database.transact, work, pinned=True) for _ in range(database.MOST_PINNED)]
+        assert [one.result(60) for one in begun] == [7] * database.MOST_PINNED
 
 
 def test_the_server_compiles_no_plan_of_ours(url):
