@@ -2,7 +2,7 @@
 
 import json
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from tests.browser.site import ROOT
 
@@ -30,6 +30,9 @@ class Shop:
         self.head = OURS.format("") + SNIPPET
         self.base = BASE
         self.policy = "gpc=limit, consent=optional"
+        self.pixel_comes_last = False
+        """After the page's own scripts, wherever they stand; else whichever the network brings first."""
+        self._held: list[Route] = []
         self.posts: list[dict] = []
         self.images: list[str] = []
         self.said: list[str] = []
@@ -47,6 +50,8 @@ class Shop:
         elif request.url.startswith(META):
             self.images.append(request.url)
             route.fulfill(status=200, content_type="image/gif", body=b"")
+        elif name == "fbevents.js" and self.pixel_comes_last:
+            self._held.append(route)
         elif name in FILES:
             # A busy machine may take longer to answer than the script waits until it sends an event again.
             body = FILES[name].read_text().replace(PATIENCE, "1e6")
@@ -58,7 +63,11 @@ class Shop:
             route.fulfill(status=200, content_type="text/html", body=body + "<p>Courses</p>")
 
     def open(self, path: str = "/") -> Page:
-        self.page.goto(HERE + path, wait_until="load")
+        self.page.goto(HERE + path, wait_until="domcontentloaded")
+        for route in self._held:
+            route.fulfill(status=200, content_type="text/javascript", body=FILES["fbevents.js"].read_text())
+        self._held.clear()
+        self.page.wait_for_load_state("load")
         return self.page
 
     def events(self) -> list[dict]:

@@ -24,6 +24,7 @@ CALLS = [
 def test_ten_calls_of_a_page_have_the_same_ten_ids_on_both_sides_and_none_twice(shop, order):
     ours = OURS.format("defer") if order == "ours deferred" else OURS.format("")
     shop.head = SNIPPET + ours if order != "ours first" else ours + SNIPPET
+    shop.pixel_comes_last = order == "ours behind the snippet"
     if order == "ours deferred":  # before the pixel's own script, which a page loads asynchronously
         shop.head = shop.head.replace('data-src="/fbevents.js"', "")
     calls = ";".join(f"fbq(...{json.dumps(call)})" for call in CALLS[:4])

@@ -31,7 +31,7 @@ PLAIN = OURS.replace("data-mirror", "").replace("/meta-tracking.js", "/plain.js"
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_pixel_says_nothing_before_consent_and_all_of_it_afterwards(shop, snippet, ours, is_first):
     ours = ours.format('data-consent="required"')
-    shop.head = ours + snippet if is_first else snippet + ours
+    shop.head, shop.pixel_comes_last = ours + snippet if is_first else snippet + ours, not is_first
     shop.open()
     shop.call(["track", "Lead"])
     shop.page.wait_for_function("!!fbq.callMethod")

@@ -1,6 +1,5 @@
 """What a program gives by mistake, or in another library's types: a right event, or a sentence that says what to do."""
 
-import asyncio
 import datetime
 import decimal
 import enum
@@ -13,6 +12,7 @@ import pytest
 
 from conversion_relay import Content, CustomData, Event, InvalidEvent, Relay, RequestFacts, UserData
 from conversion_relay.errors import OutboxUnavailable
+from tests.asgi import run
 
 JANE = UserData(email="jane@shop.example")
 ENV = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x"}
@@ -197,7 +197,7 @@ class TestOfTheRelay:
         calls = (
             lambda: relay.track(lead),
             lambda: relay.track_many([lead]),
-            lambda: asyncio.run(relay.track_async(lead)),
+            lambda: run(relay.track_async(lead)),
             lambda: relay.remember("17", RequestFacts()),
             relay.start_delivery,
         )

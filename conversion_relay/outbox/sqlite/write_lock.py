@@ -15,11 +15,9 @@ The rules.
 4. What a finalizer asks for in a thread that holds the lock is refused at once (`is_mine`).
 """
 
-import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
 
 REST_SECONDS = 0.001
 
@@ -27,40 +25,41 @@ REST_SECONDS = 0.001
 class WriteLock:
     """Held by whoever commits."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._clock, self._rests_until = clock, clock()
-        self._holder: int | None = None
+        self._rests_until = time.monotonic()
+        self._holder: threading.Thread | None = None
         self._has_next = False
 
     @property
     def is_mine(self) -> bool:
-        return self._holder == threading.get_ident()
+        return self._holder is threading.current_thread()
 
     def take_if_free(self) -> bool:
         """And if it was for a moment, and the writing thread does not wait for it."""
-        if self._has_next or self._clock() < self._rests_until or not self._lock.acquire(blocking=False):
+        if self._has_next or time.monotonic() < self._rests_until or not self._lock.acquire(blocking=False):
             return False
-        self._holder = threading.get_ident()
+        self._holder = threading.current_thread()
         return True
 
     def release(self) -> None:
-        self._holder, self._rests_until = None, self._clock() + REST_SECONDS
+        self._holder, self._rests_until = None, time.monotonic() + REST_SECONDS
         self._lock.release()
 
-    @contextlib.contextmanager
-    def as_next(self) -> Iterator[None]:
-        """For the writing thread: it waits, and no caller passes it."""
+    def as_next(self) -> "WriteLock":
+        """For the writing thread, in a `with`: it waits, and no caller passes it."""
+        return self
+
+    def __enter__(self) -> None:
         self._has_next = True
-        with self._lock:
-            self._has_next, self._holder = False, threading.get_ident()
-            try:
-                yield
-            finally:
-                self._holder, self._rests_until = None, self._clock() + REST_SECONDS
+        self._lock.acquire()
+        self._has_next, self._holder = False, threading.current_thread()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 def handles_signals() -> bool:
     """Whether this is the thread that Python runs signal handlers in (https://docs.python.org/3/library/signal.html).
     The kernel's word counts too: where greenlets stand in for threads (gevent), all of them are in that one."""
-    return threading.get_ident() == threading.main_thread().ident or threading.get_native_id() == os.getpid()
+    return threading.current_thread() is threading.main_thread() or threading.get_native_id() == os.getpid()

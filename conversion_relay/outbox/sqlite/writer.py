@@ -194,6 +194,7 @@ class Writer:
         jobs = [job for job in group if isinstance(job, Job) and job.future.set_running_or_notify_cancel()]
         self._in_hand = jobs
         self._commit(jobs)
+        self._in_hand = []  # or the last request, with the person in it, would stay in memory until the next one
         if not self._trouble:
             self._look_after_log()
         if self._trouble:

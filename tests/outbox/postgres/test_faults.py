@@ -129,8 +129,9 @@ def test_a_connection_that_the_server_left_while_it_was_idle_is_not_used(wired, 
     server, _, outbox = wired
     outbox.put([sealed("a")], NOW)
     monkeypatch.setattr(outbox._database, "was_committed", None)
-    server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'conversion-relay'")
-    until(lambda: not server.execute("SELECT 1 FROM pg_stat_activity WHERE application_name = 'conversion-relay'"))
+    ours = "SELECT {} FROM pg_stat_activity WHERE application_name = 'conversion-relay'"
+    ended = server.execute(ours.format("pid, pg_terminate_backend(pid)"))  # who listens comes again at once
+    until(lambda: not {pid for pid, _ in ended} & {pid for (pid,) in server.execute(ours.format("pid"))})
     until(
         lambda: all(session.was_left() for idle in outbox._database._idle.values() for _, session in idle), every=0.01
     )

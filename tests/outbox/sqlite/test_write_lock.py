@@ -2,13 +2,16 @@
 
 import ctypes
 import threading
+import weakref
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import apsw
 import pytest
 
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox.sqlite import write_lock
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.write_lock import REST_SECONDS, WriteLock
 from tests.outbox.sqlite.files import rows
@@ -71,8 +74,9 @@ class TestWhoWrites:
         assert len(database.read(NAMES)) == 5
         assert len(commits) == 2, "one for who was first, one for all others"
 
-    def test_nobody_passes_by_what_waits(self):
-        lock, may_go_on = WriteLock(iter(range(100)).__next__), threading.Event()
+    def test_nobody_passes_by_what_waits(self, monkeypatch):
+        monkeypatch.setattr(write_lock, "time", SimpleNamespace(monotonic=iter(range(100)).__next__))
+        lock, may_go_on = WriteLock(), threading.Event()
 
         def group() -> None:
             with lock.as_next():
@@ -88,10 +92,11 @@ class TestWhoWrites:
         waits.join(PATIENCE)
         assert lock.take_if_free()
 
-    def test_who_keeps_event_after_event_leaves_room_for_other_processes(self):
+    def test_who_keeps_event_after_event_leaves_room_for_other_processes(self, monkeypatch):
         """They look at SQLite's lock now and then: one that is free for a hundred microseconds they never find."""
         now = [0.0]
-        lock = WriteLock(lambda: now[0])
+        monkeypatch.setattr(write_lock, "time", SimpleNamespace(monotonic=lambda: now[0]))
+        lock = WriteLock()
         assert lock.take_if_free()
         lock.release()
         assert not lock.take_if_free()
@@ -102,6 +107,19 @@ class TestWhoWrites:
         with lock.as_next():
             now[0] += 1
         assert not lock.take_if_free(), "after a group, too"
+
+    def test_what_was_written_is_let_go(self, database):
+        """It holds a request, and that a person; until the next one may come hours pass."""
+
+        class Request:
+            def write(self, db: apsw.Connection) -> str:
+                return add("a")(db)
+
+        request = Request()
+        is_held = weakref.ref(request)
+        database.submit(request.write).result(PATIENCE)
+        del request
+        until(lambda: is_held() is None)
 
 
 class TestNobodyWaitsForItself:
