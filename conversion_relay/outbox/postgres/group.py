@@ -81,13 +81,19 @@ class Groups:
         return None
 
     def _run(self) -> None:
-        while True:
-            jobs = self._next_group()
-            if not jobs:
-                return
-            # From here on a caller cannot take its job back: a future that is cancelled while it is answered would
-            # end this thread. One that was cancelled before is not carried out.
-            self._answer([job for job in jobs if job.future.set_running_or_notify_cancel()])
+        while self._take_group():
+            pass
+
+    def _take_group(self) -> bool:
+        """In a call of its own, which ends with the group: or the last request, with the person in it, would stay in
+        memory until the next one. False when it is over."""
+        jobs = self._next_group()
+        if not jobs:
+            return False
+        # From here on a caller cannot take its job back: a future that is cancelled while it is answered would
+        # end this thread. One that was cancelled before is not carried out.
+        self._answer([job for job in jobs if job.future.set_running_or_notify_cancel()])
+        return True
 
     def _next_group(self) -> list[Job]:
         """Empty when it is over."""

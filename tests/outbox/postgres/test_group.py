@@ -1,11 +1,13 @@
 """Group commit without a server: what one caller does to its future concerns nobody else."""
 
 import threading
+import weakref
 from collections.abc import Sequence
 
 from conversion_relay.event import Receipt
 from conversion_relay.outbox.postgres.group import Groups, Job
 from tests.outbox.suite import NOW, sealed
+from tests.processes import until
 
 
 def receipts(jobs: Sequence[Job]) -> list[list[Receipt]]:
@@ -49,4 +51,19 @@ def test_what_was_cancelled_before_its_turn_is_not_carried_out_and_the_next_one_
     assert first.result(5) == [Receipt("a")]
     assert groups.submit([sealed("c")], NOW).result(5) == [Receipt("c")]
     assert seen == ["a", "c"]
+    groups.close()
+
+
+def test_what_was_written_is_let_go():
+    """Whom the answer is for holds a request, and that a person; until the next one may come hours pass."""
+
+    class Request:
+        def told(self, _: object) -> None:
+            pass
+
+    groups, request = Groups(receipts), Request()
+    is_held = weakref.ref(request)
+    groups.submit([sealed("a")], NOW, [request.told]).result(5)
+    del request
+    until(lambda: is_held() is None)
     groups.close()
