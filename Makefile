@@ -102,7 +102,7 @@ mutants: setup-dev ## plants one mistake after the other; the tests must notice 
 release: setup-dev ## builds the package, tries it in empty environments, lists what is in it (RELEASE_OPTIONS=--tag tags)
 	$(BIN)/python -m tests.release $(RELEASE_OPTIONS)
 
-empty-debian: setup-dev ## docs/production.md word for word in an empty Debian and the container (root, the network, minutes)
+empty-debian: setup-dev ## docs/production.md word for word in an empty Debian and the container (root, debootstrap, the network, minutes)
 	EMPTY_DEBIAN=1 $(BIN)/python -m pytest -n 0 tests/test_empty_debian.py
 
 format: setup-dev ## put the style right

@@ -53,9 +53,7 @@ class Shop:
         elif name == "fbevents.js" and self.pixel_comes_last:
             self._held.append(route)
         elif name in FILES:
-            # A busy machine may take longer to answer than the script waits until it sends an event again.
-            body = FILES[name].read_text().replace(PATIENCE, "1e6")
-            route.fulfill(status=200, content_type="text/javascript", body=body)
+            _give_script(route, name)
         else:
             body = (
                 f"<!doctype html><title>Shop</title><link rel=icon href=data:,>{self.head}<script>{self.base}</script>"
@@ -65,7 +63,7 @@ class Shop:
     def open(self, path: str = "/") -> Page:
         self.page.goto(HERE + path, wait_until="domcontentloaded")
         for route in self._held:
-            route.fulfill(status=200, content_type="text/javascript", body=FILES["fbevents.js"].read_text())
+            _give_script(route, "fbevents.js")
         self._held.clear()
         self.page.wait_for_load_state("load")
         return self.page
@@ -93,3 +91,9 @@ class Shop:
                 break
             self.page.wait_for_timeout(10)
         self.page.evaluate("new Promise(done => setTimeout(() => setTimeout(done)))")
+
+
+def _give_script(route: Route, name: str) -> None:
+    """A busy machine may take longer to answer than our script waits until it sends an event again."""
+    body = FILES[name].read_text().replace(PATIENCE, "1e6")
+    route.fulfill(status=200, content_type="text/javascript", body=body)

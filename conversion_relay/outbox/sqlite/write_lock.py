@@ -9,7 +9,7 @@ held each time until they give up.
 
 The rules.
 1. A caller commits by itself only where nobody holds the lock and nobody waits for it. Else it queues, and the writing
-   thread is next (`as_next`), so that callers who find the lock free cannot pass by what waits, and groups form.
+   thread is next (`with`), so that callers who find the lock free cannot pass by what waits, and groups form.
 2. Never in the thread of the signal handlers: there an event goes through the queue.
 3. Not within REST_SECONDS of the last commit: who comes so soon is handed over, and meanwhile others get in.
 4. What a finalizer asks for in a thread that holds the lock is refused at once (`is_mine`).
@@ -23,7 +23,7 @@ REST_SECONDS = 0.001
 
 
 class WriteLock:
-    """Held by whoever commits."""
+    """Held by whoever commits. In a `with` it is the writing thread's, which waits for it, and no caller passes it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -45,10 +45,6 @@ class WriteLock:
     def release(self) -> None:
         self._holder, self._rests_until = None, time.monotonic() + REST_SECONDS
         self._lock.release()
-
-    def as_next(self) -> "WriteLock":
-        """For the writing thread, in a `with`: it waits, and no caller passes it."""
-        return self
 
     def __enter__(self) -> None:
         self._has_next = True

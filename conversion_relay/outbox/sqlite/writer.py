@@ -178,13 +178,13 @@ class Writer:
                 self._trouble = ended
                 self._refuse_waiting(ended)
             refuse([job for job in self._in_hand if not job.future.done()], ended)
-            with self._lock.as_next():
+            with self._lock:
                 self.file.close()
 
     def _take_group(self) -> None:
         """Everything that waits goes into one transaction and one fsync."""
         group = [self._queue.get()]
-        with self._lock.as_next():
+        with self._lock:
             self._carry_out_group(group)
 
     def _carry_out_group(self, group: "list[Job | threading.Event | None]") -> None:

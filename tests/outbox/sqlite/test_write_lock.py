@@ -79,7 +79,7 @@ class TestWhoWrites:
         lock, may_go_on = WriteLock(), threading.Event()
 
         def group() -> None:
-            with lock.as_next():
+            with lock:
                 assert may_go_on.wait(PATIENCE)
 
         assert lock.take_if_free()
@@ -104,7 +104,7 @@ class TestWhoWrites:
         assert lock.take_if_free()
         lock.release()
         now[0] += REST_SECONDS
-        with lock.as_next():
+        with lock:
             now[0] += 1
         assert not lock.take_if_free(), "after a group, too"
 
