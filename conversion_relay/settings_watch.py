@@ -33,16 +33,19 @@ class SettingsWatch:
         """`settings`: those in use, as they were read. `is_guest`: in somebody else's program, whose signal handlers
         and logging are not ours to set."""
         self._use, self._is_guest = use, is_guest
-        self._told = threading.Event()
+        self._is_told = False
         self._seen = settings.read_from
         if not is_guest and threading.current_thread() is threading.main_thread():
             # Without a handler SIGHUP would end the process. Only the main thread may set one.
-            signal.signal(signal.SIGHUP, lambda *_: self._told.set())
+            signal.signal(signal.SIGHUP, self._hear)
+
+    def _hear(self, *_: object) -> None:
+        self._is_told = True  # no lock: a second signal may interrupt this one
 
     def __call__(self) -> None:
-        if look_at(file.path for file in self._seen) == self._seen and not self._told.is_set():
+        if look_at(file.path for file in self._seen) == self._seen and not self._is_told:
             return
-        self._told.clear()
+        self._is_told = False
         # Before they are read: what changes later is seen the next time. Another TOML file may name other token files,
         # so it is asked whenever something changed, and not every second.
         self._seen = look_at(Settings.files())

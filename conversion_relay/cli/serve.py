@@ -5,7 +5,6 @@ import ctypes
 import gc
 import ipaddress
 import os
-import signal
 import tempfile
 import threading
 import time
@@ -23,6 +22,7 @@ from conversion_relay.cli.said_at_start import (
     say_what_is_missing,
     say_when_the_version_ends,
 )
+from conversion_relay.cli.told_to_stop import when_told_to_stop
 from conversion_relay.delivery.notify import Notifier
 from conversion_relay.delivery.sign_of_life import SignsOfLife
 from conversion_relay.delivery.transport import GraphTransport
@@ -99,7 +99,7 @@ def _drain(worker: Worker, outbox: Outbox, settings: Settings, as_json: bool) ->
     from conversion_relay.cli.drained import drained, left_something, tell
 
     started_at = time.time()
-    _on_signals(worker.tell_to_stop)
+    when_told_to_stop(worker.tell_to_stop)
     reports = worker.drain()
     worker.stop()  # it writes the sums that the log still holds back
     facts = drained(reports, outbox, settings, started_at)
@@ -109,18 +109,13 @@ def _drain(worker: Worker, outbox: Outbox, settings: Settings, as_json: bool) ->
 
 def _deliver_until_told(worker: Worker) -> None:
     told = threading.Event()
-    _on_signals(told.set)
+    when_told_to_stop(told.set)
     worker.start()
     logger.info("Delivering")
     tell_supervisor("READY=1")
     told.wait()
     tell_supervisor("STOPPING=1")
     worker.stop()
-
-
-def _on_signals(stop: Callable[[], None]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop())
 
 
 class Service:

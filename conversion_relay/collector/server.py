@@ -5,7 +5,6 @@ import functools
 import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -72,13 +71,13 @@ class _Server(uvicorn.Server):
         """uvicorn calls it ten times a second, unless something blocks the event loop."""
         if counter % 10 == 0:
             tell_watchdog()
-        return await super().on_tick(counter)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        tell_supervisor("STOPPING=1")
-        for begin in _before_stopping:
-            begin()
-        super().handle_exit(sig, frame)
+        must_stop = await super().on_tick(counter)
+        if must_stop:
+            # Not in the signal's handler: it may interrupt the holder of a lock that these wait for.
+            tell_supervisor("STOPPING=1")
+            for begin in _before_stopping:
+                begin()
+        return must_stop
 
 
 class _Workers(Multiprocess):

@@ -32,7 +32,8 @@ class Shop:
         self.policy = "gpc=limit, consent=optional"
         self.pixel_comes_last = False
         """After the page's own scripts, wherever they stand; else whichever the network brings first."""
-        self._held: list[Route] = []
+        self._held: list[Route] | None = []
+        """The pixel's scripts until the page's own have run; None: none is held any more."""
         self.posts: list[dict] = []
         self.images: list[str] = []
         self.said: list[str] = []
@@ -50,7 +51,7 @@ class Shop:
         elif request.url.startswith(META):
             self.images.append(request.url)
             route.fulfill(status=200, content_type="image/gif", body=b"")
-        elif name == "fbevents.js" and self.pixel_comes_last:
+        elif name == "fbevents.js" and self.pixel_comes_last and self._held is not None:
             self._held.append(route)
         elif name in FILES:
             _give_script(route, name)
@@ -61,10 +62,11 @@ class Shop:
             route.fulfill(status=200, content_type="text/html", body=body + "<p>Courses</p>")
 
     def open(self, path: str = "/") -> Page:
+        self._held = []
         self.page.goto(HERE + path, wait_until="domcontentloaded")
-        for route in self._held:
+        held, self._held = self._held, None
+        for route in held:
             _give_script(route, "fbevents.js")
-        self._held.clear()
         self.page.wait_for_load_state("load")
         return self.page
 

@@ -1,0 +1,34 @@
+"""SIGTERM and SIGINT, heard in a thread of their own.
+
+What could go wrong. Python runs a signal handler in the main thread, between two of its instructions. If that thread
+holds a lock and the handler needs it, both wait for ever. And if the kernel hands the signal to another thread, as it
+does where the main one has just been continued (`kill -CONT`, a thawed container), nothing wakes a main thread that
+waits for a lock: the process lives on until somebody kills it.
+
+The rule. The interpreter's C handler writes the signal's number into a socket, whichever thread it interrupts
+(https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd). A thread reads from it and may wait for any lock.
+"""
+
+import signal
+import socket
+import threading
+from collections.abc import Callable
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def when_told_to_stop(stop: Callable[[], None]) -> None:
+    """`stop` is called for each signal, in another thread. Only in the main thread, and once in a process."""
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: None)
+    # The thread keeps both ends for as long as the process lives.
+    threading.Thread(target=_listen, args=(heard, told, stop), daemon=True, name="signals").start()
+
+
+def _listen(heard: socket.socket, _told: socket.socket, stop: Callable[[], None]) -> None:
+    while numbers := heard.recv(64):
+        if set(numbers) & set(SIGNALS):
+            stop()
