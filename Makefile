@@ -95,7 +95,7 @@ simulate: setup-dev ## worlds under virtual time, each from its seed (SEEDS=1000
 hunt: setup-dev ## plants one mistake after the other; worlds must find each; goes on where it was
 	$(BIN)/python -m tests.simulation.hunt --keep docs/simulation.md $(HUNT_OPTIONS)
 
-mutants: setup-dev ## plants one mistake after the other; the tests must notice each
+mutants: setup-dev ## plants one mistake after the other; the tests must notice each; goes on where it was
 	@sh tests/system_packages.sh
 	$(BIN)/python -m tests.mutants $(MUTANTS_OPTIONS)
 

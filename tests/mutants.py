@@ -1,11 +1,14 @@
 """`make mutants`: plants one mistake after the other in a copy of the product; the tests named with it must fail.
 
-    python -m tests.mutants [--only WORD] [--jobs 2]
+    python -m tests.mutants [--only WORD] [--jobs 2] [--anew]
 
 The mistakes are in tests/mutants.toml. One that no test notices is a promise nobody holds: then the exit code is 1.
+It can be stopped and goes on where it was: a mistake that was noticed is not planted again until its file or its tests
+change (`--anew`: until now).
 """
 
 import argparse
+import hashlib
 import os
 import queue
 import shutil
@@ -24,6 +27,7 @@ COPIED = ("conversion_relay", "tests", "lambda", "src", "bench", "docs", "exampl
 COPIED += ("mkdocs.yml", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile")
 SECONDS = 400
 PASSED, FAILED = 0, 1
+KEPT = ROOT / ".mutants" / "noticed"
 
 
 class Mutant(msgspec.Struct, frozen=True):
@@ -87,53 +91,89 @@ class Copy:
         return done.returncode, done.stdout + done.stderr
 
 
+class Noticed:
+    """What was noticed in earlier runs: digests of a mistake, its file and its tests, a line for each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._digests = set(path.read_text().split()) if path.exists() else set()
+
+    def __contains__(self, mutant: Mutant) -> bool:
+        return _digest(mutant) in self._digests
+
+    def add(self, mutant: Mutant) -> None:
+        self._path.parent.mkdir(exist_ok=True)
+        with self._path.open("a") as file:
+            file.write(f"{_digest(mutant)}\n")
+
+
+def _digest(mutant: Mutant) -> str:
+    digest = hashlib.sha256(msgspec.json.encode(mutant))
+    for path in (ROOT / mutant.file, *(ROOT / test.partition("::")[0] for test in mutant.tests)):
+        for each in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(each.read_bytes())
+    return digest.hexdigest()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", default="", help="mistakes whose name holds this word")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--anew", action="store_true", help="also those that were noticed before")
     options = parser.parse_args()
     planted = msgspec.toml.decode((ROOT / "tests/mutants.toml").read_bytes(), type=dict[str, list[Mutant]])["mutant"]
-    mutants = [mutant for mutant in planted if options.only in mutant.name]
+    if options.anew:
+        KEPT.unlink(missing_ok=True)
+    noticed = Noticed(KEPT)
+    asked = [mutant for mutant in planted if options.only in mutant.name]
+    mutants = [mutant for mutant in asked if mutant not in noticed]
+    if len(mutants) < len(asked):
+        print(f"{len(asked) - len(mutants)} were noticed before, and nothing of theirs has changed", flush=True)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
-        for n in range(options.jobs):
-            copies.put(Copy(Path(folder, str(n))))
-        _refuse_failing_tests(copies, mutants)
-        survivors = _plant(copies, mutants, options.jobs)
-    print(f"{len(mutants) - len(survivors)} of {len(mutants)} mistakes were noticed")
-    sys.exit(bool(survivors))
+        run = Run([Copy(Path(folder, str(n))) for n in range(options.jobs)], noticed, len(mutants))
+        with ThreadPoolExecutor(options.jobs) as threads:
+            list(threads.map(run.plant, mutants))
+    print(f"{len(asked) - len(run.survivors)} of {len(asked)} mistakes were noticed")
+    sys.exit(bool(run.survivors))
 
 
-def _refuse_failing_tests(copies: "queue.SimpleQueue[Copy]", mutants: list[Mutant]) -> None:
-    """Tests that fail without a mistake notice nothing."""
-    copy = copies.get()
-    tests = sorted({test for mutant in mutants for test in mutant.tests})
-    code, said = copy.test(tests)
-    copies.put(copy)
-    if code != PASSED:
-        raise SystemExit(f"the tests fail as they are:\n{said[-4_000:]}")
-    print(f"{len(tests)} groups of tests pass without a mistake", flush=True)
+class Run:
+    """Mistakes are planted, as many at a time as there are copies."""
 
+    def __init__(self, copies: list[Copy], noticed: Noticed, n: int) -> None:
+        self.survivors: list[Mutant] = []
+        self._copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
+        for copy in copies:
+            self._copies.put(copy)
+        self._noticed, self._n, self._done = noticed, n, 0
+        self._lock = threading.Lock()
+        self._sound: dict[str, bool] = {}
+        """Whether a test passes without a mistake; one that fails notices nothing."""
 
-def _plant(copies: "queue.SimpleQueue[Copy]", mutants: list[Mutant], jobs: int) -> list[Mutant]:
-    """Those that nobody noticed."""
-    lock = threading.Lock()
-    survivors = []
+    def plant(self, mutant: Mutant) -> None:
+        copy = self._copies.get()
+        try:
+            started = time.monotonic()
+            failing = [test for test in mutant.tests if not self._passes(copy, test)]
+            why = f"they fail as they are: {', '.join(failing)}" if failing else copy.survives(mutant)
+            self._tell(mutant, why, time.monotonic() - started)
+        finally:
+            self._copies.put(copy)
 
-    def plant(mutant: Mutant) -> None:
-        copy = copies.get()
-        started = time.monotonic()
-        why = copy.survives(mutant)
-        copies.put(copy)
-        with lock:
+    def _passes(self, copy: Copy, test: str) -> bool:
+        if test not in self._sound:
+            self._sound[test] = copy.test([test])[0] == PASSED
+        return self._sound[test]
+
+    def _tell(self, mutant: Mutant, why: str | None, seconds: float) -> None:
+        with self._lock:
+            self._done += 1
             mark = "NOT NOTICED" if why else "noticed"
-            print(f"{mark:12}{mutant.name} ({time.monotonic() - started:.0f} s) {why or ''}", flush=True)
+            print(f"{self._done}/{self._n} {mark:12}{mutant.name} ({seconds:.0f} s) {why or ''}", flush=True)
             if why:
-                survivors.append(mutant)
-
-    with ThreadPoolExecutor(jobs) as threads:
-        list(threads.map(plant, mutants))
-    return survivors
+                self.survivors.append(mutant)
+            else:
+                self._noticed.add(mutant)
 
 
 if __name__ == "__main__":
