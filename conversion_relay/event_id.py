@@ -78,6 +78,23 @@ def without_email(event_id: str) -> str:
     return _digest(event_id)
 
 
+def names_no_event(event_id: str) -> bool:
+    """Whether this is what a program or a template writes where it has no id.
+
+    Each visitor would get the same one, and all events after the first would be taken for its duplicates.
+
+    >>> names_no_event("undefined"), names_no_event("purchase_None"), names_no_event("{{Order}}"), names_no_event("7")
+    (True, True, True, False)
+    """
+    text = event_id.strip() if len(event_id) <= _LONGEST_OF_NOTHING else ""
+    if not text or text.lower() in _NOTHING:
+        return bool(text)
+    kind, sign, its_id = text.replace(":", "_").replace("-", "_").rpartition("_")
+    if sign and its_id in _NO_VALUE and kind.isalpha():
+        return True
+    return not _OPENS.isdisjoint(text) and _UNFILLED.search(text) is not None
+
+
 def holds_person(text: str) -> bool:
     """Whether an e-mail address or a phone number in international form stands anywhere in the text."""
     return held(text) is not None
@@ -112,6 +129,22 @@ def _with_digests(text: str) -> str:
             parts += [text[read:begin], _digest(found)]
             read = end
     return "".join([*parts, text[read:]])
+
+
+_LONGEST_OF_NOTHING = 200
+_NOTHING = frozenset(
+    {
+        *("undefined", "null", "none", "nan", "nil", "nullptr", "undefinedundefined", "nullnull", "[object object]"),
+        *("n/a", "(null)", "(none)", "(undefined)", "(empty)", "(not set)", "not set", "<null>", "<none>", "[]", "{}"),
+        *("''", '""', "-", "--", "#n/a", "#na", "#ref!", "#value!", "#name?", "#num!", "#null!", "#div/0!"),
+    }
+)
+"""In small letters; with what a spreadsheet writes for a formula without a result."""
+_NO_VALUE = frozenset({"", "undefined", "null", "NULL", "None", "NaN", "[object Object]"})
+"""Behind a kind ("purchase_"), in the exact spelling of a program: Nan is a first name."""
+_OPENS = frozenset("{<%*")
+# Templates that nobody filled in: {{x}}, ${x}, <%x%>, %%x%%, *|x|*, {x}.
+_UNFILLED = seldom(r"\{\{[^{}]*\}\}|[$#]\{[^{}]*\}|<%[^%]*%>|%%\w{1,40}%%|\*\|\w{1,40}\|\*|\{[A-Za-z_.]{1,40}\}")
 
 
 # What our own rules, and many sites, write before an address; a local part must remain.

@@ -114,3 +114,27 @@ def test_what_is_an_address_and_what_only_has_its_sign(text, holds):
 def test_an_order_gives_one_id_however_often_it_is_told(kind, order):
     assert kind(order) == kind(order)
     assert kind(order).endswith(f"_{order}") and event_id.for_purchase(order) != event_id.for_registration(order)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("undefined", "null", "None", "NaN", "[object Object]", " undefined ", "(not set)", "#N/A", "#REF!"),
+        *("purchase_undefined", "purchase_null", "purchase_None", "order-NaN", "lead_", "ORDER:"),
+        *("order_[object Object]", "purchase-null"),
+        *("{{event_id}}", "purchase_{{order.id}}", "${orderId}", "<%= id %>", "%%ORDER%%", "*|ORDER|*", "{order_id}"),
+    ],
+)
+def test_what_programs_and_templates_write_for_no_id_names_no_event(written):
+    assert event_id.names_no_event(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("1", "a", "null-1", "undefined_1764230400", "registration_nan", "lead_none", "nullable", "x_y_"),
+        *("0190163d-8694-739b-aea5-966c26f8ad91", "#1001", "ORD-2026-1", "a%20b", "{7}", "100%", "[1]", ""),
+    ],
+)
+def test_an_odd_id_still_names_an_event(written):
+    assert not event_id.names_no_event(written)

@@ -18,7 +18,7 @@ from conversion_relay.cli.copied import Copied, lines
 from conversion_relay.cli.printing import print_json, printable
 from conversion_relay.cli.table.asked import Read, Said, ask
 from conversion_relay.cli.table.lines import LONGEST_CELL, Head, head_of, json_lines, rows
-from conversion_relay.cli.table.rows import Rows
+from conversion_relay.cli.table.rows import Rows, identified
 from conversion_relay.cli.table.telling import questions, show
 from conversion_relay.cli.table.verdicts import Verdict, Verdicts
 from conversion_relay.event import Event, Receipt, Rejection, SealedEvent
@@ -200,7 +200,7 @@ class Job:
         if self._read is None:
             for number, line in enumerate(json_lines(file)):
                 if number >= skip:
-                    yield read_event(line)
+                    yield identified(read_event(line), line)
             return
         reader = Rows(self._read.plan)
         lines = rows(file, self._read.encoding, self._read.delimiter)

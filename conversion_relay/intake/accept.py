@@ -30,7 +30,7 @@ from conversion_relay.intake.common_event import as_event
 from conversion_relay.intake.free_form import free_members
 from conversion_relay.intake.match_keys import VISITOR, match_keys_of, visitor_of
 from conversion_relay.intake.members import NOT_A_TIME
-from conversion_relay.intake.mending import DEEPEST
+from conversion_relay.intake.mending import DEEPEST, Tell
 from conversion_relay.intake.moment import event_time_of
 from conversion_relay.intake.options import complete_app_data, complete_channel, complete_options
 from conversion_relay.intake.request_facts import RequestFacts
@@ -145,10 +145,7 @@ def prepare(
     except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
         return _NOT_JSON
     _complete(wire, event, event_time, facts, removed)
-    if event.event_id is None:
-        wire["event_id"] = event_ids.uuid7(now, entropy)
-    else:
-        wire["event_id"] = scrub_event_id(event.event_id, removed)
+    wire["event_id"] = _event_id(event.event_id, removed, tell) or event_ids.uuid7(now, entropy)
     if limited and "data_processing_options" not in wire:
         wire |= {"data_processing_options": ["LDU"], "data_processing_options_country": 0}
         wire["data_processing_options_state"] = 0
@@ -164,6 +161,14 @@ def prepare(
         person, removed, policy.default_country, now=now, variants=policy.variants
     )
     return wire, [*removed, *dropped, *told]
+
+
+def _event_id(given: str | None, removed: list[Removed], tell: Tell) -> str | None:
+    """As it is kept; None where the event needs an id of its own."""
+    if given is not None and event_ids.names_no_event(given):
+        tell("event_id", _NO_ID)
+        return None
+    return None if given is None else scrub_event_id(given, removed)
 
 
 def consent_decision(event: Event, facts: RequestFacts, policy: Policy) -> consent.Decision:
@@ -246,6 +251,7 @@ _REFUSED_NAME = Rejection(
     "event_name",
     "a browser may not send this event; send it from your server with an API key, or let a payment webhook send it",
 )
+_NO_ID = "a word for nothing or an unfilled template, which all visitors would share; the event got an id of its own"
 _AMOUNTS = ("value", "predicted_ltv", "net_revenue")
 _TOO_MUCH = Rejection(
     "value_too_high",

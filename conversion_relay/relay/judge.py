@@ -50,8 +50,7 @@ class Judge:
     ) -> Acceptance | Rejection:
         """`seal`, with what was left out on the way; for a door that tells its caller so."""
         submission, policy = Submission(event=event, sender=sender), self._policy(dataset)
-        entropy = self._entropy() if event.event_id is None else b""
-        return accept(submission, facts, policy, now=self._clock(), entropy=entropy)
+        return accept(submission, facts, policy, now=self._clock(), entropy=self._entropy())
 
     def copies_of(
         self, event: Event, facts: RequestFacts, *, sender: Sender, datasets: Sequence[Dataset], own: Answer
@@ -62,7 +61,9 @@ class Judge:
             event_id, event_time = own.event.event_id, own.event.event_time
         else:
             now = self._clock()
-            event_id = event.event_id or event_ids.uuid7(now, self._entropy())
+            event_id = event.event_id or ""
+            if not event_id or event_ids.names_no_event(event_id):
+                event_id = event_ids.uuid7(now, self._entropy())
             event_time = int(now) if event.event_time is None else event.event_time  # type: ignore[assignment]
         copied = msgspec.structs.replace(event, event_id=event_id, event_time=event_time)
         return tuple(

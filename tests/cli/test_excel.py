@@ -98,3 +98,18 @@ def test_what_cannot_be_meant_is_refused_with_its_field(tmp_path, content, reaso
     (refused,) = read(tmp_path, content.encode())
     assert isinstance(refused, Rejection), refused
     assert (refused.reason, refused.field) == (reason, field)
+
+
+@pytest.mark.parametrize("cell", ["#N/A", "#REF!", "undefined", "null", "None", "-", "(not set)"])
+def test_rows_without_an_order_are_not_one_order(tmp_path, cell):
+    content = f"Bestellnummer;Mail;Betrag;Datum\n{cell};a@example.com;5;26.11.2026\n{cell};b@example.com;7;26.11.2026\n"
+    one, other = read(tmp_path, content.encode())
+    assert one.event_id != other.event_id
+    assert "order_id" not in one.custom_data
+
+
+@pytest.mark.parametrize("cell", ['"=""0042"""', "'0042"])
+def test_the_sign_that_makes_a_text_of_a_number_is_no_part_of_it(tmp_path, cell):
+    content = f"Bestellnummer;Mail;Betrag;Datum\n{cell};a@example.com;5;26.11.2026\n"
+    (event,) = read(tmp_path, content.encode())
+    assert (event.event_id, event.custom_data["order_id"]) == ("purchase_0042", "0042")

@@ -131,6 +131,15 @@ def test_json_lines_are_read_like_rows(tmp_path, imported):
     assert [row["verdict"] for row in verdicts(tmp_path, "events.jsonl")] == ["accepted", "refused"]
 
 
+@pytest.mark.parametrize("event_id", [{}, {"event_id": "undefined"}], ids=["none", "a word for none"])
+def test_json_lines_without_ids_are_the_same_events_at_a_second_run(tmp_path, imported, event_id):
+    sold = {"event_name": "Lead", "event_time": NOW - 60, "action_source": "website"} | event_id
+    lines = "".join(json.dumps(sold | {"user_data": {"em": f"{name}@example.com"}}) + "\n" for name in "ab")
+    for more in ((), ("--anew",)):
+        assert imported(lines, *more, name="events.jsonl").returncode == 0
+    assert len(stored(tmp_path)) == 2
+
+
 def test_verdicts_of_another_file_are_not_gone_on_with(tmp_path, imported):
     content = f"mail,value,time\na@example.com,1,{NOW}\n"
     assert imported(content, *OPTIONS).returncode == 0

@@ -133,6 +133,15 @@ def test_what_meta_would_refuse_is_refused_at_the_door(fields, reason, field):
     assert refused.message
 
 
+@pytest.mark.parametrize("custom", [None, {"plan": {"a": "b@c"}}])
+@pytest.mark.parametrize("written", ["undefined", "purchase_None", "{{Order ID}}"])
+def test_an_id_that_every_visitor_would_share_costs_nobody_their_event(written, custom):
+    event = Event(event_name="Lead", event_id=written, user_data=UserData(email="a@example.com"), custom_data=custom)
+    one, other = (accept(Submission(event=event), VISITOR, POLICY, now=NOW, entropy=bytes([n] * 10)) for n in range(2))
+    assert one.event.event_id != other.event.event_id
+    assert [told.partition(":")[0] for told in one.dropped if "id" in told] == ["event_id"]
+
+
 def test_too_deep_an_object_is_refused_and_does_not_exhaust_the_stack():
     deep: dict = {}
     for _ in range(500):

@@ -40,6 +40,7 @@ IDS = [
         " ",
         "x y",
     ),
+    *("undefined", "NULL", "purchase_None", "order-", "lead-nan", "-", "{{Order ID}}", "none", "nullptr", "x_none_1"),
     *("contact_joe@example.com_1", "a\nb", "{uuid}", "é", "1:2", "ord-00 49 30", "\ud83d", "purchase_001", "a\x7f"),
 ]
 NAMES = [

@@ -16,6 +16,7 @@ import msgspec
 from conversion_relay.cli.table.columns import CUSTOM, PERSON, Columns
 from conversion_relay.cli.table.dialect import DateOrder, Decimal
 from conversion_relay.event import Event, Rejection, UserData
+from conversion_relay.event_id import names_no_event
 
 EXCEL_EPOCH = datetime.datetime(1899, 12, 30)  # noqa: DTZ001 - Excel knows no zone
 _AMOUNT = {
@@ -54,6 +55,7 @@ class Rows:
         self._custom = [(at, field) for at, field in fields if field in CUSTOM]
         self._at = {field: at for at, field in fields if field and field not in PERSON and field not in CUSTOM}
         self._exact = [(at, field) for at, field in fields if field in PERSON or field in ("event_id", "order_id")]
+        self._ids = [at for at, field in fields if field in ("event_id", "order_id")]
         self._zone = ZoneInfo(plan.timezone) if plan.timezone else None
         self._width = len(plan.columns.fields)
 
@@ -63,9 +65,12 @@ class Rows:
             return Rejection(
                 "wrong_width", "row", "the row has more cells than the headings; quote cells with delimiters"
             )
-        cells = list(map(str.strip, cells))
+        cells = list(map(_unquoted, cells))
         if len(cells) < self._width:
             cells += [""] * (self._width - len(cells))
+        for place in self._ids:
+            if cells[place] and names_no_event(cells[place]):  # all rows without an id would be one event
+                cells[place] = ""
         for place, field in self._exact:
             if "+" in cells[place] and _SHORTENED.fullmatch(cells[place]):
                 fix = "Excel shortened this number, its digits are lost; format the column as text and save it again"
@@ -189,8 +194,33 @@ class Rows:
     def _id(cells: Sequence[str], name: str | None, order: object) -> str:
         if order and name == "Purchase":
             return f"purchase_{order}"
-        row = "\x1f".join([name or "", *cells])
-        return f"import_{hashlib.sha256(row.encode()).hexdigest()[:32]}"
+        return _id_of("\x1f".join([name or "", *cells]).encode())
+
+
+def identified(event: Event | Rejection, line: bytes) -> Event | Rejection:
+    """An event of a JSON line, and the same at each run: where it names no id, by a digest of its line.
+
+    >>> identified(Event(event_name="Lead", event_id="null"), b"{}").event_id
+    'import_44136fa355b3678a1146ad16f7e8649e'
+    """
+    if isinstance(event, Rejection) or (event.event_id and not names_no_event(event.event_id)):
+        return event
+    return msgspec.structs.replace(event, event_id=_id_of(line))
+
+
+def _id_of(row: bytes) -> str:
+    return f"import_{hashlib.sha256(row).hexdigest()[:32]}"
+
+
+def _unquoted(cell: str) -> str:
+    """Without the signs by which a cell tells a spreadsheet that it is a text: ="007", '007."""
+    text = cell.strip()
+    if text[:2] == '="' and text[-1:] == '"' and len(text) > 2:
+        return text[2:-1].replace('""', '"').strip()
+    return text[1:] if text[:1] == "'" and text[1:2] in _AFTER_APOSTROPHE else text
+
+
+_AFTER_APOSTROPHE = frozenset("0123456789+-=@")
 
 
 def _iso(text: str) -> datetime.datetime | None:
