@@ -159,7 +159,11 @@ def _of_number(number: str, country: str | None) -> _Digests:
         national = quick_phone(number, country)
         return [sha256(national).hexdigest()] if national else _known_digest(number)
     digits = number.encode().translate(None, b"+ .()-")
-    return [sha256(digits).hexdigest()] if 10 < len(digits) < 16 and digits[1:] != digits[:-1] else _UNSET
+    return (
+        [sha256(digits).hexdigest()]
+        if 10 < len(digits) < 16 and digits[1:] != digits[:-1] and number[-2:] != ".0"
+        else _UNSET
+    )
 
 
 def _of_id(external_id: str) -> _Digests:

@@ -3,11 +3,14 @@
 https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters#email
 """
 
+import unicodedata
+
 from conversion_relay.meta.customer_information.hashing import EMPTY, PLACEHOLDER, Dropped, clean
 from conversion_relay.meta.customer_information.nothing import is_nothing
 from conversion_relay.patterns import seldom
 
 _NOT_ONE = Dropped("not one e-mail address")
+_MASKED = Dropped("masked, so it is nobody's address")
 _LONGEST = 1_024
 # One plain address. Dots and plus tags stay: unlike Google, Meta does not fold them.
 _LOCAL = r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
@@ -44,6 +47,19 @@ def normalize_email(text: str) -> str | Dropped:
         address = clean(clean(text).lower())
     if not address:
         return EMPTY
-    if len(address) <= 254 and _ADDRESS.fullmatch(address) and not ("{{" in address and is_nothing(address)):
+    if "**" in address:
+        return _MASKED
+    if (
+        len(address) <= 254
+        and _ADDRESS.fullmatch(_without_marks(address))
+        and not ("{{" in address and is_nothing(address))
+    ):
         return address
     return PLACEHOLDER if "{{" in address else _NOT_ONE
+
+
+def _without_marks(address: str) -> str:
+    """Vowel signs are no word characters to a regular expression, and names of India and Thailand have them."""
+    if address.isascii():
+        return address
+    return "".join(sign for sign in address if unicodedata.category(sign)[0] != "M")

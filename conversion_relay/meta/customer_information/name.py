@@ -5,8 +5,10 @@ the text must be encoded in UTF-8 format."
 https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters
 """
 
+import contextlib
 import re
 import unicodedata
+from urllib.parse import unquote
 
 from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
 from conversion_relay.meta.customer_information.nothing import WORDS_IN_LETTERS, is_nothing
@@ -18,6 +20,9 @@ _GENDERS = {
     **dict.fromkeys(("m", "male", "man", "boy", "mr", "mister"), "m"),
     **dict.fromkeys(("f", "female", "woman", "girl", "ms", "mrs", "miss"), "f"),
 }
+_PERCENT = seldom(r"%[0-9A-Fa-f]{2}")
+_ENTITY = seldom(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});")
+_ESCAPED = seldom(r"\\u([0-9A-Fa-f]{4})")
 BETWEEN = b" '.,-"
 # In UTF-8, a-z and U+00C0 to U+017F: in lower case all of them are letters that composing changes no more, but two.
 LATIN = bytes([*range(97, 123), *range(0x80, 0xC0), 0xC3, 0xC4, 0xC5])
@@ -58,7 +63,23 @@ def normalize_name(text: str) -> str | Dropped:
         return EMPTY
     if is_nothing(cleaned):
         return PLACEHOLDER
-    return letters(cleaned.lower()) or _NO_LETTERS
+    return letters(unescaped(cleaned).lower()) or _NO_LETTERS
+
+
+def unescaped(text: str) -> str:
+    r"""A name as it was before a page, a cookie or JSON in JSON escaped it. Only whole escapes count.
+
+    >>> unescaped("O&#39;Brien"), unescaped("M%C3%BCller"), unescaped(r"M\u00fcller"), unescaped("Marks & Co")
+    ("O'Brien", 'Müller', 'Müller', 'Marks & Co')
+    """
+    if "%" in text and _PERCENT.search(text):
+        with contextlib.suppress(UnicodeDecodeError):
+            text = unquote(text, errors="strict")
+    if "&" in text and _ENTITY.search(text):
+        import html  # a table of 2,000 names, for what is odd alone
+
+        text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "\\u" in text else text
 
 
 def letters(lowered: str) -> str:

@@ -18,10 +18,15 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
 from conversion_relay.meta.customer_information.folding import ascii_digits
 from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
-from conversion_relay.meta.customer_information.tables.calling_codes import CALLING_CODES, TRUNK_PREFIXES
+from conversion_relay.meta.customer_information.tables.calling_codes import (
+    CALLING_CODES,
+    SAID_WITHOUT_TRUNK,
+    TRUNK_PREFIXES,
+)
 from conversion_relay.patterns import seldom
 
 _NOT_DIGITS = re.compile(r"[^0-9]+")
@@ -32,6 +37,9 @@ _EXTENSION = seldom(
 _SHORTEST, _LONGEST = 7, 15  # E.164; the lower bound is the Node SDK's
 _LONGEST_TEXT = 128
 """The rule for extensions looks from every character to the end, which takes the square of the length."""
+_SHORTENED = seldom(r"(\d)(?:[.,](\d{1,20}))?[eE]\+?(\d{1,2})", re.ASCII)
+_DIGITS_ARE_LOST = Dropped("a spreadsheet shortened it; format the column as text")
+_NORTH_AMERICA = frozenset(country for country, code in CALLING_CODES.items() if code == "1")
 _NO_NUMBER = Dropped("a phone number has 7 to 15 digits")
 _LONGEST_NATIONAL = 10
 """People write a plus before a national number by mistake; with more digits than this it cannot be national."""
@@ -43,13 +51,13 @@ def quick_phone(text: str, country: str | None = None) -> bytes | None:
     >>> quick_phone("+1 (650) 555-1212"), quick_phone("(650) 555-1212", "us"), quick_phone("(650) 555-1212")
     (b'16505551212', b'16505551212', None)
     """
-    if len(text) > 32 or not text.isascii() or "(0" in text:
+    if len(text) > 32 or not text.isascii() or "(0" in text or text[-2:] == ".0":
         return None
     if text[:1] == "+":
         digits = text[1:].encode().translate(None, b" .()-")
         fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST and digits.isdigit() and digits[0] != ord("0")
         return digits if fits and digits[1:] != digits[:-1] else None
-    digits = text.encode().translate(None, b" .()-") if country in ("us", "ca") else b""
+    digits = text.encode().translate(None, b" .()-") if country in _NORTH_AMERICA else b""
     whole = _north_american(digits.decode()) if digits.isdigit() else None
     return whole.encode() if whole else None
 
@@ -69,12 +77,15 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     folded = clean(text if text.isascii() else ascii_digits(unicodedata.normalize("NFKC", text)))
     if not folded:
         return EMPTY
-    number = _EXTENSION.sub("", folded)
+    whole_number = _as_written(folded)
+    if isinstance(whole_number, Dropped):
+        return whole_number
+    number = _EXTENSION.sub("", whole_number)
     international = number.lstrip(" (").lower().removeprefix("tel:").lstrip(" (").startswith(("+", "00"))
     if international:
         number = number.replace("(0)", "")
     digits = _NOT_DIGITS.sub("", number)
-    if not international and country in ("us", "ca") and (whole := _north_american(digits)):
+    if not international and country in _NORTH_AMERICA and (whole := _north_american(digits)):
         return whole
     is_sure = international
     if country and digits and not (international and len(digits) > _LONGEST_NATIONAL):
@@ -89,16 +100,28 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     return digits
 
 
+def _as_written(text: str) -> str | Dropped:
+    """Before a program or a spreadsheet made another text of it: %2B1650..., 16505551212.0, 1.6505551212E+10."""
+    if "%" in text:
+        text = unquote(text)
+    if text.endswith(".0") and text.removeprefix("+")[:-2].isdigit():
+        return text[:-2]
+    if shortened := _SHORTENED.fullmatch(text):
+        first, others, exponent = shortened.groups(default="")
+        return first + others if int(exponent) == len(others) else _DIGITS_ARE_LOST
+    return text
+
+
 # Area code and exchange begin with 2 to 9: https://nanpa.com/numbering
 def _north_american(digits: str) -> str | None:
-    """Most numbers of the US and Canada, decided without the library, which costs 100 times as much."""
+    """Most numbers of the US, Canada and the islands behind +1, decided without the library (100 times as slow)."""
     national = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
     return f"1{national}" if len(national) == 10 and national[0] > "1" and national[3] > "1" else None
 
 
 def _read_again(digits: str, country: str) -> str:
     """What these digits are in this country, where nothing says that they are whole."""
-    if country in ("us", "ca") and (whole := _north_american(digits)):
+    if country in _NORTH_AMERICA and (whole := _north_american(digits)):
         return whole
     return _with_calling_code(digits, country, international=False)[0]
 
@@ -116,17 +139,13 @@ def _with_calling_code(digits: str, country: str, *, international: bool) -> tup
     at_home = _parse(library, digits, country.upper())
     whole = f"{at_home.country_code}{library.national_significant_number(at_home)}" if at_home is not None else digits
     national = _is(library.is_valid_number, at_home)
-    is_said_with_0 = TRUNK_PREFIXES.get(country, "0") == "0" and country not in _SAID_WITHOUT_TRUNK
+    is_said_with_0 = TRUNK_PREFIXES.get(country, "0") == "0" and country not in SAID_WITHOUT_TRUNK
     if national and (not is_said_with_0 or digits[0] == "0"):
         return whole, international or is_said_with_0
     if digits[0] != "0" and _is(library.is_valid_number, _parse(library, abroad, None)):
         return digits, international
     possible = not international and _is(library.is_possible_number, at_home)
     return (whole if national or possible else digits), international
-
-
-_SAID_WITHOUT_TRUNK = frozenset({"ar", "br", "cn", "in"})
-"""Countries where people leave out the trunk prefix 0. Elsewhere a number without it is more likely international."""
 
 
 def _parse(library: Any, number: str, region: str | None) -> Any:
@@ -147,8 +166,8 @@ def _by_table(digits: str, country: str) -> str:
     if country in ("us", "ca") and digits.startswith("011"):
         return digits[3:]
     trunk = TRUNK_PREFIXES.get(country, "0")
-    if trunk and digits.startswith(trunk) and not digits.startswith(code):
-        return code + digits[len(trunk) :]
+    if trunk and digits.startswith((trunk, "0")) and not digits.startswith(code):
+        return code + digits.removeprefix(trunk).lstrip("0")  # 8 029 in Belarus, 0 612 in Lithuania
     if digits.startswith(code) and len(digits) > len(code) + 8:
         return digits
     return code + digits

@@ -26,6 +26,8 @@ ONE_ADDRESS = [
     ("ПОЧТА@ПРИМЕР.РФ", "почта@пример.рф"),
     ("δοκιμή@παράδειγμα.ελ", "δοκιμή@παράδειγμα.ελ"),
     ("用户@例子.中国", "用户@例子.中国"),
+    ("संपर्क@उदाहरण.भारत", "संपर्क@उदाहरण.भारत"),
+    ("ผู้ใช้@ตัวอย่าง.ไทย", "ผู้ใช้@ตัวอย่าง.ไทย"),
     ("mary@a.b.c.d.e.f.example.com", "mary@a.b.c.d.e.f.example.com"),
     ("mary@" + "a" * 63 + ".com", "mary@" + "a" * 63 + ".com"),
     ("a" * 242 + "@example.com", "a" * 242 + "@example.com"),
@@ -35,6 +37,11 @@ ONE_ADDRESS = [
 @pytest.mark.parametrize(("text", "normalized"), ONE_ADDRESS)
 def test_one_address_is_trimmed_and_lowered_and_otherwise_kept(text, normalized):
     assert normalize_email(text) == normalized
+
+
+@pytest.mark.parametrize("masked", ["j***@example.com", "****@example.com", "m**y@e**.com"])
+def test_a_masked_address_is_nobodys(masked):
+    assert normalize_email(masked) == Dropped("masked, so it is nobody's address")
 
 
 def test_both_forms_of_an_accent_are_one_address():

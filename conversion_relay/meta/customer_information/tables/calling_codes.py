@@ -252,8 +252,10 @@ CALLING_CODES = {
 }
 TRUNK_PREFIXES = {
     "bh": "",
+    "bj": "",
     "by": "8",
     "ca": "1",
+    "ci": "",
     "cr": "",
     "cy": "",
     "cz": "",
@@ -284,7 +286,19 @@ TRUNK_PREFIXES = {
     "qa": "",
     "ru": "8",
     "sg": "",
+    "sm": "",
     "sv": "",
     "tm": "8",
     "us": "1",
+    "va": "",
 }
+SAID_WITHOUT_TRUNK = frozenset(
+    (
+        "ac ad ao ar aw bf bi bn bo bq br bt bw bz cf ck cl cm cn co cv cw dj fj fk fm fo ge gi gl gm gn "
+        "gq gw gy ht in io ki km lb li ls mh ml mn mr mu mv mx mz nc ne nf np nr nu pe pf pg pw sb sc sh "
+        "sj sn so sr st sz td tg tj tk tl tn to tv uz vu wf ws"
+    ).split()
+)
+"""Countries where a mobile number is written without a trunk prefix 0, by libphonenumber or by custom.
+
+Elsewhere a number without it is more likely international."""

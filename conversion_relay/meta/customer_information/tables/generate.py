@@ -64,6 +64,10 @@ CANADA_EXTRA = {"newfoundland": "nl"}
 # National prefixes that are not 0; from each country's numbering plan.
 TRUNKS = {"us": "1", "ca": "1", "ru": "8", "kz": "8", "by": "8", "tm": "8", "hu": "06", "lt": "8", "mn": "0"}
 NO_TRUNK = [
+    "bj",
+    "ci",
+    "sm",
+    "va",
     "it",
     "es",
     "pt",
@@ -92,6 +96,8 @@ NO_TRUNK = [
     "ni",
     "mo",
 ]
+SAID_WITHOUT_TRUNK = {"ar", "cn", "in"}
+"""Countries where people leave out the trunk prefix 0, though libphonenumber writes it or does not know it."""
 # Minor units that are not two digits: https://www.six-group.com/en/products-services/financial-information/data-standards.html
 EXPONENTS = {
     **dict.fromkeys(
@@ -198,10 +204,22 @@ def _calling() -> str:
         if region != "001"
     }
     trunks = TRUNKS | dict.fromkeys(NO_TRUNK, "")
+    without = sorted(SAID_WITHOUT_TRUNK | {region for region in codes if _is_said_without_0(region, trunks)})
     return (
         _HEAD.format("Calling codes, for a national number where libphonenumber is not installed.")
         + f"CALLING_CODES = {_mapping(codes)}\nTRUNK_PREFIXES = {_mapping(trunks)}\n"
+        + f"SAID_WITHOUT_TRUNK = frozenset({_wrapped(' '.join(without))}.split())\n"
+        + '"""Countries where a mobile number is written without a trunk prefix 0, by libphonenumber or by custom.\n\n'
+        + 'Elsewhere a number without it is more likely international."""\n'
     )
+
+
+def _is_said_without_0(region: str, trunks: dict[str, str]) -> bool:
+    number = phonenumbers.example_number_for_type(region.upper(), phonenumbers.PhoneNumberType.MOBILE)
+    if number is None or trunks.get(region, "0") != "0" or number.country_code == 1:
+        return False
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+    return not written.lstrip("(").startswith("0")
 
 
 def _money() -> str:
