@@ -80,8 +80,15 @@ def _tidy(custom: dict[str, Any], tell: Tell) -> None:
     if custom.get("predicted_ltv", 1) <= 0:  # Meta's own samples send "0.00"; it is optional, so the event stays
         del custom["predicted_ltv"]
         tell("custom_data.predicted_ltv", "Meta takes a positive one alone")
+    if isinstance(ids := custom.get("content_ids"), list):
+        custom["content_ids"] = list(map(_id, ids))
     if "contents" in custom:
         _contents(custom, tell)
+
+
+def _id(given: Any) -> Any:
+    """Tables of numbers make floats of ids: 1001.0 is in no catalogue, and is no order's number."""
+    return int(given) if isinstance(given, float) and given.is_integer() and abs(given) < 2**53 else given
 
 
 def _member(name: str, given: object) -> tuple[Any, str | None]:
@@ -101,7 +108,7 @@ def _member(name: str, given: object) -> tuple[Any, str | None]:
     if isinstance(given, list) and len(given) == 1:
         (given,) = given
     if isinstance(given, str | int | float) and (not isinstance(given, bool) or name == "status"):
-        return given, None
+        return _id(given) if name == "order_id" else given, None
     return None, "neither text nor number"
 
 
@@ -164,8 +171,7 @@ def _of_line(name: str, given: object) -> tuple[Any, str | None]:
     if name == "delivery_category":
         known = given in get_args(DeliveryCategory)
         return (given, None) if known else (None, f"send one of {', '.join(sorted(get_args(DeliveryCategory)))}")
-    if isinstance(given, float) and given.is_integer() and abs(given) < 2**53:
-        given = int(given)
+    given = _id(given)
     if isinstance(given, str | int) and not isinstance(given, bool):
         return (given if name == "id" else str(given)), None
     return None, "neither text nor whole number"
@@ -202,7 +208,7 @@ class Clean(msgspec.Struct, kw_only=True, omit_defaults=True):
     content_name: _Text = msgspec.UNSET
     content_category: _Text = msgspec.UNSET
     content_type: _Text = msgspec.UNSET
-    content_ids: list[str | int | float] | msgspec.UnsetType = msgspec.UNSET
+    content_ids: list[str | int] | msgspec.UnsetType = msgspec.UNSET
     contents: list[_Line] | msgspec.UnsetType = msgspec.UNSET
     num_items: int | msgspec.UnsetType = msgspec.UNSET
     order_id: str | int | msgspec.UnsetType = msgspec.UNSET

@@ -62,10 +62,12 @@ def spelled_out(text: str) -> str | None:
 def _local_begin(text: str, earliest: int, at: int) -> int:
     """Where the local part before this @ begins; `at` where there is none."""
     before = text[earliest:at]
-    run = _LOCAL_BACKWARDS.match(before[::-1])
+    # A guest of a directory is "joe_example.com#EXT#@company.onmicrosoft.com"; elsewhere # begins a fragment.
+    run = (_GUEST_BACKWARDS if before[-1:] == "#" else _LOCAL_BACKWARDS).match(before[::-1])
     size = run.end() if run else 0
     if size == 0 and before:
-        opened = {'"': '"', ")": "("}.get(before[-1])  # "joe smith"@example.com, joe(work)@example.com
+        # As in: "joe smith"@example.com, joe(work)@example.com, {joe}@example.com
+        opened = {'"': '"', ")": "(", "}": "{"}.get(before[-1])
         found = before.rfind(opened, 0, len(before) - 1) if opened else -1
         if found < 0 or not _WORD.search(before, found):
             return at
@@ -79,12 +81,13 @@ def _local_begin(text: str, earliest: int, at: int) -> int:
 # With something on both sides; a long row of signs is passed over at once.
 _SIGN = seldom(r"(?<![\s/@])@(?=[^\W_]|\[)")
 _LOCAL_BACKWARDS = seldom(r"[^\s/?#&=:;,<>()\[\]{}\"@|]+")
+_GUEST_BACKWARDS = seldom(r"[^\s/?&=:;,<>()\[\]{}\"@|]+")
 _WORD = seldom(r"[^\W_]")
 _DOMAIN = seldom(
     r"(?:(?:[^\W_]|-){1,63}\.){1,10}(?:xn--[A-Za-z0-9-]{2,59}|[^\W\d_]{2,63})|\[(?:IPv6:)?[0-9A-Fa-f.:]{7,45}\]"
 )
 _RETINA = seldom(r"[1-9](?:\.\d)?x\.(?:png|jpe?g|gif|webp|avif|svg|heic)", re.IGNORECASE)
-_BRACKET = seldom(r"[(\[{<]\s{0,2}(?:at|dot|arroba|punkt|punto|point)\s{0,2}[)\]}>]", re.IGNORECASE)
+_BRACKET = seldom(r"[(\[{<]\s{0,2}(?:at|@|dot|arroba|punkt|punto|point)\s{0,2}[)\]}>]", re.IGNORECASE)
 _AT = seldom(r"\s{0,2}[(\[{<]\s{0,2}(?:at|arroba|@)\s{0,2}[)\]}>]\s{0,2}", re.IGNORECASE)
 _DOT = seldom(r"\s{0,2}[(\[{<]\s{0,2}(?:dot|punkt|punto|point|\.)\s{0,2}[)\]}>]\s{0,2}", re.IGNORECASE)
 _ENDINGS = frozenset(

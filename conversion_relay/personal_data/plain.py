@@ -124,7 +124,7 @@ def _fold(character: str) -> str:
     if digit is not None:
         return str(digit)
     letters = unicodedata.normalize("NFKD", character)
-    return "".join(c for c in letters if unicodedata.category(c) not in ("Mn", "Me", "Cf"))
+    return "".join(c for c in letters if unicodedata.category(c) not in ("Mn", "Mc", "Me", "Cf"))
 
 
 _ALIKE = {

@@ -100,6 +100,8 @@ def test_contents_are_read_as_text_alone_or_as_phps_list_with_a_hole(contents):
 @pytest.mark.parametrize(
     ("name", "given_value", "read"),
     [
+        ("content_ids", [1001.0, "a", 2.5], [1001, "a", 2.5]),
+        ("order_id", 1001.0, 1001),
         ("content_ids", "a", ["a"]),
         ("content_ids", '["a","b"]', ["a", "b"]),
         ("content_ids", {"0": "a"}, ["a"]),

@@ -50,6 +50,12 @@ EMAILS = [
     "joe&#0064;example.com",
     "joe<at>example.com",
     "see /thanks/joe@example.com?x=1",
+    "joe_example.com#EXT#@company.onmicrosoft.com",
+    "{joe}@example.com",
+    "संपर्क@उदाहरण.भारत",
+    "ผู้ใช้@ตัวอย่าง.ไทย",
+    "joe [@] example.com",
+    "joe (@) example (.) com",
 ]
 PHONES = [
     "+16505551212",

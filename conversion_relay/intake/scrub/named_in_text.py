@@ -3,8 +3,8 @@
 An integration that has one free text puts a whole form into it, and no two write it alike: JSON after a name
 (`payload={...}`), in a callback, cut off, in JSON in JSON, a dictionary of JavaScript or Python, XML. So no format is
 read here. A name counts where the signs around it make it one: before "=", quoted before a colon, behind an opening
-brace before a colon, or as a tag. Prose has none of these ("Phone: see below" is prose). The values are not looked at,
-beyond that there is one: what a text holds by itself, `personal_data` finds.
+brace before a colon, as a tag, or before a value of PHP's `serialize`. Prose has none of these ("Phone: see below" is
+prose). The values are not looked at, beyond that there is one: what a text holds by itself, `personal_data` finds.
 
 One pass each, and no sign is read by two names: linear in the text.
 """
@@ -61,5 +61,5 @@ _OPENS = frozenset("{<%\\")
 _NOTHING = r"(?!\"\"|''|null|true|false|None|True|False|undefined|\[\s{0,9}\]|[,}\]]|$)"
 _MEMBER = seldom(
     r"[\"'{<]\s{0,9}+([^\W\d][\w.\- ]{0,63}+)"
-    rf"(?:[\"']?\s{{0,9}}+:\s{{0,9}}+{_NOTHING}|>(?![\s<]|$))"
+    rf"(?:[\"']?\s{{0,9}}+:\s{{0,9}}+{_NOTHING}|>(?![\s<]|$)|\";(?:s:[1-9][0-9]{{0,5}}+:\"|[id]:[1-9]))"
 )

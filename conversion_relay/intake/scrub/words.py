@@ -23,7 +23,8 @@ STRONG: dict[str, frozenset[str]] = {
         "adressecourriel correo correoelectronico direccioncorreo direcciondecorreo enderecoemail",
         "indirizzoemail adresemail sahkoposti sahkopostiosoite eposta epostaadresi emailcim емейл имейл почта",
         "электроннаяпочта メール メールアドレス eメール 邮箱 电子邮件 電子郵件 信箱 이메일 이메일주소",
-        "البريدالإلكتروني بريدإلكتروني אימייל דואל ηλεκτρονικοταχυδρομειο อีเมล",
+        "البريدالإلكتروني بريدإلكتروني אימייל דואל ηλεκτρονικοταχυδρομειο อีเมล ईमेल thưđiệntử surel",
+        "електроннапошта пошта",
     ),
     "phone": _words(
         "phone phones phonenumber phonenumbers phonenum phoneno phonenr telephone telephonenumber telephoneno",
@@ -37,7 +38,9 @@ STRONG: dict[str, frozenset[str]] = {
         "telefonu puhelin puhelinnumero telefonszam telefonnumarasi ceptelefonu numartelefon telefonnicislo",
         "телефон номертелефона мобильный мобильныйтелефон τηλεφωνο κινητο 電話 電話番号 携帯 携帯電話 电话 手机",
         "手机号 手机号码 电话号码 手機 手機號碼 전화 전화번호 휴대폰 휴대전화 휴대폰번호 هاتف الهاتف رقمالهاتف",
-        "جوال رقمالجوال טלפון מספרטלפון โทรศัพท์ เบอร์โทร",
+        "جوال رقمالجوال טלפון מספרטלפון โทรศัพท์ เบอร์โทร เบอร์โทรศัพท์ เบอร์มือถือ फोन फ़ोन फोननंबर मोबाइल मोबाइलनंबर",
+        "sốđiệnthoại sốđt sđt điệnthoại điệnthoạididộng nohp nomorhp handphone nohandphone nomorhandphone notelp",
+        "notelepon nomortelepon telepon nowa nomorwa nomorwhatsapp номертелефону contactno contactnum smsnumber",
     ),
     "name": _words(
         "firstname firstnames lastname lastnames surname forename givenname givennames familyname middlename",
@@ -49,7 +52,8 @@ STRONG: dict[str, frozenset[str]] = {
         "nazwisko imieinazwisko fornavn etternavn efternavn fornamn efternamn etunimi sukunimi jmeno prijmeni",
         "krestnijmeno priezvisko vezeteknev keresztnev teljesnev prenume numedefamilie soyad soyadi soyisim",
         "adsoyad adisoyadi isimsoyisim имя фамилия отчество фио імя прізвище ονοματεπωνυμο επωνυμο 氏名 姓名",
-        "お名前 苗字 성명 성함 الاسمالأول اسمالعائلة الاسمالكامل שםפרטי שםמשפחה שםמלא ชื่อจริง นามสกุล",
+        "お名前 苗字 성명 성함 الاسمالأول اسمالعائلة الاسمالكامل שםפרטי שםמשפחה שםמלא ชื่อจริง นามสกุล ชื่อนามสกุล",
+        "họtên họvàtên tênkháchhàng namalengkap namadepan namabelakang पूरानाम उपनाम повнеімя",
     ),
     "date of birth": _words(
         "birthdate birthdates dateofbirth dob birthyear yearofbirth birthmonth birthdaydate dayofbirth",
@@ -58,6 +62,7 @@ STRONG: dict[str, frozenset[str]] = {
         "dataurodzenia fodselsdato fodselsdag fodelsedatum syntymaaika datumnarozeni datumnarodenia",
         "szuletesidatum datanasterii dogumtarihi датарождения деньрождения датанародження ημερομηνιαγεννησης",
         "生年月日 誕生日 出生日期 出生年月 생년월일 تاريخالميلاد תאריךלידה",
+        "ngàysinh tanggallahir tgllahir जन्मतिथि วันเกิด",
     ),
     "secret": _words(
         "password passwd passwort kennwort motdepasse contrasena senha wachtwoord haslo пароль ssn",
@@ -65,29 +70,36 @@ STRONG: dict[str, frozenset[str]] = {
         "cardnumber cardno ccnumber ccno cvv cvc iban kreditkarte kreditkartennummer kartennummer",
         "passportnumber passportno driverslicense driverlicense driverslicensenumber nationalid taxid",
         "codicefiscale cpf pesel personnummer dni bsn sozialversicherungsnummer personalausweisnummer",
+        "pwd accesstoken authtoken refreshtoken idtoken bearertoken apikey apisecret clientsecret",
+        "aadhaar aadhar aadhaarnumber aadharnumber pancard pannumber curp cuit cuil nric nationalidnumber",
+        "nationalinsurancenumber socialinsurancenumber taxfilenumber medicarenumber drivinglicence drivinglicense",
+        "driverslicence steuernummer steueridentifikationsnummer steuerid tckimlikno tckimlik",
+        "身份证 身份证号 身份证号码 マイナンバー 주민등록번호",
     ),
 }
 
 FIRM: dict[str, frozenset[str]] = {
+    "secret": _words("passport nif nie rut nino tckn cccd cmnd nik ktp amka jmbg oib cnp egn"),
     "email": _words("mail mails"),
-    "phone": _words("tel mobile cell handy fax mobil movil mobiel gsm тел"),
+    "phone": _words("tel mobile cell handy fax mobil movil mobiel gsm тел whatsapp"),
     "name": _words("username nickname vollername initials firstinitial spitzname benutzername"),
     "date of birth": _words("birthday bday geburt anniversaire cumpleanos compleanno urodziny 生日 생일"),
     "gender": _words(
-        "gender sex geschlecht sexe sexo genero sesso geslacht plec kon cinsiyet пол 性別 性别 성별 anrede"
+        "gender sex geschlecht sexe sexo genero sesso geslacht plec kon cinsiyet пол 性別 性别 성별 anrede",
+        "giớitính jeniskelamin लिंग เพศ стать",
     ),
     "address": _words(
         "address addresses address1 address2 addressline addressline1 addressline2 streetaddress streetname",
         "street housenumber homeaddress mailingaddress postaladdress postaladdress adresse anschrift strasse",
         "straße hausnummer rue numerorue direccion calle domicilio endereco rua logradouro indirizzo straat",
         "straatnaam huisnummer ulica numerdomu adres gata gatuadress osoite katuosoite adresa ulice utca sokak",
-        "адрес улица διευθυνση 住所 地址 详细地址 주소 العنوان כתובת",
+        "адрес улица διευθυνση 住所 地址 详细地址 주소 العنوان כתובת địachỉ alamat पता ที่อยู่ адреса вулиця",
     ),
     "postal code": _words(
         "zip zipcode zips postalcode postcode postalzip zippostal zippostalcode plz postleitzahl codepostal",
         "codigopostal codpostal cep codicepostale kodpocztowy postnummer postnr postinumero psc iranyitoszam",
         "postakodu ziporpostalcode индекс почтовыйиндекс 郵便番号 邮编 邮政编码 郵遞區號 우편번호 الرمزالبريدي",
-        "מיקוד",
+        "מיקוד mãbưuđiện mãbưuchính kodepos pincode पिनकोड รหัสไปรษณีย์ eircode",
     ),
     "city": _words(
         "city town wohnort stadt ville ciudad cidade citta woonplaats miasto kaupunki mesto varos sehir город",
@@ -105,7 +117,7 @@ ORDINALS = _words("first last middle given family")
 WEAK: dict[str, frozenset[str]] = {
     "name": _words(
         "name names first last middle given family nom nombre nombres nome naam nazwa navn namn nimi nev nume",
-        "ad isim adi meno ονομα 名前 名 姓 名字 이름 الاسم שם ชื่อ",
+        "ad isim adi meno ονομα 名前 名 姓 名字 이름 الاسم שם ชื่อ nama tên नाम displayname",
     ),
     "state": _words(
         "state region province county bundesland provincia estado provincie wojewodztwo ort plaats область"
@@ -144,6 +156,7 @@ PERSONS = _words(
     "destinataire facturacion envio cliente clientes usuario comprador destinatario contacto faturamento",
     "entrega usuaria contato fatturazione spedizione utente acquirente contatto klant factuur bezorg gebruiker",
     "koper klient klienta uzytkownik odbiorca kontakt kontakts клиент покупатель пользователь",
+    "khách kháchhàng pelanggan ग्राहक ลูกค้า",
 )
 """A word for a person, or for a person's part of an order."""
 

@@ -27,6 +27,7 @@ def written(text: str) -> dict[str, str]:
         "as Python shows it": repr(json.loads(text)),
         "as JavaScript": '{first_name: "Kanari"}',
         "as PHP shows it": '{"first_name" : "Kanari"',
+        "as PHP serializes it": 'a:1:{s:10:"first_name";s:6:"Kanari";}',
         "as XML": "<order><FirstName>Kanari</FirstName></order>",
         "as XML of a namespace": "<first_name>Kanari</first_name>",
         "as attributes of XML": '<order first_name="Kanari"/>',

@@ -29,7 +29,10 @@ nombre_cliente Имя Фамилия kunden_email customer.name shipping.name bi
 customer_first_name CustomerFirstName FIRST_NAME Last-Name LAST_NAME [email] $email $first_name
 user_properties.email contact.properties.firstname billing:telephone shippingaddress order_email
 newsletter_email wpforms[fields][3][email] gform_email input_email phone_e164 phoneNumberE164 mobile_no
-Mobile_Number user_phone_number user-telephone-number
+Mobile_Number user_phone_number user-telephone-number whatsapp contact_no sms_number số_điện_thoại sđt no_hp
+NomorHP फ़ोन मोबाइल ईमेल जन्मतिथि เบอร์โทร ที่อยู่ địa_chỉ alamat kode_pos pincode họ_tên nama_lengkap
+nomor_telepon telepon_pelanggan ngày_sinh access_token authToken apiKey client_secret pwd aadhaar_number
+pan_number CURP nif rut passport passport_no national_insurance_number Steuernummer 身份证号
 """.split()  # noqa: SIM905
 
 OF_A_BUSINESS = """
@@ -57,6 +60,7 @@ emailCampaignId phoneColor number quantity_number line_items order_total custome
 customer_order_count user_agent user_role contact_id contact_form contact_type shipping_address_type
 billing_plan form_name form_id page_name screen_name product_address delivery_date delivery_time
 delivery_method account_type account_tier account_manager members seats student_discount guest_checkout
+passport_holder rut_size token token_count api_version key pin_type whatsapp_campaign session_name
 visitor_type recipient_count mobile_device_model name_tag named_entity first_item last_item middle given
 family_pack family_plan age_group sex_education gender_neutral ip_rating
 """.split()  # noqa: SIM905
