@@ -115,7 +115,7 @@ def test_contents_are_read_as_text_alone_or_as_phps_list_with_a_hole(contents):
     ],
 )
 def test_a_member_of_another_type_is_read_where_it_is_certain(name, given_value, read):
-    assert tidied({name: given_value}) == ({name: read}, [])
+    assert repr(tidied({name: given_value})) == repr(({name: read}, []))  # 3.0 equals 3, and Meta gets a text of it
 
 
 @pytest.mark.parametrize("name", ["content_name", "num_items", "order_id", "currency", "content_ids"])

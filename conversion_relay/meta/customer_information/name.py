@@ -20,6 +20,9 @@ _GENDERS = {
     **dict.fromkeys(("m", "male", "man", "boy", "mr", "mister"), "m"),
     **dict.fromkeys(("f", "female", "woman", "girl", "ms", "mrs", "miss"), "f"),
 }
+LETTER_IS_LOST = Dropped("a letter of it was lost; send UTF-8")
+# What a decoder writes for bytes of another charset. Behind a space it was an emoji that was cut.
+_LOST = seldom(r"\w\ufffd|\ufffd\w")
 _PERCENT = seldom(r"%[0-9A-Fa-f]{2}")
 _ENTITY = seldom(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});")
 _ESCAPED = seldom(r"\\u([0-9A-Fa-f]{4})")
@@ -63,6 +66,8 @@ def normalize_name(text: str) -> str | Dropped:
         return EMPTY
     if is_nothing(cleaned):
         return PLACEHOLDER
+    if "\ufffd" in cleaned and _LOST.search(cleaned):
+        return LETTER_IS_LOST
     return letters(unescaped(cleaned).lower()) or _NO_LETTERS
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from conversion_relay.meta.customer_information.hashing import Dropped
 from conversion_relay.meta.customer_information.name import normalize_gender, normalize_name
+from conversion_relay.meta.customer_information.place import normalize_state
 
 NAMES = [
     ("MARY", "mary"),
@@ -105,3 +106,13 @@ def test_a_gender_that_meta_does_not_know_is_dropped(text):
 @pytest.mark.parametrize("text", ["", "  ", "\u200b"])
 def test_no_gender_is_empty(text):
     assert normalize_gender(text) == Dropped("empty")
+
+
+@pytest.mark.parametrize("text", ["M\ufffdller", "Ren\ufffd", "\ufffdlise", "M\ufffd\ufffdller"])
+def test_a_name_of_another_charset_is_dropped_and_not_hashed_without_its_letter(text):
+    assert normalize_name(text) == Dropped("a letter of it was lost; send UTF-8")
+    assert normalize_state(text, "de") == Dropped("a letter of it was lost; send UTF-8")
+
+
+def test_half_an_emoji_behind_a_name_is_no_letter_of_it():
+    assert normalize_name("Mary \ufffd") == "mary"
