@@ -85,8 +85,12 @@ def test_what_it_does_not_tell_is_asked(tmp_path, content, option):
 @pytest.mark.parametrize(
     ("content", "reason", "field"),
     [
-        ("Telefon;Datum\r\n4,91512E+11;26.11.2026\r\n", "shortened_number", "phone"),
-        ("Mail;Bestellnummer;Datum\r\na@example.com;1,23457E+14;26.11.2026\r\n", "shortened_number", "order_id"),
+        ("Telefon;Betrag;Datum\r\n4,91512E+11;5;26.11.2026\r\n", "shortened_number", "phone"),
+        (
+            "Mail;Bestellnummer;Betrag;Datum\r\na@example.com;1,23457E+14;5;26.11.2026\r\n",
+            "shortened_number",
+            "order_id",
+        ),
         (line("1.234,50 €", "26.11.2026"), "not_an_amount", "custom_data.value"),
         (line("-5,00", "26.11.2026"), "not_an_amount", "custom_data.value"),
         (line("1,50", "26. Nov 2026"), "not_a_time", "event_time"),
@@ -113,3 +117,34 @@ def test_the_sign_that_makes_a_text_of_a_number_is_no_part_of_it(tmp_path, cell)
     content = f"Bestellnummer;Mail;Betrag;Datum\n{cell};a@example.com;5;26.11.2026\n"
     (event,) = read(tmp_path, content.encode())
     assert (event.event_id, event.custom_data["order_id"]) == ("purchase_0042", "0042")
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        "Bestellnr.;Kaufdatum;E-Mail-Adresse;Telefonnr.;Gesamtsumme",
+        "N° de commande;Date de commande;Adresse e-mail;Téléphone;Montant TTC",
+        "Número de pedido;Fecha;Correo electrónico;Teléfono;Importe total",
+        "注文番号;注文日時;メールアドレス;電話番号;合計金額",
+        "Order #;Created (UTC);Customer Email;Billing Phone;Order Total",
+    ],
+)
+def test_headings_are_known_in_the_languages_of_shops(tmp_path, headings):
+    content = f"{headings}\n42;2026-11-26T14:30:00Z;a@example.com;+16505551212;5\n"
+    (event,) = read(tmp_path, content.encode())
+    assert (event.event_id, event.event_time, event.custom_data["value"]) == ("purchase_42", HALF_PAST_TWO, 5)
+    assert (event.user_data.email, event.user_data.phone) == ("a@example.com", "+16505551212")
+
+
+def test_a_purchase_without_a_value_is_asked_about_before_every_row_is_refused(tmp_path):
+    (question,) = read(tmp_path, b"Bestellnummer;Mail;Was es war;Datum\n1;a@example.com;5;26.11.2026\n")
+    assert question.options == ("--map 'COLUMN=value'",)
+
+
+@pytest.mark.parametrize(
+    ("content", "charset"),
+    [("メールアドレス;合計金額\n", "cp932"), ("Почта;Сумма;Дата\n", "cp1251"), ("E-Mail;Währung\n", "cp1252")],
+)
+def test_the_charsets_that_are_asked_about_are_those_of_the_files_letters(tmp_path, content, charset):
+    (question,) = read(tmp_path, content.encode(charset))
+    assert f"--encoding {charset}" in question.options

@@ -80,6 +80,8 @@ def _plan(meaning: Columns, rows: list[list[str]], said: Said) -> Plan | list[Qu
         questions.append(Question("stages of leads need the lead's id of Meta", ("--map 'COLUMN=lead_id'",)))
     if meaning.of("value") is not None and meaning.of("currency") is None and not said.currency:
         questions.append(Question("amounts have no currency", ("--currency EUR", "--map 'COLUMN=currency'")))
+    if meaning.of("value") is None and "Purchase" in (said.event_name, *column("event_name")):
+        questions.append(Question("a Purchase needs its value, and no column holds one", ("--map 'COLUMN=value'",)))
     unknown = [field for field in said.columns.values() if field != IGNORED and field not in FIELDS]
     if unknown:
         questions.append(Question(f"--map names fields that do not exist: {', '.join(unknown)}", FIELDS))

@@ -18,6 +18,8 @@ import msgspec
 
 Decimal = Literal[".", ","]
 DateOrder = Literal["dmy", "mdy", "ymd"]
+_MOST_WESTERN = 0.15
+"""Of a file's bytes, letters with accents; where each letter is one or two such bytes, there are more."""
 DELIMITERS = (";", ",", "\t", "|")
 
 
@@ -44,6 +46,13 @@ def charset(head: bytes, *, is_whole: bool) -> str | Question:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head, is_whole)
     except UnicodeDecodeError:
+        if sum(byte > 127 for byte in head) > _MOST_WESTERN * len(head):
+            what = (
+                "the file is not UTF-8, and of no western country; Excel for Windows writes the charset of its country"
+            )
+            return Question(
+                what, tuple(f"--encoding {name}" for name in ("cp1251", "cp932", "gb18030", "cp949", "big5"))
+            )
         return Question(
             "the file is not UTF-8; Excel for Windows writes cp1252 in western countries",
             ("--encoding cp1252", "--encoding cp1250", "--encoding latin-1"),

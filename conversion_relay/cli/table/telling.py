@@ -21,6 +21,9 @@ def show(read: Read) -> None:
     plan = read.plan
     for heading, field in zip(plan.columns.headings, plan.columns.fields, strict=True):
         click.echo(printable(f"  {heading:<28} -> {field or 'left out'}"), err=True)
+    if plan.columns.of("order_id") is None and plan.columns.of("event_id") is None:
+        said = "no column holds an order or event id, so Meta cannot tell these events from the pixel's copies of them"
+        click.echo(f"  ({said})", err=True)
     zone = f", times in {plan.timezone}" if plan.timezone else ""
     order = f", dates {plan.dates}" if plan.dates else ""
     click.echo(
