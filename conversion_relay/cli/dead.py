@@ -12,6 +12,7 @@ import msgspec
 
 from conversion_relay.cli.look import remedy_of
 from conversion_relay.cli.printing import ago, print_json, print_table, printable
+from conversion_relay.event_id import without_email
 from conversion_relay.outbox import (
     Access,
     DeadGroup,
@@ -116,6 +117,7 @@ def replay(event_ids: tuple[str, ...], reason: str, name: str, dataset: str, as_
     Only those that Meta still takes. Exit 1 when there was none.
     """
     n = 0
+    event_ids = tuple(dict.fromkeys((*event_ids, *map(without_email, event_ids))))  # as they are kept
     if _may_hold_any():
         with _opened("existing") as outbox:
             if reason or name or dataset:
@@ -189,6 +191,10 @@ def erase(
         print_json({"erased": n, "set_aside": aside})
     else:
         click.echo(f"{n} events erased")
+    if not n and any(number.lstrip(" (")[:1] != "+" for number in phone) and not (country or settings.default_country):
+        click.echo(
+            "the number is without its country's code, by which events hold it: write it with +49 or such", err=True
+        )
     if aside:
         click.echo(f"not searched, and may hold this person: {', '.join(aside)}; delete these files", err=True)
     raise SystemExit(0 if n and not aside else 1)

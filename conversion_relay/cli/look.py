@@ -11,6 +11,7 @@ from conversion_relay.cli.printing import ago, clock, print_json, print_table
 from conversion_relay.delivery.attention import is_delivered, needs
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.sign_of_life import alive, collecting
+from conversion_relay.event_id import without_email
 from conversion_relay.meta.remedies import Remedy, remedy
 from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import (
@@ -127,7 +128,7 @@ def explain(event_id: str, as_json: bool) -> None:
     with contextlib.closing(open_outbox(Settings.from_env(required=()).outbox, "read")) as outbox:
         if not isinstance(outbox, Operator):
             raise unsupported(outbox, "find")
-        stories = outbox.find(event_id)
+        stories = outbox.find(event_id) or outbox.find(without_email(event_id.strip()))  # as it is kept
     if as_json:
         print_json([{**msgspec.to_builtins(story), "remedy": remedy_of(story)} for story in stories])
     elif not stories:

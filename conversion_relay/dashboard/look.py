@@ -17,6 +17,7 @@ from conversion_relay.delivery.dataset_pace import PaceNow
 from conversion_relay.delivery.dataset_quality import Scores
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.sign_of_life import alive, at_work
+from conversion_relay.event_id import without_email
 from conversion_relay.meta.quality import NAMES, quality
 from conversion_relay.meta.remedies import Remedy, remedy
 from conversion_relay.outbox import Counts, DeadGroup, DeadLetters, Meter, Operator, Overview, Search, SignOfLife, Story
@@ -119,6 +120,8 @@ class Look:
         stories, rest = [], None
         if isinstance(outbox, Overview):
             found = outbox.search(asked)
+            if not found.stories and (kept := without_email(asked.text)) != asked.text:  # as an id is kept
+                found = outbox.search(msgspec.structs.replace(asked, text=kept))
             stories, rest = found.stories, found.rest
         elif isinstance(outbox, DeadLetters):
             stories = outbox.dead(asked.limit)

@@ -119,7 +119,7 @@ def prepare(
     submission: Submission, facts: RequestFacts, policy: Policy, *, now: float, entropy: bytes
 ) -> Prepared | Rejection:
     """Steps 1 to 6 of the module's docstring: everything but the judgement."""
-    event = as_event(submission.event)
+    event = _trimmed(as_event(submission.event))
     if submission.sender == "browser" and event.event_name not in policy.public_event_names:
         return _REFUSED_NAME
     decision = consent_decision(event, facts, policy)
@@ -161,6 +161,12 @@ def prepare(
         person, removed, policy.default_country, now=now, variants=policy.variants
     )
     return wire, [*removed, *dropped, *told]
+
+
+def _trimmed(event: Event) -> Event:
+    """Without the blanks that a table or a template left around the name: to Meta " Purchase" is no Purchase."""
+    name = event.event_name.strip() if isinstance(event.event_name, str) else ""
+    return event if name in ("", event.event_name) else msgspec.structs.replace(event, event_name=name)
 
 
 def _event_id(given: str | None, removed: list[Removed], tell: Tell) -> str | None:

@@ -40,8 +40,7 @@ def is_plain_name(name: str) -> bool:
         and name not in LATER_EVENTS
         and is_quiet(name)
         and name.isprintable()
-        and not name.isspace()
-        and name != ""
+        and name.strip() == name != ""
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conversion_relay.cli.look import stranded
+from conversion_relay.event_id import without_email
 from conversion_relay.outbox import Counts, open_outbox
 from conversion_relay.settings import Settings
 from tests.outbox.suite import NOW, sealed
@@ -107,3 +108,19 @@ def test_status_and_a_service_tell_of_events_that_nobody_sends(tmp_path):
         (row,) = json.loads(here.command("status", "--json").stdout)["datasets"]
         assert row["configured"] is False
         assert b"Events wait for a dataset that is not configured" in here.command("deliver", "--once").stderr
+
+
+def test_an_event_is_found_by_the_id_that_its_site_gave_it(tmp_path):
+    given = "contact_canary.person@example.org_7"
+    outbox = open_outbox(f"sqlite:///{tmp_path}/outbox.db")
+    outbox.put([sealed(without_email(given))], NOW)
+    outbox.close()
+    done = run(tmp_path, ["explain", given])
+    assert (done.returncode, b"canary" in done.stdout) == (0, False), done
+
+
+def test_a_number_that_no_event_can_hold_so_is_told_when_it_is_erased(tmp_path):
+    open_outbox(f"sqlite:///{tmp_path}/outbox.db").close()
+    assert b"without its country's code" in run(tmp_path, ["erase", "--phone", "0170 1234567"]).stderr
+    for known in (["--phone", "+49 170 1234567"], ["--phone", "0170 1234567", "--country", "de"]):
+        assert b"country's code" not in run(tmp_path, ["erase", *known]).stderr

@@ -15,6 +15,7 @@ from conversion_relay.emulator.app import create_app
 from conversion_relay.emulator.server import Server
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import SealedEvent
+from conversion_relay.event_id import without_email
 from conversion_relay.http_client import Response
 from conversion_relay.outbox import Attempt, SignOfLife
 from conversion_relay.outbox.verdict import Dead, Delivered
@@ -191,6 +192,14 @@ def test_the_table_for_a_spreadsheet_holds_no_formula(here):
     here.put("=HYPERLINK(1)")
     here.settle(Dead("x"), REFUSED)
     assert "'=HYPERLINK(1)" in here.page("/dashboard/dead.csv")
+
+
+def test_an_event_is_found_by_the_id_that_its_site_gave_it(here):
+    given = "contact_canary.person@example.org_7"
+    here.put(without_email(given))
+    here.put("another")
+    page = here.page("/dashboard/events?" + urlencode({"q": given}))
+    assert (urlencode({"id": without_email(given)}) in page, "id=another" in page) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,12 @@ def test_what_meta_would_refuse_is_refused_at_the_door(fields, reason, field):
     assert refused.message
 
 
+@pytest.mark.parametrize("name", [" Purchase", "Purchase\n", "\u00a0Purchase "])
+def test_blanks_around_a_name_make_no_other_event_of_it(name):
+    bought = Event(event_name=name, user_data=PERSON, custom_data={"value": 5, "currency": "EUR"})
+    assert (seal(bought).event_name, seal(bought, sender="browser").reason) == ("Purchase", "needs_api_key")
+
+
 @pytest.mark.parametrize("custom", [None, {"plan": {"a": "b@c"}}])
 @pytest.mark.parametrize("written", ["undefined", "purchase_None", "{{Order ID}}"])
 def test_an_id_that_every_visitor_would_share_costs_nobody_their_event(written, custom):
