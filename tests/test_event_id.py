@@ -127,6 +127,12 @@ def test_an_order_gives_one_id_however_often_it_is_told(kind, order):
 )
 def test_what_programs_and_templates_write_for_no_id_names_no_event(written):
     assert event_id.names_no_event(written)
+    assert not event_id.surely_names_one(written)
+
+
+@given(st.text(alphabet="undefilNoNa_-:{}$1 ", max_size=12))
+def test_what_a_quick_look_takes_for_an_id_is_one(text):
+    assert not (event_id.surely_names_one(text) and event_id.names_no_event(text))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from conversion_relay.event import Event, UserData
-from conversion_relay.event_id import names_no_event
+from conversion_relay.event_id import ENDS_OF_NOTHING, names_no_event
 from conversion_relay.intake.common_event import CommonEvent
 from conversion_relay.intake.custom_data import Clean, Known, plain_number
 from conversion_relay.intake.free_form import has_few_members, plain
@@ -101,7 +101,7 @@ def at_a_look(
         wire.event_source_url = _page("event_source_url", url, known_url, removed)
     if referrer:
         wire.referrer_url = _page("referrer_url", referrer, known_referrer, removed)
-    if not known_id and not _take_event_id(wire, event_id, removed):
+    if (not known_id or event_id[-1] in ENDS_OF_NOTHING) and not _take_event_id(wire, event_id, removed):
         return None
     if known == keys_given and keys is not None:
         wire.user_data = keys
@@ -228,9 +228,8 @@ def _judged(clean: Clean, encoded: bytes, event_name: str, custom: dict[str, Any
 
 _KEYS = len(UserData.__struct_fields__)
 _OLDEST = 7 * DAY - MARGIN_SECONDS
-# No zeros that a phone number could begin with, no "wa.me", and no word for nothing.
-_NO_ID = r"(?:[A-Za-z]++[_-])?+(?i:(?:undefined|null){1,2}|nullptr|none|nan|nil)?-{0,2}\n"
-_ID = line(rf"((?!00|{_NO_ID})[A-Za-z0-9-]++(?:(?:_(?!00)|\.(?![mM]))[A-Za-z0-9-]*+)*)")
+# No zeros that a phone number could begin with, no "wa.me".
+_ID = line(r"((?!00)[A-Za-z0-9-]++(?:(?:_(?!00)|\.(?![mM]))[A-Za-z0-9-]*+)*)")
 _EVENT = re.compile(_ID + line(PAGE) + line(PAGE) + LINES)
 _NOTHING_FOUND: tuple[str | None, ...] = (None,) * _EVENT.groups
 _NOBODY = CommonKeys()
