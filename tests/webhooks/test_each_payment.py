@@ -161,3 +161,29 @@ def test_a_secret_without_the_standards_prefix_may_be_the_key_as_it_stands(tmp_p
         assert shop.webhooks.answer("standard", raw, ours).body["message"] == "duplicate"
         bad = headers | {"webhook-signature": headers["webhook-signature"][:-4] + "AAA="}
         assert shop.webhooks.answer("standard", raw, bad).status == 400
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        ('{"name":"Jane Doe","phone":"6505551212"}', None),
+        ('{"order_id":"A-7","name":"Jane Doe"}', "A-7"),
+        ("order_id=A-7&name=Jane+Doe&phone=6505551212", "A-7"),
+        ("name=Jane Doe", None),
+        ('{"order_id":{"name":"Jane Doe"}}', None),
+        ('{"order":"Jane Doe"}', None),
+        ('["Jane Doe"]', None),
+        ('{"name":"Jane Doe', None),
+        ("Jane Doe", None),
+        ("Order 1001", "Order 1001"),
+        ("wc_order_T1", "wc_order_T1"),
+        ("abc==", "abc=="),
+    ],
+)
+def test_what_is_more_than_an_orders_name_names_nobody_and_is_one_purchase(shop, written, named):
+    told = [shop.told("paypal", sample("paypal", resource__custom_id=written)).body for _ in range(2)]
+    assert [one["message"] for one in told] == ["accepted", "duplicate"]
+    said = json.dumps([told, shop.events()])
+    assert "Jane" not in said and "6505551212" not in said
+    if named:
+        assert told[0]["event_id"] == f"purchase_{named}"
