@@ -78,6 +78,8 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope.get("headers") or ()]
         host, _ = scope.get("client") or (None, None)
         facts = cls.from_headers(pairs, host, trusted_proxies, url=url, viewer_header=viewer_header)
+        if scope.get("type") == "websocket":  # its own address is no page, and browsers send no Referer with it
+            return facts
         query = (scope.get("query_string") or b"").decode("latin-1")
         path = quote(str(scope.get("path") or "/"), safe=_IN_A_PATH)
         own = _Own(str(scope.get("scheme") or "http"), path, query, str(scope.get("method") or "GET"))
