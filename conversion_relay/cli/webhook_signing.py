@@ -8,7 +8,7 @@ from collections.abc import Callable
 from conversion_relay.errors import SettingsError
 from conversion_relay.payments.signature import mode_of
 from conversion_relay.payments.sources import Source
-from conversion_relay.payments.standard import key_of
+from conversion_relay.payments.standard import key_of, text_of
 
 HEX = {
     "lemonsqueezy": "x-signature",
@@ -53,7 +53,7 @@ def of_source(source: Source, raw: bytes, secret: str, now: int) -> dict[str, st
 
 def _standard(raw: bytes, secret: str, now: int) -> dict[str, str]:
     name = f"msg_{hashlib.sha256(raw).hexdigest()[:24]}"
-    digest = _digest(key_of(secret) or b"", f"{name}.{now}.".encode() + raw)
+    digest = _digest(key_of(secret) or text_of(secret) or b"", f"{name}.{now}.".encode() + raw)
     signature = f"v1,{base64.b64encode(digest).decode()}"
     return {"webhook-id": name, "webhook-timestamp": str(now), "webhook-signature": signature}
 

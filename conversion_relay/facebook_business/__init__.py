@@ -10,6 +10,7 @@ down is no error; one bad event does not refuse its neighbours; an address that 
 
 from conversion_relay.facebook_business.api import FacebookAdsApi, use_relay
 from conversion_relay.facebook_business.choices import ActionSource, DeliveryCategory, Gender, MessagingChannel
+from conversion_relay.facebook_business.exceptions import FacebookError, FacebookRequestError
 from conversion_relay.facebook_business.requests import BatchProcessor, EventRequest, EventRequestAsync, EventResponse
 from conversion_relay.facebook_business.shapes import Content, CustomData, Event, Preference, UserData
 
@@ -24,6 +25,8 @@ __all__ = [
     "EventRequestAsync",
     "EventResponse",
     "FacebookAdsApi",
+    "FacebookError",
+    "FacebookRequestError",
     "Gender",
     "MessagingChannel",
     "Preference",

@@ -2,17 +2,21 @@
 
 import asyncio
 import copy
+import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from conversion_relay import event as ours
-from conversion_relay.errors import InvalidEvent
 from conversion_relay.event import Rejection, SealedEvent
 from conversion_relay.facebook_business.api import FacebookAdsApi, relay_for
+from conversion_relay.facebook_business.exceptions import EventRefused
+from conversion_relay.facebook_business.plain import plain
 from conversion_relay.facebook_business.shapes import Event
 from conversion_relay.intake.accept import WITHHELD
+from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
+from conversion_relay.intake.values import LeftOut
 from conversion_relay.relay import Relay, Sent
 from conversion_relay.relay.copies import Copy
 
@@ -26,6 +30,16 @@ class EventResponse:
     messages: list[str] = field(default_factory=list)
     fbtrace_id: str | None = None
     """Meta's, of an event that was sent at once; None where Meta has not been asked yet."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(repr=False)
+class Written:
+    """An event that was not built but written: a dictionary in Meta's form, or its JSON."""
+
+    given: Mapping[str, Any] | str | bytes
 
 
 class EventRequest:
@@ -69,7 +83,8 @@ class EventRequest:
         return [msgspec.json.decode(event.body) for event in sealed]
 
     def execute(self) -> EventResponse:
-        """Durable when it returns. Raises InvalidEvent when every event was refused, and OutboxUnavailable.
+        """Durable when it returns. Raises EventRefused, which is an InvalidEvent and a FacebookRequestError, when every
+        event was refused; and OutboxUnavailable.
 
         One refused event among others costs these nothing; it is named in `messages`."""
         relay, sealed, copies, messages = self._sealed()
@@ -103,7 +118,7 @@ class EventRequest:
             sealed.append(judged.event)
             messages += [f"events[{place}]: {dropped}" for dropped in judged.dropped]
         if refused and len(refused) == len(self.events) and not copies:
-            raise InvalidEvent(refused[0].reason, refused[0].field, refused[0].message)
+            raise EventRefused(refused[0].reason, refused[0].field, refused[0].message)
         return relay, sealed, copies, messages
 
 
@@ -173,6 +188,8 @@ def listed_events(events: Any) -> list[Event]:
 
 
 def _read(event: Any, relay: Relay) -> tuple[ours.Event | Rejection, RequestFacts]:
+    if isinstance(event, Written):
+        return _read_written(event.given), NO_FACTS
     if not isinstance(event, Event):
         return _NO_EVENT, NO_FACTS
     try:
@@ -182,6 +199,15 @@ def _read(event: Any, relay: Relay) -> tuple[ours.Event | Rejection, RequestFact
     return event.as_ours(), facts
 
 
+def _read_written(given: Mapping[str, Any] | str | bytes) -> ours.Event | Rejection:
+    try:
+        raw = json.dumps(plain(given)) if isinstance(given, Mapping) else given
+        return read_event(raw.encode("utf-8", "replace") if isinstance(raw, str) else raw)
+    except (LeftOut, TypeError, ValueError, RecursionError):
+        return _NOT_WRITTEN
+
+
+_NOT_WRITTEN = Rejection("wrong_type", "data", "an event in Meta's JSON is needed: a dictionary of texts and numbers")
 _NO_EVENT = Rejection("wrong_type", "event", "an Event of conversion_relay.facebook_business is needed; see its import")
 _NO_REQUEST = Rejection(
     "wrong_type", "request_context", "the visitor's request cannot be read; give set_request_context the whole request"

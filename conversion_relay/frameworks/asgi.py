@@ -24,20 +24,20 @@ KEY = "conversion_relay.visitor"
 
 
 class HasScope(Protocol):
-    """A request of some ASGI framework."""
+    """A request of some ASGI framework, or its WebSocket."""
 
     @property
     def scope(self) -> Any: ...
 
 
 class Conversions:
-    """Middleware: each HTTP request knows its visitor. Reads headers alone, so it delays nothing."""
+    """Middleware: each HTTP request and WebSocket knows its visitor. Reads headers alone, so it delays nothing."""
 
     def __init__(self, app: App, relay: Relay, consent: ConsentCookie | None = None) -> None:
         self._app, self._relay, self._consent = app, relay, consent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket"):
             scope[KEY] = visitor_of_scope(self._relay, scope, self._consent)
         await self._app(scope, receive, send)
 

@@ -78,6 +78,8 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope.get("headers") or ()]
         host, _ = scope.get("client") or (None, None)
         facts = cls.from_headers(pairs, host, trusted_proxies, url=url, viewer_header=viewer_header)
+        if scope.get("type") == "websocket":  # its own address is no page, and browsers send no Referer with it
+            return facts
         query = (scope.get("query_string") or b"").decode("latin-1")
         path = quote(str(scope.get("path") or "/"), safe=_IN_A_PATH)
         own = _Own(str(scope.get("scheme") or "http"), path, query, str(scope.get("method") or "GET"))
@@ -100,7 +102,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
         headers = {name.replace("_", "-").lower(): value for name, value in given.items()}
         peer = environ.get("REMOTE_ADDR") or None
         facts = request_facts(headers, peer, trusted_proxies, url=url, viewer_header=viewer_header)
-        path = f"{environ.get('SCRIPT_NAME') or ''}{environ.get('PATH_INFO') or ''}".encode("latin-1", "replace")
+        path = _path_bytes(f"{environ.get('SCRIPT_NAME') or ''}{environ.get('PATH_INFO') or ''}")
         own = _Own(
             str(environ.get("wsgi.url_scheme") or "http"),
             quote(path, safe=_IN_A_PATH) or "/",
@@ -108,6 +110,20 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
             str(environ.get("REQUEST_METHOD") or "GET"),
         )
         return _with_url(facts, headers, url, own, peer, trusted_proxies)
+
+
+def _path_bytes(path: str) -> bytes:
+    """WSGI writes a path's bytes as Latin-1 (PEP 3333). Django's `META` has the same names and holds the text itself.
+
+    >>> _path_bytes("/caf\u00c3\u00a9") == _path_bytes("/caf\u00e9") == "/caf\u00e9".encode()
+    True
+    """
+    try:
+        found = path.encode("latin-1")
+        found.decode()
+    except UnicodeError:
+        return path.encode("utf-8", "replace")
+    return found
 
 
 def _refuse_strings(trusted_proxies: Sequence[object]) -> None:

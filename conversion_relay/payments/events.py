@@ -32,6 +32,7 @@ from conversion_relay.payments.notice import (
     Stage,
     Trial,
 )
+from conversion_relay.payments.whole_name import parts_of
 
 CLICK_SECONDS = 90 * 86_400
 Counted = Payment | Renewal | Refund | Trial | Stage
@@ -195,8 +196,7 @@ def _person(customer: Customer | None) -> UserData:
     given: dict[str, Any] = msgspec.structs.asdict(customer)
     name = given.pop("name")
     if name and not (given["first_name"] or given["last_name"]):
-        first, _, last = name.strip().partition(" ")
-        given["first_name"], given["last_name"] = first or None, last.strip() or None
+        given["first_name"], given["last_name"] = parts_of(name)
     return UserData(**given)
 
 

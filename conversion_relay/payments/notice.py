@@ -96,7 +96,8 @@ class Paid(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[Line, ...] = ()
     context: Context = NO_CONTEXT
     of_order: str | None = None
-    """Of a renewal: the order that the subscription began with, where the notice says it."""
+    """Of a renewal: the order that the subscription began with, where the notice says it. Of a further payment of an
+    order: that order."""
     refunds: tuple[Refund, ...] = ()
     """What went back since, where one notice tells of both."""
     mode: Mode = "live"

@@ -43,6 +43,11 @@ HEADER, SETTING = "paddle-signature", "PADDLE_WEBHOOK_SECRET"
 ORDER_KEY = ("custom_data.order_id", "custom_data.order", "custom_data.cart")
 
 
+# https://developer.paddle.com/api-reference/transactions/overview: a change of plan and a charge beside it have the
+# subscription's own `custom_data`, and so the key of the order that it began with.
+_LATER = ("subscription_recurring", "subscription_update", "subscription_charge")
+
+
 def verify(raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float) -> Mode:
     header = headers.get(HEADER)
     if not header:
@@ -81,7 +86,7 @@ def _transaction(event: dict[str, object], thing: dict[str, object], what: str, 
     name = text(thing, "id")
     if not name:
         return Ignored("odd_shape", what)
-    is_renewal = thing.get("origin") == "subscription_recurring"
+    is_renewal = text(thing, "origin") in _LATER
     total = (
         "details.totals.grand_total" if at(thing, "details.totals.grand_total") is not None else "details.totals.total"
     )

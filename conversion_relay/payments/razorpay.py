@@ -6,6 +6,8 @@ older events keep an older secret, so both stay configured for a day. Live and t
 One payment comes as `payment.captured`, `order.paid`, and perhaps `invoice.paid`, `payment_link.paid` or
 `subscription.charged`. All of them hold the same payment, and its id is their key; the order's key is looked up in all
 that the notice holds. Where it is in the order's notes only, use one kind of notice, or put it into the payment's, too.
+A subscription's charges are told by `subscription.charged`, which alone knows their number: counted under
+`payment.captured` as well, each renewal would be two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,6 +55,8 @@ def _payment(event: dict[str, object], payload: dict[str, object], what: str, op
         return Ignored("odd_shape", what)
     if at(payment, "captured") not in (True, "1", 1) and text(payment, "status") != "captured":
         return Pending("not_captured", what)
+    if what != "subscription.charged" and _is_of_subscription(payload):
+        return Ignored("told_by_subscription", what)
     is_renewal = subscription is not None and (whole(payload, "subscription.entity.paid_count") or 1) > 1
     # The kinds hold different things beside the payment. What only one of them holds cannot be the default key, or the
     # others would count the payment under another one.
@@ -75,6 +79,13 @@ def _payment(event: dict[str, object], payload: dict[str, object], what: str, op
         ),
         context=context_of(at(payment, "notes"), at(payload, "order.entity.notes")),
     )
+
+
+def _is_of_subscription(payload: dict[str, object]) -> bool:
+    """Whether `subscription.charged` tells of this payment, too. The payment itself names its invoice alone, and what
+    Razorpay writes when it charges by itself."""
+    charged = (text(payload, "payment.entity.description") or "").lower() == "recurring payment via subscription"
+    return charged or text(payload, "payment.entity.subscription_id", "invoice.entity.subscription_id") is not None
 
 
 def _refund(payload: dict[str, object], what: str, name: str | None, amount: str) -> Notice:

@@ -60,7 +60,8 @@ def _order(order: dict[str, Any], options: Options) -> Notice:
     if status not in _PAID or not name:
         return Ignored("failed" if status == "voided" else "not_paid", "order", mode)
     notes = pairs(order, "note_attributes")
-    is_renewal = order.get("source_name") == "subscription_contract"
+    # `subscription_contract`, and since 2025 also `subscription_contract_checkout_one`.
+    is_renewal = (text(order, "source_name") or "").startswith("subscription_contract")
     kind = Renewal if is_renewal else Payment
     own = key({**order, "notes": notes}, *(options.order_key or ORDER_KEY))
     return kind(

@@ -1,8 +1,9 @@
 """Standard Webhooks, as Polar, Svix, Clerk and many others send them: https://www.standardwebhooks.com
 
 `webhook-id`, `webhook-timestamp`, `webhook-signature: v1,<base64>[ v1,<base64>]` (`svix-` for `webhook-` at older
-senders); signed is `id.timestamp.body`. The secret is the base64 after `whsec_`, decoded; padding may be missing.
-Versions that are not known are skipped.
+senders); signed is `id.timestamp.body`. The secret is the base64 after `whsec_`, decoded; padding may be missing. One
+without that prefix is the base64 or the key itself: libraries of the standard take the first, Polar signs with the
+text that it shows. Versions that are not known are skipped.
 
 The standard says nothing of what a notice holds, but for `type` and `data`. Read here are the shapes of those who sell
 with it (Polar's `order.paid`, Dodo's `payment.succeeded`): an id, an amount in the smallest unit, a currency. For
@@ -41,7 +42,9 @@ def verify(raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: 
     if not signatures:
         raise malformed(HEADER, "v1,<base64>")
     signed = f"{name}.{moment}.".encode("utf-8", "replace") + raw
-    mode = signed_in(signed, signatures[:MOST_SIGNATURES], secrets, "base64", key_of)
+    given_ones = signatures[:MOST_SIGNATURES]
+    modes = {signed_in(signed, given_ones, secrets, "base64", one) for one in (key_of, text_of)} - {None}
+    mode: Mode | None = "live" if "live" in modes else "test" if modes else None
     if mode is None:
         raise wrong(HEADER, setting)
     check_time(moment, now, "webhook-timestamp")
@@ -58,6 +61,15 @@ def key_of(secret: str) -> bytes | None:
         return base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
+
+
+def text_of(secret: str) -> bytes | None:
+    """A secret without the standard's prefix may be used as it is: Polar signs with the text of its `polar_whs_...`.
+
+    >>> text_of("polar_whs_1"), text_of("whsec_dGVzdA==")
+    (b'polar_whs_1', None)
+    """
+    return None if secret.startswith("whsec_") else secret.encode("utf-8", "replace")
 
 
 def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:

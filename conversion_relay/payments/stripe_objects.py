@@ -56,7 +56,7 @@ class StripeEvent:
             return self._session()
         if what == "payment_intent.succeeded":
             return self._of_kind("payment_intent", self._intent)
-        if what == "invoice.paid":
+        if what in ("invoice.paid", "invoice.payment_succeeded"):  # both tell of one invoice, under its one id
             return self._invoice()
         if what in ("refund.created", "refund.updated", "charge.refund.updated"):
             return self._of_kind("refund", self._refund)

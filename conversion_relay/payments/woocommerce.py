@@ -5,7 +5,9 @@ a secret that was copied out of a page may read `&amp;` where `&` is meant: both
 what fails is not sent again.
 
 Every save of an order sends it anew, in its state of that moment: the first notice that comes may show a refund
-already. So an order is counted by `date_paid_gmt` and status under its own id, and each of its refunds beside it.
+already. So an order is counted by `date_paid_gmt` under its own id, in any status but those before the money and of
+failure: shops name their own (`shipped`, `wc-ready-for-pickup`). Each of its refunds is counted beside it. A
+subscription of the plugin has an order's members, too, and the payments of its orders are told by these.
 """
 
 import html
@@ -32,7 +34,9 @@ from conversion_relay.payments.signature import body_is_signed
 
 HEADER, SETTING = "x-wc-webhook-signature", "WOOCOMMERCE_WEBHOOK_SECRET"
 ORDER_KEY = ("id",)
-_PAID, _PENDING = ("processing", "completed", "refunded"), ("pending", "on-hold", "checkout-draft")
+_PENDING = ("pending", "on-hold", "checkout-draft", "auto-draft", "draft")
+_FAILED = ("failed", "cancelled", "trash")
+_SUBSCRIPTION = ("billing_period", "next_payment_date_gmt")
 
 
 def verify(raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float) -> Mode:
@@ -50,12 +54,14 @@ def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
     status, name = text(order, "status") or "", text(order, "id")
     if not name or "order_key" not in order:
         return Ignored("other_type")
+    if any(member in order for member in _SUBSCRIPTION):
+        return Ignored("other_type")
     if status in _PENDING:
         return Pending(status, "order")
+    if status in _FAILED:
+        return Ignored("failed", "order")
     moment = seconds(order, "date_paid_gmt")
-    if status not in _PAID:
-        return Ignored("failed" if status in ("failed", "cancelled") else "not_paid", "order")
-    if moment is None:
+    if moment is None or not status:
         return Pending("not_paid", "order")
     meta = pairs(order, "meta_data", "key")
     subscription = text(meta, "_subscription_renewal")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from conversion_relay.errors import SignatureError
 from conversion_relay.payments import NO_OPTIONS, PROVIDERS, Notice, read, read_answer, sources, verify
 from conversion_relay.payments.notice import Ask, Ignored, Mode
+from conversion_relay.payments.order_names import with_order_names
 from conversion_relay.relay import Relay
 from conversion_relay.webhooks.answers import Answered, refused
 from conversion_relay.webhooks.asking import Asking
@@ -62,7 +63,7 @@ class Notices:
         row = PROVIDERS.get(provider)
         if row and row.pings and _module(provider).is_ping(raw):
             return Ignored("ping")
-        return self._meant(provider, raw, self._verified(provider, raw, headers))
+        return with_order_names(self._meant(provider, raw, self._verified(provider, raw, headers)))
 
     def _verified(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Mode:
         try:

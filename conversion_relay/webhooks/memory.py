@@ -4,18 +4,23 @@ A refund names a payment and not the order; a renewal names a subscription and n
 Both come weeks later. So the first payment leaves behind, under the provider's own ids, the order's key and nothing of
 a person; the visit itself stands under the order's key, where `POST /visitors` put it and where an erasure finds it.
 
-Remembered is only what somebody will ask for: subscriptions, and all payments where refunds are sent. An outbox that is
-only a queue (SQS) remembers nothing; renewals then go without a click, and refunds are not sent.
+Remembered is what somebody will ask for: first payments, and renewals where refunds are sent. An outbox that is only a
+queue (SQS) remembers nothing; renewals then go without a click, refunds are not sent, and what has the name of an order
+that was counted is its duplicate.
 """
 
 from collections.abc import Callable
+
+import msgspec
 
 from conversion_relay.event_id import without_email
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.visit import LONGEST_KEY, Visit
 from conversion_relay.outbox import Visits
 from conversion_relay.payments.events import Counted, Original, Terms, keys_of_visit
-from conversion_relay.payments.notice import Paid, Payment, Trial
+from conversion_relay.payments.notice import Paid, Payment, Renewal, Trial
+from conversion_relay.payments.reading import LONGEST_KEY as LONGEST_ORDER_KEY
+from conversion_relay.payments.signature import hash_of
 from conversion_relay.relay import Relay
 
 
@@ -55,6 +60,37 @@ class Memory:
         outbox.remember_visitor(key, Visit(for_long=True, paid_at=int(now)), now)
         return int(now)
 
+    def told_apart(self, paid: Payment) -> Payment | Renewal:
+        """One order can be paid in parts (a shipment each, a gift card and a card, instalments), and what a shop gives
+        as its reference may be a customer's id, or another shop's order. The first payment has the order's own name,
+        since the page's copy has it; each further one has a name of its own, and of a subscription it is a renewal. The
+        first writer wins, so that all notices of one payment, however many at once, tell the same."""
+        if not self.is_there:
+            return paid
+        if paid.subscription and not self._is_first(paid, f"begun:{paid.subscription}"):
+            given = {name: getattr(paid, name) for name in Renewal.__struct_fields__}
+            return Renewal(**given | {"order_key": paid.payment_id, "of_order": paid.order_key})
+        if paid.order_key == paid.payment_id or self._is_first(paid, f"order:{paid.order_key}"):
+            return paid
+        known = self.original(paid.provider, paid.payment_id)
+        if known and known.order_key == without_email(paid.order_key):
+            return paid  # the same payment, under the id that another kind of notice gave to it
+        further = f"{paid.order_key}_{paid.payment_id}"
+        if len(further) > LONGEST_ORDER_KEY:
+            further = hash_of(paid.order_key, paid.payment_id)
+        return msgspec.structs.replace(paid, order_key=further, of_order=paid.order_key)
+
+    def _is_first(self, paid: Payment, name: str) -> bool:
+        outbox, now = self._relay.outbox, self._clock()
+        key, ours = _key(paid.provider, f"{paid.mode}:{name}"), without_email(paid.payment_id)
+        if not isinstance(outbox, Visits):
+            return True
+        first = outbox.visitor(key, now)
+        if first is None:
+            outbox.remember_visitor(key, Visit(for_long=True, order_key=ours), now)
+            first = outbox.visitor(key, now)
+        return first is None or first.order_key in (ours, None, *map(without_email, paid.also))
+
     def keep(self, notice: Counted, terms: Terms) -> None:
         """Before the event is put: a crash between the two is mended by the notice's redelivery."""
         outbox = self._relay.outbox
@@ -63,17 +99,13 @@ class Memory:
         paid_at = None
         if isinstance(notice, Trial):
             ids = [notice.subscription]
-        elif isinstance(notice, Paid) and (terms.refunds == "event" or _begins(notice)):
+        elif isinstance(notice, Payment) or (isinstance(notice, Renewal) and terms.refunds == "event"):
             ids, paid_at = _ids(notice), notice.paid_at
         else:
             return
         visit = Visit(for_long=True, order_key=without_email(notice.order_key), paid_at=paid_at)
         for one in ids:
             outbox.remember_visitor(_key(notice.provider, one), visit, self._clock())
-
-
-def _begins(paid: Paid) -> bool:
-    return isinstance(paid, Payment) and paid.subscription is not None
 
 
 def _ids(paid: Paid) -> list[str]:

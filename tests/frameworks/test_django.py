@@ -21,10 +21,10 @@ def collected(monkeypatch):
         yield events
 
 
-def request():
+def request(**query):
     from django.test import RequestFactory
 
-    return RequestFactory(**ANYBODY).get("/")
+    return RequestFactory(**ANYBODY).get("/", query)
 
 
 def lead(**members):
@@ -52,6 +52,39 @@ def test_an_order_that_is_rolled_back_tells_meta_nothing(collected):
     with transaction.atomic():
         track(request(), lead())
     assert ids(collected) == ["lead-1"]
+
+
+def test_the_requests_visitor_waits_for_the_transaction_too(collected):
+    from django.db import transaction
+
+    from conversion_relay.frameworks.django.middleware import ConversionMiddleware
+
+    def view(asked):
+        with transaction.atomic():
+            told.append(asked.visitor.track(lead()).status)
+            transaction.set_rollback(asked.GET.get("fails") == "1")
+        return told
+
+    told: list[str] = []
+    for query in ({"fails": "1"}, {}):
+        ConversionMiddleware(view)(request(**query))
+        assert ids(collected) == ([] if query else ["lead-1"])
+    assert told == ["pending", "pending"]
+    with transaction.atomic(), pytest.raises(InvalidEvent):
+        ConversionMiddleware(lambda asked: asked.visitor.track(lead(event_name="")))(request())
+
+
+@pytest.mark.parametrize("path", ["/товар/чай", "/café/menü", "/plain", "/お茶"])
+def test_a_page_with_letters_of_any_alphabet_has_its_own_address(collected, path):
+    """Django's request.META holds the path as text, where WSGI has its bytes as Latin-1."""
+    from urllib.parse import quote, urlsplit
+
+    from django.test import AsyncRequestFactory, RequestFactory
+
+    from conversion_relay.frameworks.django import visitor
+
+    for asked in (RequestFactory(HTTP_HOST="shop.example").get(path), AsyncRequestFactory().get(path)):
+        assert urlsplit(visitor(asked).facts.url).path == quote(path)
 
 
 def test_without_a_transaction_it_is_durable_at_once(collected):

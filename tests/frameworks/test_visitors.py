@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from conversion_relay.relay.in_test import SETTINGS, collecting
-from tests.asgi import ask
+from tests.asgi import ask, run
 from tests.frameworks.shops import AGENT, FBP, HEADERS, load
 
 CART = {"email": "jane@shop.example", "total": "9.50"}
@@ -111,3 +111,27 @@ def test_no_text_of_a_visitor_ends_the_script(collected):
     page = event_tag("Lead", "</script><script>alert(1)//", {"content_name": "<!--"})
     assert page.count("<") == 2 and page.endswith(");</script>")
     assert '"' not in script_tag('/x" onerror="alert(1)', "").removeprefix('<script src="').removesuffix('"></script>')
+
+
+def test_who_talks_over_a_websocket_is_known_and_its_address_is_no_page():
+    from conversion_relay import Event, Relay, UserData
+    from conversion_relay.frameworks.asgi import Conversions, visitor
+
+    async def chat(scope, receive, send):
+        lead = Event(event_name="Lead", event_id="lead-1", user_data=UserData(email="jane@shop.example"))
+        await visitor(SimpleNamespace(scope=scope)).track_async(lead)
+
+    headers = {"Host": "shop.example", **{name: value for name, value in HEADERS.items() if name != "Referer"}}
+    scope = {
+        "type": "websocket",
+        "scheme": "wss",
+        "path": "/chat",
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": ("198.51.100.7", 1),
+    }
+    with Relay.testing() as relay:
+        run(Conversions(chat, relay)(scope, None, None))
+        (event,) = relay.events
+    assert event["user_data"]["client_user_agent"] == AGENT and event["user_data"]["fbp"] == FBP
+    assert "event_source_url" not in event

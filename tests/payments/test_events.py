@@ -53,3 +53,32 @@ def test_a_stage_of_a_lead_is_of_the_crm_and_its_lead():
     assert (event.event_id, event.action_source) == ("stage_d-1_Qualified-Lead", "system_generated")
     assert event.custom_data == {"event_source": "crm", "lead_event_source": "crm"}
     assert event.user_data.lead_id == "1234567890123456"
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [
+        ("Ada Lovelace", "Ada", "Lovelace"),
+        (" Ana \t María  García ", "Ana", "María García"),
+        ("Ada", "Ada", None),
+        ("Lovelace, Ada", "Ada", "Lovelace"),
+        ("Prof. Dr. Ada Lovelace", "Ada", "Lovelace"),
+        ("Ada Lovelace, Jr.", "Ada", "Lovelace"),
+        ("Іван Петренко", "Іван", "Петренко"),
+        ("山田 太郎", "太郎", "山田"),
+        ("山田\u3000太郎", "太郎", "山田"),
+        ("김 철수", "철수", "김"),
+        ("山田太郎", None, None),
+        ("김철수", None, None),
+        (",", None, None),
+        ("x" * 301, None, None),
+    ],
+)
+def test_a_name_in_one_text_is_parted_where_its_order_is_known(name, first, last):
+    person = event_of(paid(customer=Customer(name=name)), RequestFacts(), Terms(), NOW).user_data
+    assert (person.first_name, person.last_name) == (first, last)
+
+
+def test_a_buyer_whose_name_cannot_be_parted_is_counted_all_the_same():
+    person = event_of(paid(customer=Customer(name="山田太郎")), RequestFacts(), Terms(), NOW).user_data
+    assert person.external_id == "purchase_1001"

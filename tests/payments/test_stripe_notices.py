@@ -183,7 +183,7 @@ def test_each_part_of_a_charge_that_goes_back_is_a_refund_of_its_own():
         ("checkout.session.completed", {"payment_status": ["paid"]}, "odd_shape"),
         ("checkout.session.completed", {}, "odd_shape"),
         ("payment_intent.payment_failed", {}, "failed"),
-        ("invoice.payment_succeeded", {}, "other_type"),
+        ("invoice.finalized", {}, "other_type"),
         ("charge.dispute.created", {}, "other_type"),
         ("customer.created", {"livemode": "odd", "name": 5}, "other_type"),
         ("entitlements.active_entitlement_summary.updated", {}, "other_type"),

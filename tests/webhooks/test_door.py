@@ -64,7 +64,8 @@ def test_a_visit_is_known_for_ninety_days_to_who_agreed_and_for_seven_else(shop)
     shop.relay.remember("older", VISIT)
     shop.now += 30 * 86_400
     for key in ("old", "older"):
-        shop.stripe(COMPLETED, notices.session(client_reference_id=key), created=int(shop.now) - 9)
+        session = notices.session(id=f"cs_{key}", payment_intent=f"pi_{key}", client_reference_id=key)
+        shop.stripe(COMPLETED, session, created=int(shop.now) - 9)
     events = shop.events()
     assert events["purchase_old"]["user_data"].get("fbp") == VISIT.fbp
     assert "fbp" not in events["purchase_older"]["user_data"]

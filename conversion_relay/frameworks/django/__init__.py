@@ -12,9 +12,10 @@ What could go wrong. An event that is kept inside a transaction tells Meta of an
 that is judged after the commit raises where nobody can mend it, and its time is later than the order's.
 
 The rule. The event is judged and hashed at once, so a mistake in it is the view's; it is kept when the transaction has
-committed. Without a transaction it is durable when `track` returns. When it cannot be kept after the commit, the order
-stands, and an error line of the log names the event. An outbox in the program's own database (OUTBOX_DATABASE) joins
-the transaction: order and event are stored together or not at all, also when the process dies in between.
+committed. Without a transaction it is durable when `track` returns. All of it is true of `request.visitor.track`, too.
+When it cannot be kept after the commit, the order stands, and an error line of the log names the event. An outbox in
+the program's own database (OUTBOX_DATABASE) joins the transaction: order and event are stored together or not at all,
+also when the process dies in between.
 
 Settings: `CONVERSION_RELAY = {...}` in Django's settings (`conf.py`), and the environment for everything else.
 """
@@ -39,22 +40,30 @@ __all__ = ["get_relay", "keep", "track", "track_async", "visitor"]
 NOT_KEPT = "An event could not be kept after its transaction had committed"
 
 
-def visitor(request: "HttpRequest") -> Visitor:
+class DjangoVisitor(Visitor):
+    """`request.visitor`: one whose events wait for the view's transaction."""
+
+    def track(self, event: Event, *, using: str | None = None) -> Tracked:
+        """As the module's `track`."""
+        if not transaction.get_connection(using).in_atomic_block:
+            return super().track(event)
+        judged = self.relay.judge(event, self.facts)
+        if sealed := judged.events:
+            keep(self.relay, sealed, using)
+        return judged.told(None)
+
+
+def visitor(request: "HttpRequest") -> DjangoVisitor:
     """Who asks: address through trusted proxies, browser, click, page, consent."""
     environ = {**request.META, "wsgi.url_scheme": request.scheme}
-    return visitor_of_environ(get_relay(), environ, consent_cookie())
+    found = visitor_of_environ(get_relay(), environ, consent_cookie())
+    return DjangoVisitor(found.relay, found.facts)
 
 
 def track(request: "HttpRequest", event: Event, *, using: str | None = None) -> Tracked:
     """Kept when the transaction of `using` (a database's alias) commits, at once where there is none. Raises
     InvalidEvent in either case at once. `status` is "pending" inside a transaction."""
-    who = visitor(request)
-    if not transaction.get_connection(using).in_atomic_block:
-        return who.track(event)
-    judged = who.relay.judge(event, who.facts)
-    if sealed := judged.events:
-        keep(who.relay, sealed, using)
-    return judged.told(None)
+    return visitor(request).track(event, using=using)
 
 
 async def track_async(request: "HttpRequest", event: Event) -> Tracked:

@@ -1,5 +1,6 @@
-"""As the SDK has it."""
+"""As the SDK has it, with the names that its file imports: programs take them from here, too."""
 
+from conversion_relay.facebook_business.choices import DeliveryCategory
 from conversion_relay.facebook_business.shapes import Content
 
-__all__ = ["Content"]
+__all__ = ["Content", "DeliveryCategory"]

@@ -1,5 +1,6 @@
-"""As the SDK has it."""
+"""As the SDK has it, with the names that its file imports: programs take them from here, too."""
 
-from conversion_relay.facebook_business.shapes import Event
+from conversion_relay.facebook_business.choices import ActionSource, MessagingChannel
+from conversion_relay.facebook_business.shapes import CustomData, Event, Preference, UserData
 
-__all__ = ["Event"]
+__all__ = ["ActionSource", "CustomData", "Event", "MessagingChannel", "Preference", "UserData"]

@@ -1,0 +1,65 @@
+"""What a shop calls an order, where it wrote more than that into the place of it.
+
+What could go wrong: the place holds a document (`{"name": "...", "phone": "..."}` in PayPal's `custom_id`, a form's
+text) or a person's name, and with the event's id it goes to Meta, into logs and into the outbox, where nothing is
+hashed. So of a document its order's id counts, and what is no id stands as its digest: the same in every notice.
+"""
+
+import json
+import re
+from typing import Any, TypeVar, cast
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from conversion_relay.payments.notice import Paid, Refund, Stage, Trial
+from conversion_relay.payments.reading import key
+from conversion_relay.payments.signature import hash_of
+
+_IDS = ("order_id", "orderId", "order", "order_number", "cart_id", "cart", "invoice_id", "reference", "id")
+_FORM = re.compile(r"[^=&\s]{1,100}=[^=&]*(?:&[^=&\s]{1,100}=[^=&]*)+", re.ASCII)
+T = TypeVar("T")
+
+
+def with_order_names(notice: T) -> T:
+    """The notice with names of orders alone."""
+    changed: dict[str, Any] = {}
+    for member in ("order_key", "of_order") if isinstance(notice, Paid | Refund | Trial) else ():
+        if given := getattr(notice, member, None):
+            changed[member] = order_name(given)
+    if isinstance(notice, Stage):
+        changed["key"] = order_name(notice.key)
+    if isinstance(notice, Paid) and notice.refunds:
+        changed["refunds"] = tuple(with_order_names(refund) for refund in notice.refunds)
+    if all(getattr(notice, member) == value for member, value in changed.items()):
+        return notice
+    return cast("T", msgspec.structs.replace(cast("Any", notice), **changed))
+
+
+def order_name(given: str) -> str:
+    """
+    >>> order_name("1001"), order_name('{"order_id": 1001, "name": "Ada"}'), order_name("order=7&name=Ada")
+    ('1001', '1001', '7')
+    >>> order_name("Ada Test") == order_name("Ada Test") != "Ada Test", order_name("Order 1001")
+    (True, 'Order 1001')
+    """
+    document = _document(given)
+    if document is not None:
+        found = key(document, *_IDS)
+        return found if found and _is_id(found) else hash_of(given)
+    return given if _is_id(given) else hash_of(given)
+
+
+def _document(given: str) -> dict[str, Any] | None:
+    if given[0] in "{[\"'(<":
+        try:
+            found = json.loads(given)
+        except (ValueError, RecursionError):
+            found = {}
+        return found if isinstance(found, dict) else {}
+    return dict(parse_qsl(given)) if _FORM.fullmatch(given) else None
+
+
+def _is_id(found: str) -> bool:
+    """No document, and not words alone, which a person's name may be."""
+    return not re.search(r'[{}<>"]', found) and (any(map(str.isdigit, found)) or not re.search(r"\s", found))
