@@ -89,6 +89,13 @@ def test_event_time_is_whole_seconds_not_in_the_future(given, expected):
     assert wire(Event(event_name="Lead", user_data=PERSON, event_time=given))["event_time"] == expected
 
 
+@pytest.mark.parametrize("given", [NOW + 301, NOW + 3_600, (NOW + 86_400 * 400) * 1000])
+def test_what_a_page_reports_has_happened_whatever_its_visitors_clock_says(given):
+    assert wire(Event(event_name="Lead", user_data=PERSON, event_time=given), sender="browser")["event_time"] == int(
+        NOW
+    )
+
+
 def refusal(**fields) -> Rejection:
     sender = fields.pop("sender", "backend")
     facts = fields.pop("facts", VISITOR)
