@@ -68,7 +68,7 @@
  * @property {boolean} [gpc] some opt-out stands
  *
  * @typedef {{u: string, b: any, i?: string, p?: string, n?: number}} Waiting url, body, key, pixel, not before (ms)
- * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent
+ * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent, each with its event's name
  */
 /**
  * @typedef {object} Tracking
@@ -177,7 +177,7 @@ type Waiting = {
     n?: number;
 };
 /**
- * what waits, and ids that were sent
+ * what waits, and ids that were sent, each with its event's name
  */
 type Kept = {
     q: Waiting[];

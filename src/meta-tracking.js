@@ -68,7 +68,7 @@
  * @property {boolean} [gpc] some opt-out stands
  *
  * @typedef {{u: string, b: any, i?: string, p?: string, n?: number}} Waiting url, body, key, pixel, not before (ms)
- * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent
+ * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent, each with its event's name
  */
 
 /**
@@ -216,10 +216,10 @@ var MetaTracking = (function () {
     newEventId,
 
     configure({ consent, autoPageViews, ...rest }) {
-      if (rest.endpoint) api.viewContentEndpoint = rest.endpoint.replace(/[^/]*$/, "view-content");
+      if (rest.endpoint) api.viewContentEndpoint = beside("view-content", rest.endpoint);
       Object.assign(api, rest);
-      if (consent) holds.consent = consent === "required";
-      rest.consentEvent?.split(",").forEach((name) => (listeners[name] = listeners[name] || readManager));
+      need(consent);
+      rest.consentEvent?.split(/[\s,]+/).forEach((name) => (listeners[name] = listeners[name] || readManager));
       if (path === undefined && isOn(autoPageViews)) {
         byHash = autoPageViews === "hash";
         path = "";
@@ -249,10 +249,16 @@ var MetaTracking = (function () {
   };
 
   // A frame without an address of its own is part of the page that made it. A file has none, nor has an app.
-  const owner = safely(() => here.href[0] === "h" || page.parent.location.href)();
-  const web = [here.href, owner, doc.baseURI, doc.referrer].find((url) => url?.[0] === "h");
+  /** @type {any} */
+  const owner = safely(() => here.href[0] !== "h" && page.parent.location.href && page.parent)();
+  const web = [here.href, owner?.location?.href, doc.baseURI, doc.referrer].find((url) => url?.[0] === "h");
   if (web && web !== here.href) here = /** @type {any} */ (new URL(web));
   let landing = here.href;
+
+  /** Whoever asks for consent in other words must not go without it. @param {any} consent an attribute may be empty */
+  function need(consent) {
+    if (consent !== undefined) holds.consent = !/optional/i.test(consent);
+  }
 
   // -- what the visitor allows ------------------------------------------------------------------------------------------
 
@@ -333,7 +339,7 @@ var MetaTracking = (function () {
   /** A refusal counts for what was sent and has not left your server, too. */
   function forget() {
     join();
-    const event_ids = kept.s;
+    const event_ids = kept.s.map((one) => one.split("\n")[0]);
     kept = { q: [], s: [] };
     toldPixel = [];
     todo = [];
@@ -360,8 +366,8 @@ var MetaTracking = (function () {
 
   /** What Google's data layer holds, and what comes to it; a page may put another list in its place. */
   function hearLayer() {
-    const name = settings.dataLayer || "dataLayer";
-    if (layer === (page[name] = page[name] || [])) return;
+    const name = api.dataLayer || "dataLayer";
+    if (layer === (page[name] = page[name] || owner?.[name] || [])) return;
     layer = page[name];
     const push = layer.push;
     const hear = safely(readConsentMode);
@@ -414,10 +420,10 @@ var MetaTracking = (function () {
     holds.__tcfapi = gdprApplies !== false;
     if (!holds.__tcfapi) words.tcf = undefined;
     else if (/^(tcl|user)/.test(eventStatus)) {
-      if (eventStatus[0] === "u") said();
-      const [, agreed, shown] = (addtlConsent + "").split("~").map((part) => part.split(".").includes("89"));
+      words.tcf = eventStatus[0] === "u" ? said() : undefined; // also where the rest cannot be read
+      const agreed = /~[\d.]*\b89\b/.test(addtlConsent);
       const isGood = [1, 3, 4, 7].every((n) => purpose.consents[n]);
-      words.tcf = isGood && (agreed || (shown ? false : undefined));
+      words.tcf = isGood && (agreed || (/dv.*\b89\b/.test(addtlConsent) ? false : undefined));
       if (isGood && !agreed) silent("tcf", "Meta not named");
     }
   }
@@ -431,13 +437,15 @@ var MetaTracking = (function () {
     words.gpp = undefined;
     optOuts.gpp = false;
     holds.tcf = applies.includes(2) && !page.__tcfapi;
+    let isUnread = applies.some((/** @type {number} */ id) => id > 5 && id < 28);
     for (const name in parsedSections) {
-      if (!applies.includes(STATES.indexOf(name.slice(2, 4)) / 2 + 6)) continue;
+      if (!parsedSections[name] || !applies.includes(STATES.indexOf(name.slice(2, 4)) / 2 + 6)) continue;
+      isUnread = false;
       const section = json(parsedSections[name]);
       if (/(Sale|Sharing|TargetedAdvertising)OptOut":"?1|"Gpc":[1t]|OptOutSale":"Y|"1.Y.?"/.test(section)) optOuts.gpp = true;
       if (/ChildSensitiveDataConsents":\[?[\d,]*1/.test(section)) words.gpp = false;
     }
-    holds.__gpp = false;
+    holds.__gpp = isUnread;
   }
 
   function readUsp(/** @type {any} */ { uspString }) {
@@ -449,7 +457,7 @@ var MetaTracking = (function () {
    * @param {any} [event] of its own, which a look of ours is not
    */
   function readManager(event) {
-    if (!api.consentState || !isYes(look(api.consentAnswered))) return;
+    if (!api.consentState || !/^(true|yes|allow|granted|1|no|den.*)$/.test(look(api.consentAnswered))) return;
     if (event) said();
     words.consentState = isYes(look(api.consentState));
     settle();
@@ -462,8 +470,8 @@ var MetaTracking = (function () {
 
   /** @param {string} name such as a.b.c, or a.has(x): what stands there in the page */
   function look(name) {
-    return (name.match(/[^.(]+(\([^)]*\))?/g) || []).reduce((owner, step) => {
-      const [member, argument] = step.split(/[()]/);
+    return (name.match(/[^.(\s]+(\([^)]*\))?/g) || []).reduce((owner, step) => {
+      const [member, argument] = step.split(/["']?[()]["']?/);
       return argument === undefined ? owner[member] : owner[member](argument);
     }, page);
   }
@@ -474,12 +482,12 @@ var MetaTracking = (function () {
    * @param {string} name of its function @param {(data: any) => void} read @param {any[]} how
    */
   function ask(name, read, ...how) {
-    const api = page[name];
+    const api = page[name] || owner?.[name];
     const mayCall = how[0] === LISTEN;
     if (!api || asked[name] === api) return;
     if (mayCall) holds[name] = true;
-    page[name](...how, safely((/** @type {any} */ data, /** @type {any} */ isSound) => {
-      if (isSound !== false) read(data);
+    api(...how, safely((/** @type {any} */ data, /** @type {any} */ isSound) => {
+      if (isSound !== false) safely(read)(data); // what it had before does not stand
       settle();
     }));
     if (mayCall) asked[name] = api;
@@ -665,9 +673,9 @@ var MetaTracking = (function () {
     }
   }
 
-  /** @param {any} setting an attribute may be there without a value */
+  /** @param {any} setting an attribute is on where it is there, unless it says no */
   function isOn(setting) {
-    return /^(true|hash)?$/.test(setting);
+    return !/^(undef|null|false|0|no|off)/i.test(setting);
   }
 
   // -- an event ---------------------------------------------------------------------------------------------------------
@@ -687,12 +695,14 @@ var MetaTracking = (function () {
     hearAll();
     if (isNever()) return silent(eventId || name, state);
     if (calls[made] && !call) return calls[made];
-    const id = (eventId || newEventId()) + "";
+    const id = ((isText(eventId) && eventId) || newEventId()) + ""; // an object's text would be the id of all visitors
     calls[made] = id;
     setTimeout(() => delete calls[made], 1e3);
     const send = () => {
-      if (eventId && !call && (calls[id] || load().s.includes(id))) return silent(id, "again");
-      calls[id] = id;
+      // A page may give all of its events one id; Meta knows them by both.
+      const both = id + "\n" + name;
+      if (eventId && !call && (calls[both] || load().s.some((one) => one === both || one === id))) return silent(id, "again");
+      calls[both] = id;
       const tell = safely(() => {
         call ? call() : pixel(custom ? "trackCustom" : "track", name, data, { eventID: id });
         toldPixel = add(toldPixel, [name, id]);
@@ -746,7 +756,12 @@ var MetaTracking = (function () {
 
   /** What other tabs and pages wrote down; what may not be written down is here alone. */
   function load(mayLook = mayRemember()) {
-    if (mayLook) safely(() => (kept = { ...kept, ...JSON.parse(localStorage._mt || 0) }))();
+    if (mayLook) {
+      safely(() => {
+        const found = JSON.parse(localStorage._mt || 0);
+        if (found) kept = { q: found.q.filter((/** @type {Waiting} */ item) => item.b), s: [...found.s] }; // or it is not ours
+      })();
+    }
     return kept;
   }
 
@@ -771,7 +786,7 @@ var MetaTracking = (function () {
    */
   function enqueue(u, b, id, person, p = "") {
     const i = id + p;
-    load().s = add(kept.s, id);
+    load().s = add(kept.s, id + "\n" + b.event_name);
     people[i] = person;
     if (u) kept.q = add(kept.q, { u, b, i, p });
     flush();
@@ -781,7 +796,8 @@ var MetaTracking = (function () {
   function flush() {
     const now = +new Date();
     kept.q = kept.q.filter((item) => !(item.b.event_time < now / 1e3 - DAY));
-    const due = kept.q.filter((item) => !(/** @type {number} */ (item.n) > now));
+    // A later time than that is of a clock that was set back.
+    const due = kept.q.filter(({ n = 0 }) => !(n > now && n <= now + PATIENCE));
     due.forEach((item) => (item.n = now + PATIENCE));
     save();
     due.forEach(post);
@@ -826,7 +842,7 @@ var MetaTracking = (function () {
       isCalm = 1;
       listeners.storage = hearTab; // to listen for it is a look at the storage
       listen();
-      new MutationObserver(listen).observe(doc, { childList: true }); // the page may be written anew
+      safely(() => new MutationObserver(listen).observe(doc, { childList: true }))(); // the page may be written anew
     }
     if (todo[0] && isAllowed()) browserIds();
     todo.splice(0).forEach((put) => safely(put)());
@@ -850,17 +866,23 @@ var MetaTracking = (function () {
     const body = text(item);
     let status = 599;
     /** @type {any} */
-    let headers;
+    let why = "not reached";
+    /** @type {any} */
+    let rule;
     try {
-      ({ status, headers } = await fetch(item.u, { method: "POST", body, keepalive: body.length < 2e4 }));
+      // A page may have its own fetch, which wants headers, or answers without any.
+      const answer = await fetch(item.u, { method: "POST", body, headers: {}, keepalive: body.length < 2e4 });
+      status = answer.status;
+      why = answer.headers.get("x-relay-reason");
+      rule = answer.headers.get("x-relay-policy");
     } catch {}
-    silent(item.i, status, headers ? headers.get("x-relay-reason") : "not reached");
+    silent(item.i, status, why);
     if (status < 500 && status !== 429) {
       load().q = kept.q.filter((other) => other.i !== item.i);
       save();
     } // else it is tried again when its time has come
     if (policy || status > 499) return;
-    policy = /gpc=(\w+)/.exec(headers.get("x-relay-policy") + "")?.[1] || "limit";
+    policy = /gpc=(\w+)/.exec(rule)?.[1] || "limit";
     if (policy === "withhold") safely(() => (sessionStorage._mt = policy))();
     settle();
   }
@@ -887,9 +909,9 @@ var MetaTracking = (function () {
     if (toldPixel[0] && hasPixel()) report();
   }
 
-  /** @param {string} name of the collector's other addresses */
-  function beside(name) {
-    return api.endpoint.replace(/[^/]*$/, name);
+  /** @param {string} name of the collector's other addresses @param {string} [endpoint] a name of a host is no path */
+  function beside(name, endpoint = api.endpoint) {
+    return endpoint.replace(/(^\/?|[^/:]\/)[^/]*$/, "$1" + name);
   }
 
   // -- who and which click ----------------------------------------------------------------------------------------------
@@ -906,12 +928,14 @@ var MetaTracking = (function () {
       for (const name of ["_fbp", "_fbc"]) ids[name] = text.split(`; ${name}=`)[1]?.split(";")[0] || ids[name];
     })();
     if (mayRemember()) {
-      if (click === undefined) {
-        const urls = [landing, performance.getEntriesByType?.("navigation")[0]?.name, doc.referrer].join("\n");
+      safely(() => {
+        if (click !== undefined) return;
+        click = "";
+        const urls = [landing, performance.getEntriesByType?.("navigation")?.[0]?.name, doc.referrer].join("\n");
         // As the server reads it: letters that are encoded are letters, separators are not.
         const plain = urls.replace(/%\w\w/g, (code) => unescape(code).replace(/[^\w-]/, code));
         click = /[?&;]fbclid=([\w-]{1,500})([&#\s]|$)/.exec(plain)?.[1] || "";
-      }
+      })();
       /** @type {Record<string, string>} */
       const fresh = ids._fbp ? {} : { _fbp: random(10) };
       if (click && (ids._fbc + "").split(".")[3] !== click) {
@@ -1049,7 +1073,8 @@ var MetaTracking = (function () {
   // A module is told no tag of its own.
   const settings = (doc.currentScript || doc.querySelector("[src*=meta-tracking]"))?.dataset || {};
   if (MIRRORS) api.mirror = settings.mirror;
-  if (settings.consent) holds.consent = settings.consent === "required";
+  need(settings.consent);
+  api.dataLayer = settings.dataLayer; // asked for at once
   hearAll();
   safely(take)(page.fbq);
   safely(() => {

@@ -7,6 +7,7 @@ from conversion_relay.collector.events import EventsEndpoint
 from conversion_relay.collector.reply import HttpError, Reply
 from conversion_relay.event import Rejection
 from conversion_relay.intake.accept import WITHHELD
+from conversion_relay.intake.mending import decode, mended
 from conversion_relay.intake.view_content import view_content_event
 
 
@@ -37,8 +38,9 @@ class ViewContentEndpoint:
 
 def _object(body: bytes) -> dict[str, object]:
     try:
-        document = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        # A title may be cut in the middle of an emoji.
+        document = mended(decode(body), "body", lambda *_: None)
+    except (ValueError, RecursionError):
         raise HttpError(400, "unreadable", "body", "the body is not valid JSON in UTF-8") from None
     if not isinstance(document, dict):
         raise HttpError(400, "wrong_type", "body", "send a JSON object")

@@ -10,8 +10,11 @@ from conversion_relay.collector.browser_ids import browser_ids
 from conversion_relay.collector.door import Admitted
 from conversion_relay.collector.reply import HttpError, Reply, not_durable
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.intake.members import read_event_id
+from conversion_relay.intake.mending import decode, mended
 from conversion_relay.intake.reading import wrong_shape
 from conversion_relay.intake.request_facts import RequestFacts
+from conversion_relay.intake.values import LeftOut
 from conversion_relay.intake.visit import LONGEST_KEY
 from conversion_relay.personal_data import held
 from conversion_relay.relay import Relay
@@ -85,9 +88,9 @@ class VisitorsEndpoint:
         return Reply(status=202, answer=Remembered(visitor.key, remembered), cookies=cookies)
 
     async def withdraw(self, admitted: Admitted) -> Reply:
-        asked = _read(_withdrawal_decoder, admitted.body)
+        event_ids = _withdrawn_ids(admitted.body)
         try:
-            n = await asyncio.to_thread(self._relay.withdraw, admitted.dataset, asked.event_ids, admitted.datasets)
+            n = await asyncio.to_thread(self._relay.withdraw, admitted.dataset, event_ids, admitted.datasets)
         except OutboxUnavailable:
             raise not_durable("nothing could be withdrawn now") from None
         self._counters.add("relay_events_withdrawn_total", n)
@@ -106,6 +109,34 @@ def _facts(visitor: VisitorBody, facts: RequestFacts, admitted: Admitted) -> Req
         url=visitor.event_source_url or facts.url,
         gpc=facts.gpc or bool(visitor.gpc),
     )
+
+
+def _withdrawn_ids(body: bytes) -> list[str]:
+    """One id that is none must not keep the others from being taken back: the visitor is gone and says it once."""
+    try:
+        return _read(_withdrawal_decoder, body).event_ids
+    except HttpError:
+        if ids := _ids_among(body):
+            return ids
+        raise
+
+
+def _ids_among(body: bytes) -> list[str]:
+    try:
+        document = mended(decode(body), "body", lambda *_: None)
+    except (ValueError, RecursionError):
+        return []
+    given = document.get("event_ids") if isinstance(document, dict) else None
+    if not isinstance(given, list) or len(given) > MOST_WITHDRAWN:
+        return []
+    return [event_id for one in given if (event_id := _as_accepted(one))]
+
+
+def _as_accepted(given: object) -> str | None:
+    try:
+        return read_event_id(given)
+    except LeftOut:
+        return None
 
 
 def _read(decoder: "msgspec.json.Decoder[Shape]", body: bytes) -> Shape:

@@ -120,14 +120,15 @@ def prepare(
 ) -> Prepared | Rejection:
     """Steps 1 to 6 of the module's docstring: everything but the judgement."""
     event = _trimmed(as_event(submission.event))
-    if submission.sender == "browser" and event.event_name not in policy.public_event_names:
+    is_browser = submission.sender == "browser"
+    if is_browser and event.event_name not in policy.public_event_names:
         return _REFUSED_NAME
     decision = consent_decision(event, facts, policy)
     if decision is consent.Decision.WITHHOLD:
         is_silent = (event.consent or facts.consent) is None
         return _SILENT if is_silent and policy.silence == "withhold" else _WITHHELD
     limited = decision is consent.Decision.LIMITED_DATA_USE
-    event_time = event_time_of(event.event_time, now)
+    event_time = event_time_of(event.event_time, now, is_browser=is_browser)
     if event_time is None:
         return NOT_A_TIME
     if event.action_source not in _ACTION_SOURCES:
@@ -155,7 +156,7 @@ def prepare(
         complete_app_data(wire)
     if "messaging_channel" in wire:
         complete_channel(wire, tell)
-    visitor = visitor_of(event, facts, is_browser=submission.sender == "browser", now=now)
+    visitor = visitor_of(event, facts, is_browser=is_browser, now=now)
     person |= {name: value for name, value in zip(VISITOR, visitor, strict=True) if value is not None}
     wire["user_data"], dropped = match_keys_of(
         person, removed, policy.default_country, now=now, variants=policy.variants

@@ -145,7 +145,8 @@ def _text(longest: int) -> Callable[[object], str | None]:
     return read
 
 
-def _event_id(given: object) -> str | None:
+def read_event_id(given: object) -> str | None:
+    """A shop's number is a text; what is too long to keep stands as its digest. Raises LeftOut."""
     text = one_text(given)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if len(text) > LONGEST_ID else text or None
 
@@ -232,7 +233,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "event_name": _event_name,
     "user_data": lambda given: given,
     "event_time": _event_time,
-    "event_id": _event_id,
+    "event_id": read_event_id,
     "action_source": _action_source,
     "event_source_url": _text(LONGEST_URL),
     "referrer_url": _text(LONGEST_URL),

@@ -19,10 +19,14 @@ _ISO = seldom(
 LONGEST = 64
 
 
-def event_time_of(given: object, now: float) -> int | None:
+def event_time_of(given: object, now: float, *, is_browser: bool = False) -> int | None:
     """Whole Unix seconds, or None for what is no time.
 
-    Above 1e11 (the year 5138 in seconds) it can only be milliseconds. A time at most CLOCK_SKEW ahead becomes now.
+    Above 1e11 (the year 5138 in seconds) it can only be milliseconds. A time at most CLOCK_SKEW ahead becomes now; of a
+    browser any time ahead: nobody reports what has not happened, but visitors have clocks of other zones.
+
+    >>> event_time_of(1_700_007_200, 1_700_000_000.5, is_browser=True)
+    1700000000
     """
     if given is None:
         return int(now)
@@ -33,7 +37,7 @@ def event_time_of(given: object, now: float) -> int | None:
     if moment is None or not 0 < moment <= 1e14:
         return None
     seconds = int(moment / 1000) if moment > 1e11 else int(moment)
-    return int(now) if now < seconds <= now + CLOCK_SKEW else seconds
+    return int(now) if now < seconds and (is_browser or seconds <= now + CLOCK_SKEW) else seconds
 
 
 def read_moment(given: object) -> int | float | None:

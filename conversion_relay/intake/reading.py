@@ -92,17 +92,16 @@ def read_body(body: bytes) -> Submitted | Rejection:
     if len(events) > MOST_EVENTS:
         return Rejection("too_many_events", "data", f"send at most {MOST_EVENTS} events in one request")
     pixel = _reported(beside["pixel"]) if "pixel" in beside else None
-    if isinstance(pixel, Rejection):
-        return pixel
-    if not events and pixel is None:
-        return Rejection("no_events", "data", "send at least one event")
+    if not events and not isinstance(pixel, tuple):  # a wrong report costs no event
+        return pixel or Rejection("no_events", "data", "send at least one event")
     named = named_datasets(beside["datasets"]) if "datasets" in beside else ()
     if isinstance(named, Rejection):
         return named
     ignored = tuple(printable_name(name) for name in sorted(beside.keys() - _READ_BESIDE)[:20])
     said = tuple(f"{name}: {why}" for name, why in _NOT_PASSED_ON.items() if beside.get(name, _NULL) != _NULL)
     is_mirrored = beside.get("hosted_mirror") == _TRUE
-    return Submitted(events, pixel or (), is_mirrored, page_pixel(beside.get("dataset", b"")), named, ignored, said)
+    reported = pixel if isinstance(pixel, tuple) else ()
+    return Submitted(events, reported, is_mirrored, page_pixel(beside.get("dataset", b"")), named, ignored, said)
 
 
 def _members(body: bytes) -> dict[str, msgspec.Raw] | None:

@@ -53,7 +53,7 @@ def view_content_event(document: dict[str, Any]) -> Event | Rejection:
     Rejection(reason='missing_field', field='content_data.content_name', message='this field is required')
     """
     try:
-        body = msgspec.convert(document, ViewContentBody)
+        body = msgspec.convert(_as_meant(document), ViewContentBody)
     except msgspec.ValidationError as error:
         found = wrong_shape(error)
         is_unknown = found.reason == "unknown_field"
@@ -84,12 +84,22 @@ def view_content_event(document: dict[str, Any]) -> Event | Rejection:
     )
 
 
+def _as_meant(document: dict[str, Any]) -> dict[str, Any]:
+    """A product's name and id may be numbers, as in /events; what is null is not there."""
+    parts = {name: value for name, value in document.items() if value is not None}
+    for name in ("content_data", "user_data"):
+        if isinstance(part := parts.get(name), dict):
+            parts[name] = _as_meant(part)
+    return {n: str(v) if n in _TEXTS and type(v) in (int, float) else v for n, v in parts.items()}
+
+
 def _restriction(body: ViewContentBody) -> dict[str, Any]:
     given = {name: value for name in _RESTRICTION if (value := getattr(body, name)) is not None}
     event = read_members({"event_name": "ViewContent", **given}) if given else None
     return {name: getattr(event, name) for name in _RESTRICTION} if isinstance(event, Event) else {}
 
 
+_TEXTS = frozenset({"event_id", "content_name", "content_category"})
 _RESTRICTION = ("data_processing_options", "data_processing_options_country", "data_processing_options_state")
 
 # Described when this is imported: two threads that use a Struct for the first time at the same moment crash CPython

@@ -64,7 +64,7 @@ def test_what_could_wait_in_memory_alone_is_written_down_once_it_may_be(tab: Pag
     until(lambda: any(f"{event_id} 503" in line for line in tab.evaluate("MetaTracking.debug")))
     tab.evaluate("MetaTracking.consent('granted')")
     kept = tab.evaluate("JSON.parse(localStorage._mt)")
-    assert [item["i"] for item in kept["q"]] == [event_id] and kept["s"] == ["earlier", event_id]
+    assert [item["i"] for item in kept["q"]] == [event_id] and kept["s"] == ["earlier", f"{event_id}\nLead"]
     tab.said = [line for line in tab.said if "503" not in line]
 
 

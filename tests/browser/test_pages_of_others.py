@@ -74,7 +74,9 @@ def test_a_page_that_is_written_anew_is_still_heard(shop, again):
     seen = [event["event_source_url"].removeprefix(HERE) for event in shop.events()]
     assert seen == ["/one", "/two", "/one"]
     event_id = shop.page.evaluate("id = MetaTracking.track('Lead'); dispatchEvent(new Event('pagehide')); id")
-    assert event_id in shop.page.evaluate("JSON.parse(localStorage._mt).s"), "written down before the page is gone"
+    assert f"{event_id}\nLead" in shop.page.evaluate("JSON.parse(localStorage._mt).s"), (
+        "written down before the page is gone"
+    )
 
 
 CLICKS = ("IwAR%5Ff-x", "Iw%41R", "Iw%2DR%61", "Iw%zzR", "Iw%2", "Iw%20R", "Iw+R", "Iw%26R", "Iw%2541R", "Iw%C3%A4R")

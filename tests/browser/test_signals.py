@@ -131,7 +131,7 @@ SIGNALS: Signals = {
         "open",
     ),
     "gpp: the old string": ({}, says_gpp("'1YYN'", "uspv1", "[6]"), "", "optedout"),
-    "gpp: no section": ({}, says_gpp("null"), "", "open"),
+    "gpp: no section": ({}, says_gpp("null"), "", "held"),
     **{f"usp: {text}": ({}, tells_usp(text), "", "optedout") for text in ("'1YYN'", "'1yyn'", "'1-Y-'", "'1YY'")},
     **{
         f"usp: {text}": ({}, tells_usp(text), "", "open")

@@ -84,7 +84,7 @@ def test_another_sites_page_may_not_post_here_and_a_preflight_is_answered(relay)
 
 BODIES = [
     SEEN, {**SEEN, "event_source_url": ""}, {**SEEN, "gpc": True}, {**SEEN, "consent": "denied"}, {},
-    {"content_data": {}}, {"content_data": {"content_name": 5}}, {"content_data": {"content_name": " "}},
+    {"content_data": {}}, {"content_data": {"content_name": {}}}, {"content_data": {"content_name": " "}},
     {"content_data": {"content_name": "x" * 5_001}}, {"content_data": {"content_name": "x", "price": 1}},
     {**SEEN, "user_data": {"phone": "1"}}, {**SEEN, "event_id": 5}, {**SEEN, "event_time": 1},
     {**SEEN, "consent": "yes"}, [], b"", b"{", b"\xff",
@@ -104,3 +104,11 @@ def test_it_answers_as_the_course_site_does(relay, tmp_path, body):
     assert [answer.get(name) for name in ("message", "event_id", "field")] == [
         site.body.get(name) for name in ("message", "event_id", "field")
     ]
+
+
+@pytest.mark.parametrize(("given", "kept_as"), [(5, "5"), (7.5, "7.5"), ("Mug \ud83d", "Mug \ufffd")])
+def test_a_name_that_is_a_number_or_cut_in_an_emoji_costs_no_event(relay, given, kept_as):
+    """As a page has it: a product's number, a title of the first hundred characters."""
+    body = {"content_data": {"content_name": given, "content_category": None}, "user_data": None, "event_id": 12}
+    assert view(relay, body) == (200, {"message": "tracked", "event_id": "12"})
+    assert [event["custom_data"] for event in kept(relay)] == [{"content_name": kept_as}]

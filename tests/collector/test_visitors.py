@@ -163,10 +163,23 @@ class TestWithdraw:
         assert call("POST", url, {"event_ids": ["w1"]}, **PAGE) == (202, {"withdrawn": 0})
         assert "erased (withdrawn)" in here.command("explain", "w1").stdout.decode()
 
-    @pytest.mark.parametrize("body", [{}, {"event_ids": "w"}, {"event_ids": [1]}, {"event_ids": ["x"] * 101}])
+    @pytest.mark.parametrize("body", [{}, {"event_ids": "w"}, {"event_ids": [{}]}, {"event_ids": ["x"] * 101}])
     def test_a_wrong_list_names_the_field(self, here, body):
         status, answer = call("POST", f"{here.url}/withdraw", body, **PAGE)
         assert status == 400 and answer["field"].startswith("event_ids")
+
+    @pytest.mark.parametrize("odd", [7, None, "x" * 300, "\ud83d", ["a"]])
+    def test_an_id_that_is_none_keeps_no_other_from_being_withdrawn(self, here, odd):
+        """A visitor who denies says it once, of all that the page sent."""
+        name = f"beside {odd!r:.9}".encode("ascii", "replace").decode()
+        call("POST", f"{here.url}/events", {"event_name": "ViewContent", "event_id": name}, **PAGE)
+        assert call("POST", f"{here.url}/withdraw", {"event_ids": [odd, name]}, **PAGE) == (202, {"withdrawn": 1})
+
+    @pytest.mark.parametrize("event_id", ["long " + "x" * 300, "half \ud83d", 5])
+    def test_an_id_is_withdrawn_as_it_was_accepted(self, here, event_id):
+        event = {"event_name": "ViewContent", "event_id": event_id}
+        assert call("POST", f"{here.url}/events", event, **PAGE)[0] == 202
+        assert call("POST", f"{here.url}/withdraw", {"event_ids": [event_id]}, **PAGE) == (202, {"withdrawn": 1})
 
 
 class TestPixelReports:
@@ -196,6 +209,13 @@ class TestPixelReports:
     def test_a_wrong_report_is_refused_and_names_the_field(self, here, pixel):
         status, answer = call("POST", f"{here.url}/events", {"data": [], "pixel": pixel}, **PAGE)
         assert (status, answer["reason"]) == (400, "wrong_type") and answer["field"].startswith("pixel")
+
+    @pytest.mark.parametrize("pixel", [None, {}, [["x" * 101, "a"]], [["Search", "\ud83d"]], [["Search", 1]]])
+    def test_a_wrong_report_costs_no_event_beside_it(self, here, pixel):
+        """A page's pixel takes names and ids that are none, and the report of one comes with the next event."""
+        body = {"data": [{"event_name": "Lead"}], "pixel": pixel}
+        status, answer = call("POST", f"{here.url}/events", body, **PAGE)
+        assert status == 202 and len(answer["accepted"]) == 1
 
 
 class TestConsent:

@@ -25,11 +25,11 @@ def test_view_content_of_a_beacon_is_tracked_under_the_pages_id(site):
     [
         ({}, "content_data"),
         ({"content_data": {}}, "content_data.content_name"),
-        ({"content_data": {"content_name": 5}}, "content_data.content_name"),
+        ({"content_data": {"content_name": {}}}, "content_data.content_name"),
         ({"content_data": {"content_name": " "}}, "content_data.content_name"),
         ({"content_data": {"content_name": "x", "price": 1}}, "content_data.price"),
         ({"content_data": {"content_name": "x"}, "user_data": {"phone": "1"}}, "user_data.phone"),
-        ({"content_data": {"content_name": "x"}, "event_id": 5}, "event_id"),
+        ({"content_data": {"content_name": "x"}, "event_id": []}, "event_id"),
         ({"content_data": {"content_name": "x"}, "event_source_url": []}, "event_source_url"),
     ],
 )

@@ -1,12 +1,16 @@
 """`event_time` as other programs write it."""
 
 import datetime
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversion_relay.event import Event, UserData
+from conversion_relay.intake.accept import Policy, Submission, accept
 from conversion_relay.intake.moment import read_moment
+from conversion_relay.intake.request_facts import RequestFacts
 
 AT = 1_795_631_988  # 2026-11-25T18:39:48Z
 
@@ -77,3 +81,11 @@ def test_every_moment_that_python_writes_with_its_zone_is_that_moment(moment):
     text = moment.isoformat()
     if len(text.rpartition("+")[2]) == 5 or len(text.rpartition("-")[2]) == 5:  # a zone of whole minutes
         assert abs(read_moment(text) - moment.timestamp()) < 1e-5
+
+
+@pytest.mark.parametrize("given", [AT + 301, AT + 3_600, (AT + 86_400 * 400) * 1000])
+def test_what_a_page_reports_has_happened_whatever_its_visitors_clock_says(given):
+    visitor = RequestFacts(client_ip_address="8.8.4.4", client_user_agent="Mozilla/5.0", url="https://shop.example/")
+    event = Event(event_name="Lead", user_data=UserData(external_id="7"), event_time=given)
+    taken = accept(Submission(event=event, sender="browser"), visitor, Policy(dataset="1"), now=AT, entropy=bytes(10))
+    assert json.loads(taken.event.body)["event_time"] == AT

@@ -1,0 +1,163 @@
+"""Settings as people write them, managers that answer in words of their own, and signals that are there by halves."""
+
+import pytest
+
+from tests.browser.shop import BASE, COLLECTOR, FILES, ONE, OURS, SNIPPET
+from tests.browser.test_signals import (
+    LATER,
+    PLAIN,
+    PLAY,
+    Signals,
+    gtag,
+    says_gpp,
+    tcf,
+    tells_gpp,
+    tells_tcf,
+)
+
+pytestmark = pytest.mark.xdist_group("browser")
+SHOPIFY = "Shopify.customerPrivacy.currentVisitorConsent().marketing"
+DENIES = gtag("default", "{ad_storage: 'denied', ad_user_data: 'denied'}")
+
+
+def shopify(answer: str) -> str:
+    return f"Shopify = {{customerPrivacy: {{currentVisitorConsent: () => ({{marketing: '{answer}'}})}}}}"
+
+
+def manager(state: str, answered: str = "M.done", **more: str) -> dict[str, str]:
+    return {"consentState": state, "consentAnswered": answered, "consent": "required", **more}
+
+
+SIGNALS: Signals = {
+    # Whoever asks for consent in other words does not go without it.
+    **{f"consent={odd!r}": ({"consent": odd}, "", "", "held") for odd in ("", "Required", "true", "1", " required ")},
+    "consent=' Optional'": ({"consent": " Optional"}, "", "", "open"),
+    "consent: true": ({}, "", "MetaTracking.configure({consent: true});" + LATER, "held"),
+    "another data layer, by a program": (
+        {},
+        DENIES.replace("dataLayer", "mine"),
+        "MetaTracking.configure({dataLayer: 'mine'});" + LATER,
+        "held",
+    ),
+    # A manager's names as they stand in a program; the event alone is heard.
+    **{
+        f"events {names!r}": (
+            manager("M.yes", consentEvent=names),
+            "M = {}",
+            "M = {yes: false, done: true}; dispatchEvent(new Event('declined'))",
+            "denied",
+        )
+        for names in ("accepted, declined", "accepted declined", "accepted,\n  declined")
+    },
+    **{
+        f"state {state!r}": (manager(state), "M = {done: true, has: (x) => x === 'ads', ads: 1}", LATER, "granted")
+        for state in ("M.has(ads)", "M.has('ads')", 'M.has("ads")', " M.ads ", "window.M.ads")
+    },
+    "a text of JSON": (
+        manager('localStorage.answer.includes("ads":true)', "localStorage.answer.includes(ads)"),
+        "localStorage.answer = JSON.stringify({ads: true})",
+        LATER,
+        "granted",
+    ),
+    **{
+        f"Shopify: {answer!r}": (manager(SHOPIFY, SHOPIFY), shopify(answer), LATER, state)
+        for answer, state in (("yes", "granted"), ("no", "denied"), ("", "held"))
+    },
+    # What is there by halves.
+    "tcf: shown, and nobody agreed to": ({}, tells_tcf(tcf(addtlConsent="2~dv.70.89")), "", "denied"),
+    "tcf: number 189": ({}, tells_tcf(tcf(addtlConsent="2~189.890~dv.")), "", "held"),
+    "tcf: a yes, then what cannot be read": (
+        {},
+        f"__tcfapi = (verb, version, heard) => {{ answer = heard; heard({tcf()}, true) }}",
+        f"answer({tcf(eventStatus='useractioncomplete', purpose=None)}, true)",
+        "held",
+    ),
+    "gpp: the section that applies is not there": ({}, says_gpp("[{SaleOptOut: 2}]", "usca"), "", "held"),
+    "gpp: no sections": ({}, tells_gpp("{signalStatus: 'ready', applicableSections: [7]}"), "", "held"),
+    "gpp: one of two is there": ({}, says_gpp("[{SaleOptOut: 2}]", applies="[7, 8]"), "", "open"),
+    "gpp: none applies": ({}, tells_gpp("{signalStatus: 'ready', applicableSections: [-1]}"), "", "open"),
+}  # fmt: skip
+
+
+def test_each_leads_where_the_table_says(shop):
+    shop.head = shop.base = ""
+    shop.open()
+    cases = {name: case[:3] for name, case in SIGNALS.items()}
+    found = shop.page.evaluate(PLAY, [FILES["plain.js"].read_text(), cases])
+    assert found == {name: case[3] for name, case in SIGNALS.items()}
+
+
+@pytest.mark.parametrize(
+    ("platform", "state"),
+    [
+        (tells_tcf(tcf(eventStatus="cmpuishown")), "held"),
+        (tells_tcf(tcf(addtlConsent="2~~dv.89")), "denied"),
+        (DENIES, "held"),
+    ],
+)
+def test_a_frame_without_an_address_asks_the_platform_of_the_page_that_made_it(shop, platform, state):
+    shop.head, shop.base = "", platform
+    shop.open()
+    found = shop.page.evaluate(PLAY, [FILES["plain.js"].read_text(), {"frame": [{}, "", LATER]}])
+    assert found == {"frame": state}
+
+
+@pytest.mark.parametrize("value", ["1", "yes", "TRUE", "data-mirror", "mirror"])
+def test_an_attribute_that_is_there_is_on(shop, value):
+    shop.head = OURS.replace("data-mirror", f'data-mirror="{value}"').format("") + SNIPPET
+    shop.open()
+    shop.wait(1, 1)
+    assert shop.ids() == shop.pixel_ids()
+
+
+@pytest.mark.parametrize("value", ["false", "0", "no", "Off"])
+def test_an_attribute_that_says_no_is_off(shop, value):
+    shop.head = (
+        OURS.replace("data-mirror", f'data-mirror="{value}" data-auto-page-views="{value}"').format("") + SNIPPET
+    )
+    shop.open()
+    shop.wait(0, 1)
+    shop.page.wait_for_load_state("networkidle")
+    assert shop.posts == []
+
+
+def test_what_lies_beside_an_endpoint_without_a_path_is_no_other_host(shop):
+    shop.head, shop.base = PLAIN.format("").replace(COLLECTOR, "http://relay.example"), ""
+    shop.open()
+    with shop.page.expect_request("http://relay.example/"):
+        shop.page.evaluate("MetaTracking.rememberVisitor('1001')")
+    shop.page.evaluate("MetaTracking.configure({endpoint: '/m/events'})")
+    assert shop.page.evaluate("MetaTracking.viewContentEndpoint") == "/m/view-content"
+    with shop.page.expect_request("**/m/visitors"):
+        shop.page.evaluate("MetaTracking.rememberVisitor('1002')")
+
+
+def test_one_id_for_several_events_of_a_page_is_one_of_each(shop):
+    """As a server writes it into the page: Meta tells two events apart by name and id."""
+    shop.head, shop.base = PLAIN.format("") + SNIPPET, f"fbq('init', '{ONE}')"
+    shop.open()
+    twice = ["Lead", "Search", "Lead", "Search"]
+    shop.page.evaluate("names => names.forEach((name) => MetaTracking.track(name, {}, {eventId: 'request-1'}))", twice)
+    shop.wait(2, 2)
+    assert shop.ids() == shop.pixel_ids() == [("Lead", "request-1"), ("Search", "request-1")]
+    shop.page.evaluate("MetaTracking.consent('denied')")
+    shop.page.wait_for_load_state("networkidle")
+    assert set(shop.posts[-1]["body"]["event_ids"]) == {"request-1"}
+
+
+def test_what_an_earlier_version_sent_once_is_not_sent_again(shop):
+    shop.head, shop.base = '<script>localStorage._mt = \'{"q":[],"s":["p-1"]}\'</script>' + PLAIN.format(""), ""
+    shop.open()
+    assert shop.page.evaluate("MetaTracking.trackOnce('p-1', 'Lead')") is None
+    shop.page.wait_for_load_state("networkidle")
+    assert shop.posts == []
+
+
+@pytest.mark.parametrize("odd", ["{}", "Promise.resolve('a')", "() => 'a'", "true"])
+def test_what_is_no_id_is_not_the_id_of_all_visitors(shop, odd):
+    shop.head, shop.base = PLAIN.format("") + SNIPPET, BASE
+    shop.open()
+    shop.page.evaluate(f"[1, 2].forEach((n) => MetaTracking.track('Lead', {{n}}, {{eventId: {odd}}}))")
+    shop.wait(2, 3)
+    ids = {event_id for _, event_id in shop.ids()}
+    assert len(ids) == 2 and all(len(event_id) == 36 for event_id in ids)
