@@ -17,13 +17,15 @@ _ISO = seldom(
     re.ASCII,
 )
 LONGEST = 64
+VISITORS_AHEAD = 86_400
+"""Seconds. Further ahead our own clock may be the wrong one, and by its time the event would expire too soon."""
 
 
 def event_time_of(given: object, now: float, *, is_browser: bool = False) -> int | None:
     """Whole Unix seconds, or None for what is no time.
 
     Above 1e11 (the year 5138 in seconds) it can only be milliseconds. A time at most CLOCK_SKEW ahead becomes now; of a
-    browser any time ahead: nobody reports what has not happened, but visitors have clocks of other zones.
+    browser up to a day ahead: nobody reports what has not happened, but visitors have clocks of other zones.
 
     >>> event_time_of(1_700_007_200, 1_700_000_000.5, is_browser=True)
     1700000000
@@ -37,7 +39,8 @@ def event_time_of(given: object, now: float, *, is_browser: bool = False) -> int
     if moment is None or not 0 < moment <= 1e14:
         return None
     seconds = int(moment / 1000) if moment > 1e11 else int(moment)
-    return int(now) if now < seconds and (is_browser or seconds <= now + CLOCK_SKEW) else seconds
+    ahead = VISITORS_AHEAD if is_browser else CLOCK_SKEW
+    return int(now) if now < seconds <= now + ahead else seconds
 
 
 def read_moment(given: object) -> int | float | None:

@@ -83,9 +83,16 @@ def test_every_moment_that_python_writes_with_its_zone_is_that_moment(moment):
         assert abs(read_moment(text) - moment.timestamp()) < 1e-5
 
 
-@pytest.mark.parametrize("given", [AT + 301, AT + 3_600, (AT + 86_400 * 400) * 1000])
-def test_what_a_page_reports_has_happened_whatever_its_visitors_clock_says(given):
+def taken_from_a_page(event_time):
     visitor = RequestFacts(client_ip_address="8.8.4.4", client_user_agent="Mozilla/5.0", url="https://shop.example/")
-    event = Event(event_name="Lead", user_data=UserData(external_id="7"), event_time=given)
-    taken = accept(Submission(event=event, sender="browser"), visitor, Policy(dataset="1"), now=AT, entropy=bytes(10))
-    assert json.loads(taken.event.body)["event_time"] == AT
+    event = Event(event_name="Lead", user_data=UserData(external_id="7"), event_time=event_time)
+    return accept(Submission(event=event, sender="browser"), visitor, Policy(dataset="1"), now=AT, entropy=bytes(10))
+
+
+@pytest.mark.parametrize("given", [AT + 301, AT + 3_600, (AT + 86_400) * 1000])
+def test_what_a_page_reports_has_happened_though_its_visitors_clock_is_ahead(given):
+    assert json.loads(taken_from_a_page(given).event.body)["event_time"] == AT
+
+
+def test_where_a_page_is_days_ahead_our_own_clock_may_be_the_wrong_one():
+    assert taken_from_a_page(AT + 86_401).field == "event_time"

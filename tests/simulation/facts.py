@@ -22,8 +22,8 @@ class Fact:
     """One event. Times are virtual microseconds; None: it did not happen."""
 
     __slots__ = (
-        "acknowledged_at", "digest", "erased_at", "event_time", "family", "is_broken", "is_silent", "is_stamped", "key",
-        "latest_time", "made_at", "may_be_gone", "taken_back_at", "template",
+        "acknowledged_at", "digest", "doors_times", "erased_at", "event_time", "family", "is_broken", "is_silent",
+        "is_stamped", "key", "latest_time", "made_at", "may_be_gone", "taken_back_at", "template",
     )  # fmt: skip
 
     def __init__(self, key: Key, *, is_broken: bool, event_time: int, made_at: int = 0) -> None:
@@ -35,6 +35,8 @@ class Fact:
         """This one, then its copies for other datasets; the same list for all of them."""
         self.latest_time = event_time
         """`event_time` is the earliest; they differ where the door stamped it, at each attempt to send it."""
+        self.doors_times: tuple[int, int] | None = None
+        """Of a page's event: what the machine's clock showed while it was sent, at the least and at the most."""
         self.digest = self.template = ""
         self.is_stamped = False
         self.is_silent = False
@@ -47,6 +49,10 @@ class Fact:
         self.is_stamped = True
         self.event_time = min(self.event_time, event_time)
         self.latest_time = max(self.latest_time, event_time)
+
+    def note_doors_time(self, at: int) -> None:
+        first, last = self.doors_times or (at, at)
+        self.doors_times = min(first, at), max(last, at)
 
     @property
     def owed_from(self) -> int:

@@ -108,11 +108,11 @@ class Site:
     def _post(self, sent: Sent, is_page: bool) -> bool:
         """Until it is answered, or the site gives up; whether it was answered."""
         for attempt in range(6):
-            self._stamp(sent)
+            self._stamp(sent, is_page)
             status, answer = self._a_server().post(
                 "/events", {"data": [event for event, _ in sent]}, self._headers(is_page)
             )
-            self._stamp(sent)
+            self._stamp(sent, is_page)
             if status in (202, 422):
                 self._note_answered(sent, answer)
                 return True
@@ -120,12 +120,15 @@ class Site:
             self.world.sleep(2.0**attempt)
         return False
 
-    def _stamp(self, sent: Sent) -> None:
+    def _stamp(self, sent: Sent, is_page: bool) -> None:
         """By the machine's clock, before and after the door could: it may be set between them."""
+        at = START + (self.world.now + self.machine.clock_offset) // MICRO
         for event, fact in sent:
-            if "event_time" not in event:
-                for one in fact.family:
-                    one.stamp(START + (self.world.now + self.machine.clock_offset) // MICRO)
+            for one in fact.family:
+                if "event_time" not in event:
+                    one.stamp(at)
+                elif is_page:
+                    one.note_doors_time(at)
 
     def _may_be_answered(self, status: int, answer: Any) -> None:
         is_known = self.machine.knows(self.dataset)
