@@ -7,7 +7,7 @@ from conversion_relay.collector.events import EventsEndpoint
 from conversion_relay.collector.reply import HttpError, Reply
 from conversion_relay.event import Rejection
 from conversion_relay.intake.accept import WITHHELD
-from conversion_relay.intake.mending import decode, mended
+from conversion_relay.intake.mending import decode_mended
 from conversion_relay.intake.view_content import view_content_event
 
 
@@ -39,7 +39,7 @@ class ViewContentEndpoint:
 def _object(body: bytes) -> dict[str, object]:
     try:
         # A title may be cut in the middle of an emoji.
-        document = mended(decode(body), "body", lambda *_: None)
+        document = decode_mended(body)
     except (ValueError, RecursionError):
         raise HttpError(400, "unreadable", "body", "the body is not valid JSON in UTF-8") from None
     if not isinstance(document, dict):

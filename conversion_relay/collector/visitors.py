@@ -11,7 +11,7 @@ from conversion_relay.collector.door import Admitted
 from conversion_relay.collector.reply import HttpError, Reply, not_durable
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.intake.members import read_event_id
-from conversion_relay.intake.mending import decode, mended
+from conversion_relay.intake.mending import decode_mended
 from conversion_relay.intake.reading import wrong_shape
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.values import LeftOut
@@ -123,7 +123,7 @@ def _withdrawn_ids(body: bytes) -> list[str]:
 
 def _ids_among(body: bytes) -> list[str]:
     try:
-        document = mended(decode(body), "body", lambda *_: None)
+        document = decode_mended(body)
     except (ValueError, RecursionError):
         return []
     given = document.get("event_ids") if isinstance(document, dict) else None

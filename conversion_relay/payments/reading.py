@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from conversion_relay.errors import InvalidEvent
-from conversion_relay.intake import mending
+from conversion_relay.intake.mending import decode_mended
 from conversion_relay.payments.notice import Context, Line, Money
 
 MOST = Decimal(10) ** 12
@@ -45,10 +45,9 @@ def _mended(raw: bytes) -> Any:
     """What a strict decoder refuses and a sender's own writes: a name that was cut in an emoji, NaN, a byte order mark.
     The notice is genuine and no repeat would mend it, so it shall not cost the payment. None for what is no JSON."""
     try:
-        found = mending.decode(raw.removeprefix(codecs.BOM_UTF8))
+        return decode_mended(raw.removeprefix(codecs.BOM_UTF8))
     except (ValueError, RecursionError):
         return None
-    return None if mending.is_too_deep(found) else mending.mended(found, "", lambda path, why: None)
 
 
 def at(document: object, path: str) -> Any:

@@ -132,12 +132,12 @@ class Webhooks:
 
     def _counted(self, notice: Counted, order: Order | None = None) -> Answered:
         terms = self._relay.settings.payments.terms
-        if why := uncounted(notice, terms):
-            return quiet("ignored", why, type(notice).__name__.lower())
-        if isinstance(notice, Payment) and order is None:
+        why = uncounted(notice, terms)
+        if not why and isinstance(notice, Payment) and order is None:
             notice = self._memory.told_apart(notice)
-            if why := uncounted(notice, terms):
-                return quiet("ignored", why, type(notice).__name__.lower())
+            why = uncounted(notice, terms)  # it may be a renewal now
+        if why:
+            return quiet("ignored", why, type(notice).__name__.lower())
         original = None
         if isinstance(notice, Refund):
             original = self._original(notice)

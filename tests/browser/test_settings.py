@@ -8,6 +8,7 @@ from tests.browser.test_signals import (
     PLAIN,
     PLAY,
     Signals,
+    assert_each_leads_where_it_says,
     gtag,
     says_gpp,
     tcf,
@@ -80,11 +81,7 @@ SIGNALS: Signals = {
 
 
 def test_each_leads_where_the_table_says(shop):
-    shop.head = shop.base = ""
-    shop.open()
-    cases = {name: case[:3] for name, case in SIGNALS.items()}
-    found = shop.page.evaluate(PLAY, [FILES["plain.js"].read_text(), cases])
-    assert found == {name: case[3] for name, case in SIGNALS.items()}
+    assert_each_leads_where_it_says(shop, SIGNALS)
 
 
 @pytest.mark.parametrize(
