@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversion_relay.intake.mending import DEEPEST, decode, is_too_deep, mended, whole_text
+from conversion_relay.intake.mending import DEEPEST, decode, decode_mended, is_too_deep, mended, whole_text
 
 
 @given(st.text(st.characters() | st.characters(categories=["Cs"]), max_size=20))
@@ -58,3 +58,10 @@ def test_depth_is_counted():
     for _ in range(DEEPEST + 1):
         deep = [deep]
     assert not is_too_deep(deep) and is_too_deep([deep])
+
+
+def test_what_is_nested_deeper_than_it_can_be_mended_is_refused():
+    half = b'"\\ud83d"'
+    assert decode_mended(b"[" * (DEEPEST + 1) + half + b"]" * (DEEPEST + 1))
+    with pytest.raises(RecursionError):
+        decode_mended(b"[" * (DEEPEST + 2) + half + b"]" * (DEEPEST + 2))
