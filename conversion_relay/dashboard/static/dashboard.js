@@ -1,51 +1,68 @@
-// Live updates: the same page is fetched again, and what changed is patched in place by its data-key. Nothing is redrawn
-// under the reader: an element that holds the focus, the selection or a changed form stays as it is, and nothing is
-// asked while the tab is hidden or the button says paused. Without this script the pages work; they stay still.
+// Live updates: the same page is fetched again, and what changed is patched in place. Nothing is redrawn under the reader:
+// an element that holds the focus, the selection or a changed form stays as it is, and nothing is asked while the tab is
+// hidden or the button says paused. Without this script the pages work; they stay still.
+//
+// Two trees are walked side by side. Children are the same by their data-key, else by their tag and place among its like;
+// what is only in the new page comes, what is only in the old one goes, and what holds no data-key is one piece.
 "use strict";
 
 const EVERY = 2000;
 const button = document.getElementById("live");
 let paused = false;
 
+function isChanged(field) {
+  if (field.type === "checkbox") return field.checked !== field.defaultChecked;
+  if (field.tagName !== "SELECT") return field.value !== field.defaultValue;
+  return field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
+}
+
 function inHand(element) {
   const chosen = document.getSelection();
   const selects = chosen && !chosen.isCollapsed && element.contains(chosen.anchorNode);
-  return element.contains(document.activeElement) || selects || element.querySelector("input:checked, details[open]");
+  const fields = element.querySelectorAll("input, select, textarea");
+  return element.contains(document.activeElement) || selects || element.querySelector("details[open]") || [...fields].some(isChanged);
 }
 
-function patchRows(old, fresh) {
-  const known = new Map([...old.children].map((row) => [row.dataset.key, row]));
-  const wanted = [...fresh.children];
-  for (const row of wanted) {
-    const mine = known.get(row.dataset.key);
-    if (mine === undefined) continue;
-    known.delete(row.dataset.key);
-    if (!inHand(mine) && !mine.isEqualNode(row)) mine.replaceWith(document.importNode(row, true));
-  }
-  for (const row of known.values()) if (!inHand(row)) row.remove();
-  const here = new Set([...old.children].map((row) => row.dataset.key));
-  let after = null;
-  for (const row of wanted) {
-    if (here.has(row.dataset.key)) {
-      after = [...old.children].find((mine) => mine.dataset.key === row.dataset.key);
-      continue;
+function named(parent) {
+  const seen = new Map();
+  return new Map([...parent.children].map((child) => {
+    const name = child.dataset.key === undefined ? child.tagName : `key ${child.dataset.key}`;
+    seen.set(name, (seen.get(name) || 0) + 1);
+    return [`${name} ${seen.get(name)}`, child];
+  }));
+}
+
+function patchChildren(old, fresh) {
+  const known = named(old);
+  const wanted = named(fresh);
+  for (const [name, mine] of known) if (!wanted.has(name) && !inHand(mine)) mine.remove();
+  let before = null;
+  for (const [name, other] of wanted) {
+    let mine = known.get(name);
+    if (mine) mine = patch(mine, other);
+    else {
+      mine = document.importNode(other, true);
+      if (before) before.after(mine);
+      else old.prepend(mine);
     }
-    const mine = document.importNode(row, true);
-    if (after) after.after(mine);
-    else old.prepend(mine);
-    after = mine;
+    before = mine;
   }
 }
 
-function patch(fresh) {
-  for (const part of document.querySelectorAll("main > [data-key], main section > [data-key], main div > [data-key]")) {
-    const other = fresh.querySelector(`[data-key="${CSS.escape(part.dataset.key)}"]`);
-    if (!other || part.isEqualNode(other)) continue;
-    const body = part.querySelector("tbody");
-    const otherBody = other.querySelector("tbody");
-    if (body && otherBody) patchRows(body, otherBody);
-    else if (!inHand(part)) part.replaceWith(document.importNode(other, true));
+function patch(mine, other) {
+  if (mine.isEqualNode(other)) return mine;
+  if (mine.querySelector("[data-key]") && other.querySelector("[data-key]")) patchChildren(mine, other);
+  else if (!inHand(mine)) {
+    const fresh = document.importNode(other, true);
+    mine.replaceWith(fresh);
+    return fresh;
   }
+  return mine;
+}
+
+function withCopies(root) {
+  if (navigator.clipboard) for (const copy of root.querySelectorAll("[data-copy]")) copy.hidden = false;
+  return root;
 }
 
 async function look() {
@@ -53,7 +70,8 @@ async function look() {
     try {
       const answer = await fetch(location.href, { headers: { "X-Patch": "1" }, cache: "no-store" });
       if (answer.status === 401) return location.reload(); // the session is over: sign in, and come back here
-      if (answer.ok) patch(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      const main = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
+      if (main) patchChildren(document.getElementById("main"), withCopies(main));
     } catch {
       // The relay restarts; the next look finds it.
     }
@@ -70,8 +88,7 @@ if (document.querySelector("main[data-live]")) {
   });
   setTimeout(look, EVERY);
 }
-for (const copy of document.querySelectorAll("[data-copy]")) {
-  if (!navigator.clipboard) break;
-  copy.hidden = false;
-  copy.addEventListener("click", () => navigator.clipboard.writeText(document.getElementById(copy.dataset.copy).textContent));
-}
+withCopies(document).addEventListener("click", ({ target }) => {
+  const { copy } = target.dataset;
+  if (copy) navigator.clipboard.writeText(document.getElementById(copy).textContent);
+});
