@@ -65,6 +65,9 @@ class Looks:
     def deduplication(self) -> dict[str, dict[str, SideCounts]]:
         return sides.deduplication(self._database.read(sides.METER))
 
+    def notices(self) -> list[tuple[str, float]]:
+        return [(str(cause), float(at)) for cause, at in self._database.read(workers.NOTICES)]
+
     def workers(self) -> list[SignOfLife]:
         return workers.signs(self._database.read(workers.SIGNS))
 
