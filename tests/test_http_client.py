@@ -160,7 +160,7 @@ def test_a_call_that_was_given_up_does_not_spoil_the_next(client):
 
     def answer(connection):
         read_request(connection)
-        answered.wait(20)
+        answered.wait(60)
         connection.sendall(OK)
 
     with serving(answer) as url:
@@ -208,7 +208,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(client, tmp_path):
     server = threading.Thread(target=serve, daemon=True)
     server.start()
     outcome = post(client, f"https://127.0.0.1:{listener.getsockname()[1]}")
-    server.join(20)
+    server.join(60)
     listener.close()
     assert outcome == NoAnswer("tls", sent=False)
 

@@ -51,7 +51,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rows:
-    """Reads the rows of one plan."""
+    """Reads the rows of one plan. Over 150 lines: what a cell means depends on the plan, and every reader asks it."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
