@@ -68,7 +68,7 @@ _SOURCES = click.Choice(
 @click.option("--decimal", type=click.Choice([".", ","]), help="the decimal sign of amounts")
 @click.option("--dates", type=click.Choice(["dmy", "mdy"]), help="the order in 03/04/2026")
 @click.option("--timezone", callback=zone, help="of times that name none, such as Europe/Berlin")
-@click.option("--dry-run", is_flag=True, help="judge every row, keep nothing")
+@click.option("--dry-run", is_flag=True, help="judge every row, keep nothing; a verdict for each with --verdicts")
 @click.option("--verdicts", type=click.Path(dir_okay=False, path_type=Path), help="[default: FILE.verdicts.csv]")
 @click.option("--anew", is_flag=True, help="forget where an earlier call stopped; known ids stay known")
 @click.option("--json", "as_json", is_flag=True)
@@ -102,7 +102,7 @@ def import_(
     job = Job(file, head, read, dry_run=dry_run, quiet=as_json)
     path = verdicts or file.with_name(f"{file.name}.verdicts.csv")
     with Relay(settings) as relay:
-        facts = job.judge(relay) if dry_run else job.run(relay, path, anew=anew, mark=_mark(head, said))
+        facts = job.judge(relay, verdicts) if dry_run else job.run(relay, path, anew=anew, mark=_mark(head, said))
     print_json(facts) if as_json else _tell(facts)
     raise SystemExit(130 if facts["stopped"] else 1 if facts["refused"] else 0)
 
@@ -147,16 +147,22 @@ class Job:
                 verdicts.finish()
         return self._facts(verdicts=str(path), resumed_after=begun)
 
-    def judge(self, relay: Relay) -> dict[str, Any]:
-        """A dry run."""
+    def judge(self, relay: Relay, path: Path | None) -> dict[str, Any]:
+        """A dry run. `path`: where its verdicts go; those of an import are not written over, since it goes on from
+        them."""
+        if path is not None and path.exists():
+            raise click.UsageError(f"{path} exists; name another file for the verdicts of a dry run")
         self._copied = Copied(relay)
-        with self._stoppable():
+        with Verdicts(path, "dry run") if path else contextlib.nullcontext() as verdicts, self._stoppable():
             for first, events in self._batches(0):
                 told, places, sealed = self._sealed(relay, first, events)
                 self._copied.would_be(sealed[len(places) :])
                 known = set(places)
-                self._count([(row[0], "accepted" if n in known else row[1], *row[2:]) for n, row in enumerate(told)])
-        return self._facts(verdicts=None, resumed_after=0)
+                told = [(row[0], "accepted" if n in known else row[1], *row[2:]) for n, row in enumerate(told)]
+                self._count(told)
+                if verdicts is not None:
+                    verdicts.write(told)
+        return self._facts(verdicts=str(path) if path else None, resumed_after=0)
 
     def _sealed(
         self, relay: Relay, first: int, events: list[Event | Rejection]

@@ -98,6 +98,7 @@ def test_a_status_of_something_else_than_a_purchase_is_not_asked_about(imported)
         (json.dumps(SALE, indent=2), 1),
         (f"{json.dumps(SALE)}\n{json.dumps(SALE | {'event_id': '2'})}\n".encode("utf-16"), 2),
     ],
+    ids=["indented array", "array", "Meta's own", "one event", "lines in UTF-16"],
 )
 def test_a_json_document_is_as_good_as_lines_and_known_at_a_second_run(imported, content, accepted):
     assert f"{accepted} accepted, 0 known already, 0 refused" in imported(content).output
@@ -113,6 +114,7 @@ def test_a_json_document_is_as_good_as_lines_and_known_at_a_second_run(imported,
         (b"%PDF-1.7\n" + bytes(200), "PDF"),
         (b"\r\n<html><table><tr><td>order_id", "web page"),
     ],
+    ids=["gzip", "xlsx", "xls", "pdf", "html"],
 )
 def test_what_is_no_text_is_named_and_no_charset_of_it_asked_for(imported, content, word):
     refused = imported(content, *PURCHASES)
@@ -165,6 +167,17 @@ def test_a_slip_in_an_option_is_told_and_nothing_imported(tmp_path, imported, op
     told = imported(PLAIN, *PURCHASES, *options)
     assert told.exit_code == 2 and word in told.output
     assert not (tmp_path / "export.csv.verdicts.csv").exists()
+
+
+def test_a_dry_run_tells_which_rows_where_that_is_asked_for(tmp_path, imported):
+    content = PLAIN.replace("5.50", "free")
+    path = tmp_path / "dry.csv"
+    assert imported(content, *PURCHASES, "--dry-run").exit_code == 1 and not path.exists()
+    assert imported(content, *PURCHASES, "--dry-run", "--verdicts", str(path)).exit_code == 1
+    assert [line.split(",")[:2] for line in path.read_text().splitlines()[2:]] == [["1", "accepted"], ["2", "refused"]]
+    again = imported(content, *PURCHASES, "--dry-run", "--verdicts", str(path))
+    assert again.exit_code == 2 and "name another file" in again.output
+    assert "1 accepted, 0 known already" in imported(content, *PURCHASES).output
 
 
 def test_options_for_columns_are_not_ignored_for_json(imported):
