@@ -169,12 +169,12 @@ class _Exchange:
             # The total deadline ends a read; the socket's own only catches what shutting it down could not wake.
             connection.sock.settimeout(self._deadline + 1)
             self._ask(connection, f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}")
-            answer = connection.getresponse()
+            answer = _final(connection.getresponse())
             body = _read(answer, self._most_bytes)
         except BaseException:
             connection.close()
             raise
-        if answer.isclosed() and not self._aborted:
+        if answer.isclosed() and not answer.will_close and not self._aborted:
             self._connections.keep(host, connection)
         else:
             connection.close()  # there is more than we care to read
@@ -226,6 +226,15 @@ class _Exchange:
                 socket.socket.shutdown(stuck, socket.SHUT_RDWR)
             except OSError:
                 return  # it closed by itself meanwhile
+
+
+def _final(answer: "HTTPResponse") -> "HTTPResponse":
+    """Past what a server says before its answer (102, 103); `http.client` passes over 100 alone. The answer would be
+    lost, or be read as the one to the next request. https://www.rfc-editor.org/rfc/rfc9110#section-15.2"""
+    while 100 <= answer.status < 200 and answer.status != 101:
+        answer.headers = None  # type: ignore[assignment]  # begin() returns at once where there are some
+        answer.begin()
+    return answer
 
 
 def _read(answer: "HTTPResponse", most_bytes: int) -> bytes:
