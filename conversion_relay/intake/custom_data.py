@@ -81,9 +81,20 @@ def _tidy(custom: dict[str, Any], tell: Tell) -> None:
         del custom["predicted_ltv"]
         tell("custom_data.predicted_ltv", "Meta takes a positive one alone")
     if isinstance(ids := custom.get("content_ids"), list):
-        custom["content_ids"] = list(map(_id, ids))
+        custom["content_ids"] = _ids(ids, tell)
+        if ids and not custom["content_ids"]:
+            del custom["content_ids"]
     if "contents" in custom:
         _contents(custom, tell)
+
+
+def _ids(given: list[Any], tell: Tell) -> list[Any]:
+    """Texts and numbers; of a line of `contents` its id."""
+    ids = [_id(item.get("id") if isinstance(item, dict) else item) for item in given]
+    kept = [item for item in ids if type(item) in (str, int, float) and item != ""]
+    if len(kept) < len(ids):
+        tell("custom_data.content_ids", "neither text nor number, or empty")
+    return kept
 
 
 def _id(given: Any) -> Any:

@@ -24,6 +24,7 @@ from typing import Any, get_args
 import msgspec
 
 from conversion_relay.event import ActionSource, Event, EventAsRead, Rejection, UserData
+from conversion_relay.intake.flattened import is_numbered, unflattened
 from conversion_relay.intake.mending import whole_text
 from conversion_relay.intake.moment import read_moment
 from conversion_relay.intake.printable import printable_name
@@ -57,6 +58,7 @@ def read_members(document: object) -> Event | Rejection:
         return _NOT_AN_EVENT
     if len(document) > MOST_MEMBERS:
         return _TOO_MANY
+    document = unflattened(document)
     told: list[tuple[str, str]] = []
     members: dict[str, Any] = {}
     app_flags: dict[str, Any] = {}
@@ -119,7 +121,8 @@ def _take_keys(given: Mapping[str, Any], path: str, keys: dict[str, Any], told: 
     for name, value in given.items():
         key = name if name in _KEYS else PERSON_MEMBERS.get(spelling(str(name)))
         if key is not None:
-            keys[key] = _together(keys.get(key), value)
+            several = list(value.values()) if isinstance(value, dict) and is_numbered(value) else value
+            keys[key] = _together(keys.get(key), several)
         elif spelling(str(name)) == "address" and path == "user_data" and isinstance(value, dict | list):
             for address in value[:100] if isinstance(value, list) else [value]:
                 if isinstance(address, dict):
@@ -165,10 +168,12 @@ def _event_time(given: object) -> int | float:
 
 
 def _action_source(given: object) -> str:
-    source = given.strip().lower() if isinstance(given, str) and len(given) < 100 else given
-    if source not in get_args(ActionSource):
+    if isinstance(given, list) and len(given) == 1:
+        (given,) = given
+    source = _SOURCES.get(spelling(given)) if isinstance(given, str) else None
+    if source is None:
         raise Refused(Rejection("wrong_type", "action_source", CHOICES["action_source"]))
-    return str(source)
+    return source
 
 
 def _consent(given: object) -> str | None:
@@ -252,5 +257,6 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "gpc": _wish,
     "pixel": _flag,
 }
+_SOURCES: dict[str, str] = {spelling(source): source for source in get_args(ActionSource)}
 _KEYS = frozenset(UserData.__struct_fields__)
 _decoder = msgspec.json.Decoder()
