@@ -15,7 +15,7 @@ import msgspec
 from conversion_relay.delivery.attention import CLOCK_WRONG, LEAST_DISK, Known, is_delivered, needs
 from conversion_relay.delivery.exchange import post
 from conversion_relay.delivery.installation import free_bytes, known
-from conversion_relay.delivery.retry import NOT_META
+from conversion_relay.delivery.retry import A_PERSONS, NOT_META
 from conversion_relay.delivery.transport import Transport
 from conversion_relay.errors import RelayError
 from conversion_relay.meta.graph import Misconfigured, Outcome, Refused, Throttled, Unauthorized, Unlisted, Unreachable
@@ -85,6 +85,8 @@ def _told(name: str, outcome: Outcome) -> Check:
             told = remedy("misconfigured")
         case Throttled():
             return Check(name=name, state="warning", what="Meta asks for a pause", fix="try again in some minutes")
+        case Unreachable(why=why) if (told := remedy(why)) and (why in A_PERSONS or why.startswith("proxy_")):
+            said = ""
         case Unreachable(why=why):
             return _bad(name, f"Meta cannot be reached: {why}", "look at network, DNS, proxy and META_GRAPH_URL")
         case _:

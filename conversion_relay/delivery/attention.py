@@ -26,6 +26,7 @@ OUTAGE_TOLD = 900.0
 """Seconds that an event may wait for Meta to be reached, before somebody is told: most outages are over by then."""
 _PERSONS = frozenset(
     {"unauthorized", "misconfigured", "all_refused", "unknown_error", "too_large", "foreign_answer", "tls"}
+    | {"proxy_address", "proxy_login"}
 )
 _BY_ITSELF = frozenset({"throttled", "near_limit"})
 """Pauses that Meta asks for; nobody can do anything about them."""

@@ -76,7 +76,9 @@ def read_members(document: object) -> Event | Rejection:
         assert isinstance(rejection, Rejection)
         return rejection
     if "event_name" not in members:
-        return Rejection("missing_field", "event_name", "this field is required")
+        others = ", ".join(field for field, why in told[:5] if why.startswith(NO_SUCH_MEMBER))
+        message = f"this field is required; not known here: {others}" if others else "this field is required"
+        return Rejection("missing_field", "event_name", message)
     if app_flags:  # some SDKs write them beside app_data, where Meta refuses them
         members["app_data"] = app_flags | members.get("app_data", {})
     return EventAsRead(**members, left_out=tuple(told)) if told else Event(**members)

@@ -48,6 +48,13 @@ _WORDS = {
         "no TLS connection to Meta: its certificate is not trusted here",
         "check the machine's certificates and clock, and whether a proxy on the way opens connections",
     ),
+    "proxy_address": ("HTTPS_PROXY is no address of a proxy", "set it to http://host:port, or unset it"),
+    "proxy_unreached": (
+        "the proxy of HTTPS_PROXY is not reached",
+        "check its address, or name Meta's host in NO_PROXY",
+    ),
+    "proxy_refused": ("the proxy of HTTPS_PROXY lets nobody through to Meta", "allow graph.facebook.com:443 in it"),
+    "proxy_login": ("the proxy of HTTPS_PROXY asks for a login", "set HTTPS_PROXY to http://user:password@host:port"),
     "dns": ("Meta's name is not found", "check the machine's DNS; events are sent when it is back"),
     "accounting_mismatch": (
         "Meta's answers do not say that all events were taken, time after time",

@@ -128,6 +128,13 @@ def test_an_event_is_refused_by_the_name_of_a_member_that_it_has_or_needs(member
         assert answer.event_name == members["event_name"]
 
 
+def test_an_event_of_another_program_is_told_what_was_looked_at():
+    segment = {"type": "track", "event": "Order Completed", "joe@example.com": 1, "properties": {}}
+    refused = read_event(json.dumps(segment).encode())
+    assert (refused.reason, refused.field) == ("missing_field", "event_name")
+    assert "type, event" in refused.message and "joe" not in refused.message
+
+
 @given(events=st.lists(st.dictionaries(MEMBERS, JSON, max_size=4), min_size=1, max_size=4))
 def test_each_event_of_an_array_is_judged_as_if_it_had_come_alone(events):
     together = read_body(json.dumps(events).encode())
