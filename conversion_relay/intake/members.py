@@ -11,7 +11,8 @@ was not. The rules:
 - Three members are refused with the remedy instead, since to leave them out would change what the event says: its name,
   where it happened (`action_source`), and when (`event_time`; a wrong moment wins or loses an attribution).
 - A visitor's wish is never lost. What cannot be read in `opt_out`, `gpc` and `data_processing_options` counts as the
-  strictest that it could have meant. An unreadable `consent`, or a name that is nearly one of these, is refused.
+  strictest that it could have meant. An unreadable `consent`, a name that is nearly one of these, and a "no" by another
+  program's name (`ad_storage`, `consent_state`) are refused.
 - An id that is too long keeps its meaning: its digest stands for it, so that two copies are still known as one.
 
 Total: raises nothing. Linear: each member is looked at once, and at most MOST_MEMBERS of an object are.
@@ -39,6 +40,12 @@ NO_SUCH_MEMBER = "no such member here"
 _WISHES = ("consent", "gpc", "optout", "dataprocessingoptions", "dataprocessingoptionscountry")
 _WISHES_BEGIN = frozenset(wish[:2] for wish in _WISHES)
 _WISHES_END = frozenset(wish[-3:] for wish in _WISHES)
+_WISHES_ELSEWHERE = frozenset(
+    {"adstorage", "aduserdata", "adpersonalization", "consentmode", "consentstate", "consentstatus", "consentsettings"}
+    | {"adconsent", "hasconsent", "userconsent", "marketingconsent", "trackingconsent", "cookieconsent", "consentgiven"}
+)
+"""What Google's consent mode, tag managers and consent platforms call it."""
+_WISH_BY_OUR_NAME = 'a visitor\'s "no" is not passed over; send it as "consent": "denied", or leave it out'
 _NO_WISHES = frozenset({"content", "contents", "context", "contenttype"})
 _MOST_COMPARED, _MOST_HINTS = 50, 5
 
@@ -68,6 +75,8 @@ def read_members(document: object) -> Event | Rejection:
             if name in TRACKING:
                 app_flags[name] = value
             elif member is None:
+                if spelling(str(name)) in _WISHES_ELSEWHERE and _says_no(value):
+                    raise Refused(Rejection("unknown_field", printable_name(str(name)), _WISH_BY_OUR_NAME))
                 _unknown(str(name), told)
             elif value is not None and (member == name or member not in document) and member not in members:
                 _read(member, value, members, told)
@@ -193,6 +202,15 @@ def _wish(given: object) -> bool | None:
     if said in ("", [], {}):
         return None
     return not (isinstance(said, str | int | float) and said in ("false", "no", "0", "off", 0))
+
+
+def _says_no(given: object, left: int = 3) -> bool:
+    """Whether a "no" stands in it; in an object of wishes, in those about advertising where some are named so."""
+    if isinstance(given, dict):
+        about_ads = [value for name, value in given.items() if spelling(str(name)).startswith("ad")]
+        return left > 0 and any(_says_no(value, left - 1) for value in (about_ads or list(given.values()))[:20])
+    said = given.strip().lower() if isinstance(given, str) else given
+    return said is False or said in ("denied", "false", "no", "0", "declined", "revoked", "withdrawn", "opted_out")
 
 
 def _flag(given: object) -> bool | None:
