@@ -210,7 +210,7 @@ def _says_no(given: object, left: int = 3) -> bool:
         about_ads = [value for name, value in given.items() if spelling(str(name)).startswith("ad")]
         return left > 0 and any(_says_no(value, left - 1) for value in (about_ads or list(given.values()))[:20])
     said = given.strip().lower() if isinstance(given, str) else given
-    return said is False or said in ("denied", "false", "no", "0", "declined", "revoked", "withdrawn", "opted_out")
+    return said in (0, "denied", "false", "no", "0", "declined", "revoked", "withdrawn", "opted_out")
 
 
 def _flag(given: object) -> bool | None:

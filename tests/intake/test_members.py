@@ -200,6 +200,8 @@ def test_a_visitors_wish_is_read_as_the_strictest_that_it_could_mean(said, optio
         ("consent_state", {"ad_storage": "denied", "analytics_storage": "granted"}, True),
         ("consent_mode", {"default": {"ad_user_data": "DENIED"}}, True),
         ("marketingConsent", "no", True),
+        ("consent_given", 0, True),
+        ("consent_given", "0", True),
         ("consent_state", {"ad_storage": "granted", "analytics_storage": "denied"}, False),
         ("ad_user_data", "granted", False),
         ("has_consent", True, False),
