@@ -17,6 +17,7 @@ from typing import Annotated, Any, get_args
 import msgspec
 
 from conversion_relay.event import DeliveryCategory
+from conversion_relay.intake.flattened import is_numbered
 from conversion_relay.intake.mending import Tell
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.meta.validate import CONTENT_NAMES
@@ -130,7 +131,7 @@ def _list(given: object) -> tuple[Any, str | None]:
         except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
             return None, "no JSON"
     if isinstance(given, dict):  # PHP writes a list with a hole as an object: {"0": ..., "2": ...}
-        given = list(given.values()) if given and all(name.isdecimal() for name in given) else [given]
+        given = list(given.values()) if is_numbered(given) else [given]
     if isinstance(given, str | int | float) and not isinstance(given, bool):
         return [given], None
     return (given, None) if isinstance(given, list) else (None, "no list")

@@ -66,8 +66,8 @@ def listed(members: Any) -> Any:
 
 
 def is_numbered(members: Mapping[str, Any]) -> bool:
-    """Whether all names are places in a list."""
-    return bool(members) and all(name.isdecimal() and len(name) < 7 for name in members)
+    """Whether all names are places in a list. A program's dictionary may have names of any type."""
+    return bool(members) and all(isinstance(name, str) and name.isdecimal() and len(name) < 7 for name in members)
 
 
 def _dict(members: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from conversion_relay.intake.accept import Acceptance, Policy, Submission, accept
 from conversion_relay.intake.flattened import unflattened
+from conversion_relay.intake.members import read_members
 from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.meta.customer_information.hashing import digest
@@ -46,6 +47,13 @@ def test_a_list_with_a_hole_is_a_list_in_user_data_too():
 @pytest.mark.parametrize("names", ["a.b", "page[title]", "custom__x", "user_data", "user_data[]" * 20, "__", "[", "."])
 def test_other_names_stay_what_they_are(names):
     assert unflattened({names: 1}) == {names: 1}
+
+
+@pytest.mark.parametrize("name", [0, 5, None, 1.5, (), True])
+def test_names_of_a_programs_dictionary_may_be_of_any_type(name):
+    assert unflattened({name: 1, "user_data": {name: 1}}) == {name: 1, "user_data": {name: 1}}
+    read = read_members({"event_name": "Lead", "user_data": {"em": {name: "joe@example.com"}, name: 1}})
+    assert read.event_name == "Lead"
 
 
 def test_what_an_object_says_itself_counts_first_and_odd_mixtures_raise_nothing():
