@@ -42,6 +42,8 @@ def test_no_secret_is_in_the_repr():
         ("RELAY_ALLOWED_ORIGINS", "*"),
         ("RELAY_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("RELAY_DEFAULT_COUNTRY", "Germany"),
+        ("RELAY_DEFAULT_COUNTRY", "EU"),
+        ("RELAY_DEFAULT_COUNTRY", "xx"),
         ("RELAY_GPC", "maybe"),
         ("RELAY_LOG_FORMAT", "xml"),
         ("RELAY_VARIANTS", "perhaps"),

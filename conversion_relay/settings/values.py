@@ -66,7 +66,12 @@ def country(text: str | None) -> str | None:
     """RELAY_DEFAULT_COUNTRY."""
     if not text:
         return None
-    return matching("RELAY_DEFAULT_COUNTRY", text, r"[A-Za-z]{2}", "two letters such as DE").lower()
+    code = matching("RELAY_DEFAULT_COUNTRY", text, r"[A-Za-z]{2}", "two letters such as DE").lower()
+    from conversion_relay.meta.customer_information.keys import known_country  # not for whoever names none
+
+    if known_country(code) is None:
+        raise SettingsError("RELAY_DEFAULT_COUNTRY: no country of ISO 3166-1 has these two letters; DE, GB, US ... do")
+    return code
 
 
 def parts_of(name: str, url: str) -> SplitResult:
