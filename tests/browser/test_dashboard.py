@@ -90,6 +90,50 @@ def test_the_page_of_an_event_follows_it_to_its_end(here: Installation, page: Pa
     assert page.evaluate("navigator.clipboard.readText()") == "first"
 
 
+@pytest.mark.parametrize("how", ["down", "error", "hangs"])
+def test_a_page_that_gets_no_answer_says_since_when_it_is_old(here: Installation, page: Page, how):
+    """Whoever looks at it would think that all is well for as long as the relay is down."""
+    page.clock.install()
+    page.goto(f"{here.url}/dashboard/events")
+    stale = page.locator("#stale")
+    page.clock.run_for(5_000)
+    expect(stale).to_be_hidden()
+    answer = {
+        "down": lambda route: route.abort(),
+        "error": lambda route: route.fulfill(status=503, body="<main id=main></main>"),
+        "hangs": lambda route: None,
+    }[how]
+    page.route("**/dashboard/events", answer)
+    for _ in range(40):
+        page.clock.run_for(1_000)
+        if stale.is_visible():
+            break
+    expect(stale).to_contain_text("No answer since")
+    assert page.locator("tbody tr").count() == 1
+    page.unroute("**/dashboard/events")
+    if how != "hangs":
+        for _ in range(40):
+            page.clock.run_for(1_000)
+            if stale.is_hidden():
+                break
+        expect(stale).to_be_hidden()
+
+
+def test_a_selection_over_several_rows_stays(here: Installation, page: Page):
+    here.post({"event_id": "second", **WAITING})
+    page.goto(f"{here.url}/dashboard/events")
+    page.evaluate("""() => {
+        const rows = document.querySelectorAll("tbody tr");
+        getSelection().setBaseAndExtent(rows[0], 0, rows[1], rows[1].childNodes.length);
+        for (const row of rows) row.dataset.mine = row.dataset.key;
+    }""")
+    chosen = page.evaluate("getSelection().toString()")
+    here.post({"event_id": "third", **WAITING})
+    expect(page.locator("tbody tr a", has_text="third")).to_be_visible(timeout=15_000)
+    assert page.evaluate("getSelection().toString()") == chosen
+    assert page.locator("tbody tr[data-mine]").count() == 2
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_no_page_is_wider_than_the_screen_or_says_anything_to_the_console(here: Installation, browser, width, scheme):
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
