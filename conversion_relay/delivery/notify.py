@@ -34,6 +34,8 @@ EVERY = 3.0
 QUIET = 5.0
 FORGOTTEN = 120.0
 """Seconds after which a cause that only an earlier process saw is over; a dead token is found out before."""
+SEE_AGAIN = FORGOTTEN / 4
+"""Seconds between two notes that a cause is still seen."""
 LONGEST = 300.0
 """Seconds until what could not be brought is tried again, at most."""
 DEADLINE = 10.0
@@ -86,8 +88,10 @@ class Notifier:
         self._failed = 0
         self._raised: dict[str, tuple[Need, float]] = {}
         """By cause: the need, and when it was seen last."""
-        self._missing: dict[str, float] = {}
-        """Causes that somebody took down and that are not there: since when."""
+        self._seen_again = 0.0
+        self._missing: dict[str, tuple[float, float]] = {}
+        """Causes that somebody took down and that are not seen here: when another saw it last, and since when he has
+        not. A cause may be of his machine alone, such as its disk."""
         self._under_way: list[Told] = []
         self._arrived: list[bool] = []
         """Of those, from the first one on."""
@@ -108,7 +112,10 @@ class Notifier:
             self._next = now + EVERY
             found = known(self._outbox, self._settings, now)
             current = needs(found)
-            work = [("raised", need) for need in current if self._is_new(self._outbox, need, now)]
+            is_again = not 0 <= self._seen_again - now <= SEE_AGAIN
+            if is_again:
+                self._seen_again = now + SEE_AGAIN
+            work = [("raised", need) for need in current if self._is_new(self._outbox, need, now, is_again)]
             work += [("over", need) for need in self._over(self._outbox, {need.cause for need in current}, now)]
             if work:
                 self._under_way, self._arrived = work, []
@@ -118,18 +125,20 @@ class Notifier:
         except OutboxUnavailable:
             return  # whoever writes says so
 
-    def _is_new(self, outbox: Overview, need: Need, now: float) -> bool:
-        known_before = need.cause in self._raised
+    def _is_new(self, outbox: Overview, need: Need, now: float, is_again: bool) -> bool:
+        known_before = need.cause in self._raised and not is_again
         self._raised[need.cause] = need, now
         return not known_before and outbox.take_notice(need.cause, now)
 
     def _over(self, outbox: Overview, current: set[str], now: float) -> list[Need]:
-        for cause, _ in outbox.notices():
-            if cause not in current and cause not in self._raised:
-                if now - self._missing.setdefault(cause, now) >= FORGOTTEN:
-                    self._raised[cause] = _of_cause(cause), self._missing.pop(cause)
-            else:
+        for cause, at in outbox.notices():
+            if cause in current or cause in self._raised:
                 self._missing.pop(cause, None)
+                continue
+            seen_at, since = self._missing.get(cause, (at, now))
+            self._missing[cause] = at, since if at == seen_at else now
+            if now - self._missing[cause][1] >= FORGOTTEN:
+                self._raised[cause] = _of_cause(cause), self._missing.pop(cause)[1]
         ended = []
         for cause, (need, seen_at) in list(self._raised.items()):
             if now - seen_at > QUIET:

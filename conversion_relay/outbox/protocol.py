@@ -230,13 +230,13 @@ class Overview(Protocol):
         """It has stopped."""
 
     def take_notice(self, cause: str, now: float) -> bool:
-        """Whether nobody was told of it; from now on somebody was."""
+        """Whether nobody was told of it; from now on somebody was, and it was seen `now`."""
 
     def drop_notice(self, cause: str) -> bool:
         """It is over, or could not be told; whether somebody was told."""
 
     def notices(self) -> list[tuple[str, float]]:
-        """The causes that somebody was told of, and when."""
+        """The causes that somebody was told of, and when each was seen last."""
 
     def workers(self) -> list[SignOfLife]:
         """The last sign of each, the latest first; also of those that are gone."""

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from conversion_relay.delivery import notify
 from conversion_relay.delivery.notify import Message, Notifier, deliver
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.delivery.sign_of_life import SignsOfLife, alive
@@ -105,6 +106,22 @@ def test_a_cause_that_is_found_again_soon_after_a_restart_is_not_over(here):
     here.pace = DEAD_TOKEN
     here.pass_time(200, after)
     assert here.told == [("raised", "unauthorized:1")]
+
+
+def test_what_one_machine_alone_can_see_is_not_over_for_another(here, monkeypatch):
+    """Such as its disk."""
+    sees, other = here.notifier(), here.notifier()
+
+    def sees_nothing() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(notify, "needs", lambda _: [])
+            other()
+
+    here.pace = DEAD_TOKEN
+    here.pass_time(600, sees, sees_nothing)
+    assert here.told == [("raised", "unauthorized:1")]
+    here.pass_time(600, sees_nothing)  # the one that saw it is gone
+    assert here.told[1:] == [("over", "unauthorized:1")]
 
 
 def test_an_end_that_could_not_be_brought_is_tried_again(here):

@@ -104,6 +104,9 @@ if (document.querySelector("main[data-live]")) {
   });
   setTimeout(look, EVERY);
   setInterval(tell, EVERY);
+  document.addEventListener("visibilitychange", () => {
+    answered = Date.now(); // a hidden tab's timers hardly run
+  });
 }
 withCopies(document).addEventListener("click", ({ target }) => {
   const { copy } = target.dataset;

@@ -102,7 +102,12 @@ class Deeds(Looks):
         self._do(lambda session, _: session.run(workers.FORGET, (worker,)))
 
     def take_notice(self, cause: str, now: float) -> bool:
-        return self._do(lambda session, _: session.run(workers.TAKE_NOTICE, (cause, now))) > 0
+        def take(session: Session, _: object) -> bool:
+            if session.run(workers.SEE_NOTICE, (now, cause)):
+                return False
+            return session.run(workers.TAKE_NOTICE, (cause, now)) > 0
+
+        return self._do(take)
 
     def drop_notice(self, cause: str) -> bool:
         return self._do(lambda session, _: session.run(workers.DROP_NOTICE, (cause,))) > 0

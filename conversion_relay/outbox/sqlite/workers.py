@@ -31,9 +31,12 @@ NOTICES = "SELECT cause, at FROM notice"
 
 
 def take_notice(db: apsw.Connection, cause: str, now: float) -> bool:
-    """Whether nobody has told of it yet; from now on somebody has."""
-    db.execute("INSERT OR IGNORE INTO notice VALUES (?, ?)", (cause, now))
-    return db.changes() > 0
+    """Whether nobody has told of it yet; from now on somebody has, who sees it `now`."""
+    db.execute("UPDATE notice SET at = ? WHERE cause = ?", (now, cause))
+    if db.changes():
+        return False
+    db.execute("INSERT INTO notice VALUES (?, ?)", (cause, now))
+    return True
 
 
 def drop_notice(db: apsw.Connection, cause: str) -> bool:

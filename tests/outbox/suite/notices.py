@@ -10,7 +10,7 @@ class NoticesSuite(Backend):
         assert outbox.take_notice("unauthorized:1", NOW)
         assert not outbox.take_notice("unauthorized:1", NOW + 1)
         assert outbox.take_notice("clock", NOW + 2)
-        assert sorted(outbox.notices()) == [("clock", NOW + 2), ("unauthorized:1", NOW)]
+        assert sorted(outbox.notices()) == [("clock", NOW + 2), ("unauthorized:1", NOW + 1)]
         assert outbox.drop_notice("unauthorized:1") and not outbox.drop_notice("unauthorized:1")
         assert outbox.notices() == [("clock", NOW + 2)]
         assert outbox.take_notice("unauthorized:1", NOW + 3)
