@@ -31,7 +31,8 @@ if TYPE_CHECKING:
         listed_origin,
         shared_site,
     )
-    from conversion_relay.intake.reading import read_event, wrong_shape
+    from conversion_relay.intake.misshapen import wrong_shape
+    from conversion_relay.intake.reading import read_event
     from conversion_relay.intake.request_facts import RequestFacts, request_facts
     from conversion_relay.intake.view_content import view_content_event
     from conversion_relay.relay import Relay, Sent, Tracked
@@ -72,7 +73,7 @@ _HOME = {
     "shared_site": "intake.browser",
     "view_content_event": "intake.view_content",
     "without_email": "event_id",
-    "wrong_shape": "intake.reading",
+    "wrong_shape": "intake.misshapen",
 }
 __all__ = [
     "PREFLIGHT_SECONDS",

@@ -234,7 +234,8 @@ class Receipt(msgspec.Struct, frozen=True):
 
 def plain_number(value: object) -> int | float | str:
     """What other libraries count with (numpy's and pandas' scalars, fractions), as a number of Python's own; for
-    `enc_hook` of msgspec, which asks about types that it does not know. Raises TypeError for anything else.
+    `enc_hook` of msgspec, which asks about types that it does not know. Texts that are translated when they are read
+    (Django's gettext_lazy, Flask-Babel's) and `UserString` as texts. Raises TypeError for anything else.
 
     >>> from fractions import Fraction
     >>> plain_number(Fraction(1, 2))
@@ -242,6 +243,8 @@ def plain_number(value: object) -> int | float | str:
     """
     if isinstance(value, str):
         return str.__str__(value)
+    if hasattr(value, "casefold") and hasattr(value, "splitlines"):
+        return str(value)
     if type(value).__name__.startswith("bool"):  # numpy's; its float would be an amount
         return bool(value)
     if hasattr(value, "__index__"):

@@ -14,7 +14,8 @@ The rules.
 3. *Bounded reading.* At most `most_bytes` of a body; a longer one is cut off, and its connection is not kept. A body
    that ends before its announced length is no answer.
 4. *A kept connection is looked at before it is used.* Whatever can be read from an idle connection is its end.
-5. *Redirects are not followed.* A token goes to the host that the caller named, nowhere else. Bodies are not
+5. *A proxy only where the environment names one* (`http_proxy.py`); what is wrong with it is told as the proxy's fault.
+6. *Redirects are not followed.* A token goes to the host that the caller named, nowhere else. Bodies are not
    decompressed: the request asks for none that are, and a bomb stays small.
 
 Built on `http.client` (docs/adr/0012): urllib3 needs private overrides to tell which socket carries a call, and its
@@ -33,10 +34,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from conversion_relay.http_connections import Connections
+from conversion_relay.http_connections import Connections, NoWayOut
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPResponse
+
+    from conversion_relay.http_proxy import Proxy
 
 CONNECT_SECONDS = 1.5
 MOST_BYTES = 1_048_576
@@ -169,12 +172,12 @@ class _Exchange:
             # The total deadline ends a read; the socket's own only catches what shutting it down could not wake.
             connection.sock.settimeout(self._deadline + 1)
             self._ask(connection, f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}")
-            answer = connection.getresponse()
+            answer = _final(connection.getresponse())
             body = _read(answer, self._most_bytes)
         except BaseException:
             connection.close()
             raise
-        if answer.isclosed() and not self._aborted:
+        if answer.isclosed() and not answer.will_close and not self._aborted:
             self._connections.keep(host, connection)
         else:
             connection.close()  # there is more than we care to read
@@ -187,7 +190,11 @@ class _Exchange:
             return
         seconds = min(CONNECT_SECONDS, self._deadline)
         try:
-            connection.sock = socket.create_connection((connection.host, connection.port), seconds)
+            proxy = _proxy_for(connection.host) if is_secure else None
+            if proxy is None:
+                connection.sock = socket.create_connection((connection.host, connection.port), seconds)
+            else:
+                connection.sock = proxy.connect(connection.host, connection.port, seconds, self._deadline)
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._watch(connection.sock)
             if is_secure:
@@ -228,6 +235,23 @@ class _Exchange:
                 return  # it closed by itself meanwhile
 
 
+def _proxy_for(host: str) -> "Proxy | None":
+    if not (os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY")):
+        return None
+    from conversion_relay.http_proxy import proxy_for  # most have none, and a cold start need not pay for it
+
+    return proxy_for(host, os.environ)
+
+
+def _final(answer: "HTTPResponse") -> "HTTPResponse":
+    """Past what a server says before its answer (102, 103); `http.client` passes over 100 alone. The answer would be
+    lost, or be read as the one to the next request. https://www.rfc-editor.org/rfc/rfc9110#section-15.2"""
+    while 100 <= answer.status < 200 and answer.status != 101:
+        answer.headers = None  # type: ignore[assignment]  # begin() returns at once where there are some
+        answer.begin()
+    return answer
+
+
 def _read(answer: "HTTPResponse", most_bytes: int) -> bytes:
     from http.client import IncompleteRead
 
@@ -251,6 +275,8 @@ class _ConnectTimeout(Exception):
 
 def _name(error: BaseException) -> str:
     """A short name of what went wrong; never the text, which may hold hosts, paths and headers."""
+    if isinstance(error, NoWayOut):
+        return str(error)
     for kind in type(error).__mro__:
         if kind.__name__ in _NAMES:
             return _NAMES[kind.__name__]

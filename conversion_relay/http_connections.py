@@ -17,6 +17,10 @@ Host = tuple[str, str]
 """Scheme and network location."""
 
 
+class NoWayOut(Exception):
+    """The proxy is not the way; the argument is the reason as `NoAnswer.why` has it."""
+
+
 class Connections:
     """Idle ones, by host. Safe to use from several threads."""
 

@@ -83,6 +83,11 @@ NEAR = 0.8
 """Of difflib's ratio: one or two letters of a name wrong, missing or swapped."""
 
 
+def is_setting(name: str) -> bool:
+    """A value of ours, no file's name: variables of other programs stand beside them."""
+    return name != "META_ACCESS_TOKEN_FILE" and (name in OF_ALL or name in OF_A_DATASET or configured.is_one(name))
+
+
 class OutboxUrl(str):
     """RELAY_OUTBOX, whose password a repr does not show.
 

@@ -69,7 +69,7 @@ class Process:
 
     def stop(self) -> int:
         self.popen.send_signal(signal.SIGTERM)
-        return self.popen.wait(20)
+        return self.popen.wait(60)
 
     def end(self) -> None:
         if self.popen.poll() is None:

@@ -61,7 +61,7 @@ def test_every_metric_of_a_rule_is_shown(tmp_path):
         wanted = {name for rule in RULES for name in re.findall(r"relay_[a-z0-9_]+", rule["expr"])}
         wanted |= {"relay_send_total", "relay_send_duration_seconds_bucket", "relay_db_bytes", "relay_wal_bytes"}
         # relay_needs has a row where something is needed, and an event in a worker's hands has no age.
-        until(lambda: not wanted - shown(here), seconds=20)
+        until(lambda: not wanted - shown(here))
         text = call("GET", f"{here.url}/metrics")[1]
         assert 'relay_delivery_delay_seconds{event="Purchase",quantile="0.5"}' in text
 

@@ -55,9 +55,11 @@ def test_headers_come_in_lower_case_and_repeated_ones_joined(client):
         (b"HTTP/1.0 200 OK\r\n\r\n{}", b"{}"),
         (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"{}"),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"{}"),
+        (b"HTTP/1.1 102 Processing\r\n\r\n" * 3 + b"HTTP/1.0 200 OK\r\n\r\n{}", b"{}"),
         (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}", b"{}"),
     ],
-    ids=["chunked", "until it closes", "no content", "continue first", "no phrase"],
+    ids=["chunked", "until it closes", "no content", "continue first", "hints first", "processing first", "no phrase"],
 )
 def test_a_body_is_read_however_its_end_is_told(client, answer, body):
     with answering(answer) as url:
@@ -160,7 +162,7 @@ def test_a_call_that_was_given_up_does_not_spoil_the_next(client):
 
     def answer(connection):
         read_request(connection)
-        answered.wait(20)
+        answered.wait(60)
         connection.sendall(OK)
 
     with serving(answer) as url:
@@ -208,7 +210,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(client, tmp_path):
     server = threading.Thread(target=serve, daemon=True)
     server.start()
     outcome = post(client, f"https://127.0.0.1:{listener.getsockname()[1]}")
-    server.join(20)
+    server.join(60)
     listener.close()
     assert outcome == NoAnswer("tls", sent=False)
 

@@ -42,6 +42,8 @@ def test_no_secret_is_in_the_repr():
         ("RELAY_ALLOWED_ORIGINS", "*"),
         ("RELAY_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("RELAY_DEFAULT_COUNTRY", "Germany"),
+        ("RELAY_DEFAULT_COUNTRY", "EU"),
+        ("RELAY_DEFAULT_COUNTRY", "xx"),
         ("RELAY_GPC", "maybe"),
         ("RELAY_LOG_FORMAT", "xml"),
         ("RELAY_VARIANTS", "perhaps"),
@@ -225,7 +227,6 @@ def test_a_setting_is_read_into_its_field(name, value, field, expected):
     [
         ("META_PIXEL_ID", "1" * 21),
         ("META_PIXEL_ID", "１２３"),
-        ("META_PIXEL_ID", "123\n"),
         ("META_ACCESS_TOKEN", "EAA\u200bcanary"),
         ("META_ACCESS_TOKEN", "“EAAcanary”"),
         ("META_GRAPH_URL", "graph.facebook.com"),

@@ -7,8 +7,8 @@ variable "trusted_proxies" {
   default     = []
 
   validation {
-    condition     = alltrue([for network in var.trusted_proxies : can(cidrhost(network, 0))])
-    error_message = "trusted_proxies are networks such as 130.176.0.0/17."
+    condition     = alltrue([for network in var.trusted_proxies : try(cidrsubnet(network, 0, 0) == network, false)])
+    error_message = "trusted_proxies are networks such as 130.176.0.0/17, without bits of a host: 10.0.0.0/8, or 10.0.0.1/32."
   }
 }
 

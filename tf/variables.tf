@@ -52,7 +52,7 @@ variable "graph_api_url" {
   default     = "https://graph.facebook.com"
 
   validation {
-    condition     = can(regex("^https://[^/?#]+$|^http://(127\\.0\\.0\\.1|localhost)(:[0-9]+)?$", var.graph_api_url))
+    condition     = can(regex("^https://[^/?#@\\s]+$|^http://(127\\.0\\.0\\.1|localhost)(:[0-9]+)?$", var.graph_api_url))
     error_message = "graph_api_url is https, or http on loopback, without a path."
   }
 }
@@ -143,7 +143,7 @@ variable "allowed_origins" {
   default     = []
 
   validation {
-    condition     = alltrue([for origin in var.allowed_origins : can(regex("^https?://[^/*?#]+$", origin))])
+    condition     = alltrue([for origin in var.allowed_origins : can(regex("^https?://([^][/*?#@,:\\s]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$", origin)) && try(tonumber(regex(":([0-9]+)$", origin)[0]), 1) <= 65535])
     error_message = "allowed_origins are exact: https://courses.example, no path, no wildcard."
   }
 }
@@ -172,8 +172,9 @@ variable "default_country" {
   default     = ""
 
   validation {
-    condition     = can(regex("^([A-Za-z]{2})?$", var.default_country))
-    error_message = "default_country is two letters such as DE."
+    # The countries of ISO 3166-1, as the functions know them: with another code they would not start.
+    condition     = var.default_country == "" || contains(split(" ", "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UK UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW"), upper(var.default_country))
+    error_message = "default_country is a country's two letters such as DE."
   }
 }
 

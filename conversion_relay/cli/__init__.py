@@ -73,6 +73,10 @@ def verbs() -> None:
 
 def main() -> None:
     """The console script: runs a verb and turns what it raises into a sentence and an exit code."""
+    if not (sys.stdout.encoding == sys.stderr.encoding == "utf-8"):
+        from conversion_relay.cli.printing import print_in_any_charset
+
+        print_in_any_charset()
     try:
         verbs(standalone_mode=False)
     except click.ClickException as error:

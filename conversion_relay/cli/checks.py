@@ -15,9 +15,10 @@ import msgspec
 from conversion_relay.delivery.attention import CLOCK_WRONG, LEAST_DISK, Known, is_delivered, needs
 from conversion_relay.delivery.exchange import post
 from conversion_relay.delivery.installation import free_bytes, known
+from conversion_relay.delivery.retry import A_PERSONS, NOT_META
 from conversion_relay.delivery.transport import Transport
 from conversion_relay.errors import RelayError
-from conversion_relay.meta.graph import Misconfigured, Outcome, Refused, Throttled, Unauthorized, Unreachable
+from conversion_relay.meta.graph import Misconfigured, Outcome, Refused, Throttled, Unauthorized, Unlisted, Unreachable
 from conversion_relay.meta.remedies import remedy
 from conversion_relay.meta.versions import GRAPH_API, MARKETING_API, version_finding
 from conversion_relay.outbox import file_of, open_outbox
@@ -75,12 +76,17 @@ def _told(name: str, outcome: Outcome) -> Check:
     match outcome:
         case Refused():
             return Check(name=name, state="ok", what="Meta takes the token for this dataset")
+        case Unauthorized() | Misconfigured() | Unlisted() if not outcome.said.is_metas:
+            said = f" (HTTP {outcome.said.status})"
+            told = remedy(NOT_META)
         case Unauthorized():
             told = remedy("unauthorized")
         case Misconfigured():
             told = remedy("misconfigured")
         case Throttled():
             return Check(name=name, state="warning", what="Meta asks for a pause", fix="try again in some minutes")
+        case Unreachable(why=why) if (told := remedy(why)) and (why in A_PERSONS or why.startswith("proxy_")):
+            said = ""
         case Unreachable(why=why):
             return _bad(name, f"Meta cannot be reached: {why}", "look at network, DNS, proxy and META_GRAPH_URL")
         case _:

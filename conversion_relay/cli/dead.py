@@ -152,6 +152,7 @@ def export(file: BinaryIO, as_csv: bool) -> None:
     if as_csv:
         file.write(dead_csv(stories).encode())
         return
+    file.write(b"")  # opens it: where there is no dead letter, yesterday's file must not stand for today's
     for story in stories:
         file.write(msgspec.json.encode(story) + b"\n")
 

@@ -1,7 +1,6 @@
 """`import`: the events of a CSV or JSON lines file, however long, with a verdict for each row."""
 
 import contextlib
-import csv
 import hashlib
 import signal
 import sys
@@ -17,12 +16,13 @@ import click
 from conversion_relay.cli.copied import Copied, lines
 from conversion_relay.cli.printing import print_json, printable
 from conversion_relay.cli.table.asked import Read, Said, ask
-from conversion_relay.cli.table.lines import LONGEST_CELL, Head, head_of, json_lines, rows
-from conversion_relay.cli.table.rows import Rows, identified
+from conversion_relay.cli.table.chosen import NOT_CHOSEN
+from conversion_relay.cli.table.events import events
+from conversion_relay.cli.table.lines import Head, head_of
+from conversion_relay.cli.table.options import charset, one_character, only, pairs, zone
 from conversion_relay.cli.table.telling import questions, show
 from conversion_relay.cli.table.verdicts import Verdict, Verdicts
 from conversion_relay.event import Event, Receipt, Rejection, SealedEvent
-from conversion_relay.intake.reading import read_event
 from conversion_relay.outbox.export import safe_cell
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
@@ -39,24 +39,41 @@ _SOURCES = click.Choice(
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--map", "pairs", multiple=True, metavar="COLUMN=FIELD", help="what a column means; FIELD - leaves it out"
+    "--map",
+    "columns",
+    multiple=True,
+    metavar="COLUMN=FIELD",
+    callback=pairs,
+    help="what a column means; FIELD - leaves it out",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    callback=only,
+    help="rows that count, such as 'Status=paid'; once for each value",
 )
 @click.option("--event-name", help="of all rows, such as Purchase")
 @click.option("--action-source", type=_SOURCES, help="of all rows; physical_store may be 62 days old, others 7")
 @click.option("--crm", metavar="NAME", help="stages of leads from this CRM; needs a column lead_id")
 @click.option("--currency", help="of all amounts, such as EUR")
-@click.option("--encoding", help="such as cp1252")
-@click.option("--delimiter", help="between columns")
+@click.option("--encoding", callback=charset, help="such as cp1252")
+@click.option("--delimiter", callback=one_character, help="between columns, such as ; or tab")
+@click.option(
+    "--headings",
+    type=click.IntRange(1, 1_000),
+    metavar="LINE",
+    help="the line with the headings",
+)
 @click.option("--decimal", type=click.Choice([".", ","]), help="the decimal sign of amounts")
 @click.option("--dates", type=click.Choice(["dmy", "mdy"]), help="the order in 03/04/2026")
-@click.option("--timezone", help="of times that name none, such as Europe/Berlin")
-@click.option("--dry-run", is_flag=True, help="judge every row, keep nothing")
+@click.option("--timezone", callback=zone, help="of times that name none, such as Europe/Berlin")
+@click.option("--dry-run", is_flag=True, help="judge every row, keep nothing; a verdict for each with --verdicts")
 @click.option("--verdicts", type=click.Path(dir_okay=False, path_type=Path), help="[default: FILE.verdicts.csv]")
 @click.option("--anew", is_flag=True, help="forget where an earlier call stopped; known ids stay known")
 @click.option("--json", "as_json", is_flag=True)
 def import_(
     file: Path,
-    pairs: tuple[str, ...],
     dry_run: bool,
     verdicts: Path | None,
     anew: bool,
@@ -69,8 +86,12 @@ def import_(
     that answers it (exit 2). Each row gets a verdict in FILE.verdicts.csv. Ctrl-C stops after the rows in hand; the
     same command goes on from there. A second run finds the same ids and adds nothing. Exit 1 when a row was refused.
     """
-    said = Said(columns=_pairs(pairs), **options)
+    said = Said(**options)
     head = head_of(file)
+    if head.no_table:
+        raise click.UsageError(head.no_table)
+    if head.is_json and said != Said():
+        raise click.UsageError("the file is JSON: each event tells what it is, and the options for columns say nothing")
     read = None if head.is_json else ask(head, said)
     if isinstance(read, list):
         raise SystemExit(questions(read, as_json))
@@ -81,7 +102,7 @@ def import_(
     job = Job(file, head, read, dry_run=dry_run, quiet=as_json)
     path = verdicts or file.with_name(f"{file.name}.verdicts.csv")
     with Relay(settings) as relay:
-        facts = job.judge(relay) if dry_run else job.run(relay, path, anew=anew, mark=_mark(head, said))
+        facts = job.judge(relay, verdicts) if dry_run else job.run(relay, path, anew=anew, mark=_mark(head, said))
     print_json(facts) if as_json else _tell(facts)
     raise SystemExit(130 if facts["stopped"] else 1 if facts["refused"] else 0)
 
@@ -126,16 +147,22 @@ class Job:
                 verdicts.finish()
         return self._facts(verdicts=str(path), resumed_after=begun)
 
-    def judge(self, relay: Relay) -> dict[str, Any]:
-        """A dry run."""
+    def judge(self, relay: Relay, path: Path | None) -> dict[str, Any]:
+        """A dry run. `path`: where its verdicts go; those of an import are not written over, since it goes on from
+        them."""
+        if path is not None and path.exists():
+            raise click.UsageError(f"{path} exists; name another file for the verdicts of a dry run")
         self._copied = Copied(relay)
-        with self._stoppable():
+        with Verdicts(path, "dry run") if path else contextlib.nullcontext() as verdicts, self._stoppable():
             for first, events in self._batches(0):
                 told, places, sealed = self._sealed(relay, first, events)
                 self._copied.would_be(sealed[len(places) :])
                 known = set(places)
-                self._count([(row[0], "accepted" if n in known else row[1], *row[2:]) for n, row in enumerate(told)])
-        return self._facts(verdicts=None, resumed_after=0)
+                told = [(row[0], "accepted" if n in known else row[1], *row[2:]) for n, row in enumerate(told)]
+                self._count(told)
+                if verdicts is not None:
+                    verdicts.write(told)
+        return self._facts(verdicts=str(path) if path else None, resumed_after=0)
 
     def _sealed(
         self, relay: Relay, first: int, events: list[Event | Rejection]
@@ -149,6 +176,9 @@ class Job:
             accepted = event if isinstance(event, Rejection) else relay.accept(event)
             copies += self._copied.of(event, accepted)
             if isinstance(accepted, Rejection):
+                if accepted.reason == NOT_CHOSEN:
+                    told.append((number, "left_out", "", "", "", accepted.message))
+                    continue
                 known = "" if isinstance(event, Rejection) else event.event_id or ""
                 told.append((number, "refused", safe_cell(known), accepted.reason, accepted.field, accepted.message))
                 continue
@@ -185,7 +215,7 @@ class Job:
         batch: list[Event | Rejection] = []
         first = skip + 1
         with self._file.open("rb") as file, self._progress(file) as tick:
-            for number, event in enumerate(self._events(file, skip), first):
+            for number, event in enumerate(events(file, self._head, self._read, skip), first):
                 batch.append(event)
                 if len(batch) == BATCH:
                     yield first, batch
@@ -195,34 +225,6 @@ class Job:
                         return
             if batch:
                 yield first, batch
-
-    def _events(self, file: Any, skip: int) -> Iterator[Event | Rejection]:
-        if self._read is None:
-            for number, line in enumerate(json_lines(file)):
-                if number >= skip:
-                    yield identified(read_event(line), line)
-            return
-        reader = Rows(self._read.plan)
-        lines = rows(file, self._read.encoding, self._read.delimiter)
-        for _ in range(self._read.skipped + 1):
-            next(lines, None)
-        number = 0
-        try:
-            for cells in lines:
-                if not any(cells):
-                    continue
-                number += 1
-                if number > skip:
-                    yield reader.event(cells)
-        except UnicodeDecodeError:
-            raise click.ClickException(
-                f"after row {number} the file is not {self._read.encoding}; say --encoding, and --anew"
-            ) from None
-        except csv.Error:
-            raise click.ClickException(
-                f"after row {number} a cell is longer than {LONGEST_CELL:,} characters; look for a quote that is not"
-                " closed, mend it, and import the file again: what was accepted is known already"
-            ) from None
 
     @contextlib.contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -255,8 +257,10 @@ class Job:
 
     def _facts(self, *, verdicts: str | None, resumed_after: int) -> dict[str, Any]:
         names = ("accepted", "duplicate", "refused")
+        left_out = {"left_out": self._sum["left_out"]} if self._read and self._read.plan.only else {}
         return {
             **{name: self._sum[name] for name in names},
+            **left_out,
             "reasons": dict(self._reasons.most_common(20)),
             "resumed_after": resumed_after,
             "stopped": self._stopped,
@@ -264,16 +268,6 @@ class Job:
             "verdicts": verdicts,
             **self._copied.facts(),
         }
-
-
-def _pairs(pairs: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for pair in pairs:
-        column, sign, field = pair.rpartition("=")
-        if not sign:
-            raise click.UsageError("--map: COLUMN=FIELD, such as --map 'Mail=email'")
-        found[column] = field
-    return found
 
 
 def _mark(head: Head, said: Said) -> str:
@@ -284,7 +278,10 @@ def _mark(head: Head, said: Said) -> str:
 
 def _tell(facts: dict[str, Any]) -> None:
     would = "would be " if facts["dry_run"] else ""
-    click.echo(f"{facts['accepted']} {would}accepted, {facts['duplicate']} known already, {facts['refused']} refused")
+    left_out = f", {facts['left_out']} left out by --only" if "left_out" in facts else ""
+    click.echo(
+        f"{facts['accepted']} {would}accepted, {facts['duplicate']} known already, {facts['refused']} refused{left_out}"
+    )
     for reason, n in facts["reasons"].items():
         click.echo(printable(f"  {n} refused: {reason}"))
     for line in lines(facts.get("copies", {})):

@@ -146,6 +146,8 @@ def _tell(story: Story) -> None:
     for attempt in story.history:
         said = [attempt.outcome, attempt.why, attempt.code and f"code {attempt.code}"]
         said += [attempt.subcode and f"subcode {attempt.subcode}", attempt.title, attempt.fbtrace_id]
+        if attempt.status not in (None, 200) and attempt.code is None:
+            said.append(f"HTTP {attempt.status}")
         click.echo(f"  {clock(attempt.at)}  sent: {', '.join(str(part) for part in said if part)}")
         for name, text in (("Meta said", attempt.sentence), ("field", attempt.field)):
             if text:

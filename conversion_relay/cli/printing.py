@@ -1,16 +1,34 @@
 """What a verb prints: JSON for programs, aligned text for people."""
 
+import io
+import json
 import sys
 import time
 from collections.abc import Sequence
+from typing import TextIO
 
 import click
 import msgspec
 
 
 def print_json(value: object) -> None:
-    """One line of JSON, for programs."""
-    click.echo(msgspec.json.encode(value).decode())
+    """One line of JSON, for programs; with escapes where the output is in a charset that JSON is not written in."""
+    text = msgspec.json.encode(value)
+    if not text.isascii() and not _is_utf_8(sys.stdout):
+        text = json.dumps(msgspec.json.decode(text)).encode()
+    click.echo(text.decode())
+
+
+def print_in_any_charset() -> None:
+    """From now on a letter that the terminal or the pipe cannot hold is printed as an escape, such as \\u6f22. Python
+    would end with a traceback, perhaps after events were accepted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not _is_utf_8(stream):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_utf_8(stream: TextIO) -> bool:
+    return (stream.encoding or "utf-8").lower().replace("-", "").startswith("utf8")
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

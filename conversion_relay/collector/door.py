@@ -52,6 +52,8 @@ class Admitted(Caller, frozen=True, kw_only=True):
 
 
 Handle = Callable[[Admitted], Awaitable[Reply]]
+_NO_KEY = "send Authorization: Bearer <api key> (RELAY_API_KEYS), or call from an allowed origin"
+_NO_BEARER = "send Authorization: Bearer <api key> (RELAY_API_KEYS); no other scheme is read"
 
 
 def in_dataset(admitted: Admitted, submitted: Submitted) -> Admitted:
@@ -209,12 +211,11 @@ class Door:
                 for use in rules.uses[digest]:
                     self._counters.latest(use, time.time())
                 return "backend", datasets
-            raise HttpError(
-                401, "unauthorized", "authorization", "unknown API key; RELAY_API_KEYS lists the known ones"
-            )
+            is_bearer = scheme.lower() == "bearer"
+            message = "unknown API key; RELAY_API_KEYS lists the known ones" if is_bearer else _NO_BEARER
+            raise HttpError(401, "unauthorized", "authorization", message)
         if not headers.get("origin"):
-            message = "send Authorization: Bearer <api key> (RELAY_API_KEYS), or call from an allowed origin"
-            raise HttpError(401, "unauthorized", "authorization", message, **{"www-authenticate": "Bearer"})
+            raise HttpError(401, "unauthorized", "authorization", _NO_KEY, **{"www-authenticate": "Bearer"})
         allowed = listed_origin(headers["origin"], rules.by_origin)
         if allowed is None:
             raise HttpError(

@@ -19,6 +19,7 @@ die, and a call to it for each request).
 
 import contextlib
 import fcntl
+import multiprocessing
 import os
 import secrets
 import signal
@@ -54,7 +55,9 @@ class Together:
         self.folder = folder
         self._counters, self._name = counters, f"{secrets.token_hex(8)}.counters"
         self._stopping = threading.Event()
-        self._started_by = os.getppid()
+        starter = multiprocessing.parent_process()
+        # Asked of the kernel here, a starter that is gone already would be whoever takes in orphans.
+        self._started_by = os.getppid() if starter is None else starter.pid
         self._lock_file = os.open(folder / "delivers", os.O_RDWR | os.O_CREAT, 0o600)
         self._noting = threading.Lock()
         self._waker = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -12,7 +12,7 @@ from conversion_relay.collector.reply import HttpError, Reply, not_durable
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.intake.members import read_event_id
 from conversion_relay.intake.mending import decode_mended
-from conversion_relay.intake.reading import wrong_shape
+from conversion_relay.intake.misshapen import wrong_shape
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.values import LeftOut
 from conversion_relay.intake.visit import LONGEST_KEY

@@ -6,9 +6,12 @@ https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 """
 
 import hmac
+import re
 import secrets
 
 from conversion_relay.errors import SettingsError
+
+_EATEN = re.compile(r"=\d+,t=\d+,p=\d+")
 
 
 class Password:
@@ -19,13 +22,18 @@ class Password:
         self.is_hash = setting.startswith("$argon2")
         if self.is_hash:
             _check(setting)
+        elif _EATEN.search(setting):
+            raise SettingsError(
+                "RELAY_ADMIN_PASSWORD: what is left of an argon2 hash whose dollar signs a shell or compose file took"
+                " for variables; write each as $$ in a compose file, the whole in single quotes in a shell"
+            )
 
     def __bool__(self) -> bool:
         return bool(self._setting)
 
     def is_right(self, given: bytes) -> bool:
         if not self.is_hash:
-            return hmac.compare_digest(given, self._setting.encode())
+            return hmac.compare_digest(given, self._setting.encode("utf-8", "surrogateescape"))
         digest = hmac.digest(self._key, given, "sha256")
         if self._right and hmac.compare_digest(digest, self._right):
             return True

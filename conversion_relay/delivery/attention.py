@@ -22,7 +22,14 @@ TOO_MANY_ERRORS = 0.15
 LEAST_DISK = 256 * 1_048_576
 ENOUGH_ALONE = 5
 """Events of each side without a twin, before it is more than a report that is on its way."""
-_PERSONS = frozenset({"unauthorized", "misconfigured", "all_refused", "unknown_error", "too_large"})
+OUTAGE_TOLD = 900.0
+"""Seconds that an event may wait for Meta to be reached, before somebody is told: most outages are over by then."""
+_PERSONS = frozenset(
+    {"unauthorized", "misconfigured", "all_refused", "unknown_error", "too_large", "foreign_answer", "tls"}
+    | {"proxy_address", "proxy_login"}
+)
+_BY_ITSELF = frozenset({"throttled", "near_limit"})
+"""Pauses that Meta asks for; nobody can do anything about them."""
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +106,14 @@ def _datasets(known: Known) -> Iterator[Need]:
         if state.error_share > TOO_MANY_ERRORS and state.why not in _PERSONS:
             what = f"Meta answered {state.error_share:.0%} of the last 500 requests with an error; its limit is 15 %"
             yield _of(name, "error_share", what, "look at the dead letters", urgent=False)
+        if _lasts(state.why, known.books.get(name, Counts()), known.now) and (told := remedy(state.why)):
+            yield _of(
+                name,
+                "outage",
+                f"events wait for over {int(OUTAGE_TOLD // 60)} minutes: {told.what}",
+                told.fix,
+                urgent=False,
+            )
     for name, book in known.books.items():
         if book.imbalance:
             what = f"the books do not balance: {book.imbalance:+d}"
@@ -114,6 +129,12 @@ def _datasets(known: Known) -> Iterator[Need]:
         if book.pending and _is_stranded(name, known):
             what = f"{book.pending} events wait for a dataset that is not configured"
             yield _of(name, "stranded", what, "add the dataset to the settings, or erase its events", urgent=False)
+
+
+def _lasts(why: str | None, book: Counts, now: float) -> bool:
+    """An outage that nobody was told of yet, since most end by themselves."""
+    waits = book.pending and book.oldest_pending_at is not None and now - book.oldest_pending_at >= OUTAGE_TOLD
+    return bool(waits) and why is not None and why not in _PERSONS | _BY_ITSELF
 
 
 def _sides(known: Known) -> Iterator[Need]:

@@ -17,6 +17,10 @@ _ALERTS = {
     "error_share": "Meta answered over 15 % of the last 500 requests with an error: see `conversion-relay dead list`",
     "clock_skew": "The clock of this machine is over a minute from Meta's; events are judged by Meta's: set the clock",
     "unknown_error": "Meta answers with an error that is not known; events wait: see `conversion-relay explain`",
+    "foreign_answer": "What answers is not Meta's Graph API; events wait: check META_GRAPH_URL and proxies on the way",
+    "tls": "No TLS connection to Meta; events wait: check the machine's certificates, its clock and proxies on the way",
+    "proxy_address": "HTTPS_PROXY is no address of a proxy; events wait: set it to http://host:port, or unset it",
+    "proxy_login": "The proxy of HTTPS_PROXY asks for a login; events wait: set http://user:password@host:port",
     "too_large": "An event is too large for Meta or for a proxy on the way; it waits: see `conversion-relay explain`",
     "accounting_mismatch": "Meta's answers do not add up with what was sent; these events are sent again and again",
 }

@@ -43,6 +43,10 @@ PROBE_EVERY = 60.0
 """Seconds between two looks at a dataset whose token or permission is wrong."""
 FUTURE_DELAY = 900.0
 """Seconds before an event that Meta finds to lie in the future is tried again."""
+A_PERSONS = frozenset({"tls", "proxy_address", "proxy_login"})
+"""Reasons of a silence that no waiting mends."""
+NOT_META = "foreign_answer"
+"""The word for an answer that Meta's Graph API did not give: the token is not at fault, nor the dataset."""
 AMBIGUOUS_ATTEMPTS = 3
 """From the third answer on that does not add up, somebody should look; the event goes on being sent."""
 
@@ -80,15 +84,16 @@ def decide(outcome: Outcome, facts: Facts, now: float, jitter: float) -> Verdict
             # never before Meta's own word, and not all workers at the same moment after it
             return Park(now + after * (1 + jitter), "throttled")
         case Unauthorized():
-            return Park(now + PROBE_EVERY, "unauthorized", alert=True)
+            return Park(now + PROBE_EVERY, "unauthorized" if outcome.said.is_metas else NOT_META, alert=True)
         case Misconfigured():
-            return Park(now + PROBE_EVERY, "misconfigured", alert=True)
+            return Park(now + PROBE_EVERY, "misconfigured" if outcome.said.is_metas else NOT_META, alert=True)
         case Unlisted():
             until = now + backoff(facts.failures, jitter, LONGEST_OUTAGE_DELAY)
-            return Park(until, "unknown_error", alert=True, aside=_aside(facts.setbacks, until))
+            why = "unknown_error" if outcome.said.is_metas else NOT_META
+            return Park(until, why, alert=True, aside=_aside(facts.setbacks, until))
         case Unreachable(why=why, sent=sent):
             until = now + backoff(facts.failures, jitter, LONGEST_OUTAGE_DELAY)
-            return Park(until, why, sent=sent, aside=_aside(facts.setbacks, until))
+            return Park(until, why, alert=why in A_PERSONS, sent=sent, aside=_aside(facts.setbacks, until))
         case Ambiguous(why=why):
             again_and_again = facts.attempts + 1 >= AMBIGUOUS_ATTEMPTS
             why = "accounting_mismatch" if again_and_again else why

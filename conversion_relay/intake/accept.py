@@ -33,7 +33,7 @@ from conversion_relay.intake.match_keys import VISITOR, match_keys_of, visitor_o
 from conversion_relay.intake.members import NOT_A_TIME
 from conversion_relay.intake.mending import DEEPEST, Tell
 from conversion_relay.intake.moment import event_time_of
-from conversion_relay.intake.options import complete_app_data, complete_channel, complete_options
+from conversion_relay.intake.options import complete_channel, complete_options
 from conversion_relay.intake.page_money import WrongMoney, without_wrong_money
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import Removed, scrub_event_id, scrub_page
@@ -159,8 +159,6 @@ def prepare(
         wire["data_processing_options_state"] = 0
     if "data_processing_options" in wire:
         complete_options(wire, tell)
-    if "app_data" in wire:
-        complete_app_data(wire)
     if "messaging_channel" in wire:
         complete_channel(wire, tell)
     visitor = visitor_of(event, facts, is_browser=is_browser, now=now)
@@ -231,7 +229,7 @@ def _sealed(
     if not dropped:
         return Acceptance(event)
     told = tuple(f"{one.field}: {one.reason}" for one in dropped)
-    removed = tuple(one.counted for one in dropped if isinstance(one, Removed))
+    removed = tuple(one.counted for one in dropped if isinstance(one, Removed) and one.kind)
     return Acceptance(event, told, removed, tuple({one.code: 1 for one in dropped if isinstance(one, WrongMoney)}))
 
 

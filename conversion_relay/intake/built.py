@@ -49,7 +49,7 @@ def _texts(value: Any) -> Any:
             return value.decode()
         case dict():
             return {name: _texts(one) for name, one in value.items()}
-        case list():
+        case list() | tuple():  # JSON knows one kind of list
             return [_texts(one) for one in value]
     return value
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, get_args
 import msgspec
 
 from conversion_relay.event import DeliveryCategory
+from conversion_relay.intake.flattened import is_numbered
 from conversion_relay.intake.mending import Tell
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.meta.validate import CONTENT_NAMES
@@ -81,9 +82,20 @@ def _tidy(custom: dict[str, Any], tell: Tell) -> None:
         del custom["predicted_ltv"]
         tell("custom_data.predicted_ltv", "Meta takes a positive one alone")
     if isinstance(ids := custom.get("content_ids"), list):
-        custom["content_ids"] = list(map(_id, ids))
+        custom["content_ids"] = _ids(ids, tell)
+        if ids and not custom["content_ids"]:
+            del custom["content_ids"]
     if "contents" in custom:
         _contents(custom, tell)
+
+
+def _ids(given: list[Any], tell: Tell) -> list[Any]:
+    """Texts and numbers; of a line of `contents` its id."""
+    ids = [_id(item.get("id") if isinstance(item, dict) else item) for item in given]
+    kept = [item for item in ids if type(item) in (str, int, float) and item != ""]
+    if len(kept) < len(ids):
+        tell("custom_data.content_ids", "neither text nor number, or empty")
+    return kept
 
 
 def _id(given: Any) -> Any:
@@ -119,7 +131,7 @@ def _list(given: object) -> tuple[Any, str | None]:
         except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
             return None, "no JSON"
     if isinstance(given, dict):  # PHP writes a list with a hole as an object: {"0": ..., "2": ...}
-        given = list(given.values()) if given and all(name.isdecimal() for name in given) else [given]
+        given = list(given.values()) if is_numbered(given) else [given]
     if isinstance(given, str | int | float) and not isinstance(given, bool):
         return [given], None
     return (given, None) if isinstance(given, list) else (None, "no list")

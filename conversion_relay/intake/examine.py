@@ -16,9 +16,9 @@ from conversion_relay.intake.accept import Policy, Submission, prepare
 from conversion_relay.intake.custom_data import plain_number
 from conversion_relay.intake.free_form import NOT_FREE
 from conversion_relay.intake.members import read_members
+from conversion_relay.intake.misshapen import wrong_shape
 from conversion_relay.intake.page_money import WrongMoney
 from conversion_relay.intake.printable import printable_name
-from conversion_relay.intake.reading import wrong_shape
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import Removed, scrub_event_id, scrub_url, without_personal_data
 from conversion_relay.intake.spellings import PERSON_MEMBERS, spelling

@@ -13,6 +13,7 @@ import msgspec
 from conversion_relay.event import Event
 from conversion_relay.intake.custom_data import CLEAN, Clean, tidy
 from conversion_relay.intake.mending import DEEPEST, Tell, is_too_deep, mended
+from conversion_relay.intake.options import complete_app_data
 from conversion_relay.intake.scrub import Removed, is_surely_nobodys, may_hold_personal_data, without_personal_data
 from conversion_relay.meta.event_kinds import DATA_PROCESSING
 
@@ -76,6 +77,8 @@ def careful(event: Event, tell: Tell) -> tuple[dict[str, Any], list[Removed]]:
     """The same, member by member."""
     wire: dict[str, Any] = msgspec.to_builtins(event)
     wire.pop("user_data", None)
+    if "app_data" in wire:
+        complete_app_data(wire)  # before a null or a text is taken out of `extinfo`, where each has its place
     removed = _scrub(wire, tell)
     for name in OURS:
         wire.pop(name, None)

@@ -11,7 +11,8 @@ was not. The rules:
 - Three members are refused with the remedy instead, since to leave them out would change what the event says: its name,
   where it happened (`action_source`), and when (`event_time`; a wrong moment wins or loses an attribution).
 - A visitor's wish is never lost. What cannot be read in `opt_out`, `gpc` and `data_processing_options` counts as the
-  strictest that it could have meant. An unreadable `consent`, or a name that is nearly one of these, is refused.
+  strictest that it could have meant. An unreadable `consent`, a name that is nearly one of these, and a "no" by another
+  program's name (`ad_storage`, `consent_state`) are refused.
 - An id that is too long keeps its meaning: its digest stands for it, so that two copies are still known as one.
 
 Total: raises nothing. Linear: each member is looked at once, and at most MOST_MEMBERS of an object are.
@@ -24,6 +25,7 @@ from typing import Any, get_args
 import msgspec
 
 from conversion_relay.event import ActionSource, Event, EventAsRead, Rejection, UserData
+from conversion_relay.intake.flattened import is_numbered, unflattened
 from conversion_relay.intake.mending import whole_text
 from conversion_relay.intake.moment import read_moment
 from conversion_relay.intake.printable import printable_name
@@ -38,6 +40,12 @@ NO_SUCH_MEMBER = "no such member here"
 _WISHES = ("consent", "gpc", "optout", "dataprocessingoptions", "dataprocessingoptionscountry")
 _WISHES_BEGIN = frozenset(wish[:2] for wish in _WISHES)
 _WISHES_END = frozenset(wish[-3:] for wish in _WISHES)
+_WISHES_ELSEWHERE = frozenset(
+    {"adstorage", "aduserdata", "adpersonalization", "consentmode", "consentstate", "consentstatus", "consentsettings"}
+    | {"adconsent", "hasconsent", "userconsent", "marketingconsent", "trackingconsent", "cookieconsent", "consentgiven"}
+)
+"""What Google's consent mode, tag managers and consent platforms call it."""
+_WISH_BY_OUR_NAME = 'a visitor\'s "no" is not passed over; send it as "consent": "denied", or leave it out'
 _NO_WISHES = frozenset({"content", "contents", "context", "contenttype"})
 _MOST_COMPARED, _MOST_HINTS = 50, 5
 
@@ -57,6 +65,7 @@ def read_members(document: object) -> Event | Rejection:
         return _NOT_AN_EVENT
     if len(document) > MOST_MEMBERS:
         return _TOO_MANY
+    document = unflattened(document)
     told: list[tuple[str, str]] = []
     members: dict[str, Any] = {}
     app_flags: dict[str, Any] = {}
@@ -66,6 +75,8 @@ def read_members(document: object) -> Event | Rejection:
             if name in TRACKING:
                 app_flags[name] = value
             elif member is None:
+                if spelling(str(name)) in _WISHES_ELSEWHERE and _says_no(value):
+                    raise Refused(Rejection("unknown_field", printable_name(str(name)), _WISH_BY_OUR_NAME))
                 _unknown(str(name), told)
             elif value is not None and (member == name or member not in document) and member not in members:
                 _read(member, value, members, told)
@@ -74,7 +85,9 @@ def read_members(document: object) -> Event | Rejection:
         assert isinstance(rejection, Rejection)
         return rejection
     if "event_name" not in members:
-        return Rejection("missing_field", "event_name", "this field is required")
+        others = ", ".join(field for field, why in told[:5] if why.startswith(NO_SUCH_MEMBER))
+        message = f"this field is required; not known here: {others}" if others else "this field is required"
+        return Rejection("missing_field", "event_name", message)
     if app_flags:  # some SDKs write them beside app_data, where Meta refuses them
         members["app_data"] = app_flags | members.get("app_data", {})
     return EventAsRead(**members, left_out=tuple(told)) if told else Event(**members)
@@ -119,7 +132,8 @@ def _take_keys(given: Mapping[str, Any], path: str, keys: dict[str, Any], told: 
     for name, value in given.items():
         key = name if name in _KEYS else PERSON_MEMBERS.get(spelling(str(name)))
         if key is not None:
-            keys[key] = _together(keys.get(key), value)
+            several = list(value.values()) if isinstance(value, dict) and is_numbered(value) else value
+            keys[key] = _together(keys.get(key), several)
         elif spelling(str(name)) == "address" and path == "user_data" and isinstance(value, dict | list):
             for address in value[:100] if isinstance(value, list) else [value]:
                 if isinstance(address, dict):
@@ -165,10 +179,12 @@ def _event_time(given: object) -> int | float:
 
 
 def _action_source(given: object) -> str:
-    source = given.strip().lower() if isinstance(given, str) and len(given) < 100 else given
-    if source not in get_args(ActionSource):
+    if isinstance(given, list) and len(given) == 1:
+        (given,) = given
+    source = _SOURCES.get(spelling(given)) if isinstance(given, str) else None
+    if source is None:
         raise Refused(Rejection("wrong_type", "action_source", CHOICES["action_source"]))
-    return str(source)
+    return source
 
 
 def _consent(given: object) -> str | None:
@@ -186,6 +202,15 @@ def _wish(given: object) -> bool | None:
     if said in ("", [], {}):
         return None
     return not (isinstance(said, str | int | float) and said in ("false", "no", "0", "off", 0))
+
+
+def _says_no(given: object, left: int = 3) -> bool:
+    """Whether a "no" stands in it; in an object of wishes, in those about advertising where some are named so."""
+    if isinstance(given, dict):
+        about_ads = [value for name, value in given.items() if spelling(str(name)).startswith("ad")]
+        return left > 0 and any(_says_no(value, left - 1) for value in (about_ads or list(given.values()))[:20])
+    said = given.strip().lower() if isinstance(given, str) else given
+    return said in (0, "denied", "false", "no", "0", "declined", "revoked", "withdrawn", "opted_out")
 
 
 def _flag(given: object) -> bool | None:
@@ -252,5 +277,6 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "gpc": _wish,
     "pixel": _flag,
 }
+_SOURCES: dict[str, str] = {spelling(source): source for source in get_args(ActionSource)}
 _KEYS = frozenset(UserData.__struct_fields__)
 _decoder = msgspec.json.Decoder()

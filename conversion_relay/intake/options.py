@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
+from conversion_relay.intake.flattened import is_numbered
 from conversion_relay.intake.members import TRACKING
 from conversion_relay.intake.mending import Tell
+from conversion_relay.meta.customer_information.nothing import is_nothing
 from conversion_relay.meta.reasons import MESSAGING_CHANNELS
 
 _COUNTRY, _STATE = "data_processing_options_country", "data_processing_options_state"
@@ -27,7 +29,8 @@ def complete_options(wire: dict[str, Any], tell: Tell) -> None:
     options = wire.get("data_processing_options")
     if not options:
         return
-    wire["data_processing_options"] = options = ["LDU" if option.lower() == "ldu" else option for option in options]
+    said = [option for option in options if option.strip() and not is_nothing(option.strip())]
+    wire["data_processing_options"] = options = ["LDU" if option.lower() == "ldu" else option for option in said]
     if "LDU" not in options:
         return
     country, state = wire.get(_COUNTRY), wire.get(_STATE)
@@ -67,8 +70,9 @@ def complete_app_data(wire: dict[str, Any]) -> None:
     if isinstance(app_data, dict):
         for name in TRACKING:
             flag = app_data.get(name)
-            if isinstance(flag, bool) or flag in ("0", "1", "true", "false", 0.0, 1.0):
-                app_data[name] = int(flag in (True, "1", "true"))
+            said = flag.strip().lower() if isinstance(flag, str) else flag
+            if isinstance(said, bool) or said in ("0", "1", "true", "false", "yes", "no", 0.0, 1.0):
+                app_data[name] = int(said in (True, "1", "true", "yes"))
         if "extinfo" in app_data:
             app_data["extinfo"] = _extinfo(app_data["extinfo"])
 
@@ -80,6 +84,8 @@ def _extinfo(given: Any) -> Any:
             given = _decoder.decode(given)
         except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
             return given
+    if isinstance(given, dict) and is_numbered(given):
+        given = [given.get(str(place)) for place in range(16)]
     if not isinstance(given, list):
         return given
     return ["" if part is None else int(part) if _is_whole(part) else part for part in given[:17]]

@@ -6,7 +6,8 @@ undecoded bytes; then each event alone. A decoder does both for what is well wri
 bounded by the limits below. A `Rejection` names the field and the rule; a name that came from outside is cut and
 cleaned before it is shown (`printable_name`).
 
-Meta's own samples and SDKs also send `data` as JSON text, and each event in it as JSON text; both are read.
+Meta's own samples and SDKs also send `data` as JSON text, and each event in it as JSON text; both are read. So are JSON
+lines, as shippers of logs send them.
 """
 
 import re
@@ -16,8 +17,10 @@ import msgspec
 
 from conversion_relay.event import Event, Rejection
 from conversion_relay.event_id import holds_person
-from conversion_relay.intake.members import CHOICES, read_members
+from conversion_relay.intake.flattened import is_numbered
+from conversion_relay.intake.members import read_members
 from conversion_relay.intake.mending import decode
+from conversion_relay.intake.misshapen import wrong_shape
 from conversion_relay.intake.naming import named_datasets, page_pixel
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.intake.splitting import split, split_members
@@ -80,11 +83,13 @@ def read_body(body: bytes) -> Submitted | Rejection:
     elif start == b"{":
         members = _members(body)
         if members is None:
-            return unreadable(body)
-        if "data" not in members or "event_name" in members:
+            lines = _lines(body) if body.count(b"\n") <= 2 * MOST_EVENTS else []
+            return Submitted([line.event for line in lines]) if lines else unreadable(body)
+        is_list = is_numbered(members)
+        if not is_list and ("data" not in members or "event_name" in members):
             return Submitted([msgspec.Raw(body)])
-        beside = members
-        events = _elements(_unquoted(beside.pop("data")), MOST_EVENTS)
+        beside = {} if is_list else members
+        events = _elements(body if is_list else _unquoted(beside.pop("data")), MOST_EVENTS)
     else:
         return _NOT_EVENTS
     if events is None:
@@ -121,7 +126,10 @@ def _name(quoted: bytes) -> str:
 
 
 def _elements(text: bytes, most: int) -> list[msgspec.Raw] | None:
-    """The elements of an array; one more than `most` at the most. None where it is none."""
+    """The elements of an array; one more than `most` at the most. None where it is none. One event stands for a list of
+    one, and PHP writes a list with a hole as an object: {"0": ..., "2": ...}."""
+    if text.lstrip()[:1] == b"{" and (held := _members(text)):
+        return list(held.values()) if is_numbered(held) else [msgspec.Raw(text)] if "event_name" in held else None
     if text.count(b",") <= _MOST_COMMAS:
         try:
             return _list_decoder.decode(text)
@@ -173,16 +181,18 @@ def read_lines(body: bytes) -> list[Line] | Rejection:
     body = _in_utf_8(body)
     if body.lstrip()[:1] == b"[":
         return _lines_of_array(body)
-    lines = [Line(n, msgspec.Raw(line)) for n, line in enumerate(body.splitlines(), 1) if line.strip()]
-    one_each = sum(line[:1] == b"{" and line[-1:] == b"}" and len(line) > 2 for _, line in _texts(lines))
-    if len(lines) > 1 and _members(body) is None and 2 * one_each >= len(lines):
+    if _members(body) is None and (lines := _lines(body)):
         return lines
     events = read_events(body)
     return events if isinstance(events, Rejection) else [Line(1, event) for event in events]
 
 
-def _texts(lines: list[Line]) -> list[tuple[int, bytes]]:
-    return [(number, bytes(raw).strip()) for number, raw in lines]
+def _lines(body: bytes) -> list[Line]:
+    """JSON lines: several, of which at least half are whole objects. Empty for what is none."""
+    lines = [Line(n, msgspec.Raw(line)) for n, line in enumerate(body.splitlines(), 1) if line.strip()]
+    texts = (bytes(line.event).strip() for line in lines)
+    one_each = sum(text[:1] == b"{" and text[-1:] == b"}" and len(text) > 2 for text in texts)
+    return lines if len(lines) > 1 and 2 * one_each >= len(lines) else []
 
 
 def _lines_of_array(body: bytes) -> list[Line] | Rejection:
@@ -258,27 +268,6 @@ def _where(body: bytes) -> str:
     return ""
 
 
-def wrong_shape(error: msgspec.ValidationError, path: str = "") -> Rejection:
-    """msgspec's sentence as a reason, the field's path (below `path`), and a message without the value."""
-    before, at, found = str(error).rpartition(" - at `$")
-    sentence = before if at else found
-    found = found if at else ""
-    where = ".".join(part for part in (path, found.removesuffix("`").removeprefix(".")) if part)
-    for pattern, reason, message in _SHAPES:
-        if named := re.match(pattern, sentence, re.DOTALL):
-            name = printable_name(named[1])
-            return Rejection(reason, f"{where}.{name}" if where else name, message)
-    if sentence.startswith("Invalid enum value"):
-        # The one sentence of msgspec's that quotes the value.
-        return Rejection("wrong_type", where or "body", CHOICES.get(where.rpartition(".")[2], _NO_CHOICE))
-    return Rejection("wrong_type", where or "body", printable_name(sentence))
-
-
-_SHAPES = (
-    (r"Object missing required field `(.*?)`", "missing_field", "this field is required"),
-    (r"Object contains unknown field `(.*?)`", "unknown_field", "no such field here; your own go into custom_data"),
-)
-_NO_CHOICE = "this field takes certain values only, and this is none of them; see the page for the field"
 # A code or an agent would have to be kept with each event until it is sent; to say so is better than a silence.
 _NOT_PASSED_ON = {
     "test_event_code": "not passed on; META_TEST_EVENT_CODE is the code of everything that is sent",
@@ -296,4 +285,4 @@ _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _pixel_decoder = msgspec.json.Decoder(Annotated[list[tuple[_Name, _Id]], msgspec.Meta(max_length=MOST_REPORTED)])
 _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
-_NOT_EVENTS = Rejection("unreadable", "body", 'send JSON: an event, an array of events, or {"data": [...]}')
+_NOT_EVENTS = Rejection("unreadable", "body", 'send JSON in UTF-8: an event, an array of events, or {"data": [...]}')

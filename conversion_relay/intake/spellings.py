@@ -25,8 +25,9 @@ def spelling(name: str) -> str:
 
 EVENT_MEMBERS = {spelling(name): name for name in Event.__struct_fields__}
 _SAME_AS = {
-    "email": "emailaddress useremail customeremail billingemail",
-    "phone": "phonenumber mobile mobilephone mobilenumber telephone tel cell cellphone userphone billingphone",
+    "email": "emails emailaddress emailaddresses useremail customeremail billingemail",
+    "phone": "phones phonenumber phonenumbers mobile mobilephone mobilenumber telephone tel cell cellphone userphone"
+    " billingphone",
     "first_name": "firstname givenname fname billingfirstname",
     "last_name": "lastname familyname surname lname billinglastname",
     "city": "city town locality addresslocality billingcity",
@@ -41,10 +42,10 @@ _SAME_AS = {
 }
 PERSON_MEMBERS = {spelling(name): name for name in UserData.__struct_fields__}
 PERSON_MEMBERS |= {word: name for name, words in _SAME_AS.items() for word in words.split()}
-# GA4 marks what is hashed by its name; a value that is no digest is dropped by the key's own rule.
+# What is hashed is marked so by its name; a value that is no digest is dropped by the key's own rule.
 PERSON_MEMBERS |= {
-    f"{before}{word}": name
-    for before in ("sha256", "hashed")
+    marked: name
     for word, name in list(PERSON_MEMBERS.items())
-    if name in ("email", "phone", "first_name", "last_name")
+    if name in ("email", "phone", "first_name", "last_name", "em", "ph", "fn", "ln")
+    for marked in (f"sha256{word}", f"hashed{word}", f"{word}sha256", f"{word}hashed", f"{word}hash")
 }

@@ -9,7 +9,7 @@ import msgspec
 
 from conversion_relay.event import Event, Rejection, UserData
 from conversion_relay.intake.members import read_members
-from conversion_relay.intake.reading import wrong_shape
+from conversion_relay.intake.misshapen import wrong_shape
 
 LONGEST_NAME = 5_000
 

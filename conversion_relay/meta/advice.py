@@ -7,7 +7,8 @@ A warning is about something that costs matches or money; a hint is about someth
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-from conversion_relay.event import STANDARD_EVENT_NAMES, DeliveryCategory
+from conversion_relay.event import DeliveryCategory
+from conversion_relay.meta.event_names import standard_name
 from conversion_relay.meta.finding import PAGES, Finding
 from conversion_relay.meta.validate import is_number
 
@@ -54,13 +55,12 @@ def _identity(event: Mapping[str, Any]) -> Iterator[Finding]:
             "send the string that the pixel sends as eventID",
             f"{PAGES}/deduplicate-pixel-and-server-events",
         )
-    standard = _STANDARD_BY_CASE.get(event["event_name"].lower())
-    if standard and standard != event["event_name"]:
+    if standard := standard_name(event["event_name"]):
         yield Finding(
             "event_name_case",
             "event_name",
             "warning",
-            f"names are case-sensitive: this is a custom event, not {standard}",
+            f"Meta knows names by every letter: this is a custom event, not {standard}",
             f"send {standard}",
             "https://developers.facebook.com/docs/meta-pixel/reference",
         )
@@ -292,5 +292,4 @@ _MEMBERS = {
     ),
 }
 """What Meta's pages and its package facebook-business 26.0.3 list."""
-_STANDARD_BY_CASE = {name.lower(): name for name in STANDARD_EVENT_NAMES}
 _RULES = (_website, _identity, _worth, _contents, _profit, _own_properties, _known_names, _app, _privacy)

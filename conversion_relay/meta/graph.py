@@ -15,17 +15,16 @@ that was given up is lost. So `read_response` asks in this order, and only the f
 3. `is_transient`, Meta's own word that it was its trouble.
 4. HTTP 400 with code 100 and a subcode of PAYLOAD_SUBCODES, or without any subcode: `Refused`. "Without" means that
    there is none; one that cannot be read ("2804003", 2804003.0, true) is not none.
-5. Without a readable error: the HTTP status.
+5. Without a code of Meta's, as in a proxy's page or a gateway's own `{"error": {"message"}}`: the HTTP status.
 6. All else is `Unlisted`: the dataset's trouble or Meta's. It waits, and somebody is told (docs/adr/0015).
 Text is never compared, but for the name of our own argument `appsecret_proof`, which is no word of any language.
 
 Two mistakes would be worse than all others, and the rules lean away from them:
-- To count as delivered what was not. A 200 is `Accepted` only if `events_received` is exactly what was sent. Any other
-  200 is `Ambiguous`: sent again, and Meta drops the copy by its event id.
-- To give up a good event. What is unknown never does, and neither does a page that a proxy answered with.
+- To count as delivered what was not. A 2xx is `Accepted` only if `events_received` is exactly what was sent. Any other
+  2xx is `Ambiguous`: sent again, and Meta drops the copy by its event id.
+- To give up a good event. What is unknown never does, nor does a proxy's page.
 
-Rejected: "every 4xx that is not listed is the event's fault" (so it was: a new error code killed a day's events within
-seconds); a number of tries after which an unknown error is believed (it is spent in a minute).
+Rejected: "every 4xx that is not listed is the event's fault" (a new code killed a day's events within seconds).
 """
 
 import hmac
@@ -44,8 +43,8 @@ THROTTLE_CODES = frozenset({4, 17, 32, 341, 613, *range(80000, 80015)})
 # https://developers.facebook.com/docs/graph-api/guides/error-handling#errorcodes
 TOKEN_CODES = frozenset({102, 104, 190, 2500})
 PERMISSION_CODES = frozenset({3, 10, 294, *range(200, 300)})
-GATEWAY_LOST_IT = (502, 504)
-"""A gateway got no answer from the server behind it; that server may have taken the events."""
+GATEWAY_LOST_IT = (502, 504, 520, 524, 598, 599)
+"""A gateway (52x: Cloudflare's) got no answer from the server behind it; that server may have taken the events."""
 TRANSIENT_CODES = frozenset({1, 2, 21009})
 NOT_THIS_DATASET = frozenset({(100, 33), (803, None)})
 """The dataset does not exist, or this token may not write to it."""
@@ -89,21 +88,24 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     index: int | None = None
     """The event that it complains about, by its place in the request, from 0."""
 
+    @property
+    def is_metas(self) -> bool:
+        """What has neither code nor trace may be any proxy's page, and tells nothing of the token."""
+        return self.code is not None or self.fbtrace_id is not None
+
 
 class Accepted(msgspec.Struct, frozen=True):
     """Meta took every event of the request."""
 
     said: Said
     pause: float = 0.0
-    """Seconds to send nothing, because Meta's usage headers say that a limit is near."""
+    """Seconds to send nothing, since a limit of Meta's is near."""
 
 
 class Refused(msgspec.Struct, frozen=True):
     """Something in the batch is wrong, and it is about an event. Nothing of the batch was taken.
 
-    `index`: which event, where Meta gives a JSON path; else None. `path`: the member that it complains about, such as
-    ("custom_data", "currency"); empty where it names none.
-    """
+    `index`: which event, or None. `path`: the member, such as ("custom_data", "currency"), or empty."""
 
     said: Said
     index: int | None = None
@@ -160,7 +162,7 @@ class Unreachable(msgspec.Struct, frozen=True):
 
 
 class Ambiguous(msgspec.Struct, frozen=True):
-    """A 200 that does not say that all events were taken. They are sent again, byte for byte."""
+    """A 2xx that does not say that all events were taken. They are sent again, byte for byte."""
 
     why: str
     said: Said = Said()
@@ -200,7 +202,6 @@ def build_request(
     )
 
 
-# "a sha256 hash of your access token, using your app secret as the key":
 # https://developers.facebook.com/docs/graph-api/guides/secure-requests
 def appsecret_proof(token: str, app_secret: str) -> str:
     """Shows Meta that who sends the token also has the app's secret.
@@ -220,9 +221,25 @@ def read_response(status: int, headers: Mapping[str, str], body: bytes, sent: in
     error = answer.get("error")
     if isinstance(error, dict):
         return _read_error(status, headers, error, now)
-    if status == 200:
-        return _read_success(answer, headers, sent)
-    said = Said(status=status)
+    # "If the payload is valid a 2xx is returned": https://developers.facebook.com/docs/marketing-api/conversions-api/support
+    if 200 <= status < 300:
+        return _read_success(status, answer, headers, sent)
+    return _by_status(status, headers, Said(status=status), now)
+
+
+def _read_success(status: int, answer: Mapping[str, Any], headers: Mapping[str, str], sent: int) -> Outcome:
+    said = Said(status=status, fbtrace_id=_text(answer.get("fbtrace_id")))
+    received = answer.get("events_received")
+    if type(received) is not int:
+        return Ambiguous(f"unreadable_{status}", said)
+    if received != sent:
+        return Ambiguous("short_count" if received < sent else "long_count", said)
+    return Accepted(said, rest(headers))
+
+
+def _by_status(status: int, headers: Mapping[str, str], said: Said, now: float) -> Outcome:
+    if 200 <= status < 300:
+        return Ambiguous(f"unreadable_{status}", said)
     if status == 429:
         return Throttled(said, pause(headers, now))
     if status >= 500 or status == 408:
@@ -234,17 +251,6 @@ def read_response(status: int, headers: Mapping[str, str], body: bytes, sent: in
     if status == 401:
         return Unauthorized(said)
     return Unlisted(said)
-
-
-def _read_success(answer: Mapping[str, Any], headers: Mapping[str, str], sent: int) -> Outcome:
-    trace = _text(answer.get("fbtrace_id"))
-    said = Said(status=200, fbtrace_id=trace)
-    received = answer.get("events_received")
-    if type(received) is not int:
-        return Ambiguous("unreadable_200", said)
-    if received != sent:
-        return Ambiguous("short_count" if received < sent else "long_count", said)
-    return Accepted(said, rest(headers))
 
 
 def _read_error(status: int, headers: Mapping[str, str], error: Mapping[str, Any], now: float) -> Outcome:
@@ -270,9 +276,7 @@ def _read_error(status: int, headers: Mapping[str, str], error: Mapping[str, Any
     if code == PAYLOAD_CODE and status == 400 and (subcode in PAYLOAD_SUBCODES or error.get("error_subcode") is None):
         index, path = blamed(error)
         return Refused(msgspec.structs.replace(said, field=_named(path), index=index), index, path)
-    if code is None and status >= 500:
-        return Unreachable(f"http_{status}", sent=False, said=said)
-    return Unlisted(said)
+    return _by_status(status, headers, said, now) if code is None else Unlisted(said)
 
 
 def _is_about_access(error: Mapping[str, Any]) -> bool:

@@ -40,6 +40,26 @@ _WORDS = {
         "look at the newest dead letters: one field is wrong in all of them",
     ),
     "unknown_error": ("Meta answers with an error that is not known", "read Meta's sentence; nothing is given up"),
+    "foreign_answer": (
+        "what answers is not Meta's Graph API, but a proxy or a login page on the way, or META_GRAPH_URL is wrong",
+        "check META_GRAPH_URL and what stands between this machine and Meta; `conversion-relay explain` has the status",
+    ),
+    "tls": (
+        "no TLS connection to Meta: its certificate is not trusted here",
+        "check the machine's certificates and clock, and whether a proxy on the way opens connections",
+    ),
+    "proxy_address": ("HTTPS_PROXY is no address of a proxy", "set it to http://host:port, or unset it"),
+    "proxy_unreached": (
+        "the proxy of HTTPS_PROXY is not reached",
+        "check its address, or name Meta's host in NO_PROXY",
+    ),
+    "proxy_refused": ("the proxy of HTTPS_PROXY lets nobody through to Meta", "allow graph.facebook.com:443 in it"),
+    "proxy_login": ("the proxy of HTTPS_PROXY asks for a login", "set HTTPS_PROXY to http://user:password@host:port"),
+    "dns": ("Meta's name is not found", "check the machine's DNS; events are sent when it is back"),
+    "accounting_mismatch": (
+        "Meta's answers do not say that all events were taken, time after time",
+        "nothing is lost, and Meta drops copies by id; look for a proxy on the way that changes answers",
+    ),
     "too_large": ("the event is too large for Meta or for a proxy on the way", "send fewer contents in one event"),
     "too_old": (
         "the event grew older than the 7 days that Meta takes while it waited",
@@ -58,10 +78,25 @@ _WORDS = {
     "withdrawn": ("its visitor took it back", "nothing to do"),
     "erased": ("a person was erased", "nothing to do"),
     "clock_unknown": ("the clock may be wrong, and Meta did not tell the time", "nothing to do; it is asked again"),
-    "short_count": ("Meta's answer does not add up with what was sent", "nothing to do; Meta drops copies by id"),
-    "http_500": ("Meta does not answer as it should", "nothing to do; it is tried again"),
 }
+_ADDS_UP = ("Meta's answer does not add up with what was sent", "nothing to do; Meta drops copies by id")
+_TRIED_AGAIN = ("Meta does not answer as it should", "nothing to do; it is tried again")
+_UNREACHED = (
+    "Meta is not reached from this machine",
+    "it is tried again; if it lasts, check network, firewall and META_GRAPH_URL",
+)
+_KINDS = {
+    "short_count": _ADDS_UP,
+    "long_count": _ADDS_UP,
+    "unreadable": _ADDS_UP,
+    "http": _TRIED_AGAIN,
+    "code": _TRIED_AGAIN,
+    **dict.fromkeys(("deadline", "read_timeout", "closed", "reset", "cut_off"), _TRIED_AGAIN),
+    **dict.fromkeys(("refused", "connect_timeout", "network", "no_thread"), _UNREACHED),
+}
+"""By the reason, or by what stands before its number: http_503, code_2, unreadable_200."""
 _META = re.compile(r"meta_(\d{1,10})(?:_(\d{1,10}))?")
+_NUMBER = re.compile(r"_\d{1,10}\Z")
 
 
 def remedy(reason: str | None, subcode: int | None = None, field: str | None = None) -> Remedy | None:
@@ -74,7 +109,7 @@ def remedy(reason: str | None, subcode: int | None = None, field: str | None = N
     """
     found = _META.fullmatch(reason or "")
     if found is None:
-        words = _WORDS.get(reason or "")
+        words = _WORDS.get(reason or "") or _KINDS.get(_NUMBER.sub("", reason or ""))
         return Remedy(*words) if words else None
     wanted = int(found[2]) if found[2] else subcode
     finding = _by_subcode(wanted, field)

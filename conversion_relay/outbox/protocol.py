@@ -235,6 +235,9 @@ class Overview(Protocol):
     def drop_notice(self, cause: str) -> bool:
         """It is over, or could not be told; whether somebody was told."""
 
+    def notices(self) -> list[tuple[str, float]]:
+        """The causes that somebody was told of, and when."""
+
     def workers(self) -> list[SignOfLife]:
         """The last sign of each, the latest first; also of those that are gone."""
 

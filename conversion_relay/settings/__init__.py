@@ -34,10 +34,11 @@ from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.consent import POLICY_HEADER, GpcPolicy, SilencePolicy, told
 from conversion_relay.payments.configured import Choices, api_keys_of, choices_of, secrets_of
 from conversion_relay.settings.dataset import TOKEN_FILE, Dataset, read_dataset, refuse_wrong_copies
-from conversion_relay.settings.values import amount, boolean, country, listed, matching, one_of, parts_of
+from conversion_relay.settings.values import amount, as_meant, boolean, country, listed, matching, one_of, parts_of
 from conversion_relay.settings_file import (
     OutboxUrl,
     Seen,
+    is_setting,
     look_at,
     named_in,
     read_file,
@@ -111,7 +112,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         read_from = look_at((name,) if name else ())
         from_file, several = read_file(name, environ) if name else ({}, ())
         read_from += look_at(named_in((environ, from_file, *several)))
-        env = {**from_file, **environ}
+        env = _as_meant({**from_file, **environ})
+        several = tuple(map(_as_meant, several))
         given = {name for name, value in env.items() if value} | (
             {"META_ACCESS_TOKEN"} if env.get(TOKEN_FILE) else set()
         )
@@ -224,6 +226,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             found += [dataset.access_token, dataset.app_secret, *dataset.api_keys]
         found += [*self.notify, *map(Secret, secrets_in(self.outbox))]
         return list(dict.fromkeys(secret.reveal() for secret in found if secret))
+
+
+def _as_meant(env: Mapping[str, str]) -> dict[str, str]:
+    """What is no setting of ours stays as it is."""
+    return {name: as_meant(name, text) if is_setting(name) else text for name, text in env.items()}
 
 
 def _graph_url(url: str) -> str:

@@ -7,6 +7,25 @@ from urllib.parse import SplitResult, urlsplit
 from conversion_relay.errors import SettingsError
 
 
+def as_meant(name: str, text: str) -> str:
+    """Without the blanks and line ends that a file of variables left at the ends.
+
+    `docker --env-file` and many a dashboard keep the quotes of `NAME="value"`, and a file with Windows line ends leaves
+    a CR behind each value. A secret with them is another secret: every notice of the payment provider is refused, and
+    nothing here looks wrong. Quotes are refused instead of taken away: who wrote them shall know what holds elsewhere.
+
+    >>> as_meant("STRIPE_WEBHOOK_SECRET", "whsec_1\\r")
+    'whsec_1'
+    """
+    is_password = name == "RELAY_ADMIN_PASSWORD"
+    text = text.strip("\r\n") if is_password else text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise SettingsError(f"{name}: the value stands in quotes, which belong to it here; write it without them")
+    if text[:1] == "[" and text[-1:] == "]" and not is_password:
+        raise SettingsError(f"{name}: the value stands in brackets; write a list with commas alone, such as a,b")
+    return text
+
+
 def listed(text: str) -> list[str]:
     """
     >>> listed("a, b,,c ")
@@ -47,7 +66,12 @@ def country(text: str | None) -> str | None:
     """RELAY_DEFAULT_COUNTRY."""
     if not text:
         return None
-    return matching("RELAY_DEFAULT_COUNTRY", text, r"[A-Za-z]{2}", "two letters such as DE").lower()
+    code = matching("RELAY_DEFAULT_COUNTRY", text, r"[A-Za-z]{2}", "two letters such as DE").lower()
+    from conversion_relay.meta.customer_information.keys import known_country  # not for whoever names none
+
+    if known_country(code) is None:
+        raise SettingsError("RELAY_DEFAULT_COUNTRY: no country of ISO 3166-1 has these two letters; DE, GB, US ... do")
+    return code
 
 
 def parts_of(name: str, url: str) -> SplitResult:

@@ -115,7 +115,7 @@ def test_when_the_relay_is_closed_no_thread_and_no_connection_is_left(relay, met
     assert left
     relay.close()
     for thread in left:
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 

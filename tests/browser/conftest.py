@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, expect, sync_playwright
 
 from tests.browser.chromium import SWITCHES, chromium_path
 from tests.browser.shop import Shop
@@ -11,6 +11,8 @@ from tests.browser.site import Site
 from tests.browser.stage import Stage
 from tests.browser.tab import watched
 from tests.processes import Installation, installation
+
+expect.set_options(timeout=60_000)  # Playwright's five seconds are too few where the machine is busy
 
 
 @pytest.fixture(scope="session")

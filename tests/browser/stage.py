@@ -119,7 +119,7 @@ class Stage:
                     body = FILES[parts.path].read_bytes() if text is None else text.encode()
                     self._answer("text/javascript", body, {})
                 elif parts.path == "/cue":
-                    stage.cue.wait(20)
+                    stage.cue.wait(60)
                     self._answer("text/plain", b"", {})
                 else:
                     stage.opened.append(self.headers.get("Sec-Purpose", "") + self.path)
@@ -158,4 +158,4 @@ def undriven(url: str) -> Iterator[None]:
             yield
         finally:
             browser.terminate()
-            browser.wait(20)
+            browser.wait(60)

@@ -40,7 +40,7 @@ def test_the_reference_is_in_the_address_and_the_visit_is_remembered_under_it(ta
     stage.more = link(stage, host)
     tab.goto(stage.url("/?fbclid=IwAR-pays"))
     query = paid(tab)
-    (visit,) = until(lambda: remembered(stage), 20)
+    (visit,) = until(lambda: remembered(stage))
     assert query == {"a": ["b"], LINKS[host]: [visit["key"]]}
     assert visit["fbc"].endswith(".IwAR-pays") and visit["event_source_url"] == stage.url("/?fbclid=IwAR-pays")
 
@@ -49,7 +49,7 @@ def test_a_reference_that_is_there_is_kept_and_another_name_is_the_sites_word(ta
     stage.more = link(stage, "pay.example", 'data-checkout="ref"', "/pay?ref=order-7")
     tab.goto(stage.url())
     assert paid(tab) == {"ref": ["order-7"]}
-    (visit,) = until(lambda: remembered(stage), 20)
+    (visit,) = until(lambda: remembered(stage))
     assert visit["key"] == "order-7"
 
 
@@ -58,7 +58,7 @@ def test_a_link_that_is_opened_beside_the_page_takes_it_along_too(tab: Page, sta
     stage.more = link(stage, "buy.stripe.com")
     tab.goto(stage.url())
     tab.click("#pay", button="middle")
-    (visit,) = until(lambda: remembered(stage), 20)
+    (visit,) = until(lambda: remembered(stage))
     assert f"client_reference_id={visit['key']}" in tab.get_attribute("#pay", "href")
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from conversion_relay.cli.look import stranded
 from conversion_relay.event_id import without_email
-from conversion_relay.outbox import Counts, open_outbox
+from conversion_relay.outbox import Attempt, Counts, open_outbox
+from conversion_relay.outbox.verdict import Park
 from conversion_relay.settings import Settings
 from tests.outbox.suite import NOW, sealed
 from tests.processes import Process, installation, until
@@ -63,6 +64,7 @@ def test_a_look_at_an_outbox_changes_no_file(tmp_path, arguments):
     before = files(tmp_path)
     done = run(tmp_path, arguments)
     assert done.returncode in (0, 1) and not done.stderr
+    (tmp_path / "letters.jsonl").unlink(missing_ok=True)  # what the export itself writes
     assert files(tmp_path) == before and not list(tmp_path.glob("*ballast"))
 
 
@@ -117,6 +119,17 @@ def test_an_event_is_found_by_the_id_that_its_site_gave_it(tmp_path):
     outbox.close()
     done = run(tmp_path, ["explain", given])
     assert (done.returncode, b"canary" in done.stdout) == (0, False), done
+
+
+def test_the_status_of_a_proxys_page_is_told_where_meta_said_nothing(tmp_path):
+    outbox = open_outbox(f"sqlite:///{tmp_path}/outbox.db")
+    outbox.put([sealed("e")], NOW)
+    lease = outbox.claim("1", 1, 60.0, NOW)
+    park = Park(NOW + 60, "foreign_answer", alert=True)
+    outbox.settle(lease, [(park, lease.events)], Attempt(at=NOW, outcome="misconfigured", status=302), NOW)
+    outbox.close()
+    told = run(tmp_path, ["explain", "e"]).stdout
+    assert b"HTTP 302" in told and b"META_GRAPH_URL" in told and b"token" not in told, told
 
 
 def test_a_number_that_no_event_can_hold_so_is_told_when_it_is_erased(tmp_path):

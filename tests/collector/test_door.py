@@ -141,6 +141,12 @@ def test_who_is_not_let_in_is_told_why_and_counted(visit, headers, how, status, 
     assert visit.counters.read()["relay_events_rejected_total", (("reason", reason),)] == 1
 
 
+@pytest.mark.parametrize("given", ["key-one", "Basic a2V5LW9uZTo=", "Token key-one", "Bearer: key-one"])
+def test_a_key_by_another_scheme_is_told_the_scheme_and_not_that_it_is_unknown(visit, given):
+    message = json.loads(visit.call(("authorization", given)).body)["message"]
+    assert "Authorization: Bearer" in message and "unknown" not in message
+
+
 def test_a_body_of_several_parts_is_put_together(visit):
     visit.call(PAGE, body=(b'{"a', b'":', b"1}"))
     assert visit.admitted[0].body == b'{"a":1}'

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import apsw
@@ -165,6 +167,16 @@ def test_where_the_process_that_started_them_is_killed_they_stop_and_the_next_fi
             until(lambda: len(here.arrived()) == 1)
         finally:
             here.stop()
+
+
+def test_a_process_that_begins_after_its_starter_was_killed_stops_too(tmp_path):
+    subprocess.run([sys.executable, "-m", "tests.collector.orphan", tmp_path], check=True)
+    pid = int((tmp_path / "pid").read_text())
+    try:
+        until(lambda: not Path(f"/proc/{pid}").exists())
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager

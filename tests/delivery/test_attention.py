@@ -1,5 +1,6 @@
 """What needs a person, in words: for banners, `status`, `doctor` and the notifier."""
 
+import msgspec
 import pytest
 
 from conversion_relay.delivery.attention import Known, needs, together
@@ -34,7 +35,9 @@ def test_nobody_delivers_is_said_when_events_wait_and_no_worker_gave_a_sign():
     assert causes(now=WAITING.oldest_pending_at + 5) == [], "a restart takes some seconds"
 
 
-@pytest.mark.parametrize("why", ["unauthorized", "misconfigured", "all_refused", "unknown_error"])
+@pytest.mark.parametrize(
+    "why", ["unauthorized", "misconfigured", "all_refused", "unknown_error", "foreign_answer", "tls"]
+)
 def test_a_dataset_that_waits_for_a_person_is_named_with_what_to_do(why):
     assert causes(signs=[sign(why=why)]) == [f"{why}:1"]
     known = Known(now=NOW, books={}, signs=[sign(why=why)], configured=frozenset({"1"}), version="v27.0")
@@ -45,6 +48,21 @@ def test_a_dataset_that_waits_for_a_person_is_named_with_what_to_do(why):
 @pytest.mark.parametrize("why", ["throttled", "near_limit", "http_500", None])
 def test_what_passes_by_itself_asks_nobody(why):
     assert causes(signs=[sign(why=why)]) == []
+
+
+@pytest.mark.parametrize("why", ["dns", "refused", "connect_timeout", "http_503", "deadline", "network"])
+def test_an_outage_that_lasts_is_said_with_its_cause_and_one_of_minutes_is_not(why):
+    for_long = msgspec.structs.replace(WAITING, oldest_pending_at=NOW - 1_000)
+    assert causes(books={"1": for_long}, signs=[sign(why=why)]) == ["outage:1"]
+    assert causes(books={"1": for_long}, signs=[sign(why="throttled")]) == [], "Meta asked for that pause itself"
+    assert causes(signs=[sign(why=why)]) == []
+
+
+@pytest.mark.parametrize(
+    "why", ["http_502", "http_520", "code_2", "unreadable_206", "long_count", "cut_off", "no_thread"]
+)
+def test_each_silence_has_its_sentence(why):
+    assert remedy(why).what and remedy(why).fix
 
 
 def test_a_wrong_clock_a_full_disk_and_an_old_version_are_said():

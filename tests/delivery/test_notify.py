@@ -22,17 +22,22 @@ class Installation:
     def __init__(self, path) -> None:
         self.now, self.pace, self.arrives = NOW, WELL, True
         self.told: list[tuple[str, str]] = []
+        self.tried = 0
         self.outbox = open_outbox(f"sqlite:///{path}")
         self.signs = SignsOfLife(self.outbox, lambda: {"1": self.pace}, lambda: self.now, "w")
 
     def notifier(self) -> Notifier:
         environ = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "t", "RELAY_NOTIFY": "mailto:ops@example.com"}
-        return Notifier(self.outbox, Settings.from_env(environ), lambda: self.now, self.bring)
+        return Notifier(
+            self.outbox, Settings.from_env(environ), lambda: self.now, self.bring, aside=lambda work: work()
+        )
 
-    def bring(self, address: str, message: Message) -> bool:
-        if self.arrives:
-            self.told.append((message.event, message.cause))
-        return self.arrives
+    def bring(self, address: str, message: Message) -> str | None:
+        if not self.arrives:
+            self.tried += 1
+            return "answered 500"
+        self.told.append((message.event, message.cause))
+        return None
 
     def pass_time(self, seconds: int, *notifiers: Notifier) -> None:
         for _ in range(seconds):
@@ -76,7 +81,68 @@ def test_what_could_not_be_brought_is_tried_again(here):
     notifier = here.notifier()
     here.pass_time(10, notifier)
     here.arrives = True
-    here.pass_time(10, notifier)
+    here.pass_time(30, notifier)
+    assert here.told == [("raised", "unauthorized:1")]
+
+
+def test_what_ended_while_nobody_ran_is_told_as_over_and_the_next_time_is_told_again(here):
+    """A token is renewed by a restart: the process that starts never saw the cause."""
+    here.pace = DEAD_TOKEN
+    here.pass_time(20, here.notifier())
+    here.pace, after = WELL, here.notifier()
+    here.pass_time(200, after)
+    assert here.told == [("raised", "unauthorized:1"), ("over", "unauthorized:1")]
+    here.pace = DEAD_TOKEN
+    here.pass_time(20, after)
+    assert here.told[2:] == [("raised", "unauthorized:1")]
+
+
+def test_a_cause_that_is_found_again_soon_after_a_restart_is_not_over(here):
+    here.pace = DEAD_TOKEN
+    here.pass_time(20, here.notifier())
+    here.pace, after = WELL, here.notifier()
+    here.pass_time(60, after)  # until the first event is refused
+    here.pace = DEAD_TOKEN
+    here.pass_time(200, after)
+    assert here.told == [("raised", "unauthorized:1")]
+
+
+def test_an_end_that_could_not_be_brought_is_tried_again(here):
+    notifier = here.notifier()
+    here.pace = DEAD_TOKEN
+    here.pass_time(20, notifier)
+    here.pace, here.arrives = WELL, False
+    here.pass_time(20, notifier)
+    here.arrives = True
+    here.pass_time(60, notifier)
+    assert here.told == [("raised", "unauthorized:1"), ("over", "unauthorized:1")]
+
+
+def test_a_receiver_that_is_down_is_asked_seldom_and_the_log_says_why(here, caplog):
+    here.pace, here.arrives = DEAD_TOKEN, False
+    here.pass_time(3_600, here.notifier())
+    assert 10 < here.tried < 30
+    assert caplog.records[-1].reason == "address 1 (mailto): answered 500"
+
+
+def test_a_receiver_that_hangs_holds_up_nobody(here):
+    """The same thread answers systemd's watchdog and writes the sign of life."""
+    came, goes_on, told = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(_: str, message: Message) -> None:
+        came.set()
+        assert goes_on.wait(30)
+        here.told.append((message.event, message.cause))
+        told.set()
+
+    environ = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "t", "RELAY_NOTIFY": "mailto:ops@example.com"}
+    notifier = Notifier(here.outbox, Settings.from_env(environ), lambda: here.now, hang)
+    here.pace = DEAD_TOKEN
+    here.pass_time(20, notifier)
+    assert came.wait(30) and here.told == []
+    goes_on.set()
+    assert told.wait(30)
+    here.pass_time(20, notifier)
     assert here.told == [("raised", "unauthorized:1")]
 
 
@@ -104,10 +170,10 @@ def test_a_webhook_gets_slacks_form_or_json_with_what_to_do(path, member):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     message = Message(event="raised", cause="clock", urgent=False, what="the clock is off", fix="set it", at=NOW)
-    assert deliver(f"http://127.0.0.1:{server.server_port}{path}", message)
+    assert deliver(f"http://127.0.0.1:{server.server_port}{path}", message) is None
     server.shutdown()
     assert member in got[0] and "set it" in json.dumps(got[0])
-    assert not deliver(f"http://127.0.0.1:{server.server_port + 1}{path}", message)
+    assert deliver(f"http://127.0.0.1:{server.server_port + 1}{path}", message) == "no answer (refused)"
 
 
 @pytest.mark.parametrize("address", ["ftp://x.example", "mailto:nobody", "http://x.example/hook", "ops@example.com"])

@@ -159,6 +159,8 @@ def test_what_was_forgotten_for_want_of_consent_is_one_line_without_ids(lines):
         ("misconfigured", "META_PIXEL_ID"),
         ("all_refused", "conversion-relay dead list"),
         ("accounting_mismatch", "again and again"),
+        ("foreign_answer", "META_GRAPH_URL"),
+        ("tls", "certificates"),
     ],
 )
 def test_an_alert_names_the_dataset_and_what_to_look_at(why, do, lines):

@@ -74,6 +74,19 @@ def test_a_dead_token_and_a_wrong_dataset_call_for_somebody():
     assert verdict(Misconfigured(SAID)).alert
 
 
+@pytest.mark.parametrize("outcome", [Unauthorized, Misconfigured, Unlisted])
+def test_a_proxys_page_is_not_told_as_metas_word_on_token_or_dataset(outcome):
+    """A login page (302), a firewall (403), a gateway (401): the token is good, and nothing of Meta's was said."""
+    waits = verdict(outcome(Said(status=401)))
+    assert (waits.why, waits.alert, waits.sent) == ("foreign_answer", True, False)
+    assert verdict(outcome(Said(status=401, fbtrace_id="A1"))).why != "foreign_answer"
+
+
+def test_no_trusted_certificate_calls_for_somebody_and_other_silence_passes_by_itself():
+    assert verdict(Unreachable("tls", sent=False)).alert
+    assert not any(verdict(Unreachable(why, sent=False)).alert for why in ("dns", "refused", "http_503"))
+
+
 @pytest.mark.parametrize("attempts", [0, 10, 1000])
 def test_an_ambiguous_answer_is_sent_again_for_as_long_as_it_is_worth_it(attempts):
     outcome = verdict(Ambiguous("short_count"), attempts=attempts)

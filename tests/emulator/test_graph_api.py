@@ -81,7 +81,7 @@ def test_the_window_for_counting_once_is_48_hours():
 
 
 def test_an_error_whose_wording_is_not_recorded_is_marked_as_inferred(meta):
-    connection = http.client.HTTPConnection(meta.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(meta.removeprefix("http://"), timeout=60)
     marks = {}
     for name, events in (
         ("known", [event(event_time=1)]),

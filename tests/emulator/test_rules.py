@@ -26,7 +26,7 @@ def november():
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.what)
 def test_one_such_event_refuses_its_whole_request_and_is_marked(november, case):
-    connection = http.client.HTTPConnection(november.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(november.removeprefix("http://"), timeout=60)
     body = json.dumps({"data": [GOOD, GOOD | case.more]})
     connection.request("POST", f"/v27.0/{DATASET}/events", body, {"Authorization": f"Bearer {TOKEN}"})
     answer = connection.getresponse()

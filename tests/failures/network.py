@@ -12,6 +12,8 @@ from tests.processes import TOKEN, Installation, installation, until
 BATCHES = 8_000
 """Most events that can be in doubt after one trouble: a full batch in each call in flight."""
 RECOVERY_SECONDS = 60.0
+HANG_SECONDS = 30
+"""After which a call is given up, as planted: no other dataset may have waited for it."""
 
 
 def bad_network(folder: Path, rounds: int, progress: Progress = lambda _: None) -> Result:
@@ -80,7 +82,8 @@ def one_hangs(folder: Path, rounds: int, progress: Progress = lambda _: None) ->
     healthy = [dataset for dataset in ids if dataset not in sick]
     with installation(folder) as here:
         _several(here, folder, ids)
-        here.start(planted=("--set", "conversion_relay.delivery.retry.PROBE_EVERY=3"))
+        patient = f"conversion_relay.delivery.sitting.DEADLINE_SECONDS={HANG_SECONDS}"
+        here.start(planted=("--set", "conversion_relay.delivery.retry.PROBE_EVERY=3", "--set", patient))
         for dataset, mode in sick.items():
             here.misbehave(mode=mode, dataset=dataset, retry_after=2)
         posted: dict[str, set[str]] = {dataset: set() for dataset in ids}
@@ -90,8 +93,8 @@ def one_hangs(folder: Path, rounds: int, progress: Progress = lambda _: None) ->
                 assert here.post([event(name)], Authorization=f"Bearer key-{dataset}")[0] == 202
                 posted[dataset].add(name)
             wanted = set().union(*(posted[dataset] for dataset in healthy))
-            # Well below the five seconds after which the hanging call is given up.
-            until(lambda wanted=wanted: wanted <= _ids(here), 4.0)
+            # Before the hanging call is given up.
+            until(lambda wanted=wanted: wanted <= _ids(here), HANG_SECONDS - 5)
             progress(f"{n + 1}/{rounds}")
         here.misbehave(mode="none")
         everything = set().union(*posted.values())
@@ -129,7 +132,7 @@ def dead_token(folder: Path, how: str) -> Result:
             if how == "SIGHUP":
                 assert here.relay is not None
                 here.relay.popen.send_signal(signal.SIGHUP)
-            until(lambda: here.arrived(), 10)
+            until(lambda: here.arrived())
         alerts = _log(here).count("Meta refuses the access token")
         verdict = reckon(f"dead token, new one by {how}", 1, here, load.acknowledged)
         if probes > 1 or alerts != 1:

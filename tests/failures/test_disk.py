@@ -100,7 +100,7 @@ def test_a_deleted_file_is_noticed_said_and_what_it_held_is_used_again_when_it_i
     here.start()
     assert here.post(event("a"))[0] == 202
     here.database.unlink()
-    until(lambda: "deleted or moved away" in disk.says(here), 5)
+    until(lambda: "deleted or moved away" in disk.says(here))
     status, answer = here.post(event("b"))
     assert (status, answer["reason"]) == (503, "not_durable")
     until(lambda: "rescued" in disk.says(here))

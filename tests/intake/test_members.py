@@ -192,6 +192,30 @@ def test_a_visitors_wish_is_read_as_the_strictest_that_it_could_mean(said, optio
     assert seen(GOOD | said).get("data_processing_options") == options
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "is_no"),
+    [
+        ("ad_user_data", "denied", True),
+        ("ad_storage", False, True),
+        ("consent_state", {"ad_storage": "denied", "analytics_storage": "granted"}, True),
+        ("consent_mode", {"default": {"ad_user_data": "DENIED"}}, True),
+        ("marketingConsent", "no", True),
+        ("consent_given", 0, True),
+        ("consent_given", "0", True),
+        ("consent_state", {"ad_storage": "granted", "analytics_storage": "denied"}, False),
+        ("ad_user_data", "granted", False),
+        ("has_consent", True, False),
+        ("cookie_consent", None, False),
+    ],
+)
+def test_a_no_by_another_programs_name_is_not_passed_over(name, said, is_no):
+    given = {"event_name": "Lead", "user_data": {"em": "joe@example.com"}, name: said}
+    answer = read_members(given)
+    assert isinstance(answer, Rejection) is is_no
+    if is_no:
+        assert answer.field == name and "denied" in answer.message
+
+
 @pytest.mark.parametrize("name", ["concent", "consents", "optout_", "data_processing_option", "dataProcesingOptions"])
 def test_a_wish_with_a_letter_wrong_is_not_lost(name):
     answer = through(GOOD | {name: "denied"})

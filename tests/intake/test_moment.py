@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from conversion_relay.event import Event, UserData
 from conversion_relay.intake.accept import Policy, Submission, accept
-from conversion_relay.intake.moment import read_moment
+from conversion_relay.intake.moment import event_time_of, read_moment
 from conversion_relay.intake.request_facts import RequestFacts
 
 AT = 1_795_631_988  # 2026-11-25T18:39:48Z
@@ -31,11 +31,21 @@ AT = 1_795_631_988  # 2026-11-25T18:39:48Z
         "2026-11-25T18:39:48.000Z",
         "2026-11-25 18:39:48 UTC",
         "2026-11-25T18:39:47.999999999999Z",
+        "2026-11-25T19:39:48+01:00[Europe/Berlin]",
+        "Wed, 25 Nov 2026 18:39:48 GMT",
+        "25 Nov 2026 13:39:48 -0500",
+        "Wed Nov 25 2026 19:39:48 GMT+0100 (Central European Standard Time)",
         datetime.datetime.fromtimestamp(1795631988, datetime.UTC),
     ],
 )
 def test_a_moment_is_read(text):
     assert abs(read_moment(text) - AT) < 1e-3
+
+
+@pytest.mark.parametrize("times", [1, 10**3, 10**6, 10**9])
+@pytest.mark.parametrize("kind", [int, float, str])
+def test_seconds_and_their_parts_are_told_apart_by_their_size(kind, times):
+    assert event_time_of(kind(AT * times), AT + 60.0) == AT
 
 
 def test_fractions_milliseconds_and_leap_seconds_are_read():

@@ -48,6 +48,11 @@ def texts(events) -> list[bytes]:
         (b'{"data":"[{\\"event_name\\":\\"Lead\\"}]"}', [LEAD]),
         (b'{"data":[' + LEAD + b"]}", [LEAD]),
         (b'{"data":[],"pixel":[["Lead","a"]]}', []),
+        (b'{"data":' + LEAD + b"}", [LEAD]),
+        (b'{"data":{"1":' + LEAD + b',"3":' + LEAD + b"}}", [LEAD, LEAD]),
+        (b'{"0":' + LEAD + b',"2":' + LEAD + b"}", [LEAD, LEAD]),
+        (LEAD + b"\n" + LEAD + b"\r\n\n" + LEAD + b"\n", [LEAD, LEAD, LEAD]),
+        (LEAD + b'\n{"event_na\n' + LEAD, [LEAD, b'{"event_na', LEAD]),
         (b'{"pixel":[],"data":[' + LEAD + b"]}", [LEAD]),
         ('{"event_name":"\u2028Töpfern"}'.encode(), ['{"event_name":"\u2028Töpfern"}'.encode()]),
     ],
@@ -121,6 +126,13 @@ def test_an_event_is_refused_by_the_name_of_a_member_that_it_has_or_needs(member
         assert first in {*members, "event_name", "body"} or first == printable_name(first)
     else:
         assert answer.event_name == members["event_name"]
+
+
+def test_an_event_of_another_program_is_told_what_was_looked_at():
+    segment = {"type": "track", "event": "Order Completed", "joe@example.com": 1, "properties": {}}
+    refused = read_event(json.dumps(segment).encode())
+    assert (refused.reason, refused.field) == ("missing_field", "event_name")
+    assert "type, event" in refused.message and "joe" not in refused.message
 
 
 @given(events=st.lists(st.dictionaries(MEMBERS, JSON, max_size=4), min_size=1, max_size=4))

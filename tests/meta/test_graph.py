@@ -9,6 +9,7 @@ from conversion_relay.meta.graph import (
     Ambiguous,
     Misconfigured,
     Refused,
+    Said,
     Throttled,
     TooLarge,
     Unauthorized,
@@ -93,6 +94,25 @@ def test_outcomes_are_told_apart_by_code_and_subcode(code, subcode, status, expe
     outcome = error(code, subcode, status)
     assert isinstance(outcome, expected)
     assert (outcome.said.code, outcome.said.subcode, outcome.said.fbtrace_id) == (code, subcode, "A1")
+
+
+@pytest.mark.parametrize("status", [201, 202, 206])
+def test_any_2xx_is_a_delivery_if_it_says_that_all_came_and_else_sent_again(status):
+    assert isinstance(ok({"events_received": 3}, status=status), Accepted)
+    assert ok({"events_received": 2}, status=status).why == "short_count"
+    assert ok(b"<html>", status=status) == Ambiguous(f"unreadable_{status}", Said(status=status))
+    assert isinstance(ok(b"", status=204), Ambiguous)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(413, TooLarge), (429, Throttled), (502, Unreachable), (504, Unreachable), (302, Misconfigured), (200, Ambiguous)],
+)
+@pytest.mark.parametrize("error", [{"message": "Request Entity Too Large"}, {"status": 413}, {"code": "E_SIZE"}])
+def test_an_error_of_a_gateways_own_is_read_by_its_status(status, expected, error):
+    outcome = ok({"error": error}, status=status)
+    assert isinstance(outcome, expected) and not outcome.said.is_metas
+    assert getattr(outcome, "sent", True), "a gateway that lost an answer may have handed the events on"
 
 
 def test_is_transient_outweighs_an_unknown_code():
@@ -220,6 +240,10 @@ def test_a_200_near_a_limit_asks_for_a_rest(headers, pause):
         (read_response(408, {}, b"", 3, NOW), False),
         (read_response(502, {}, b"<html>", 3, NOW), True),
         (read_response(504, {}, b"", 3, NOW), True),
+        (read_response(502, {}, b'{"error":{"message":"Bad gateway"}}', 3, NOW), True),
+        (read_response(520, {}, b"<html>", 3, NOW), True),
+        (read_response(521, {}, b"<html>", 3, NOW), False),
+        (read_response(524, {}, b"<html>", 3, NOW), True),
     ],
 )
 def test_an_error_that_meta_answers_with_is_no_taking_but_a_gateway_does_not_know(outcome, sent):

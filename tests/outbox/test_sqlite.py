@@ -17,10 +17,11 @@ from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.outbox.backends import SqliteBackend, connections, locked
 from tests.outbox.suite import NOW, claim, sealed, settle_all
 from tests.outbox.suite.everything import EverySuite
+from tests.outbox.suite.notices import NoticesSuite
 from tests.processes import until
 
 
-class TestSqlite(SqliteBackend, EverySuite):
+class TestSqlite(SqliteBackend, EverySuite, NoticesSuite):
     """What is promised of every store, and what only a file can show."""
 
     def test_every_commit_is_fsynced(self, place):

@@ -1,5 +1,6 @@
 """What a program gives by mistake, or in another library's types: a right event, or a sentence that says what to do."""
 
+import collections
 import datetime
 import decimal
 import enum
@@ -9,6 +10,7 @@ import json
 import uuid
 
 import pytest
+from django.utils.functional import lazystr
 
 from conversion_relay import Content, CustomData, Event, InvalidEvent, Relay, RequestFacts, UserData
 from conversion_relay.errors import OutboxUnavailable
@@ -101,6 +103,22 @@ def test_what_has_the_form_of_a_right_member_is_one():
     assert tracked(event_time=Whole(now.timestamp()))["event_time"] == int(now.timestamp())
     bought = CustomData(contents=[Content(id=Whole(5), quantity=Whole(2), item_price=Scalar(1.5))])
     assert tracked(custom_data=bought)["custom_data"]["contents"] == [{"id": 5, "quantity": 2, "item_price": 1.5}]
+
+
+@pytest.mark.parametrize("form", [CustomData, dict])
+def test_a_tuple_is_a_list_wherever_it_stands(form):
+    bought = form(value=5, currency="EUR", contents=({"id": "5", "quantity": 2},), content_ids=("5", b"6"))
+    sent = tracked(custom_data=bought)["custom_data"]
+    assert sent["contents"] == [{"id": "5", "quantity": 2}] and sent["content_ids"] == ["5", "6"]
+
+
+@pytest.mark.parametrize("text", [lazystr, collections.UserString], ids=["Django's", "UserString"])
+def test_a_text_that_is_made_when_it_is_read_is_a_text(text):
+    """A shop names its products in the visitor's language, and the Purchase must not fail for that."""
+    assert tracked(custom_data={"content_name": text("Shirt")})["custom_data"] == {"content_name": "Shirt"}
+    assert tracked(custom_data=CustomData(content_name=text("Shirt")))["custom_data"] == {"content_name": "Shirt"}
+    assert tracked(event_name=text("Contact"))["event_name"] == "Contact"
+    assert tracked(user_data=UserData(email=text("jane@shop.example")))["user_data"] == tracked()["user_data"]
 
 
 def test_bytes_are_the_text_that_they_are_and_nothing_else():

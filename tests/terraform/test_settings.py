@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from conversion_relay.errors import SettingsError
+from conversion_relay.settings import Settings
 from conversion_relay.settings_file import ENVIRONMENT_ONLY, OF_A_DATASET, OF_ALL
 
 ROOT = Path(__file__).parents[2]
@@ -36,3 +38,36 @@ def test_every_variable_is_named_on_the_page_or_in_the_sample():
     sample = (ROOT / "tf/terraform.tfvars.example").read_text("utf-8")
     of_settings = re.findall(r'^variable "(\w+)"', (ROOT / "tf/settings.tf").read_text("utf-8"), re.MULTILINE)
     assert not [name for name in of_settings if f"`{name}`" not in PAGE and name not in sample]
+
+
+ORIGIN = re.compile(
+    re.search(r'can\(regex\("(.+?)", origin\)\)', TERRAFORM)[1].replace("\\\\", "\\").replace("^([^][", "^([^\\]\\[")
+)
+"""What Terraform takes for an origin; its port is looked at by another function."""
+COUNTRIES = set(re.search(r'split\(" ", "([A-Z ]+)"\)', TERRAFORM)[1].split())
+
+
+def starts(**environ: str) -> bool:
+    try:
+        Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAA", **environ})
+    except SettingsError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("https://shop.example", "http://localhost:8080", "https://[2001:db8::1]:444", "https://bücher.example"),
+        *("https://user@shop.example", "https://a,b.example", "https://shop example", "https://shop.example/x"),
+        *("https://shop.example:x", "https://*.example", "shop.example", "https://[::1", "https://::1", "https://"),
+    ],
+)
+def test_what_terraform_takes_for_an_origin_the_functions_start_with(origin):
+    """Else everything is applied, and every request is answered with 500."""
+    assert bool(ORIGIN.fullmatch(origin)) == starts(RELAY_ALLOWED_ORIGINS=origin)
+
+
+def test_terraform_knows_the_countries_that_the_functions_know():
+    letters = [chr(code) for code in range(ord("A"), ord("Z") + 1)]
+    assert {a + b for a in letters for b in letters if starts(RELAY_DEFAULT_COUNTRY=a + b)} == COUNTRIES

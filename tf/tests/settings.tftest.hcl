@@ -209,6 +209,18 @@ run "what_is_malformed_is_refused" {
   ]
 }
 
+run "what_the_functions_would_not_start_with_is_refused" {
+  command = plan
+  variables {
+    graph_api_url   = "https://user:word@graph.example"
+    allowed_origins = ["https://user@shop.example"]
+    trusted_proxies = ["10.0.0.1/8"]
+    default_country = "EU"
+  }
+
+  expect_failures = [var.graph_api_url, var.allowed_origins, var.trusted_proxies, var.default_country]
+}
+
 run "without_the_zips_it_says_what_to_do" {
   command = plan
   variables {

@@ -5,10 +5,14 @@ from collections.abc import Mapping
 import msgspec
 
 from conversion_relay.cli.table import dialect
-from conversion_relay.cli.table.columns import FIELDS, IGNORED, Columns, columns
+from conversion_relay.cli.table.chosen import choices, unanswered
+from conversion_relay.cli.table.columns import FIELDS, IGNORED, Columns, columns, known
 from conversion_relay.cli.table.dialect import Question
-from conversion_relay.cli.table.lines import Head, first_line, sample_rows
+from conversion_relay.cli.table.lines import Head, first_lines, sample_rows
 from conversion_relay.cli.table.rows import Plan, needs_timezone
+
+_TITLES = 20
+"""Lines among which headings are looked for."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +27,11 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     action_source: str | None = None
     currency: str | None = None
     crm: str | None = None
+    headings: int | None = None
+    """The line with the headings, counted from 1."""
     columns: Mapping[str, str] = {}
+    only: Mapping[str, tuple[str, ...]] = {}
+    """By column, the values of the rows that count."""
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,20 +48,36 @@ def ask(head: Head, said: Said) -> Read | list[Question]:
     encoding = said.encoding or dialect.charset(head.content, is_whole=head.is_whole)
     if isinstance(encoding, Question):
         return [encoding]
-    line = first_line(head, encoding)
-    sign = said.delimiter or dialect.delimiter(line)
+    lines = first_lines(head, encoding)
+    tells_sign = lines[0].lower().startswith("sep=")
+    at = said.headings - 1 if said.headings else int(tells_sign)
+    sign = said.delimiter or dialect.delimiter(lines[0 if tells_sign else min(at, len(lines) - 1)])
     if isinstance(sign, Question):
         return [sign]
-    rows = sample_rows(head, encoding, sign)
-    skipped = 1 if line.lower().startswith("sep=") else 0
-    rows = rows[skipped:]
+    rows = sample_rows(head, encoding, sign)[at:]
     if not rows or not any(cell.strip() for cell in rows[0]):
         return [Question("the file has no headings in its first line", ("add a line with the names of the columns",))]
-    meaning = columns(rows[0], said.columns)
+    headings = [cell.strip() for cell in rows[0]]
+    if not said.headings and not said.columns and (elsewhere := _headings_elsewhere(lines, known(headings))):
+        return [elsewhere]
+    if missing := [name for name in (*said.columns, *said.only) if name not in headings]:
+        what = f"--map or --only names columns that the file does not have: {', '.join(map(repr, missing))}; it has"
+        return [Question(what, tuple(map(repr, filter(None, headings))))]
+    meaning = columns(headings, said.columns)
     if isinstance(meaning, Question):
         return [meaning]
     plan = _plan(meaning, rows[1:], said)
-    return plan if isinstance(plan, list) else Read(encoding=encoding, delimiter=sign, plan=plan, skipped=skipped)
+    return plan if isinstance(plan, list) else Read(encoding=encoding, delimiter=sign, plan=plan, skipped=at)
+
+
+def _headings_elsewhere(lines: list[str], in_first: int) -> Question | None:
+    """Reports begin with their title: the headings stand below it."""
+    for number, line in enumerate(lines[1:_TITLES], 2):
+        sign = dialect.delimiter(line)
+        if isinstance(sign, str) and known(dialect.parts(line, sign)) >= max(2, in_first + 2):
+            what = f"line {number} looks like the headings, and line 1 does not"
+            return Question(what, (f"--headings {number}", "--headings 1"))
+    return None
 
 
 def _plan(meaning: Columns, rows: list[list[str]], said: Said) -> Plan | list[Question]:
@@ -82,6 +106,8 @@ def _plan(meaning: Columns, rows: list[list[str]], said: Said) -> Plan | list[Qu
         questions.append(Question("amounts have no currency", ("--currency EUR", "--map 'COLUMN=currency'")))
     if meaning.of("value") is None and "Purchase" in (said.event_name, *column("event_name")):
         questions.append(Question("a Purchase needs its value, and no column holds one", ("--map 'COLUMN=value'",)))
+    if "Purchase" in (said.event_name, *column("event_name")):
+        questions += unanswered(meaning.headings, rows, (*said.columns, *said.only))
     unknown = [field for field in said.columns.values() if field != IGNORED and field not in FIELDS]
     if unknown:
         questions.append(Question(f"--map names fields that do not exist: {', '.join(unknown)}", FIELDS))
@@ -89,11 +115,12 @@ def _plan(meaning: Columns, rows: list[list[str]], said: Said) -> Plan | list[Qu
         return questions
     return Plan(
         columns=meaning,
-        decimal=sign if sign in (".", ",") else ".",
+        decimal=sign if sign in (".", ",") else None,
         dates=None if isinstance(order, Question) else order,
         timezone=said.timezone,
         event_name=said.event_name,
         action_source=said.action_source or ("system_generated" if said.crm else None),
         currency=said.currency,
         crm=said.crm,
+        only=choices(meaning.headings, said.only),
     )

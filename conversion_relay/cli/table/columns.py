@@ -93,6 +93,11 @@ def columns(headings: Sequence[str], given: Mapping[str, str]) -> Columns | Ques
     return Columns(tuple(fields), tuple(headings))
 
 
+def known(headings: Sequence[str]) -> int:
+    """How many of these mean something to us."""
+    return sum(map(bool, map(_guess, headings)))
+
+
 def _said(field: str) -> str:
     return "" if field == IGNORED else field
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -9,6 +10,8 @@ from typing import BinaryIO
 import msgspec
 
 HEAD_BYTES = 256 * 1_024
+MOST_DOCUMENT = 268_435_456
+"""Bytes of a JSON document; it is read as a whole, JSON lines are not."""
 LONGEST_CELL = 1_048_576
 
 
@@ -21,7 +24,47 @@ class Head(msgspec.Struct, frozen=True):
 
     @property
     def is_json(self) -> bool:
-        return self.content.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"[")
+        return self._text[:1] in (b"{", b"[")
+
+    @property
+    def is_document(self) -> bool:
+        """JSON, but not one event a line: an array, Meta's {"data": [...]}, or one event on many lines."""
+        text = self._text
+        if text[:1] == b"[" or self.content[:2] in _UTF_16:
+            return self.is_json
+        return text[:1] == b"{" and (_OPENS.match(text) is not None)
+
+    @property
+    def no_table(self) -> str | None:
+        """What the file is instead of a text, and what to do."""
+        text = self._text[:200].lower()
+        if text.startswith((b"<!doctype", b"<html", b"<table", b"<?xml", b"<meta")):
+            return "the file is a web page or XML, whatever its name; open it in a spreadsheet and save it as CSV UTF-8"
+        return next((said for magic, said in _MAGIC if self.content.startswith(magic)), None)
+
+    @property
+    def _text(self) -> bytes:
+        content = self.content
+        if content[:2] in _UTF_16:
+            content = content.decode("utf-16", "replace").encode()
+        return content.lstrip(b"\xef\xbb\xbf \r\n\t")
+
+
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_OPENS = re.compile(rb'\{\s*(?:\n|"data"\s*:\s*\[)')
+_SAVE = "the file is a workbook, not a text; open it and save it as CSV UTF-8"
+_UNPACK = "the file is compressed; unpack it first"
+_MAGIC = (
+    (b"PK\x03\x04", f"{_SAVE} (or unpack it, if it is a ZIP archive)"),
+    (b"\xd0\xcf\x11\xe0", _SAVE),
+    (b"\x1f\x8b", f"{_UNPACK}, with gunzip -k FILE"),
+    (b"BZh", f"{_UNPACK}, with bunzip2 -k FILE"),
+    (b"\xfd7zXZ", f"{_UNPACK}, with unxz -k FILE"),
+    (b"\x28\xb5\x2f\xfd", f"{_UNPACK}, with unzstd FILE"),
+    (b"%PDF", "the file is a PDF; export the orders as CSV"),
+    (b"PAR1", "the file is a Parquet table; write it as CSV or JSON lines"),
+    (b"SQLite format 3", "the file is a SQLite database; write its table as CSV"),
+)
 
 
 def head_of(path: Path) -> Head:
@@ -39,8 +82,9 @@ def sample_rows(head: Head, encoding: str, delimiter: str) -> list[list[str]]:
     return rows if head.is_whole else rows[:-1]
 
 
-def first_line(head: Head, encoding: str) -> str:
-    return next(iter(head.content.decode(encoding, "replace").splitlines()), "")
+def first_lines(head: Head, encoding: str) -> list[str]:
+    """Without their ends; at least one."""
+    return [line.rstrip("\n") for line in io.StringIO(head.content.decode(encoding, "replace"), newline=None)] or [""]
 
 
 def rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[list[str]]:

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from conversion_relay.cli.table import dialect
+from conversion_relay.cli.table.chosen import NOT_CHOSEN, Choice
 from conversion_relay.cli.table.columns import CUSTOM, PERSON, Columns
 from conversion_relay.cli.table.dialect import DateOrder, Decimal
 from conversion_relay.event import Event, Rejection, UserData
@@ -30,23 +32,26 @@ _DAY_FIRST = re.compile(
 _YEAR_FIRST = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(.*)")
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+\d{2,3}", re.IGNORECASE)
 """What Excel makes of a number of more than eleven digits; most of its digits are gone."""
+_OPEN_QUOTE = "the row ends within a cell of several lines, before its last column; look for a quote that is not closed"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How the rows of one file are read; everything that was found out or said."""
 
     columns: Columns
-    decimal: Decimal = "."
+    decimal: Decimal | None = None
+    """None where no amount of the sample holds a sign: then each amount that holds one must prove it itself."""
     dates: DateOrder | None = None
     timezone: str | None = None
     event_name: str | None = None
     action_source: str | None = None
     currency: str | None = None
     crm: str | None = None
+    only: tuple[Choice, ...] = ()
 
 
 class Rows:
-    """Reads the rows of one plan."""
+    """Reads the rows of one plan. Over 150 lines: what a cell means depends on the plan, and every reader asks it."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -56,7 +61,7 @@ class Rows:
         self._at = {field: at for at, field in fields if field and field not in PERSON and field not in CUSTOM}
         self._exact = [(at, field) for at, field in fields if field in PERSON or field in ("event_id", "order_id")]
         self._ids = [at for at, field in fields if field in ("event_id", "order_id")]
-        self._zone = ZoneInfo(plan.timezone) if plan.timezone else None
+        self._zone = zone(plan.timezone) if plan.timezone else None
         self._width = len(plan.columns.fields)
 
     def event(self, cells: Sequence[str]) -> Event | Rejection:
@@ -67,7 +72,11 @@ class Rows:
             )
         cells = list(map(_unquoted, cells))
         if len(cells) < self._width:
+            if "\n" in cells[-1] or "\r" in cells[-1]:
+                return Rejection("wrong_width", "row", _OPEN_QUOTE)
             cells += [""] * (self._width - len(cells))
+        if not all(choice.takes(cells) for choice in plan.only):
+            return Rejection(NOT_CHOSEN, "row", "the row is not among those that --only chose")
         for place in self._ids:
             if cells[place] and names_no_event(cells[place]):  # all rows without an id would be one event
                 cells[place] = ""
@@ -118,9 +127,8 @@ class Rows:
                 continue
             if field == "value":
                 amount = self._amount(text)
-                if amount is None:
-                    fix = f"send a plain number with {self._plan.decimal!r} as its decimal sign, without currency sign"
-                    return Rejection("not_an_amount", "custom_data.value", fix)
+                if isinstance(amount, Rejection):
+                    return amount
                 custom[field] = amount
             elif field == "content_ids":
                 custom[field] = [part.strip() for part in text.split("|")]
@@ -133,14 +141,17 @@ class Rows:
             custom |= {"event_source": "crm", "lead_event_source": self._plan.crm}
         return custom
 
-    def _amount(self, text: str) -> float | None:
-        sign = self._plan.decimal
+    def _amount(self, text: str) -> float | Rejection:
         if text.isdecimal() and text.isascii():
             return float(text)
         text = text.replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
         text = text.replace("'", "").replace("\u2019", "")
+        sign = self._plan.decimal or dialect.decimal([text]) or "."
+        if isinstance(sign, dialect.Question):
+            return Rejection("not_an_amount", "custom_data.value", f"{sign.what}; say --decimal, and --anew")
         if not _AMOUNT[sign].fullmatch(text):
-            return None
+            fix = f"send a plain number with {sign!r} as its decimal sign, without currency sign"
+            return Rejection("not_an_amount", "custom_data.value", fix)
         return float(text.replace("." if sign == "," else ",", "").replace(",", "."))
 
     def _time(self, text: str) -> float | None:
@@ -206,6 +217,16 @@ def identified(event: Event | Rejection, line: bytes) -> Event | Rejection:
     if isinstance(event, Rejection) or (event.event_id and not names_no_event(event.event_id)):
         return event
     return msgspec.structs.replace(event, event_id=_id_of(line))
+
+
+def zone(name: str) -> datetime.tzinfo:
+    """Raises ValueError where there is none of this name, or no table of zones on this machine."""
+    if name.upper() in ("UTC", "Z"):
+        return datetime.UTC  # also where the system has no table of zones
+    try:
+        return ZoneInfo(name)
+    except (LookupError, OSError) as error:
+        raise ValueError(name) from error
 
 
 def _id_of(row: bytes) -> str:

@@ -25,7 +25,9 @@ def show(read: Read) -> None:
         said = "no column holds an order or event id, so Meta cannot tell these events from the pixel's copies of them"
         click.echo(f"  ({said})", err=True)
     zone = f", times in {plan.timezone}" if plan.timezone else ""
+    chosen = "".join(f"; only rows with {plan.columns.headings[choice.at]!r} as said" for choice in plan.only)
+    sign = f", decimal {plan.decimal!r}" if plan.decimal else ""
     order = f", dates {plan.dates}" if plan.dates else ""
     click.echo(
-        f"  ({read.encoding}, columns parted by {read.delimiter!r}, decimal {plan.decimal!r}{order}{zone})", err=True
+        printable(f"  ({read.encoding}, columns parted by {read.delimiter!r}{sign}{order}{zone}{chosen})"), err=True
     )

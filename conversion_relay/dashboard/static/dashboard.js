@@ -7,8 +7,11 @@
 "use strict";
 
 const EVERY = 2000;
+const PATIENCE = 10000;
 const button = document.getElementById("live");
+const stale = document.getElementById("stale");
 let paused = false;
+let answered = Date.now();
 
 function isChanged(field) {
   if (field.type === "checkbox") return field.checked !== field.defaultChecked;
@@ -18,9 +21,10 @@ function isChanged(field) {
 
 function inHand(element) {
   const chosen = document.getSelection();
-  const selects = chosen && !chosen.isCollapsed && element.contains(chosen.anchorNode);
-  const fields = element.querySelectorAll("input, select, textarea");
-  return element.contains(document.activeElement) || selects || element.querySelector("details[open]") || [...fields].some(isChanged);
+  const selects = chosen && !chosen.isCollapsed && chosen.getRangeAt(0).intersectsNode(element);
+  const all = [element, ...element.querySelectorAll("input, select, textarea, details[open]")];
+  const isTouched = (one) => (one.matches("input, select, textarea") ? isChanged(one) : one.matches("details[open]"));
+  return element.contains(document.activeElement) || selects || all.some(isTouched);
 }
 
 function named(parent) {
@@ -51,7 +55,10 @@ function patchChildren(old, fresh) {
 
 function patch(mine, other) {
   if (mine.isEqualNode(other)) return mine;
-  if (mine.querySelector("[data-key]") && other.querySelector("[data-key]")) patchChildren(mine, other);
+  if (mine.querySelector("[data-key]") && other.querySelector("[data-key]")) {
+    for (const { name, value } of other.attributes) mine.setAttribute(name, value);
+    patchChildren(mine, other);
+  }
   else if (!inHand(mine)) {
     const fresh = document.importNode(other, true);
     mine.replaceWith(fresh);
@@ -65,17 +72,26 @@ function withCopies(root) {
   return root;
 }
 
+function tell() {
+  const isOld = Date.now() - answered > PATIENCE;
+  const said = isOld ? `No answer since ${new Date(answered).toLocaleTimeString()}: what stands here is from then.` : "";
+  if (stale.textContent !== said) stale.textContent = said;
+}
+
 async function look() {
   if (!paused && !document.hidden) {
     try {
-      const answer = await fetch(location.href, { headers: { "X-Patch": "1" }, cache: "no-store" });
+      const answer = await fetch(location.href, { headers: { "X-Patch": "1" }, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
       if (answer.status === 401) return location.reload(); // the session is over: sign in, and come back here
       const main = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
-      if (main) patchChildren(document.getElementById("main"), withCopies(main));
+      if (main) {
+        patchChildren(document.getElementById("main"), withCopies(main));
+        answered = Date.now();
+      }
     } catch {
-      // The relay restarts; the next look finds it.
+      // The relay restarts, or hangs; the next look finds it.
     }
-  }
+  } else answered = Date.now(); // nothing is expected
   setTimeout(look, EVERY);
 }
 
@@ -87,6 +103,7 @@ if (document.querySelector("main[data-live]")) {
     button.setAttribute("aria-pressed", String(!paused));
   });
   setTimeout(look, EVERY);
+  setInterval(tell, EVERY);
 }
 withCopies(document).addEventListener("click", ({ target }) => {
   const { copy } = target.dataset;

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from conversion_relay.event import CustomData
+from conversion_relay.intake.scrub.beside import may_be_member
+from conversion_relay.intake.scrub.encoded_text import looks_encoded
 from conversion_relay.intake.scrub.walk import LONGEST_TEXT, known_names
 from conversion_relay.personal_data import is_quiet, is_quiet_json
 
@@ -46,7 +48,12 @@ def _boxes(held: dict[str, Any] | list[Any], deepest: int) -> int:
         return 0
     boxes = 1
     for value in held.values() if isinstance(held, dict) else held:
-        if type(value) is dict or type(value) is list:
+        if type(value) is str:
+            if is_object and looks_encoded(value):
+                return 0
+        elif type(value) is dict or type(value) is list:
+            if not is_object and may_be_member(value):
+                return 0
             inner = _boxes(value, deepest - 1)
             if not inner:
                 return 0
@@ -61,7 +68,7 @@ def may_hold_personal_data(members: Mapping[str, Any]) -> bool:
     for value in members.values():
         kind = type(value)
         if kind is str:
-            if not is_quiet(value) or len(value) > LONGEST_TEXT:
+            if not is_quiet(value) or len(value) > LONGEST_TEXT or looks_encoded(value):
                 return True
         elif kind is dict:
             if may_hold_personal_data(value):
@@ -84,6 +91,6 @@ def _in_a_list(items: list[Any]) -> bool:
         elif kind is str:
             if not is_quiet(item) or len(item) > LONGEST_TEXT:
                 return True
-        elif item is None or (kind is list and _in_a_list(item)):
+        elif item is None or (kind is list and (may_be_member(item) or _in_a_list(item))):
             return True
     return False

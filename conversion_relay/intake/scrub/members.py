@@ -7,8 +7,10 @@ from conversion_relay.intake.scrub.url import LONGEST_URL, careful_url, quick_ur
 from conversion_relay.intake.scrub.walk import HOLDS, Removed
 from conversion_relay.meta.customer_information.keys import NEVER_HASHED
 from conversion_relay.meta.customer_information.network import is_of_a_browser
+from conversion_relay.meta.customer_information.nothing import is_nothing
 from conversion_relay.personal_data import held
 
+_NO_URL = "no URL of a page; send it with https:// and the host"
 VERBATIM = NEVER_HASHED.keys() - {"client_ip_address", "fbc", "fbp", "lead_id", "fb_login_id", "madid"}
 """Match keys that are sent as they came and have no form of their own to be judged by."""
 
@@ -28,6 +30,8 @@ def scrub_page(name: str, url: str | None, removed: list[Removed]) -> str | None
     scrubbed = careful_url(url)
     if scrubbed != url and held(url[:LONGEST_URL]):
         removed.append(_removed(name, url[:LONGEST_URL]))
+    elif scrubbed is None and not is_nothing(url.strip()):
+        removed.append(Removed(name, _NO_URL, ""))
     return scrubbed
 
 

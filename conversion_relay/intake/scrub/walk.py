@@ -15,13 +15,14 @@ judged before (`accept`); only JSON in a text is bounded here.
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
 from conversion_relay.event import Content, CustomData
 from conversion_relay.intake.scrub import words
+from conversion_relay.intake.scrub.beside import MOST_NAMES, answers, is_beside_a_person, may_be_member, offers_a_place
+from conversion_relay.intake.scrub.encoded_text import decoded_texts
 from conversion_relay.intake.scrub.named_in_text import kind_named
 from conversion_relay.intake.scrub.names import LONGEST_NAME, Name, read_name
 from conversion_relay.personal_data import Held, held, is_quiet
@@ -30,15 +31,14 @@ LONGEST_TEXT = 8_192
 """Characters of one text, as many as of a URL. Meta names no limit; nothing that it reads is nearly as long."""
 MOST_LOOKED_AT = 32_768
 """Characters of one event's texts that need a closer look: the most that one event can cost."""
-MOST_NAMES = 500
-"""Different names in one event."""
 MOST_TOLD = 100
 DEEPEST = 40
 """Objects and lists in one another; the door refuses less deep ones, so this is for JSON in a text."""
 
 
 class Removed(NamedTuple):
-    """What was taken out: `field` is its path, `reason` the rule and the remedy, `kind` a word for counting."""
+    """What was taken out: `field` is its path, `reason` the rule and the remedy, `kind` a word for counting;
+    empty where it was no person's."""
 
     field: str
     reason: str
@@ -78,7 +78,8 @@ def without_personal_data(members: Mapping[str, Any]) -> tuple[dict[str, Any], l
     return kept, walk.removed
 
 
-known_names: set[str] = {*CustomData.__struct_fields__, *Content.__struct_fields__}
+METAS = frozenset({*CustomData.__struct_fields__, *Content.__struct_fields__})
+known_names: set[str] = set(METAS)
 """Names that say nothing of a person, Meta's first; only asked, not changed, by the quick look (`clean.py`)."""
 MOST_KNOWN = 4_096
 
@@ -120,7 +121,7 @@ class _Walk:
 
     def members(self, members: Mapping[str, Any], around: _Around) -> dict[str, Any]:
         kept = {}
-        answers = _answers(members)
+        answered = answers(members)
         beside: bool | None = None
         for given, value in members.items():
             name = given if isinstance(given, str) else str(given)
@@ -137,10 +138,12 @@ class _Walk:
                 read = read_name(name)
                 _learn(name, read)
                 if read.strength == 1 and beside is None:
-                    beside = _is_beside_a_person(members)
-                kind = answers.get(name) or _personal(name, read, around, members, bool(beside))
+                    beside = is_beside_a_person(members)
+                kind = answered.get(name) or _personal(name, read, around, members, bool(beside))
                 if kind and _says_something(value):
                     self._take(personal_name(kind), "name")
+                elif type(value) is str and name not in METAS and (what := _held_encoded(value)):
+                    self._take(HOLDS[what], what)
                 elif (rest := self._value(value, self._below(around, name, read), read.is_code)) is not None:
                     kept[name] = rest
             self._path.pop()
@@ -172,8 +175,18 @@ class _Walk:
                 yield item
                 continue
             self._path.append(index)
-            rest = self._value(item, around, is_code)
+            if (
+                may_be_member(item)
+                and (read := read_name(item[0][:LONGEST_NAME])).strength >= 2
+                and _says_something(item[1])
+            ):
+                self._take(personal_name(read.kind), "name")
+                rest = None
+            else:
+                rest = self._value(item, around, is_code)
             self._path.pop()
+            if rest is None and self._path[-1:] == _BY_PLACE:
+                rest = ""
             # Meta refuses `contents` with an item without its id; such an item names nothing that was sold, anyway.
             lost_its_id = isinstance(rest, dict) and "id" in item and "id" not in rest
             if rest is not None and not lost_its_id:
@@ -214,7 +227,7 @@ def _personal(name: str, read: Name, around: _Around, members: Mapping[str, Any]
     if read.strength == 3:
         return read.kind
     if read.strength == 2:
-        if around.is_business or (read.kind == "city" and _offers_a_place(members)):
+        if around.is_business or (read.kind == "city" and offers_a_place(members)):
             return None
         return read.kind
     if read.strength == 1:
@@ -226,38 +239,8 @@ def _personal(name: str, read: Name, around: _Around, members: Mapping[str, Any]
     return None
 
 
-def _is_beside_a_person(members: Mapping[str, Any]) -> bool:
-    """Whether the object has a person's other members, and is no product."""
-    found = False
-    for name in islice(members, MOST_NAMES):
-        read = read_name(name) if isinstance(name, str) and len(name) <= LONGEST_NAME else Name()
-        if not read.parts.isdisjoint(words.PRODUCT_FACTS):
-            return False
-        found = found or read.strength == 3
-    return found
-
-
-def _offers_a_place(members: Mapping[str, Any]) -> bool:
-    return any(
-        not read_name(name).parts.isdisjoint(words.TRAVEL)
-        for name in islice(members, MOST_NAMES)
-        if isinstance(name, str) and len(name) <= LONGEST_NAME
-    )
-
-
-def _answers(members: Mapping[str, Any]) -> dict[str, str]:
-    """In {"name": "email", "value": ...}: the member that holds the answer, and what kind of a person's it is."""
-    if "currency" in members or _ANSWERS.isdisjoint(members):
-        return {}
-    for label, said in islice(members.items(), MOST_NAMES):
-        if isinstance(said, str) and len(said) <= 64 and str(label).casefold() in words.LABELS:
-            read = read_name(said)
-            if read.strength >= 2:
-                return {name: read.kind for name in _ANSWERS if name in members}
-    return {}
-
-
-_ANSWERS = words.ANSWERS | {"string_value", "stringValue", "Value"}
+_BY_PLACE = ["extinfo"]
+"""Lists in which the place says what an item is, so that none may go."""
 
 
 def _kind_inside(text: str) -> str | None:
@@ -273,6 +256,16 @@ def _kind_inside(text: str) -> str | None:
             walk.members({"": document}, _TOP)
             return "data" if walk.removed else None
     return kind_named(text)
+
+
+def _held_encoded(text: str) -> Held | None:
+    """What a text holds that is base64, or its JSON names."""
+    for said in decoded_texts(text):
+        if what := held(said):
+            return what
+        if _kind_inside(said):
+            return "encoded"
+    return None
 
 
 def _says_something(value: Any) -> bool:

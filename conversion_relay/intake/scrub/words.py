@@ -24,7 +24,8 @@ STRONG: dict[str, frozenset[str]] = {
         "indirizzoemail adresemail sahkoposti sahkopostiosoite eposta epostaadresi emailcim емейл имейл почта",
         "электроннаяпочта メール メールアドレス eメール 邮箱 电子邮件 電子郵件 信箱 이메일 이메일주소",
         "البريدالإلكتروني بريدإلكتروني אימייל דואל ηλεκτρονικοταχυδρομειο อีเมล ईमेल thưđiệntử surel",
-        "електроннапошта пошта",
+        "електроннапошта пошта epasts elpastas elpastoadresas eposti meil elektronskaposta имејл",
+        "netfang tolvupostur baruapepe ელფოსტა էլփոստ ایمیل پستالکترونیک ইমেইল மின்னஞ்சல் ఇమెయిల్",
     ),
     "phone": _words(
         "phone phones phonenumber phonenumbers phonenum phoneno phonenr telephone telephonenumber telephoneno",
@@ -41,6 +42,9 @@ STRONG: dict[str, frozenset[str]] = {
         "جوال رقمالجوال טלפון מספרטלפון โทรศัพท์ เบอร์โทร เบอร์โทรศัพท์ เบอร์มือถือ फोन फ़ोन फोननंबर मोबाइल मोबाइलनंबर",
         "sốđiệnthoại sốđt sđt điệnthoại điệnthoạididộng nohp nomorhp handphone nohandphone nomorhandphone notelp",
         "notelepon nomortelepon telepon nowa nomorwa nomorwhatsapp номертелефону contactno contactnum smsnumber",
+        "telefonas telefononumeris talrunis telefonanumurs telefoninumber telefonskastevilka brojtelefona brojmobitela",
+        "бројтелефона telepono numeroongtelepono nambayasimu simaelefon simanumer ტელეფონი հեռախոս հեռախոսահամար",
+        "تلفن شمارهتلفن موبایل شمارهموبایل فوننمبر ফোন মোবাইল ফোননম্বর தொலைபேசி ఫోన్",
     ),
     "name": _words(
         "firstname firstnames lastname lastnames surname forename givenname givennames familyname middlename",
@@ -54,6 +58,12 @@ STRONG: dict[str, frozenset[str]] = {
         "adsoyad adisoyadi isimsoyisim имя фамилия отчество фио імя прізвище ονοματεπωνυμο επωνυμο 氏名 姓名",
         "お名前 苗字 성명 성함 الاسمالأول اسمالعائلة الاسمالكامل שםפרטי שםמשפחה שםמלא ชื่อจริง นามสกุล ชื่อนามสกุล",
         "họtên họvàtên tênkháchhàng namalengkap namadepan namabelakang पूरानाम उपनाम повнеімя",
+        "prezime imeiprezime imeprezime презиме имеипрезиме имепрезиме priimek imeinpriimek mbiemri emermbiemer",
+        "uzvards vardsuzvards vardsunuzvards pavarde vardaspavarde vardasirpavarde eesnimi perekonnanimi perenimi",
+        "eftirnafn fornafn fulltnafn cognoms nomicognoms apelidos nomeeapelidos abizena izenabizenak apelyido",
+        "pangalanatapelyido buongpangalan jinakamili jinalaukoo jinalakwanza namakeluarga namapenuh имямәтегі тегі",
+        "фамилиясы familiyasi გვარი სახელიდაგვარი ազգանուն անունազգանուն نامخانوادگی نامونامخانوادگی پورانام",
+        "পুরোনাম পদবি முழுப்பெயர் contactperson contactpersonname personadecontacto personnedecontact",
     ),
     "date of birth": _words(
         "birthdate birthdates dateofbirth dob birthyear yearofbirth birthmonth birthdaydate dayofbirth",
@@ -62,7 +72,9 @@ STRONG: dict[str, frozenset[str]] = {
         "dataurodzenia fodselsdato fodselsdag fodelsedatum syntymaaika datumnarozeni datumnarodenia",
         "szuletesidatum datanasterii dogumtarihi датарождения деньрождения датанародження ημερομηνιαγεννησης",
         "生年月日 誕生日 出生日期 出生年月 생년월일 تاريخالميلاد תאריךלידה",
-        "ngàysinh tanggallahir tgllahir जन्मतिथि วันเกิด",
+        "ngàysinh tanggallahir tgllahir जन्मतिथि วันเกิด datumrodenja датумрођења датараѓања rojstnidatum datumrojstva",
+        "dzimsanasdatums gimimodata sunniaeg sunnikuupaev datelindja ditelindja petsangkapanganakan kapanganakan",
+        "tareheyakuzaliwa faedingardagur datanaixement დაბადებისთარიღი ծննդյանամսաթիվ تاریختولد জন্মতারিখ",
     ),
     "secret": _words(
         "password passwd passwort kennwort motdepasse contrasena senha wachtwoord haslo пароль ssn",
@@ -93,6 +105,7 @@ FIRM: dict[str, frozenset[str]] = {
         "street housenumber homeaddress mailingaddress postaladdress postaladdress adresse anschrift strasse",
         "straße hausnummer rue numerorue direccion calle domicilio endereco rua logradouro indirizzo straat",
         "straatnaam huisnummer ulica numerdomu adres gata gatuadress osoite katuosoite adresa ulice utca sokak",
+        "adrese adresas aadress naslov ulicaibroj anwani tirahan heimilisfang gatve მისამართი հասցե آدرس نشانی ঠিকানা",
         "адрес улица διευθυνση 住所 地址 详细地址 주소 العنوان כתובת địachỉ alamat पता ที่อยู่ адреса вулиця",
     ),
     "postal code": _words(
@@ -117,6 +130,7 @@ ORDINALS = _words("first last middle given family")
 WEAK: dict[str, frozenset[str]] = {
     "name": _words(
         "name names first last middle given family nom nombre nombres nome naam nazwa navn namn nimi nev nume",
+        "ime име vards vardas jina pangalan ismi emri nomi nafn izena eesnimed სახელი անուն نام নাম பெயர் పేరు",
         "ad isim adi meno ονομα 名前 名 姓 名字 이름 الاسم שם ชื่อ nama tên नाम displayname",
     ),
     "state": _words(
@@ -148,7 +162,8 @@ PERSONS = _words(
     "your my user users customer customers client clients contact contacts billing shipping delivery buyer",
     "buyers purchaser payer payee member members person persons people personal profile subscriber lead leads",
     "guest guests student students participant participants attendee attendees visitor visitors recipient",
-    "recipients sender employee patient passenger passengers traveler traveller applicant donor guardian spouse",
+    "recipients receiver receivers beneficiary addressee accountholder",
+    "sender employee patient passenger passengers traveler traveller applicant donor guardian spouse",
     "registrant registration signup invoice invoicee cardholder consignee respondent prospect shopper consumer",
     "mailing bill ship billto shipto traits identity identities pii userdata userprovided provided ud",
     "advancedmatching customerinfo lieferung rechnung rechnungs liefer kunde kunden kundin nutzer benutzer",
@@ -168,7 +183,7 @@ BESIDE = _words(
     "formatted e164 int integer digits lower lowercase full complete field fields form forms input data info",
     "information details attribute attributes properties wpforms wpcf gform hs international intl national local",
     "line number no nr num ihr ihre dein votre tu su seu sua vostra uw twoj cf custom key account sms",
-    "whatsapp viber legal checkout order orders newsletter address street postal optional required x",
+    "whatsapp viber legal checkout order orders newsletter address street postal optional required x c pc",
 )
 """Says nothing about whose it is: may stand before and behind."""
 

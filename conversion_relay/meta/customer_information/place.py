@@ -123,7 +123,7 @@ def normalize_zip(text: str, country: str | None = None) -> str | Dropped:
         return EMPTY
     if is_nothing(folded):
         return PLACEHOLDER
-    folded = folded.lower()
+    folded = folded.lower().removeprefix("z:")  # as Meta's own export of leads writes it
     kept = "".join(c for c in ascii_digits(folded) if c.isalnum())
     kept = kept if kept.isascii() else unicodedata.normalize("NFC", kept)
     if country == "us" or (country is None and _ZIP_PLUS_FOUR.fullmatch(folded)):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -37,12 +37,15 @@ def read_dsn(url: str) -> Dsn:
     from psycopg import ProgrammingError, conninfo
 
     try:
-        parts = urlsplit(url)
-        given = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-        rest = {name: value for name, value in given.items() if name not in OURS}
-        plain = urlunsplit(parts._replace(query=urlencode(rest)))
-        known = conninfo.conninfo_to_dict(plain)
-        made = conninfo.make_conninfo("", **{**DEADLINES, "application_name": "conversion-relay", **known})
+        # What is libpq's stays as it was written: it reads a plus, three slashes and a `#` in its own way.
+        address, _, query = url.partition("?")
+        parts = [part for part in query.split("&") if part]
+        given = dict(parse_qsl("&".join(filter(_is_ours, parts)), keep_blank_values=True))
+        rest = "&".join(part for part in parts if not _is_ours(part))
+        known = conninfo.conninfo_to_dict(f"{address}?{rest}" if rest else address)
+        named = {**DEADLINES, "application_name": "conversion-relay", **known}
+        # In the database's own charset a text that it lacks would be an error here, and of no charset all are bytes.
+        made = conninfo.make_conninfo("", **{**named, "client_encoding": "UTF8"})
     except (ValueError, ProgrammingError):
         raise SettingsError(FORM) from None
     schema, pooler, listen = given.get("schema", "relay"), given.get("pooler", ""), given.get("listen", "")
@@ -50,3 +53,7 @@ def read_dsn(url: str) -> Dsn:
     if not is_name or pooler not in ("", "transaction") or listen not in ("", "no", "yes"):
         raise SettingsError(FORM)
     return Dsn(made, schema, pooler == "transaction", listen != "no" and not (pooler and listen != "yes"))
+
+
+def _is_ours(parameter: str) -> bool:
+    return parameter.partition("=")[0] in OURS

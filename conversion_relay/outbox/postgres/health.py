@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from conversion_relay.outbox.postgres.look import Read
+from conversion_relay.outbox.postgres.schema import CHARSETS
 from conversion_relay.outbox.story import ServerFact
 
 LONG_SECONDS = 60.0
@@ -22,6 +23,9 @@ def facts(read: Read) -> list[ServerFact]:
 
 def _settings(told: dict[str, Any]) -> Iterator[ServerFact]:
     yield ServerFact(name="postgresql", what=str(told["version"]))
+    if told["charset"] not in CHARSETS:
+        fix = "move to a database with ENCODING 'UTF8': an event with a letter that this one lacks is refused"
+        yield ServerFact(name="encoding", what=f"the database's is {told['charset']}", fix=fix, is_error=True)
     off = [name for name in ("fsync", "full_page_writes") if told[name] != "on"]
     if off:
         fix = f"turn {' and '.join(off)} on: a power cut can lose or damage what was accepted"
@@ -56,10 +60,23 @@ def _old_rows(told: dict[str, Any]) -> Iterator[ServerFact]:
     yield ServerFact(name="bloat", what=what, fix=fix)
 
 
-_NAMES = ("version", "fsync", "full_page_writes", "standbys", "replicas", "now", "oldest", "who", "slots", "dead")
+_NAMES = (
+    "version",
+    "charset",
+    "fsync",
+    "full_page_writes",
+    "standbys",
+    "replicas",
+    "now",
+    "oldest",
+    "who",
+    "slots",
+    "dead",
+)
 # Of other roles' sessions a plain user sees no snapshot; what it sees is told.
 _SERVER = """
-SELECT current_setting('server_version'), current_setting('fsync'), current_setting('full_page_writes'),
+SELECT current_setting('server_version'), current_setting('server_encoding'), current_setting('fsync'),
+  current_setting('full_page_writes'),
   current_setting('synchronous_standby_names'), (SELECT count(*) FROM pg_stat_replication),
   extract(epoch FROM clock_timestamp())::float8, coalesce(a.seconds, 0)::float8, coalesce(a.who, ''),
   (SELECT count(*) FROM pg_replication_slots WHERE NOT active),

@@ -31,7 +31,10 @@ class Looks:
         return look.counts(partial(self._database.read, pinned=True))
 
     def find(self, event_id: str) -> list[Story]:
-        return look.find(self._database.read, event_id)
+        try:
+            return look.find(self._database.read, event_id)
+        except ValueError:  # the database cannot hold such a text, so it holds none
+            return []
 
     def dead(self, limit: int = 100) -> list[Story]:
         return self._stories(look.DEAD, (limit,))
@@ -64,6 +67,9 @@ class Looks:
 
     def deduplication(self) -> dict[str, dict[str, SideCounts]]:
         return sides.deduplication(self._database.read(sides.METER))
+
+    def notices(self) -> list[tuple[str, float]]:
+        return [(str(cause), float(at)) for cause, at in self._database.read(workers.NOTICES)]
 
     def workers(self) -> list[SignOfLife]:
         return workers.signs(self._database.read(workers.SIGNS))

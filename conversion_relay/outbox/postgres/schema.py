@@ -3,6 +3,8 @@
 import secrets
 from importlib import resources
 
+from psycopg.errors import DuplicateObject, DuplicateTable
+
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.session import Session
@@ -13,6 +15,12 @@ MIGRATIONS: dict[int, str] = {1: "CREATE INDEX IF NOT EXISTS figure_hour ON rela
 OLDEST_SERVER = 140_000
 NO_SCHEMA = "RELAY_OUTBOX: no outbox in this schema of the database; start `serve` once, it makes one"
 NEWER = "RELAY_OUTBOX: the outbox was made by a newer Conversion Relay; install that version here too"
+TAKEN = "RELAY_OUTBOX: this schema holds tables of another program; name one of our own, such as ?schema=relay"
+CHARSETS = ("UTF8", "SQL_ASCII")
+CHARSET = (
+    "RELAY_OUTBOX: the database's encoding lacks most letters, and an id or a name may hold any; make one with"
+    " CREATE DATABASE relay ENCODING 'UTF8' TEMPLATE template0"
+)
 OLD_SERVER = "RELAY_OUTBOX: PostgreSQL 14 or newer is needed"
 
 
@@ -30,13 +38,17 @@ def prepare(database: Database, *, create: bool) -> None:
 
 def _version(database: Database) -> int | None:
     about = f"{database.dsn.schema}.about"
-    ((number, is_there),) = database.read(_SERVER, (about,))
+    ((number, charset, is_there),) = database.read(_SERVER, (about,))
     if number < OLDEST_SERVER:
         raise SettingsError(OLD_SERVER)
+    if not is_there and charset not in CHARSETS:
+        raise SettingsError(CHARSET)
     return int(database.read("SELECT version FROM relay.about")[0][0]) if is_there else None
 
 
-_SERVER = "SELECT current_setting('server_version_num')::int, to_regclass(%b) IS NOT NULL"
+_SERVER = """
+SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), to_regclass(%b) IS NOT NULL
+"""
 
 
 def _bring_up(session: Session) -> None:
@@ -45,7 +57,10 @@ def _bring_up(session: Session) -> None:
     ((is_there,),) = session.read("SELECT to_regclass(%b) IS NOT NULL", (f"{session.schema}.about",))
     if not is_there:
         session.run(f"CREATE SCHEMA IF NOT EXISTS {session.schema}")
-        _run_all(session, (resources.files(__package__) / "schema.sql").read_text("utf-8"))
+        try:
+            _run_all(session, (resources.files(__package__) / "schema.sql").read_text("utf-8"))
+        except (DuplicateTable, DuplicateObject):
+            raise SettingsError(TAKEN) from None
         session.run("INSERT INTO relay.about (version, id) VALUES (%b, %b)", (VERSION, secrets.token_hex(8)))
         return
     ((version,),) = session.read("SELECT version FROM relay.about FOR UPDATE")

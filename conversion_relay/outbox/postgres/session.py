@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from conversion_relay.outbox.postgres.dsn import Dsn
 from conversion_relay.outbox.postgres.slots import Slots
@@ -36,7 +36,8 @@ class Session:
     def __init__(self, dsn: Dsn, slots: Slots, *, pinned: bool) -> None:
         settings = LIMITS | (PINNED if pinned else {})
         # A pooler refuses options, and a SET would be the next client's.
-        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        given = str(conninfo_to_dict(dsn.conninfo).get("options") or "")
+        options = " ".join([given, *(f"-c {name}={value}" for name, value in settings.items())]).strip()
         conninfo = dsn.conninfo if dsn.pooler else make_conninfo(dsn.conninfo, options=options)
         threshold = None if dsn.pooler else 5
         self._begin = _begin(settings if dsn.pooler else {})

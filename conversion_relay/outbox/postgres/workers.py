@@ -20,6 +20,7 @@ ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at, document = excluded
 FORGET = "DELETE FROM relay.worker WHERE name = %b"
 SIGNS = "SELECT document FROM relay.worker ORDER BY seen_at DESC"
 TAKE_NOTICE = "INSERT INTO relay.notice VALUES (%b, %b::float8) ON CONFLICT DO NOTHING"
+NOTICES = "SELECT cause, at FROM relay.notice"
 DROP_NOTICE = "DELETE FROM relay.notice WHERE cause = %b"
 
 

@@ -48,6 +48,9 @@ class Looks:
     def dead_groups(self, now: float) -> list[DeadGroup]:
         return look.dead_groups(self._database.read, now)
 
+    def notices(self) -> list[tuple[str, float]]:
+        return [(str(cause), float(at)) for cause, at in self._database.read(workers.NOTICES)]
+
     def workers(self) -> list[SignOfLife]:
         return workers.signs(self._database.read)
 

@@ -27,6 +27,9 @@ def signs(read: Read) -> list[SignOfLife]:
 _decoder = msgspec.json.Decoder(SignOfLife)
 
 
+NOTICES = "SELECT cause, at FROM notice"
+
+
 def take_notice(db: apsw.Connection, cause: str, now: float) -> bool:
     """Whether nobody has told of it yet; from now on somebody has."""
     db.execute("INSERT OR IGNORE INTO notice VALUES (?, ?)", (cause, now))

@@ -31,6 +31,10 @@ user_properties.email contact.properties.firstname billing:telephone shippingadd
 newsletter_email wpforms[fields][3][email] gform_email input_email phone_e164 phoneNumberE164 mobile_no
 Mobile_Number user_phone_number user-telephone-number whatsapp contact_no sms_number số_điện_thoại sđt no_hp
 NomorHP फ़ोन मोबाइल ईमेल जन्मतिथि เบอร์โทร ที่อยู่ địa_chỉ alamat kode_pos pincode họ_tên nama_lengkap
+prezime uzvārds Pavardė perekonnanimi eesnimi apelyido გვარი ազգանուն نام_خانوادگی e-pasts el_paštas telefoninumber
+telepono تلفن naslov adrese
+dzimšanas_datums rojstni_datum FirstName__c Email__pc MobilePhone__c receiver_name
+beneficiary_name contact_person
 nomor_telepon telepon_pelanggan ngày_sinh access_token authToken apiKey client_secret pwd aadhaar_number
 pan_number CURP nif rut passport passport_no national_insurance_number Steuernummer 身份证号
 """.split()  # noqa: SIM905

@@ -12,6 +12,7 @@ from tests.outbox.postgres.backend import PostgresBackend, url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import NOW, claim, sealed, settle_all
 from tests.outbox.suite.everything import EverySuite
+from tests.outbox.suite.notices import NoticesSuite
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
 
@@ -67,5 +68,5 @@ def test_a_look_costs_nothing_for_datasets_that_have_nothing(tmp_path):
     backend.schemas.clear()
 
 
-class TestPostgres(PostgresBackend, EverySuite):
+class TestPostgres(PostgresBackend, EverySuite, NoticesSuite):
     """What is promised of every store."""

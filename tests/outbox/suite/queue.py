@@ -82,7 +82,7 @@ class LedgerSuite(Backend):
         woken = threading.Event()
         outbox.on_put(woken.set)
         outbox.put([sealed("a")], NOW)
-        assert woken.wait(5)
+        assert woken.wait(60)
 
     def test_a_duplicate_wakes_nobody_and_a_replay_wakes(self, outbox):
         outbox.put([sealed("a")], NOW)
@@ -92,7 +92,7 @@ class LedgerSuite(Backend):
         outbox.put([sealed("a")], NOW)
         assert not woken.is_set()
         outbox.replay(NOW)
-        assert woken.wait(5)
+        assert woken.wait(60)
 
     def test_a_closed_outbox_says_so(self, outbox):
         outbox.close()

@@ -1,0 +1,100 @@
+"""RELAY_OUTBOX as people write it for libpq, and databases that were made with another encoding."""
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from conversion_relay.errors import SettingsError
+from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox.postgres.dsn import read_dsn
+from conversion_relay.outbox.postgres.outbox import PostgresOutbox
+from conversion_relay.outbox.postgres.session import Session
+from conversion_relay.outbox.postgres.slots import Slots
+from tests.outbox.postgres.server import cheap, needs_postgres
+from tests.outbox.suite import NOW, claim, sealed
+
+pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
+LETTERS = "bestellung-ü-漢字-😀"
+
+
+@pytest.mark.parametrize(
+    ("url", "known"),
+    [
+        ("postgresql:///relay?host=/run/postgresql&schema=s", {"dbname": "relay", "host": "/run/postgresql"}),
+        ("postgresql:///?service=relay", {"service": "relay"}),
+        ("postgresql:///relay", {"dbname": "relay"}),
+        ("postgres://relay:p%2Bw+d@db/relay", {"password": "p+w+d", "host": "db"}),
+        ("postgresql://db/relay?password=p+w%26d&schema=s", {"password": "p+w&d"}),
+        ("postgresql://relay:p#w@db/relay?listen=no", {"password": "p#w", "dbname": "relay"}),
+        ("postgresql://db/relay?passfile=/etc/my%20relay/pass&sslmode=verify-full", {"passfile": "/etc/my relay/pass"}),
+        ("postgresql://a:1,b:2/relay?target_session_attrs=primary", {"host": "a,b", "port": "1,2"}),
+        ("postgresql://db/relay?options=-c%20role%3Dshop&schema=s", {"options": "-c role=shop"}),
+        ("postgresql://db/relay?client_encoding=latin1", {"client_encoding": "UTF8"}),
+    ],
+)
+def test_what_is_libpqs_is_left_as_it_was_written(url, known):
+    made = conninfo_to_dict(read_dsn(url).conninfo)
+    assert {name: made.get(name) for name in known} == known
+    assert read_dsn(url).schema == ("s" if "schema=" in url else "relay")
+
+
+def test_options_of_the_operators_own_hold_beside_ours():
+    url = f"{cheap().url}&options=-c%20work_mem%3D7MB%20-c%20statement_timeout%3D1"
+    session = Session(read_dsn(url), Slots(), pinned=False)
+    assert session.read("SHOW work_mem") == [("7MB",)] and session.read("SHOW statement_timeout") == [("15s",)]
+    session.close()
+
+
+@pytest.fixture
+def database_of():
+    """A database with an encoding."""
+    made = []
+
+    def make(encoding: str) -> str:
+        name = f"of_{encoding.lower()}"
+        with psycopg.connect(cheap().conninfo, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name}")
+            connection.execute(
+                f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+            )
+        made.append(name)
+        return cheap().url.replace("/postgres?", f"/{name}?")
+
+    yield make
+    for name in made:
+        with psycopg.connect(cheap().conninfo, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_database_that_knows_no_encoding_keeps_every_letter(database_of):
+    outbox = PostgresOutbox(database_of("SQL_ASCII"))
+    outbox.put([sealed(LETTERS)], NOW)
+    assert [event.event_id for event in claim(outbox).events] == [LETTERS]
+    assert outbox.find(LETTERS)[0].event_id == LETTERS
+    outbox.close()
+
+
+def test_a_database_that_lacks_letters_is_refused_before_the_first_event(database_of):
+    with pytest.raises(SettingsError, match=r"^RELAY_OUTBOX: .*ENCODING 'UTF8'"):
+        open_outbox(database_of("LATIN1"))
+
+
+def test_doctor_names_an_encoding_that_an_older_outbox_was_made_with(database_of, monkeypatch):
+    monkeypatch.setattr("conversion_relay.outbox.postgres.schema.CHARSETS", ("LATIN1",))
+    outbox = PostgresOutbox(database_of("LATIN1"))
+    told = {fact.name: fact for fact in outbox.server()}
+    assert told["encoding"].is_error and "UTF8" in told["encoding"].fix
+    outbox.put([sealed("bestellung-ü")], NOW)
+    assert outbox.find("bestellung-ü")[0].event_id == "bestellung-ü" and outbox.find(LETTERS) == []
+    outbox.close()
+
+
+def test_a_schema_of_another_program_is_named_and_left_alone():
+    cheap().execute("DROP SCHEMA IF EXISTS shops CASCADE")
+    cheap().execute("CREATE SCHEMA shops")
+    cheap().execute("CREATE TABLE shops.event (id int)")
+    with pytest.raises(SettingsError, match="another program"):
+        open_outbox(f"{cheap().url}&schema=shops")
+    tables = cheap().execute("SELECT tablename FROM pg_tables WHERE schemaname = 'shops'")
+    assert tables == [("event",)]
+    cheap().execute("DROP SCHEMA shops CASCADE")
