@@ -58,6 +58,7 @@
  * @property {string} [dataLayer] the name of Google's data layer, where it is another one
  * @property {boolean | string} [autoPageViews] a PageView for every page, also of a single-page app; "hash": where routes
  *   stand behind a #
+ * @property {"include"} [credentials] where the collector of a subdomain sets the cookies (RELAY_SET_COOKIES)
  * @property {boolean | string} [mirror] every event of the page's own pixel goes to the collector as well
  *
  * @typedef {object} Visitor
@@ -151,6 +152,10 @@ type Settings = {
      * stand behind a #
      */
     autoPageViews?: string | boolean | undefined;
+    /**
+     * where the collector of a subdomain sets the cookies (RELAY_SET_COOKIES)
+     */
+    credentials?: "include" | undefined;
     /**
      * every event of the page's own pixel goes to the collector as well
      */

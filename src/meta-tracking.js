@@ -58,6 +58,7 @@
  * @property {string} [dataLayer] the name of Google's data layer, where it is another one
  * @property {boolean | string} [autoPageViews] a PageView for every page, also of a single-page app; "hash": where routes
  *   stand behind a #
+ * @property {"include"} [credentials] where the collector of a subdomain sets the cookies (RELAY_SET_COOKIES)
  * @property {boolean | string} [mirror] every event of the page's own pixel goes to the collector as well
  *
  * @typedef {object} Visitor
@@ -178,6 +179,8 @@ var MetaTracking = (function () {
   let viewed = {};
   /** @type {Record<string, any>} pixels that hear trackSingle alone */
   let singles = {};
+  /** @type {any} the reference that a checkout got last */
+  let reference;
   /** @type {any} whether Meta mirrors it, too */
   let isHosted;
   /** @type {any} whether what stands behind a # is a page */
@@ -201,6 +204,7 @@ var MetaTracking = (function () {
     load: catchUp,
     click: follow,
     auxclick: follow,
+    formdata: follow,
     pagehide: leave,
     pageshow: comeBack,
     prerenderingchange: settle,
@@ -332,7 +336,10 @@ var MetaTracking = (function () {
     if (isAllowed()) held.splice(0).forEach((send) => send());
     if (state === before) return;
     silent("consent", state);
-    if (isNever()) (held = untold = []), (viewed = {});
+    if (isNever()) {
+      held = untold = [];
+      if (MIRRORS) viewed = {};
+    }
     if (state === "denied") forget();
   }
 
@@ -437,7 +444,7 @@ var MetaTracking = (function () {
     words.gpp = undefined;
     optOuts.gpp = false;
     holds.tcf = applies.includes(2) && !page.__tcfapi;
-    let isUnread = applies.some((/** @type {number} */ id) => id > 5 && id < 28);
+    let isUnread = applies.some((/** @type {number} */ id) => id > 4);
     for (const name in parsedSections) {
       if (!parsedSections[name] || !applies.includes(STATES.indexOf(name.slice(2, 4)) / 2 + 6)) continue;
       isUnread = false;
@@ -506,6 +513,7 @@ var MetaTracking = (function () {
     safely(readManager)();
     isHearing = 0;
     settle();
+    safely(take)(page.fbq); // a declared function takes the place of what watches the name
   }
 
   // -- the page's pixel -------------------------------------------------------------------------------------------------
@@ -516,7 +524,7 @@ var MetaTracking = (function () {
     proxy = value;
     if (!value?.call) return (pixel = null);
     const ready = safely(() => mine === proxy && adopt(value));
-    const mine = (proxy = new Proxy(value, {
+    const mine = (page.fbq = proxy = new Proxy(value, {
       apply(_, self, args) {
         ready();
         // Somebody else's wrapper around it calls it for us.
@@ -537,10 +545,10 @@ var MetaTracking = (function () {
     if (page._fbq === value) page._fbq = proxy;
     if (value.push === value) Reflect.set(value, "push", proxy);
     // One that was there before us was told its ids without us.
-    value.getState?.()?.pixels?.forEach((/** @type {any} */ one) => (pixels[one.id] = plain(one.userData)));
+    value.getState?.()?.pixels?.forEach((/** @type {any} */ one) => (pixels[one.id] = MIRRORS ? plain(one.userData) : 1));
     // Also what its script had no time for: without a pixel's configuration it keeps everything.
     const before = (value.queue || []).splice(0);
-    isFresh = !value.callMethod || before[0];
+    if (MIRRORS) isFresh = !value.callMethod || before[0];
     if (path !== undefined) takePages();
     tellPixel();
     before.forEach((/** @type {any} */ args) => proxy(...args));
@@ -596,9 +604,9 @@ var MetaTracking = (function () {
       isHosted = true;
       silent(verb, "third copy");
     }
-    if (verb === "set" && what === "trackSingleOnly") singles[args[3]] = more;
+    if (MIRRORS && verb === "set" && what === "trackSingleOnly") singles[args[3]] = more;
     if (!/^track/.test(verb)) {
-      if (verb === "init" && !Object.keys(pixels[what] || {})[0]) pixels[what] = plain(more);
+      if (verb === "init" && !(MIRRORS && Object.keys(pixels[what] || {})[0])) pixels[what] = MIRRORS ? plain(more) : 1;
       return;
     }
     hearAll();
@@ -658,19 +666,13 @@ var MetaTracking = (function () {
   }
 
   /**
-   * Without the toJSON that an old library gives to all arrays and texts, and that makes texts of them.
+   * Without the toJSON that an old library gives to all objects, arrays, texts or numbers, and that makes texts of them.
    * @param {any} value @returns {string}
    */
   function json(value) {
-    /** @type {any} */
-    const owner = [Object, Array, String, Number].find((/** @type {any} */ kind) => kind.prototype.toJSON)?.prototype;
-    const theirs = owner?.toJSON;
-    if (!owner || !Reflect.deleteProperty(owner, "toJSON")) return JSON.stringify(value);
-    try {
-      return json(value);
-    } finally {
-      owner.toJSON = theirs;
-    }
+    return JSON.stringify(value, /** @this {any} */ function (name, made) {
+      return [{}, [], "", 0].some((/** @type {any} */ one) => one.toJSON === this[name]?.toJSON) ? this[name] : made;
+    });
   }
 
   /** @param {any} setting an attribute is on where it is there, unless it says no */
@@ -694,17 +696,18 @@ var MetaTracking = (function () {
     const made = json([name, data, options, here.href]);
     hearAll();
     if (isNever()) return silent(eventId || name, state);
-    if (calls[made] && !call) return calls[made];
+    if (calls[made] && !(MIRRORS && call)) return calls[made];
     const id = ((isText(eventId) && eventId) || newEventId()) + ""; // an object's text would be the id of all visitors
     calls[made] = id;
     setTimeout(() => delete calls[made], 1e3);
     const send = () => {
       // A page may give all of its events one id; Meta knows them by both.
       const both = id + "\n" + name;
-      if (eventId && !call && (calls[both] || load().s.some((one) => one === both || one === id))) return silent(id, "again");
+      const isOurs = eventId && !(MIRRORS && call);
+      if (isOurs && (calls[both] || load().s.some((one) => one === both || one === id))) return silent(id, "again");
       calls[both] = id;
       const tell = safely(() => {
-        call ? call() : pixel(custom ? "trackCustom" : "track", name, data, { eventID: id });
+        MIRRORS && call ? call() : pixel(custom ? "trackCustom" : "track", name, data, { eventID: id });
         toldPixel = add(toldPixel, [name, id]);
       });
       if (!pixel) silent(id, "no pixel");
@@ -716,8 +719,9 @@ var MetaTracking = (function () {
         const event = { ...seen, user_data: { fbp: ids._fbp, fbc: ids._fbc } }; // just read
         const full = { ...event, event_name: name, custom_data: data };
         const person = { email: userEmail || undefined };
-        if (!call && targets) enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, person);
-        else if (MIRRORS && call) {
+        if (!(MIRRORS && call) && targets) {
+          enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, person);
+        } else if (MIRRORS && call) {
           targets.forEach((/** @type {any} */ one) => enqueue(api.endpoint, full, id, pixels[one], one + ""));
         } else enqueue(!pixelOnly && api.endpoint, full, id, person);
       });
@@ -871,8 +875,16 @@ var MetaTracking = (function () {
     let rule;
     try {
       // A page may have its own fetch, which wants headers, or answers without any.
-      const answer = await fetch(item.u, { method: "POST", body, headers: {}, keepalive: body.length < 2e4 });
+      const answer = await fetch(item.u, {
+        method: "POST",
+        body,
+        headers: {},
+        keepalive: body.length < 2e4,
+        credentials: api.credentials,
+      });
       status = answer.status;
+      // An offline page of the site's own worker is no answer.
+      if (answer.ok && /html/.test(/** @type {any} */ (answer.headers.get("content-type")))) status = 599;
       why = answer.headers.get("x-relay-reason");
       rule = answer.headers.get("x-relay-policy");
     } catch {}
@@ -938,11 +950,11 @@ var MetaTracking = (function () {
       })();
       /** @type {Record<string, string>} */
       const fresh = ids._fbp ? {} : { _fbp: random(10) };
-      if (click && (ids._fbc + "").split(".")[3] !== click) {
+      if (click && ids._fbc?.split(".")[3] !== click) {
         if (ids._fbc) bake({ _fbc: "" }); // it may be another host's
         fresh._fbc = click;
       }
-      if (fresh._fbp || fresh._fbc) bake(fresh);
+      bake(fresh);
     }
     return { fbp: ids._fbp, fbc: ids._fbc };
   }
@@ -961,7 +973,7 @@ var MetaTracking = (function () {
       const domain = n < own ? ";domain=" + labels.slice(-n - 1).join(".") : "";
       let made = "";
       for (const name of Object.keys(values)) {
-        made = values[name] && "fb." + (n < own ? n : +(own > 1)) + "." + +new Date() + "." + values[name];
+        made = values[name] && ["fb", n < own ? n : +(own > 1), +new Date(), values[name]].join(".");
         ids[name] = made || undefined;
         safely(() => (doc.cookie = name + "=" + made + ";path=/;samesite=lax;max-age=" + (made ? 7776e3 : 0) + domain + secure))();
       }
@@ -970,19 +982,48 @@ var MetaTracking = (function () {
     }
   }
 
-  /** A link to a hosted checkout takes a reference along, by which the server remembers this visit. @param {any} event */
+  /** A link or a form may lead to a checkout. @param {any} event */
   function follow(event) {
     setTimeout(catchUp, 1e3); // it may have been an answer to a consent platform that came late
-    const link = event.composedPath().find((/** @type {any} */ node) => node.href); // also inside of a component
-    if (!link) return;
-    const host = Object.keys(CHECKOUTS).find((host) => ("." + link.hostname).endsWith("." + host));
-    const name = link.dataset.checkout || CHECKOUTS[host + ""];
+    const { formData, target } = event;
+    // A form also by a script's submit(), a link also inside of a component.
+    const link = formData ? target : event.composedPath().find((/** @type {any} */ node) => node.href);
+    if (link) refer(formData ? new URL(link.action) : link, link.dataset.checkout, formData, link);
+  }
+
+  /**
+   * What leads to a hosted checkout takes a reference along, by which the server remembers this visit.
+   * @param {any} link an element or a URL @param {string} [name] of the reference there
+   * @param {FormData} [form] which has it in place of the address
+   * @param {any} [element] a form says twice what it holds, and means one reference
+   * @returns {string | undefined} the address with it, where it is new
+   */
+  function refer(link, name, form, element = {}) {
+    name = name || Object.entries(CHECKOUTS).find(([host]) => ("." + link.hostname).endsWith("." + host))?.[1];
     if (!name || !isAllowed()) return;
-    const query = new URLSearchParams(link.search);
-    const key = query.get(name) || newEventId();
-    query.set(name, key);
-    link.search = query;
-    api.rememberVisitor(key);
+    /** @type {any} */
+    const query = form || new URLSearchParams(link.search);
+    const known = query.get(name);
+    query.set(name, known || (element._mt = element._mt || newEventId()));
+    if (!form) link.search = query;
+    if (reference !== query.get(name)) api.rememberVisitor((reference = query.get(name))); // else it was the click before
+    if (!known) return link.href;
+  }
+
+  /** What a script opens: by `window.open`, or by an address that it sets. */
+  function watchExits() {
+    const { open, navigation } = page;
+    const referred = safely((/** @type {any} */ to) => refer(new URL(to, /** @type {any} */ (here))));
+    // A page may have something of its own under that name.
+    if (/native/.test(open)) {
+      page.open = (/** @type {any} */ to, /** @type {any[]} */ ...how) => open.call(page, referred(to) || to, ...how);
+    }
+    const leave = (/** @type {any} */ event) => {
+      // A link or a form has been seen, and what a form posts would be lost. A browser that cannot tell is left alone.
+      const to = event.sourceElement === null && referred(event.destination.url);
+      if (to) event.preventDefault(), (page.location = to);
+    };
+    navigation?.[LISTEN]?.("navigate", leave);
   }
 
   // -- pages of a single-page app ---------------------------------------------------------------------------------------
@@ -1030,7 +1071,7 @@ var MetaTracking = (function () {
         if (!isLocked) pixel("consent", "grant");
       }
       path = "";
-      viewed = {};
+      if (MIRRORS) viewed = {};
       viewPage();
     });
   }
@@ -1076,15 +1117,10 @@ var MetaTracking = (function () {
   need(settings.consent);
   api.dataLayer = settings.dataLayer; // asked for at once
   hearAll();
-  safely(take)(page.fbq);
-  safely(() => {
-    try {
-      Object.defineProperty(page, "fbq", { configurable: true, get: () => proxy, set: safely(take) });
-    } catch {
-      page.fbq = proxy; // declared as a variable: it cannot be watched, only replaced
-    }
-  })();
+  // One that was declared as a variable cannot be watched, only looked at.
+  safely(Object.defineProperty)(page, "fbq", { configurable: true, get: () => proxy, set: safely(take) });
   api.configure(settings);
+  watchExits();
   setTimeout(catchUp);
   return api;
 })();

@@ -23,6 +23,7 @@ LOOK = """
 () => ({
   debug: window.MetaTracking ? window.MetaTracking.debug.map(String) : null,
   collector: window.MetaTracking ? new URL(window.MetaTracking.endpoint, location.href).hostname : "",
+  takes_cookies: window.MetaTracking?.credentials === "include",
   has_pixel: typeof window.fbq === "function",
 })
 """
@@ -39,6 +40,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What our script noted; None where it is not there."""
     collector: str
     """The host that our script posts to."""
+    takes_cookies: bool
+    """Whether the browser keeps what that host sets, where it is not the page's own."""
     has_pixel: bool
     pixel: set[tuple[str, str, str]]
     """Pixel id, event name, event id, of each image that the pixel asked for."""
@@ -169,6 +172,9 @@ def _cookies(seen: Seen, site: str, settings: Settings) -> Check:
     if not f".{seen.collector}".endswith(f".{seen.fbp.lstrip('.')}"):
         what = "the collector is of another site than the page: browsers drop the cookies that it sets"
         return Check(name="cookies", state="warning", what=what, fix=SAME_HOST)
+    if seen.collector != site and not seen.takes_cookies:
+        what = "the collector is not the page's own host: browsers drop the cookies that it sets"
+        return Check(name="cookies", state="warning", what=what, fix=f'add data-credentials="include", or {SAME_HOST}')
     ours, theirs = _network(site), _network(seen.collector)
     if seen.collector != site and ours and theirs and ours != theirs:
         what = "collector and page are in different networks: Safari keeps _fbp and _fbc for 7 days"

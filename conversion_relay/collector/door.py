@@ -17,7 +17,7 @@ from conversion_relay.collector.body import length_of, receive_body
 from conversion_relay.collector.limits import TokenBuckets
 from conversion_relay.collector.reply import HttpError, Receive, Reply, Send, Written, respond, too_many, written
 from conversion_relay.intake.accept import Sender
-from conversion_relay.intake.browser import PREFLIGHT_SECONDS, cors_headers, listed_origin
+from conversion_relay.intake.browser import PREFLIGHT_SECONDS, asked_headers, cors_headers, listed_origin
 from conversion_relay.intake.reading import Submitted
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts, is_trusted, request_facts
 from conversion_relay.relay import Relay
@@ -126,7 +126,7 @@ class Door:
             self.count(route, 204)
         else:
             answer = self.say(route, await self._reply(scope, headers, receive, handle))
-        given = self.given(headers.get("origin"))
+        given = self.given(headers.get("origin"), headers.get("access-control-request-headers"))
         await respond(send, answer.status, answer.body, {**given, **answer.headers}, answer.cookies)
 
     async def _reply(
@@ -223,15 +223,17 @@ class Door:
             )
         return "browser", rules.by_origin[allowed]
 
-    def given(self, origin: str | None) -> dict[str, str]:
-        """Headers of every answer to this origin: those of CORS, and the policy."""
+    def given(self, origin: str | None, asked: str | None = None) -> dict[str, str]:
+        """Headers of every answer to this origin: those of CORS, and the policy. `asked`: by a preflight."""
         rules = self.rules
         cors = cors_headers(
             origin,
             rules.by_origin,
-            request_headers="authorization, content-type",
-            # Without credentials a browser keeps no cookie of an answer to a page's script.
-            credentials=rules.settings.set_cookies,
+            request_headers=asked_headers(asked, "authorization, content-type"),
+            # Without credentials a browser keeps no cookie of an answer to a page's script. Where no cookie is set,
+            # too: a page may send its own along with each request, and could then read no answer. Nothing here is
+            # allowed by a cookie.
+            credentials=True,
         )
         return cors | rules.policies.get(listed_origin(origin, rules.by_origin) or "", rules.policy)
 

@@ -215,14 +215,18 @@ class EventsEndpoint:
             accepted.append(AcceptedRow(one.place, receipt.event_id, receipt.duplicate, dropped))
             for member, kind in one.acceptance.removed:
                 self._counters.add("relay_personal_data_removed_total", member=member, kind=kind)
+            for reason in one.acceptance.wrong_money:
+                self._counters.add("relay_amounts_left_out_total", reason=reason)
         answer = EventsAnswer(accepted, work.refused, work.submitted.ignored)
         if work.copies:
             answer = work.copies.beside(answer, receipts[n:])
+        codes = [row.reason for row in work.refused]
+        codes += [code for one in work.taken for code in one.acceptance.wrong_money]
         status = 422 if work.refused and not receipts else 202
         return Reply(
             status=status,
             answer=answer,
-            headers=reasons(work.refused) if work.refused else {},
+            headers=reasons(codes),
             cookies=work.ids.cookies() if work.ids and status == 202 else (),
         )
 

@@ -18,6 +18,7 @@ MEANINGS = {
     "relay_delivery_retried_total": "Tries of events that failed and wait for another one",
     "relay_delivery_suspected_total": "Events that may be what made Meta refuse a batch, and go alone from now on",
     "relay_delivery_withheld_total": "Events forgotten unsent because the setting for consent became stricter",
+    "relay_amounts_left_out_total": "Amounts and currencies of pages that cannot be read, by reason; the event stayed",
     "relay_dead_total": "Events that Meta refused for good, by reason",
     "relay_events_accepted_total": "Events that the door took and made durable",
     "relay_events_duplicate_total": "Events that came again with the same dataset, name and id",

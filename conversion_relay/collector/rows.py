@@ -1,6 +1,6 @@
 """The answer of POST /events, row by row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -45,6 +45,7 @@ class EventsAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """Members beside `data` that nothing here reads."""
 
 
-def reasons(refused: Sequence[RefusedRow]) -> dict[str, str]:
-    """As a header."""
-    return {"x-relay-reason": ", ".join(dict.fromkeys(rejected.reason for rejected in refused))}
+def reasons(codes: Iterable[str]) -> dict[str, str]:
+    """As a header, where there are any."""
+    said = ", ".join(dict.fromkeys(codes))
+    return {"x-relay-reason": said} if said else {}

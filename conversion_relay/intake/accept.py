@@ -18,6 +18,7 @@ only what it returns. The steps, and why they stand in this order:
 persons), and to validate first (a rule could then judge another text than the one that is sent).
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -33,6 +34,7 @@ from conversion_relay.intake.members import NOT_A_TIME
 from conversion_relay.intake.mending import DEEPEST, Tell
 from conversion_relay.intake.moment import event_time_of
 from conversion_relay.intake.options import complete_channel, complete_options
+from conversion_relay.intake.page_money import WrongMoney, without_wrong_money
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import Removed, scrub_event_id, scrub_page
 from conversion_relay.meta.customer_information import DroppedKey
@@ -70,6 +72,8 @@ class Acceptance(msgspec.Struct, frozen=True):
     """What was left out or completed, as "path: reason"; told to the caller, never stored."""
     removed: tuple[tuple[str, str], ...] = ()
     """What of `dropped` was personal data, as (member of the event, kind); for counting."""
+    wrong_money: tuple[str, ...] = ()
+    """What of `dropped` was a page's amount or currency that cannot be read, by the rule's code; for counting."""
 
 
 def accept(
@@ -109,7 +113,7 @@ def accept(
     return _judged(prepared, policy.dataset, said, now)
 
 
-Dropped = DroppedKey | Removed
+Dropped = DroppedKey | Removed | WrongMoney
 Prepared = tuple[dict[str, Any], list[Dropped]]
 """Meta's JSON of an event that is not judged yet, and what was left out of it: a match key by its own name, anything
 else by its path."""
@@ -140,6 +144,9 @@ def prepare(
 
     try:
         wire, removed = free_members(event, tell)
+        if is_browser and "custom_data" in wire:
+            wire["custom_data"], wrong = without_wrong_money(wire["custom_data"], event.event_name)
+            told += wrong
         person: dict[str, Any] = msgspec.to_builtins(event.user_data)
     except RecursionError:
         return _TOO_DEEP
@@ -202,7 +209,7 @@ def _sealed(
     event_id: str,
     event_time: int,
     action_source: str,
-    dropped: list[Dropped],
+    dropped: Sequence[Dropped],
     dataset: str,
     said: str | None,
 ) -> Acceptance | Rejection:
@@ -222,7 +229,8 @@ def _sealed(
     if not dropped:
         return Acceptance(event)
     told = tuple(f"{one.field}: {one.reason}" for one in dropped)
-    return Acceptance(event, told, tuple(one.counted for one in dropped if isinstance(one, Removed) and one.kind))
+    removed = tuple(one.counted for one in dropped if isinstance(one, Removed) and one.kind)
+    return Acceptance(event, told, removed, tuple({one.code: 1 for one in dropped if isinstance(one, WrongMoney)}))
 
 
 def _complete(wire: dict[str, Any], event: Event, event_time: int, facts: RequestFacts, removed: list[Removed]) -> None:

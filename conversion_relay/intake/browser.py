@@ -24,6 +24,7 @@ table, so the lookup is an argument too.
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Container
 from typing import Literal
 from urllib.parse import urlsplit
@@ -40,6 +41,9 @@ LONGEST_ORIGIN = 512
 """A host name has at most 253 characters; urlsplit takes the square of its length."""
 PREFLIGHT_SECONDS = "7200"
 """How long a browser may remember the answer to its preflight; Chrome allows no more than two hours."""
+
+
+_HEADER_NAMES = re.compile(r"[\w!#$%&'*+.^`|~, -]{1,1000}", re.ASCII)
 
 
 def listed_origin(origin: str | None, allowed: Container[str]) -> str | None:
@@ -89,6 +93,19 @@ def cors_headers(
         **({"Access-Control-Allow-Credentials": "true"} if credentials else {}),
         "Vary": "Origin",
     }
+
+
+def asked_headers(asked: str | None, usual: str) -> str:
+    """What a preflight answers for `Access-Control-Request-Headers`: yes to all of them.
+
+    Scripts of a page wrap its `fetch` and give each request headers of theirs (a token against forgery, a trace), and
+    the browser then sends nothing unless the answer names each. Nothing here reads them. A `*` would not do: it
+    counts for nothing where a page sends its cookies along.
+
+    >>> asked_headers("X-CSRF-Token, traceparent", "content-type"), asked_headers("a\\r\\nb", "content-type")
+    ('content-type, X-CSRF-Token, traceparent', 'content-type')
+    """
+    return f"{usual}, {asked}" if asked and _HEADER_NAMES.fullmatch(asked) else usual
 
 
 class CookieSite(msgspec.Struct, frozen=True):

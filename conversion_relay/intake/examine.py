@@ -17,6 +17,7 @@ from conversion_relay.intake.custom_data import plain_number
 from conversion_relay.intake.free_form import NOT_FREE
 from conversion_relay.intake.members import read_members
 from conversion_relay.intake.misshapen import wrong_shape
+from conversion_relay.intake.page_money import WrongMoney
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import Removed, scrub_event_id, scrub_url, without_personal_data
@@ -171,7 +172,7 @@ def _as_sealed(document: dict[str, Any], policy: Policy, now: float) -> Iterator
     yield from advise(stated, now)
 
 
-def _dropped(dropped: DroppedKey) -> Finding:
+def _dropped(dropped: DroppedKey | WrongMoney) -> Finding:
     if dropped.field.partition("[")[0] not in _TYPES[UserData]:
         fix = "send what the page describes, or leave it out"
         return Finding("left_out", dropped.field, "warning", dropped.reason, fix, _SERVER_EVENT)

@@ -128,7 +128,11 @@ class Stage:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 stage.posts.append(Post(urlsplit(self.path).path, body, dict(self.headers)))
-                readable = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "X-Relay-Policy"}
+                readable = {
+                    "Access-Control-Allow-Origin": self.headers.get("Origin", "*"),
+                    "Access-Control-Allow-Credentials": "true",
+                    "Access-Control-Expose-Headers": "X-Relay-Policy",
+                }
                 self._answer("application/json", b"{}", readable | {"X-Relay-Policy": "gpc=limit"}, stage.status)
 
             def _answer(self, kind: str, body: bytes, headers: dict[str, str], status: int = 200) -> None:

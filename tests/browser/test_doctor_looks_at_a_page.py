@@ -73,6 +73,14 @@ def test_a_collector_of_another_site_cannot_renew_the_cookies(shop: Stage):
     assert said(shop, RELAY_SET_COOKIES="true")["cookies"].state == "warning"
 
 
+def test_a_collector_on_a_subdomain_renews_the_cookies_only_where_the_tag_says_so(shop: Stage):
+    shop.collector, shop.attributes = "relay.localhost", "data-auto-page-views"
+    seen = said(shop, RELAY_SET_COOKIES="true")["cookies"]
+    assert seen.state == "warning" and (seen.fix or "").startswith('add data-credentials="include"')
+    shop.attributes += ' data-credentials="include"'
+    assert said(shop, RELAY_SET_COOKIES="true")["cookies"].state == "ok"
+
+
 def test_a_page_that_is_not_there(shop: Stage):
     settings = Settings.from_env({"META_PIXEL_ID": PIXEL, "META_ACCESS_TOKEN": "x"})
     (check,) = looked("http://localhost:1/", settings)

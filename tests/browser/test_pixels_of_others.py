@@ -55,6 +55,29 @@ def test_the_pixels_other_names_are_no_way_around(shop):
     assert len(shop.pixel_ids()) == 5 and shop.ids() == shop.pixel_ids()
 
 
+DECLARED = f"""<script>
+function fbq() {{ fbq.callMethod ? fbq.callMethod.apply(fbq, arguments) : fbq.queue.push(arguments) }}
+window._fbq = fbq; fbq.push = fbq; fbq.loaded = true; fbq.version = "2.0"; fbq.queue = [];
+{{ const t = document.createElement("script"), v = "/fbevents.js"; {LOAD} document.head.append(t); }}
+</script>"""
+"""A declared function takes the place of what watches the name, and no setter hears of it."""
+
+
+@pytest.mark.parametrize("ours", [OURS, PLAIN], ids=["mirror", "plain"])
+def test_a_pixel_that_is_a_declared_function_is_found_at_the_next_look(shop, ours):
+    shop.head, shop.pixel_comes_last = ours.format('data-consent="required"') + DECLARED, True
+    shop.base += "MetaTracking.track('Search')"
+    shop.open()
+    shop.page.wait_for_function("!!fbq.callMethod")
+    shop.call(["track", "Lead"])
+    shop.page.wait_for_load_state("networkidle")
+    assert (shop.posts, shop.images, shop.context.cookies()) == ([], [], [])
+    shop.page.evaluate("MetaTracking.consent('granted')")
+    shop.wait(3 if ours == OURS else 1, 3)
+    assert [name for name, _ in shop.pixel_ids()] == ["Lead", "PageView", "Search"]
+    assert set(shop.ids()) <= set(shop.pixel_ids())
+
+
 ODD = """
 const circle = {value: 2}, element = document.querySelector('p'), shared = {value: 5}
 circle.self = circle

@@ -15,6 +15,7 @@ from tests.browser.test_signals import (
     tells_gpp,
     tells_tcf,
 )
+from tests.processes import until
 
 pytestmark = pytest.mark.xdist_group("browser")
 SHOPIFY = "Shopify.customerPrivacy.currentVisitorConsent().marketing"
@@ -158,3 +159,14 @@ def test_what_is_no_id_is_not_the_id_of_all_visitors(shop, odd):
     shop.wait(2, 3)
     ids = {event_id for _, event_id in shop.ids()}
     assert len(ids) == 2 and all(len(event_id) == 36 for event_id in ids)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_collector_of_a_subdomain_sees_and_sets_cookies_where_the_tag_says_so(tab, stage, is_on):
+    """A script's request to another origin has none by itself, and what its answer sets is dropped."""
+    stage.collector, stage.attributes = "relay.shop.example", 'data-credentials="include"' if is_on else ""
+    tab.goto(stage.url())
+    tab.evaluate("MetaTracking.track('Lead')")
+    (post,) = until(lambda: stage.posts, 20)
+    assert ("_fbp=" in post.headers.get("Cookie", "")) == is_on
+    tab.wait_for_function("JSON.parse(localStorage._mt).q.length === 0")

@@ -131,6 +131,14 @@ SIGNALS: Signals = {
         "open",
     ),
     "gpp: the old string": ({}, says_gpp("'1YYN'", "uspv1", "[6]"), "", "optedout"),
+    "gpp: Canada's, which nothing here reads": (
+        {},
+        says_gpp("{PurposesExpressConsent: [true, true, true, true]}", "tcfcav1", "[5]"),
+        "",
+        "held",
+    ),
+    "gpp: a section of later": ({}, says_gpp("[{SaleOptOut: 2}]", "usxx", "[28]"), "", "held"),
+    "gpp: none applies": ({}, says_gpp("null", "usnat", "[-1]"), "", "open"),
     "gpp: no section": ({}, says_gpp("null"), "", "held"),
     **{f"usp: {text}": ({}, tells_usp(text), "", "optedout") for text in ("'1YYN'", "'1yyn'", "'1-Y-'", "'1YY'")},
     **{

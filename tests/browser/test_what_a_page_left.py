@@ -64,3 +64,18 @@ def test_what_waits_for_its_time_does_not_wait_for_a_clock_that_was_set_back(sho
     shop.open()
     shop.wait(1, 0)
     assert [name for name, _ in shop.ids()] == ["Search"]
+
+
+def test_an_offline_page_of_the_sites_own_worker_is_no_answer(shop):
+    """Many workers answer each request that fails with it, and it is a 200."""
+    offline = "new Response('<h1>offline</h1>', {headers: {'Content-Type': 'text/html; charset=utf-8'}})"
+    shop.head, shop.base = f"<script>f = fetch; fetch = async () => {offline}</script>" + PLAIN.format(""), ""
+    shop.open()
+    event_id = shop.page.evaluate("MetaTracking.track('Lead')")
+    shop.page.wait_for_function("id => MetaTracking.debug.some((line) => line.startsWith(id + ' 599'))", arg=event_id)
+    shop.page.evaluate(
+        "fetch = f; k = JSON.parse(localStorage._mt); k.q[0].n = 0; localStorage._mt = JSON.stringify(k)"
+    )
+    shop.page.evaluate("MetaTracking.track('Search')")
+    shop.wait(2, 0)
+    assert ("Lead", event_id) in shop.ids()

@@ -76,3 +76,31 @@ def test_a_request_that_goes_past_asgi_tells_the_same(relay):
     lines = asgi.run(past_asgi())
     assert b"\r\nx-relay-policy: gpc=withhold, consent=required\r\n" in lines
     assert ask(opened, "/events", LEAD, origin=PAGE)[1]["x-relay-policy"] == "gpc=withhold, consent=required"
+
+
+WRAPPERS = ["x-csrf-token, x-requested-with", "traceparent,sentry-trace", "content-type"]
+
+
+@pytest.mark.parametrize("asked", WRAPPERS)
+def test_a_page_may_give_its_requests_headers_of_its_own_and_its_cookies(relay, asked):
+    """Its scripts wrap `fetch`; a browser then sends nothing that the answer to its question does not name."""
+    asks = {"origin": PAGE, "access_control_request_headers": asked, "access_control_request_method": "POST"}
+    answer = asgi.ask(create_app(relay()), "/events", b"", method="OPTIONS", **asks)
+    named = {name.strip() for name in answer.headers["access-control-allow-headers"].split(",")}
+    assert (
+        named >= {name.strip() for name in asked.split(",")} and answer.headers["access-control-allow-origin"] == PAGE
+    )
+    assert answer.headers["access-control-allow-credentials"] == "true"
+
+
+@pytest.mark.parametrize("asked", ["x\x00y", "x" * 1_001, "Ünicode", "a: b"])
+def test_what_is_no_list_of_names_is_not_repeated(relay, asked):
+    asks = {"origin": PAGE, "access_control_request_headers": asked}
+    answer = asgi.ask(create_app(relay()), "/events", b"", method="OPTIONS", **asks)
+    assert answer.headers["access-control-allow-headers"] == "authorization, content-type"
+
+
+def test_a_page_that_is_not_listed_is_promised_nothing(relay):
+    asks = {"origin": "https://evil.example", "access_control_request_headers": "x-csrf-token"}
+    answer = asgi.ask(create_app(relay()), "/events", b"", method="OPTIONS", **asks)
+    assert not [name for name in answer.headers if name.startswith("access-control-allow")]
