@@ -73,9 +73,10 @@ def verbs() -> None:
 
 def main() -> None:
     """The console script: runs a verb and turns what it raises into a sentence and an exit code."""
-    if not (sys.stdout.encoding == sys.stderr.encoding == "utf-8"):
-        from conversion_relay.cli.printing import print_in_any_charset
+    if None in (sys.stdin, sys.stdout, sys.stderr) or not (sys.stdout.encoding == sys.stderr.encoding == "utf-8"):
+        from conversion_relay.cli.printing import open_what_is_closed, print_in_any_charset
 
+        open_what_is_closed()
         print_in_any_charset()
     try:
         verbs(standalone_mode=False)

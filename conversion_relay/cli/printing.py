@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +18,15 @@ def print_json(value: object) -> None:
     if not text.isascii() and not _is_utf_8(sys.stdout):
         text = json.dumps(msgspec.json.decode(text)).encode()
     click.echo(text.decode())
+
+
+def open_what_is_closed() -> None:
+    """A stream that was closed before the start (`>&-`, some supervisors) leads nowhere from now on. Python has None
+    for it, which every print would trip over, and the next file that is opened would get its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is that of the stream
+            setattr(sys, name, os.fdopen(nowhere, "w" if number else "r", encoding="utf-8"))
 
 
 def print_in_any_charset() -> None:

@@ -47,3 +47,23 @@ def test_an_export_of_no_dead_letters_leaves_no_file_of_yesterday(tmp_path):
         command = [sys.executable, "-m", "conversion_relay", *arguments]
         subprocess.run(command, env=environ, cwd=tmp_path, check=True, timeout=60, stdout=subprocess.DEVNULL)
     assert (tmp_path / "dead.jsonl").read_text() == ""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_verb_whose_output_was_closed_before_it_began_does_its_work(tmp_path, closed):
+    environ = {**os.environ, "RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db", "META_PIXEL_ID": DATASET}
+    (tmp_path / "event.json").write_text(json.dumps(EVENT))
+    for arguments in ("send event.json", "status --json", "status", "explain no-such-id", "doctor --help"):
+        command = ["sh", "-c", f"{sys.executable} -m conversion_relay {arguments} {closed}"]
+        done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+        assert done.returncode in (0, 1) and b"Traceback" not in done.stderr, arguments
+    counted = subprocess.run(
+        [sys.executable, "-m", "conversion_relay", "status", "--json"],
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    (book,) = json.loads(counted.stdout)["datasets"]
+    assert book["accepted"] == 1
