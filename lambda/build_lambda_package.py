@@ -24,7 +24,8 @@ NOT_NEEDED = ("sqlite", "postgres", "advice.py", "examine.py", "worker.py",
               "app.py", "checkout.py", "registrations.py", "settings_watch.py", "generate.py",
               "versions.py", "alone.py", "attention.py", "installation.py", "sign_of_life.py", "remedies.py",
               "quality.py", "export.py", "notify.py", "audit.py", "dataset_quality.py",
-              "background.py", "in_test.py")  # fmt: skip
+              "background.py", "in_test.py", "counting.py", "lanes.py", "answer.py", "event_names.py",
+              "__main__.py")  # fmt: skip
 PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 MACHINES = {"arm64": "arm64", "aarch64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 ELF_MACHINE = {"arm64": 183, "x86_64": 62}

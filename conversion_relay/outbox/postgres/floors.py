@@ -125,6 +125,7 @@ class Floors:
         with self._lock:
             if self._returned != returned or not self.is_crowded:
                 return
+            self._latest = max(self._latest, now - LATE_SECONDS)
             for dataset in datasets:
                 self._floors.setdefault((dataset, LIVE), (now - LATE_SECONDS, -1))
                 self._floors.setdefault((dataset, BACKLOG), END)

@@ -3,7 +3,7 @@ stands before that place is found all the same. Here every store is taken for cr
 
 import pytest
 
-from conversion_relay.outbox.postgres import floors
+from conversion_relay.outbox.postgres import floors, waiting
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Delivered
 from tests.outbox.machine import OutboxMachine, runs
@@ -18,6 +18,9 @@ pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
 @pytest.fixture(autouse=True)
 def crowded(monkeypatch):
     monkeypatch.setattr(floors, "CROWD", -1)
+    # The model's time is not the clock's by which such looks are rare.
+    for module in (floors, waiting):
+        monkeypatch.setattr(module, "A_LITTLE", floors.Look(0.0, 0.0))
 
 
 def opened(url: str) -> PostgresOutbox:
@@ -51,6 +54,15 @@ def test_what_is_put_under_a_clock_that_was_set_back_is_claimed_at_once(outbox):
     outbox.put([sealed("c")], NOW - 3_600)
     assert "1" in outbox.waiting(NOW)
     assert ids(outbox.claim("1", 10, 60, NOW - 3_600)) == ["c"]
+
+
+def test_so_it_is_where_nothing_was_claimed_before():
+    fresh = opened(url_of("s0"))
+    fresh.note_pixel("1", [("Lead", "known")], NOW)
+    assert "1" not in fresh.waiting(NOW)
+    fresh.put([sealed("c")], NOW - 3_600)
+    assert ids(fresh.claim("1", 10, 60, NOW - 3_600)) == ["c"]
+    fresh.close()
 
 
 def test_what_comes_back_is_claimed_at_once(outbox):
