@@ -11,6 +11,7 @@ from conversion_relay.outbox.verdict import Delivered, RetryAt
 from tests.outbox.postgres.backend import url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import NOW, claim, sealed, settle_all
+from tests.processes import until
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
 GONE = 450
@@ -57,9 +58,15 @@ def read_by(outbox, index, work) -> int:
         )
         return int(n)
 
-    before = read()
+    def all_read() -> int:
+        """A thread that is about to give its connection back is waited for."""
+        seen = [read()]
+        until(lambda: seen.append(read()) or (len(seen) > 4 and len({*seen[-4:]}) == 1), every=0.02)
+        return seen[-1]
+
+    before = all_read()
     work()
-    return read() - before
+    return all_read() - before
 
 
 def test_a_claim_reads_no_body_but_those_of_its_events_when_statistics_saw_none_alive(outbox):
