@@ -50,9 +50,12 @@ def read_by(outbox, index, work) -> int:
 
     def read() -> int:
         # Of each connection, whichever thread had it: what one still holds back would be counted later.
-        for kept in outbox._database._idle.values():
-            for _, session in list(kept):
+        database = outbox._database
+        for pinned, kept in database._idle.items():
+            taken = [database._take(pinned=pinned) for _ in list(kept)]
+            for session in taken:
                 session.read("SELECT pg_stat_force_next_flush()")
+                database._give_back(session, pinned=pinned)
         ((n,),) = cheap().execute(
             f"SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelid = '{index}'::regclass"
         )
