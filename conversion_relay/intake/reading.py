@@ -81,15 +81,20 @@ def read_body(body: bytes) -> Submitted | Rejection:
         beside: dict[str, msgspec.Raw] = {}
         events = _elements(body, MOST_EVENTS)
     elif start == b"{":
+        beside = {}
         members = _members(body)
         if members is None:
             lines = _lines(body) if body.count(b"\n") <= 2 * MOST_EVENTS else []
-            return Submitted([line.event for line in lines]) if lines else unreadable(body)
-        is_list = is_numbered(members)
-        if not is_list and ("data" not in members or "event_name" in members):
+            if not lines:
+                return unreadable(body)
+            events = [line.event for line in lines]
+        elif is_numbered(members):
+            events = _elements(body, MOST_EVENTS)
+        elif "data" in members and "event_name" not in members:
+            beside = members
+            events = _elements(_unquoted(beside.pop("data")), MOST_EVENTS)
+        else:
             return Submitted([msgspec.Raw(body)])
-        beside = {} if is_list else members
-        events = _elements(body if is_list else _unquoted(beside.pop("data")), MOST_EVENTS)
     else:
         return _NOT_EVENTS
     if events is None:

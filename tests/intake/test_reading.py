@@ -92,10 +92,18 @@ def test_a_body_that_holds_no_events_is_refused_with_a_field(body, reason, field
     assert "EAA" not in refused.message
 
 
-def test_a_thousand_events_are_taken_and_one_more_is_not():
-    most = b"[" + b",".join([LEAD] * MOST_EVENTS) + b"]"
-    assert len(read_body(most).events) == MOST_EVENTS
-    refused = read_body(most[:-1] + b"," + LEAD + b"]")
+FORMS = {
+    "array": lambda n: b"[" + b",".join([LEAD] * n) + b"]",
+    "data": lambda n: b'{"data":[' + b",".join([LEAD] * n) + b"]}",
+    "lines": lambda n: b"\n".join([LEAD] * n),
+    "PHP's": lambda n: b"{" + b",".join(b'"%d":%b' % (place, LEAD) for place in range(n)) + b"}",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_thousand_events_are_taken_and_one_more_is_not(form):
+    assert len(read_body(FORMS[form](MOST_EVENTS)).events) == MOST_EVENTS
+    refused = read_body(FORMS[form](MOST_EVENTS + 1))
     assert (refused.reason, refused.field) == ("too_many_events", "data")
 
 
