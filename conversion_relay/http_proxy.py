@@ -88,7 +88,7 @@ def proxy_for(host: str, environ: Mapping[str, str]) -> Proxy | None:
 
 def _is_reached_directly(host: str, exceptions: str) -> bool:
     name = host.strip("[]").rstrip(".").lower()
-    if name == "localhost" or _is_of_this_machine(name):
+    if is_loopback(name):
         return True
     for given in exceptions.lower().split(","):
         excepted = given.strip().removeprefix("*").lstrip(".").partition(":")[0] if given.count(":") < 2 else given
@@ -97,8 +97,9 @@ def _is_reached_directly(host: str, exceptions: str) -> bool:
     return False
 
 
-def _is_of_this_machine(name: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether it names this machine, to whoever is on it."""
     try:
-        return ip_address(name).is_loopback
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False

@@ -15,7 +15,8 @@ from typing import Any
 
 import click
 
-from conversion_relay.cli.serve import Service, is_loopback, limits_of
+from conversion_relay.cli.serve import Service, limits_of
+from conversion_relay.http_proxy import is_loopback
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import configure_logging
 

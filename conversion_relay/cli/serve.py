@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import gc
-import ipaddress
 import os
 import tempfile
 import threading
@@ -29,6 +28,7 @@ from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import OutboxUnavailable, SettingsError
+from conversion_relay.http_proxy import is_loopback
 from conversion_relay.outbox import Leases, Outbox, open_outbox, unsupported
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.relay import Relay
@@ -286,10 +286,3 @@ def refuse_open_dashboard(host: str, settings: Settings) -> None:
     """Other machines see the dashboard only with a password."""
     if not is_loopback(host) and not settings.admin_password:
         raise SettingsError(f"--host {host} is open to other machines: set RELAY_ADMIN_PASSWORD first")
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -31,6 +31,7 @@ import msgspec
 
 from conversion_relay.dashboard.password import Password
 from conversion_relay.dashboard.session import is_signed_in
+from conversion_relay.http_proxy import is_loopback
 from conversion_relay.intake.request_facts import Network, client_address, is_trusted
 
 FREE_GUESSES = 3
@@ -187,9 +188,4 @@ def is_loopback_host(host: str) -> bool:
         name, _, port = host.partition(":")
     if port and not (port.isascii() and port.isdecimal()):
         return False
-    if name.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(name.lower())
