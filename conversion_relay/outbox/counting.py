@@ -7,6 +7,7 @@ they took, what they were worth, and of a few of them which match keys they carr
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -38,7 +39,9 @@ def counted(state: State, events: Sequence[LeasedEvent], now: float) -> Counted:
     """Of events that ended so at `now` (Unix seconds); nothing for a state that no figure is about."""
     found: Counted = Counter()
     if state == "delivered":
-        found.update([(event.event_name, _delay(now - event.accepted_at)) for event in events])
+        # What was put together was accepted at one moment: a batch has few.
+        for (name, accepted_at), n in Counter(map(_name_and_moment, events)).items():
+            found[name, _delay(now - accepted_at)] += n
         _note_worth(found, events)
         _note_keys(found, events[: max(SAMPLE, len(events) // ONE_IN)])
     elif state in ("dead", "expired"):
@@ -52,15 +55,14 @@ def _delay(seconds: float) -> str:
 
 def _note_worth(found: Counted, events: Sequence[LeasedEvent]) -> None:
     """A value that is no plain amount is not added: it would spoil the sum for good."""
-    for event in events:
-        if event.event_name in SALES:
-            try:
-                sale = _sales.decode(event.body).custom_data
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                continue
-            amount, code = _amount(sale.value), sale.currency
-            if 0 < amount < 1e12 and isinstance(code, str) and len(code) == 3 and code.isascii() and code.isalpha():
-                found[event.event_name, f"worth:{code.upper()}"] += amount  # type: ignore[assignment]
+    for event in [event for event in events if event.event_name in SALES]:
+        try:
+            sale = _sales.decode(event.body).custom_data
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            continue
+        amount, code = _amount(sale.value), sale.currency
+        if 0 < amount < 1e12 and isinstance(code, str) and len(code) == 3 and code.isascii() and code.isalpha():
+            found[event.event_name, f"worth:{code.upper()}"] += amount  # type: ignore[assignment]
 
 
 def _amount(value: object) -> float:
@@ -92,6 +94,7 @@ class _Known(msgspec.Struct):
     user_data: dict[str, msgspec.Raw] = {}
 
 
+_name_and_moment = attrgetter("event_name", "accepted_at")
 _sales, _people = msgspec.json.Decoder(_Sold), msgspec.json.Decoder(_Known)
 _STEPS = DELAYS[:-1]
 _DELAYS = [f"delay:{seconds}" for seconds in DELAYS]

@@ -51,9 +51,9 @@ def leased_events(rows: Rows) -> tuple[LeasedEvent, ...]:
     rows.sort(key=lambda row: row[:3])
     return tuple(
         [
-            LeasedEvent(key, name, event_id, at, expires_at, attempts, sent_at, zlib.crc32(body) == crc, body, *more)
+            LeasedEvent(key, name, id_, at, ends_at, tries, sent, zlib.crc32(body) == crc, body, consent, accepted)
             if body is not None and name is not None
-            else LeasedEvent(key, name or "", event_id or "", 0, 0, 0, None, False, b"")
-            for _, _, key, name, event_id, at, expires_at, attempts, sent_at, crc, body, *more in rows
+            else LeasedEvent(key, name or "", id_ or "", 0, 0, 0, None, False, b"")
+            for _, _, key, name, id_, at, ends_at, tries, sent, crc, body, consent, accepted in rows
         ]
     )

@@ -121,12 +121,10 @@ def leased_events(read_rows: Read, keys: "array[int]") -> tuple[LeasedEvent, ...
     """Without those that were erased since they were claimed."""
     return tuple(
         [
-            LeasedEvent(
-                key, name, event_id, at, expires_at, attempts, sent_at, zlib.crc32(body) == checksum, body, *more
-            )
+            LeasedEvent(key, name, id_, at, ends_at, tries, sent, zlib.crc32(body) == crc, body, consent, accepted)
             if body is not None and name is not None
-            else LeasedEvent(key, name or "", event_id or "", 0, 0, 0, None, False, b"")
-            for key, name, event_id, at, expires_at, attempts, sent_at, checksum, body, *more in read_rows(
+            else LeasedEvent(key, name or "", id_ or "", 0, 0, 0, None, False, b"")
+            for key, name, id_, at, ends_at, tries, sent, crc, body, consent, accepted in read_rows(
                 _LEASED, (apsw.carray(keys),)
             )
         ]
