@@ -22,7 +22,7 @@ from bench.machine import WORKS, output
 from bench.part import Comparison, Contestant, Form, Found, Part
 from bench.parts.deliver import ours_once, sent
 from bench.parts.end_to_end import until_arrived
-from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox import Overview, open_outbox
 from conversion_relay.outbox.story import Search
 from tests.outbox.postgres.server import Server, programs
 
@@ -127,6 +127,7 @@ def delays_until_delivered(outbox: Path | str, since: float, n: int) -> list[flo
     rising. By the ledger, which is read until the last of them is settled."""
     ends_at = time.monotonic() + 60.0
     store = open_outbox(str(outbox) if isinstance(outbox, str) else f"sqlite:///{outbox}")
+    assert isinstance(store, Overview)
     try:
         while True:
             delays, search = [], Search(state="delivered", since=since, limit=1_000)
