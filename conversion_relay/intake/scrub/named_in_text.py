@@ -35,11 +35,11 @@ def kind_named(text: str) -> str | None:
 
 def _kind_of_pairs(text: str) -> str | None:
     for pair in _pairs(text):
-        name, sign, value = pair.partition("=")
-        if sign and value and 0 < len(name) <= 64:
-            read = read_name(name)
-            if read.strength == 3 or (read.strength == 2 and read.kind not in ("city", "gender")):
-                return read.kind
+        for name in pair.rstrip("=").split("=")[:-1]:  # utm_content=first_name=Joe
+            if 0 < len(name) <= 64:
+                read = read_name(name)
+                if read.strength == 3 or (read.strength == 2 and read.kind not in ("city", "gender")):
+                    return read.kind
     return None
 
 
