@@ -127,10 +127,11 @@ def _written_without_spaces(joined: str) -> tuple[int, str] | None:
     """Scripts without spaces or without capitals: any word behind or before a person, one that is not weak before what
     says no more; and in Chinese, Japanese and Korean a clear word at the end."""
     known, _ = _words()
+    ends_clearly = joined[-1] > "\u2e80" or "\u1100" <= joined[-1] <= "\u11ff"  # folded Korean
     for at in range(1, min(len(joined), LONGEST_UNPARTED)):
         head, tail = joined[:at], joined[at:]
         behind = known.get(tail, _NO_WORD)
-        if behind[1] and (head in words.PERSONS or (behind[0] == 3 and len(tail) > 1 and joined[-1] > "\u2e80")):
+        if behind[1] and (head in words.PERSONS or (behind[0] == 3 and len(tail) > 1 and ends_clearly)):
             return 3, behind[1]
         before = known.get(head, _NO_WORD)
         if before[1] and (tail in words.PERSONS or (before[0] > 1 and (tail in _BEHIND or before[1] == behind[1]))):

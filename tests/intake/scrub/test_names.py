@@ -86,7 +86,8 @@ Syntymäpäivä|Adınız Soyadınız|Cep telefonu numarası|Doğum Tarihiniz|Π�
 تاريخ الولادة|تلفن همراه|نام کامل|ग्राहक का नाम|पहला नाम|संपर्क नंबर|ชื่อลูกค้า|ชื่อเต็ม|โทรศัพท์มือถือ|วันเดือนปีเกิด
 Tên của bạn|Số di động|收件人姓名|您的姓名|客户姓名|联系电话|電話號碼|出生年月日|お電話番号|ご連絡先|ご担当者名
 携帯電話番号
-お名前（カナ）|フリガナ|お誕生日|고객명|고객 이름|신청자명|휴대전화번호|연락처|Nomor ponsel|Nama panggilan|Tarikh lahir
+お名前（カナ）|フリガナ|お誕生日|고객명|고객 이름|신청자명|휴대전화번호|비상연락처
+Nomor ponsel|Nama panggilan|Tarikh lahir
 No. telefon bimbit|Telefonszáma|Születési idő|Nume complet|Telefon mobil|Mobilus telefonas|Tālruņa numurs|Mobiiltelefon
 Telefon nömrəsi|Аты-жөні|Телефон нөмірі|মোবাইল নম্বর|தொலைபேசி எண்|Farsími|Numri i telefonit|ტელეფონის ნომერი
 What is your name?|What's your full name?|What is your phone number?|Student's name|Preferred first name|Invitee name
