@@ -118,6 +118,8 @@ def test_nor_does_it_where_every_name_is_known(text):
         ({"form": "size=L&phone%5Fnumber=6505551212"}, {}),
         ({"page": "https://a.example/?utm_content=first_name%3DJoe", "raw": "q=first_name=Sm9l==", "x": "a=b=fname="},
          {"x": "a=b=fname="}),
+        ({"table": "first_name;phone\nJoe;6505551212", "cart": "sku,price\nA-1,9.90", "text": "Email, phone\nand chat"},
+         {"cart": "sku,price\nA-1,9.90", "text": "Email, phone\nand chat"}),
         # 00 begins a number in a text, and a code under a code's name.
         ({"note": "00493012345678", "gtin": "00012345678905", "content_ids": ["0049300000634"]},
          {"gtin": "00012345678905", "content_ids": ["0049300000634"]}),
