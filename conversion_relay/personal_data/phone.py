@@ -92,9 +92,9 @@ def _subscriber(digits: str) -> str | None:
 
 
 def _is_a_mark(text: str, found: re.Match[str]) -> bool:
-    """A+ 2024, B2+ 2025: a grade, not the beginning of a number."""
+    """A+ 2024, B2+ 2025: a grade, not the beginning of a number; but 電話は+ 81 is one."""
     before = text[found.start() - 1 : found.start()]
-    return before.isalnum() and (before.isdigit() or found[0][1] == " ")
+    return before.isalnum() and (before.isdigit() or (found[0][1] == " " and before < "\u0e00"))
 
 
 def _is_a_coordinate(text: str, found: re.Match[str]) -> bool:
@@ -103,12 +103,14 @@ def _is_a_coordinate(text: str, found: re.Match[str]) -> bool:
 
 
 _BETWEEN = r"[\s./()\-]"
+# Thai, Chinese, Japanese and Korean (folded) put no space before or behind a number.
+_LETTER = r"[^\W_\u0e00-\u0eff\u1100-\u11ff\u2e80-\uffff]"
 _NUMBER = rf"([1-9](?:{_BETWEEN}{{0,3}}[0-9]){{6,20}})(?![0-9])"
 _PLUS = seldom(rf"\+[\s.\-(]{{0,2}}{_NUMBER}")
 # Nothing before it but what parts words; a letter behind it makes it part of a digest or a serial number.
-_ZEROS = seldom(rf"(?<![^\W_])(?<![.,+\-])(?<![0-9]:)00[\s.\-(]{{0,2}}{_NUMBER}(?![^\W_])")
+_ZEROS = seldom(rf"(?<!{_LETTER})(?<![.,+\-])(?<![0-9]:)00[\s.\-(]{{0,2}}{_NUMBER}(?!{_LETTER})")
 _LABELLED = seldom(
-    r"(?<![^\W_])(?:(?:tel|telefono?|telephone|phone|cell|mobile?|mob|handy|fax|sms|callto|whatsapp)\.?:|wa\.me)"
+    rf"(?<!{_LETTER})(?:(?:tel|telefono?|telephone|phone|cell|mobile?|mob|handy|fax|sms|callto|whatsapp)\.?:|wa\.me)"
     rf"(?://?)?\s{{0,2}}(\+?\(?[0-9](?:{_BETWEEN}{{0,3}}[0-9]){{6,20}})(?![0-9])",
     re.IGNORECASE,
 )
@@ -116,7 +118,8 @@ _GROUP_END = seldom(r"[0-9](?![0-9])")
 _DIGITS = seldom(r"[^0-9]")
 _TRUNK_ZERO = seldom(r"\(0\)")
 _DATE = seldom(
-    r"(?:19|20)[0-9]{2}([-./])[0-9]{1,2}\1[0-9]{1,2}(?![0-9])|[0-9]{1,2}([./])[0-9]{1,2}\2(?:19|20)?[0-9]{2}\b"
+    r"(?:19|20)[0-9]{2}([-./])[0-9]{1,2}\1[0-9]{1,2}(?![0-9])"
+    r"|[0-9]{1,2}([./])[0-9]{1,2}\2(?:19|20)?[0-9]{2}(?![^\W_])(?!\2[0-9])"  # +33.6.12.34.56.78 is none
 )
 _DEGREES = seldom(r"[0-9]{1,3}\.[0-9]+")
 _NEXT_DEGREES = seldom(r"\s?[,;]?\s?[+\-]?[0-9]{1,3}\.[0-9]|/")

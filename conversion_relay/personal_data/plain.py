@@ -131,6 +131,7 @@ _ALIKE = {
     "\u3002": ".",  # the ideographic full stop, which domain names take for a dot: RFC 3490, 3.1
     "\uff61": ".",
     "\u2212": "-",
+    "\u2795": "+",
     "\u30fb": "\u30fb",
     "ł": "l",
     "Ł": "L",

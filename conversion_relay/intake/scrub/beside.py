@@ -1,6 +1,6 @@
 """What stands beside a member and decides what its name means: a person, a product, a question and its answer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -30,16 +30,38 @@ def offers_a_place(members: Mapping[str, Any]) -> bool:
     )
 
 
-def answers(members: Mapping[str, Any]) -> dict[str, str]:
-    """In {"name": "email", "value": ...}: the member that holds the answer, and what kind of a person's it is."""
-    if "currency" in members or _ANSWERS.isdisjoint(members):
+def answers(members: Mapping[str, Any], *, weak: bool = False) -> dict[str, str]:
+    """In {"name": "email", "value": ...}: the member that holds the answer, and what kind of a person's it is. `weak`:
+    it is of a form that asks for a person, so that a "Name" is a person's."""
+    if "currency" in members:
         return {}
-    for label, said in islice(members.items(), MOST_NAMES):
-        if isinstance(said, str) and len(said) <= 64 and str(label).casefold() in words.LABELS:
-            read = read_name(said)
-            if read.strength >= 2:
-                return {name: read.kind for name in _ANSWERS if name in members}
+    if not _SAID.isdisjoint(members):
+        answered, titles = _SAID, _LABELS_AND_TITLES
+    elif not _ANSWERS.isdisjoint(members):
+        answered, titles = _ANSWERS, words.LABELS
+    else:
+        return {}
+    for name, said in islice(members.items(), MOST_NAMES):
+        label = str(name)[:LONGEST_NAME].casefold()
+        if label in titles:
+            for text in _labels(said):
+                read = read_name(text)
+                if read.strength >= (1 if weak and label in words.LABELS else 2):
+                    return {answer: read.kind for answer in answered if answer in members}
     return {}
+
+
+def is_a_form(items: Iterable[Any]) -> bool:
+    """Whether one of these objects asks for what is a person's: the others are of the same form."""
+    return any(type(item) is dict and answers(item) for item in islice(items, MOST_NAMES))
+
+
+def _labels(said: Any) -> list[str]:
+    """A label, or those of the field that the answer is to: {"field": {"title": "Full name"}, "text": ...}."""
+    found = [said]
+    if isinstance(said, dict):
+        found = [text for name, text in islice(said.items(), 20) if str(name)[:20].casefold() in _LABELS_AND_TITLES]
+    return [text for text in found if isinstance(text, str) and len(text) <= 64]
 
 
 def may_be_member(item: object) -> bool:
@@ -47,4 +69,19 @@ def may_be_member(item: object) -> bool:
     return type(item) is list and len(item) == 2 and type(item[0]) is str
 
 
+def named_in_pair(value: object) -> str | None:
+    """The kind of ["first_name", "Joe"]."""
+    if isinstance(value, list) and may_be_member(value):
+        read = read_name(value[0][:LONGEST_NAME])
+        return read.kind if read.strength >= 2 and says_something(value[1]) else None
+    return None
+
+
+def says_something(value: object) -> bool:
+    """True and False name nobody, and neither does nothing."""
+    return not isinstance(value, bool) and value not in ("", [], {})
+
+
 _ANSWERS = words.ANSWERS | {"string_value", "stringValue", "Value"}
+_SAID = words.SAID | {"string_value", "stringValue"}
+_LABELS_AND_TITLES = words.LABELS | words.TITLES

@@ -38,7 +38,7 @@ def scrub_page(name: str, url: str | None, removed: list[Removed]) -> str | None
 def scrub_match_keys(user_data: dict[str, Any], removed: list[Removed], harmless: frozenset[str] = frozenset()) -> None:
     """Takes out of Meta's `user_data` what would be sent unhashed and holds a person. `harmless`: keys that were looked
     at."""
-    for name in (VERBATIM & user_data.keys()) - harmless:
+    for name in sorted((VERBATIM & user_data.keys()) - harmless):  # two copies are told the same
         value = user_data[name]
         if isinstance(value, str) and not is_of_a_browser(value) and held(value):
             del user_data[name]

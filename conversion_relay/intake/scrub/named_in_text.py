@@ -17,6 +17,7 @@ from conversion_relay.personal_data import plain
 
 MOST_MEMBERS = 500
 """Names in one text."""
+MOST_COLUMNS = 100
 
 
 def kind_named(text: str) -> str | None:
@@ -28,18 +29,30 @@ def kind_named(text: str) -> str | None:
     has_pairs = "=" in text or "%3" in text
     has_members = not _OPENS.isdisjoint(text)
     if not (has_pairs or has_members):
-        return None
+        return _kind_of_columns(text) if "\n" in text else None
     read = plain(text).text
     return (_kind_of_pairs(read) if has_pairs else None) or (_kind_of_members(read) if has_members else None)
 
 
+def _kind_of_columns(text: str) -> str | None:
+    """A table: two names of a person's members in its first line, and as many columns in its second."""
+    head, row, *_ = *text.strip().split("\n", 2), ""
+    for sign in "\t;,|":
+        columns = head.split(sign)[:MOST_COLUMNS]
+        if len(columns) > 1 and len(columns) <= len(row.split(sign)[:MOST_COLUMNS]):
+            read = [read_name(column.strip(" \"'\r")[:64]) for column in columns]
+            kinds = [name.kind for name in read if name.strength >= 2]
+            return kinds[0] if len(kinds) > 1 else None
+    return None
+
+
 def _kind_of_pairs(text: str) -> str | None:
     for pair in _pairs(text):
-        name, sign, value = pair.partition("=")
-        if sign and value and 0 < len(name) <= 64:
-            read = read_name(name)
-            if read.strength == 3 or (read.strength == 2 and read.kind not in ("city", "gender")):
-                return read.kind
+        for name in pair.rstrip("=").split("=")[:-1]:  # utm_content=first_name=Joe
+            if 0 < len(name) <= 64:
+                read = read_name(name)
+                if read.strength == 3 or (read.strength == 2 and read.kind not in ("city", "gender")):
+                    return read.kind
     return None
 
 

@@ -23,6 +23,7 @@ from conversion_relay.personal_data import folded
 
 LONGEST_NAME = 128
 MOST_PARTS = 12
+LONGEST_UNPARTED = 40
 
 
 class Name(NamedTuple):
@@ -54,7 +55,7 @@ def read_name(name: str) -> Name:
         spelled.pop()
     parts = frozenset(spelled)
     joined = "".join(spelled)
-    strength, kind = _strongest(spelled) or _run_together(joined) or _of_meta(name, parts) or (0, "")
+    strength, kind = _strongest(spelled) or _unparted(spelled) or _of_meta(name, parts) or _NO_WORD
     return Name(
         strength,
         kind,
@@ -83,8 +84,10 @@ def _strongest(parts: list[str]) -> tuple[int, str] | None:
 
 def _strength(word: str, before: list[str], behind: list[str]) -> int:
     strength, kind = _words()[0][word]
-    if not _only(behind, _BEHIND):
+    if not _only(behind, _BEHIND) and not _says_more_of_it(behind, kind):
         return 0
+    if before and _is_asked_for(word, before[-1]):
+        return 3
     if strength == 3:
         return 0 if not words.NEVER_BEFORE.isdisjoint(before) else 3
     if not _only(before, _AROUND):
@@ -97,9 +100,48 @@ def _strength(word: str, before: list[str], behind: list[str]) -> int:
     return strength if strength == 2 or not before else 0
 
 
+def _says_more_of_it(behind: list[str], kind: str) -> bool:
+    """`telefon mobil`, `prénom et nom`: another word of the same kind, or of any kind behind an "and"."""
+    known, _ = _words()
+    if behind[0] in words.AND:
+        return len(behind) > 1 and all(part in known or part in _BEHIND for part in behind[1:])
+    return all(part in _BEHIND or known.get(part, _NO_WORD)[1] == kind for part in behind)
+
+
+def _is_asked_for(word: str, before: str) -> bool:
+    """`What is your name?`, `Ihr Name`: whatever else the label says."""
+    if word in words.ORDINALS:
+        return False
+    return before in words.YOUR or (before in words.YOUR_ELSEWHERE and word not in words.WEAK_IN_ENGLISH)
+
+
+def _unparted(parts: list[str]) -> tuple[int, str] | None:
+    """Of a name in which nothing parts the words: `billingphone`, `form_fields[kundenname]`, `お電話番号`."""
+    while len(parts) > 1 and parts[0] in _AROUND:
+        parts = parts[1:]
+    joined = "".join(parts)
+    return _run_together(joined) or (_written_without_spaces(joined) if joined[-1:] > "\u0590" else None)
+
+
+def _written_without_spaces(joined: str) -> tuple[int, str] | None:
+    """Scripts without spaces or without capitals: any word behind or before a person, one that is not weak before what
+    says no more; and in Chinese, Japanese and Korean a clear word at the end."""
+    known, _ = _words()
+    ends_clearly = joined[-1] > "\u2e80" or "\u1100" <= joined[-1] <= "\u11ff"  # folded Korean
+    for at in range(1, min(len(joined), LONGEST_UNPARTED)):
+        head, tail = joined[:at], joined[at:]
+        behind = known.get(tail, _NO_WORD)
+        if behind[1] and (head in words.PERSONS or (behind[0] == 3 and len(tail) > 1 and ends_clearly)):
+            return 3, behind[1]
+        before = known.get(head, _NO_WORD)
+        if before[1] and (tail in words.PERSONS or (before[0] > 1 and (tail in _BEHIND or before[1] == behind[1]))):
+            return 3, before[1]
+    return None
+
+
 def _run_together(joined: str) -> tuple[int, str] | None:
     """`billingphone`, `useremail`, `emailhash`: a first or a last word cut off where nothing parts them."""
-    if not 5 < len(joined) <= 40:
+    if not 5 < len(joined) <= LONGEST_UNPARTED:
         return None
     known, _ = _words()
     if joined.startswith(_FIRST):
@@ -146,7 +188,10 @@ def _words() -> tuple[dict[str, tuple[int, str]], frozenset[str]]:
     return known, frozenset(word[:size] for word in known for size in range(1, len(word) + 1))
 
 
-_PART = seldom(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
+_NO_WORD = (0, "")
+_CAPITALS = "А-ЯЁІЄҐӘҒҚҢӨҰҮҺΑ-ΩԱ-Ֆ"
+_SMALL = rf"[^\W\d_A-Za-z{_CAPITALS}]"
+_PART = seldom(rf"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[{_CAPITALS}]+(?!{_SMALL})|[{_CAPITALS}]?{_SMALL}+")
 _SEGMENT = seldom(r"[\W_]+")
 _AROUND = words.PERSONS | words.BESIDE
 _BEHIND = _AROUND - words.NEVER_BEHIND

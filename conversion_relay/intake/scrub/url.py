@@ -161,6 +161,7 @@ _AUTHORITY_ENDS = seldom(r"[/?#]")
 
 
 def _is_of_a_person(segment: str) -> bool:
+    """What holds a person, or says name=value of one; a segment of a path, or a campaign's name."""
     if held(segment):
         return True
     for pair in unquote(segment).replace(";", "&").split("&"):
@@ -175,5 +176,6 @@ def _query(query: str) -> str:
         return ""
     # A plus is a space in a query, and the beginning of a phone number. So both readings are looked at.
     parts = [part for part in query.split("&") if not held(part.partition("=")[2])]
-    kept = [(name, value) for name, value in parse_qsl("&".join(parts)) if name in QUERY_KEYS and not held(value)]
+    members = parse_qsl("&".join(parts))
+    kept = [(name, value) for name, value in members if name in QUERY_KEYS and not _is_of_a_person(value)]
     return urlencode(kept)

@@ -21,7 +21,15 @@ import msgspec
 
 from conversion_relay.event import Content, CustomData
 from conversion_relay.intake.scrub import words
-from conversion_relay.intake.scrub.beside import MOST_NAMES, answers, is_beside_a_person, may_be_member, offers_a_place
+from conversion_relay.intake.scrub.beside import (
+    MOST_NAMES,
+    answers,
+    is_a_form,
+    is_beside_a_person,
+    named_in_pair,
+    offers_a_place,
+    says_something,
+)
 from conversion_relay.intake.scrub.encoded_text import decoded_texts
 from conversion_relay.intake.scrub.named_in_text import kind_named
 from conversion_relay.intake.scrub.names import LONGEST_NAME, Name, read_name
@@ -82,10 +90,14 @@ METAS = frozenset({*CustomData.__struct_fields__, *Content.__struct_fields__})
 known_names: set[str] = set(METAS)
 """Names that say nothing of a person, Meta's first; only asked, not changed, by the quick look (`clean.py`)."""
 MOST_KNOWN = 4_096
+_NOT_BY_ITSELF = words.LABELS | words.SAID | {"string_value"}
+"""What these mean is said by what stands beside them."""
 
 
 def _learn(name: str, read: Name) -> None:
-    if not read.strength and name not in known_names and name.casefold() not in words.LABELS:
+    if read.strength or name in known_names or name.isdecimal():
+        return  # Matomo's {"1": ["First name", "Joe"]} has its name in the list
+    if name.casefold() not in _NOT_BY_ITSELF:
         if len(known_names) >= MOST_KNOWN:
             known_names.clear()
         known_names.add(name)
@@ -98,12 +110,15 @@ class _Around(NamedTuple):
     """The name of the container, where that could be half of a name: name.first."""
     is_person: bool = False
     is_business: bool = False
+    is_form: bool = False
+    """Beside a question for what is a person's."""
 
-    def below(self, name: str, read: Name) -> "_Around":
+    def below(self, name: str, read: Name, is_form: bool) -> "_Around":
         return _Around(
             name if read.strength == 1 else "",
             read.is_person or (self.is_person and not read.is_business),
             read.is_business or (self.is_business and not read.is_person),
+            is_form,
         )
 
 
@@ -121,7 +136,8 @@ class _Walk:
 
     def members(self, members: Mapping[str, Any], around: _Around) -> dict[str, Any]:
         kept = {}
-        answered = answers(members)
+        answered = answers(members, weak=around.is_form)
+        is_form = is_a_form(members.values())
         beside: bool | None = None
         for given, value in members.items():
             name = given if isinstance(given, str) else str(given)
@@ -140,18 +156,20 @@ class _Walk:
                 if read.strength == 1 and beside is None:
                     beside = is_beside_a_person(members)
                 kind = answered.get(name) or _personal(name, read, around, members, bool(beside))
-                if kind and _says_something(value):
+                if not kind and name.isdecimal():
+                    kind = named_in_pair(value)
+                if kind and says_something(value):
                     self._take(personal_name(kind), "name")
                 elif type(value) is str and name not in METAS and (what := _held_encoded(value)):
                     self._take(HOLDS[what], what)
-                elif (rest := self._value(value, self._below(around, name, read), read.is_code)) is not None:
+                elif (rest := self._value(value, self._below(around, name, read, is_form), read.is_code)) is not None:
                     kept[name] = rest
             self._path.pop()
         return kept
 
-    def _below(self, around: _Around, name: str, read: Name) -> _Around:
+    def _below(self, around: _Around, name: str, read: Name, is_form: bool) -> _Around:
         # The event's own members have Meta's names, which say nothing of what stands below: `original_event_data`.
-        return around.below(name, read) if len(self._path) > 1 else _TOP
+        return around.below(name, read, is_form) if len(self._path) > 1 else _TOP
 
     def _value(self, value: Any, around: _Around, is_code: bool) -> Any:
         if isinstance(value, str):
@@ -170,17 +188,15 @@ class _Walk:
             self._left += 1
 
     def _items(self, items: list[Any], around: _Around, is_code: bool) -> Iterator[Any]:
+        if is_a_form(items) is not around.is_form:
+            around = around._replace(is_form=not around.is_form)
         for index, item in enumerate(items):
             if type(item) is int or type(item) is float:
                 yield item
                 continue
             self._path.append(index)
-            if (
-                may_be_member(item)
-                and (read := read_name(item[0][:LONGEST_NAME])).strength >= 2
-                and _says_something(item[1])
-            ):
-                self._take(personal_name(read.kind), "name")
+            if kind := named_in_pair(item):
+                self._take(personal_name(kind), "name")
                 rest = None
             else:
                 rest = self._value(item, around, is_code)
@@ -266,11 +282,6 @@ def _held_encoded(text: str) -> Held | None:
         if _kind_inside(said):
             return "encoded"
     return None
-
-
-def _says_something(value: Any) -> bool:
-    """True and False name nobody, and neither does nothing."""
-    return not isinstance(value, bool) and value not in ("", [], {})
 
 
 def _shown(name: str) -> str:

@@ -26,6 +26,9 @@ STRONG: dict[str, frozenset[str]] = {
         "البريدالإلكتروني بريدإلكتروني אימייל דואל ηλεκτρονικοταχυδρομειο อีเมล ईमेल thưđiệntử surel",
         "електроннапошта пошта epasts elpastas elpastoadresas eposti meil elektronskaposta имејл",
         "netfang tolvupostur baruapepe ელფოსტა էլփոստ ایمیل پستالکترونیک ইমেইল மின்னஞ்சல் ఇమెయిల్",
+        "adresseelectronique correioeletronico postaelettronica emailovaadresa elektronickaposta mejl mejladress emel",
+        "emailadresa emailadresi epostiaadress elektronickaadresa imejl correu адресэлектроннойпочты епоща",
+        "מייל דואראלקטרוני الايميل الإيميل ايميل อีเมล์ 电子邮箱 邮箱地址 電子信箱 電郵 电邮 電子メール メアド",
     ),
     "phone": _words(
         "phone phones phonenumber phonenumbers phonenum phoneno phonenr telephone telephonenumber telephoneno",
@@ -37,14 +40,24 @@ STRONG: dict[str, frozenset[str]] = {
         "telefonomovil telefonocelular numerocelular telefone numerotelefone numerodetelefone celular cellulare",
         "numerotelefonico numerocellulare telefoon telefoonnummer mobielnummer numertelefonu nrtelefonu",
         "telefonu puhelin puhelinnumero telefonszam telefonnumarasi ceptelefonu numartelefon telefonnicislo",
-        "телефон номертелефона мобильный мобильныйтелефон τηλεφωνο κινητο 電話 電話番号 携帯 携帯電話 电话 手机",
-        "手机号 手机号码 电话号码 手機 手機號碼 전화 전화번호 휴대폰 휴대전화 휴대폰번호 هاتف الهاتف رقمالهاتف",
+        "телефон номертелефона мобильный мобильныйтелефон τηλεφωνο κινητο 電話 電話番号 携帯 携帯電話 电话 联系手机",
+        "手机号 手机号码 电话号码 手機號碼 전화 전화번호 휴대폰 휴대전화 휴대폰번호 هاتف الهاتف رقمالهاتف",
         "جوال رقمالجوال טלפון מספרטלפון โทรศัพท์ เบอร์โทร เบอร์โทรศัพท์ เบอร์มือถือ फोन फ़ोन फोननंबर मोबाइल मोबाइलनंबर",
         "sốđiệnthoại sốđt sđt điệnthoại điệnthoạididộng nohp nomorhp handphone nohandphone nomorhandphone notelp",
         "notelepon nomortelepon telepon nowa nomorwa nomorwhatsapp номертелефону contactno contactnum smsnumber",
         "telefonas telefononumeris talrunis telefonanumurs telefoninumber telefonskastevilka brojtelefona brojmobitela",
         "бројтелефона telepono numeroongtelepono nambayasimu simaelefon simanumer ტელეფონი հեռախոս հեռախոսահամար",
         "تلفن شمارهتلفن موبایل شمارهموبایل فوننمبر ফোন মোবাইল ফোননম্বর தொலைபேசி ఫోన్",
+        "ruckrufnummer festnetz festnetznummer ntel numeroportable numerodeportable numerodemobile nodetelefono",
+        "numdetelefono telemovel notelemovel nodetelemovel recapitotelefonico contactotelefonico gsmnummer",
+        "mobilnicislo cislomobilu telefonnecislo mobilnecislo tlf tlfnr mobilnr matkapuhelin matkapuhelinnumero",
+        "puhelinnumerosi telefonnumaraniz ceptelefonunumarasi gsmno cepno notelefon telefonbimbit nrtelefon mobilszam",
+        "telefonszama talrunanumurs mobiiltelefon telefonnomrəsi mobilnomrə əlaqənomrəsi nambariyasimu",
+        "farsimi numriitelefonit nomorponsel sốdiđộng callbacknumber textremindernumber landline",
+        "αριθμοςτηλεφωνου номермобильного телефоненномер телефоннөмірі פלאפון סלולרי",
+        "رقمالموبايل رقمالهاتفالمحمول رقمالتواصل رقمالواتساب تلفنهمراه شمارهتماس شمارههمراه दूरभाष",
+        "संपर्कनंबर หมายเลขโทรศัพท์ เบอร์ติดต่อ கைபேசி மொபைல் ტელეფონისნომერი მობილური բջջային 電話號碼 联系方式 聯絡方式",
+        "連絡先 携帯番号 연락처 numerodewhatsapp notelefonbimbit sốđiệnthoạicủabạn",
     ),
     "name": _words(
         "firstname firstnames lastname lastnames surname forename givenname givennames familyname middlename",
@@ -64,6 +77,17 @@ STRONG: dict[str, frozenset[str]] = {
         "pangalanatapelyido buongpangalan jinakamili jinalaukoo jinalakwanza namakeluarga namapenuh имямәтегі тегі",
         "фамилиясы familiyasi გვარი სახელიდაგვარი ազգանուն անունազգանուն نامخانوادگی نامونامخانوادگی پورانام",
         "পুরোনাম পদবি முழுப்பெயர் contactperson contactpersonname personadecontacto personnedecontact",
+        "ansprechpartner kontaktperson vollstandigername rufname geburtsname madchenname nomdenaissance nomdusage",
+        "nomdejeunefille primernombre segundonombre nombredepila nombredeltitular nomeproprio nomeeapelido nominativo",
+        "tussenvoegsel voorletters roepnaam meisjesnaam familienaam krstnemeno celemeno fullstandigtnamn helanamnet",
+        "tilltalsnamn fuldenavn fulltnavn kokonimi nimesi adiniz soyadiniz isminiz musteriadi namapanggilan",
+        "namapertama",
+        "namaakhir utonev csaladnev numecomplet numelecomplet numeletau punoime taisnimi unangpangalan cognom",
+        "tencuaban τοονομασας middleinitial preferredname preferredfirstname accountholder accountholdername",
+        "inviteename childsname",
+        "parentsname cfname clname πληρεςονομα контактноелицо полноеимя побатькові піб собственоиме триимена атыжөні",
+        "השםשלך שםהלקוח الاسمبالكامل الاسمالأخير اسمك اسمالعميل نامکامل पहलानाम अंतिमनाम आपकानाम ชื่อเต็ม ชื่อเล่น",
+        "আপনারনাম முழுபெயர் முதல்பெயர் 联系人 聯絡人 收件人 收货人 收貨人 예금주",
     ),
     "date of birth": _words(
         "birthdate birthdates dateofbirth dob birthyear yearofbirth birthmonth birthdaydate dayofbirth",
@@ -75,6 +99,11 @@ STRONG: dict[str, frozenset[str]] = {
         "ngàysinh tanggallahir tgllahir जन्मतिथि วันเกิด datumrodenja датумрођења датараѓања rojstnidatum datumrojstva",
         "dzimsanasdatums gimimodata sunniaeg sunnikuupaev datelindja ditelindja petsangkapanganakan kapanganakan",
         "tareheyakuzaliwa faedingardagur datanaixement დაბადებისთარიღი ծննդյանամսաթիվ تاریختولد জন্মতারিখ",
+        "gebdatum anneedenaissance anodenacimiento annodinascita geboortejaar rokurodzenia roknarozeni fodelsedag",
+        "fodelsear syntymapaiva dogumtarihiniz dogumgunu dogumtarixi tarikhlahir szuletesiido szuletesiev yob",
+        "datadenaixement годрождения деньнародження датанараждане туғанкүні تاريخالولادة जन्मतारीख วันเดือนปีเกิด",
+        "பிறந்ததேதி",
+        "出生年月日",
     ),
     "secret": _words(
         "password passwd passwort kennwort motdepasse contrasena senha wachtwoord haslo пароль ssn",
@@ -87,14 +116,22 @@ STRONG: dict[str, frozenset[str]] = {
         "nationalinsurancenumber socialinsurancenumber taxfilenumber medicarenumber drivinglicence drivinglicense",
         "driverslicence steuernummer steueridentifikationsnummer steuerid tckimlikno tckimlik",
         "身份证 身份证号 身份证号码 マイナンバー 주민등록번호",
+        "rodnecislo cprnummer fodselsnummer henkilotunnus תעודתזהות 身份證字號",
     ),
 }
 
 FIRM: dict[str, frozenset[str]] = {
     "secret": _words("passport nif nie rut nino tckn cccd cmnd nik ktp amka jmbg oib cnp egn"),
     "email": _words("mail mails"),
-    "phone": _words("tel mobile cell handy fax mobil movil mobiel gsm тел whatsapp"),
-    "name": _words("username nickname vollername initials firstinitial spitzname benutzername"),
+    "phone": _words(
+        "tel mobile cell handy fax mobil movil mobiel gsm тел whatsapp",
+        "מובייל נייד الجوال الموبايل موبايل мобільний сотовый mobiil simi komorka ponsel มือถือ 핸드폰 手机 手機",
+        "kannykka mobitel mobilni",
+    ),
+    "name": _words(
+        "username nickname vollername initials firstinitial spitzname benutzername 姓 フリガナ ふりがな セイ メイ",
+        "apelido اللقب",
+    ),
     "date of birth": _words("birthday bday geburt anniversaire cumpleanos compleanno urodziny 生日 생일"),
     "gender": _words(
         "gender sex geschlecht sexe sexo genero sesso geslacht plec kon cinsiyet пол 性別 性别 성별 anrede",
@@ -107,12 +144,15 @@ FIRM: dict[str, frozenset[str]] = {
         "straatnaam huisnummer ulica numerdomu adres gata gatuadress osoite katuosoite adresa ulice utca sokak",
         "adrese adresas aadress naslov ulicaibroj anwani tirahan heimilisfang gatve მისამართი հասցե آدرس نشانی ঠিকানা",
         "адрес улица διευθυνση 住所 地址 详细地址 주소 العنوان כתובת địachỉ alamat पता ที่อยู่ адреса вулиця",
+        "wohnadresse adressepostale enderecocompleto numerocivico woonadres adress leveransadress lahiosoite adresiniz",
+        "адресдоставки 收货地址 番地 ご住所 상세주소 배송지 lakcim",
     ),
     "postal code": _words(
         "zip zipcode zips postalcode postcode postalzip zippostal zippostalcode plz postleitzahl codepostal",
         "codigopostal codpostal cep codicepostale kodpocztowy postnummer postnr postinumero psc iranyitoszam",
         "postakodu ziporpostalcode индекс почтовыйиндекс 郵便番号 邮编 邮政编码 郵遞區號 우편번호 الرمزالبريدي",
-        "מיקוד mãbưuđiện mãbưuchính kodepos pincode पिनकोड รหัสไปรษณีย์ eircode",
+        "מיקוד mãbưuđiện mãbưuchính kodepos pincode पिनकोड รหัสไปรษณีย์ eircode plzort",
+        "пощенскикод поштовийіндекс postanskibroj poskod ταχυδρομικοςκωδικας",
     ),
     "city": _words(
         "city town wohnort stadt ville ciudad cidade citta woonplaats miasto kaupunki mesto varos sehir город",
@@ -131,7 +171,7 @@ WEAK: dict[str, frozenset[str]] = {
     "name": _words(
         "name names first last middle given family nom nombre nombres nome naam nazwa navn namn nimi nev nume",
         "ime име vards vardas jina pangalan ismi emri nomi nafn izena eesnimed სახელი անուն نام নাম பெயர் పేరు",
-        "ad isim adi meno ονομα 名前 名 姓 名字 이름 الاسم שם ชื่อ nama tên नाम displayname",
+        "ad isim adi meno ονομα 名前 名 名字 이름 명 성 الاسم שם ชื่อ nama tên नाम displayname",
     ),
     "state": _words(
         "state region province county bundesland provincia estado provincie wojewodztwo ort plaats область"
@@ -171,9 +211,20 @@ PERSONS = _words(
     "destinataire facturacion envio cliente clientes usuario comprador destinatario contacto faturamento",
     "entrega usuaria contato fatturazione spedizione utente acquirente contatto klant factuur bezorg gebruiker",
     "koper klient klienta uzytkownik odbiorca kontakt kontakts клиент покупатель пользователь",
-    "khách kháchhàng pelanggan ग्राहक ลูกค้า",
+    "khách kháchhàng pelanggan ग्राहक ลูกค้า teilnehmers reviewer kund zakaznik zakaznika musteri клиента",
+    "покупателя العميل invitee",
+    "お客様 顧客 会員 注文者 担当者 ご担当者 客户 客戶 顾客 用户 고객 회원 신청자 주문자 수령인",
 )
 """A word for a person, or for a person's part of an order."""
+
+YOUR = _words(
+    "your ihr ihre ihren dein deine votre tuo tua vostro vostra uw jouw twoj twoje vas vase ваш ваша ваше твой твоё",
+    "您的 आपका",
+)
+YOUR_ELSEWHERE = _words("ton tu tus su sus seu seus sua suas je ditt din dit")
+"""Short words that are others in English: `din`, `je`."""
+WEAK_IN_ENGLISH = _words("name names middle given family state region province county age line1 line2 portable")
+AND = _words("and und et y e i en og och ja ve si и та і και")
 
 BESIDE = _words(
     "the a of de del della du des von vom da do di la el hash hashed sha sha1 md md5 encrypted enc value values",
@@ -184,6 +235,9 @@ BESIDE = _words(
     "information details attribute attributes properties wpforms wpcf gform hs international intl national local",
     "line number no nr num ihr ihre dein votre tu su seu sua vostra uw twoj cf custom key account sms",
     "whatsapp viber legal checkout order orders newsletter address street postal optional required x c pc",
+    "privat geschaftlich dienstlich fur ruckfragen professionnel personnel fixe fijo fisso paterno materno contato",
+    "para pa s gift komorkowy kontaktowy επικοινωνιας за връзка mm dd yyyy का নম্বর எண்",
+    "確認 カナ かな 番号 号码 號碼 번호",
 )
 """Says nothing about whose it is: may stand before and behind."""
 
@@ -192,7 +246,7 @@ NEVER_BEHIND = _words(
     "from full form account registration registrations registrant signup lead leads subscriber subscribers",
     "guest guests member members delivery invoice visitor visitors student students participant participants",
     "passenger passengers prospect prospects forms day evening daytime night custom key new old current",
-    "previous other alternative your my the a x",
+    "previous other alternative your my the a x gift",
 )
 """Of BESIDE, what makes a business's member of the word that it stands behind: email_verified, email_newsletter."""
 
@@ -226,9 +280,12 @@ TRAVEL = _words(
 )
 """Meta's own parameters of travel and real estate, where `city` is what is offered."""
 
-LABELS = _words("name key field label property fieldname fieldkey attribute question")
+LABELS = _words("name key field label property fieldname fieldkey attribute question column_id column_name")
 ANSWERS = _words("value values val answer answers stringvalue text response")
 """A form as pairs: {"name": "email", "value": ...}."""
+TITLES = _words("title ref")
+SAID = ANSWERS - _words("value values val")
+"""The same of Typeform and Google Forms. A product has a title and a value, but no answer."""
 
 CODE_WORDS = _words(
     "id ids sku skus ean eans gtin gtins upc isbn issn mpn asin code codes barcode barcodes number no nr num",

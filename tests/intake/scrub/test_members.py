@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from conversion_relay.event import Event, UserData
 from conversion_relay.intake.accept import Acceptance, Policy, Submission, accept
 from conversion_relay.intake.request_facts import RequestFacts
-from conversion_relay.intake.scrub.members import VERBATIM
+from conversion_relay.intake.scrub.members import VERBATIM, scrub_match_keys
+from conversion_relay.intake.scrub.walk import Removed
 from conversion_relay.meta.customer_information import PLAIN_KEYS
 from conversion_relay.meta.customer_information.network import is_of_a_browser
 from conversion_relay.personal_data import held
@@ -108,3 +109,9 @@ def test_most_browsers_are_known_at_a_look():
     assert is_of_a_browser(
         "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
     )
+
+
+def test_two_copies_are_told_the_same_in_the_same_order():
+    removed: list[Removed] = []
+    scrub_match_keys(dict.fromkeys(sorted(VERBATIM), "joe@example.com"), removed)
+    assert [one.field for one in removed] == [f"user_data.{name}" for name in sorted(VERBATIM)]

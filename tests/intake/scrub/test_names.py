@@ -70,12 +70,57 @@ family_pack family_plan age_group sex_education gender_neutral ip_rating
 """.split()  # noqa: SIM905
 
 
-@pytest.mark.parametrize("name", OF_A_PERSON)
+# What forms in other languages write above a field, as they write it; the rest is put together by their makers' tools.
+LABELS_OF_FORMS = (
+    """
+Ihr Name|Dein Name|Vollständiger Name|Name des Teilnehmers|Ansprechpartner|Rückrufnummer|Telefon privat|Telefon (mobil)
+Telefonnummer für Rückfragen|Geb.-Datum|Prénom et nom|Votre nom|Nom de naissance|Année de naissance|N° tél
+Numéro de portable|Téléphone fixe|Primer nombre|Apellido materno|Tu nombre|Nº de teléfono|Teléfono fijo
+Año de nacimiento
+Nome e apelido|Seu nome|Telemóvel|Telefone para contato|Cognome e nome|Il tuo nome|Recapito telefonico|Anno di nascita
+Uw naam|Je naam|Tussenvoegsel|Roepnaam|Geboortejaar|Telefon komórkowy|Telefon kontaktowy|Rok urodzenia|Jméno zákazníka
+Mobilní číslo|Rodné číslo|Fullständigt namn|Ditt namn|Födelseår|Fulde navn|Tlf. nr.|CPR-nummer|Koko nimi|Matkapuhelin
+Syntymäpäivä|Adınız Soyadınız|Cep telefonu numarası|Doğum Tarihiniz|Πλήρες όνομα|Αριθμός τηλεφώνου
+Τηλέφωνο επικοινωνίας|ΚινητόΤηλέφωνο|Имя клиента|ПолноеИмя|ВашТелефон|Год рождения|Контактное лицо|По батькові|ПІБ
+Мобільний|Телефон за връзка|Три имена|Дата на раждане|טלפון נייד|שם הלקוח|השם שלך|رقم الموبايل|الاسم بالكامل|اسم العميل
+تاريخ الولادة|تلفن همراه|نام کامل|ग्राहक का नाम|पहला नाम|संपर्क नंबर|ชื่อลูกค้า|ชื่อเต็ม|โทรศัพท์มือถือ|วันเดือนปีเกิด
+Tên của bạn|Số di động|收件人姓名|您的姓名|客户姓名|联系电话|電話號碼|出生年月日|お電話番号|ご連絡先|ご担当者名
+携帯電話番号
+お名前（カナ）|フリガナ|お誕生日|고객명|고객 이름|신청자명|휴대전화번호|비상연락처
+Nomor ponsel|Nama panggilan|Tarikh lahir
+No. telefon bimbit|Telefonszáma|Születési idő|Nume complet|Telefon mobil|Mobilus telefonas|Tālruņa numurs|Mobiiltelefon
+Telefon nömrəsi|Аты-жөні|Телефон нөмірі|মোবাইল নম্বর|தொலைபேசி எண்|Farsími|Numri i telefonit|ტელეფონის ნომერი
+What is your name?|What's your full name?|What is your phone number?|Student's name|Preferred first name|Invitee name
+DOB (MM/DD/YYYY)|form_fields[Kundenname]|form_fields[Rechnungsadresse]|first and last name|gift_recipient_name|_clname
+""".replace("\n", "|")
+    .strip("|")
+    .split("|")
+)
+
+
+@pytest.mark.parametrize("name", [*OF_A_PERSON, *LABELS_OF_FORMS])
 def test_a_persons_name_is_known(name):
     assert read_name(name).strength >= 2 and read_name(name).kind
 
 
-@pytest.mark.parametrize("name", OF_A_BUSINESS)
+# The same languages about what is sold, the letters of a person's word in some.
+OF_A_BUSINESS_ABROAD = (
+    """
+Ihr Kurs|Ihr Gutschein|Name des Kurses|Handymodell|Handyvertrag|IP-Telefonie|Kundentyp|Kundennummer|Votre commande
+Nom du cours|Nombre de places|Portable PC|Tu pedido|Nombre del curso|Plan móvil|Seu pedido|Nome do curso|Tuo ordine
+Je bestelling|Nazwa produktu|Mobilní aplikace|Din kurs|Tuotteen nimi|Telefon modeli|Όνομα προϊόντος|Κινητό μοντέλο
+Ваш курс|ТипКлиента|ИмяФайла|Мобильное приложение|Мобільний додаток|מחשב נייד|סוג לקוח|تطبيق الجوال|نوع العميل
+आपका ऑर्डर|मोबाइल मॉडल|รุ่นมือถือ|เคสโทรศัพท์|ประเภทลูกค้า|智能手机|手机壳|客户类型|用户编号|姓名贴|電話占い|お客様番号|会員番号
+会員ランク|名前シール|メイク|姓名判断|핸드폰기종|고객유형|회원등급|이름표|전화상담|설명|Casing ponsel|Telefon kılıfı
+What is your budget?|your_course|Is this your first course?|gift_message|phone_gift|size_s|email_and_sms|name and logo
+age and gender targeting|din_norm|din_name|ton_name|reviewer_count|landline_plan|fur_color
+""".replace("\n", "|")
+    .strip("|")
+    .split("|")
+)
+
+
+@pytest.mark.parametrize("name", [*OF_A_BUSINESS, *OF_A_BUSINESS_ABROAD])
 def test_a_business_name_is_left_alone(name):
     assert read_name(name).strength < 2
 

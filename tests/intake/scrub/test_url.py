@@ -215,3 +215,11 @@ def test_a_person_behind_a_percent_sign_is_no_campaign(value):
     quick = quick_url(url)
     assert quick is None or quick == careful_url(url)
     assert held(scrub_url(url) or "") is None
+
+
+@pytest.mark.parametrize("value", ["first_name=Kanari", "first_name%3DKanari", "a%26phone%253D6505551212"])
+def test_nor_is_a_campaign_that_says_what_somebodys_name_is(value):
+    assert (
+        scrub_url(f"https://shop.example/?utm_source=fb&utm_content={value}") == "https://shop.example/?utm_source=fb"
+    )
+    assert scrub_url("https://shop.example/?utm_content=plan%3Dgold") == "https://shop.example/?utm_content=plan%3Dgold"
