@@ -15,7 +15,8 @@
  *   word     "no" if one of them is no; "yes" if one is yes and none is no
  *   stopped  somebody else's fbq('consent', 'revoke') stands, or the page is prerendered and nobody has opened it
  *   opt-out  GPC, a US section of GPP, USP
- *   held     data-consent="required", a default of Consent Mode that denies, half an update, TCF or GPP that is not ready
+ *   held     data-consent="required", a server that requires it, a default of Consent Mode that denies, half an update, TCF
+ *            or GPP that is not ready
  *
  * All are heard again before each event: one may come late, or change without a word. What is not "granted" to the letter is
  * no yes. A default is never the visitor's word. One with a region can only tighten, and does not hold where Google's own tag

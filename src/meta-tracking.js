@@ -15,7 +15,8 @@
  *   word     "no" if one of them is no; "yes" if one is yes and none is no
  *   stopped  somebody else's fbq('consent', 'revoke') stands, or the page is prerendered and nobody has opened it
  *   opt-out  GPC, a US section of GPP, USP
- *   held     data-consent="required", a default of Consent Mode that denies, half an update, TCF or GPP that is not ready
+ *   held     data-consent="required", a server that requires it, a default of Consent Mode that denies, half an update, TCF
+ *            or GPP that is not ready
  *
  * All are heard again before each event: one may come late, or change without a word. What is not "granted" to the letter is
  * no yes. A default is never the visitor's word. One with a region can only tighten, and does not hold where Google's own tag
@@ -125,7 +126,7 @@ var MetaTracking = (function () {
   /** @type {Record<string, boolean | undefined>} each source's last word */
   let words = {};
   /** @type {Record<string, any>} what is undecided; a function is asked */
-  let holds = {};
+  let holds = { resolved: isDenied, server: () => /=r/.test(policy) };
   /** @type {Record<string, any>} */
   let optOuts = {};
   /** @type {Record<string, boolean>} Google's updates */
@@ -134,7 +135,7 @@ var MetaTracking = (function () {
   let looked = {};
   /** @type {Record<string, any>} the frameworks that were asked */
   let asked = {};
-  /** @type {any} what the server does with an opt-out; "" or undefined before its first answer */
+  /** @type {any} what the server does: `gpc=withhold, consent=optional`; "" or undefined before its first answer */
   let policy;
   let state = "";
   /** @type {(() => any)[]} events that wait for consent */
@@ -222,7 +223,8 @@ var MetaTracking = (function () {
     configure({ consent, autoPageViews, ...rest }) {
       if (rest.endpoint) api.viewContentEndpoint = beside("view-content", rest.endpoint);
       Object.assign(api, rest);
-      need(consent);
+      // Whoever asks for consent in other words must not go without it; an attribute may be empty.
+      if (consent !== undefined) holds.consent = !/optional/i.test(consent);
       rest.consentEvent?.split(/[\s,]+/).forEach((name) => (listeners[name] = listeners[name] || readManager));
       if (path === undefined && isOn(autoPageViews)) {
         byHash = autoPageViews === "hash";
@@ -230,13 +232,13 @@ var MetaTracking = (function () {
         watchPages();
       }
       listen();
-      settle();
+      hearAll(); // with where to ask
       if (path === "") viewPage();
     },
 
     consent(answer) {
       words.consent = said(answer === "granted");
-      settle();
+      hearAll();
     },
 
     sendViewContentEvent({ contentName, contentCategory, userEmail }) {
@@ -259,15 +261,15 @@ var MetaTracking = (function () {
   if (web && web !== here.href) here = /** @type {any} */ (new URL(web));
   let landing = here.href;
 
-  /** Whoever asks for consent in other words must not go without it. @param {any} consent an attribute may be empty */
-  function need(consent) {
-    if (consent !== undefined) holds.consent = !/optional/i.test(consent);
-  }
-
   // -- what the visitor allows ------------------------------------------------------------------------------------------
 
   function isOut() {
-    return policy !== "ignore" && Object.values(optOuts).includes(true);
+    return !/ig/.test(policy) && Object.values(optOuts).includes(true);
+  }
+
+  /** Whether the pixel's copy has to say it, as the server's does. */
+  function isBound() {
+    return isOut() || (/t=l/.test(policy) && !word());
   }
 
   /** Of all sources: one no is a no. @returns {"granted" | "denied" | undefined} */
@@ -298,7 +300,7 @@ var MetaTracking = (function () {
     const consent = word();
     if (consent === "denied") return consent;
     if (holds.revoke || doc.prerendering) return "held";
-    if (isOut() && policy === "withhold") return "withheld";
+    if (isOut() && /wi/.test(policy)) return "withheld";
     if (consent) return isOut() ? "limited" : consent;
     if (Object.values(holds).some((hold) => (hold?.call ? hold() : hold))) return "held";
     return isOut() ? "optedout" : "open";
@@ -356,6 +358,10 @@ var MetaTracking = (function () {
     // The pixel's own, too.
     ["_mt", "multiFbc", "lastExternalReferrer"].forEach(safely((/** @type {string} */ name) => delete localStorage[name]));
     bake({ _fbp: "", _fbc: "" });
+    withdraw(event_ids);
+  }
+
+  function withdraw(/** @type {string[]} */ event_ids) {
     if (event_ids[0]) post({ u: beside("withdraw"), b: { event_ids } });
   }
 
@@ -406,6 +412,11 @@ var MetaTracking = (function () {
     return !NEEDED.every((name) => isYes(resolved(name).default) && !resolved(name).quiet);
   }
 
+  /** A default that a template in a tag manager set may be seen there alone. */
+  function isDenied() {
+    return NEEDED.some((name) => /^[fd]/.test(resolved(name).default));
+  }
+
   /** What a template in a tag manager said may be seen there alone. */
   function readGoogle() {
     for (const name of NEEDED) {
@@ -425,7 +436,7 @@ var MetaTracking = (function () {
    */
   function readTcf(/** @type {any} */ { gdprApplies, eventStatus, addtlConsent, purpose }) {
     holds.__tcfapi = gdprApplies !== false;
-    if (!holds.__tcfapi) words.tcf = undefined;
+    if (!holds.__tcfapi) words.tcf = words.tcf && undefined; // a no stays
     else if (/^(tcl|user)/.test(eventStatus)) {
       words.tcf = eventStatus[0] === "u" ? said() : undefined; // also where the rest cannot be read
       const agreed = /~[\d.]*\b89\b/.test(addtlConsent);
@@ -569,11 +580,12 @@ var MetaTracking = (function () {
     if (!pixel) return;
     const queue = pixel.queue || [];
     const isLive = pixel.callMethod || !pixel.queue;
-    if (isNever()) {
-      queue.splice(0, queue.length, ...queue.filter((/** @type {any} */ entry) => !/^track/.test(entry[0])));
-    }
-    if (mayTell() && isOut() !== isLimited) {
-      isLimited = isOut();
+    const isNew = mayTell() && isBound() !== isLimited;
+    // What the page said of the restriction before would come behind ours.
+    const gone = isNever() ? /^track/ : isNew && /^data/;
+    if (gone) queue.splice(0, queue.length, ...queue.filter((/** @type {any} */ entry) => !gone.test(entry[0])));
+    if (isNew) {
+      isLimited = !isLimited;
       const entry = ["dataProcessingOptions", ...(isLimited ? [["LDU"], 0, 0] : own ? Object.values(own) : [[], 0, 0])];
       isLive && !isLocked ? pixel(...entry) : queue.unshift(entry);
     }
@@ -598,7 +610,7 @@ var MetaTracking = (function () {
         data_processing_options_country: more,
         data_processing_options_state: args[3],
       };
-      return isLimited;
+      return isLimited; // it stands when ours ends
     }
     if (verb === "optinMetaEnabledCapi") {
       isHosted = true;
@@ -889,14 +901,15 @@ var MetaTracking = (function () {
       rule = answer.headers.get("x-relay-policy");
     } catch {}
     silent(item.i, status, why);
+    if (state === "denied" && item.b.event_id) withdraw([item.b.event_id]); // it was on its way, perhaps behind the first
     if (status < 500 && status !== 429) {
       load().q = kept.q.filter((other) => other.i !== item.i);
       save();
     } // else it is tried again when its time has come
     if (policy || status > 499) return;
-    policy = /gpc=(\w+)/.exec(rule)?.[1] || "limit";
-    if (policy === "withhold") safely(() => (sessionStorage._mt = policy))();
+    policy = rule || "limit";
     settle();
+    if (state === "withheld") safely(() => (sessionStorage._mt = policy))();
   }
 
   /** With what was not written down, and what the pixel has had since. @param {any} item */
@@ -1113,13 +1126,9 @@ var MetaTracking = (function () {
   page.MetaTracking = api;
   // A module is told no tag of its own.
   const settings = (doc.currentScript || doc.querySelector("[src*=meta-tracking]"))?.dataset || {};
-  if (MIRRORS) api.mirror = settings.mirror;
-  need(settings.consent);
-  api.dataLayer = settings.dataLayer; // asked for at once
-  hearAll();
+  api.configure(settings);
   // One that was declared as a variable cannot be watched, only looked at.
   safely(Object.defineProperty)(page, "fbq", { configurable: true, get: () => proxy, set: safely(take) });
-  api.configure(settings);
   watchExits();
   setTimeout(catchUp);
   return api;

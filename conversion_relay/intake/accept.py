@@ -154,7 +154,7 @@ def prepare(
         return _NOT_JSON
     _complete(wire, event, event_time, facts, removed)
     wire["event_id"] = _event_id(event.event_id, removed, tell) or event_ids.uuid7(now, entropy)
-    if limited and "data_processing_options" not in wire:
+    if limited and not wire.get("data_processing_options"):  # an empty list is what platforms write everywhere
         wire |= {"data_processing_options": ["LDU"], "data_processing_options_country": 0}
         wire["data_processing_options_state"] = 0
     if "data_processing_options" in wire:

@@ -72,6 +72,14 @@ SIGNALS: Signals = {
         "open",
     ),
     # Google's own state.
+    "a denial that it alone shows": ({}, has_ics("false"), "", "held"),
+    "a denial that it alone shows, of one": (
+        {},
+        has_ics("true") + "; google_tag_data.ics.entries.ad_user_data.default = false",
+        "",
+        "held",
+    ),
+    "a denial that it alone shows, and a yes": ({}, has_ics("false"), SAID.format("'granted'"), "granted"),
     "a region, resolved to granted": ({}, has_ics("true") + ";" + REGION, "", "open"),
     "a region, resolved by a word": ({}, has_ics("'denied'") + ";" + REGION, "", "held"),
     "a region, not yet resolved": ({}, has_ics("true", more=", quiet: true") + ";" + REGION, "", "held"),
@@ -145,6 +153,18 @@ SIGNALS: Signals = {
         f"usp: {text}": ({}, tells_usp(text), "", "open")
         for text in ("'1YNN'", "'1---'", "''", "'1'", "null", "undefined")
     },
+    "tcf: a no, and then it does not apply": (
+        {},
+        tells_tcf(tcf(purpose={"consents": {}})).replace("heard(", "(window.tell = heard)("),
+        "tell({gdprApplies: false, eventStatus: 'tcloaded'}, true)",
+        "denied",
+    ),
+    "tcf: a yes, and then it does not apply": (
+        {},
+        tells_tcf(tcf()).replace("heard(", "(window.tell = heard)("),
+        "tell({gdprApplies: false, eventStatus: 'tcloaded'}, true)",
+        "open",
+    ),
     # What comes later is heard before the next event.
     "late: tcf": ({}, "", tells_tcf(tcf(eventStatus="cmpuishown")) + ";" + LATER, "held"),
     "late: tcf, without an answer": ({}, "", "__tcfapi = () => 0;" + LATER, "held"),

@@ -189,7 +189,7 @@ class Visitor:
     def _tcf(self, data: dict) -> None:
         self.holds["tcf"] = data["gdprApplies"] is not False
         if not self.holds["tcf"]:
-            self.words["tcf"] = None
+            self.words["tcf"] = False if self.words.get("tcf") is False else None
         elif data["eventStatus"] in ("tcloaded", "useractioncomplete"):
             agreed, _, shown = data.get("addtlConsent", "").partition("~")[2].partition("~dv.")
             is_agreed, is_shown = "89" in agreed.split("."), "89" in shown.split(".")
