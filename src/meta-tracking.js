@@ -550,7 +550,9 @@ var MetaTracking = (function () {
   /** Once it can hear. @param {any} value */
   function adopt(value) {
     if (value === pixel) return;
+    const isKnown = pixel?.queue && pixel.queue === value.queue;
     pixel = value;
+    if (isKnown) return; // somebody's wrapper around it: what stands in the queue was heard, and some of it is ours
     isLocked = isLimited = false;
     // Its other names are ways around us.
     if (page._fbq === value) page._fbq = proxy;

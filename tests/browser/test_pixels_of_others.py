@@ -125,6 +125,23 @@ def test_a_wrapper_around_the_pixel_is_no_second_pixel(shop):
     assert [i for name, i in shop.ids() if name == "Lead"] == queued and len(queued) == 1
 
 
+COPIES = "Object.assign(fbq = function () { heard.push(arguments[1]); return was.apply(this, arguments) }, was);"
+
+
+@pytest.mark.parametrize("attributes", ["", "data-consent=required"], ids=["optional", "required"])
+def test_a_wrapper_with_the_pixels_members_hears_no_call_again_and_loses_none(shop, attributes):
+    """Put there before the pixel's own script came, when the queue holds what the page said, and our revoke."""
+    shop.head, shop.pixel_comes_last = OURS.format(attributes) + METAS, True
+    shop.base += f"fbq('track', 'Lead'); var heard = [], was = fbq; {COPIES} fbq('track', 'Contact');"
+    shop.base += "MetaTracking.consent('granted');"
+    shop.open()
+    shop.wait(3, 3)
+    names = [name for name, _ in shop.pixel_ids()]
+    assert shop.ids() == shop.pixel_ids() and names == ["Contact", "Lead", "PageView"]
+    heard = shop.page.evaluate("heard")  # what waited for consent is said once it is there
+    assert heard == (["PageView", "Lead", "Contact"] if attributes else ["Contact"])
+
+
 def test_an_event_for_a_pixel_that_the_page_does_not_have_goes_nowhere(shop):
     shop.open()
     shop.call(["trackSingle", "999", "Lead"], ["trackSingle", ONE, "Contact"])
