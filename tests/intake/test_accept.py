@@ -178,18 +178,6 @@ def test_a_browser_that_asks_not_to_be_tracked_gets_limited_data_use():
     assert (sent["data_processing_options"], sent["data_processing_options_country"]) == (["LDU"], 0)
 
 
-@pytest.mark.parametrize("facts", [RequestFacts(gpc=True), RequestFacts()], ids=["header", "page"])
-def test_an_empty_list_of_options_lifts_no_opt_out(facts):
-    """Meta's own snippets and the platforms write it everywhere; it is no word about this visitor."""
-    event = Event(event_name="Lead", user_data=PERSON, gpc=not facts.gpc, data_processing_options=[])
-    options = ("data_processing_options", "data_processing_options_country", "data_processing_options_state")
-    assert [wire(event, facts=facts)[name] for name in options] == [["LDU"], 0, 0]
-    theirs = msgspec.structs.replace(
-        event, data_processing_options=["LDU"], data_processing_options_country=1, data_processing_options_state=1000
-    )
-    assert [wire(theirs, facts=facts)[name] for name in options] == [["LDU"], 1, 1000]
-
-
 def test_an_url_that_is_none_is_left_out():
     for url in ("javascript:alert(1)", "/relative", "http://", "https://[bad", "https://shop.example/\x00"):
         assert scrub_url(url) is None

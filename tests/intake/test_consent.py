@@ -105,3 +105,23 @@ def test_only_who_said_nothing_is_answered_that_they_have_not_agreed(word, gpc, 
     answered = answer(word, gpc, policy, "withhold", is_known_before=is_known_before)
     if isinstance(answered, Rejection):
         assert (answered.reason == "consent_missing") == (word is None)
+
+
+@pytest.mark.parametrize("facts", [RequestFacts(gpc=True), RequestFacts()], ids=["header", "page"])
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ((None, None, None), (["LDU"], 0, 0)),
+        (([], None, None), (["LDU"], 0, 0)),
+        ((["LDU"], 1, 1000), (["LDU"], 1, 1000)),
+    ],
+)
+def test_an_empty_list_of_options_lifts_no_opt_out(facts, options, wanted):
+    """Meta's own snippets and the platforms write it everywhere; it is no word about this visitor."""
+    names = ("data_processing_options", "data_processing_options_country", "data_processing_options_state")
+    person = UserData(email="joe@example.com", client_ip_address="81.2.69.142")
+    event = Event(event_name="Lead", user_data=person, gpc=not facts.gpc, **dict(zip(names, options, strict=True)))
+    answered = accept(Submission(event=event), facts, Policy(dataset="1"), now=1.7e9, entropy=bytes(10))
+    assert isinstance(answered, Acceptance)
+    sent = msgspec.json.decode(answered.event.body)
+    assert tuple(sent[name] for name in names) == wanted
