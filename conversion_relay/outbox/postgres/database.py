@@ -267,7 +267,7 @@ def _repeated(attempt: Callable[[], Result]) -> Result:
 def _read_unless_refused(session: Session, sql: str, values: Mapping[str, Any]) -> Rows:
     try:
         return session.read(sql, values)
-    except psycopg.errors.DivisionByZero:
+    except (psycopg.errors.DivisionByZero, psycopg.errors.CheckViolation):  # the latter: `event` lacks a part
         return []
 
 

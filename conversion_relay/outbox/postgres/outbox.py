@@ -132,6 +132,7 @@ class PostgresOutbox(Beside):
             return None
         token = secrets.token_hex(8)
         told = {"token": token, "owner": self._owner, "since": float(now), "seconds": float(seconds)}
+        told["name"] = name
         told["slot"] = self._database.slots.one()
 
         try:
@@ -145,6 +146,8 @@ class PostgresOutbox(Beside):
         if rows is None:
             self._take_back(token, unsent=True)
             return None
+        if not rows:
+            self._datasets.forget(name)  # perhaps its number is another's by now
         events = claimed.leased_events(rows)
         return Lease(token=token, dataset=name, events=events) if events else None
 
