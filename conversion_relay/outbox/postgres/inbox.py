@@ -35,7 +35,7 @@ def append(connection: Any, schema: str, events: Iterable[SealedEvent], now: flo
         return
     places = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * rows)
     sql = (
-        f"INSERT INTO {schema}.inbox (dataset, event_name, event_id, event_time, expires_at, put_at, consent, body)"
+        f'INSERT INTO "{schema}".inbox (dataset, event_name, event_id, event_time, expires_at, put_at, consent, body)'
         f" VALUES {places}"
     )
     with _cursor(connection) as cursor:
