@@ -103,6 +103,9 @@ class PostgresOutbox(Beside):
     def put_within(self, connection: Any, events: Sequence[SealedEvent], now: float) -> None:
         inbox.append(connection, self._database.dsn.schema, events, now)
 
+    async def put_within_async(self, connection: Any, events: Sequence[SealedEvent], now: float) -> None:
+        await inbox.append_async(connection, self._database.dsn.schema, events, now)
+
     def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
         self._floors.was_put(now)
         return self._groups.submit(events, now)
