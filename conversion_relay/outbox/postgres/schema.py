@@ -61,14 +61,17 @@ SELECT current_setting('server_version_num')::int, current_setting('server_encod
 """
 
 
+_IS_MADE = """
+SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %b AND c.relname = 'about'
+"""
 _IS_OWNER = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass(%b)"
 
 
 def _bring_up(session: Session) -> None:
     """Two processes may start at once: the second one finds it done."""
     session.read("SELECT pg_advisory_xact_lock(hashtext('conversion-relay'), hashtext(%b))", (session.schema,))
-    ((is_there,),) = session.read("SELECT to_regclass(%b) IS NOT NULL", (f'"{session.schema}".about',))
-    if not is_there:
+    # Not by to_regclass: what it found before the lock, nothing, stays in the session's cache until a table is opened.
+    if not session.read(_IS_MADE, (session.schema,)):
         # IF NOT EXISTS asks for the right to create one even where one was created for us.
         if not session.read("SELECT 1 FROM pg_namespace WHERE nspname = %b", (session.schema,)):
             session.run(f'CREATE SCHEMA "{session.schema}"')

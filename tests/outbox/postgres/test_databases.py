@@ -16,6 +16,7 @@ from conversion_relay.outbox.verdict import Delivered
 from tests.outbox.postgres.between import Pooler, needs_pooler
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import NOW, claim, sealed
+from tests.processes import until
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
 
@@ -38,6 +39,20 @@ def test_a_schema_that_an_administrator_made_is_enough(clerk, given):
     outbox.put([sealed("a")], NOW)
     assert len(claim(outbox).events) == 1
     outbox.close()
+
+
+def test_of_two_that_start_at_once_one_makes_the_tables():
+    cheap().execute("DROP SCHEMA IF EXISTS twice CASCADE")
+    url = f"{cheap().url}&schema=twice"
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with psycopg.connect(cheap().conninfo) as holder, ThreadPoolExecutor(2) as two:
+        holder.execute("SELECT pg_advisory_xact_lock(hashtext('conversion-relay'), hashtext('twice'))")
+        opened = [two.submit(PostgresOutbox, url) for _ in range(2)]
+        until(lambda: cheap().execute(waiting) == [(2,)])
+        holder.commit()
+        for future in opened:
+            future.result().close()
+    cheap().execute("DROP SCHEMA twice CASCADE")
 
 
 def test_without_a_right_the_first_start_says_which(clerk):
