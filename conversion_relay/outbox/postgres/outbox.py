@@ -119,6 +119,7 @@ class PostgresOutbox(Beside):
         self._signals.listen(self._wake)
 
     def probe(self) -> None:
+        self._storing.refuse_if_full()
         self._do(lambda _session, _moves: None, strict=True)  # it writes its mark
 
     # -- leasing ---------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ LOST = (
 )
 POOLER = "a pooler stands between that keeps no settings of a session: add pooler=transaction to RELAY_OUTBOX"
 FULL = "PostgreSQL has no connection left: raise max_connections (of the server, the role or the database) or the pool"
+NO_DISK = "the disk of PostgreSQL is full"
 _BY_TEXT = (
     (("unsupported startup parameter",), POOLER),
     (("statement pooling",), "the pooler is in statement mode; set pool_mode=transaction, no transaction works there"),
@@ -44,7 +45,7 @@ _BY_SQLSTATE = {
     "42P05": POOLER,
     "42P01": "PostgreSQL has not all of our tables any more; put the schema back, or drop it and start `serve` once",
     "3F000": "PostgreSQL has our schema no more; put it back, or start `serve` once, it makes one",
-    "53100": "the disk of PostgreSQL is full",
+    "53100": NO_DISK,
     "53200": "PostgreSQL has no memory left",
     "53300": FULL,
     "55P03": "a table of ours is locked by somebody else (VACUUM FULL, REINDEX, ALTER ...); it goes on when that ends",

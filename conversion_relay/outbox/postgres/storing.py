@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -16,9 +17,12 @@ from conversion_relay.outbox.postgres.group import Job
 from conversion_relay.outbox.postgres.keys import BLOCK, first_key, period_of
 from conversion_relay.outbox.postgres.ledger import Parts
 from conversion_relay.outbox.postgres.put import Outdated, Row, insert, store
+from conversion_relay.outbox.postgres.refusals import NO_DISK
 from conversion_relay.outbox.postgres.session import Session
 
 ATTEMPTS = 3
+FULL_SECONDS = 15.0
+"""Then somebody may send something again, which shows whether there is room."""
 Result = TypeVar("Result")
 
 
@@ -32,8 +36,24 @@ class Storing:
         """Numbers must not be given twice."""
         self._lock = threading.Lock()
         self._numbers: Iterator[int] = iter(())
+        self._full_at: float | None = None
 
     def commit(self, jobs: Sequence[Job]) -> list[list[Receipt]]:
+        try:
+            told = self._commit(jobs)
+        except OutboxUnavailable as error:
+            self._full_at = time.monotonic() if str(error) == NO_DISK else None
+            raise
+        self._full_at = None
+        return told
+
+    def refuse_if_full(self) -> None:
+        """On a full disk a small row may still find room in a page, so only the last put tells."""
+        full_at = self._full_at
+        if full_at is not None and time.monotonic() - full_at < FULL_SECONDS:
+            raise OutboxUnavailable(NO_DISK)
+
+    def _commit(self, jobs: Sequence[Job]) -> list[list[Receipt]]:
         def attempt() -> tuple[list[list[Row]], set[int]]:
             rows = self._rows([(job.events, job.now) for job in jobs])
             flat = [row for of_job in rows for row in of_job]

@@ -179,3 +179,21 @@ def test_a_table_that_somebody_rewrites_is_told_and_nothing_is_half_done(clerk, 
             outbox.put([sealed("during")], NOW)
     assert [receipt.duplicate for receipt in outbox.put([sealed("during")], NOW)] == [False]
     outbox.close()
+
+
+def test_a_full_disk_is_no_store_to_be_ready_with_until_a_put_finds_room(clerk):
+    """A server whose disk is full still takes a small row: the events are what it has no room for."""
+    outbox = PostgresOutbox(f"{cheap().url}&schema=taken")
+    cheap().execute(
+        "CREATE FUNCTION taken.no_room() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END$$;"
+        " CREATE TRIGGER no_room BEFORE INSERT ON taken.body FOR EACH ROW EXECUTE FUNCTION taken.no_room()"
+    )
+    with pytest.raises(OutboxUnavailable, match="disk of PostgreSQL is full"):
+        outbox.put([sealed("during")], NOW)
+    with pytest.raises(OutboxUnavailable, match="disk of PostgreSQL is full"):
+        outbox.probe()
+    cheap().execute("DROP TRIGGER no_room ON taken.body")
+    outbox.put([sealed("after")], NOW)
+    outbox.probe()
+    outbox.close()
