@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
-from conversion_relay.delivery.attention import is_delivered, needs
+from conversion_relay.delivery.attention import is_delivered, needs, together
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.sign_of_life import alive, collecting
 from conversion_relay.event_id import without_email
@@ -28,6 +28,9 @@ from conversion_relay.outbox import (
 from conversion_relay.outbox.story import SignOfLife
 from conversion_relay.outbox.verdict import HELD
 from conversion_relay.settings import Settings
+
+MOST_COLUMNS = 8
+"""Datasets beside each other; more of them stand below each other."""
 
 
 @click.command()
@@ -77,10 +80,13 @@ def status(as_json: bool) -> None:
         rows = [[line, *(fact[line] for fact in facts)] for line in lines]
         rows += [[line, *(ago(fact[name]) for fact in facts)] for line, name in ages.items()]
         rows += _deduplication([fact["deduplication"] for fact in facts])
-        print_table(["dataset", *(fact["dataset"] for fact in facts)], rows)
+        table = [["dataset", *(fact["dataset"] for fact in facts)], *rows]
+        if len(facts) > MOST_COLUMNS:
+            table = [list(line) for line in zip(*table, strict=True)]
+        print_table(table[0], table[1:])
     if not as_json:
         _tell_fleet(found.signs or (), now)
-    for need in () if as_json else to_do:
+    for need in () if as_json else together(to_do):
         click.echo(f"{'! ' if need.urgent else '* '}{need.what}\n  -> {need.fix}")
     raise SystemExit(1 if to_do else 0)
 

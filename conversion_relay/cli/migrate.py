@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -25,36 +26,66 @@ def migrate(source: str, as_json: bool) -> None:
     path = file_of(source)
     if path is None or not target.startswith(("postgresql://", "postgres://")):
         raise SettingsError("migrate: from sqlite:///FILE to RELAY_OUTBOX=postgresql://...")
+    _refuse_missing(path)
     open_outbox(target).close()  # makes the tables
-    _let_go(source, path)
+    _take_back_leases(source)
     from conversion_relay.outbox.postgres.moving import Mover
 
-    with contextlib.closing(Mover(path, target)) as mover:
+    with _alone(path) as refuse_others, contextlib.closing(Mover(path, target)) as mover:
         total = mover.total()
         with click.progressbar(length=total, label="events", hidden=as_json) as bar:
             while mover.step():
                 bar.update(mover.done.events + mover.done.known - bar.pos)
         mover.the_rest()
-    path.rename(path.with_name(f"{path.name}.moved"))
-    path.with_name(f"{path.name}-ballast").unlink(missing_ok=True)
+        refuse_others()
+        kept = _renamed(path)
     if as_json:
         print_json({"moved": mover.done.events, "known": mover.done.known, "visitors": mover.done.visitors})
     else:
         click.echo(f"{mover.done.events} events moved, {mover.done.known} were there already; see `status`")
-        click.echo(f"{path.name} is now {path.name}.moved; delete it when all is well: it still holds bodies")
+        click.echo(f"{path.name} is now {kept.name}; delete it when all is well: it still holds bodies")
 
 
-def _let_go(source: str, path: Path) -> None:
-    """What dead processes leased waits again, and the log is part of the file. Refuses a file that is in use."""
+def _take_back_leases(source: str) -> None:
+    """What dead processes leased waits again, and the log is part of the file."""
     with contextlib.closing(open_outbox(source, "existing")) as outbox:
         if isinstance(outbox, Leases):
             outbox.waiting(time.time())
+
+
+def _refuse_missing(path: Path) -> None:
+    if not path.is_file():
+        raise SettingsError("migrate: there is no such file; was it moved already? Then it is called FILE.moved")
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[Callable[[], None]]:
+    """Refuses a file that is in use, also by another `migrate`; what is yielded looks again."""
     from conversion_relay.outbox.sqlite.owner import Owner
 
     owner = Owner(path)
-    others = [file.name for file in path.with_name(f"{path.name}-owners").iterdir() if file.name != owner.name]
-    owner.release()
-    if others:
-        raise SettingsError(
-            "migrate: a process still uses this file; start it with RELAY_OUTBOX=postgresql://... first, or stop it"
-        )
+
+    def refuse_others() -> None:
+        if any(file.name != owner.name for file in path.with_name(f"{path.name}-owners").iterdir()):
+            raise SettingsError(
+                "migrate: a process still uses this file; start it with RELAY_OUTBOX=postgresql://... first, or stop"
+                " it, and migrate again"
+            )
+
+    try:
+        refuse_others()
+        _refuse_missing(path)  # another `migrate` may just have ended
+        yield refuse_others
+    finally:
+        owner.release()
+
+
+def _renamed(path: Path) -> Path:
+    """An earlier one of the same name stays: a service may have begun a second file at the old address."""
+    kept, number = path.with_name(f"{path.name}.moved"), 1
+    while kept.exists():
+        number += 1
+        kept = path.with_name(f"{path.name}.moved-{number}")
+    path.rename(kept)
+    path.with_name(f"{path.name}-ballast").unlink(missing_ok=True)
+    return kept

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from conversion_relay.delivery.sign_of_life import alive
+from conversion_relay.delivery.sign_of_life import alive, collecting
 from conversion_relay.meta.remedies import remedy
 from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import Counts, SideCounts
@@ -165,11 +165,22 @@ def _machine(known: Known) -> Iterator[Need]:
         way = "ahead of" if skew > 0 else "behind"
         what = f"the clock of this machine is {abs(skew):.0f} s {way} Meta's, which judges the age of events"
         yield Need(cause="clock", urgent=False, what=what, fix="set the clock (NTP)")
+    yield from _clocks([*alive(known.signs or (), known.now), *collecting(known.signs or (), known.now)])
     if known.free_bytes is not None and known.free_bytes < LEAST_DISK:
         what = f"the outbox's disk has {known.free_bytes // 1_048_576} MB left; below its reserve nothing is accepted"
         yield Need(cause="disk", urgent=True, what=what, fix="free some space")
     if (finding := version_finding(known.version, known.now)) is not None:
         yield Need(cause="version", urgent=finding.severity == "error", what=finding.message, fix=finding.fix)
+
+
+def _clocks(signs: Sequence[SignOfLife]) -> Iterator[Need]:
+    """Of a fleet; a collector never hears Meta's, and refuses events as lying in the future when its own is behind."""
+    wrong = {sign.worker: sign.clock_ahead_seconds for sign in signs if abs(sign.clock_ahead_seconds) >= CLOCK_WRONG}
+    if wrong:
+        told = [f"{name} ({ahead:+.0f} s)" for name, ahead in sorted(wrong.items())]
+        names = ", ".join(told[:3]) + (" ..." if len(told) > 3 else "")
+        what = f"clocks differ from the database's: {names}; events get wrong times there, or are refused"
+        yield Need(cause="clocks", urgent=False, what=what, fix="set these machines' clocks (NTP)")
 
 
 def _of(dataset: str, cause: str, what: str, fix: str, *, urgent: bool) -> Need:

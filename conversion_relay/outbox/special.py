@@ -40,3 +40,6 @@ class Joins(Protocol):
 
     def put_within(self, connection: Any, events: Sequence[SealedEvent], now: float) -> None:
         """Kept when the transaction of this connection commits. What the database says against it is the caller's."""
+
+    async def put_within_async(self, connection: Any, events: Sequence[SealedEvent], now: float) -> None:
+        """The same by an asynchronous connection."""

@@ -189,3 +189,5 @@ class SignOfLife(msgspec.Struct, frozen=True, kw_only=True):
     collects: bool = False
     version: str = ""
     """Of Conversion Relay; empty of one that did not say it yet."""
+    clock_ahead_seconds: float = 0.0
+    """Of the store's clock, where machines share one; below zero when it is behind."""

@@ -124,9 +124,11 @@ class Relay(Keeping):
         facts: RequestFacts = NO_FACTS,
         *,
         sender: Sender = "backend",
+        connection: object | None = None,
         datasets: Sequence[str] = (),
     ) -> Tracked:
-        """`track` that never blocks the event loop. A caller that is cancelled meanwhile takes nothing back."""
+        """`track` that never blocks the event loop. A caller that is cancelled meanwhile takes nothing back.
+        `connection`: an asynchronous one of psycopg or SQLAlchemy."""
         import asyncio
 
         judged = self.judge(event, facts, sender, datasets)
@@ -134,6 +136,9 @@ class Relay(Keeping):
             return judged.told(None)
         if self._outbox is None:
             await asyncio.to_thread(lambda: self.outbox)
+        if connection is not None:
+            await self.put_within_async(connection, sealed)
+            return judged.told(None)
         if self.waits_for_disk_alone:
             put = asyncio.wrap_future(self.put_soon(sealed))
         else:

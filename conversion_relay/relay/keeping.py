@@ -79,10 +79,17 @@ class Keeping(Judge):
     def put_within(self, connection: Any, events: Sequence[SealedEvent]) -> None:
         """Kept when the transaction of this connection commits, gone when it is rolled back: psycopg's, Django's or
         SQLAlchemy's, to the database of a postgresql:// outbox. Raises UnsupportedByOutbox with any other."""
+        self._joins().put_within(connection, events, self._clock())
+
+    async def put_within_async(self, connection: Any, events: Sequence[SealedEvent]) -> None:
+        """The same by an asynchronous connection of psycopg or SQLAlchemy."""
+        await self._joins().put_within_async(connection, events, self._clock())
+
+    def _joins(self) -> Joins:
         outbox = self.outbox
         if not isinstance(outbox, Joins):
             raise unsupported(outbox, IN_A_TRANSACTION)
-        outbox.put_within(connection, events, self._clock())
+        return outbox
 
     def put_soon(self, events: Sequence[SealedEvent]) -> "Future[list[Receipt]]":
         """The same for an event loop: the future is done after the commit."""

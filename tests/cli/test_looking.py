@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from conversion_relay.cli import verbs
 from conversion_relay.cli.look import stranded
 from conversion_relay.event_id import without_email
 from conversion_relay.outbox import Attempt, Counts, open_outbox
@@ -119,6 +121,18 @@ def test_an_event_is_found_by_the_id_that_its_site_gave_it(tmp_path):
     outbox.close()
     done = run(tmp_path, ["explain", given])
     assert (done.returncode, b"canary" in done.stdout) == (0, False), done
+
+
+def test_an_agencys_many_datasets_stand_below_each_other_and_one_need_of_all_is_one_line(tmp_path):
+    outbox = open_outbox(f"sqlite:///{tmp_path}/outbox.db")
+    outbox.put([sealed("a", dataset=str(5_000 + n), expires_in=10**9) for n in range(60)], NOW)
+    outbox.close()
+    (tmp_path / "one.toml").write_text('[[dataset]]\nMETA_PIXEL_ID = "1"\nMETA_ACCESS_TOKEN = "EAAtest"\n', "utf-8")
+    env = {"RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db", "RELAY_CONFIG": str(tmp_path / "one.toml")}
+    told = CliRunner().invoke(verbs, ["status"], env=env).output.splitlines()
+    assert told[0].split()[:3] == ["dataset", "accepted", "pending"] and told[1].split()[:3] == ["5000", "1", "1"]
+    assert max(map(len, told)) < 140
+    assert sum("not configured" in line for line in told) == 1
 
 
 def test_the_status_of_a_proxys_page_is_told_where_meta_said_nothing(tmp_path):

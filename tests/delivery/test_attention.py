@@ -68,6 +68,9 @@ def test_each_silence_has_its_sentence(why):
 def test_a_wrong_clock_a_full_disk_and_an_old_version_are_said():
     assert causes(signs=[sign(clock_skew_seconds=-120.0)]) == ["clock"]
     assert causes(signs=[sign(clock_skew_seconds=20.0)]) == []
+    behind = SignOfLife(worker="web-2", at=NOW, delivers=False, collects=True, clock_ahead_seconds=-600.0)
+    assert causes(signs=[sign(), behind]) == ["clocks"]
+    assert causes(signs=[sign(), msgspec.structs.replace(behind, clock_ahead_seconds=9.0)]) == []
     assert causes(signs=[sign()], free=1_000) == ["disk"]
     assert causes(signs=[sign()], version="v20.0") == ["version"]
 

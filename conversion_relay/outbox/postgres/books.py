@@ -38,7 +38,8 @@ ON CONFLICT (dataset, state, slot) DO UPDATE SET n = t.n + excluded.n
 
 
 class Datasets:
-    """The ids of datasets, which never change."""
+    """The ids of datasets, which never change as long as the database is the same one: who uses a remembered id has
+    its name checked in the same statement (`put.py`, `lanes.py`)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -46,18 +47,25 @@ class Datasets:
 
     def id(self, name: str) -> int | None:
         """None for a name of which there was never an event."""
-        if name not in self._ids:
+        number = self._ids.get(name)
+        if number is None:
             found = self._database.read("SELECT id FROM relay.dataset WHERE name = %b", (name,), pinned=True)
             if found:
-                self._ids[name] = found[0][0]
-        return self._ids.get(name)
+                number = self._ids[name] = int(found[0][0])
+        return number
+
+    def forget(self, name: str | None = None) -> None:
+        """`name`: of one of them."""
+        if name is None:
+            self._ids = {}
+        else:
+            self._ids.pop(name, None)
 
     def make(self, name: str) -> int:
         """In a commit of its own: others must not wait for the group in which the name came up."""
-        if self.id(name) is None:
+        while (number := self.id(name)) is None:
             self._database.read(_MAKE, (name,))
-            self._ids.update(dict(self._database.read("SELECT name, id FROM relay.dataset WHERE name = %b", (name,))))
-        return self._ids[name]
+        return number
 
 
 _MAKE = "INSERT INTO relay.dataset (name) VALUES (%b) ON CONFLICT DO NOTHING RETURNING id"

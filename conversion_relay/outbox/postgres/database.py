@@ -25,7 +25,7 @@ The rules.
    asked here too; its answer is known, but it comes only when the lost transaction is over. A connection that the
    server left while it was idle is not used, so that what is sent on it is not in doubt. Deadlocks and lock
    time-outs are tried three times.
-3. *After SQLSTATE 25006, 57P01 to 57P03 or a lost connection all idle connections are closed*: the next one is made
+3. *After SQLSTATE 25006, 57P01 to 57P05 or a lost connection all idle connections are closed*: the next one is made
    anew, by the DSN's list of hosts, to a server that can write.
 4. *A commit that was not replicated although it should be is no commit for `put`* (`strict`). No statement of ours is
    ever cancelled: that is what makes the server report such a commit as done.
@@ -35,7 +35,7 @@ The rules.
    again, as no more than that are kept: a process of the server for each turn, which knew no plan and no table yet. Who
    has a session already gets another one at once, since those that wait may wait for it. Puts and pages are few at a
    time and wait for nobody.
-7. *No error text of the driver leaves this module*: it may quote the DSN or a row.
+7. *No error text of the driver leaves this module*: it may quote the DSN or a row (`refusals.py`).
 
 Rejected: `pg_xact_status` of the transaction's id, which costs no write. A server that crashes gives the ids of
 transactions that left nothing in its log a second time; a stranger's commit was taken for ours, and a test that kills
@@ -55,16 +55,14 @@ from typing import Any, TypeVar
 import psycopg
 
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.outbox.postgres.arrays import UNSTORABLE
 from conversion_relay.outbox.postgres.dsn import Dsn
+from conversion_relay.outbox.postgres.refusals import is_lost, told
 from conversion_relay.outbox.postgres.session import Rows, Session, Values
 from conversion_relay.outbox.postgres.slots import Slots
 from conversion_relay.outbox.postgres.watchdog import Watchdog
 
 Result = TypeVar("Result")
 Work = Callable[[Session], Result]
-MAY_NOT = "42501"
-"""insufficient_privilege"""
 DOUBT_SECONDS = 8.0
 ASK_EVERY = 0.1
 PATIENCE = 20.0
@@ -75,7 +73,6 @@ LONGEST_LIFE = 600.0
 """Seconds; a connection older than this is made anew, so that after a fail-over no one stays with the old server."""
 ATTEMPTS = 3
 TRANSIENT = frozenset({"40001", "40P01", "55P03"})
-GONE = frozenset({"25006", "25P03", "57P01", "57P02", "57P03", "0A000"})
 CLOSED = "the outbox is closed"
 BUSY = "PostgreSQL answers so slowly that no connection became free in time"
 
@@ -183,7 +180,7 @@ class Database:
                     return session.read(sql, values)
             except psycopg.Error as error:
                 if attempt == 2 or not is_lost(error):
-                    raise _told(error) from None
+                    raise told(error) from None
         raise AssertionError("the second attempt returns or raises")
 
     @contextlib.contextmanager
@@ -260,40 +257,17 @@ def _repeated(attempt: Callable[[], Result]) -> Result:
             return attempt()
         except psycopg.Error as error:
             if number == ATTEMPTS or not (is_lost(error) or error.sqlstate in TRANSIENT):
-                raise _told(error) from None
+                raise told(error) from None
     raise AssertionError("the last attempt returns or raises")
 
 
 def _read_unless_refused(session: Session, sql: str, values: Mapping[str, Any]) -> Rows:
     try:
         return session.read(sql, values)
-    except psycopg.errors.DivisionByZero:
+    except (psycopg.errors.DivisionByZero, psycopg.errors.CheckViolation):  # the latter: `event` lacks a part
         return []
 
 
 def _refuse_unreplicated(session: Session) -> None:
     if not session.is_replicated:
         raise OutboxUnavailable("PostgreSQL did not replicate the commit; send it again")
-
-
-def is_lost(error: psycopg.Error) -> bool:
-    """The connection cannot be used again."""
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and error.sqlstate is None:
-        return True
-    return error.sqlstate is not None and (error.sqlstate in GONE or error.sqlstate.startswith("08"))
-
-
-def _told(error: psycopg.Error) -> Exception:
-    """Without the driver's text."""
-    if isinstance(error, psycopg.DataError):
-        return ValueError(UNSTORABLE)
-    if is_lost(error):
-        return OutboxUnavailable(
-            "PostgreSQL cannot be reached, refuses the role, the password or the database's name, or only reads;"
-            " look at its log and at RELAY_OUTBOX"
-        )
-    if error.sqlstate == MAY_NOT:
-        return OutboxUnavailable(
-            "PostgreSQL denies the role a right; the first start needs GRANT CREATE ON DATABASE, to make its schema"
-        )
-    return OutboxUnavailable(f"PostgreSQL refused with SQLSTATE {error.sqlstate}; look at the server's log")

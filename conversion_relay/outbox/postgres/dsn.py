@@ -18,6 +18,10 @@ DEADLINES: Mapping[str, Any] = {
     "target_session_attrs": "read-write",
 }
 """A server that is gone is noticed; of several hosts the primary is chosen."""
+SCHEMA = (
+    "RELAY_OUTBOX: schema= takes at most 49 letters from a to z, digits and underscores; the first is no digit, and no"
+    " name begins with pg_"
+)
 FORM = "RELAY_OUTBOX: expected postgresql://USER:PASSWORD@HOST/DATABASE[?schema=relay&pooler=transaction&listen=no]"
 
 
@@ -50,7 +54,9 @@ def read_dsn(url: str) -> Dsn:
         raise SettingsError(FORM) from None
     schema, pooler, listen = given.get("schema", "relay"), given.get("pooler", ""), given.get("listen", "")
     is_name = schema.isascii() and schema.isidentifier() and schema == schema.lower() and len(schema) < 50
-    if not is_name or pooler not in ("", "transaction") or listen not in ("", "no", "yes"):
+    if not is_name or schema.startswith("pg_") or schema == "information_schema":
+        raise SettingsError(SCHEMA)
+    if pooler not in ("", "transaction") or listen not in ("", "no", "yes"):
         raise SettingsError(FORM)
     return Dsn(made, schema, pooler == "transaction", listen != "no" and not (pooler and listen != "yes"))
 

@@ -12,43 +12,71 @@ Rejected: a hook after the caller's commit (Django's `on_commit`): the process m
 lost with the order stored.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
+
+import psycopg
 
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox.postgres.session import Session
 
 TAKEN_AT_ONCE = 500
+AT_ONCE = 1_000
+WRONG = "connection=: expected one of psycopg 3, Django or SQLAlchemy with psycopg 3, to the database of the outbox"
+IS_ASYNC = "connection=: this one is asynchronous; `await track_async(event, connection=...)` takes it"
+WRONG_ASYNC = "connection=: expected an asynchronous one of psycopg 3 or SQLAlchemy; `track` takes the others"
 
 
 def append(connection: Any, schema: str, events: Iterable[SealedEvent], now: float) -> None:
-    """By a connection of psycopg, Django (`django.db.connection`) or SQLAlchemy. Errors are the driver's own: the
-    caller's transaction failed, and the caller knows what to do."""
-    values: list[Any] = []
-    rows = 0
-    for e in events:
-        told = (e.dataset, e.event_name, e.event_id, e.event_time, e.expires_at, float(now), e.consent, e.body)
-        values += told
-        rows += 1
-    if not rows:
+    """By a connection of psycopg, Django (`django.db.connection`) or SQLAlchemy (also its session). Errors are the
+    driver's own: the caller's transaction failed, and the caller knows what to do."""
+    for sql, values in _statements(schema, events, now):
+        with _cursor(connection) as cursor:
+            cursor.execute(sql, values)
+
+
+async def append_async(connection: Any, schema: str, events: Iterable[SealedEvent], now: float) -> None:
+    """By an asynchronous connection of psycopg or SQLAlchemy."""
+    if hasattr(connection, "run_sync"):  # SQLAlchemy's own way to its synchronous half
+        await connection.run_sync(append, schema, list(events), now)
         return
-    places = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * rows)
-    sql = (
-        f"INSERT INTO {schema}.inbox (dataset, event_name, event_id, event_time, expires_at, put_at, consent, body)"
-        f" VALUES {places}"
-    )
-    with _cursor(connection) as cursor:
-        cursor.execute(sql, values)
+    if not isinstance(connection, psycopg.AsyncConnection):
+        raise OutboxUnavailable(WRONG_ASYNC)
+    for sql, values in _statements(schema, events, now):
+        async with psycopg.AsyncCursor(connection) as cursor:
+            await cursor.execute(sql.encode(), values)
+
+
+def _statements(schema: str, events: Iterable[SealedEvent], now: float) -> Iterator[tuple[str, list[Any]]]:
+    """A statement has room for 65,535 values."""
+    remaining = iter(events)
+    while some := list(islice(remaining, AT_ONCE)):
+        values: list[Any] = []
+        for e in some:
+            told = (e.dataset, e.event_name, e.event_id, e.event_time, e.expires_at, float(now), e.consent, e.body)
+            values += told
+        places = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(some))
+        columns = "dataset, event_name, event_id, event_time, expires_at, put_at, consent, body"
+        yield f'INSERT INTO "{schema}".inbox ({columns}) VALUES {places}', values
 
 
 def _cursor(connection: Any) -> Any:
-    """Of Django's wrapper and of a driver's connection `cursor()`; SQLAlchemy's has the driver's inside."""
-    if hasattr(connection, "cursor"):
-        return connection.cursor()
-    if hasattr(connection, "connection"):
-        return connection.connection.cursor()
-    raise OutboxUnavailable("connection=: expected one of psycopg 3, Django or SQLAlchemy with psycopg 3")
+    """Of Django's wrapper and of a driver's connection `cursor()`; SQLAlchemy's has the driver's inside, its session
+    has SQLAlchemy's."""
+    if isinstance(connection, psycopg.Connection):
+        return psycopg.Cursor(connection)  # the caller's kind of cursor may read other marks than %s
+    if isinstance(connection, psycopg.AsyncConnection) or hasattr(connection, "run_sync"):
+        raise OutboxUnavailable(IS_ASYNC)
+    if callable(getattr(connection, "connection", None)):
+        connection = connection.connection()
+    if not hasattr(connection, "cursor") and hasattr(connection, "connection"):
+        connection = connection.connection
+    cursor = connection.cursor() if hasattr(connection, "cursor") else None
+    if not hasattr(cursor, "__enter__"):
+        raise OutboxUnavailable(WRONG)
+    return cursor
 
 
 def take(session: Session) -> list[tuple[SealedEvent, float]]:

@@ -59,10 +59,12 @@ def _hold(dataset: str) -> list[str]:
     ]
 
 
+# An id that is remembered may be another dataset's in a database that was put back: its events would go to this pixel.
+_OURS = "ours AS MATERIALIZED (SELECT 1 FROM relay.dataset WHERE id = %(dataset)b::int AND name = %(name)b)"
 _FIRST = """
 SELECT ctid AS place, lane, rank, key FROM relay.queue
 WHERE dataset = %(dataset)b::int AND lane = {lane} AND (rank, key) > (%({rank})b::float8, %({key})b::bigint)
-  AND NOT (SELECT first FROM must_shift)
+  AND NOT (SELECT first FROM must_shift) AND EXISTS (SELECT 1 FROM ours)
 ORDER BY rank, key LIMIT %(limit)b::int FOR UPDATE SKIP LOCKED
 """
 _TAKEN = f"""
@@ -90,7 +92,7 @@ LEFT JOIN LATERAL (SELECT checksum, body FROM relay.body WHERE key = t.key OFFSE
 # Fresh events first; where others wait too, half of the places are theirs.
 CLAIM = f"""
 WITH must_shift AS MATERIALIZED (
-  SELECT %(may_shift)b::bool AND ({" OR ".join(_hold("%(dataset)b::int"))}) AS first),
+  SELECT %(may_shift)b::bool AND ({" OR ".join(_hold("%(dataset)b::int"))}) AS first), {_OURS},
 live AS MATERIALIZED ({_FIRST.format(lane=0, rank="r0", key="k0")}),
 backlog AS MATERIALIZED ({_FIRST.format(lane=1, rank="r1", key="k1")}),
 shares AS MATERIALIZED (
@@ -103,9 +105,9 @@ chosen AS MATERIALIZED (
 UNION ALL SELECT {SHIFT_FIRST}, {", ".join(["NULL"] * 12)} FROM must_shift WHERE first
 """
 CLAIM_SUSPECTS = f"""
-WITH chosen AS MATERIALIZED (
+WITH {_OURS}, chosen AS MATERIALIZED (
   SELECT ctid AS place, lane, rank, key FROM relay.queue
-  WHERE dataset = %(dataset)b::int AND lane = 4 AND rank <= %(now)b::float8
+  WHERE dataset = %(dataset)b::int AND lane = 4 AND rank <= %(now)b::float8 AND EXISTS (SELECT 1 FROM ours)
   ORDER BY rank, key LIMIT %(limit)b::int FOR UPDATE SKIP LOCKED
 ), {_TAKEN}
 """

@@ -47,7 +47,7 @@ class Parts:
 
 
 def make_part(session: Session, period: int) -> None:
-    session.read("SELECT pg_advisory_xact_lock(%b::int, hashtext(current_schema()))", (MAKE_LOCK,))
+    session.read("SELECT pg_advisory_xact_lock(%b::int, hashtext(%b))", (MAKE_LOCK, session.schema))
     first, last = first_key(period), first_key(period + 1)
     ((old_until,),) = session.read("SELECT old_until FROM relay.about")
     if first < old_until or session.read("SELECT to_regclass(%b)", (_part(session, period),))[0][0] is not None:
@@ -59,7 +59,7 @@ def make_part(session: Session, period: int) -> None:
 
 
 def _part(session: Session, period: int) -> str:
-    return f"{session.schema}.event_{period}"
+    return f'"{session.schema}".event_{period}'
 
 
 def prune(database: Database, now: float) -> int:

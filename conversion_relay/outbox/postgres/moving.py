@@ -7,15 +7,20 @@ The rules.
 1. The service uses PostgreSQL first: new events go there while the old ones are moved, so nobody waits. A file that a
    living process still holds is not moved.
 2. A step moves a thousand events in one transaction, together with the key that it came to (`moved`). Whoever starts
-   again goes on behind it.
+   again goes on behind it, if this file has the very same event under that key. The file's path tells nothing: a fleet
+   has one under the same path on each machine, and a service that was started with the old address once more begins
+   another one there. Its events were taken for moved, and were lost.
 3. An event that PostgreSQL has already, since its copy came to the new place, is passed over by the unique index.
 4. At the end the file is renamed (`cli/migrate.py`), so that a service that is started with the old address begins an
    empty file and sends nothing twice.
+5. Figures are added once: what was added is noted in the same transaction, by its digest. Two that move the same file
+   at the same time (`cli/migrate.py` lets one) add neither an event nor a figure twice.
 
 Rejected: claiming from the old store and putting into the new one. Attempts, "Meta may have it", held events, dead
 letters and the ledger against copies would be lost.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,9 +56,9 @@ class Mover:
         self._database = Database(read_dsn(url))
         self._datasets = Datasets(self._database)
         self._storing = Storing(self._database, self._datasets)
-        self._source = str(path.resolve())
         self._names: dict[int, str] = dict(self._read("SELECT id, name FROM dataset"))
         self.done = Moved()
+        self._noted, self._after = self._came_to()
 
     def _read(self, sql: str, values: Row = ()) -> list[Row]:
         return self._old.execute(sql, values).fetchall()
@@ -63,16 +68,28 @@ class Mover:
 
     def step(self) -> bool:
         """Whether there was something to move."""
-        found = self._database.read("SELECT key FROM relay.moved WHERE source = %b", (self._source,))
-        after = found[0][0] if found else 0
-        events = self._read(_EVENTS, (after, STEP))
+        events = self._read(_EVENTS, (self._after, STEP))
         if not events:
             return False
         keys = self._keys(events)
-        moved = self._database.transact(lambda session: self._write(session, events, keys))
+        last = int(events[-1][0])
+        mark = self._mark(last) or ""
+        moved = self._database.transact(lambda session: self._write(session, events, keys, mark))
+        self._noted, self._after = mark, last
         self.done.events += moved
         self.done.known += len(events) - moved
         return True
+
+    def _came_to(self) -> tuple[str, int]:
+        """How far an earlier run over this very file came."""
+        noted = self._database.read("SELECT source, key FROM relay.moved ORDER BY key DESC")
+        return next(((source, key) for source, key in noted if source == self._mark(key)), ("", 0))
+
+    def _mark(self, key: int) -> str | None:
+        """Of the event that this file has under the key: keys only grow, so a file with the same one has the same
+        ones before it."""
+        found = self._read("SELECT dataset, event_name, event_id, accepted_at FROM event WHERE key = ?", (key,))
+        return _named("event", [(self._names[row[0]], *row[1:]) for row in found]) if found else None
 
     def _keys(self, events: Sequence[Row]) -> list[int]:
         for accepted_at in {period_of(row[6]): row[6] for row in events}.values():
@@ -80,7 +97,7 @@ class Mover:
         numbers = self._storing.numbers(len(events))
         return [first_key(period_of(row[6])) | number for row, number in zip(events, numbers, strict=True)]
 
-    def _write(self, session: Session, events: Sequence[Row], keys: Sequence[int]) -> int:
+    def _write(self, session: Session, events: Sequence[Row], keys: Sequence[int], mark: str) -> int:
         answers = self._answers(session, events)
         rows = []
         for row, key in zip(events, keys, strict=True):
@@ -105,7 +122,8 @@ class Mover:
                 moves[number, "accepted"] += 1
                 moves[number, "pending" if row[7] == "waiting" else row[7]] += 1
         write(session, moves)
-        session.run(_NOTE, (self._source, events[-1][0]))
+        session.run("DELETE FROM relay.moved WHERE source = %b", (self._noted,))
+        session.run(_NOTE, (mark, events[-1][0]))
         return len(fresh)
 
     def _answers(self, session: Session, events: Sequence[Row]) -> dict[int, int]:
@@ -146,23 +164,24 @@ class Mover:
 
     def the_rest(self) -> None:
         """Visitors, the pixel's reports, meter and figures; once, at the end."""
-        is_done = "SELECT 1 FROM relay.moved WHERE source = %b"
-        if self._database.read(is_done, (f"{self._source}#rest",)):
-            return
         self._database.transact(self._write_rest)
 
     def _write_rest(self, session: Session) -> None:
+        meter = self._read("SELECT dataset, event_name, side, n FROM meter")
+        figures = self._read("SELECT * FROM figure")
+        mark = _named("figures", [(self._noted,), *sorted(map(repr, meter)), *sorted(map(repr, figures))])
+        if not session.run(_NOTE, (mark, 0)):
+            return
         names = {old: self._datasets.make(name) for old, name in self._names.items()}
         for key, document, seen_at in self._read("SELECT key, document, seen_at FROM visitor"):
             self.done.visitors += session.run(_INSERT_VISITOR, (key, document, float(seen_at)))
         for event_id, dataset, name, at in self._read("SELECT event_id, dataset, event_name, at FROM pixel"):
             named = digest(self._names[dataset], name, event_id)
             session.run(_INSERT_REPORT, (named, names[dataset], name, event_id, float(at)))
-        for dataset, name, side, n in self._read("SELECT dataset, event_name, side, n FROM meter"):
+        for dataset, name, side, n in meter:
             session.run(_INSERT_METER, (names[dataset], name, side, session.slots.one(), n))
-        for dataset, name, hour, what, n in self._read("SELECT * FROM figure"):
+        for dataset, name, hour, what, n in figures:
             session.run(_INSERT_FIGURE, (names[dataset], name, hour, what, session.slots.one(), float(n)))
-        session.run(_NOTE, (f"{self._source}#rest", 0))
 
     def close(self) -> None:
         self._old.close()
@@ -209,6 +228,8 @@ _INSERT_FIGURE = """
 INSERT INTO relay.figure AS f VALUES (%b, %b, %b, %b, %b, %b::float8)
 ON CONFLICT (dataset, event_name, hour, what, slot) DO UPDATE SET n = f.n + excluded.n
 """
-_NOTE = """
-INSERT INTO relay.moved VALUES (%b, %b::bigint) ON CONFLICT (source) DO UPDATE SET key = excluded.key
-"""
+_NOTE = "INSERT INTO relay.moved VALUES (%b, %b::bigint) ON CONFLICT DO NOTHING"
+
+
+def _named(what: str, rows: Sequence[object]) -> str:
+    return f"{what} {hashlib.blake2b(repr(rows).encode(), digest_size=16).hexdigest()}"

@@ -103,6 +103,9 @@ class PostgresOutbox(Beside):
     def put_within(self, connection: Any, events: Sequence[SealedEvent], now: float) -> None:
         inbox.append(connection, self._database.dsn.schema, events, now)
 
+    async def put_within_async(self, connection: Any, events: Sequence[SealedEvent], now: float) -> None:
+        await inbox.append_async(connection, self._database.dsn.schema, events, now)
+
     def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":
         self._floors.was_put(now)
         return self._groups.submit(events, now)
@@ -116,6 +119,7 @@ class PostgresOutbox(Beside):
         self._signals.listen(self._wake)
 
     def probe(self) -> None:
+        self._storing.refuse_if_full()
         self._do(lambda _session, _moves: None, strict=True)  # it writes its mark
 
     # -- leasing ---------------------------------------------------------------------------------------------------
@@ -132,6 +136,7 @@ class PostgresOutbox(Beside):
             return None
         token = secrets.token_hex(8)
         told = {"token": token, "owner": self._owner, "since": float(now), "seconds": float(seconds)}
+        told["name"] = name
         told["slot"] = self._database.slots.one()
 
         try:
@@ -145,6 +150,8 @@ class PostgresOutbox(Beside):
         if rows is None:
             self._take_back(token, unsent=True)
             return None
+        if not rows:
+            self._datasets.forget(name)  # perhaps its number is another's by now
         events = claimed.leased_events(rows)
         return Lease(token=token, dataset=name, events=events) if events else None
 

@@ -7,7 +7,8 @@ from psycopg.errors import DuplicateObject, DuplicateTable
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.postgres.database import Database
-from conversion_relay.outbox.postgres.session import Session
+from conversion_relay.outbox.postgres.refusals import POOLER
+from conversion_relay.outbox.postgres.session import LIMITS, Session
 
 VERSION = 2
 MIGRATIONS: dict[int, str] = {1: "CREATE INDEX IF NOT EXISTS figure_hour ON relay.figure (hour)"}
@@ -20,6 +21,10 @@ CHARSETS = ("UTF8", "SQL_ASCII")
 CHARSET = (
     "RELAY_OUTBOX: the database's encoding lacks most letters, and an id or a name may hold any; make one with"
     " CREATE DATABASE relay ENCODING 'UTF8' TEMPLATE template0"
+)
+NOT_OURS = (
+    "RELAY_OUTBOX: the tables belong to another role, and every two days a new one joins them; give them to this role"
+    " (ALTER TABLE ... OWNER TO), or this role the other one (GRANT ... TO)"
 )
 OLD_SERVER = "RELAY_OUTBOX: PostgreSQL 14 or newer is needed"
 
@@ -34,11 +39,15 @@ def prepare(database: Database, *, create: bool) -> None:
         version = VERSION
     if version > VERSION:
         raise SettingsError(NEWER)
+    if create and not database.read(_IS_OWNER, (f'"{database.dsn.schema}".event',))[0][0]:
+        raise SettingsError(NOT_OURS)
 
 
 def _version(database: Database) -> int | None:
-    about = f"{database.dsn.schema}.about"
-    ((number, charset, is_there),) = database.read(_SERVER, (about,))
+    about = f'"{database.dsn.schema}".about'
+    ((number, charset, is_there, lock_timeout),) = database.read(_SERVER, (about,))
+    if lock_timeout != LIMITS["lock_timeout"] and not database.dsn.pooler:
+        raise SettingsError(f"RELAY_OUTBOX: {POOLER}")
     if number < OLDEST_SERVER:
         raise SettingsError(OLD_SERVER)
     if not is_there and charset not in CHARSETS:
@@ -47,16 +56,25 @@ def _version(database: Database) -> int | None:
 
 
 _SERVER = """
-SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), to_regclass(%b) IS NOT NULL
+SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), to_regclass(%b) IS NOT NULL,
+  current_setting('lock_timeout')
 """
+
+
+_IS_MADE = """
+SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %b AND c.relname = 'about'
+"""
+_IS_OWNER = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass(%b)"
 
 
 def _bring_up(session: Session) -> None:
     """Two processes may start at once: the second one finds it done."""
     session.read("SELECT pg_advisory_xact_lock(hashtext('conversion-relay'), hashtext(%b))", (session.schema,))
-    ((is_there,),) = session.read("SELECT to_regclass(%b) IS NOT NULL", (f"{session.schema}.about",))
-    if not is_there:
-        session.run(f"CREATE SCHEMA IF NOT EXISTS {session.schema}")
+    # Not by to_regclass: what it found before the lock, nothing, stays in the session's cache until a table is opened.
+    if not session.read(_IS_MADE, (session.schema,)):
+        # IF NOT EXISTS asks for the right to create one even where one was created for us.
+        if not session.read("SELECT 1 FROM pg_namespace WHERE nspname = %b", (session.schema,)):
+            session.run(f'CREATE SCHEMA "{session.schema}"')
         try:
             _run_all(session, (resources.files(__package__) / "schema.sql").read_text("utf-8"))
         except (DuplicateTable, DuplicateObject):

@@ -23,6 +23,8 @@ LIMITS = {
     "idle_in_transaction_session_timeout": "10s",
     # To the planner a pinned plan is so dear that it is compiled first: 180 ms for each look at what waits, not 1.
     "jit": "off",
+    # At a level that some database or role has as its default, what two processes do at once ends with an error.
+    "default_transaction_isolation": r"read\ committed",
 }
 PINNED = {"enable_seqscan": "off", "enable_sort": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off",
           "enable_mergejoin": "off"}  # fmt: skip
@@ -31,7 +33,8 @@ NOT_REPLICATED = "01000"
 
 
 class Session:
-    """Autocommit, until `begin`. `schema` takes the place of `relay.` in each statement."""
+    """Autocommit, until `begin`. `schema` takes the place of `relay.` in each statement, in quotes: `order`
+    and `user` are names of schemas, too."""
 
     def __init__(self, dsn: Dsn, slots: Slots, *, pinned: bool) -> None:
         settings = LIMITS | (PINNED if pinned else {})
@@ -87,11 +90,13 @@ class Session:
 
 
 def _begin(settings: Mapping[str, str]) -> str:
-    return "BEGIN" + "".join(f"; SET LOCAL {name} = '{value}'" for name, value in settings.items())
+    given = {name: value for name, value in settings.items() if not name.startswith("default_")}
+    local = "".join(f"; SET LOCAL {name} = '{value}'" for name, value in given.items())
+    return f"BEGIN ISOLATION LEVEL READ COMMITTED{local}"
 
 
 def _mark(mark: uuid.UUID, schema: str) -> str:
-    return f"; INSERT INTO {schema}.mark (id) VALUES ('{mark}')"
+    return f"; INSERT INTO \"{schema}\".mark (id) VALUES ('{mark}')"
 
 
 def marked(source: str) -> str:
@@ -103,4 +108,4 @@ def marked(source: str) -> str:
 
 @cache
 def _for_schema(sql: str, schema: str) -> bytes:
-    return sql.replace("relay.", f"{schema}.").encode()
+    return sql.replace("relay.", f'"{schema}".').encode()

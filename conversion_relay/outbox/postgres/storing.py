@@ -1,9 +1,14 @@
 """From a group of puts to rows with keys, and back to receipts."""
 
+import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
+from typing import TypeVar
 
+from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.postgres import inbox
 from conversion_relay.outbox.postgres.books import Datasets
@@ -11,8 +16,14 @@ from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.group import Job
 from conversion_relay.outbox.postgres.keys import BLOCK, first_key, period_of
 from conversion_relay.outbox.postgres.ledger import Parts
-from conversion_relay.outbox.postgres.put import Row, insert, store
+from conversion_relay.outbox.postgres.put import Outdated, Row, insert, store
+from conversion_relay.outbox.postgres.refusals import NO_DISK
 from conversion_relay.outbox.postgres.session import Session
+
+ATTEMPTS = 3
+FULL_SECONDS = 15.0
+"""Then somebody may send something again, which shows whether there is room."""
+Result = TypeVar("Result")
 
 
 class Storing:
@@ -25,12 +36,42 @@ class Storing:
         """Numbers must not be given twice."""
         self._lock = threading.Lock()
         self._numbers: Iterator[int] = iter(())
+        self._full_at: float | None = None
 
     def commit(self, jobs: Sequence[Job]) -> list[list[Receipt]]:
-        rows = self._rows([(job.events, job.now) for job in jobs])
-        flat = [row for of_job in rows for row in of_job]
-        stored = store(self._database, flat) if flat else set()
+        try:
+            told = self._commit(jobs)
+        except OutboxUnavailable as error:
+            self._full_at = time.monotonic() if str(error) == NO_DISK else None
+            raise
+        self._full_at = None
+        return told
+
+    def refuse_if_full(self) -> None:
+        """On a full disk a small row may still find room in a page, so only the last put tells."""
+        full_at = self._full_at
+        if full_at is not None and time.monotonic() - full_at < FULL_SECONDS:
+            raise OutboxUnavailable(NO_DISK)
+
+    def _commit(self, jobs: Sequence[Job]) -> list[list[Receipt]]:
+        def attempt() -> tuple[list[list[Row]], set[int]]:
+            rows = self._rows([(job.events, job.now) for job in jobs])
+            flat = [row for of_job in rows for row in of_job]
+            return rows, store(self._database, flat) if flat else set()
+
+        rows, stored = self._anew(attempt)
         return [[Receipt(row.event.event_id, duplicate=row.key not in stored) for row in of_job] for of_job in rows]
+
+    def _anew(self, attempt: Callable[[], Result]) -> Result:
+        """Once more without what is remembered, if the database is another one."""
+        for _ in range(ATTEMPTS):
+            with contextlib.suppress(Outdated):
+                return attempt()
+            self._datasets.forget()
+            self.parts.forget()
+            with self._lock:
+                self._numbers = iter(())
+        raise OutboxUnavailable("PostgreSQL lacks what it just gave: look whether somebody restores the database")
 
     def _rows(self, groups: Sequence[tuple[Sequence[SealedEvent], float]]) -> list[list[Row]]:
         ids = {name: self._datasets.make(name) for name in {event.dataset for events, _ in groups for event in events}}
@@ -65,7 +106,7 @@ class Storing:
                 insert(session, [row for of_put in self._rows([([e], at) for e, at in taken]) for row in of_put])
             return [at for _, at in taken]
 
-        while times := self._database.transact(work):
+        while times := self._anew(partial(self._database.transact, work)):
             earliest = min(earliest, *times)
             if len(times) < inbox.TAKEN_AT_ONCE:
                 break

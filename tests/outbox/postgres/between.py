@@ -7,8 +7,14 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 from tests.outbox.postgres.server import Server, as_postgres
 from tests.processes import free_port, until
+
+needs_pooler = pytest.mark.skipif(
+    shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin") is None, reason="PgBouncer is not installed"
+)
 
 
 class Wire:

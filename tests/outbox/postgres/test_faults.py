@@ -1,6 +1,5 @@
 """A fleet under faults, in seconds; `python -m tests.outbox.postgres.faults` has the long form and tells what holds."""
 
-import shutil
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,15 +13,12 @@ from conversion_relay.outbox.postgres import database
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.outbox.postgres import faults
-from tests.outbox.postgres.between import Pooler, Wire
+from tests.outbox.postgres.between import Pooler, Wire, needs_pooler
 from tests.outbox.postgres.server import Server, cheap, needs_postgres
 from tests.outbox.suite import NOW, claim, sealed, settle_all
 from tests.processes import free_port, until
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres"), pytest.mark.timeout(240)]
-needs_pooler = pytest.mark.skipif(
-    shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin") is None, reason="PgBouncer is not installed"
-)
 
 
 def test_nothing_that_was_acknowledged_is_lost_when_processes_and_the_server_are_killed():

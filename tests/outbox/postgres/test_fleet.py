@@ -1,10 +1,14 @@
 """Two collectors and two workers, each a process, over one database; and each command of an operator."""
 
 import json
+import time
 
 import pytest
 
 from conversion_relay import __version__
+from conversion_relay.outbox.postgres import workers
+from conversion_relay.outbox.postgres.outbox import PostgresOutbox
+from conversion_relay.outbox.story import AtWork, SignOfLife
 from tests.outbox.postgres.backend import empty, url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.processes import DATASET, Process, call, free_pair, free_port, installation, until
@@ -83,3 +87,26 @@ def test_the_demo_runs_on_it_by_one_option(tmp_path):
     finally:
         demo.end()
         empty("relay_demo")
+
+
+def test_machines_whose_clocks_are_apart_see_each_other_as_they_are(monkeypatch):
+    """Each by its own clock: when it was seen, and until when Meta asked for a pause."""
+    outbox, now = PostgresOutbox(url_of("fleet")), time.time()
+
+    def on_a_machine(ahead: float) -> None:
+        monkeypatch.setattr(workers.time, "time", lambda: now + ahead)
+
+    for name, ahead in (("right", 0.0), ("ahead", 600.0), ("behind", -600.0)):
+        on_a_machine(ahead)
+        asked = AtWork(asked_until=now + ahead + 30)
+        outbox.note_worker(SignOfLife(worker=name, at=now + ahead, datasets={"1": asked, "2": AtWork()}))
+    for ahead in (0.0, 600.0, -600.0):
+        on_a_machine(ahead)
+        seen = {sign.worker: sign for sign in outbox.workers()}
+        for sign in seen.values():
+            assert abs(sign.at - (now + ahead)) < 20
+            assert abs(sign.datasets["1"].asked_until - (now + ahead + 30)) < 20
+            assert sign.datasets["2"].asked_until == 0.0
+        apart = {name: round(sign.clock_ahead_seconds / 100) * 100 for name, sign in seen.items()}
+        assert apart == {"right": 0, "ahead": 600, "behind": -600}
+    outbox.close()

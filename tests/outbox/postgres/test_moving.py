@@ -113,3 +113,49 @@ def test_a_file_that_a_living_process_holds_is_not_moved(filled):
     finally:
         holder.close()
     assert filled.exists()
+
+
+def test_another_file_under_the_same_path_is_moved_too_and_neither_is_overwritten(tmp_path, now):
+    """A service that was started with the old address once more; or the second machine of a fleet."""
+    url, file = url_of("moved"), tmp_path / "outbox.db"
+    for name in ("first", "second"):
+        outbox = SqliteOutbox(str(file))
+        outbox.put([sealed(name, expires_in=FAR)], now)
+        outbox.note_pixel("1", [("Lead", name)], now).result()
+        outbox.close()
+        assert json.loads(moved(file, url, "--json"))["moved"] == 1
+    there = PostgresOutbox(url)
+    assert {event.event_id for event in claim(there, now=now).events} == {"first", "second"}
+    assert there.deduplication()["1"]["Lead"].both == 2
+    there.close()
+    assert {found.name for found in tmp_path.glob("*.moved*")} == {"outbox.db.moved", "outbox.db.moved-2"}
+
+
+def test_what_was_stopped_after_its_last_step_adds_no_figure_twice(filled):
+    from conversion_relay.outbox.postgres.moving import Mover
+
+    url = url_of("moved")
+    PostgresOutbox(url).close()
+    movers = [Mover(filled, url), Mover(filled, url)]  # two at once
+    for mover in movers:
+        while mover.step():
+            pass
+        mover.the_rest()
+        mover.close()
+    there = PostgresOutbox(url)
+    once = (there.counts(), there.deduplication(), there.figures(0))
+    assert json.loads(moved(filled, url, "--json")) == {"moved": 0, "known": 0, "visitors": 0}
+    assert (there.counts(), there.deduplication(), there.figures(0)) == once
+    assert once[0]["2"].accepted == 2_500 and sum(mover.done.events for mover in movers) == 2_506
+    there.close()
+
+
+def test_one_moves_a_file_and_another_is_refused(filled):
+    from conversion_relay.cli.migrate import _alone
+
+    url = url_of("moved")
+    with _alone(filled), pytest.raises(SettingsError, match="still uses"):
+        moved(filled, url)
+    moved(filled, url)
+    with pytest.raises(SettingsError, match="no such file"):
+        moved(filled, url)

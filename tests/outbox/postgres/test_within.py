@@ -1,0 +1,100 @@
+"""By which connections a program's order and its Purchase are stored together."""
+
+import asyncio
+import sqlite3
+
+import psycopg
+import pytest
+
+from conversion_relay import Event, Relay, UserData
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox.postgres.outbox import PostgresOutbox
+from conversion_relay.settings import Settings
+from tests.outbox.postgres.backend import url_of
+from tests.outbox.postgres.server import cheap, needs_postgres
+from tests.outbox.suite import NOW, claim, sealed
+
+pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
+RELAYS = Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAAtest"})
+
+
+@pytest.fixture
+def outbox():
+    outbox = PostgresOutbox(url_of("s0"))
+    yield outbox
+    outbox.close()
+
+
+class Inner:
+    """As SQLAlchemy's `Connection`, whose `connection` has the driver's."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+
+class Session:
+    """As SQLAlchemy's, whose `connection` is a verb; the asynchronous one has `run_sync`."""
+
+    def __init__(self, connection):
+        self._inner = Inner(connection)
+
+    def connection(self):
+        return self._inner
+
+
+class AsyncSession(Session):
+    async def run_sync(self, work, *arguments):
+        return work(Session(self._inner.connection), *arguments)
+
+
+@pytest.mark.parametrize("wrapped", [lambda c: c, Inner, Session, lambda c: c.cursor()])
+@pytest.mark.parametrize("kind", [psycopg.Cursor, psycopg.ClientCursor])
+def test_a_connection_of_any_layer_takes_the_event(outbox, wrapped, kind):
+    with psycopg.connect(cheap().conninfo, cursor_factory=kind) as shop:
+        outbox.put([sealed("kept")], NOW, connection=wrapped(shop))
+        with shop.transaction(force_rollback=True):
+            outbox.put([sealed("rolled back")], NOW, connection=wrapped(shop))
+    outbox.waiting(NOW)
+    assert [event.event_id for event in claim(outbox).events] == ["kept"]
+
+
+def test_a_programs_own_kind_of_cursor_is_not_used(outbox):
+    with psycopg.connect(cheap().conninfo, cursor_factory=psycopg.RawCursor) as shop:  # reads $1, not %s
+        outbox.put([sealed("kept")], NOW, connection=shop)
+    assert outbox.waiting(NOW) == {"1": 0.0}
+
+
+def test_an_import_of_many_is_one_transaction_all_the_same(outbox):
+    with psycopg.connect(cheap().conninfo) as shop:
+        outbox.put([sealed(f"a{n}") for n in range(9_000)], NOW, connection=shop)
+        assert shop.execute("SELECT count(*) FROM s0.inbox").fetchone() == (9_000,)
+        shop.rollback()
+        assert shop.execute("SELECT count(*) FROM s0.inbox").fetchone() == (0,)
+
+
+def test_an_asynchronous_program_tracks_by_its_own_connection(outbox):
+    def purchase(name: str) -> Event:
+        return Event(event_name="Lead", event_id=name, user_data=UserData(email="joe@example.com"))
+
+    async def shop(relay: Relay) -> None:
+        async with await psycopg.AsyncConnection.connect(cheap().conninfo) as connection:
+            assert (await relay.track_async(purchase("kept"), connection=connection)).status == "pending"
+            async with connection.transaction(force_rollback=True):
+                await relay.track_async(purchase("rolled back"), connection=connection)
+            with pytest.raises(OutboxUnavailable, match="track_async"):
+                relay.track(purchase("refused"), connection=connection)
+        with psycopg.connect(cheap().conninfo) as connection:
+            await relay.track_async(purchase("by a session"), connection=AsyncSession(connection))
+            with pytest.raises(OutboxUnavailable, match="asynchronous"):
+                await relay.track_async(purchase("refused"), connection=connection)
+
+    with Relay(RELAYS, outbox=outbox, clock=lambda: NOW) as relay:
+        asyncio.run(shop(relay))
+        relay.outbox.waiting(NOW)
+        assert sorted(event.event_id for event in claim(outbox).events) == ["by a session", "kept"]
+
+
+@pytest.mark.parametrize("connection", [sqlite3.connect(":memory:"), "postgresql://db/shop", AsyncSession(None)])
+def test_what_is_no_connection_to_the_outbox_is_told(outbox, connection):
+    with pytest.raises(OutboxUnavailable, match="connection="):
+        outbox.put([sealed("a")], NOW, connection=connection)
