@@ -26,7 +26,7 @@ from conversion_relay.outbox.protocol import (
     Settlement,
     Visits,
 )
-from conversion_relay.outbox.special import Joins, Sums
+from conversion_relay.outbox.special import Joins, JoinsAsync, Sums
 from conversion_relay.outbox.story import (
     STATES,
     Attempt,
@@ -53,6 +53,7 @@ __all__ = [
     "Found",
     "Housekeeping",
     "Joins",
+    "JoinsAsync",
     "Lease",
     "LeasedEvent",
     "Leases",

@@ -41,5 +41,10 @@ class Joins(Protocol):
     def put_within(self, connection: Any, events: Sequence[SealedEvent], now: float) -> None:
         """Kept when the transaction of this connection commits. What the database says against it is the caller's."""
 
+
+@runtime_checkable
+class JoinsAsync(Protocol):
+    """The same of its asynchronous callers."""
+
     async def put_within_async(self, connection: Any, events: Sequence[SealedEvent], now: float) -> None:
-        """The same by an asynchronous connection."""
+        """`Joins.put_within` by an asynchronous connection."""

@@ -16,6 +16,7 @@ from conversion_relay.intake.visit import keys_of, visit_of
 from conversion_relay.outbox import (
     IN_A_TRANSACTION,
     Joins,
+    JoinsAsync,
     Leases,
     Meter,
     Operator,
@@ -79,17 +80,15 @@ class Keeping(Judge):
     def put_within(self, connection: Any, events: Sequence[SealedEvent]) -> None:
         """Kept when the transaction of this connection commits, gone when it is rolled back: psycopg's, Django's or
         SQLAlchemy's, to the database of a postgresql:// outbox. Raises UnsupportedByOutbox with any other."""
-        self._joins().put_within(connection, events, self._clock())
+        if not isinstance(self.outbox, Joins):
+            raise unsupported(self.outbox, IN_A_TRANSACTION)
+        self.outbox.put_within(connection, events, self._clock())
 
     async def put_within_async(self, connection: Any, events: Sequence[SealedEvent]) -> None:
         """The same by an asynchronous connection of psycopg or SQLAlchemy."""
-        await self._joins().put_within_async(connection, events, self._clock())
-
-    def _joins(self) -> Joins:
-        outbox = self.outbox
-        if not isinstance(outbox, Joins):
-            raise unsupported(outbox, IN_A_TRANSACTION)
-        return outbox
+        if not isinstance(self.outbox, JoinsAsync):
+            raise unsupported(self.outbox, IN_A_TRANSACTION)
+        await self.outbox.put_within_async(connection, events, self._clock())
 
     def put_soon(self, events: Sequence[SealedEvent]) -> "Future[list[Receipt]]":
         """The same for an event loop: the future is done after the commit."""
