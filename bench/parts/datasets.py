@@ -125,29 +125,29 @@ def neighbours(form: Form, n: int, *, hangs: bool = False, floods: bool = False,
 def delays_until_delivered(outbox: Path | str, since: float, n: int) -> list[float]:
     """Milliseconds from accepted to delivered of the `n` events that datasets which do nothing wrong got since then;
     rising. By the ledger, which is read until the last of them is settled."""
+    url = outbox if isinstance(outbox, str) else f"sqlite:///{outbox}"
     ends_at = time.monotonic() + 60.0
-    store = open_outbox(str(outbox) if isinstance(outbox, str) else f"sqlite:///{outbox}")
-    assert isinstance(store, Overview)
-    try:
-        while True:
-            delays, search = [], Search(state="delivered", since=since, limit=1_000)
-            while True:
-                found = store.search(search)
-                delays += [
-                    1e3 * (story.settled_at - story.accepted_at)
-                    for story in found.stories
-                    if story.dataset not in BAD and story.settled_at is not None
-                ]
-                if found.rest is None:
-                    break
-                search = msgspec.structs.replace(search, before=found.rest)
-            if len(delays) >= n:
-                return sorted(delays)
+    with contextlib.closing(open_outbox(url)) as store:
+        assert isinstance(store, Overview)
+        while len(delays := _delays_of_good_ones(store, since)) < n:
             if time.monotonic() > ends_at:
                 raise RuntimeError(f"{len(delays)} of {n} events were delivered within a minute")
             time.sleep(0.1)
-    finally:
-        store.close()
+    return sorted(delays)
+
+
+def _delays_of_good_ones(store: Overview, since: float) -> list[float]:
+    delays: list[float] = []
+    search: Search | None = Search(state="delivered", since=since, limit=1_000)
+    while search is not None:
+        found = store.search(search)
+        delays += [
+            1e3 * (story.settled_at - story.accepted_at)
+            for story in found.stories
+            if story.dataset not in BAD and story.settled_at is not None
+        ]
+        search = None if found.rest is None else msgspec.structs.replace(search, before=found.rest)
+    return delays
 
 
 def _of_good_ones(seen: Any) -> int:

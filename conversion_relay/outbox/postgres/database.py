@@ -73,6 +73,8 @@ LONGEST_LIFE = 600.0
 """Seconds; a connection older than this is made anew, so that after a fail-over no one stays with the old server."""
 ATTEMPTS = 3
 TRANSIENT = frozenset({"40001", "40P01", "55P03"})
+REFUSED = (psycopg.errors.DivisionByZero, psycopg.errors.CheckViolation)
+"""How a statement of ours takes itself back: by the zero that it divides by, or since `event` lacks a part."""
 CLOSED = "the outbox is closed"
 BUSY = "PostgreSQL answers so slowly that no connection became free in time"
 
@@ -264,7 +266,7 @@ def _repeated(attempt: Callable[[], Result]) -> Result:
 def _read_unless_refused(session: Session, sql: str, values: Mapping[str, Any]) -> Rows:
     try:
         return session.read(sql, values)
-    except (psycopg.errors.DivisionByZero, psycopg.errors.CheckViolation):  # the latter: `event` lacks a part
+    except REFUSED:
         return []
 
 

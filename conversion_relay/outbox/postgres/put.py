@@ -25,11 +25,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from psycopg.errors import CheckViolation, DivisionByZero
 
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox.postgres.arrays import bigints, byteas, floats, ints, texts, uuids
-from conversion_relay.outbox.postgres.database import Database
+from conversion_relay.outbox.postgres.database import REFUSED, Database
 from conversion_relay.outbox.postgres.keys import digest_bytes, first_key, period_of
 from conversion_relay.outbox.postgres.session import Session, marked
 
@@ -68,7 +67,7 @@ def insert(session: Session, rows: Sequence[Row]) -> set[int]:
         session.read("SELECT pg_advisory_xact_lock(%b::bigint)", (boundary,))
     try:
         return {key for (key,) in session.read(_INSERT, {"mark": None, **_values(rows, session.slots.one())})}
-    except (DivisionByZero, CheckViolation):
+    except REFUSED:
         raise Outdated from None
 
 
