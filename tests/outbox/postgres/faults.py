@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,15 @@ import msgspec
 
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.postgres.between import Pooler, Wire
-from tests.outbox.postgres.crew import BATCH
+from tests.outbox.postgres.crew import BATCH, LEASE_SECONDS
 from tests.outbox.postgres.hosts import ADDRESS, ROLES, TRUSTED, Hosts
 from tests.outbox.postgres.server import Server
 from tests.processes import free_port, until
 
 WORKERS = 2
 PAUSE = 0.7
+IDLE_SECONDS = 10.0
+"""After them the server ends a transaction that its client left open (`session.LIMITS`)."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -77,6 +79,16 @@ class Fleet:
         self.crew[name].kill()
         self.crew[name].wait()
         self.begin(name)
+
+    @contextlib.contextmanager
+    def one_stopped(self, turn: int) -> Iterator[None]:
+        """It lives, and its connections stand, but it does nothing: a machine that swaps or is moved."""
+        process = self.crew[sorted(self.crew)[turn % len(self.crew)]]
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def lines(self, kind: str) -> list[str]:
         """Whole lines; a killed process leaves the half of one."""
@@ -153,6 +165,17 @@ def restarts(n: int) -> Result:
     server = Server().start()
     ways = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
     return under("server restarted", server.url, lambda _, turn: server.restart(ways[turn % 3]), n)
+
+
+def stopped(n: int) -> Result:
+    """One stands still for longer than its lease, or than the server lets a transaction be idle; the others go on."""
+
+    def strike(fleet: Fleet, turn: int) -> None:
+        with fleet.one_stopped(turn):
+            time.sleep((LEASE_SECONDS if turn % 2 == 0 else IDLE_SECONDS) + 2)
+            fleet.moves()
+
+    return under("a process stood still", Server().start().url, strike, n)
 
 
 def ended_sessions(n: int) -> Result:
@@ -259,6 +282,7 @@ KINDS: dict[str, Callable[[int], Result]] = {
     "kills": kills,
     "restarts": restarts,
     "mixed": mixed,
+    "stopped": stopped,
     "sessions": ended_sessions,
     "cuts": cuts,
     "hosts": apart,
