@@ -11,6 +11,7 @@ from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox.postgres.arrays import UNSTORABLE
 
 GONE = frozenset({"25006", "25P03", "57P01", "57P02", "57P03", "57P05", "0A000"})
+TRANSIENT = frozenset({"40001", "40P01", "55P03"})
 LOST = (
     "PostgreSQL cannot be reached, refuses the role, the password or the database's name, or only reads; look at its"
     " log and at RELAY_OUTBOX"
@@ -58,6 +59,14 @@ def is_lost(error: psycopg.Error) -> bool:
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and error.sqlstate is None:
         return True
     return error.sqlstate is not None and (error.sqlstate in GONE or error.sqlstate.startswith("08"))
+
+
+def may_be_repeated(error: psycopg.Error) -> bool:
+    """At once. Not where nobody answered in the whole time that a connection is given: whoever waits for a put would
+    wait three times as long for the same refusal, and all that came meanwhile once more."""
+    if isinstance(error, psycopg.errors.ConnectionTimeout):
+        return False
+    return is_lost(error) or error.sqlstate in TRANSIENT
 
 
 def told(error: psycopg.Error) -> Exception:
