@@ -35,11 +35,21 @@ _BY_TEXT = (
     (("read-only", "hot standby"),
      "PostgreSQL only reads: a standby, or default_transaction_read_only; name the primary in RELAY_OUTBOX"),
     (("starting up", "shutting down", "not accepting"), "PostgreSQL is starting or shutting down"),
+    (("definition of service", "service file"),
+     "libpq finds no such service: look at service= in RELAY_OUTBOX, and at PGSERVICEFILE"),
+    (("value: \"", "invalid integer value", "could not match"),
+     "a parameter of RELAY_OUTBOX has a value that libpq does not take (sslmode, port, target_session_attrs ...)"),
     (("SSL", "certificate", "TLS"), "PostgreSQL and sslmode in RELAY_OUTBOX do not agree on TLS, or on a certificate"),
     (("Connection refused", "could not translate", "failed to resolve", "Name or service", "No such file", "timeout",
       "No route to host", "unreachable"), "nobody answers as PostgreSQL at the address in RELAY_OUTBOX"),
+    (("closed the connection unexpectedly",),
+     "the connection to PostgreSQL was lost, or did not come about: look whether the server and the network are well"),
 )  # fmt: skip
+LACKS = "the server lacks something that the outbox needs of PostgreSQL 14 (docs/postgres.md lists it); look at its log"
 _BY_SQLSTATE = {
+    "0A000": LACKS,
+    "42601": LACKS,
+    "42883": LACKS,
     "42501": "PostgreSQL denies the role a right: it must own the schema and all tables in it; the first start needs"
     " GRANT CREATE ON DATABASE, or a schema that is the role's already",
     "26000": POOLER,
@@ -75,6 +85,6 @@ def told(error: psycopg.Error) -> Exception:
     if is_lost(error):
         text = str(error)
         why = (sentence for texts, sentence in _BY_TEXT if any(part in text for part in texts))
-        return OutboxUnavailable(next(why, LOST))
+        return OutboxUnavailable(next(why, _BY_SQLSTATE.get(error.sqlstate or "", LOST)))
     refused = f"PostgreSQL refused with SQLSTATE {error.sqlstate}; look at the server's log"
     return OutboxUnavailable(_BY_SQLSTATE.get(error.sqlstate or "", refused))

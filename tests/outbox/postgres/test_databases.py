@@ -141,6 +141,9 @@ REFUSED = [
     ("postgresql://nobody:geheim-7@{host}/postgres", "no such role"),
     ("postgresql://postgres:geheim-7@127.0.0.1:1/postgres", "nobody answers"),
     ("postgresql://postgres:geheim-7@no.such.host.invalid/postgres", "nobody answers"),
+    ("postgresql://?service=geheim-7", "no such service"),
+    ("postgresql://postgres@127.0.0.1/postgres?sslmode=geheim-7", "value that libpq does not take"),
+    ("postgresql://postgres@127.0.0.1:geheim-7/postgres", "value that libpq does not take"),
     ("postgresql://postgres:geheim-7@{host}/postgres?target_session_attrs=standby", "only reads"),
 ]
 
@@ -166,6 +169,10 @@ def test_no_connection_left_is_told_and_is_over_when_there_is_one(clerk):
 def test_another_language_is_told_by_the_sentence_for_all():
     error = psycopg.OperationalError("FATAL:  Passwort-Authentifizierung für Benutzer »clerk« fehlgeschlagen")
     assert str(refusals.told(error)) == refusals.LOST
+    cut = psycopg.OperationalError("connection failed: server closed the connection unexpectedly")
+    assert "network" in str(refusals.told(cut))
+    for lacks in (psycopg.errors.FeatureNotSupported(), psycopg.errors.UndefinedFunction()):
+        assert "docs/postgres.md lists it" in str(refusals.told(lacks)), "an engine that speaks PostgreSQL's language"
     assert "disk" in str(refusals.told(psycopg.errors.DiskFull("kein Platz")))
 
 
