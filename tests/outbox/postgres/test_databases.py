@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
-from conversion_relay.outbox.postgres import refusals
+from conversion_relay.outbox.postgres import refusals, schema
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
@@ -53,6 +53,22 @@ def test_of_two_that_start_at_once_one_makes_the_tables():
         for future in opened:
             future.result().close()
     cheap().execute("DROP SCHEMA twice CASCADE")
+
+
+def test_a_large_outbox_is_brought_up_to_date_however_long_it_takes(monkeypatch):
+    """Also while a second process starts; both were refused after 15 and 6 seconds, and so at each start."""
+    url = f"{cheap().url}&schema=large"
+    PostgresOutbox(url).close()
+    cheap().execute("UPDATE large.about SET version = 1")
+    monkeypatch.setattr(schema, "MIGRATIONS", {1: "SELECT pg_sleep(1)"})
+    monkeypatch.setattr("conversion_relay.outbox.postgres.database.PATIENCE", 0.4)
+    for name in ("statement_timeout", "lock_timeout"):
+        monkeypatch.setitem(LIMITS, name, "200ms")
+    with ThreadPoolExecutor(2) as two:
+        for opened in [two.submit(PostgresOutbox, url) for _ in range(2)]:
+            opened.result().close()
+    assert cheap().execute("SELECT version FROM large.about") == [(schema.VERSION,)]
+    cheap().execute("DROP SCHEMA large CASCADE")
 
 
 def test_without_a_right_the_first_start_says_which(clerk):
