@@ -8,6 +8,7 @@ The rule. Before its first step `migrate` writes a mark into the file's header
 (https://sqlite.org/pragma.html#pragma_application_id). Whoever opens a file to write first shows itself by an owner's
 lock (`owner.py`) and then looks for the mark; `migrate` first marks and then looks for owners. So one of them sees the
 other. The mark stays, in the file that was renamed at the end, too: who puts that one back would send all of it again.
+Whoever only looks is told the same, since the file's backlog is PostgreSQL's.
 
 Rejected: a file beside it, which a copy or a rename leaves behind; another number of the schema, which everybody who
 opens the file writes anew.

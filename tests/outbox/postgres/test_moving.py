@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from conversion_relay.cli import verbs
 from conversion_relay.errors import SettingsError
 from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox import open_outbox
 from conversion_relay.outbox.postgres.moving import Mover
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.sqlite import database
@@ -143,6 +144,8 @@ def test_a_file_that_was_moved_half_is_opened_by_nobody_else(filled, monkeypatch
         CliRunner().invoke(verbs, ["migrate", f"sqlite:///{filled}"], env={"RELAY_OUTBOX": url})
     with pytest.raises(SettingsError, match=r"outbox\.db was handed over to PostgreSQL by `migrate`"):
         SqliteOutbox(str(filled))
+    with pytest.raises(SettingsError, match="handed over to PostgreSQL"):  # `status` said: start `deliver`
+        open_outbox(f"sqlite:///{filled}", "read")
     told = json.loads(moved(filled, url, "--json"))
     assert told["moved"] == 1_506
     with pytest.raises(SettingsError, match="was handed over"):  # who puts it back would send all of it again
