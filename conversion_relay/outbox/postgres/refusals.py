@@ -45,7 +45,10 @@ _BY_TEXT = (
     (("closed the connection unexpectedly",),
      "the connection to PostgreSQL was lost, or did not come about: look whether the server and the network are well"),
 )  # fmt: skip
-LACKS = "the server lacks something that the outbox needs of PostgreSQL 14 (docs/postgres.md lists it); look at its log"
+LACKS = (
+    "the server lacks something that the outbox needs of PostgreSQL 14 (advisory locks, partitions, SKIP LOCKED ...);"
+    " its log says what"
+)
 _BY_SQLSTATE = {
     "0A000": LACKS,
     "42601": LACKS,
