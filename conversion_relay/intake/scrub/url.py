@@ -163,15 +163,15 @@ _COMMON = re.compile(
 _PLAIN = re.compile(f"{_SIGNS}*+")
 _PLAIN_QUERY = re.compile("[A-Za-z0-9._~=&-]*+")
 # With the escapes that `urlencode` writes, or those of a space; a value, or several members.
-_AS_WRITTEN = seldom(r"(?:[A-Za-z0-9._~=&+-]++|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-D]|[89A-F][0-9A-F]))*+")
+_AS_WRITTEN = seldom(r"(?:[A-Za-z0-9._~=&+-]++|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-D]|[89A-F][0-9A-F]))*")
 # Letters with an accent, as browsers write them; no dot that a letter could follow which only looks like an m.
-_ACCENTED = seldom(r"(?:[A-Za-z0-9_~/-]++|\.(?![%mM])|%C3%[89AB][0-9A-F])*+")
+_ACCENTED = seldom(r"(?:[A-Za-z0-9_~/-]++|\.(?![%mM])|%C3%[89AB][0-9A-F])*")
 _NO_DIGITS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isdigit())
 # What is left of a percent sign in `plain`, which reads letters with accents as letters without: %2é is a dot.
 _ENCODED = seldom(r"%(?:[0-9A-Fa-f]{2}|u|[\x00-\x7f]?[^\x00-\x7f])")
 _NAMES = "|".join(sorted(QUERY_KEYS))
 _REST_OF_NAMES = "|".join(sorted(name[1:] for name in QUERY_KEYS))
-_EVEN_NAMES = seldom("(?:[^&=%+]*+(?:=[^&]*+)?&)*+[^&=%+]*+(?:=[^&]*+)?")
+_EVEN_NAMES = seldom("(?:[^&=%+]*+(?:=[^&]*+)?&)*[^&=%+]*+(?:=[^&]*+)?")
 # What stands before the name is looked at behind its first letter: that letter is what a search goes by.
 _STAYING = re.compile(rf"[fu](?<![^&].)(?:{_REST_OF_NAMES})=[^&]*+")
 _MEMBERS = f"(?:{_NAMES})={_SIGNS}++(?:&(?:{_NAMES})={_SIGNS}++)*"
