@@ -26,6 +26,7 @@ NOT_NEEDED = ("sqlite", "postgres", "advice.py", "examine.py", "worker.py",
               "quality.py", "export.py", "notify.py", "audit.py", "dataset_quality.py",
               "background.py", "in_test.py", "counting.py", "lanes.py", "answer.py", "event_names.py",
               "__main__.py")  # fmt: skip
+FOR_TEXTS = ("asyoutypeformatter", "phonenumbermatcher")
 PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 MACHINES = {"arm64": "arm64", "aarch64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 ELF_MACHINE = {"arm64": 183, "x86_64": 62}
@@ -66,7 +67,7 @@ def _install(target: Path, arch: str, python: str) -> None:
         shutil.rmtree(extra, ignore_errors=True)
     for unused in (
         "phonenumbers/shortdata/region_*",
-        *(f"phonenumbers/{name}.py" for name in ("carrier", "geocoder", "prefix", "timezone")),
+        *(f"phonenumbers/{name}.py" for name in ("carrier", "geocoder", "prefix", "timezone", *FOR_TEXTS)),
         "phonenumbers/data/alt_format_*",
         "aws_request_signer/requests.py",
         "**/*.pyi",
@@ -74,13 +75,17 @@ def _install(target: Path, arch: str, python: str) -> None:
     ):
         for path in target.glob(unused):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    # Formats for finding numbers in a text, which nothing here does: a tenth of a package, and 45 files to import.
-    data = target / "phonenumbers/data/__init__.py"
-    kept = [line for line in data.read_text("utf-8").splitlines() if "PHONE_ALT_FORMAT_" not in line]
-    data.write_text("\n".join([*kept, "_ALT_NUMBER_FORMATS = {}", ""]), "utf-8")
+    # For finding numbers in a text, which nothing here does: an eighth of a package, and 47 files to import.
+    _without_lines(target / "phonenumbers/__init__.py", *(f"from .{name} import" for name in FOR_TEXTS))
+    _without_lines(target / "phonenumbers/data/__init__.py", "PHONE_ALT_FORMAT_", more="_ALT_NUMBER_FORMATS = {}")
     for library in target.rglob("*.so"):
         if int.from_bytes(library.read_bytes()[18:20], "little") != ELF_MACHINE[arch]:
             raise SystemExit(f"{library.name} is not for {arch}")
+
+
+def _without_lines(file: Path, *marks: str, more: str = "") -> None:
+    kept = [line for line in file.read_text("utf-8").splitlines() if not any(mark in line for mark in marks)]
+    file.write_text("\n".join([*kept, more, ""]), "utf-8")
 
 
 def _copy_package(target: Path) -> None:

@@ -32,7 +32,8 @@ def here(meta, tmp_path):
 
 
 def program(here: Installation, name: str, **how) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "tests.relay.programs", name]
+    # From 3.12 on CPython warns of each fork beside threads, which is what these programs are for.
+    command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-m", "tests.relay.programs", name]
     return subprocess.Popen(command, env=here_env(here), stderr=subprocess.PIPE, **how)
 
 

@@ -17,7 +17,7 @@ is none.
 """
 
 import re
-from urllib.parse import parse_qsl, quote_plus, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote_plus, unquote, unquote_to_bytes, urlencode, urlsplit, urlunsplit
 
 from conversion_relay.intake.scrub.names import read_name
 from conversion_relay.patterns import seldom
@@ -56,25 +56,45 @@ def quick_url(url: str) -> str | None:
     if found is None or has_zeros(url) or "wa.me" in url.lower():
         return None
     page, path, query = found.groups()
-    if "%" in path and ("%3" in path or not is_quiet(unquote(path))):
+    if "%" in path and not _ACCENTED.fullmatch(path) and ("%3" in path or not is_quiet(unquote(path))):
         return None
     if not query:
         return page
     if "&" in url and without_entities(url) != url:
         return None
-    if ("%" in query or "+" in query) and _ODD_NAME.search(query):  # perhaps another spelling of a name that stays
-        return None
+    if ("%" in query or "+" in query) and not _EVEN_NAMES.fullmatch(query):
+        return None  # perhaps another spelling of a name that stays
     members = _STAYING.findall(query)
+    written = _quick_query(members)
+    if written is None:
+        written = _quick_members(members)
+    return written if written is None else f"{page}?{written}" if written else page
+
+
+def _quick_query(members: list[str]) -> str | None:
+    """These, as `urlencode` writes them, where no value can hold a person; asked of all at once."""
     query = "&".join(members)
-    if not _PLAIN_MEMBERS.fullmatch(query):
-        kept = []
-        for member in members:
-            name, _, value = member.partition("=")
-            if not _PLAIN.fullmatch(value) and (value := _quick_value(value)) is None:
-                return None
-            kept.append(f"{name}={value}" if value else "")
-        query = "&".join(filter(None, kept))
-    return f"{page}?{query}" if query else page
+    if query.count("=") != len(members) or "=&" in query or query[-1:] == "=":
+        return None
+    if _PLAIN_QUERY.fullmatch(query):
+        return query
+    if not _AS_WRITTEN.fullmatch(query) or ("+" in query and any("+" in of and _may_be_number(of) for of in members)):
+        return None
+    read = unquote_to_bytes(query.replace("+", " ").replace("=", " ").replace("&", " ")).decode("utf-8", "replace")
+    return query.replace("%20", "+") if "%" not in read and is_quiet(read) else None
+
+
+def _quick_members(members: list[str]) -> str | None:
+    """The same, one by one."""
+    kept = []
+    for member in members:
+        name, _, value = member.partition("=")
+        known = value if _PLAIN.fullmatch(value) else _quick_value(value)
+        if known is None:
+            return None
+        if known:
+            kept.append(f"{name}={known}")
+    return "&".join(kept)
 
 
 def _quick_value(value: str) -> str | None:
@@ -84,9 +104,13 @@ def _quick_value(value: str) -> str | None:
     decoded = _decoded(read) if "%" in read else read
     if decoded is None or not is_quiet(decoded):
         return None
-    if "+" in value and len(decoded.encode().translate(None, _NO_DIGITS)) >= FEWEST_DIGITS:
+    if "+" in value and _may_be_number(decoded):
         return None
     return value.replace("%20", "+") if _AS_WRITTEN.fullmatch(value) else quote_plus(read)
+
+
+def _may_be_number(text: str) -> bool:
+    return len(text.encode().translate(None, _NO_DIGITS)) >= FEWEST_DIGITS
 
 
 def _decoded(text: str) -> str | None:
@@ -137,16 +161,20 @@ _COMMON = re.compile(
     r"(?:\?([^\s#\x00-\x1f\x7f\ud800-\udfff]*+))?(?:#[^\s\x00-\x1f\x7f\ud800-\udfff]*+)?"
 )
 _PLAIN = re.compile(f"{_SIGNS}*+")
-# With the escapes that `urlencode` writes, or those of a space.
-_AS_WRITTEN = seldom(rf"(?:{_SIGNS}|\+|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-D]|[89A-F][0-9A-F]))*")
+_PLAIN_QUERY = re.compile("[A-Za-z0-9._~=&-]*+")
+# With the escapes that `urlencode` writes, or those of a space; a value, or several members.
+_AS_WRITTEN = seldom(r"(?:[A-Za-z0-9._~=&+-]++|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-D]|[89A-F][0-9A-F]))*")
+# Letters with an accent, as browsers write them; no dot that a letter could follow which only looks like an m.
+_ACCENTED = seldom(r"(?:[A-Za-z0-9_~/-]++|\.(?![%mM])|%C3%[89AB][0-9A-F])*")
 _NO_DIGITS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isdigit())
 # What is left of a percent sign in `plain`, which reads letters with accents as letters without: %2é is a dot.
 _ENCODED = seldom(r"%(?:[0-9A-Fa-f]{2}|u|[\x00-\x7f]?[^\x00-\x7f])")
 _NAMES = "|".join(sorted(QUERY_KEYS))
-_ODD_NAME = seldom("(?:^|&)[^&=]*[%+]")
-_STAYING = re.compile(f"(?:^|(?<=&))(?:{_NAMES})=[^&]*")
+_REST_OF_NAMES = "|".join(sorted(name[1:] for name in QUERY_KEYS))
+_EVEN_NAMES = seldom("(?:[^&=%+]*+(?:=[^&]*+)?&)*[^&=%+]*+(?:=[^&]*+)?")
+# What stands before the name is looked at behind its first letter: that letter is what a search goes by.
+_STAYING = re.compile(rf"[fu](?<![^&].)(?:{_REST_OF_NAMES})=[^&]*+")
 _MEMBERS = f"(?:{_NAMES})={_SIGNS}++(?:&(?:{_NAMES})={_SIGNS}++)*"
-_PLAIN_MEMBERS = re.compile(f"(?:{_MEMBERS})?")
 PAGE = (
     rf"(?=[^\n]{{1,{LONGEST_AUTHORITY}}}+\n)(https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*(?:/{_SIGNS}++)*/?+"
     rf"(?:\?{_MEMBERS})?)(?:#[A-Za-z0-9._~/=&-]*+)?"

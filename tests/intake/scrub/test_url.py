@@ -189,6 +189,7 @@ def test_so_it_does_with_campaigns_in_any_letters_and_any_escapes(path, query, f
             :-2
         ],
         "https://shop.example/?utm_campaign=LAL%201%25%209&utm_content=50%+off&utm_term=Spring%2520Sale%252014&size=M%2FL",
+        "https://shop.example/?xutm_id=7&my_fbclid=AbC&utm_id=7&ratm_term=x&fbclid_=1",
         "https://shop.example/?q=a+b&utm_campaign=%25C3%2589t%25C3%25A9%2520%2526%2520Soleil&utm_term=夏のセール+16",
     ],
 )
@@ -215,6 +216,13 @@ def test_a_person_behind_a_percent_sign_is_no_campaign(value):
     quick = quick_url(url)
     assert quick is None or quick == careful_url(url)
     assert held(scrub_url(url) or "") is None
+
+
+@pytest.mark.parametrize("path", ["wa.m%C3%A9/4930123456", "a/wa.%C3%AA%C3%A9/4930123456"])
+def test_nor_is_one_behind_a_letter_with_an_accent_a_page(path):
+    url = f"https://shop.example/{path}"
+    assert quick_url(url) is None
+    assert scrub_url(url) == careful_url(url)
 
 
 @pytest.mark.parametrize("value", ["first_name=Kanari", "first_name%3DKanari", "a%26phone%253D6505551212"])
