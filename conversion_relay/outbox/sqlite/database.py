@@ -24,7 +24,7 @@ from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
 from conversion_relay.outbox.sqlite.file import DAMAGE, SCHEMA_VERSION, Identity, Unusable, explain
 from conversion_relay.outbox.sqlite.group import Result, Work
-from conversion_relay.outbox.sqlite.handover import TOLD, hand_over, is_handed_over
+from conversion_relay.outbox.sqlite.handover import TOLD, hand_over, is_handed_over, is_marked
 from conversion_relay.outbox.sqlite.owner import Owner
 from conversion_relay.outbox.sqlite.writer import CLOSED, Writer
 
@@ -45,6 +45,8 @@ class Database:
         self.path = path
         self._room = Room(path, ballast=ballast)
         self._dataset = dataset
+        if not hands_over and is_marked(path):
+            raise Unusable(TOLD.format(path.name))
         self._begin()
         fork.follow(self)
         self._file.open()

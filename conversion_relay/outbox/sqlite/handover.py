@@ -34,6 +34,16 @@ def is_handed_over(db: apsw.Connection) -> bool:
     return db.execute("PRAGMA application_id").fetchall() == [(MARK,)]
 
 
+def is_marked(path: Path) -> bool:
+    """By the file's first bytes (https://sqlite.org/fileformat.html#application_id), also where the rest is damaged:
+    what is saved of it goes into a new file, which has no mark."""
+    try:
+        with path.open("rb") as file:
+            return file.read(72)[68:] == MARK.to_bytes(4, "big")
+    except OSError:
+        return False
+
+
 def hand_over(db: apsw.Connection) -> None:
     """Durable when it returns."""
     db.execute(f"PRAGMA application_id = {MARK}").fetchall()

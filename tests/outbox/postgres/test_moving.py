@@ -153,6 +153,19 @@ def test_a_file_that_was_moved_half_is_opened_by_nobody_else(filled, monkeypatch
     SqliteOutbox(str(filled)).close()
 
 
+def test_what_is_damaged_of_a_file_that_was_handed_over_is_not_saved_for_anybody_else(filled):
+    mover = SqliteOutbox(str(filled), hands_over=True)
+    with pytest.raises(SettingsError, match="handed over"):  # the mark stands in the log as yet
+        SqliteOutbox(str(filled))
+    mover.close()
+    damaged = bytearray(filled.read_bytes())
+    damaged[4_096:] = b"\xff" * (len(damaged) - 4_096)
+    filled.write_bytes(damaged)
+    with pytest.raises(SettingsError, match="handed over"):
+        SqliteOutbox(str(filled))
+    assert filled.read_bytes() == damaged
+
+
 def test_a_file_that_could_not_be_moved_is_as_free_as_before(filled, monkeypatch):
     """A process that opened it in the same moment, which is only seen behind the mark."""
     holder: list[SqliteOutbox] = []
