@@ -87,7 +87,7 @@ soak: setup-dev ## every fault for hours; can be stopped, goes on where it was (
 
 soak-postgres: setup-dev ## a fleet over PostgreSQL under kills, restarts, cuts and fail-overs (root: machines apart, too)
 	@sh tests/system_packages.sh
-	$(BIN)/python -m tests.outbox.postgres.faults --kills 200 --restarts 30 --cuts 20 --failovers 20 --sessions 30 --pooler 10 --skew 20 $$(test "$$(id -u)" = 0 && echo "--hosts 10")
+	$(BIN)/python -m tests.outbox.postgres.faults --kills 200 --restarts 30 --cuts 20 --failovers 20 --sessions 30 --stopped 20 --pooler 10 --skew 20 $$(test "$$(id -u)" = 0 && echo "--hosts 10")
 
 simulate: setup-dev ## worlds under virtual time, each from its seed (SEEDS=1000); goes on where it was
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --reach $(SIMULATE_OPTIONS)

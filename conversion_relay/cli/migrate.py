@@ -9,7 +9,7 @@ import click
 
 from conversion_relay.cli.printing import print_json
 from conversion_relay.errors import SettingsError
-from conversion_relay.outbox import Leases, file_of, open_outbox
+from conversion_relay.outbox import file_of, open_outbox
 from conversion_relay.settings import Settings
 
 
@@ -28,17 +28,18 @@ def migrate(source: str, as_json: bool) -> None:
         raise SettingsError("migrate: from sqlite:///FILE to RELAY_OUTBOX=postgresql://...")
     _refuse_missing(path)
     open_outbox(target).close()  # makes the tables
-    _take_back_leases(source)
     from conversion_relay.outbox.postgres.moving import Mover
 
-    with _alone(path) as refuse_others, contextlib.closing(Mover(path, target)) as mover:
-        total = mover.total()
-        with click.progressbar(length=total, label="events", hidden=as_json) as bar:
-            while mover.step():
-                bar.update(mover.done.events + mover.done.known - bar.pos)
-        mover.the_rest()
-        refuse_others()
-        kept = _renamed(path)
+    with _alone(path) as refuse_others:
+        _hand_over(path, refuse_others)
+        with contextlib.closing(Mover(path, target)) as mover:
+            total = mover.total()
+            with click.progressbar(length=total, label="events", hidden=as_json) as bar:
+                while mover.step():
+                    bar.update(mover.done.events + mover.done.known - bar.pos)
+            mover.the_rest()
+            refuse_others()  # a version that does not know the mark
+            kept = _renamed(path)
     if as_json:
         print_json({"moved": mover.done.events, "known": mover.done.known, "visitors": mover.done.visitors})
     else:
@@ -46,11 +47,23 @@ def migrate(source: str, as_json: bool) -> None:
         click.echo(f"{path.name} is now {kept.name}; delete it when all is well: it still holds bodies")
 
 
-def _take_back_leases(source: str) -> None:
-    """What dead processes leased waits again, and the log is part of the file."""
-    with contextlib.closing(open_outbox(source, "existing")) as outbox:
-        if isinstance(outbox, Leases):
-            outbox.waiting(time.time())
+def _hand_over(path: Path, refuse_others: Callable[[], None]) -> None:
+    """Nobody else opens it to write from now on. It is of this version's schema, what dead processes leased waits
+    again, and the log is part of the file."""
+    from conversion_relay.outbox.sqlite.handover import give_back, look
+    from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+
+    is_outbox, was_handed_over = look(path)
+    if not is_outbox:
+        raise SettingsError(f"migrate: {path.absolute()} is no outbox: it is empty, or a file of something else")
+    with contextlib.closing(SqliteOutbox(str(path), hands_over=True)) as outbox:
+        outbox.waiting(time.time())
+    try:
+        refuse_others()
+    except SettingsError:
+        if not was_handed_over:
+            give_back(path)
+        raise
 
 
 def _refuse_missing(path: Path) -> None:

@@ -77,16 +77,33 @@ def together(found: Sequence[Need], most: int = 3) -> list[Need]:
 
 
 def at_work_now(known: Known) -> dict[str, AtWork]:
-    """How each dataset is doing, by the latest sign of life that names it."""
+    """How each dataset is doing: as the worker says that needs a person for it, if one does, else by the latest sign of
+    life that names it. What one machine of a fleet says alone would come and go with each sign of the others."""
     found: dict[str, AtWork] = {}
-    for sign in reversed(alive(known.signs or (), known.now)):
-        found |= sign.datasets
+    for sign in reversed(_workers(known)):
+        needing = {name for name, state in found.items() if state.why in _PERSONS}
+        found |= {name: state for name, state in sign.datasets.items() if name not in needing or state.why in _PERSONS}
     return found
+
+
+def _said_alone(known: Known, name: str, why: str) -> str:
+    """Of a fleet: which workers say so, where others send."""
+    states = {sign.worker: sign.datasets[name].why for sign in _workers(known) if name in sign.datasets}
+    say_so = sorted(worker for worker, said in states.items() if said == why)
+    if not any(said is None for said in states.values()):
+        return ""
+    return (
+        f"; so says {say_so[0]} alone, the other workers send" if len(say_so) == 1 else f"; so say {', '.join(say_so)}"
+    )
+
+
+def _workers(known: Known) -> list[SignOfLife]:
+    return alive(known.signs or (), known.now)
 
 
 def is_delivered(known: Known) -> bool | None:
     """Whether somebody delivers; None where it cannot be known."""
-    return None if known.signs is None else bool(alive(known.signs, known.now))
+    return None if known.signs is None else bool(_workers(known))
 
 
 def _delivery(known: Known) -> Iterator[Need]:
@@ -102,7 +119,8 @@ def _delivery(known: Known) -> Iterator[Need]:
 def _datasets(known: Known) -> Iterator[Need]:
     for name, state in at_work_now(known).items():
         if state.why in _PERSONS and (told := remedy(state.why)):
-            yield _of(name, state.why or "", told.what, told.fix, urgent=False)
+            why = state.why or ""
+            yield _of(name, why, f"{told.what}{_said_alone(known, name, why)}", told.fix, urgent=False)
         if state.error_share > TOO_MANY_ERRORS and state.why not in _PERSONS:
             what = f"Meta answered {state.error_share:.0%} of the last 500 requests with an error; its limit is 15 %"
             yield _of(name, "error_share", what, "look at the dead letters", urgent=False)
@@ -159,13 +177,14 @@ def _is_stranded(name: str, known: Known) -> bool:
 
 
 def _machine(known: Known) -> Iterator[Need]:
-    skews = [state.clock_skew_seconds for state in at_work_now(known).values()]
-    skew = max(skews, key=abs, default=0.0)
+    skews = [(state.clock_skew_seconds, sign.worker) for sign in _workers(known) for state in sign.datasets.values()]
+    skew, worker = max(skews, key=lambda found: abs(found[0]), default=(0.0, ""))
     if abs(skew) >= CLOCK_WRONG:
         way = "ahead of" if skew > 0 else "behind"
-        what = f"the clock of this machine is {abs(skew):.0f} s {way} Meta's, which judges the age of events"
+        whose = "this machine" if len(_workers(known)) == 1 else worker
+        what = f"the clock of {whose} is {abs(skew):.0f} s {way} Meta's, which judges the age of events"
         yield Need(cause="clock", urgent=False, what=what, fix="set the clock (NTP)")
-    yield from _clocks([*alive(known.signs or (), known.now), *collecting(known.signs or (), known.now)])
+    yield from _clocks([*_workers(known), *collecting(known.signs or (), known.now)])
     if known.free_bytes is not None and known.free_bytes < LEAST_DISK:
         what = f"the outbox's disk has {known.free_bytes // 1_048_576} MB left; below its reserve nothing is accepted"
         yield Need(cause="disk", urgent=True, what=what, fix="free some space")

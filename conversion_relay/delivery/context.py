@@ -49,6 +49,12 @@ class Context(NamedTuple):
 
     def ask(self, dataset: Dataset, events: Sequence[LeasedEvent]) -> Outcome:
         """One request. Steps 3, 4 and 5 of a turn."""
+        began = self.steady_clock()
+
+        def note_date(date: float) -> None:
+            now = self.steady_clock()
+            self.meta_clock.note(date, now, now - began)
+
         return post(
             self.transport,
             self.settings,
@@ -56,7 +62,7 @@ class Context(NamedTuple):
             events,
             self.deadline,
             self.clock,
-            note_date=lambda date: self.meta_clock.note(date, self.steady_clock()),
+            note_date=note_date,
         )
 
     def count_call(self, dataset: str, outcome: Outcome, seconds: float) -> None:

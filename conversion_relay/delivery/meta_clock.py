@@ -19,6 +19,8 @@ import threading
 from collections import deque
 
 SAMPLES = 9
+LONGEST_CALL = 30.0
+"""Seconds; after a longer one the process stood still (SIGSTOP, `docker pause`), and the date may be hours old."""
 WRONG_SECONDS = 60.0
 """From here on a clock is wrong, and somebody should set it."""
 
@@ -31,8 +33,10 @@ class MetaClock:
         self._lock = threading.Lock()
         self._was_told = False
 
-    def note(self, date: float, steady: float) -> None:
-        """An answer of Meta's, dated so, came at `steady`."""
+    def note(self, date: float, steady: float, took: float = 0.0) -> None:
+        """An answer of Meta's, dated so, came at `steady`, after a call of so many seconds."""
+        if took > LONGEST_CALL:
+            return
         with self._lock:
             self._ahead_of_steady.append(date - steady)
 

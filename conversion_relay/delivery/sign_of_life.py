@@ -12,6 +12,7 @@ Rejected: the lock that each process holds on the outbox (a collector holds one 
 """
 
 import os
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +46,8 @@ class SignsOfLife:
         self._does: dict[str, Any] = {"delivers": delivers, "collects": collects, "version": version}
         self._outbox = outbox if isinstance(outbox, Overview) else None
         self._paces, self._clock, self._hear = paces, clock, hear
-        self._name = name or f"{socket.gethostname()[:40]}-{os.getpid()}"
+        # Containers may share the host's name, and are all process 1: one's sign took the place of the others'.
+        self._name = name or f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(2)}"
         self._said: tuple[float, object] = (0.0, None)
         self._saying = threading.Lock()
         self._is_over = False

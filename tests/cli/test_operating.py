@@ -1,14 +1,20 @@
 """The operator's verbs in processes of their own: what is wrong is said with what to do, and a command repairs it."""
 
+import contextlib
 import json
 import os
 
+import apsw
 import pytest
 
 from conversion_relay.cli.checks import checks as all_checks
+from conversion_relay.errors import SettingsError
+from conversion_relay.outbox.sqlite.backup import backup, restore
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.settings import Settings
 from tests.cli.test_verbs import lead, lines
 from tests.delivery.standins import Meta
+from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3
 from tests.processes import DATASET, call, installation, until
 
 REFUSED = {"mode": "poison", "event_id_contains": "bad"}
@@ -153,3 +159,24 @@ def test_a_copy_of_an_outbox_in_use_is_put_back_whole(here, tmp_path):
     here.env["RELAY_OUTBOX"] = f"sqlite:///{tmp_path}/other.db"
     assert here.command("restore", str(tmp_path / "broken.db")).returncode == 78
     assert not (tmp_path / "other.db").exists()
+
+
+@pytest.mark.parametrize(("write", "events"), [(write_schema_1, 4), (write_schema_2, 2), (write_schema_3, 1)])
+def test_a_copy_of_an_older_version_is_made_before_an_upgrade_and_put_back_after_it(tmp_path, write, events):
+    old, copy, new = (tmp_path / name for name in ("old.db", "copy.db", "new.db"))
+    write(old)
+    assert backup(old, copy) == restore(copy, new) == events
+    outbox = SqliteOutbox(str(new))
+    (book,) = outbox.counts().values()
+    assert book.imbalance == 0 and book.accepted == events
+    outbox.close()
+
+
+def test_a_copy_of_a_newer_version_is_refused_with_what_to_do(tmp_path):
+    copy = tmp_path / "copy.db"
+    write_schema_3(copy)
+    with contextlib.closing(apsw.Connection(str(copy))) as db:
+        db.execute("PRAGMA user_version = 99").fetchall()
+    with pytest.raises(SettingsError, match="install the newer one"):
+        restore(copy, tmp_path / "new.db")
+    assert not (tmp_path / "new.db").exists()

@@ -75,6 +75,14 @@ def test_a_wrong_clock_a_full_disk_and_an_old_version_are_said():
     assert causes(signs=[sign()], version="v20.0") == ["version"]
 
 
+def test_of_a_fleet_the_machine_is_named_whose_clock_is_wrong_whoever_spoke_last():
+    well = msgspec.structs.replace(sign(), worker="well-1")
+    wrong = msgspec.structs.replace(sign(clock_skew_seconds=-120.0), worker="wrong-1")
+    for signs in ([well, wrong], [wrong, well]):
+        (need,) = needs(Known(now=NOW, books={}, signs=signs, configured=frozenset({"1"}), version="v27.0"))
+        assert need.what.startswith("the clock of wrong-1 is 120 s behind Meta's")
+
+
 def test_events_that_are_about_to_be_lost_come_first():
     near = Counts(accepted=1, pending=1, oldest_pending_at=NOW - 500_000, nearest_expiry_at=int(NOW) + 3_600)
     assert causes(books={"1": near}, signs=[sign(why="unauthorized")]) == ["expiry:1", "unauthorized:1"]

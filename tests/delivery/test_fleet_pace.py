@@ -93,6 +93,23 @@ def test_the_calls_of_a_dataset_are_shared_by_those_who_are_alive(two):
     assert one.calls() == 8, "the other one is gone"
 
 
+def test_containers_with_one_name_that_are_all_process_1_are_told_apart(two):
+    """On the host's network: one worker's sign took the place of the other's, and a collector's that of both."""
+    one, other = two
+    for machine in two:
+        machine.signs = SignsOfLife(machine.outbox, machine.paces.now, machine.wall, hear=machine.paces.hear)
+    door = SignsOfLife(one.outbox, dict, one.wall, delivers=False, collects=True)
+    pass_time(two, 2)
+    door()
+    assert len(alive(one.outbox.workers(), one.wall())) == 2
+    assert len(collecting(one.outbox.workers(), one.wall())) == 1
+    one.paces.park("1", 120.0, "throttled")
+    pass_time(two, 1)
+    assert other.waits > 100
+    other.signs.stop()
+    assert [sign.delivers for sign in one.outbox.workers()].count(True) == 1, "the other one's went with it"
+
+
 def test_a_collector_is_seen_and_is_no_worker(two):
     one, _ = two
     door = SignsOfLife(one.outbox, dict, one.wall, "door", delivers=False, collects=True, version="2")

@@ -126,6 +126,27 @@ def test_events_of_the_right_time_survive_a_clock_that_is_set(outbox, ahead, has
     assert states(outbox, "a", "b") == {"delivered": 2}
 
 
+def test_a_process_that_stood_still_in_a_request_does_not_take_what_is_fresh_for_the_future(outbox, caplog):
+    """The date of the answer was hours old when it was read: fresh events were put off by as many hours."""
+    world = World(outbox, 0)
+    send = world.meta.send
+
+    def answered_and_read_later(request, deadline):
+        answer = send(request, deadline)
+        world.steady.now += 2 * HOUR
+        world.wall.now += 2 * HOUR
+        return answer
+
+    world.meta.send = answered_and_read_later
+    world.put("under way")
+    drain(world.running)
+    world.meta.send = send
+    world.put("fresh")
+    world.live(60)
+    assert states(outbox, "fresh") == {"delivered": 1}
+    assert not [r for r in caplog.records if "clock of this machine" in r.message]
+
+
 def test_a_pause_that_meta_asks_for_when_it_is_asked_the_time_holds_for_all_events(outbox):
     """Old ones are why it is asked; what is fresh beside them waits as well."""
     world = World(outbox, 20 * DAY, set_later=True)

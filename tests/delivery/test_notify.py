@@ -7,6 +7,8 @@ import threading
 import pytest
 
 from conversion_relay.delivery import notify
+from conversion_relay.delivery.attention import needs
+from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.notify import Message, Notifier, deliver
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.delivery.sign_of_life import SignsOfLife, alive
@@ -27,11 +29,11 @@ class Installation:
         self.outbox = open_outbox(f"sqlite:///{path}")
         self.signs = SignsOfLife(self.outbox, lambda: {"1": self.pace}, lambda: self.now, "w")
 
-    def notifier(self) -> Notifier:
         environ = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "t", "RELAY_NOTIFY": "mailto:ops@example.com"}
-        return Notifier(
-            self.outbox, Settings.from_env(environ), lambda: self.now, self.bring, aside=lambda work: work()
-        )
+        self.settings = Settings.from_env(environ)
+
+    def notifier(self) -> Notifier:
+        return Notifier(self.outbox, self.settings, lambda: self.now, self.bring, aside=lambda work: work())
 
     def bring(self, address: str, message: Message) -> str | None:
         if not self.arrives:
@@ -68,6 +70,27 @@ def test_a_cause_is_told_once_and_its_end_once(here):
     here.pace = DEAD_TOKEN
     here.pass_time(10, notifier)
     assert here.told[2:] == [("raised", "unauthorized:1")]
+
+
+def test_a_token_that_is_dead_on_one_machine_alone_is_told_once_and_names_it(here):
+    """Whoever gave the latest sign was believed: it was raised, and over, every ten seconds."""
+    other, notifier = PaceNow(0.0, None, 1, 4), here.notifier()
+    forgotten = SignsOfLife(here.outbox, lambda: {"1": other}, lambda: here.now, "forgotten-1")
+    for _ in range(12):
+        here.pass_time(5, notifier)
+        forgotten()
+    assert here.told == []
+    other = DEAD_TOKEN
+    for _ in range(30):
+        here.pass_time(5, notifier)
+        forgotten()
+    assert here.told == [("raised", "unauthorized:1")]
+    (need,) = needs(known(here.outbox, here.settings, here.now))
+    assert need.what.endswith("is wrong; so says forgotten-1 alone, the other workers send"), need.what
+    other = WELL
+    forgotten()
+    here.pass_time(30, notifier)
+    assert here.told[1:] == [("over", "unauthorized:1")]
 
 
 def test_of_several_processes_one_tells_it_and_a_restart_does_not_tell_it_again(here):

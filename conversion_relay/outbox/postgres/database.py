@@ -56,7 +56,7 @@ import psycopg
 
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox.postgres.dsn import Dsn
-from conversion_relay.outbox.postgres.refusals import is_lost, told
+from conversion_relay.outbox.postgres.refusals import is_lost, may_be_repeated, told
 from conversion_relay.outbox.postgres.session import Rows, Session, Values
 from conversion_relay.outbox.postgres.slots import Slots
 from conversion_relay.outbox.postgres.watchdog import Watchdog
@@ -72,7 +72,6 @@ MOST_IDLE, MOST_PINNED = 8, 16
 LONGEST_LIFE = 600.0
 """Seconds; a connection older than this is made anew, so that after a fail-over no one stays with the old server."""
 ATTEMPTS = 3
-TRANSIENT = frozenset({"40001", "40P01", "55P03"})
 REFUSED = (psycopg.errors.DivisionByZero, psycopg.errors.CheckViolation)
 """How a statement of ours takes itself back: by the zero that it divides by, or since `event` lacks a part."""
 CLOSED = "the outbox is closed"
@@ -181,7 +180,7 @@ class Database:
                 with self._lent(pinned=pinned) as session:
                     return session.read(sql, values)
             except psycopg.Error as error:
-                if attempt == 2 or not is_lost(error):
+                if attempt == 2 or not (is_lost(error) and may_be_repeated(error)):
                     raise told(error) from None
         raise AssertionError("the second attempt returns or raises")
 
@@ -258,7 +257,7 @@ def _repeated(attempt: Callable[[], Result]) -> Result:
         try:
             return attempt()
         except psycopg.Error as error:
-            if number == ATTEMPTS or not (is_lost(error) or error.sqlstate in TRANSIENT):
+            if number == ATTEMPTS or not may_be_repeated(error):
                 raise told(error) from None
     raise AssertionError("the last attempt returns or raises")
 

@@ -47,7 +47,7 @@ def read_dsn(url: str) -> Dsn:
         given = dict(parse_qsl("&".join(filter(_is_ours, parts)), keep_blank_values=True))
         rest = "&".join(part for part in parts if not _is_ours(part))
         known = conninfo.conninfo_to_dict(f"{address}?{rest}" if rest else address)
-        named = {**DEADLINES, "application_name": "conversion-relay", **known}
+        named = {**DEADLINES, "application_name": "conversion-relay", **known, **_writable(known)}
         # In the database's own charset a text that it lacks would be an error here, and of no charset all are bytes.
         made = conninfo.make_conninfo("", **{**named, "client_encoding": "UTF8"})
     except (ValueError, ProgrammingError):
@@ -63,3 +63,11 @@ def read_dsn(url: str) -> Dsn:
 
 def _is_ours(parameter: str) -> bool:
     return parameter.partition("=")[0] in OURS
+
+
+def _writable(known: Mapping[str, Any]) -> dict[str, str]:
+    """Of several hosts the one that can write, whatever else was copied from another program's address: with `any`, a
+    primary that comes back as a standby behind its successor kept every put, with the new primary in the list."""
+    is_list = any("," in str(known.get(name, "")) for name in ("host", "hostaddr"))
+    chosen = known.get("target_session_attrs", "read-write")
+    return {"target_session_attrs": "read-write"} if is_list and chosen not in ("read-write", "primary") else {}

@@ -23,6 +23,7 @@ from conversion_relay.outbox.answer import answer_of
 from conversion_relay.outbox.counting import KEPT_HOURS, hour_of
 from conversion_relay.outbox.postgres import (
     claimed,
+    clock,
     delivered,
     figures,
     floors,
@@ -236,6 +237,7 @@ class PostgresOutbox(Beside):
         return shifted
 
     def prune(self, now: float) -> int:
+        now -= clock.ahead_of(self._database.read(clock.NOW)[0][0])
         self._storing.parts.forget()
         dropped = ledger.prune(self._database, now)
         for sql, bound in (

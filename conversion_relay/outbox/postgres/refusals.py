@@ -11,6 +11,7 @@ from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox.postgres.arrays import UNSTORABLE
 
 GONE = frozenset({"25006", "25P03", "57P01", "57P02", "57P03", "57P05", "0A000"})
+TRANSIENT = frozenset({"40001", "40P01", "55P03"})
 LOST = (
     "PostgreSQL cannot be reached, refuses the role, the password or the database's name, or only reads; look at its"
     " log and at RELAY_OUTBOX"
@@ -34,11 +35,24 @@ _BY_TEXT = (
     (("read-only", "hot standby"),
      "PostgreSQL only reads: a standby, or default_transaction_read_only; name the primary in RELAY_OUTBOX"),
     (("starting up", "shutting down", "not accepting"), "PostgreSQL is starting or shutting down"),
+    (("definition of service", "service file"),
+     "libpq finds no such service: look at service= in RELAY_OUTBOX, and at PGSERVICEFILE"),
+    (("value: \"", "invalid integer value", "could not match"),
+     "a parameter of RELAY_OUTBOX has a value that libpq does not take (sslmode, port, target_session_attrs ...)"),
     (("SSL", "certificate", "TLS"), "PostgreSQL and sslmode in RELAY_OUTBOX do not agree on TLS, or on a certificate"),
     (("Connection refused", "could not translate", "failed to resolve", "Name or service", "No such file", "timeout",
       "No route to host", "unreachable"), "nobody answers as PostgreSQL at the address in RELAY_OUTBOX"),
+    (("closed the connection unexpectedly",),
+     "the connection to PostgreSQL was lost, or did not come about: look whether the server and the network are well"),
 )  # fmt: skip
+LACKS = (
+    "the server lacks something that the outbox needs of PostgreSQL 14 (advisory locks, partitions, SKIP LOCKED ...);"
+    " its log says what"
+)
 _BY_SQLSTATE = {
+    "0A000": LACKS,
+    "42601": LACKS,
+    "42883": LACKS,
     "42501": "PostgreSQL denies the role a right: it must own the schema and all tables in it; the first start needs"
     " GRANT CREATE ON DATABASE, or a schema that is the role's already",
     "26000": POOLER,
@@ -60,12 +74,20 @@ def is_lost(error: psycopg.Error) -> bool:
     return error.sqlstate is not None and (error.sqlstate in GONE or error.sqlstate.startswith("08"))
 
 
+def may_be_repeated(error: psycopg.Error) -> bool:
+    """At once. Not where nobody answered in the whole time that a connection is given: whoever waits for a put would
+    wait three times as long for the same refusal, and all that came meanwhile once more."""
+    if isinstance(error, psycopg.errors.ConnectionTimeout):
+        return False
+    return is_lost(error) or error.sqlstate in TRANSIENT
+
+
 def told(error: psycopg.Error) -> Exception:
     if isinstance(error, psycopg.DataError):
         return ValueError(UNSTORABLE)
     if is_lost(error):
         text = str(error)
         why = (sentence for texts, sentence in _BY_TEXT if any(part in text for part in texts))
-        return OutboxUnavailable(next(why, LOST))
+        return OutboxUnavailable(next(why, _BY_SQLSTATE.get(error.sqlstate or "", LOST)))
     refused = f"PostgreSQL refused with SQLSTATE {error.sqlstate}; look at the server's log"
     return OutboxUnavailable(_BY_SQLSTATE.get(error.sqlstate or "", refused))

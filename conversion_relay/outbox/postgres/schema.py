@@ -13,6 +13,8 @@ from conversion_relay.outbox.postgres.session import LIMITS, Session
 VERSION = 2
 MIGRATIONS: dict[int, str] = {1: "CREATE INDEX IF NOT EXISTS figure_hour ON relay.figure (hour)"}
 """By the version that it starts from; statements parted as in `schema.sql`."""
+LONGEST = 3_600.0
+"""Seconds for all of it: an index over what thousand datasets left in a month takes minutes."""
 OLDEST_SERVER = 140_000
 NO_SCHEMA = "RELAY_OUTBOX: no outbox in this schema of the database; start `serve` once, it makes one"
 NEWER = "RELAY_OUTBOX: the outbox was made by a newer Conversion Relay; install that version here too"
@@ -35,7 +37,7 @@ def prepare(database: Database, *, create: bool) -> None:
     if version is None and not create:
         raise SettingsError(NO_SCHEMA)
     if version is None or (create and version < VERSION):
-        database.transact(_bring_up, marked=False)
+        database.transact(_bring_up, marked=False, patience=LONGEST)
         version = VERSION
     if version > VERSION:
         raise SettingsError(NEWER)
@@ -68,8 +70,13 @@ _IS_OWNER = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_
 
 
 def _bring_up(session: Session) -> None:
-    """Two processes may start at once: the second one finds it done."""
+    """Two processes may start at once: the second one waits, and finds it done. Within the limits of an ordinary
+    transaction a large outbox could never be brought up; only a table is waited for no longer, since whoever waits for
+    one holds up all that come behind."""
+    session.run("SET LOCAL statement_timeout = 0")
+    session.run("SET LOCAL lock_timeout = 0")
     session.read("SELECT pg_advisory_xact_lock(hashtext('conversion-relay'), hashtext(%b))", (session.schema,))
+    session.run(f"SET LOCAL lock_timeout = '{LIMITS['lock_timeout']}'")
     # Not by to_regclass: what it found before the lock, nothing, stays in the session's cache until a table is opened.
     if not session.read(_IS_MADE, (session.schema,)):
         # IF NOT EXISTS asks for the right to create one even where one was created for us.

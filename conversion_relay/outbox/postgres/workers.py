@@ -7,19 +7,17 @@ The rule. A sign's times stand in the table by the database's clock. They are tr
 them, and by the one that reads them, each of which compares its clock just then.
 """
 
-import time
-
 import msgspec
 
+from conversion_relay.outbox.postgres.clock import NOW, ahead_of
 from conversion_relay.outbox.postgres.session import Rows, Session
 from conversion_relay.outbox.story import SignOfLife
 
 FORGOTTEN_AFTER = 86_400.0
-MOST_ON_THE_WAY = 2.0
 
 
 def note(session: Session, sign: SignOfLife) -> None:
-    ahead = _ahead_of(session.read("SELECT extract(epoch FROM clock_timestamp())::float8")[0][0])
+    ahead = ahead_of(session.read(NOW)[0][0])
     sign = msgspec.structs.replace(_later(sign, -ahead), clock_ahead_seconds=round(ahead, 1))
     session.run("DELETE FROM relay.worker WHERE seen_at < %b::float8", (sign.at - FORGOTTEN_AFTER,))
     session.run(_NOTE, (sign.worker, float(sign.at), msgspec.json.encode(sign)))
@@ -39,13 +37,7 @@ DROP_NOTICE = "DELETE FROM relay.notice WHERE cause = %b"
 
 def signs(rows: Rows) -> list[SignOfLife]:
     """Of SIGNS' rows."""
-    return [_later(_decoder.decode(document), _ahead_of(database_now)) for document, database_now in rows]
-
-
-def _ahead_of(database_now: float) -> float:
-    """How far this machine's clock is ahead of the database's; zero where only the way could be the reason."""
-    ahead = time.time() - database_now
-    return ahead if abs(ahead) >= MOST_ON_THE_WAY else 0.0
+    return [_later(_decoder.decode(document), ahead_of(database_now)) for document, database_now in rows]
 
 
 def _later(sign: SignOfLife, seconds: float) -> SignOfLife:

@@ -19,7 +19,7 @@ from pathlib import Path
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
-from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, explain
+from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, explain, migrate
 
 PAGES_AT_ONCE = 1_000
 
@@ -87,14 +87,16 @@ def _copy(source: Path, target: Path, tell: Callable[[int, int], None]) -> None:
 
 def verify(path: Path, name: str = "") -> int:
     """How many events it holds. `name`: what people call it. Raises SettingsError for what is no sound outbox of this
-    version."""
+    or an older version."""
     name = name or path.name
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         version = db.execute("PRAGMA user_version").fetchall()[0][0]
         sound = db.execute("PRAGMA integrity_check(1)").fetchall()
-        if version != SCHEMA_VERSION:
-            raise SettingsError(f"{name} is of schema {version}, this version writes {SCHEMA_VERSION}")
+        if int(version or 0) > SCHEMA_VERSION:
+            raise SettingsError(
+                f"{name} is of schema {version}, this version writes {SCHEMA_VERSION}: install the newer one"
+            )
         if sound != [("ok",)]:
             raise SettingsError(f"{name} is damaged; it was not used")
         return int(db.execute("SELECT count(*) FROM event").fetchall()[0][0] or 0)
@@ -113,6 +115,7 @@ def restore(copy: Path, target: Path) -> int:
     with _draft(target, ".restoring") as draft:
         _copy(copy, draft, lambda _done, _all: None)
         db = apsw.Connection(str(draft))
+        migrate(db)
         db.execute("BEGIN IMMEDIATE")
         db.execute(_DOUBTFUL, (time.time(),))
         db.execute(

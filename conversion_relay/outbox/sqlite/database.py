@@ -22,8 +22,9 @@ from conversion_relay.outbox.answer import Then
 from conversion_relay.outbox.sqlite import fork
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
-from conversion_relay.outbox.sqlite.file import DAMAGE, SCHEMA_VERSION, Identity, explain
+from conversion_relay.outbox.sqlite.file import DAMAGE, SCHEMA_VERSION, Identity, Unusable, explain
 from conversion_relay.outbox.sqlite.group import Result, Work
+from conversion_relay.outbox.sqlite.handover import TOLD, hand_over, is_handed_over, is_marked
 from conversion_relay.outbox.sqlite.owner import Owner
 from conversion_relay.outbox.sqlite.writer import CLOSED, Writer
 
@@ -35,18 +36,34 @@ class Database:
 
     _owner: Owner | None
 
-    def __init__(self, path: Path, *, ballast: bool = False, dataset: str | None = None) -> None:
+    def __init__(
+        self, path: Path, *, ballast: bool = False, dataset: str | None = None, hands_over: bool = False
+    ) -> None:
         """`ballast`: whether to keep some. `dataset`: where events of an unreadable dataset go, when damage is mended.
+        `hands_over`: it is opened by `migrate`, and by nobody else from now on (`handover.py`).
         Raises Unusable, Damaged, SettingsError or OSError for a file that cannot be used from the start."""
         self.path = path
         self._room = Room(path, ballast=ballast)
         self._dataset = dataset
+        if not hands_over and is_marked(path):
+            raise Unusable(TOLD.format(path.name))
         self._begin()
         fork.follow(self)
         self._file.open()
         self._room.lay()
         self._owner = Owner(path)
+        self._heed_handover(hands_over=hands_over)
         self._writer.start()
+
+    def _heed_handover(self, *, hands_over: bool) -> None:
+        try:
+            if hands_over:
+                hand_over(self._file.writer)
+            elif is_handed_over(self._file.writer):
+                raise Unusable(TOLD.format(self.path.name))
+        except (apsw.Error, Unusable) as error:
+            self.close()
+            raise Unusable(explain(self.path, error) if isinstance(error, apsw.Error) else str(error)) from None
 
     def _begin(self, identity: Identity | None = None) -> None:
         self._file = Connections(self.path, identity, dataset=self._dataset)

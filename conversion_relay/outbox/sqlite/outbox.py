@@ -65,15 +65,16 @@ class SqliteOutbox(Looks):
         boot_clock: Callable[[], float] | None = None,
         ballast: bool = False,
         dataset: str | None = None,
+        hands_over: bool = False,
     ) -> None:
         """`boot_clock`: seconds on a clock that nobody sets; leases are counted on it. `ballast` and `dataset` as of
-        `outbox.open_outbox`."""
+        `outbox.open_outbox`, `hands_over` as of `Database`."""
         self._boot_clock = boot_clock or _seconds_since_boot
         self._refused_claims: set[str] = set()
         """Tokens of claims that failed, so that a lease nobody knows of is not waited for."""
         file = Path(path)
         try:
-            self._database = Database(file, ballast=ballast, dataset=dataset)
+            self._database = Database(file, ballast=ballast, dataset=dataset, hands_over=hands_over)
         except (Unusable, Damaged) as error:
             raise SettingsError(f"RELAY_OUTBOX: {error}") from None
         except OSError as error:

@@ -29,6 +29,7 @@ import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError, UnsupportedByOutbox
 from conversion_relay.outbox.sqlite.file import DAMAGE, SCHEMA_VERSION, explain
+from conversion_relay.outbox.sqlite.handover import MARK, TOLD
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 
 if TYPE_CHECKING:
@@ -127,6 +128,9 @@ class ReadOnlyDatabase:
             raise SettingsError(
                 f"RELAY_OUTBOX: {self.path.name} is of schema {version}, this version reads {SCHEMA_VERSION}: {remedy}"
             )
+
+        if self.read("PRAGMA application_id") == [(MARK,)]:  # what it holds is old, and what to do about it wrong
+            raise SettingsError(f"RELAY_OUTBOX: {TOLD.format(self.path.name)}")
 
     def _told(self, error: Exception) -> str:
         if isinstance(error, apsw.NotADBError):

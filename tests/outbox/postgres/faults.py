@@ -25,13 +25,15 @@ import msgspec
 
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.postgres.between import Pooler, Wire
-from tests.outbox.postgres.crew import BATCH
+from tests.outbox.postgres.crew import BATCH, LEASE_SECONDS
 from tests.outbox.postgres.hosts import ADDRESS, ROLES, TRUSTED, Hosts
 from tests.outbox.postgres.server import Server
 from tests.processes import free_port, until
 
 WORKERS = 2
 PAUSE = 0.7
+IDLE_SECONDS = 10.0
+"""After them the server ends a transaction that its client left open (`session.LIMITS`)."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -155,6 +157,19 @@ def restarts(n: int) -> Result:
     return under("server restarted", server.url, lambda _, turn: server.restart(ways[turn % 3]), n)
 
 
+def stopped(n: int) -> Result:
+    """One stands still for longer than its lease, or than a transaction may be idle; the others go on."""
+
+    def strike(fleet: Fleet, turn: int) -> None:
+        process = fleet.crew[sorted(fleet.crew)[turn % len(fleet.crew)]]
+        process.send_signal(signal.SIGSTOP)
+        time.sleep((LEASE_SECONDS if turn % 2 == 0 else IDLE_SECONDS) + 2)
+        fleet.moves()
+        process.send_signal(signal.SIGCONT)
+
+    return under("a process stood still", Server().start().url, strike, n)
+
+
 def ended_sessions(n: int) -> Result:
     server = Server().start()
     sql = (
@@ -214,9 +229,7 @@ def failovers(n: int) -> Result:
     primary = Server(settings=REPLICATED).start()
     pair = [primary, _standby_of(primary)]
     hosts = [server.folder for server in pair]
-
-    def url() -> str:
-        return f"postgresql://postgres@/postgres?host={hosts[0]},{hosts[1]}&port=5432,5432"
+    url = f"postgresql://postgres@/postgres?host={hosts[0]},{hosts[1]}&port=5432,5432"
 
     def strike(_: Fleet, turn: int) -> None:
         dead, survivor = pair
@@ -228,7 +241,7 @@ def failovers(n: int) -> Result:
         dead.start()
         pair.reverse()
 
-    return under("fail-over to a synchronous standby", url(), strike, n)
+    return under("fail-over to a synchronous standby", url, strike, n)
 
 
 REPLICATED = {"synchronous_standby_names": "*", "wal_level": "replica", "hot_standby": "on", "wal_keep_size": "256MB"}
@@ -259,6 +272,7 @@ KINDS: dict[str, Callable[[int], Result]] = {
     "kills": kills,
     "restarts": restarts,
     "mixed": mixed,
+    "stopped": stopped,
     "sessions": ended_sessions,
     "cuts": cuts,
     "hosts": apart,

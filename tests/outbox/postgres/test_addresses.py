@@ -28,11 +28,14 @@ LETTERS = "bestellung-ü-漢字-😀"
         ("postgresql://relay:p#w@db/relay?listen=no", {"password": "p#w", "dbname": "relay"}),
         ("postgresql://db/relay?passfile=/etc/my%20relay/pass&sslmode=verify-full", {"passfile": "/etc/my relay/pass"}),
         ("postgresql://a:1,b:2/relay?target_session_attrs=primary", {"host": "a,b", "port": "1,2"}),
+        ("postgresql://a,b/relay?target_session_attrs=any", {"target_session_attrs": "read-write"}),
+        ("postgresql:///relay?host=a,b&target_session_attrs=prefer-standby", {"target_session_attrs": "read-write"}),
+        ("postgresql://standby/relay?target_session_attrs=any", {"target_session_attrs": "any"}),
         ("postgresql://db/relay?options=-c%20role%3Dshop&schema=s", {"options": "-c role=shop"}),
         ("postgresql://db/relay?client_encoding=latin1", {"client_encoding": "UTF8"}),
     ],
 )
-def test_what_is_libpqs_is_left_as_it_was_written(url, known):
+def test_what_is_libpqs_is_left_as_it_was_written_but_of_several_hosts_one_must_write(url, known):
     made = conninfo_to_dict(read_dsn(url).conninfo)
     assert {name: made.get(name) for name in known} == known
     assert read_dsn(url).schema == ("s" if "schema=" in url else "relay")

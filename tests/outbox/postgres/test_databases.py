@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
-from conversion_relay.outbox.postgres import refusals
+from conversion_relay.outbox.postgres import refusals, schema
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
@@ -53,6 +53,22 @@ def test_of_two_that_start_at_once_one_makes_the_tables():
         for future in opened:
             future.result().close()
     cheap().execute("DROP SCHEMA twice CASCADE")
+
+
+def test_a_large_outbox_is_brought_up_to_date_however_long_it_takes(monkeypatch):
+    """Also while a second process starts; both were refused after 15 and 6 seconds, and so at each start."""
+    url = f"{cheap().url}&schema=large"
+    PostgresOutbox(url).close()
+    cheap().execute("UPDATE large.about SET version = 1")
+    monkeypatch.setattr(schema, "MIGRATIONS", {1: "SELECT pg_sleep(1)"})
+    monkeypatch.setattr("conversion_relay.outbox.postgres.database.PATIENCE", 0.4)
+    for name in ("statement_timeout", "lock_timeout"):
+        monkeypatch.setitem(LIMITS, name, "200ms")
+    with ThreadPoolExecutor(2) as two:
+        for opened in [two.submit(PostgresOutbox, url) for _ in range(2)]:
+            opened.result().close()
+    assert cheap().execute("SELECT version FROM large.about") == [(schema.VERSION,)]
+    cheap().execute("DROP SCHEMA large CASCADE")
 
 
 def test_without_a_right_the_first_start_says_which(clerk):
@@ -141,6 +157,9 @@ REFUSED = [
     ("postgresql://nobody:geheim-7@{host}/postgres", "no such role"),
     ("postgresql://postgres:geheim-7@127.0.0.1:1/postgres", "nobody answers"),
     ("postgresql://postgres:geheim-7@no.such.host.invalid/postgres", "nobody answers"),
+    ("postgresql://?service=geheim-7", "no such service"),
+    ("postgresql://postgres@127.0.0.1/postgres?sslmode=geheim-7", "value that libpq does not take"),
+    ("postgresql://postgres@127.0.0.1:geheim-7/postgres", "value that libpq does not take"),
     ("postgresql://postgres:geheim-7@{host}/postgres?target_session_attrs=standby", "only reads"),
 ]
 
@@ -166,6 +185,10 @@ def test_no_connection_left_is_told_and_is_over_when_there_is_one(clerk):
 def test_another_language_is_told_by_the_sentence_for_all():
     error = psycopg.OperationalError("FATAL:  Passwort-Authentifizierung für Benutzer »clerk« fehlgeschlagen")
     assert str(refusals.told(error)) == refusals.LOST
+    cut = psycopg.OperationalError("connection failed: server closed the connection unexpectedly")
+    assert "network" in str(refusals.told(cut))
+    for lacks in (psycopg.errors.FeatureNotSupported(), psycopg.errors.UndefinedFunction()):
+        assert "lacks something" in str(refusals.told(lacks)), "an engine that speaks PostgreSQL's language"
     assert "disk" in str(refusals.told(psycopg.errors.DiskFull("kein Platz")))
 
 

@@ -1,6 +1,8 @@
 """A fleet under faults, in seconds; `python -m tests.outbox.postgres.faults` has the long form and tells what holds."""
 
+import contextlib
 import signal
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +12,8 @@ import pytest
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Receipt
 from conversion_relay.outbox.postgres import database
+from conversion_relay.outbox.postgres.database import Database
+from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.outbox.postgres import faults
@@ -240,3 +244,21 @@ class TestBehindAPoolerInTransactionMode:
         outbox.put([sealed("b")], NOW)
         assert {event.event_id for event in claim(outbox).events} == {"a", "b"}
         outbox.close()
+
+
+def test_where_nobody_answers_a_call_waits_for_one_connection_and_not_for_three():
+    """A host whose packets are dropped: a put took 15 seconds to be refused, and what came meanwhile 15 more."""
+    asked: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(2) as callers:
+        database = Database(read_dsn(f"postgresql://a@127.0.0.1:{silent.getsockname()[1]}/a?connect_timeout=2"))
+        calls = [callers.submit(database.read, "SELECT 1"), callers.submit(database.transact, lambda session: None)]
+        for call in calls:
+            with pytest.raises(OutboxUnavailable, match="nobody answers"):
+                call.result()
+        silent.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                asked.append(silent.accept()[0])
+    for connection in asked:
+        connection.close()
+    assert len(asked) == len(calls)

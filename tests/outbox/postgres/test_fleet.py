@@ -6,11 +6,14 @@ import time
 import pytest
 
 from conversion_relay import __version__
-from conversion_relay.outbox.postgres import workers
+from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox.postgres import clock
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.story import AtWork, SignOfLife
+from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.outbox.postgres.backend import empty, url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
+from tests.outbox.suite import claim, sealed
 from tests.processes import DATASET, Process, call, free_pair, free_port, installation, until
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres"), pytest.mark.timeout(240)]
@@ -94,7 +97,7 @@ def test_machines_whose_clocks_are_apart_see_each_other_as_they_are(monkeypatch)
     outbox, now = PostgresOutbox(url_of("fleet")), time.time()
 
     def on_a_machine(ahead: float) -> None:
-        monkeypatch.setattr(workers.time, "time", lambda: now + ahead)
+        monkeypatch.setattr(clock.time, "time", lambda: now + ahead)
 
     for name, ahead in (("right", 0.0), ("ahead", 600.0), ("behind", -600.0)):
         on_a_machine(ahead)
@@ -109,4 +112,23 @@ def test_machines_whose_clocks_are_apart_see_each_other_as_they_are(monkeypatch)
             assert sign.datasets["2"].asked_until == 0.0
         apart = {name: round(sign.clock_ahead_seconds / 100) * 100 for name, sign in seen.items()}
         assert apart == {"right": 0, "ahead": 600, "behind": -600}
+    outbox.close()
+
+
+def test_a_machine_whose_clock_is_a_month_ahead_forgets_nothing_of_the_others(monkeypatch):
+    """The whole ledger and all visitors were gone, and a copy of each Purchase was sent once more."""
+    outbox, now = PostgresOutbox(url_of("ahead")), time.time()
+    outbox.put([sealed("delivered"), sealed("dead")], now)
+    lease = claim(outbox, now=now)
+    by_id = {event.event_id: event for event in lease.events}
+    outbox.settle(lease, [(Delivered(), [by_id["delivered"]]), (Dead("x"), [by_id["dead"]])], None, now)
+    outbox.remember_visitor("order-1", Visit(fbp="fb.1.1.1"), now)
+    month = 30 * 86_400
+    monkeypatch.setattr(clock.time, "time", lambda: now + month)
+    outbox.tidy(now + month)
+    while outbox.prune(now + month):
+        pass
+    monkeypatch.undo()
+    assert [receipt.duplicate for receipt in outbox.put([sealed("delivered"), sealed("dead")], now)] == [True, True]
+    assert outbox.visitor("order-1", now) is not None
     outbox.close()

@@ -1,19 +1,25 @@
 """`migrate`: what an embedded outbox held is in PostgreSQL, in whatever state it was."""
 
+import contextlib
 import json
 import time
 
+import apsw
 import pytest
 from click.testing import CliRunner
 
 from conversion_relay.cli import verbs
 from conversion_relay.errors import SettingsError
 from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox.postgres.moving import Mover
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
+from conversion_relay.outbox.sqlite import database
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.verdict import Dead, Delivered, Hold, RetryAt, Suspect
 from tests.outbox.postgres.backend import url_of
 from tests.outbox.postgres.server import needs_postgres
+from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3
 from tests.outbox.suite import REFUSED, claim, sealed
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
@@ -89,8 +95,6 @@ def test_every_event_is_there_in_its_state_with_its_story(filled, now):
 
 
 def test_a_move_that_was_stopped_goes_on_and_what_came_by_itself_is_not_doubled(filled, now):
-    from conversion_relay.outbox.postgres.moving import Mover
-
     url = url_of("moved")
     there = PostgresOutbox(url)
     there.put([sealed("b7", dataset="2"), sealed("new", dataset="2")], now)
@@ -115,6 +119,84 @@ def test_a_file_that_a_living_process_holds_is_not_moved(filled):
     assert filled.exists()
 
 
+@pytest.mark.parametrize(("write", "events"), [(write_schema_1, 4), (write_schema_2, 2), (write_schema_3, 1)])
+def test_a_file_of_an_older_version_is_moved_without_a_start_from_it(tmp_path, write, events):
+    write(tmp_path / "outbox.db")
+    url = url_of("moved")
+    assert json.loads(moved(tmp_path / "outbox.db", url, "--json"))["moved"] == events
+    there = PostgresOutbox(url)
+    assert {book.imbalance for book in there.counts().values()} == {0}
+    assert sum(book.accepted for book in there.counts().values()) == events
+    there.close()
+
+
+def test_a_file_that_was_moved_half_is_opened_by_nobody_else(filled, monkeypatch):
+    """A timer with the old address sent from the file what PostgreSQL's workers sent, too."""
+    step = Mover.step
+
+    def stopped(self: Mover) -> bool:
+        assert step(self)
+        raise KeyboardInterrupt
+
+    url = url_of("moved")
+    with monkeypatch.context() as patch:
+        patch.setattr(Mover, "step", stopped)
+        CliRunner().invoke(verbs, ["migrate", f"sqlite:///{filled}"], env={"RELAY_OUTBOX": url})
+    with pytest.raises(SettingsError, match=r"outbox\.db was handed over to PostgreSQL by `migrate`"):
+        SqliteOutbox(str(filled))
+    with pytest.raises(SettingsError, match="handed over to PostgreSQL"):  # `status` said: start `deliver`
+        open_outbox(f"sqlite:///{filled}", "read")
+    told = json.loads(moved(filled, url, "--json"))
+    assert told["moved"] == 1_506
+    with pytest.raises(SettingsError, match="was handed over"):  # who puts it back would send all of it again
+        SqliteOutbox(str(filled.with_name("outbox.db.moved")))
+    SqliteOutbox(str(filled)).close()
+
+
+def test_what_is_damaged_of_a_file_that_was_handed_over_is_not_saved_for_anybody_else(filled):
+    mover = SqliteOutbox(str(filled), hands_over=True)
+    with pytest.raises(SettingsError, match="handed over"):  # the mark stands in the log as yet
+        SqliteOutbox(str(filled))
+    mover.close()
+    damaged = bytearray(filled.read_bytes())
+    damaged[4_096:] = b"\xff" * (len(damaged) - 4_096)
+    filled.write_bytes(damaged)
+    with pytest.raises(SettingsError, match="handed over"):
+        SqliteOutbox(str(filled))
+    assert filled.read_bytes() == damaged
+
+
+def test_a_file_that_could_not_be_moved_is_as_free_as_before(filled, monkeypatch):
+    """A process that opened it in the same moment, which is only seen behind the mark."""
+    holder: list[SqliteOutbox] = []
+    hand_over = database.hand_over
+
+    def at_the_same_time(db) -> None:
+        holder.append(SqliteOutbox(str(filled)))
+        hand_over(db)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "hand_over", at_the_same_time)
+        with pytest.raises(SettingsError, match="still uses"):
+            moved(filled, url_of("moved"))
+    holder[0].close()
+    SqliteOutbox(str(filled)).close()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", None])
+def test_what_is_no_outbox_is_left_alone(tmp_path, content):
+    path = tmp_path / "outbox.db"
+    if content is None:
+        with contextlib.closing(apsw.Connection(str(path))) as db:
+            db.execute("CREATE TABLE event (id)").fetchall()
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(SettingsError, match=r"outbox\.db is no outbox: it is empty, or a file of something else"):
+        moved(path, url_of("moved"))
+    assert path.read_bytes() == before
+
+
 def test_another_file_under_the_same_path_is_moved_too_and_neither_is_overwritten(tmp_path, now):
     """A service that was started with the old address once more; or the second machine of a fleet."""
     url, file = url_of("moved"), tmp_path / "outbox.db"
@@ -132,8 +214,6 @@ def test_another_file_under_the_same_path_is_moved_too_and_neither_is_overwritte
 
 
 def test_what_was_stopped_after_its_last_step_adds_no_figure_twice(filled):
-    from conversion_relay.outbox.postgres.moving import Mover
-
     url = url_of("moved")
     PostgresOutbox(url).close()
     movers = [Mover(filled, url), Mover(filled, url)]  # two at once
