@@ -196,6 +196,8 @@ var MetaTracking = (function () {
   let click;
   /** @type {any} Google's own state, which tells us what changes */
   let heardGoogle;
+  /** @type {any} whether the page goes away: no task comes any more */
+  let isGone;
   /** @type {any} Google's data layer */
   let layer;
   /** @type {Record<string, any>} advanced matching by pixel */
@@ -277,11 +279,13 @@ var MetaTracking = (function () {
   }
 
   /**
-   * The visitor answers in this tab, which counts for more than what another tab heard before.
+   * The visitor answers in this tab, which counts for more than what another tab heard before. A second no is acted on as the
+   * first was: another tab, or a page in between, may have had a yes.
    * @param {any} [answer]
    */
   function said(answer) {
     words.storage = undefined;
+    if (isNever()) state = "";
     return answer;
   }
 
@@ -618,7 +622,7 @@ var MetaTracking = (function () {
       silent(verb, "third copy");
     }
     if (MIRRORS && what === "trackSingleOnly") singles[args[3]] = more;
-    if (!/^track/.test(verb)) {
+    if (!/^track(Single)?(Custom|$)/.test(verb)) {
       if (verb === "init" && !(MIRRORS && Object.keys(pixels[what] || {})[0])) pixels[what] = MIRRORS ? plain(more) : 1;
       return;
     }
@@ -837,8 +841,8 @@ var MetaTracking = (function () {
 
   /** The first look at cookies and storage costs milliseconds, which are the page's. @param {() => void} item */
   function soon(item) {
-    todo = add(todo, item);
-    setTimeout(work);
+    todo.push(item);
+    isGone ? work() : setTimeout(work);
   }
 
   /** While something is held: ever more rarely, and for three minutes after an event. Each click looks as well. */
@@ -931,6 +935,7 @@ var MetaTracking = (function () {
 
   /** The page goes away: what was put off is done now, and the pixel's last ids are told. */
   function leave() {
+    isGone = 1;
     catchUp();
     if (toldPixel[0] && hasPixel()) report();
   }
@@ -1071,6 +1076,7 @@ var MetaTracking = (function () {
   /** The page comes back from the browser's memory: its pixel counts that by itself, without an id. */
   function comeBack(/** @type {any} */ event) {
     if (!event.persisted) return;
+    isGone = 0;
     // Kept in memory it heard no other tab: one that denied took both away.
     if (kept.s[0] && mayRemember() && !doc.cookie.includes("_fbp")) safely(hearTab)();
     hearAll();
