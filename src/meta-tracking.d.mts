@@ -69,12 +69,12 @@
  * @property {"granted" | "denied"} [consent]
  * @property {boolean} [gpc] some opt-out stands
  *
- * @typedef {{u: string, b: any, i?: string, p?: string, n?: number}} Waiting url, body, key, pixel, not before (ms)
+ * @typedef {{u: string, b: any, i?: string, p?: string, n?: number}} Waiting url, body, key, pixel, when it was sent last (ms)
  * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent, each with its event's name
  */
 /**
  * @typedef {object} Tracking
- * @property {string} viewContentEndpoint where `sendViewContentEvent` posts to: your API's /view-content
+ * @property {string} [viewContentEndpoint] where `sendViewContentEvent` posts to, in place of what lies beside `endpoint`
  * @property {string} endpoint where `track` posts to: the collector's /events; the others lie beside it
  * @property {string[]} debug what was done and what was not, newest last; for the console of whoever installs this
  * @property {(settings: Settings) => void} configure from a program, the settings that the data attributes hold
@@ -173,7 +173,7 @@ type Visitor = {
     gpc?: boolean | undefined;
 };
 /**
- * url, body, key, pixel, not before (ms)
+ * url, body, key, pixel, when it was sent last (ms)
  */
 type Waiting = {
     u: string;
@@ -191,9 +191,9 @@ type Kept = {
 };
 type Tracking = {
     /**
-     * where `sendViewContentEvent` posts to: your API's /view-content
+     * where `sendViewContentEvent` posts to, in place of what lies beside `endpoint`
      */
-    viewContentEndpoint: string;
+    viewContentEndpoint?: string | undefined;
     /**
      * where `track` posts to: the collector's /events; the others lie beside it
      */

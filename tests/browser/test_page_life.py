@@ -111,6 +111,29 @@ def test_a_page_that_comes_back_hears_that_the_visitor_denied_elsewhere(stage):
     assert (report["what"], report["cookie"]) == ("came back consent denied", "")
 
 
+# -- gone --------------------------------------------------------------------------------------------------------------
+
+SAYS = {"script": "MetaTracking.track(name)", "mirror": "fbq('trackCustom', name)"}
+
+
+@pytest.mark.parametrize("mode", SAYS)
+def test_what_handlers_say_while_the_page_goes_away_reaches_both_sides(tab: Page, stage: Stage, mode):
+    """Time on page, depth of scrolling. Behind these events comes no task of the page any more."""
+    stage.script, stage.attributes, _ = MODES[mode]
+    stage.more = '<script src="/leaving.js"></script>'
+    stage.scripts["/leaving.js"] = (
+        f"const say = (name) => {SAYS[mode]};"
+        "addEventListener('pagehide', () => say('Hidden'));"
+        "document.addEventListener('visibilitychange', () => document.hidden && say('Invisible'));"
+    )
+    tab.goto(stage.url())
+    tab.wait_for_function("fbq.callMethod && !fbq.queue[0]")
+    tab.click("#on")
+    tab.wait_for_url("**/next")
+    stage.both("Hidden", 1)
+    stage.both("Invisible", 1)
+
+
 # -- twice -------------------------------------------------------------------------------------------------------------
 
 
