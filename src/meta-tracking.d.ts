@@ -74,7 +74,7 @@
  */
 /**
  * @typedef {object} Tracking
- * @property {string} [viewContentEndpoint] where `sendViewContentEvent` posts to, in place of what lies beside `endpoint`
+ * @property {string} viewContentEndpoint where `sendViewContentEvent` posts to: your API's /view-content
  * @property {string} endpoint where `track` posts to: the collector's /events; the others lie beside it
  * @property {string[]} debug what was done and what was not, newest last; for the console of whoever installs this
  * @property {(settings: Settings) => void} configure from a program, the settings that the data attributes hold
@@ -191,9 +191,9 @@ type Kept = {
 };
 type Tracking = {
     /**
-     * where `sendViewContentEvent` posts to, in place of what lies beside `endpoint`
+     * where `sendViewContentEvent` posts to: your API's /view-content
      */
-    viewContentEndpoint?: string | undefined;
+    viewContentEndpoint: string;
     /**
      * where `track` posts to: the collector's /events; the others lie beside it
      */

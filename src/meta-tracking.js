@@ -75,7 +75,7 @@
 
 /**
  * @typedef {object} Tracking
- * @property {string} [viewContentEndpoint] where `sendViewContentEvent` posts to, in place of what lies beside `endpoint`
+ * @property {string} viewContentEndpoint where `sendViewContentEvent` posts to: your API's /view-content
  * @property {string} endpoint where `track` posts to: the collector's /events; the others lie beside it
  * @property {string[]} debug what was done and what was not, newest last; for the console of whoever installs this
  * @property {(settings: Settings) => void} configure from a program, the settings that the data attributes hold
@@ -215,6 +215,7 @@ var MetaTracking = (function () {
   const listener = safely((/** @type {Event} */ event) => listeners[event.type](event));
   /** @type {Tracking & Record<string, any>} */
   let api = {
+    viewContentEndpoint: "/view-content",
     endpoint: "/events",
     debug: [],
     track: happen,
@@ -222,6 +223,7 @@ var MetaTracking = (function () {
     newEventId,
 
     configure({ consent, autoPageViews, ...rest }) {
+      if (rest.endpoint) api.viewContentEndpoint = beside("view-content", rest.endpoint);
       Object.assign(api, rest);
       // Whoever asks for consent in other words must not go without it; an attribute may be empty.
       if (consent !== undefined) holds.consent = !/optional/i.test(consent);
@@ -738,8 +740,7 @@ var MetaTracking = (function () {
         if (MIRRORS && call) {
           targets.forEach((/** @type {any} */ one) => enqueue(api.endpoint, full, id, pixels[one], one + ""));
         } else if (targets) {
-          const url = api.viewContentEndpoint || beside("view-content");
-          enqueue(url, { ...event, content_data: data, pixel: hasPixel() }, id, person);
+          enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, person);
         } else enqueue(!pixelOnly && api.endpoint, full, id, person);
       });
       return id;
@@ -940,9 +941,9 @@ var MetaTracking = (function () {
     if (toldPixel[0] && hasPixel()) report();
   }
 
-  /** @param {string} name of the collector's other addresses: a name of a host is no path */
-  function beside(name) {
-    return api.endpoint.replace(/(^\/?|[^/:]\/)[^/]*$/, "$1" + name);
+  /** @param {string} name of the collector's other addresses @param {string} [endpoint] a name of a host is no path */
+  function beside(name, endpoint = api.endpoint) {
+    return endpoint.replace(/(^\/?|[^/:]\/)[^/]*$/, "$1" + name);
   }
 
   // -- who and which click ----------------------------------------------------------------------------------------------
@@ -959,7 +960,9 @@ var MetaTracking = (function () {
     safely(() => doc.cookie.split("; ").reverse().join("\n").replace(/^_(fb[pc])=(.+)/gm, keep))();
     if (mayRemember()) {
       safely(() => {
-        const urls = [landing, performance.getEntriesByType?.("navigation")[0]?.name, doc.referrer].join("\n");
+        // Firefox cuts the referrer of a page to which a click came; the history has its whole address.
+        const before = page.navigation?.entries?.().at?.(-2)?.url;
+        const urls = [landing, performance.getEntriesByType?.("navigation")[0]?.name, doc.referrer, before].join("\n");
         // As the server reads it: letters that are encoded are letters, separators are not.
         const plain = urls.replace(/%\w\w/g, (code) => unescape(code).replace(/[^\w-]/, code));
         click = click || /[?&;]fbclid=([\w-]{1,500})([&#\s]|$)/.exec(plain)?.[1];

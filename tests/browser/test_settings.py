@@ -125,6 +125,7 @@ def test_what_lies_beside_an_endpoint_without_a_path_is_no_other_host(shop):
     with shop.page.expect_request("http://relay.example/"):
         shop.page.evaluate("MetaTracking.rememberVisitor('1001')")
     shop.page.evaluate("MetaTracking.configure({endpoint: '/m/events'})")
+    assert shop.page.evaluate("MetaTracking.viewContentEndpoint") == "/m/view-content"
     with shop.page.expect_request("**/m/visitors"):
         shop.page.evaluate("MetaTracking.rememberVisitor('1002')")
     with shop.page.expect_request("**/m/view-content"):
