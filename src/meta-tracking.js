@@ -960,8 +960,8 @@ var MetaTracking = (function () {
     safely(() => doc.cookie.split("; ").reverse().join("\n").replace(/^_(fb[pc])=(.+)/gm, keep))();
     if (mayRemember()) {
       safely(() => {
-        // Firefox cuts the referrer of a page to which a click came; the history has its whole address.
-        const before = page.navigation?.entries?.().at?.(-2)?.url;
+        // Firefox cuts the referrer of a page to which a click came; the history has the whole address of who led here.
+        const before = doc.referrer && page.navigation?.entries?.().at?.(-2)?.url;
         const urls = [landing, performance.getEntriesByType?.("navigation")[0]?.name, doc.referrer, before].join("\n");
         // As the server reads it: letters that are encoded are letters, separators are not.
         const plain = urls.replace(/%\w\w/g, (code) => unescape(code).replace(/[^\w-]/, code));

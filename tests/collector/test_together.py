@@ -131,7 +131,7 @@ def test_one_process_delivers_and_each_tells_the_figures_of_all(tmp_path):
             pages = f"{here.url}/dashboard/datasets"
             until(lambda: all("key 1: <small>used" in call("GET", pages)[1] for _ in range(6)))
             (name,) = until(deliverers)
-            os.kill(int(name.rpartition("-")[2]), signal.SIGKILL)
+            os.kill(int(name.split("-")[-2]), signal.SIGKILL)
             until(lambda: post("b") == 202)
             until(lambda: len(here.arrived()) == 21)
             until(lambda: set(deliverers()) - {name})
