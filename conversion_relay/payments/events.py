@@ -58,6 +58,9 @@ class Original(msgspec.Struct, frozen=True):
 
     order_key: str
     paid_at: int | None = None
+    event_name: str | None = None
+    event_id: str | None = None
+    """Both None for a Purchase under the order's own name."""
 
 
 def uncounted(notice: Counted, terms: Terms) -> str | None:
@@ -107,10 +110,9 @@ def event_of(notice: Counted, facts: RequestFacts, terms: Terms, now: float, ori
     """
     match notice:
         case Renewal():
-            event = _sale("Purchase", f"renewal_{notice.payment_id}", notice)
+            event = _sale("Purchase", renewal_id(notice), notice)
         case Payment():
-            name = terms.first if notice.subscription else "Purchase"
-            event = _sale(name, for_purchase(notice.order_key), notice)
+            event = _sale(name_of(notice, terms), for_purchase(notice.order_key), notice)
         case Trial():
             custom = CustomData(value=0.0, currency=notice.currency) if notice.currency else CustomData()
             event = _event("StartTrial", f"trial_{notice.subscription}", notice.at, custom)
@@ -124,6 +126,14 @@ def event_of(notice: Counted, facts: RequestFacts, terms: Terms, now: float, ori
         event.consent = context.consent
     _from(event, notice, facts, context, now)
     return event
+
+
+def name_of(paid: Payment, terms: Terms) -> str:
+    return terms.first if paid.subscription else "Purchase"
+
+
+def renewal_id(renewal: Renewal) -> str:
+    return f"renewal_{renewal.payment_id}"
 
 
 def _sale(name: str, event_id: str, paid: Paid) -> Event:
@@ -148,8 +158,8 @@ def _refund(refund: Refund, original: Original) -> Event:
     custom = CustomData(value=_value(refund.money), currency=refund.money.currency, order_id=original.order_key)
     event = _event("Refund", f"refund_{refund.refund_id}", refund.at, custom)
     event.custom_data = {**(event.custom_data or {}), "refund_kind": refund.kind}
-    about = {"event_name": "Purchase", "event_time": original.paid_at, "order_id": original.order_key}
-    about["event_id"] = for_purchase(original.order_key)
+    about: dict[str, Any] = {"event_name": original.event_name or "Purchase", "event_time": original.paid_at}
+    about |= {"order_id": original.order_key, "event_id": original.event_id or for_purchase(original.order_key)}
     event.original_event_data = {name: value for name, value in about.items() if value is not None}
     return event
 

@@ -12,6 +12,7 @@ from conversion_relay.payments.notice import (
     Customer,
     Ignored,
     Line,
+    Link,
     Mode,
     Money,
     Notice,
@@ -66,6 +67,8 @@ class StripeEvent:
             return self._dispute()
         if what == "customer.subscription.created":
             return self._trial()
+        if what == "invoice_payment.paid":
+            return self._link()
         if what in _PENDING:
             return Pending("processing", what, self._mode)
         return self._ignored("failed" if what in _FAILED else "other_type")
@@ -166,6 +169,15 @@ class StripeEvent:
             mode=self._mode,
         )
 
+    def _link(self) -> Notice:
+        """Since 2025-03-31 an invoice does not name its payment intent any more, which a refund names alone.
+        https://docs.stripe.com/changelog/basil/2025-03-31/add-support-for-multiple-partial-payments-on-invoices"""
+        kind = text(self._thing, "payment.type") or ""
+        payment, invoice = _id(at(self._thing, "payment"), kind), _id(self._thing, "invoice")
+        if not payment or not invoice:
+            return self._ignored("odd_shape")
+        return Link(provider="stripe", payment=payment, of=invoice, what=self._what, mode=self._mode)
+
     def _trial(self) -> Notice:
         name = text(self._thing, "id")
         if text(self._thing, "status") != "trialing" or not name:
@@ -212,7 +224,7 @@ def _strictly(thing: dict[str, Any], name: str) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
-def _id(thing: dict[str, Any], name: str) -> str | None:
+def _id(thing: object, name: str) -> str | None:
     """An id, whether or not the object stands in its place (`expand`)."""
     return text(thing, name, f"{name}.id")
 
@@ -226,8 +238,15 @@ def _customer(session: dict[str, Any]) -> Customer:
 
 
 def _person(details: object) -> dict[str, str | None]:
-    found = {name: text(details, name) for name in ("email", "phone", "name")}
-    return {**found, **_address(at(details, "address"))}
+    found = {name: text(details, name) for name in ("email", "phone")}
+    return {**found, "name": _name(details), **_address(at(details, "address"))}
+
+
+def _name(details: object) -> str | None:
+    """Of a person; since 2025-09-30 a checkout may ask for a business, too, whose name is nobody's.
+    https://docs.stripe.com/payments/checkout/name-collection"""
+    name = text(details, "individual_name", "name")
+    return None if name == text(details, "business_name") else name
 
 
 def _address(address: object) -> dict[str, str | None]:

@@ -120,3 +120,26 @@ def test_a_refund_that_mollie_has_not_made_is_none(tmp_path, status):
     notice["_embedded"]["entity"]["status"] = status
     with open_shop(tmp_path, RELAY_REFUNDS="event", **EVERY_PROVIDER) as shop:
         assert shop.told("mollie", notice).body["reason"] == "refund_not_done"
+
+
+def test_a_connected_account_s_object_is_asked_for_in_its_account(tmp_path):
+    """The platform's own account does not have it: it would answer 404, and the payment would be gone."""
+    asked = []
+
+    def fetch(url: str, headers: dict[str, str], deadline: float):
+        asked.append(headers.get("stripe-context"))
+        return Response(200, {}, json.dumps(notices.session()).encode())
+
+    with open_shop(tmp_path, fetch, STRIPE_API_KEY="rk_live_canary") as shop:
+        for context in ("acct_1Canary", None, "acct_1\r\nx: y"):
+            event = notices.thin() | {"created": NOW - 20, "context": context}
+            assert shop.signed(json.dumps(event).encode()).status == 200
+        assert asked == ["acct_1Canary", None] and shop.events().keys() == {"purchase_cart-77"}
+
+
+def test_a_trial_is_asked_for_too(tmp_path):
+    trial = Response(200, {}, json.dumps({"id": "sub_T1", "status": "trialing", "currency": "eur"}).encode())
+    named = {"id": "sub_T1", "type": "subscription", "url": "/v1/subscriptions/sub_T1"}
+    with open_shop(tmp_path, lambda *_: trial, STRIPE_API_KEY="rk_live_canary") as shop:
+        event = notices.thin() | {"type": "v1.customer.subscription.created", "related_object": named}
+        assert shop.signed(json.dumps(event | {"created": NOW - 20}).encode()).body["event_id"] == "trial_sub_T1"
