@@ -41,6 +41,7 @@ _FAILED = (
 )
 # https://docs.stripe.com/api/invoices/object#invoice_object-billing_reason
 _LATER = frozenset({"subscription_cycle", "subscription_update", "subscription_threshold", "subscription"})
+_SUBSCRIPTION = ("parent.subscription_details", "subscription_details")
 
 
 class StripeEvent:
@@ -199,19 +200,19 @@ class StripeEvent:
     def _paid(self, kind: Any, name: str | None, money: Money, *, also: tuple[str | None, ...], **rest: Any) -> Notice:
         if not name:
             return self._ignored("odd_shape")
-        own = key(self._thing, *self._places)
-        of_order = own or key(at(self._thing, "parent.subscription_details"), *self._places)
-        notes = (self._thing.get("metadata"), at(self._thing, "parent.subscription_details.metadata"))
+        # An invoice has a copy of what the shop wrote on the subscription; before 2025-03-31 it stood at the top.
+        told = [self._thing, *(at(self._thing, place) for place in _SUBSCRIPTION)]
+        own = next((named for one in told if (named := key(one, *self._places))), None)
         found: Notice = kind(
             provider="stripe",
             webhook_id=text(self._event, "id") or "",
             payment_id=name,
             order_key=name if kind is Renewal else own or name,
-            of_order=of_order if kind is Renewal else None,
+            of_order=own if kind is Renewal else None,
             money=money,
             paid_at=seconds(self._event, "created"),
             also=tuple(dict.fromkeys(one for one in also if one and one != name)),
-            context=context_of(*notes),
+            context=context_of(*(at(one, "metadata") for one in told)),
             mode=self._mode,
             **rest,
         )

@@ -146,3 +146,38 @@ def test_mollie_s_object_alone_is_read_as_the_one_in_an_event(shop):
         alone = notice["_embedded"]["entity"] | {"resource": name}
         assert shop.told("mollie", alone).status == 200
     assert shop.events().keys() == {"purchase_cart-77", "refund_re_T1"}
+
+
+@pytest.mark.parametrize("source", ["pos", "iphone", "android", "subscription_contract"])
+def test_a_till_s_device_is_not_the_buyer_s(shop, source):
+    """Everybody who buys in the shop would have its address and its browser."""
+    device = {"client_details": {"user_agent": "Shopify POS/9.1", "browser_ip": "203.0.113.9"}}
+    shop.told("shopify", sample("shopify", source_name=source, browser_ip="203.0.113.9", **device))
+    (event,) = shop.events().values()
+    assert event["action_source"] != "website"
+    assert not {"client_ip_address", "client_user_agent"} & event["user_data"].keys()
+
+
+@pytest.mark.parametrize("place", ["parent", "subscription_details"])
+def test_what_the_shop_wrote_on_a_subscription_names_its_first_invoice(tmp_path, place):
+    """Stripe copies it onto the invoice. The page's copy has that name, and a refusal stands there, too."""
+    written = {"metadata": {"order_id": "1001"}, "subscription": "sub_1"}
+    invoice = {"id": "in_1", "billing_reason": "subscription_create", "amount_paid": 900, "currency": "eur"}
+    told = written if place == "subscription_details" else {"subscription_details": written}
+    with open_shop(tmp_path, STRIPE_PAYMENTS="invoice") as shop:
+        assert shop.stripe("invoice.paid", invoice | {place: told}).body["event_id"] == "purchase_1001"
+        written["metadata"]["consent"] = "denied"
+        refused = invoice | {"id": "in_2", place: told, "billing_reason": "subscription_cycle"}
+        assert shop.stripe("invoice.paid", refused).body["message"] == "withheld"
+
+
+def test_a_renewal_of_woocommerce_is_one_without_the_plugin_s_note(shop):
+    assert shop.told("woocommerce", sample("woocommerce", created_via="subscription")).body["event_id"] == (
+        "renewal_wc_order_T1"
+    )
+
+
+@pytest.mark.parametrize("status", ["refunded", "partial_refund"])
+def test_what_is_refunded_when_it_is_told_was_paid_before(shop, status):
+    notice = sample("lemonsqueezy", data__attributes__status=status)
+    assert shop.told("lemonsqueezy", notice).body["message"] == "accepted"
