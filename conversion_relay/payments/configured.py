@@ -28,7 +28,8 @@ TERMS = {
 }
 SECRET = re.compile(r"([A-Z0-9]+)_WEBHOOK_SECRET")
 _ORDER_KEY = re.compile(r"([A-Z0-9]+)_ORDER_KEY")
-_PLACE = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
+_PLACE = re.compile(r"[\w -]+(?:\.[\w -]+)*")
+"""Metadata and notes are named by shops: `notes.Order number`, `metadata.wp-order`."""
 
 _MISTAKEN = {
     "STRIPE_WEBHOOK_SECRET": (("sk_", "rk_", "pk_", "we_"), "the endpoint's signing secret begins with whsec_"),

@@ -181,3 +181,20 @@ def test_a_renewal_of_woocommerce_is_one_without_the_plugin_s_note(shop):
 def test_what_is_refunded_when_it_is_told_was_paid_before(shop, status):
     notice = sample("lemonsqueezy", data__attributes__status=status)
     assert shop.told("lemonsqueezy", notice).body["message"] == "accepted"
+
+
+@pytest.mark.parametrize("place", ["", "data__"])
+@pytest.mark.parametrize(
+    "mark", [{"livemode": False}, {"live": False}, {"test_mode": True}, {"mode": "test"}, {"environment": "sandbox"}]
+)
+def test_a_mark_of_the_test_mode_is_heard_wherever_a_sender_of_the_standard_puts_it(shop, place, mark):
+    marked = {f"{place}{name}": value for name, value in mark.items()}
+    assert shop.told("standard", sample("standard", **marked)).body["reason"] == "test_payment"
+    assert shop.told("standard", sample("standard", data__livemode=True, mode="live")).body["message"] == "accepted"
+
+
+@pytest.mark.parametrize("name", ["Order number", "wp-order", "Bestellnummer_ü"])
+def test_a_note_may_be_called_as_the_shop_calls_it(tmp_path, name):
+    notes = [{"name": name, "value": "R-77"}]
+    with open_shop(tmp_path, **EVERY_PROVIDER, SHOPIFY_ORDER_KEY=f"notes.{name}, id") as shop:
+        assert shop.told("shopify", sample("shopify", note_attributes=notes)).body["event_id"] == "purchase_R-77"
