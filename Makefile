@@ -16,7 +16,7 @@ HUNT_OPTIONS ?=
 RELEASE_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: docs links soak-postgres help demo test lint setup setup-dev bench browser zip tf-check soak simulate hunt mutants release empty-debian format clean
+.PHONY: docs links soak-postgres help demo test lint setup setup-dev bench browser browsers zip tf-check soak simulate hunt mutants release empty-debian format clean
 
 help: ## what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ browser: ## the script for browsers: types checked, minified, its size
 	@command -v npm >/dev/null || { echo "Node.js and npm are needed (Debian: apt-get install nodejs npm)"; exit 1; }
 	@cd src && npm ci --silent --no-audit --no-fund && npm run --silent build
 	@cd src && printf 'meta-tracking.min.js: %s bytes, %s gzipped\n' "$$(wc -c < meta-tracking.min.js)" "$$(gzip -9 < meta-tracking.min.js | wc -c)"
+
+browsers: setup-dev ## the script in Firefox and WebKit, too (Debian's packages)
+	@OTHER_ENGINES=1 sh tests/system_packages.sh
+	$(BIN)/python -m pytest -n 0 tests/browser/other_engines.py
 
 zip: setup-dev ## the Lambda packages, in lambda/dist
 	@PYTHON=../.venv/bin/python lambda/build_lambda_package.sh $(ZIP_OPTIONS)

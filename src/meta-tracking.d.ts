@@ -69,7 +69,7 @@
  * @property {"granted" | "denied"} [consent]
  * @property {boolean} [gpc] some opt-out stands
  *
- * @typedef {{u: string, b: any, i?: string, p?: string, n?: number}} Waiting url, body, key, pixel, not before (ms)
+ * @typedef {{u: string, b: any, i?: string, p?: string, n?: number}} Waiting url, body, key, pixel, when it was sent last (ms)
  * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent, each with its event's name
  */
 /**
@@ -173,7 +173,7 @@ type Visitor = {
     gpc?: boolean | undefined;
 };
 /**
- * url, body, key, pixel, not before (ms)
+ * url, body, key, pixel, when it was sent last (ms)
  */
 type Waiting = {
     u: string;

@@ -69,7 +69,7 @@
  * @property {"granted" | "denied"} [consent]
  * @property {boolean} [gpc] some opt-out stands
  *
- * @typedef {{u: string, b: any, i?: string, p?: string, n?: number}} Waiting url, body, key, pixel, not before (ms)
+ * @typedef {{u: string, b: any, i?: string, p?: string, n?: number}} Waiting url, body, key, pixel, when it was sent last (ms)
  * @typedef {{q: Waiting[], s: string[]}} Kept what waits, and ids that were sent, each with its event's name
  */
 
@@ -102,10 +102,10 @@ var MetaTracking = (function () {
   const STATES = "pvnacavacoutctflmtortxdeianenhnjtnmnmdinkyri"; // sections 6 to 27 of GPP: uspv1, usnat, usca ...
   /** @type {Record<string, string>} by what of a checkout's link its webhook brings our reference back */
   const CHECKOUTS = {
-    "buy.stripe.com": "client_reference_id",
-    "gumroad.com": "client_reference_id",
-    "lemonsqueezy.com": "checkout[custom][order_id]",
     "paypal.com": "custom",
+    "lemonsqueezy.com": "checkout[custom][order_id]",
+    "gumroad.com": "client_reference_id",
+    "buy.stripe.com": "client_reference_id",
   };
   const REVOKE = ["consent", "revoke"];
   const LISTEN = "addEventListener";
@@ -150,7 +150,7 @@ var MetaTracking = (function () {
   let people = {};
   /** @type {string[][]} what the pixel was told and the server not yet */
   let toldPixel = [];
-  /** @type {Record<string, string | undefined>} `_fbp` and `_fbc` where cookies are blocked */
+  /** @type {Record<string, string | undefined>} `_fbp` and `_fbc` as they were read last, also where cookies are blocked */
   let ids = {};
   /** @type {(() => void)[]} what need not be done before the page's own work */
   let todo = [resume];
@@ -192,10 +192,12 @@ var MetaTracking = (function () {
   let isHearing;
   /** @type {any} whether the page's own work had its turn */
   let isCalm;
-  /** @type {string | undefined} the click that brought the visitor, "" without */
+  /** @type {string | undefined} the click that brought the visitor */
   let click;
   /** @type {any} Google's own state, which tells us what changes */
   let heardGoogle;
+  /** @type {any} whether the page goes away: no task comes any more */
+  let isGone;
   /** @type {any} Google's data layer */
   let layer;
   /** @type {Record<string, any>} advanced matching by pixel */
@@ -278,19 +280,23 @@ var MetaTracking = (function () {
     return all.includes(false) ? "denied" : all.includes(true) ? "granted" : undefined;
   }
 
-  /** The visitor answers in this tab, which counts for more than what another tab heard before. @param {any} [answer] */
+  /**
+   * The visitor answers in this tab, which counts for more than what another tab heard before. A second no is acted on as the
+   * first was: another tab, or a page in between, may have had a yes.
+   * @param {any} [answer]
+   */
   function said(answer) {
     words.storage = undefined;
+    if (isNever()) state = "";
     return answer;
   }
 
   /**
    * The visitor denied in another tab; a page that empties all of its storage says nothing. What lies there again is of
    * somebody who agreed since, unless we wrote it before we heard.
-   * @param {any} event
    */
-  function hearTab({ key, newValue }) {
-    if (key !== "_mt" || newValue !== null || isNever() || (localStorage._mt || written) !== written) return;
+  function hearTab() {
+    if (isNever() || (localStorage._mt || written) !== written) return;
     words.storage = false;
     settle();
   }
@@ -338,10 +344,9 @@ var MetaTracking = (function () {
     if (isAllowed()) held.splice(0).forEach((send) => send());
     if (state === before) return;
     silent("consent", state);
-    if (isNever()) {
-      held = untold = [];
-      if (MIRRORS) viewed = {};
-    }
+    if (!isNever()) return;
+    held = untold = [];
+    if (MIRRORS) viewed = {};
     if (state === "denied") forget();
   }
 
@@ -357,11 +362,11 @@ var MetaTracking = (function () {
     if (words.storage !== false) safely(() => (localStorage._mt = ""))();
     // The pixel's own, too.
     ["_mt", "multiFbc", "lastExternalReferrer"].forEach(safely((/** @type {string} */ name) => delete localStorage[name]));
-    bake({ _fbp: "", _fbc: "" });
+    bake({ fbp: "", fbc: "" });
     withdraw(event_ids);
   }
 
-  function withdraw(/** @type {string[]} */ event_ids) {
+  function withdraw(/** @type {any[]} */ event_ids) {
     if (event_ids[0]) post({ u: beside("withdraw"), b: { event_ids } });
   }
 
@@ -409,7 +414,7 @@ var MetaTracking = (function () {
   }
 
   function isRegional() {
-    return !NEEDED.every((name) => isYes(resolved(name).default) && !resolved(name).quiet);
+    return NEEDED.some((name) => !isYes(resolved(name).default) || resolved(name).quiet);
   }
 
   /** A default that a template in a tag manager set may be seen there alone. */
@@ -439,10 +444,8 @@ var MetaTracking = (function () {
     if (!holds.__tcfapi) words.tcf = words.tcf && undefined; // a no stays
     else if (/^(tcl|user)/.test(eventStatus)) {
       words.tcf = eventStatus[0] === "u" ? said() : undefined; // also where the rest cannot be read
-      const agreed = /~[\d.]*\b89\b/.test(addtlConsent);
-      const isGood = [1, 3, 4, 7].every((n) => purpose.consents[n]);
-      words.tcf = isGood && (agreed || (/dv.*\b89\b/.test(addtlConsent) ? false : undefined));
-      if (isGood && !agreed) silent("tcf", "Meta not named");
+      const named = /(dv.*)?\b89\b/.exec(addtlConsent);
+      words.tcf = [1, 3, 4, 7].every((n) => purpose.consents[n]) && (named ? !named[1] : void silent("tcf", "Meta not named"));
     }
   }
 
@@ -460,8 +463,9 @@ var MetaTracking = (function () {
       if (!parsedSections[name] || !applies.includes(STATES.indexOf(name.slice(2, 4)) / 2 + 6)) continue;
       isUnread = false;
       const section = json(parsedSections[name]);
-      if (/(Sale|Sharing|TargetedAdvertising)OptOut":"?1|"Gpc":[1t]|OptOutSale":"Y|"1.Y.?"/.test(section)) optOuts.gpp = true;
-      if (/ChildSensitiveDataConsents":\[?[\d,]*1/.test(section)) words.gpp = false;
+      // Of selling, of sharing, of targeted advertising: by whatever name, an opt-out is one.
+      if (/OptOut":"?1|"Gpc":[1t]|OptOutSale":"Y|"1.Y.?"/.test(section)) optOuts.gpp = true;
+      if (/Child\w+":\[?[\d,]*1/.test(section)) words.gpp = false;
     }
     holds.__gpp = isUnread;
   }
@@ -503,7 +507,7 @@ var MetaTracking = (function () {
     const api = page[name] || owner?.[name];
     const mayCall = how[0] === LISTEN;
     if (!api || asked[name] === api) return;
-    if (mayCall) holds[name] = true;
+    holds[name] = mayCall;
     api(...how, safely((/** @type {any} */ data, /** @type {any} */ isSound) => {
       if (isSound !== false) safely(read)(data); // what it had before does not stand
       settle();
@@ -569,7 +573,8 @@ var MetaTracking = (function () {
 
   /** Without these the pixel's own view of each further page would have another id than ours, or be dropped. */
   function takePages() {
-    for (const flag of ["disablePushState", "allowDuplicatePageViews"]) Reflect.set(pixel, flag, true);
+    Reflect.set(pixel, "disablePushState", true);
+    Reflect.set(pixel, "allowDuplicatePageViews", true);
   }
 
   /** The pixels that hear an event without a name of one. */
@@ -588,7 +593,7 @@ var MetaTracking = (function () {
     if (gone) queue.splice(0, queue.length, ...queue.filter((/** @type {any} */ entry) => !gone.test(entry[0])));
     if (isNew) {
       isLimited = !isLimited;
-      const entry = ["dataProcessingOptions", ...(isLimited ? [["LDU"], 0, 0] : own ? Object.values(own) : [[], 0, 0])];
+      const entry = ["dataProcessingOptions", ...(isLimited ? [["LDU"], 0, 0] : Object.values(own || [[], 0, 0]))];
       isLive && !isLocked ? pixel(...entry) : queue.unshift(entry);
     }
     if (isLocked === !mayTell()) return;
@@ -618,8 +623,8 @@ var MetaTracking = (function () {
       isHosted = true;
       silent(verb, "third copy");
     }
-    if (MIRRORS && verb === "set" && what === "trackSingleOnly") singles[args[3]] = more;
-    if (!/^track/.test(verb)) {
+    if (MIRRORS && what === "trackSingleOnly") singles[args[3]] = more;
+    if (!/^track(Single)?(Custom|$)/.test(verb)) {
       if (verb === "init" && !(MIRRORS && Object.keys(pixels[what] || {})[0])) pixels[what] = MIRRORS ? plain(more) : 1;
       return;
     }
@@ -646,19 +651,18 @@ var MetaTracking = (function () {
     if (name === "PageView" && at < 2 && !mayRepeat) {
       if (!isFresh) return;
       const now = path === undefined || here.href;
-      targets = targets.filter((one) => viewed[one] !== now);
-      targets.forEach((one) => (viewed[one] = now));
+      targets = targets.filter((one) => viewed[one] !== (viewed[one] = now));
     }
     if (!targets[0] && Object.keys(pixels)[0]) return !silent(name, "again");
-    const given = options?.eventID || options?.event_id;
-    const id = (isText(given) && given + "") || newEventId();
-    const call = [name, mayTell() ? data || {} : plain(data), { ...options, eventID: id }];
+    const values = mayTell() ? data || {} : plain(data);
     // Each by name, where others hear it too by then.
-    const tell = () =>
+    const tell = (/** @type {string} */ eventID) => {
+      const call = [name, values, { ...options, eventID }];
       targets[0] && everyone().length > targets.length
         ? targets.forEach((one) => pixel(verb.replace(/k(Single)?/, "kSingle"), one, ...call))
         : pixel(...args.slice(0, at), ...call);
-    happen(name + "", data, { eventId: id }, tell, targets[0] ? targets : [""]);
+    };
+    happen(name + "", data, { eventId: options?.eventID || options?.event_id }, tell, targets[0] ? targets : [""]);
     return true;
   }
 
@@ -691,14 +695,14 @@ var MetaTracking = (function () {
 
   /** @param {any} setting an attribute is on where it is there, unless it says no */
   function isOn(setting) {
-    return !/^(undef|null|false|0|no|off)/i.test(setting);
+    return !/^(und|nul|fal|0|no|off)/i.test(setting);
   }
 
   // -- an event ---------------------------------------------------------------------------------------------------------
 
   /**
    * @param {string} name @param {any} [data] @param {Options | null} [options]
-   * @param {() => void} [call] the page's own, of its pixel
+   * @param {(id: string) => void} [call] the page's own, of its pixel
    * @param {any} [targets] its pixels; without a call: for the API's /view-content
    * @returns {string | null}
    */
@@ -718,10 +722,10 @@ var MetaTracking = (function () {
       // A page may give all of its events one id; Meta knows them by both.
       const both = id + "\n" + name;
       const isOurs = eventId && !(MIRRORS && call);
-      if (isOurs && (calls[both] || load().s.some((one) => one === both || one === id))) return silent(id, "again");
+      if (isOurs && (calls[both] || load().s.includes(both) || kept.s.includes(id))) return silent(id, "again");
       calls[both] = id;
       const tell = safely(() => {
-        MIRRORS && call ? call() : pixel(custom ? "trackCustom" : "track", name, data, { eventID: id });
+        MIRRORS && call ? call(id) : pixel(custom ? "trackCustom" : "track", name, data, { eventID: id });
         toldPixel = add(toldPixel, [name, id]);
       });
       if (!pixel) silent(id, "no pixel");
@@ -730,13 +734,13 @@ var MetaTracking = (function () {
       const event_time = ((at || +new Date()) / 1e3) >>> 0; // whole; a page may have replaced Date.now, not this
       const seen = { event_id: id, event_time, event_source_url, ...signals(), ...own };
       soon(() => {
-        const event = { ...seen, user_data: { fbp: ids._fbp, fbc: ids._fbc } }; // just read
+        const event = { ...seen, user_data: { ...ids } }; // just read
         const full = { ...event, event_name: name, custom_data: data };
         const person = { email: userEmail || undefined };
-        if (!(MIRRORS && call) && targets) {
-          enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, person);
-        } else if (MIRRORS && call) {
+        if (MIRRORS && call) {
           targets.forEach((/** @type {any} */ one) => enqueue(api.endpoint, full, id, pixels[one], one + ""));
+        } else if (targets) {
+          enqueue(api.viewContentEndpoint, { ...event, content_data: data, pixel: hasPixel() }, id, person);
         } else enqueue(!pixelOnly && api.endpoint, full, id, person);
       });
       return id;
@@ -814,13 +818,13 @@ var MetaTracking = (function () {
   function flush() {
     const now = +new Date();
     kept.q = kept.q.filter((item) => !(item.b.event_time < now / 1e3 - DAY));
-    // A later time than that is of a clock that was set back.
-    const due = kept.q.filter(({ n = 0 }) => !(n > now && n <= now + PATIENCE));
-    due.forEach((item) => (item.n = now + PATIENCE));
+    // A time that is to come is of a clock that was set back.
+    const due = kept.q.filter(({ n = 0 }) => Math.floor((now - n) / PATIENCE));
+    due.forEach((item) => (item.n = now));
     save();
     due.forEach(post);
     clearTimeout(timer);
-    if (kept.q[0]) timer = setTimeout(resume, PATIENCE);
+    timer = kept.q[0] && setTimeout(resume, PATIENCE);
   }
 
   function resume() {
@@ -838,8 +842,8 @@ var MetaTracking = (function () {
 
   /** The first look at cookies and storage costs milliseconds, which are the page's. @param {() => void} item */
   function soon(item) {
-    todo = add(todo, item);
-    setTimeout(work);
+    todo.push(item);
+    isGone ? work() : setTimeout(work);
   }
 
   /** While something is held: ever more rarely, and for three minutes after an event. Each click looks as well. */
@@ -858,7 +862,7 @@ var MetaTracking = (function () {
   function work() {
     if (!isCalm) {
       isCalm = 1;
-      listeners.storage = hearTab; // to listen for it is a look at the storage
+      listeners.storage = ({ key, newValue }) => key === "_mt" && newValue === null && hearTab();
       listen();
       safely(() => new MutationObserver(listen).observe(doc, { childList: true }))(); // the page may be written anew
     }
@@ -903,7 +907,7 @@ var MetaTracking = (function () {
       rule = answer.headers.get("x-relay-policy");
     } catch {}
     silent(item.i, status, why);
-    if (state === "denied" && item.b.event_id) withdraw([item.b.event_id]); // it was on its way, perhaps behind the first
+    if (state === "denied") withdraw([item.b.event_id]); // it was on its way, perhaps behind the first
     if (status < 500 && status !== 429) {
       load().q = kept.q.filter((other) => other.i !== item.i);
       save();
@@ -932,6 +936,7 @@ var MetaTracking = (function () {
 
   /** The page goes away: what was put off is done now, and the pixel's last ids are told. */
   function leave() {
+    isGone = 1;
     catchUp();
     if (toldPixel[0] && hasPixel()) report();
   }
@@ -950,28 +955,27 @@ var MetaTracking = (function () {
    * @returns {{fbp?: string, fbc?: string}}
    */
   function browserIds() {
-    safely(() => {
-      const text = "; " + doc.cookie;
-      for (const name of ["_fbp", "_fbc"]) ids[name] = text.split(`; ${name}=`)[1]?.split(";")[0] || ids[name];
-    })();
+    const keep = (/** @type {any} */ _, /** @type {string} */ name, /** @type {string} */ value) => (ids[name] = value);
+    // Of two with one name the first counts, as for the pixel and the server.
+    safely(() => doc.cookie.split("; ").reverse().join("\n").replace(/^_(fb[pc])=(.+)/gm, keep))();
     if (mayRemember()) {
       safely(() => {
-        if (click !== undefined) return;
-        click = "";
-        const urls = [landing, performance.getEntriesByType?.("navigation")?.[0]?.name, doc.referrer].join("\n");
+        // Firefox cuts the referrer of a page to which a click came; the history has its whole address.
+        const before = page.navigation?.entries?.().at?.(-2)?.url;
+        const urls = [landing, performance.getEntriesByType?.("navigation")[0]?.name, doc.referrer, before].join("\n");
         // As the server reads it: letters that are encoded are letters, separators are not.
         const plain = urls.replace(/%\w\w/g, (code) => unescape(code).replace(/[^\w-]/, code));
-        click = /[?&;]fbclid=([\w-]{1,500})([&#\s]|$)/.exec(plain)?.[1] || "";
+        click = click || /[?&;]fbclid=([\w-]{1,500})([&#\s]|$)/.exec(plain)?.[1];
       })();
       /** @type {Record<string, string>} */
-      const fresh = ids._fbp ? {} : { _fbp: random(10) };
-      if (click && ids._fbc?.split(".")[3] !== click) {
-        if (ids._fbc) bake({ _fbc: "" }); // it may be another host's
-        fresh._fbc = click;
+      const fresh = ids.fbp ? {} : { fbp: random(10) };
+      if (click && ids.fbc?.split(".")[3] !== click) {
+        if (ids.fbc) bake({ fbc: "" }); // it may be another host's
+        fresh.fbc = click;
       }
       bake(fresh);
     }
-    return { fbp: ids._fbp, fbc: ids._fbc };
+    return ids;
   }
 
   /**
@@ -985,12 +989,12 @@ var MetaTracking = (function () {
     const secure = here.protocol[5] ? ";secure" : "";
     // An address has no domain to share.
     for (let n = /[\d\]]$/.test(here.hostname) ? own : 1; n <= own; n++) {
-      const domain = n < own ? ";domain=" + labels.slice(-n - 1).join(".") : "";
+      const domain = n < own ? ";domain=" + labels.slice(~n).join(".") : "";
       let made = "";
       for (const name of Object.keys(values)) {
         made = values[name] && ["fb", n < own ? n : +(own > 1), +new Date(), values[name]].join(".");
         ids[name] = made || undefined;
-        safely(() => (doc.cookie = name + "=" + made + ";path=/;samesite=lax;max-age=" + (made ? 7776e3 : 0) + domain + secure))();
+        safely(() => (doc.cookie = "_" + name + "=" + made + ";path=/;samesite=lax;max-age=" + (made ? 7776e3 : 0) + domain + secure))();
       }
       // Which the last one tells of both.
       if (made && safely(() => doc.cookie.includes(made))()) n = own;
@@ -1014,14 +1018,15 @@ var MetaTracking = (function () {
    * @returns {string | undefined} the address with it, where it is new
    */
   function refer(link, name, form, element = {}) {
-    name = name || Object.entries(CHECKOUTS).find(([host]) => ("." + link.hostname).endsWith("." + host))?.[1];
+    name = name || CHECKOUTS[/** @type {any} */ (/(?:buy\.s)?[^.]+\.[^.]+$/.exec(link.hostname))];
     if (!name || !isAllowed()) return;
     /** @type {any} */
     const query = form || new URLSearchParams(link.search);
     const known = query.get(name);
-    query.set(name, known || (element._mt = element._mt || newEventId()));
+    const given = known || (element._mt = element._mt || newEventId());
+    query.set(name, given);
     if (!form) link.search = query;
-    if (reference !== query.get(name)) api.rememberVisitor((reference = query.get(name))); // else it was the click before
+    if (reference !== given) api.rememberVisitor((reference = given)); // else it was the click before
     if (!known) return link.href;
   }
 
@@ -1074,8 +1079,9 @@ var MetaTracking = (function () {
   /** The page comes back from the browser's memory: its pixel counts that by itself, without an id. */
   function comeBack(/** @type {any} */ event) {
     if (!event.persisted) return;
+    isGone = 0;
     // Kept in memory it heard no other tab: one that denied took both away.
-    if (kept.s[0] && mayRemember() && !doc.cookie.includes("_fbp")) safely(hearTab)({ key: "_mt", newValue: null });
+    if (kept.s[0] && mayRemember() && !doc.cookie.includes("_fbp")) safely(hearTab)();
     hearAll();
     if (path === undefined) return;
     const count = pixel?.queue?.length;
@@ -1127,8 +1133,7 @@ var MetaTracking = (function () {
   for (const name in api) if (api[name]?.call) api[name] = safely(api[name]);
   page.MetaTracking = api;
   // A module is told no tag of its own.
-  const settings = (doc.currentScript || doc.querySelector("[src*=meta-tracking]"))?.dataset || {};
-  api.configure(settings);
+  api.configure({ ...(doc.currentScript || doc.querySelector("[src*=meta-tracking]"))?.dataset });
   // One that was declared as a variable cannot be watched, only looked at.
   safely(Object.defineProperty)(page, "fbq", { configurable: true, get: () => proxy, set: safely(take) });
   watchExits();

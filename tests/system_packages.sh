@@ -1,7 +1,7 @@
 #!/bin/sh
 # What the tests need of the system: Chromium for the pages; Node.js for Meta's Node SDK; curl; strace, faketime, ext4
 # and mount for the faults of disks and clocks; PostgreSQL and PgBouncer for the outbox of several machines; nginx and
-# Caddy for the page on proxies; promtool for the alerts. Installed from the system's packages where this may be done;
+# Caddy for the page on proxies; promtool for the alerts; for `make browsers` Firefox and WebKit. Installed from the system's packages where this may be done;
 # else said aloud.
 set -eu
 missing=""
@@ -19,6 +19,11 @@ command -v caddy >/dev/null 2>&1 || missing="$missing caddy"
 command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
+if [ "${OTHER_ENGINES:-}" = 1 ]; then
+  command -v firefox-esr >/dev/null 2>&1 || command -v firefox >/dev/null 2>&1 || missing="$missing firefox-esr"
+  ls /usr/lib*/*/webkit2gtk-4*/MiniBrowser >/dev/null 2>&1 || missing="$missing webkit2gtk-driver"
+  command -v xvfb-run >/dev/null 2>&1 || missing="$missing xvfb xauth"
+fi
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing$missing for the tests ..."

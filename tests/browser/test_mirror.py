@@ -43,6 +43,21 @@ def test_ten_calls_of_a_page_have_the_same_ten_ids_on_both_sides_and_none_twice(
     assert all(post["body"]["dataset"] == ONE for post in shop.posts)
 
 
+def test_of_more_calls_in_one_task_than_are_remembered_none_is_lost(shop):
+    shop.open()
+    shop.call(*[["trackCustom", f"Seen {n}"] for n in range(120)])
+    shop.wait(121, 121)
+    assert len(shop.ids()) == 121 and shop.ids() == shop.pixel_ids()
+
+
+def test_a_command_that_the_pixel_does_not_know_is_no_event(shop):
+    shop.open()
+    shop.call(["trackcustom", "a"], ["tracksingle", ONE, "b"], ["trackEvent", "c"], ["trackCustom", "Last"])
+    shop.wait(2, 2)
+    assert [name for name, _ in shop.ids()] == ["Last", "PageView"] and shop.ids() == shop.pixel_ids()
+    shop.said = [line for line in shop.said if "unknown command" not in line]  # the pixel's own words
+
+
 def test_each_pixel_is_a_dataset(shop):
     shop.base = BASE + f"fbq('init', '{TWO}', {{ph: '4915112345678'}})"
     shop.open()

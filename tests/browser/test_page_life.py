@@ -111,6 +111,29 @@ def test_a_page_that_comes_back_hears_that_the_visitor_denied_elsewhere(stage):
     assert (report["what"], report["cookie"]) == ("came back consent denied", "")
 
 
+# -- gone --------------------------------------------------------------------------------------------------------------
+
+SAYS = {"script": "MetaTracking.track(name)", "mirror": "fbq('trackCustom', name)"}
+
+
+@pytest.mark.parametrize("mode", SAYS)
+def test_what_handlers_say_while_the_page_goes_away_reaches_both_sides(tab: Page, stage: Stage, mode):
+    """Time on page, depth of scrolling. Behind these events comes no task of the page any more."""
+    stage.script, stage.attributes, _ = MODES[mode]
+    stage.more = '<script src="/leaving.js"></script>'
+    stage.scripts["/leaving.js"] = (
+        f"const say = (name) => {SAYS[mode]};"
+        "addEventListener('pagehide', () => say('Hidden'));"
+        "document.addEventListener('visibilitychange', () => document.hidden && say('Invisible'));"
+    )
+    tab.goto(stage.url())
+    tab.wait_for_function("fbq.callMethod && !fbq.queue[0]")
+    tab.click("#on")
+    tab.wait_for_url("**/next")
+    stage.both("Hidden", 1)
+    stage.both("Invisible", 1)
+
+
 # -- twice -------------------------------------------------------------------------------------------------------------
 
 
@@ -172,11 +195,13 @@ def test_routes_behind_a_hash_count_where_the_site_says_so(tab: Page, stage: Sta
 CLICK = "IwAR0xY-z_1AbCdEfGhIjKlMnOpQrStUvWxYz"
 
 
-@pytest.mark.parametrize("way", ["a link", "a router that cleaned the address before us"])
+@pytest.mark.parametrize("way", ["a link", "a link, and no referrer", "a router that cleaned the address before us"])
 def test_a_click_is_kept_letter_by_letter_when_consent_comes_on_the_next_page(tab: Page, stage: Stage, way):
     stage.attributes = 'data-consent="required"'
     tab.goto(stage.url(f"/?fbclid={CLICK}&utm_source=fb"))
-    if way == "a link":
+    if way.endswith("no referrer"):  # as Firefox cuts it by itself, where a click came to the page
+        tab.evaluate("document.getElementById('on').referrerPolicy = 'no-referrer'")
+    if way.startswith("a link"):
         tab.click("#on")
         tab.wait_for_url("**/next")
     else:

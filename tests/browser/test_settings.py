@@ -128,6 +128,11 @@ def test_what_lies_beside_an_endpoint_without_a_path_is_no_other_host(shop):
     assert shop.page.evaluate("MetaTracking.viewContentEndpoint") == "/m/view-content"
     with shop.page.expect_request("**/m/visitors"):
         shop.page.evaluate("MetaTracking.rememberVisitor('1002')")
+    with shop.page.expect_request("**/m/view-content"):
+        shop.page.evaluate("MetaTracking.sendViewContentEvent({contentName: 'Kintsugi'})")
+    shop.page.evaluate("MetaTracking.viewContentEndpoint = '/api/view-content'")
+    with shop.page.expect_request("**/api/view-content"):
+        shop.page.evaluate("MetaTracking.sendViewContentEvent({contentName: 'Raku'})")
 
 
 def test_one_id_for_several_events_of_a_page_is_one_of_each(shop):

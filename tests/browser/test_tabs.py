@@ -57,6 +57,18 @@ def test_a_denial_in_one_tab_stops_the_other_on_both_sides(shop, other, has_sent
     shop.wait(before[0] + 2, 1)
 
 
+def test_a_denial_that_is_said_again_takes_back_what_another_tab_was_told_since(shop, other):
+    shop.open()
+    other.goto(HERE + "/other", wait_until="load")
+    shop.page.evaluate(DENY)
+    until_state(other, "denied")
+    other.evaluate(AGREE)
+    assert {"_fbp"} == {cookie["name"] for cookie in shop.context.cookies()}
+    shop.page.evaluate(DENY)
+    until_state(other, "denied")
+    assert shop.context.cookies() == [] and other.evaluate("localStorage.length") == 0
+
+
 def test_who_agrees_in_a_tab_that_heard_of_a_denial_is_believed(shop, other):
     """A consent platform's state there is the old one, its next answer is not."""
     other.add_init_script(TCF)
