@@ -94,8 +94,16 @@ def keys_of_visit(notice: Counted) -> list[str]:
             keys = [notice.order_key, *notice.payments]
     customer = getattr(notice, "customer", None)
     if customer is not None:
-        keys += [customer.email, customer.external_id]
+        keys += [customer.email]
+        if not _may_be_an_order(customer.external_id, keys[0]):
+            keys += [customer.external_id]
     return list(dict.fromkeys(one for one in keys if one))
+
+
+def _may_be_an_order(customer: str | None, order: str | None) -> bool:
+    """Customer 300 and order 300 of one shop are two people. Where both are counted from one, nothing tells under which
+    of them a visit was remembered, and somebody else's click, or their refusal, would be joined."""
+    return all(re.fullmatch(r"[0-9]{1,9}", one or "", re.ASCII) for one in (customer, order))
 
 
 def event_of(notice: Counted, facts: RequestFacts, terms: Terms, now: float, original: Original | None = None) -> Event:
@@ -122,8 +130,8 @@ def event_of(notice: Counted, facts: RequestFacts, terms: Terms, now: float, ori
         case Refund():
             event = _refund(notice, original or Original(notice.order_key or notice.payments[0]))
     context: Context = getattr(notice, "context", Context())
-    if context.consent is not None:
-        event.consent = context.consent
+    # What a checkout wrote down is not the visitor's last word: a refusal on the page holds until they agree there.
+    event.consent = "denied" if facts.consent == "denied" else context.consent or event.consent
     _from(event, notice, facts, context, now)
     return event
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from conversion_relay.intake.visit import Visit
 from tests.payments import stripe_notices as notices
 from tests.webhooks.shop import EVERY_PROVIDER, NOW, open_shop
 from tests.webhooks.stories import sample
@@ -198,3 +199,23 @@ def test_a_note_may_be_called_as_the_shop_calls_it(tmp_path, name):
     notes = [{"name": name, "value": "R-77"}]
     with open_shop(tmp_path, **EVERY_PROVIDER, SHOPIFY_ORDER_KEY=f"notes.{name}, id") as shop:
         assert shop.told("shopify", sample("shopify", note_attributes=notes)).body["event_id"] == "purchase_R-77"
+
+
+def test_a_refusal_on_the_page_holds_whatever_the_checkout_wrote_down(shop):
+    shop.relay.outbox.remember_visitor("cart-77", Visit(consent="denied", for_long=True), shop.now)
+    answer = shop.stripe(COMPLETED, notices.session(metadata={"consent": "granted"}))
+    assert answer.body["message"] == "withheld" and shop.events() == {}
+
+
+@pytest.mark.parametrize(
+    ("customer", "order", "is_joined"),
+    [(300, 5021, False), ("customer-300", 5021, True), (300, "R-5021", True), (7_000_000_000_300, 5021, True)],
+)
+def test_the_visit_of_order_300_is_not_that_of_customer_300(tmp_path, customer, order, is_joined):
+    """Their click, or their refusal, would be somebody else's."""
+    named = [{"id": 1, "key": "external_id", "value": customer}, {"id": 2, "key": "order", "value": order}]
+    with open_shop(tmp_path, **EVERY_PROVIDER, WOOCOMMERCE_ORDER_KEY="meta.order") as shop:
+        shop.relay.outbox.remember_visitor(str(customer), Visit(fbp="fb.1.1596403881668.999"), shop.now)
+        shop.told("woocommerce", sample("woocommerce", customer_id=300, meta_data=named))
+        (event,) = shop.events().values()
+    assert (event["user_data"].get("fbp") == "fb.1.1596403881668.999") is is_joined
