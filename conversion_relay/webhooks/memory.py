@@ -18,7 +18,7 @@ from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.visit import LONGEST_KEY, Visit
 from conversion_relay.outbox import Visits
 from conversion_relay.payments.events import Counted, Original, Terms, keys_of_visit, name_of, renewal_id
-from conversion_relay.payments.notice import Link, Paid, Payment, Refund, Renewal, Trial
+from conversion_relay.payments.notice import NO_CONTEXT, Context, Link, Paid, Payment, Refund, Renewal, Trial
 from conversion_relay.payments.reading import LONGEST_KEY as LONGEST_ORDER_KEY
 from conversion_relay.payments.signature import hash_of
 from conversion_relay.relay import Relay
@@ -39,8 +39,20 @@ class Memory:
     def facts_of(self, notice: Counted, also: str | None = None) -> RequestFacts:
         """The visit behind a notice; `also`: another key under which it may be."""
         keys = keys_of_visit(notice)
-        order = next((found.order_key for key in keys if (found := self.original(notice.provider, key))), None)
-        return self._relay.facts_under(key[:LONGEST_KEY] for key in dict.fromkeys([*keys, order, also]) if key)
+        if self._was_refused(notice, [*keys, *([also] if also else [])]):
+            return RequestFacts(consent="denied")
+        # All of them: a renewal's own id, once it is kept, stands for itself, and the subscription's for the order.
+        orders = [found.order_key for key in keys if (found := self.original(notice.provider, key))]
+        return self._relay.facts_under(key[:LONGEST_KEY] for key in dict.fromkeys([*keys, *orders, also]) if key)
+
+    def _was_refused(self, notice: Counted, keys: list[str]) -> bool:
+        """Whether an earlier notice about this payment or subscription said no, and this one says nothing: a checkout's
+        metadata stands neither on the renewals nor on the refund."""
+        context: Context = getattr(notice, "context", NO_CONTEXT)
+        outbox, now = self._relay.outbox, self._clock()
+        if context.consent is not None or not isinstance(outbox, Visits) or not outbox.has_visitors():
+            return False
+        return any(outbox.visitor(_key(notice.provider, f"refused:{key}"), now) for key in keys)
 
     def original(self, provider: str, payment: str) -> Original | None:
         """The order that a provider's id stands for."""
@@ -137,15 +149,18 @@ class Memory:
         outbox = self._relay.outbox
         if not isinstance(outbox, Visits):
             return
-        paid_at = None
-        if isinstance(notice, Trial):
-            if notice.order_key == notice.subscription:
-                return  # it names no order, and must not take the place of the notice that will
-            ids = [notice.subscription]
-        elif isinstance(notice, Payment) or (isinstance(notice, Renewal) and terms.refunds == "event"):
-            ids, paid_at = _ids(notice), notice.paid_at
-        else:
+        if not isinstance(notice, Payment | Renewal | Trial):
             return
+        ids = [notice.subscription] if isinstance(notice, Trial) else _ids(notice)
+        if notice.context.consent == "denied":
+            refusal = Visit(consent="denied", for_long=True)
+            for one in (*ids, without_email(notice.order_key)):
+                outbox.remember_visitor(_key(notice.provider, f"refused:{one}"), refusal, self._clock())
+        if isinstance(notice, Trial) and notice.order_key == notice.subscription:
+            return  # it names no order, and must not take the place of the notice that will
+        if isinstance(notice, Renewal) and terms.refunds != "event":
+            return
+        paid_at = None if isinstance(notice, Trial) else notice.paid_at
         visit = Visit(
             for_long=True,
             order_key=without_email(notice.order_key),

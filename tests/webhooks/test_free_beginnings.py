@@ -1,10 +1,11 @@
-"""A subscription that begins without money: the session that costs nothing is the only notice that names the visit."""
+"""What a subscription began with is heard by all that comes of it: the visit of a session that cost nothing, which
+alone names it, and a refusal."""
 
 import pytest
 
 from conversion_relay.intake.visit import Visit
 from tests.payments import stripe_notices as notices
-from tests.webhooks.shop import open_shop
+from tests.webhooks.shop import NOW, open_shop
 
 FBP = "fb.1.1596403881668.1116446470"
 FREE = {"payment_status": "no_payment_required", "amount_total": 0}
@@ -58,3 +59,29 @@ def test_the_visit_of_a_free_beginning_is_that_of_the_first_money(shop, trial_fi
     begin(shop, trial_first=trial_first)
     shop.stripe("invoice.paid", RENEWAL)
     assert shop.events()["renewal_in_2"]["user_data"]["fbp"] == FBP
+
+
+@pytest.mark.parametrize("where", ["page", "notice"])
+@pytest.mark.parametrize("refunds", ["event", "ignore"])
+def test_a_refusal_at_the_beginning_is_heard_by_the_renewals_and_the_refund(tmp_path, where, refunds):
+    """The session's metadata stands on neither of them, and what is kept for refunds must not hide the beginning."""
+    metadata = {"consent": "denied"} if where == "notice" else {}
+    back = {"id": "re_1", "amount": 900, "currency": "eur", "status": "succeeded", "created": NOW - 5}
+    with open_shop(tmp_path, RELAY_REFUNDS=refunds) as shop:
+        if where == "page":
+            shop.relay.outbox.remember_visitor("cart-77", Visit(consent="denied", for_long=True), shop.now)
+        shop.stripe("checkout.session.completed", notices.subscription_session(metadata=metadata))
+        for _ in range(2):
+            assert shop.stripe("invoice.paid", RENEWAL).body["message"] == "withheld"
+        link = {"id": "inpay_1", "invoice": "in_1", "payment": {"type": "payment_intent", "payment_intent": "pi_9"}}
+        shop.stripe("invoice_payment.paid", link)
+        for payment in ("in_1", "pi_9"):
+            shop.stripe("refund.created", back | {"id": f"re_{payment}", "payment_intent": payment})
+        assert shop.events() == {}
+
+
+def test_a_yes_in_a_later_notice_is_heard_after_a_no(shop):
+    shop.stripe("checkout.session.completed", notices.subscription_session(metadata={"consent": "denied"}))
+    details = RENEWAL["parent"]["subscription_details"] | {"metadata": {"consent": "granted"}}
+    agreed = RENEWAL | {"parent": {"subscription_details": details}}
+    assert shop.stripe("invoice.paid", agreed).body["message"] == "accepted"
