@@ -18,7 +18,18 @@ from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.visit import LONGEST_KEY, Visit
 from conversion_relay.outbox import Visits
 from conversion_relay.payments.events import Counted, Original, Terms, keys_of_visit, name_of, renewal_id
-from conversion_relay.payments.notice import NO_CONTEXT, Context, Link, Paid, Payment, Refund, Renewal, Trial
+from conversion_relay.payments.notice import (
+    NO_CONTEXT,
+    NOBODY,
+    Context,
+    Customer,
+    Link,
+    Paid,
+    Payment,
+    Refund,
+    Renewal,
+    Trial,
+)
 from conversion_relay.payments.reading import LONGEST_KEY as LONGEST_ORDER_KEY
 from conversion_relay.payments.signature import hash_of
 from conversion_relay.relay import Relay
@@ -39,10 +50,13 @@ class Memory:
     def facts_of(self, notice: Counted, also: str | None = None) -> RequestFacts:
         """The visit behind a notice; `also`: another key under which it may be."""
         keys = keys_of_visit(notice)
-        if self._was_refused(notice, [*keys, *([also] if also else [])]):
+        customer: Customer = getattr(notice, "customer", NOBODY)
+        people = {customer.email, customer.external_id} - {*keys[:1], *getattr(notice, "also", ())}
+        ids = [key for key in keys if key not in people]  # under these alone something is kept
+        if self._was_refused(notice, [*ids, *([also] if also else [])]):
             return RequestFacts(consent="denied")
         # All of them: a renewal's own id, once it is kept, stands for itself, and the subscription's for the order.
-        orders = [found.order_key for key in keys if (found := self.original(notice.provider, key))]
+        orders = [found.order_key for key in ids if (found := self.original(notice.provider, key))]
         return self._relay.facts_under(key[:LONGEST_KEY] for key in dict.fromkeys([*keys, *orders, also]) if key)
 
     def _was_refused(self, notice: Counted, keys: list[str]) -> bool:
