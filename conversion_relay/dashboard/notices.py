@@ -34,6 +34,7 @@ WORDS = {
     "ping": "the provider tried the address",
     "odd_shape": "not as the provider documents it",
     "told_by_order": "another notice tells of this order",
+    "told_by_invoice": "which invoice a payment paid; the invoice is counted",
     "free": "it cost nothing (RELAY_FREE_ORDERS)",
     "test_payment": "the provider's test mode (RELAY_TEST_PAYMENTS)",
     "renewals_ignored": "a renewal (RELAY_RENEWALS)",

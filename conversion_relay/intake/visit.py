@@ -50,6 +50,9 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     order_key: str | None = None
     """Under a payment provider's own id: the order that it was for; then nothing else of a visitor is here."""
     paid_at: int | None = None
+    event_name: str | None = None
+    """Of the event that was told of it, where that is no `Purchase` called `purchase_<order key>`."""
+    event_id: str | None = None
 
     def filled_from(self, later: "Visit") -> "Visit":
         """This visit together with a later one for the same order.

@@ -2,8 +2,9 @@
 
 In come the raw bytes of a request, its headers, the shop's secrets and the time. `verify` says whether they are the
 provider's, `read` what they mean: a Payment, Renewal, Refund, Trial or Stage (to be counted), Pending (the money has
-not come), Ignored (genuine, and nothing to count), or Ask (the provider must be asked first). `events.py` makes Meta's
-event of it. SignatureError: the bytes are not the provider's. InvalidEvent: they are no JSON at all.
+not come), Ignored (genuine, and nothing to count), Link (which id is about which other), or Ask (the provider must be
+asked first). `events.py` makes Meta's event of it. SignatureError: the bytes are not the provider's. InvalidEvent: they
+are no JSON at all.
 
 One file per provider holds what only that provider does: how its header is written, what it signs, in which unit it
 counts money, which of its many notices is the one that counts. `signature.py` and `reading.py` are what they have in
@@ -21,6 +22,7 @@ import msgspec
 from conversion_relay.payments.notice import (
     Ask,
     Ignored,
+    Link,
     Mode,
     Notice,
     Payment,
@@ -37,6 +39,7 @@ __all__ = [
     "PROVIDERS",
     "Ask",
     "Ignored",
+    "Link",
     "Notice",
     "Options",
     "Payment",

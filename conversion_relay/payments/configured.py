@@ -28,7 +28,16 @@ TERMS = {
 }
 SECRET = re.compile(r"([A-Z0-9]+)_WEBHOOK_SECRET")
 _ORDER_KEY = re.compile(r"([A-Z0-9]+)_ORDER_KEY")
-_PLACE = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
+_PLACE = re.compile(r"[\w -]+(?:\.[\w -]+)*")
+"""Metadata and notes are named by shops: `notes.Order number`, `metadata.wp-order`."""
+
+_MISTAKEN = {
+    "STRIPE_WEBHOOK_SECRET": (("sk_", "rk_", "pk_", "we_"), "the endpoint's signing secret begins with whsec_"),
+    "PADDLE_WEBHOOK_SECRET": (("ntfset_", "pdl_live_", "pdl_sdbx_"), "the secret key begins with pdl_ntfset_"),
+    "STANDARD_WEBHOOK_SECRET": (("whpk_", "whsk_"), "signatures by a key pair (v1a) are not read, those of whsec_ are"),
+    "PAYPAL_WEBHOOK_ID": (("http", "WH-"), "the webhook's id, as the app's page at PayPal shows it"),
+}
+"""What stands beside a secret on the provider's page. With it every notice would be refused as forged."""
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +110,9 @@ def secrets_of(env: Mapping[str, Any]) -> dict[str, list[str]]:
         secrets = _listed(value)
         if not secrets or not all(mode_of(secret)[1] for secret in secrets):
             raise SettingsError(f"{setting}: it holds an empty secret; write each one, with a comma between two")
+        mistaken, is_right = _MISTAKEN.get(setting, ((), ""))
+        if any(mode_of(secret)[1].startswith(mistaken) for secret in secrets):
+            raise SettingsError(f"{setting}: it holds something else of the provider's; {is_right}")
         row = PROVIDERS.get(provider)
         if row and row.certificates and not _has_cryptography():
             raise SettingsError(

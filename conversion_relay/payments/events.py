@@ -58,6 +58,9 @@ class Original(msgspec.Struct, frozen=True):
 
     order_key: str
     paid_at: int | None = None
+    event_name: str | None = None
+    event_id: str | None = None
+    """Both None for a Purchase under the order's own name."""
 
 
 def uncounted(notice: Counted, terms: Terms) -> str | None:
@@ -91,8 +94,16 @@ def keys_of_visit(notice: Counted) -> list[str]:
             keys = [notice.order_key, *notice.payments]
     customer = getattr(notice, "customer", None)
     if customer is not None:
-        keys += [customer.email, customer.external_id]
+        keys += [customer.email]
+        if not _may_be_an_order(customer.external_id, keys[0]):
+            keys += [customer.external_id]
     return list(dict.fromkeys(one for one in keys if one))
+
+
+def _may_be_an_order(customer: str | None, order: str | None) -> bool:
+    """Customer 300 and order 300 of one shop are two people. Where both are counted from one, nothing tells under which
+    of them a visit was remembered, and somebody else's click, or their refusal, would be joined."""
+    return all(re.fullmatch(r"[0-9]{1,9}", one or "", re.ASCII) for one in (customer, order))
 
 
 def event_of(notice: Counted, facts: RequestFacts, terms: Terms, now: float, original: Original | None = None) -> Event:
@@ -107,10 +118,9 @@ def event_of(notice: Counted, facts: RequestFacts, terms: Terms, now: float, ori
     """
     match notice:
         case Renewal():
-            event = _sale("Purchase", f"renewal_{notice.payment_id}", notice)
+            event = _sale("Purchase", renewal_id(notice), notice)
         case Payment():
-            name = terms.first if notice.subscription else "Purchase"
-            event = _sale(name, for_purchase(notice.order_key), notice)
+            event = _sale(name_of(notice, terms), for_purchase(notice.order_key), notice)
         case Trial():
             custom = CustomData(value=0.0, currency=notice.currency) if notice.currency else CustomData()
             event = _event("StartTrial", f"trial_{notice.subscription}", notice.at, custom)
@@ -120,10 +130,18 @@ def event_of(notice: Counted, facts: RequestFacts, terms: Terms, now: float, ori
         case Refund():
             event = _refund(notice, original or Original(notice.order_key or notice.payments[0]))
     context: Context = getattr(notice, "context", Context())
-    if context.consent is not None:
-        event.consent = context.consent
+    # What a checkout wrote down is not the visitor's last word: a refusal on the page holds until they agree there.
+    event.consent = "denied" if facts.consent == "denied" else context.consent or event.consent
     _from(event, notice, facts, context, now)
     return event
+
+
+def name_of(paid: Payment, terms: Terms) -> str:
+    return terms.first if paid.subscription else "Purchase"
+
+
+def renewal_id(renewal: Renewal) -> str:
+    return f"renewal_{renewal.payment_id}"
 
 
 def _sale(name: str, event_id: str, paid: Paid) -> Event:
@@ -148,8 +166,8 @@ def _refund(refund: Refund, original: Original) -> Event:
     custom = CustomData(value=_value(refund.money), currency=refund.money.currency, order_id=original.order_key)
     event = _event("Refund", f"refund_{refund.refund_id}", refund.at, custom)
     event.custom_data = {**(event.custom_data or {}), "refund_kind": refund.kind}
-    about = {"event_name": "Purchase", "event_time": original.paid_at, "order_id": original.order_key}
-    about["event_id"] = for_purchase(original.order_key)
+    about: dict[str, Any] = {"event_name": original.event_name or "Purchase", "event_time": original.paid_at}
+    about |= {"order_id": original.order_key, "event_id": original.event_id or for_purchase(original.order_key)}
     event.original_event_data = {name: value for name, value in about.items() if value is not None}
     return event
 

@@ -82,7 +82,7 @@ class _Notice:
         status = text(self._told, "status")
         if status == "pending":
             return Pending("pending", self._what, self._mode)
-        if status != "paid":
+        if status not in ("paid", "refunded", "partial_refund"):  # what is refunded by now was paid before
             return Ignored("failed" if status == "failed" else "not_paid", self._what, self._mode)
         item = at(self._told, "first_order_item")
         product = key(item, "product_id", "variant_id")

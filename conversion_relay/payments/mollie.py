@@ -22,6 +22,7 @@ from conversion_relay.payments.options import NO_OPTIONS, Options
 from conversion_relay.payments.reading import (
     at,
     context_of,
+    document_in,
     document_of,
     in_major_units,
     key,
@@ -38,6 +39,7 @@ _FORM = re.compile(rb"id=([a-z]{1,10}_[A-Za-z0-9]{1,64})")
 _EMBED = "?embed=refunds,chargebacks"
 _ON_ITS_WAY = ("pending", "processing", "refunded")
 """Of the older webhooks nobody knows whether another one comes when a refund that is on its way has arrived."""
+_ALONE = {"payment": "payment.paid", "refund": "refund.refunded", "chargeback": "chargeback.received"}
 _PAYMENT = re.compile(r"tr_[A-Za-z0-9]{1,64}")
 
 
@@ -62,6 +64,9 @@ def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
     event = document_of(raw)
     what = text(event, "type") or ""
     entity = at(event, "_embedded.entity")
+    if not what and (is_one_of := text(event, "resource")) in _ALONE:
+        # https://docs.mollie.com/reference/payments-api-webhooks shows the object alone, without the event around it.
+        entity, what = event, _ALONE[is_one_of]
     if what.startswith(("refund.", "chargeback.")):
         return _back(entity, what) if isinstance(entity, dict) else Ignored("odd_shape", what)
     if not what.startswith("payment."):
@@ -87,6 +92,10 @@ def _ask(name: str, what: str) -> Notice:
 def _payment(payment: dict[str, Any], webhook_id: str, what: str, options: Options) -> Notice:
     name, status = text(payment, "id"), text(payment, "status")
     mode: Mode = "test" if payment.get("mode") == "test" else "live"
+    own = key(payment, *(options.order_key or ORDER_KEY))
+    if isinstance(metadata := payment.get("metadata"), str) and (found := document_in(metadata)):
+        payment = {**payment, "metadata": found}  # Mollie takes any JSON there, and a text that holds JSON, too
+        own = own or key(payment, *(options.order_key or ORDER_KEY))
     if not name:
         return Ignored("odd_shape", what, mode)
     if status in ("open", "pending", "authorized"):
@@ -100,7 +109,7 @@ def _payment(payment: dict[str, Any], webhook_id: str, what: str, options: Optio
         provider="mollie",
         webhook_id=webhook_id,
         payment_id=name,
-        order_key=name if is_renewal else key(payment, *(options.order_key or ORDER_KEY)) or name,
+        order_key=name if is_renewal else own or name,
         money=in_major_units(at(payment, "amount.value"), text(payment, "amount.currency"), CURRENCY_EXPONENTS),
         paid_at=seconds(payment, "paidAt", "createdAt"),
         also=tuple(one for one in (text(payment, "orderId"), text(payment, "customerId")) if one),

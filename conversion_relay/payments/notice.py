@@ -144,6 +144,17 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = "live"
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing to count: one of the provider's ids is about another. Refunds will name the first, and the payment was
+    told under the second."""
+
+    provider: str
+    payment: str
+    of: str
+    what: str
+    mode: Mode = "live"
+
+
 class Pending(msgspec.Struct, frozen=True):
     """Genuine, and the money has not come; another notice will say when it has."""
 
@@ -169,7 +180,9 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     webhook_id: str = ""
     at: int | None = None
+    context: str = ""
+    """The account at the provider that the object belongs to, where it is not the key's own."""
     mode: Mode = "live"
 
 
-Notice: TypeAlias = Payment | Renewal | Refund | Trial | Stage | Pending | Ignored | Ask
+Notice: TypeAlias = Payment | Renewal | Refund | Trial | Stage | Link | Pending | Ignored | Ask

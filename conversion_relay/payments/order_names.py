@@ -5,28 +5,28 @@ text) or a person's name, and with the event's id it goes to Meta, into logs and
 hashed. So of a document its order's id counts, and what is no id stands as its digest: the same in every notice.
 """
 
-import json
 import re
 from typing import Any, TypeVar, cast
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from conversion_relay.payments.notice import Paid, Refund, Stage, Trial
-from conversion_relay.payments.reading import key
+from conversion_relay.payments.reading import LONGEST_KEY, document_in, key
 from conversion_relay.payments.signature import hash_of
 
 _IDS = ("order_id", "orderId", "order", "order_number", "cart_id", "cart", "invoice_id", "reference", "id")
-_FORM = re.compile(r"[^=&\s]{1,100}=[^=&]*(?:&[^=&\s]{1,100}=[^=&]*)+", re.ASCII)
+_NAMES = ("order_key", "of_order", "payment_id", "refund_id")
 T = TypeVar("T")
 
 
 def with_order_names(notice: T) -> T:
     """The notice with names of orders alone."""
     changed: dict[str, Any] = {}
-    for member in ("order_key", "of_order") if isinstance(notice, Paid | Refund | Trial) else ():
+    for member in _NAMES if isinstance(notice, Paid | Refund | Trial) else ():
         if given := getattr(notice, member, None):
             changed[member] = order_name(given)
+    if isinstance(notice, Refund):
+        changed["payments"] = tuple(map(order_name, notice.payments))
     if isinstance(notice, Stage):
         changed["key"] = order_name(notice.key)
     if isinstance(notice, Paid) and notice.refunds:
@@ -43,21 +43,13 @@ def order_name(given: str) -> str:
     >>> order_name("Ada Test") == order_name("Ada Test") != "Ada Test", order_name("Order 1001")
     (True, 'Order 1001')
     """
-    document = _document(given)
+    if len(given) > LONGEST_KEY or not given.isprintable():
+        return hash_of(given)  # longer than an event id can hold, or in no line of a log
+    document = document_in(given)
     if document is not None:
         found = key(document, *_IDS)
         return found if found and _is_id(found) else hash_of(given)
     return given if _is_id(given) else hash_of(given)
-
-
-def _document(given: str) -> dict[str, Any] | None:
-    if given[0] in "{[\"'(<":
-        try:
-            found = json.loads(given)
-        except (ValueError, RecursionError):
-            found = {}
-        return found if isinstance(found, dict) else {}
-    return dict(parse_qsl(given)) if _FORM.fullmatch(given) else None
 
 
 def _is_id(found: str) -> bool:

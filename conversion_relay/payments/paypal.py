@@ -200,11 +200,12 @@ def _payment(event: dict[str, Any], thing: dict[str, Any], what: str, options: O
         order_key=name if subscription else own or name,
         of_order=own if subscription else None,
         money=_money(thing),
-        paid_at=seconds(thing, "create_time") or seconds(event, "create_time"),
+        # A capture that was pending (a bank's cheque, a review) was made days before the money came.
+        paid_at=seconds(thing, "update_time", "create_time") or seconds(event, "create_time"),
         also=tuple(one for one in (order, subscription) if one),
         subscription=subscription,
         customer=Customer(email=text(thing, "payer.email_address"), external_id=text(thing, "payer.payer_id")),
-        context=context_of(),
+        context=context_of(thing.get("custom_id"), thing.get("custom")),
     )
 
 

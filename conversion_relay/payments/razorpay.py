@@ -73,12 +73,18 @@ def _payment(event: dict[str, object], payload: dict[str, object], what: str, op
         also=tuple(one for one in (text(payment, "order_id"), subscription) if one),
         subscription=subscription,
         customer=Customer(
-            email=text(payment, "email"),
+            email=_email(payment),
             phone=text(payment, "contact"),
             external_id=text(payment, "notes.external_id", "notes.user_id"),
         ),
         context=context_of(at(payment, "notes"), at(payload, "order.entity.notes")),
     )
+
+
+def _email(payment: object) -> str | None:
+    """Razorpay fills in an address of its own where the buyer gave none: it would match everybody with everybody."""
+    found = text(payment, "email")
+    return None if found and found.lower() == "void@razorpay.com" else found
 
 
 def _is_of_subscription(payload: dict[str, object]) -> bool:

@@ -7,10 +7,12 @@ path, and what is not of the expected kind counts as missing.
 
 import codecs
 import datetime
+import json
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
-from typing import Any, cast
+from decimal import Decimal
+from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -48,6 +50,25 @@ def _mended(raw: bytes) -> Any:
         return decode_mended(raw.removeprefix(codecs.BOM_UTF8))
     except (ValueError, RecursionError):
         return None
+
+
+def document_in(written: str) -> dict[str, Any] | None:
+    """What a shop wrote as a document into a place for one text: JSON, or a form. Empty for one that cannot be read,
+    None for a text that is none.
+
+    >>> document_in('{"order_id": 7}'), document_in("order_id=7&consent=denied"), document_in("{7"), document_in("7")
+    ({'order_id': 7}, {'order_id': '7', 'consent': 'denied'}, {}, None)
+    """
+    if written[:1] in tuple("{[\"'(<"):
+        try:
+            found = json.loads(written)
+        except (ValueError, RecursionError):
+            found = {}
+        return found if isinstance(found, dict) else {}
+    return dict(parse_qsl(written)) if _FORM.fullmatch(written) else None
+
+
+_FORM = re.compile(r"[^=&\s]{1,100}=[^=&]*(?:&[^=&\s]{1,100}=[^=&]*)+", re.ASCII)
 
 
 def at(document: object, path: str) -> Any:
@@ -150,16 +171,17 @@ def in_major_units(amount: object, currency: str | None, exponents: Exponents) -
 
 def decimal_of(written: object) -> Decimal | None:
     """
-    >>> decimal_of("49.90"), decimal_of(49.9), decimal_of("NaN"), decimal_of(True)
-    (Decimal('49.90'), Decimal('49.9'), None, None)
+    >>> decimal_of("49.90"), decimal_of(49.9), decimal_of("NaN"), decimal_of(True), decimal_of("1_000")
+    (Decimal('49.90'), Decimal('49.9'), None, None, None)
     """
     if isinstance(written, bool) or not isinstance(written, int | float | str) or len(str(written)) > 30:
         return None
-    try:
-        found = Decimal(str(written).strip())
-    except InvalidOperation:
-        return None
-    return found if found.is_finite() else None
+    # Not all that `Decimal` takes: also underscores, other scripts' digits, and what is too small to be told from 0.
+    found = str(written).strip()
+    return Decimal(found) if _DECIMAL.fullmatch(found) else None
+
+
+_DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 
 
 def _bounded(amount: Decimal | None, code: str) -> Money:
@@ -169,20 +191,36 @@ def _bounded(amount: Decimal | None, code: str) -> Money:
 
 
 def context_of(*given: object) -> Context:
-    """What stands in metadata under Meta's names (also `_fbp`, `_fbc`, `user_agent`, `ip`); the first place counts."""
+    """What stands in metadata under Meta's names (also `_fbp`, `_fbc`, `user_agent`, `ip`); the first place counts. A
+    provider without metadata has one text, into which a shop writes a document."""
+    places = [document_in(place) if isinstance(place, str) else place for place in given]
 
     def first(*names: str) -> str | None:
-        return next((found for place in given if (found := text(place, *names))), None)
+        return next((found for place in places if (found := text(place, *names))), None)
 
-    consent = first("consent", "marketing_consent")
     return Context(
         fbp=first("fbp", "_fbp"),
         fbc=first("fbc", "_fbc"),
         client_ip_address=first("client_ip_address", "ip"),
         client_user_agent=first("client_user_agent", "user_agent"),
         event_source_url=first("event_source_url"),
-        consent=cast("Any", consent) if consent in ("granted", "denied") else None,
+        consent=next((found for place in places if (found := _consent(place))), None),
     )
+
+
+def _consent(place: object) -> Literal["granted", "denied"] | None:
+    """A yes is Meta's word alone, since "yes" may be to the terms of sale; a no is heard in any word for it."""
+    if at(place, "consent") is False:
+        return "denied"
+    said = (text(place, "consent", "marketing_consent") or "").lower()
+    if said in ("denied", "granted"):
+        return "denied" if said == "denied" else "granted"
+    return "denied" if (text(place, "consent") or "").lower() in _NO else None
+
+
+_NO = frozenset(
+    {"false", "no", "0", "deny", "declined", "refused", "rejected", "revoked", "withdrawn", "optout", "opt_out"}
+)
 
 
 def pairs(document: object, path: str, name: str = "name", value: str = "value") -> dict[str, Any]:

@@ -33,6 +33,7 @@ from conversion_relay.payments.signature import body_is_signed, missing
 
 HEADERS, SETTING = ("x-shopify-hmac-sha256", "shopify-hmac-sha256"), "SHOPIFY_WEBHOOK_SECRET"
 ORDER_KEY = ("id",)
+_TILLS = ("pos", "iphone", "android")
 _PAID = ("paid", "partially_refunded", "refunded")
 
 
@@ -60,8 +61,7 @@ def _order(order: dict[str, Any], options: Options) -> Notice:
     if status not in _PAID or not name:
         return Ignored("failed" if status == "voided" else "not_paid", "order", mode)
     notes = pairs(order, "note_attributes")
-    # `subscription_contract`, and since 2025 also `subscription_contract_checkout_one`.
-    is_renewal = (text(order, "source_name") or "").startswith("subscription_contract")
+    is_renewal = _is_renewal(order)
     kind = Renewal if is_renewal else Payment
     own = key({**order, "notes": notes}, *(options.order_key or ORDER_KEY))
     return kind(
@@ -81,6 +81,11 @@ def _order(order: dict[str, Any], options: Options) -> Notice:
     )
 
 
+def _is_renewal(order: dict[str, Any]) -> bool:
+    """`subscription_contract`, and since 2025 also `subscription_contract_checkout_one`."""
+    return (text(order, "source_name") or "").startswith("subscription_contract")
+
+
 def _customer(order: dict[str, Any], notes: dict[str, Any]) -> Customer:
     place = next((p for p in (order.get("billing_address"), order.get("shipping_address")) if isinstance(p, dict)), {})
     return Customer(
@@ -97,7 +102,10 @@ def _customer(order: dict[str, Any], notes: dict[str, Any]) -> Customer:
 
 
 def _context(order: dict[str, Any], notes: dict[str, Any]) -> Context:
-    """Shopify itself knows the browser of an order that was made on the shop's pages."""
+    """Shopify itself knows the browser of an order that was made on the shop's pages. A till's device is no buyer's: it
+    would be everybody's who buys there. Neither is whatever charges a subscription."""
+    if _is_renewal(order) or text(order, "source_name") in _TILLS:
+        return context_of(notes)
     seen = {
         "client_ip_address": text(order, "browser_ip", "client_details.browser_ip"),
         "client_user_agent": text(order, "client_details.user_agent"),

@@ -11,6 +11,8 @@
     paid = ["deal.won"]               # types that are payments
     refunded = ["deal.refunded"]
     unit = "major"                    # of the amount: major (49.90) or minor (4990)
+    decimal = ","                     # where amounts are texts such as "1.234,50"
+    currency = "EUR"                  # of an amount beside which the notice has none
     fields = { key = "deal.id", value = "deal.amount", currency = "deal.currency", email = "contact.email" }
     stages = { "lead.qualified" = "QualifiedLead" }
 
@@ -35,7 +37,6 @@ from conversion_relay.payments.reading import (
     document_of,
     in_major_units,
     in_minor_units,
-    key,
     seconds,
     text,
     whole,
@@ -49,7 +50,17 @@ _CHOICES = {
     "algorithm": ("sha256", "sha384", "sha512"),
     "encoding": ("hex", "base64"),
     "unit": ("major", "minor"),
+    "decimal": (",", "."),
 }
+
+
+# No `$.deal.id` and no `items[0]`, which are another language's: they would find nothing, for ever and without a word.
+_PLACE = re.compile(r"(?!\$[.\[]|/)[^.\[\]]+(?:\.[^.\[\]]+)*")
+_AS_READ = {
+    decimal: re.compile(rf"([0-9]+|[0-9]{{1,3}}(?:[{other}'\u2019 \u00a0\u202f][0-9]{{3}})+)(?:[{decimal}]([0-9]+))?")
+    for decimal, other in ((",", "."), (".", ","))
+}
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +77,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     paid: tuple[str, ...] = ()
     refunded: tuple[str, ...] = ()
     unit: str = "major"
+    decimal: str = ""
+    """The mark before the cents, where amounts are written as people read them ("1.234,50")."""
+    currency: str = ""
+    """Of amounts beside which none is written."""
     fields: dict[str, str] = {}
     stages: dict[str, str] = {}
 
@@ -88,6 +103,10 @@ def source_of(table: Mapping[str, Any], number: int, taken: Sequence[str]) -> So
         )
     if not any(table.get(kind) for kind in ("paid", "refunded", "stages")):
         raise SettingsError(f"{where}: paid, refunded or stages: say which notices count")
+    places = [(f"fields.{one}", place) for one, place in (table.get("fields") or {}).items()]
+    for one, place in [*places, ("type", table.get("type", "type"))]:
+        if not _PLACE.fullmatch(place):
+            raise SettingsError(f"{where}: {one[:40]}: a place in the notice such as deal.id or items.0.id")
     if not (table.get("fields") or {}).get("key"):
         raise SettingsError(f"{where}: fields.key: the place of the order's or lead's id")
     given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
@@ -119,7 +138,7 @@ def read(source: Source, raw: bytes, mode: Mode = "live") -> Notice:
     event = document_of(raw)
     what = text(event, source.type) or ""
     field = source.fields
-    name = key(event, field["key"])
+    name = text(event, field["key"])
     if what not in (*source.paid, *source.refunded, *source.stages):
         return Ignored("other_type" if what else "no_type", what, mode)
     if name is None:
@@ -138,12 +157,12 @@ def read(source: Source, raw: bytes, mode: Mode = "live") -> Notice:
             context=context,
             mode=mode,
         )
-    currency = text(event, field.get("currency", "currency"))
+    currency = text(event, field.get("currency", "currency")) or source.currency
     value = field.get("value", "value")
     if source.unit == "minor":
         money = in_minor_units(whole(event, value), currency, CURRENCY_EXPONENTS)
     else:
-        money = in_major_units(at(event, value), currency, CURRENCY_EXPONENTS)
+        money = in_major_units(_amount(at(event, value), source.decimal), currency, CURRENCY_EXPONENTS)
     payment = text(event, field["payment"]) if "payment" in field else None
     if what in source.refunded:
         refund = text(event, field["refund"]) if "refund" in field else None
@@ -169,6 +188,17 @@ def read(source: Source, raw: bytes, mode: Mode = "live") -> Notice:
     )
 
 
+def _amount(written: object, decimal: str) -> object:
+    """
+    >>> _amount("1.234,50", ","), _amount("1,234.50", "."), _amount("1,5", "."), _amount("49.90", "")
+    ('1234.50', '1234.50', None, '49.90')
+    """
+    if not decimal or not isinstance(written, str) or len(written) > 30:
+        return written
+    found = _AS_READ[decimal].fullmatch(written.strip())
+    return f"{re.sub('[^0-9]', '', found[1])}.{found[2] or 0}" if found else None
+
+
 def _check(where: str, name: str, value: object) -> None:
     if name in ("paid", "refunded"):
         is_right = isinstance(value, list) and all(isinstance(one, str) and one for one in value)
@@ -182,5 +212,10 @@ def _check(where: str, name: str, value: object) -> None:
         choices = _CHOICES.get(name)
         is_right = isinstance(value, str) and (not choices or value in choices) and value.isprintable()
         expected = f"one of {', '.join(choices)}" if choices else "a text"
+        if name in ("header", "time_header"):
+            is_named = isinstance(value, str) and (bool(_HEADER.fullmatch(value)) or (not value and name != "header"))
+            is_right, expected = is_named, "the name of a header"
+        if name == "currency":
+            is_right, expected = value in CURRENCY_EXPONENTS, "a currency of ISO 4217 such as EUR"
     if not is_right:
         raise SettingsError(f"{where}: {name}: expected {expected}")

@@ -13,7 +13,7 @@ from typing import Any
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.payments.notice import Customer, Ignored, Mode, Notice, Payment, Pending, Refund
 from conversion_relay.payments.options import NO_OPTIONS, Options
-from conversion_relay.payments.reading import at, document_of, in_minor_units, key, seconds, text, whole
+from conversion_relay.payments.reading import at, context_of, document_of, in_minor_units, key, seconds, text, whole
 from conversion_relay.payments.signature import missing, mode_of, signed_in, wrong
 
 HEADER, SETTING = "x-square-hmacsha256-signature", "SQUARE_WEBHOOK_SECRET"
@@ -76,6 +76,7 @@ def _payment(event: dict[str, Any], payment: object, what: str, options: Options
             country=text(payment, "billing_address.country"),
             external_id=text(payment, "customer_id"),
         ),
+        context=context_of(at(payment, "reference_id"), at(payment, "note")),
     )
 
 

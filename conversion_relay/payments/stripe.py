@@ -25,6 +25,16 @@ from conversion_relay.payments.stripe_objects import EXPONENTS, StripeEvent
 
 __all__ = ["EXPONENTS", "HEADER", "read", "read_answer", "verify"]
 HEADER, SETTING = "stripe-signature", "STRIPE_WEBHOOK_SECRET"
+_THIN = (
+    "checkout",
+    "invoice",
+    "invoice_payment",
+    "refund",
+    "payment_intent",
+    "charge",
+    "customer.subscription.created",
+)
+"""Kinds of objects, and one event by its whole name, that a thin event is asked back for."""
 
 
 def verify(raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float) -> Mode:
@@ -71,16 +81,21 @@ def _thin(event: dict[str, Any], what: str) -> Notice:
     """https://docs.stripe.com/webhooks#thin-events: the notice names the object, and the API has it."""
     mode: Mode = "test" if event.get("livemode") is False else "live"
     snapshot = what.removeprefix("v1.")
-    if snapshot == what or snapshot.partition(".")[0] not in (
-        "checkout",
-        "invoice",
-        "refund",
-        "payment_intent",
-        "charge",
-    ):
+    if snapshot == what or not (snapshot in _THIN or snapshot.partition(".")[0] in _THIN):
         return Ignored("other_type", what, mode)
     path = text(event, "related_object.url") or ""
     if not re.fullmatch(r"/v1(?:/[a-z_]{1,40}){1,2}/[A-Za-z0-9_]{1,255}", path, re.ASCII):
         return Ignored("odd_shape", what, mode)
     moment = seconds(event, "created")
-    return Ask(provider="stripe", path=path, what=snapshot, webhook_id=text(event, "id") or "", at=moment, mode=mode)
+    context = text(event, "context") or ""
+    if not re.fullmatch(r"[A-Za-z0-9_/]{0,200}", context, re.ASCII):
+        return Ignored("odd_shape", what, mode)
+    return Ask(
+        provider="stripe",
+        path=path,
+        what=snapshot,
+        webhook_id=text(event, "id") or "",
+        at=moment,
+        context=context,
+        mode=mode,
+    )

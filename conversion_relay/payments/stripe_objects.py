@@ -12,6 +12,7 @@ from conversion_relay.payments.notice import (
     Customer,
     Ignored,
     Line,
+    Link,
     Mode,
     Money,
     Notice,
@@ -40,6 +41,7 @@ _FAILED = (
 )
 # https://docs.stripe.com/api/invoices/object#invoice_object-billing_reason
 _LATER = frozenset({"subscription_cycle", "subscription_update", "subscription_threshold", "subscription"})
+_SUBSCRIPTION = ("parent.subscription_details", "subscription_details")
 
 
 class StripeEvent:
@@ -66,6 +68,8 @@ class StripeEvent:
             return self._dispute()
         if what == "customer.subscription.created":
             return self._trial()
+        if what == "invoice_payment.paid":
+            return self._link()
         if what in _PENDING:
             return Pending("processing", what, self._mode)
         return self._ignored("failed" if what in _FAILED else "other_type")
@@ -166,6 +170,15 @@ class StripeEvent:
             mode=self._mode,
         )
 
+    def _link(self) -> Notice:
+        """Since 2025-03-31 an invoice does not name its payment intent any more, which a refund names alone.
+        https://docs.stripe.com/changelog/basil/2025-03-31/add-support-for-multiple-partial-payments-on-invoices"""
+        kind = text(self._thing, "payment.type") or ""
+        payment, invoice = _id(at(self._thing, "payment"), kind), _id(self._thing, "invoice")
+        if not payment or not invoice:
+            return self._ignored("odd_shape")
+        return Link(provider="stripe", payment=payment, of=invoice, what=self._what, mode=self._mode)
+
     def _trial(self) -> Notice:
         name = text(self._thing, "id")
         if text(self._thing, "status") != "trialing" or not name:
@@ -187,19 +200,19 @@ class StripeEvent:
     def _paid(self, kind: Any, name: str | None, money: Money, *, also: tuple[str | None, ...], **rest: Any) -> Notice:
         if not name:
             return self._ignored("odd_shape")
-        own = key(self._thing, *self._places)
-        of_order = own or key(at(self._thing, "parent.subscription_details"), *self._places)
-        notes = (self._thing.get("metadata"), at(self._thing, "parent.subscription_details.metadata"))
+        # An invoice has a copy of what the shop wrote on the subscription; before 2025-03-31 it stood at the top.
+        told = [self._thing, *(at(self._thing, place) for place in _SUBSCRIPTION)]
+        own = next((named for one in told if (named := key(one, *self._places))), None)
         found: Notice = kind(
             provider="stripe",
             webhook_id=text(self._event, "id") or "",
             payment_id=name,
             order_key=name if kind is Renewal else own or name,
-            of_order=of_order if kind is Renewal else None,
+            of_order=own if kind is Renewal else None,
             money=money,
             paid_at=seconds(self._event, "created"),
             also=tuple(dict.fromkeys(one for one in also if one and one != name)),
-            context=context_of(*notes),
+            context=context_of(*(at(one, "metadata") for one in told)),
             mode=self._mode,
             **rest,
         )
@@ -212,7 +225,7 @@ def _strictly(thing: dict[str, Any], name: str) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
-def _id(thing: dict[str, Any], name: str) -> str | None:
+def _id(thing: object, name: str) -> str | None:
     """An id, whether or not the object stands in its place (`expand`)."""
     return text(thing, name, f"{name}.id")
 
@@ -226,8 +239,15 @@ def _customer(session: dict[str, Any]) -> Customer:
 
 
 def _person(details: object) -> dict[str, str | None]:
-    found = {name: text(details, name) for name in ("email", "phone", "name")}
-    return {**found, **_address(at(details, "address"))}
+    found = {name: text(details, name) for name in ("email", "phone")}
+    return {**found, "name": _name(details), **_address(at(details, "address"))}
+
+
+def _name(details: object) -> str | None:
+    """Of a person; since 2025-09-30 a checkout may ask for a business, too, whose name is nobody's.
+    https://docs.stripe.com/payments/checkout/name-collection"""
+    name = text(details, "individual_name", "name")
+    return None if name == text(details, "business_name") else name
 
 
 def _address(address: object) -> dict[str, str | None]:

@@ -65,10 +65,11 @@ def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
         return Pending("not_paid", "order")
     meta = pairs(order, "meta_data", "key")
     subscription = text(meta, "_subscription_renewal")
-    kind = Renewal if subscription else Payment
+    is_renewal = subscription is not None or order.get("created_via") == "subscription"
+    kind = Renewal if is_renewal else Payment
     named = {**order, "meta": meta}
     payment = text(order, "order_key") or name
-    own = payment if subscription else key(named, *(options.order_key or ORDER_KEY)) or name
+    own = payment if is_renewal else key(named, *(options.order_key or ORDER_KEY)) or name
     return kind(
         provider="woocommerce",
         webhook_id="",

@@ -44,7 +44,12 @@ class Asking:
 
     def answer(self, ask: Ask, host: str, api_key: str) -> bytes | None:
         """The object's JSON; None when the provider has no such object. Raises Unreachable."""
-        said = self._get(f"https://{host}{ask.path}", {"authorization": f"Bearer {api_key}"})
+        headers = {"authorization": f"Bearer {api_key}"}
+        if ask.context:
+            # A connected account's object, which the platform's own account does not have.
+            # https://docs.stripe.com/context
+            headers["stripe-context"] = ask.context
+        said = self._get(f"https://{host}{ask.path}", headers)
         if said.status in (404, 410):
             return None
         if said.status != 200:

@@ -19,8 +19,8 @@ from conversion_relay.errors import InvalidEvent, OutboxUnavailable, SignatureEr
 from conversion_relay.event import Event, UserData, present
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.payments import Notice
-from conversion_relay.payments.events import Counted, Original, event_of, uncounted
-from conversion_relay.payments.notice import Ask, Ignored, Payment, Pending, Refund, Renewal, Stage, Trial
+from conversion_relay.payments.events import Counted, event_of, uncounted
+from conversion_relay.payments.notice import Ask, Ignored, Link, Payment, Pending, Refund, Renewal, Stage, Trial
 from conversion_relay.payments.signature import hash_of
 from conversion_relay.relay import Relay, Tracked
 from conversion_relay.telemetry import Counters, logger
@@ -108,6 +108,10 @@ class Webhooks:
                 return quiet("pending", why, what)
             case Ignored(why=why, what=what):
                 return quiet("ignored", why, what)
+            case Link():
+                if self._relay.settings.payments.terms.refunds == "event":
+                    self._memory.link(notice)
+                return quiet("ignored", "told_by_invoice", notice.what)
             case Ask():
                 return quiet("ignored", "needs_api_key", notice.what)
             case Payment() if self._orders is not None:
@@ -134,13 +138,15 @@ class Webhooks:
         terms = self._relay.settings.payments.terms
         why = uncounted(notice, terms)
         if not why and isinstance(notice, Payment) and order is None:
-            notice = self._memory.told_apart(notice)
+            notice = self._memory.told_apart(notice, terms)
             why = uncounted(notice, terms)  # it may be a renewal now
         if why:
+            if why == "free":
+                self._memory.keep(notice, terms)  # of a subscription that costs nothing yet, this names the visit
             return quiet("ignored", why, type(notice).__name__.lower())
         original = None
         if isinstance(notice, Refund):
-            original = self._original(notice)
+            original = self._memory.paid_under(notice)
             if original is None and not notice.order_key:
                 # By when it was first told: a chargeback's own time may be that of a payment of weeks ago.
                 told = self._memory.first_seen(notice.provider, notice.refund_id)
@@ -204,12 +210,6 @@ class Webhooks:
         if moment is not None and moment <= self._clock() + AHEAD_SECONDS:
             return notice
         return msgspec.structs.replace(notice, **{member: self._memory.first_seen(notice.provider, name)})
-
-    def _original(self, refund: Refund) -> Original | None:
-        for name in refund.payments:
-            if found := self._memory.original(refund.provider, name):
-                return found
-        return None
 
     def _is_young(self, moment: int | None) -> bool:
         return moment is not None and abs(self._clock() - moment) < YOUNG_SECONDS

@@ -13,7 +13,7 @@ from conversion_relay.payments.notice import Ask, Ignored, Mode
 from conversion_relay.payments.order_names import with_order_names
 from conversion_relay.relay import Relay
 from conversion_relay.webhooks.answers import Answered, refused
-from conversion_relay.webhooks.asking import Asking
+from conversion_relay.webhooks.asking import Asking, Unreachable
 
 
 class Secrets(Protocol):
@@ -91,17 +91,38 @@ class Notices:
         notice = read(provider, raw, options, mode)
         if not isinstance(notice, Ask):
             return notice
-        keys = self._keys(provider)
+        body = self._asked(provider, notice)
+        if body is None or isinstance(body, Ignored):
+            return body or Ignored("gone", notice.what, notice.mode)
+        return read_answer(notice, body, options)
+
+    def _asked(self, provider: str, ask: Ask) -> bytes | Ignored | None:
+        """One key of live mode and one of test mode, perhaps. One that was revoked must not hide the other."""
+        keys = [key for key in self._keys(provider) if not _is_of_other_mode(key, ask)]
         if not keys:
-            return Ignored("needs_api_key", notice.what, notice.mode)
-        for key in keys:  # one of live mode and one of test mode, perhaps
-            body = self._asking.answer(notice, PROVIDERS[provider].host, key)
+            return Ignored("needs_api_key", ask.what, ask.mode)
+        refused: Unreachable | None = None
+        for key in keys:
+            try:
+                body = self._asking.answer(ask, PROVIDERS[provider].host, key)
+            except Unreachable as error:
+                if not error.why.startswith("http_4"):
+                    raise  # the provider is silent: the next key would wait as long
+                refused = error
+                continue
             if body is not None:
-                return read_answer(notice, body, options)
-        return Ignored("gone", notice.what, notice.mode)
+                return body
+        if refused is not None:
+            raise refused
+        return None
 
     def _keys(self, provider: str) -> list[str]:
         return [key.reveal() for key in self._relay.settings.provider_keys.get(provider, ())]
+
+
+def _is_of_other_mode(key: str, ask: Ask) -> bool:
+    """Stripe's keys say it (`rk_test_...`), and so do its notices: asked with the wrong one, it has no such object."""
+    return ask.provider == "stripe" and ("_live_" if ask.mode == "test" else "_test_") in key
 
 
 def _module(provider: str) -> Any:

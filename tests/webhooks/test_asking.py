@@ -120,3 +120,55 @@ def test_a_refund_that_mollie_has_not_made_is_none(tmp_path, status):
     notice["_embedded"]["entity"]["status"] = status
     with open_shop(tmp_path, RELAY_REFUNDS="event", **EVERY_PROVIDER) as shop:
         assert shop.told("mollie", notice).body["reason"] == "refund_not_done"
+
+
+def test_a_connected_account_s_object_is_asked_for_in_its_account(tmp_path):
+    """The platform's own account does not have it: it would answer 404, and the payment would be gone."""
+    asked = []
+
+    def fetch(url: str, headers: dict[str, str], deadline: float):
+        asked.append(headers.get("stripe-context"))
+        return Response(200, {}, json.dumps(notices.session()).encode())
+
+    with open_shop(tmp_path, fetch, STRIPE_API_KEY="rk_live_canary") as shop:
+        for context in ("acct_1Canary", None, "acct_1\r\nx: y"):
+            event = notices.thin() | {"created": NOW - 20, "context": context}
+            assert shop.signed(json.dumps(event).encode()).status == 200
+        assert asked == ["acct_1Canary", None] and shop.events().keys() == {"purchase_cart-77"}
+
+
+def test_a_trial_is_asked_for_too(tmp_path):
+    trial = Response(200, {}, json.dumps({"id": "sub_T1", "status": "trialing", "currency": "eur"}).encode())
+    named = {"id": "sub_T1", "type": "subscription", "url": "/v1/subscriptions/sub_T1"}
+    with open_shop(tmp_path, lambda *_: trial, STRIPE_API_KEY="rk_live_canary") as shop:
+        event = notices.thin() | {"type": "v1.customer.subscription.created", "related_object": named}
+        assert shop.signed(json.dumps(event | {"created": NOW - 20}).encode()).body["event_id"] == "trial_sub_T1"
+
+
+@pytest.mark.parametrize("keys", ["live_canary", "test_revoked,live_canary", "live_canary,test_revoked"])
+def test_a_key_that_was_revoked_hides_no_payment(tmp_path, keys):
+    paid = sample("mollie", "paid", NOW - 60)["_embedded"]["entity"]
+
+    def fetch(url: str, headers: dict[str, str], deadline: float):
+        if headers["authorization"] != "Bearer live_canary":
+            return Response(401, {}, b"{}")
+        return Response(200, {}, json.dumps(paid).encode())
+
+    with open_shop(tmp_path, fetch, MOLLIE_API_KEY=keys) as shop:
+        assert shop.webhooks.answer("mollie", b"id=tr_T1", {}).body["message"] == "accepted"
+
+
+def test_where_every_key_is_refused_the_notice_comes_again(tmp_path):
+    answers = {"Bearer live_1": Response(404, {}, b"{}"), "Bearer test_1": Response(401, {}, b"{}")}
+    with open_shop(
+        tmp_path, lambda _, headers, __: answers[headers["authorization"]], MOLLIE_API_KEY="live_1,test_1"
+    ) as shop:
+        assert shop.webhooks.answer("mollie", b"id=tr_T1", {}).status == 503
+
+
+@pytest.mark.parametrize(("key", "livemode"), [("rk_test_canary", True), ("rk_live_canary", False)])
+def test_a_key_of_the_other_mode_is_told_and_not_asked_with(tmp_path, key, livemode):
+    """Stripe would say that it has no such session, and the payment would be gone without a word."""
+    with open_shop(tmp_path, lambda *_: Response(404, {}, b"{}"), STRIPE_API_KEY=key) as shop:
+        event = notices.thin() | {"created": NOW - 20, "livemode": livemode}
+        assert shop.signed(json.dumps(event).encode()).body["reason"] == "needs_api_key"

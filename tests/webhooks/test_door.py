@@ -169,7 +169,7 @@ def test_a_provider_without_a_secret_is_a_404_that_names_the_setting(tmp_path):
 
 
 def test_while_nothing_can_be_stored_the_notice_is_asked_for_again(shop, tmp_path):
-    shop.stripe(COMPLETED, notices.session(client_reference_id="first"))
+    shop.stripe(COMPLETED, notices.session(client_reference_id="first", payment_intent="pi_first"))
     other = apsw.Connection(f"{tmp_path}/outbox.db")
     other.set_busy_timeout(20_000)  # a commit just made may still be checkpointing
     other.execute("BEGIN IMMEDIATE")

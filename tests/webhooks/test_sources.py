@@ -111,6 +111,58 @@ def test_each_stage_of_a_lead_is_an_event_of_the_crm(shop):
     assert str(event["user_data"]["lead_id"]) == "1234567890123456"
 
 
+PLAIN = """
+[[source]]
+name = "crm"
+paid = ["won"]
+refunded = ["back"]
+decimal = ","
+currency = "EUR"
+fields = { key = "order id", payment = "by", refund = "of", value = "items.0.price" }
+"""
+
+
+def crm(shop, **more):
+    told = {"type": "won", "order id": "D-1", "items": [{"price": "49,90"}]} | more
+    raw = json.dumps(told).encode()
+    return shop.webhooks.answer("crm", raw, {"x-signature": hmac.new(b"crm-canary", raw, "sha256").hexdigest()})
+
+
+@pytest.fixture
+def plain(tmp_path):
+    (tmp_path / "relay.toml").write_text(PLAIN)
+    more = {"RELAY_REFUNDS": "event", "CRM_WEBHOOK_SECRET": "crm-canary"}
+    with open_shop(tmp_path, RELAY_CONFIG=str(tmp_path / "relay.toml"), **more) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("49,90", 49.9), ("1.234,5", 1234.5), ("1 234 567", 1234567), ("1.234", 1234), (49.9, 49.9), (5, 5)]
+    + [(odd, None) for odd in ("49.90", "1,234.50", "12.34,5", "49,90 EUR", "1_000", "", ",5", "٣,٤", None)],
+)
+def test_amounts_as_people_write_them_are_read_by_the_mark_that_the_table_names(plain, written, value):
+    answer = crm(plain, items=[{"price": written}])
+    assert answer.body.get("reason") == (None if value else "not_an_amount")
+    found = [(event["custom_data"]["value"], event["custom_data"]["currency"]) for event in plain.events().values()]
+    assert found == ([(value, "EUR")] if value else [])
+
+
+def test_no_person_comes_in_by_the_name_of_a_payment_or_a_refund(plain):
+    for payer in ("Ada Test", "Grace Canary", "grace@example.com", "x" * 300, "a\nb", {"name": "Grace Canary"}):
+        assert crm(plain, by=payer).status == 200
+    assert crm(plain, type="back", by="Grace Canary", of="Grace Canary").body["message"] == "accepted"
+    events = plain.events()
+    assert len(events) == 6, "an object names no payment, and is the first one again under its order's name"
+    for name, event in events.items():
+        told = name + json.dumps(event)
+        assert not any(part in told for part in ("Ada", "Grace", "Canary", "grace@")) and len(name) < 200
+
+
+def test_an_order_s_name_that_is_too_long_costs_no_payment(plain):
+    assert [crm(plain, **{"order id": "x" * 300}).body["message"] for _ in range(2)] == ["accepted", "duplicate"]
+
+
 def test_a_sender_of_standard_webhooks_may_have_any_shape(shop):
     raw = json.dumps({"type": "order.paid", "data": {"id": "o-1", "total": "49.90", "currency": "eur"}}).encode()
     answer = shop.webhooks.answer("polarlike", raw, headers_of("standard", raw, NOW))
@@ -129,6 +181,13 @@ def test_a_sender_of_standard_webhooks_may_have_any_shape(shop):
         ('name = "till"\nunit = 5\npaid = ["x"]\nfields = { key = "id" }', "unit"),
         ('name = "till"\ncolour = "canary"\npaid = ["x"]\nfields = { key = "id" }', "colour"),
         ('name = "till"\npaid = ["x"]\nfields = { key = "id", colour = "canary" }', "colour"),
+        # Another language's places would find nothing, for ever and without a word.
+        ('name = "till"\npaid = ["x"]\nfields = { key = "$.id" }', "fields.key"),
+        ('name = "till"\npaid = ["x"]\nfields = { key = "id", value = "items[0].canary" }', "fields.value"),
+        ('name = "till"\npaid = ["x"]\nfields = { key = "/id" }', "fields.key"),
+        ('name = "till"\ntype = "a..b"\npaid = ["x"]\nfields = { key = "id" }', "type"),
+        ('name = "till"\nheader = "X Canary: 1"\npaid = ["x"]\nfields = { key = "id" }', "header"),
+        ('name = "till"\ncurrency = "canary"\npaid = ["x"]\nfields = { key = "id" }', "currency"),
         ('name = "till"\npaid = ["x"]\nfields = { key = "id" }', "TILL_WEBHOOK_SECRET"),
     ],
 )
@@ -152,6 +211,12 @@ def test_a_table_that_is_not_right_ends_the_start_and_names_the_key(tmp_path, ta
         ({"STRIPE_WEBHOOK_SECRET": ","}, "STRIPE_WEBHOOK_SECRET"),
         ({"STRIPE_WEBHOOK_SECRET": "test:"}, "STRIPE_WEBHOOK_SECRET"),
         ({"SQUARE_WEBHOOK_SECRET": "canary"}, "SQUARE_WEBHOOK_URL"),
+        # What stands beside the secret on the provider's page.
+        ({"STRIPE_WEBHOOK_SECRET": "whsec_1,sk_live_canary"}, "STRIPE_WEBHOOK_SECRET.*whsec_"),
+        ({"STRIPE_WEBHOOK_SECRET": "test:we_canary"}, "STRIPE_WEBHOOK_SECRET.*whsec_"),
+        ({"PADDLE_WEBHOOK_SECRET": "ntfset_canary"}, "PADDLE_WEBHOOK_SECRET.*pdl_ntfset_"),
+        ({"STANDARD_WEBHOOK_SECRET": "whpk_canary"}, "STANDARD_WEBHOOK_SECRET.*whsec_"),
+        ({"PAYPAL_WEBHOOK_ID": "https://canary.example/webhooks/paypal"}, "PAYPAL_WEBHOOK_ID"),
         ({"SQUARE_WEBHOOK_SECRET": "canary", "SQUARE_WEBHOOK_URL": "shop canary"}, "SQUARE_WEBHOOK_URL"),
     ],
 )
