@@ -4,7 +4,8 @@ A provider repeats a notice until it hears a 2xx, for days, and switches the end
 status is chosen by one question: would the same notice fare better later?
 - 200: what was counted, and everything genuine that a repeat cannot mend: not ours, not paid yet, a test, a unit that
   is not known. Why nothing was counted is in the answer, in the log and in a counter, so that nobody has to guess.
-- 400: not the provider's bytes, or no JSON. 404: no such provider here, or no secret for it. 413: too long.
+- 400: not the provider's bytes, or no JSON. 404: no such provider here, no secret for it, no key to ask it with. 413:
+  too long.
 - 409 and 503: it will fare better. The order is not there yet, the outbox cannot commit, the provider was asked back
   and was silent.
 """
@@ -33,6 +34,10 @@ MOST_BYTES = 1_048_576
 LONGEST_MEMORY = 80 * 86_400
 AHEAD_SECONDS = 60
 YOUNG_SECONDS = 3_600
+_NO_KEY = (
+    "the notice only names what changed, and the provider is asked with its API key: set STRIPE_API_KEY or"
+    " MOLLIE_API_KEY, of live mode for live payments, then send it again"
+)
 """For so long after a notice was made, what it is about may still be on its way to us."""
 
 
@@ -106,14 +111,14 @@ class Webhooks:
         match notice:
             case Pending(why=why, what=what):
                 return quiet("pending", why, what)
+            case Ask() | Ignored(why="needs_api_key"):
+                return self._unasked(notice)
             case Ignored(why=why, what=what):
                 return quiet("ignored", why, what)
             case Link():
                 if self._relay.settings.payments.terms.refunds == "event":
                     self._memory.link(notice)
                 return quiet("ignored", "told_by_invoice", notice.what)
-            case Ask():
-                return quiet("ignored", "needs_api_key", notice.what)
             case Payment() if self._orders is not None:
                 return self._ordered(self._orders, notice)
             case Renewal() | Trial() | Stage() if self._orders is not None:
@@ -133,6 +138,13 @@ class Webhooks:
             if back.status != 200:
                 return back, why
         return said
+
+    def _unasked(self, notice: Ask | Ignored) -> Answered:
+        """There is no key to ask the provider with. It repeats the notice for days, in which one can be set."""
+        if notice.mode == "test" and self._relay.settings.payments.terms.tests == "ignore":
+            return quiet("ignored", "test_payment", notice.what)
+        logger.error("A payment notice was not read", extra={"reason": "needs_api_key", "kind": notice.what[:100]})
+        return refused(404, "needs_api_key", "provider", _NO_KEY)
 
     def _counted(self, notice: Counted, order: Order | None = None) -> Answered:
         terms = self._relay.settings.payments.terms

@@ -43,7 +43,9 @@ def test_a_genuine_notice_of_any_shape_is_never_an_error(shop, provider):
             _spoil(chance, document)
         raw = json.dumps(document).encode()
         answer = shop.webhooks.answer(provider, raw, headers_of(provider, raw, NOW))
-        assert answer.status == 200 or answer.body["reason"] == "payment_unknown", (document, answer)
+        # Two that a repeat mends: a refund before its payment, and what must be asked about, where no key is set.
+        again = answer.body.get("reason") in ("payment_unknown", "needs_api_key")
+        assert answer.status == 200 or again, (document, answer)
     assert len(shop.reasons()) < 40, "a reason is one of ours, or a counter's labels would never end"
 
 
