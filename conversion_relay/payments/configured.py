@@ -12,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from conversion_relay.errors import SettingsError
+from conversion_relay.patterns import seldom
 from conversion_relay.payments import PROVIDERS
 from conversion_relay.payments.events import Terms
 from conversion_relay.payments.options import Options
@@ -28,7 +29,7 @@ TERMS = {
 }
 SECRET = re.compile(r"([A-Z0-9]+)_WEBHOOK_SECRET")
 _ORDER_KEY = re.compile(r"([A-Z0-9]+)_ORDER_KEY")
-_PLACE = re.compile(r"[\w -]+(?:\.[\w -]+)*")
+_PLACE = seldom(r"[\w -]+(?:\.[\w -]+)*")
 """Metadata and notes are named by shops: `notes.Order number`, `metadata.wp-order`."""
 
 _MISTAKEN = {

@@ -7,7 +7,6 @@ path, and what is not of the expected kind counts as missing.
 
 import codecs
 import datetime
-import json
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -18,6 +17,7 @@ import msgspec
 
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.intake.mending import decode_mended
+from conversion_relay.patterns import seldom
 from conversion_relay.payments.notice import Context, Line, Money
 
 MOST = Decimal(10) ** 12
@@ -61,14 +61,14 @@ def document_in(written: str) -> dict[str, Any] | None:
     """
     if written[:1] in tuple("{[\"'(<"):
         try:
-            found = json.loads(written)
-        except (ValueError, RecursionError):
+            found = msgspec.json.decode(written)
+        except (msgspec.DecodeError, ValueError, RecursionError):
             found = {}
         return found if isinstance(found, dict) else {}
     return dict(parse_qsl(written)) if _FORM.fullmatch(written) else None
 
 
-_FORM = re.compile(r"[^=&\s]{1,100}=[^=&]*(?:&[^=&\s]{1,100}=[^=&]*)+", re.ASCII)
+_FORM = seldom(r"[^=&\s]{1,100}=[^=&]*(?:&[^=&\s]{1,100}=[^=&]*)+", re.ASCII)
 
 
 def at(document: object, path: str) -> Any:
@@ -181,7 +181,7 @@ def decimal_of(written: object) -> Decimal | None:
     return Decimal(found) if _DECIMAL.fullmatch(found) else None
 
 
-_DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+_DECIMAL = seldom(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 
 
 def _bounded(amount: Decimal | None, code: str) -> Money:

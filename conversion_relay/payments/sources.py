@@ -29,6 +29,7 @@ import msgspec
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
+from conversion_relay.patterns import seldom
 from conversion_relay.payments import standard
 from conversion_relay.payments.notice import Customer, Ignored, Mode, Notice, Payment, Refund, Stage
 from conversion_relay.payments.reading import (
@@ -55,12 +56,12 @@ _CHOICES = {
 
 
 # No `$.deal.id` and no `items[0]`, which are another language's: they would find nothing, for ever and without a word.
-_PLACE = re.compile(r"(?!\$[.\[]|/)[^.\[\]]+(?:\.[^.\[\]]+)*")
+_PLACE = seldom(r"(?!\$[.\[]|/)[^.\[\]]+(?:\.[^.\[\]]+)*")
 _AS_READ = {
-    decimal: re.compile(rf"([0-9]+|[0-9]{{1,3}}(?:[{other}'\u2019 \u00a0\u202f][0-9]{{3}})+)(?:[{decimal}]([0-9]+))?")
+    decimal: seldom(rf"([0-9]+|[0-9]{{1,3}}(?:[{other}'\u2019 \u00a0\u202f][0-9]{{3}})+)(?:[{decimal}]([0-9]+))?")
     for decimal, other in ((",", "."), (".", ","))
 }
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_HEADER = seldom(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ from conversion_relay.payments.signature import hash_of
 from conversion_relay.relay import Relay
 
 NOTHING = "-"
+RENUMBERED = ("woocommerce", "shopify")
 
 
 class Memory:
@@ -118,7 +119,9 @@ class Memory:
         notice holds the reference, or the subscription. Under a new name the payment would count again."""
         called = without_email(paid.order_key)
         name = self._first_word(paid, f"called:{paid.payment_id}", called)
-        if name != called:
+        # Two references that the shop gave stay two orders, except where it gives an order its number later.
+        ours = {paid.payment_id, *paid.also}
+        if name != called and (paid.provider in RENUMBERED or not ours.isdisjoint((name, called))):
             paid = msgspec.structs.replace(paid, order_key=name, of_order=paid.order_key)
         if terms.first != "Purchase":
             word = self._first_word(paid, f"begins:{paid.payment_id}", paid.subscription or NOTHING)

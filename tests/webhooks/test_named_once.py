@@ -66,6 +66,14 @@ def test_stripe_s_two_kinds_of_one_payment_are_one_purchase_even_where_both_are_
         assert len(shop.events()) == 1
 
 
+def test_two_references_of_a_shop_are_two_orders_though_the_provider_s_id_is_one(tmp_path):
+    """As tests of integrations send them; a payment has one reference, where it has one."""
+    with open_shop(tmp_path) as shop:
+        for cart in ("cart-1", "cart-2"):
+            shop.stripe("checkout.session.completed", notices.session(client_reference_id=cart))
+        assert shop.events().keys() == {"purchase_cart-1", "purchase_cart-2"}
+
+
 @pytest.mark.parametrize("told", [({}, SUBSCRIBED), (SUBSCRIBED, {})])
 def test_a_subscription_that_only_one_notice_names_makes_no_second_event(tmp_path, told):
     """`transaction.paid` may come before the subscription is there, and `transaction.completed` names it."""
