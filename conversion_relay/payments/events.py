@@ -21,6 +21,7 @@ from conversion_relay.event import Content, CustomData, Event, UserData, present
 from conversion_relay.event_id import for_purchase
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.payments.notice import (
+    NO_CONTEXT,
     Context,
     Customer,
     Ignored,
@@ -129,7 +130,7 @@ def event_of(notice: Counted, facts: RequestFacts, terms: Terms, now: float, ori
             event.custom_data = {"event_source": "crm", "lead_event_source": notice.source}
         case Refund():
             event = _refund(notice, original or Original(notice.order_key or notice.payments[0]))
-    context: Context = getattr(notice, "context", Context())
+    context: Context = getattr(notice, "context", NO_CONTEXT)
     # What a checkout wrote down is not the visitor's last word: a refusal on the page holds until they agree there.
     event.consent = "denied" if facts.consent == "denied" else context.consent or event.consent
     _from(event, notice, facts, context, now)

@@ -31,7 +31,7 @@ from conversion_relay.errors import SettingsError
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.patterns import seldom
 from conversion_relay.payments import standard
-from conversion_relay.payments.notice import Customer, Ignored, Mode, Notice, Payment, Refund, Stage
+from conversion_relay.payments.notice import Customer, Ignored, Mode, Money, Notice, Payment, Refund, Stage
 from conversion_relay.payments.reading import (
     at,
     context_of,
@@ -158,12 +158,7 @@ def read(source: Source, raw: bytes, mode: Mode = "live") -> Notice:
             context=context,
             mode=mode,
         )
-    currency = text(event, field.get("currency", "currency")) or source.currency
-    value = field.get("value", "value")
-    if source.unit == "minor":
-        money = in_minor_units(whole(event, value), currency, CURRENCY_EXPONENTS)
-    else:
-        money = in_major_units(_amount(at(event, value), source.decimal), currency, CURRENCY_EXPONENTS)
+    money = _money(source, event)
     payment = text(event, field["payment"]) if "payment" in field else None
     if what in source.refunded:
         refund = text(event, field["refund"]) if "refund" in field else None
@@ -187,6 +182,14 @@ def read(source: Source, raw: bytes, mode: Mode = "live") -> Notice:
         context=context,
         mode=mode,
     )
+
+
+def _money(source: Source, event: dict[str, Any]) -> Money:
+    value = source.fields.get("value", "value")
+    currency = text(event, source.fields.get("currency", "currency")) or source.currency
+    if source.unit == "minor":
+        return in_minor_units(whole(event, value), currency, CURRENCY_EXPONENTS)
+    return in_major_units(_amount(at(event, value), source.decimal), currency, CURRENCY_EXPONENTS)
 
 
 def _amount(written: object, decimal: str) -> object:

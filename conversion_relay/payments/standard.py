@@ -148,8 +148,8 @@ def _money(thing: dict[str, Any], *places: str) -> Money:
     number with a point, and a place that no sender known here counts in the smallest unit, is not read as cents."""
     currency = text(thing, "currency")
     for place in places:
-        if whole(thing, place) is not None and not isinstance(thing.get(place), float):
-            return in_minor_units(whole(thing, place), currency, CURRENCY_EXPONENTS)
+        if (amount := whole(thing, place)) is not None and not isinstance(thing.get(place), float):
+            return in_minor_units(amount, currency, CURRENCY_EXPONENTS)
     is_told = any(thing.get(place) is not None for place in (*places, "total"))
     return Money(None, (currency or "").upper()[:3], "unit_unknown" if is_told else "not_an_amount")
 

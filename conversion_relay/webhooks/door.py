@@ -34,11 +34,11 @@ MOST_BYTES = 1_048_576
 LONGEST_MEMORY = 80 * 86_400
 AHEAD_SECONDS = 60
 YOUNG_SECONDS = 3_600
+"""For so long after a notice was made, what it is about may still be on its way to us."""
 _NO_KEY = (
     "the notice only names what changed, and the provider is asked with its API key: set STRIPE_API_KEY or"
     " MOLLIE_API_KEY, of live mode for live payments, then send it again"
 )
-"""For so long after a notice was made, what it is about may still be on its way to us."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ class Webhooks:
         match notice:
             case Pending(why=why, what=what):
                 return quiet("pending", why, what)
-            case Ask() | Ignored(why="needs_api_key"):
+            case Ask():
                 return self._unasked(notice)
             case Ignored(why=why, what=what):
                 return quiet("ignored", why, what)
@@ -139,7 +139,7 @@ class Webhooks:
                 return back, why
         return said
 
-    def _unasked(self, notice: Ask | Ignored) -> Answered:
+    def _unasked(self, notice: Ask) -> Answered:
         """There is no key to ask the provider with. It repeats the notice for days, in which one can be set."""
         if notice.mode == "test" and self._relay.settings.payments.terms.tests == "ignore":
             return quiet("ignored", "test_payment", notice.what)

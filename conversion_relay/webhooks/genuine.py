@@ -59,7 +59,8 @@ class Notices:
         return refused(404, "not_configured", "provider", f"set {row.setting}, then send it again")
 
     def read(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Notice:
-        """Raises SignatureError, InvalidEvent, and Unreachable where the provider did not say."""
+        """An Ask where there is no key to ask with. Raises SignatureError, InvalidEvent, and Unreachable where the
+        provider did not say."""
         row = PROVIDERS.get(provider)
         if row and row.pings and _module(provider).is_ping(raw):
             return Ignored("ping")
@@ -91,20 +92,18 @@ class Notices:
         notice = read(provider, raw, options, mode)
         if not isinstance(notice, Ask):
             return notice
-        body = self._asked(provider, notice)
-        if body is None or isinstance(body, Ignored):
-            return body or Ignored("gone", notice.what, notice.mode)
-        return read_answer(notice, body, options)
-
-    def _asked(self, provider: str, ask: Ask) -> bytes | Ignored | None:
-        """One key of live mode and one of test mode, perhaps. One that was revoked must not hide the other."""
-        keys = [key for key in self._keys(provider) if not _is_of_other_mode(key, ask)]
+        keys = [key for key in self._keys(provider) if not _is_of_other_mode(key, notice)]
         if not keys:
-            return Ignored("needs_api_key", ask.what, ask.mode)
+            return notice
+        body = self._asked(notice, keys)
+        return Ignored("gone", notice.what, notice.mode) if body is None else read_answer(notice, body, options)
+
+    def _asked(self, ask: Ask, keys: list[str]) -> bytes | None:
+        """One key of live mode and one of test mode, perhaps. One that was revoked must not hide the other."""
         refused: Unreachable | None = None
         for key in keys:
             try:
-                body = self._asking.answer(ask, PROVIDERS[provider].host, key)
+                body = self._asking.answer(ask, PROVIDERS[ask.provider].host, key)
             except Unreachable as error:
                 if not error.why.startswith("http_4"):
                     raise  # the provider is silent: the next key would wait as long

@@ -35,7 +35,9 @@ from conversion_relay.payments.signature import hash_of
 from conversion_relay.relay import Relay
 
 NOTHING = "-"
+"""Stands for the subscription of a payment that has none."""
 RENUMBERED = ("woocommerce", "shopify")
+"""Shops in which a plugin or an app may give an order its number, or a note, after it was paid."""
 
 
 class Memory:

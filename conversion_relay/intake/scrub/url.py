@@ -66,9 +66,9 @@ def quick_url(url: str) -> str | None:
         return None  # perhaps another spelling of a name that stays
     members = _STAYING.findall(query)
     written = _quick_query(members)
-    if written is None:
-        written = _quick_members(members)
-    return written if written is None else f"{page}?{written}" if written else page
+    if written is None and (written := _quick_members(members)) is None:
+        return None
+    return f"{page}?{written}" if written else page
 
 
 def _quick_query(members: list[str]) -> str | None:
@@ -80,6 +80,7 @@ def _quick_query(members: list[str]) -> str | None:
         return query
     if not _AS_WRITTEN.fullmatch(query) or ("+" in query and any("+" in of and _may_be_number(of) for of in members)):
         return None
+    # What `unquote` gives for ASCII, without its search for what is none.
     read = unquote_to_bytes(query.replace("+", " ").replace("=", " ").replace("&", " ")).decode("utf-8", "replace")
     return query.replace("%20", "+") if "%" not in read and is_quiet(read) else None
 

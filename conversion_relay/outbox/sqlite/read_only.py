@@ -128,7 +128,6 @@ class ReadOnlyDatabase:
             raise SettingsError(
                 f"RELAY_OUTBOX: {self.path.name} is of schema {version}, this version reads {SCHEMA_VERSION}: {remedy}"
             )
-
         if self.read("PRAGMA application_id") == [(MARK,)]:  # what it holds is old, and what to do about it wrong
             raise SettingsError(f"RELAY_OUTBOX: {TOLD.format(self.path.name)}")
 
