@@ -206,8 +206,8 @@ _DIGEST = "[0-9a-f]{64}"
 LINES = (
     # em: a part of what `email.py` takes, or a digest, as most of those who hash write it
     line(rf" *+((?=[^\n]{{5,64}}+\n){EMAIL}|{_DIGEST}) *+")
-    # ph: with a plus; (0) is no part of the number. Without one: as it is written in North America
-    + line(rf"(\+[1-9][0-9 .)-]*+(?:\((?!0)[0-9 .)-]*+)*|[(1-9][0-9 ().-]{{8,20}}|{_DIGEST})")
+    # ph: with a plus; (0) is no part of the number. Without one: perhaps a national one
+    + line(rf"(\+[1-9][0-9 .)-]*+(?:\((?!0)[0-9 .)-]*+)*|[(0-9][0-9 ().-]{{8,20}}|{_DIGEST})")
     # zp
     + line(f"([A-Za-z0-9][A-Za-z0-9 -]{{1,30}}+|{_DIGEST})")
     # external_id: shorter than a digest, or a UUID

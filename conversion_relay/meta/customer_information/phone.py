@@ -8,25 +8,22 @@ may match somebody else. The rule: a number that says that it is international (
 national number gets the calling code of the event's country, else of RELAY_DEFAULT_COUNTRY; without either its digits
 go as they are. What cannot be told apart is dropped: see each `return Dropped(...)` of `normalize_phone`.
 
-The common cases (a plus and enough digits; ten digits in the US or Canada) are decided by `quick_phone`. The others
-ask libphonenumber where it is installed (extra `phone`), else a table of calling codes and trunk prefixes. Not
-required always: it is 3 MB, and most shops know their customers' numbers with a plus.
+The common cases (a plus and enough digits; ten digits in the US or Canada; what `numbering_plan.py` knows of other
+countries) are decided by `quick_phone`. The others ask libphonenumber where it is installed (extra `phone`), else a
+table of calling codes and trunk prefixes. Not required always: it is 3 MB, and most shops know their customers' numbers
+with a plus.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
 from conversion_relay.meta.customer_information.folding import ascii_digits
 from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
-from conversion_relay.meta.customer_information.tables.calling_codes import (
-    CALLING_CODES,
-    SAID_WITHOUT_TRUNK,
-    TRUNK_PREFIXES,
-)
+from conversion_relay.meta.customer_information.numbering_plan import begins_with_0, libphonenumber, whole_number
+from conversion_relay.meta.customer_information.tables.calling_codes import CALLING_CODES, TRUNK_PREFIXES
 from conversion_relay.patterns import seldom
 
 _NOT_DIGITS = re.compile(r"[^0-9]+")
@@ -46,19 +43,21 @@ _LONGEST_NATIONAL = 10
 
 
 def quick_phone(text: str, country: str | None = None) -> bytes | None:
-    """A number that is surely international (a plus, too long to be national), or one of the US or Canada.
+    """A number that is surely international (a plus, too long to be national), or surely a national one.
 
     >>> quick_phone("+1 (650) 555-1212"), quick_phone("(650) 555-1212", "us"), quick_phone("(650) 555-1212")
     (b'16505551212', b'16505551212', None)
     """
-    if len(text) > 32 or not text.isascii() or "(0" in text or text[-2:] == ".0":
+    if len(text) > 32 or not text.isascii() or text[-2:] == ".0":
         return None
     if text[:1] == "+":
         digits = text[1:].encode().translate(None, b" .()-")
         fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST and digits.isdigit() and digits[0] != ord("0")
-        return digits if fits and digits[1:] != digits[:-1] else None
-    digits = text.encode().translate(None, b" .()-") if country in _NORTH_AMERICA else b""
-    whole = _north_american(digits.decode()) if digits.isdigit() else None
+        return digits if fits and digits[1:] != digits[:-1] and "(0" not in text else None
+    digits = text.encode().translate(None, b" .()-") if country else b""
+    if not country or not digits.isdigit() or digits[:2] == b"00":
+        return None
+    whole = _national(digits.decode(), country)
     return whole.encode() if whole else None
 
 
@@ -85,7 +84,7 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     if international:
         number = number.replace("(0)", "")
     digits = _NOT_DIGITS.sub("", number)
-    if not international and country in _NORTH_AMERICA and (whole := _north_american(digits)):
+    if not international and country and (whole := _national(digits, country)):
         return whole
     is_sure = international
     if country and digits and not (international and len(digits) > _LONGEST_NATIONAL):
@@ -110,6 +109,15 @@ def _as_written(text: str) -> str | Dropped:
         first, others, exponent = shortened.groups(default="")
         return first + others if int(exponent) == len(others) else _DIGITS_ARE_LOST
     return text
+
+
+def _national(digits: str, country: str) -> str | None:
+    """Most national numbers, whole; None where it takes more to say."""
+    if country in _NORTH_AMERICA:
+        return _north_american(digits)
+    whole = whole_number(digits, country)
+    is_number = whole is not None and _SHORTEST <= len(whole) <= _LONGEST and whole[1:] != whole[:-1]
+    return whole if is_number else None
 
 
 # Area code and exchange begin with 2 to 9: https://nanpa.com/numbering
@@ -139,7 +147,7 @@ def _with_calling_code(digits: str, country: str, *, international: bool) -> tup
     at_home = _parse(library, digits, country.upper())
     whole = f"{at_home.country_code}{library.national_significant_number(at_home)}" if at_home is not None else digits
     national = _is(library.is_valid_number, at_home)
-    is_said_with_0 = TRUNK_PREFIXES.get(country, "0") == "0" and country not in SAID_WITHOUT_TRUNK
+    is_said_with_0 = begins_with_0(country)
     if national and (not is_said_with_0 or digits[0] == "0"):
         return whole, international or is_said_with_0
     if digits[0] != "0" and _is(library.is_valid_number, _parse(library, abroad, None)):
@@ -171,13 +179,3 @@ def _by_table(digits: str, country: str) -> str:
     if digits.startswith(code) and len(digits) > len(code) + 8:
         return digits
     return code + digits
-
-
-@cache
-def libphonenumber() -> Any:
-    """The library `phonenumbers`, or None where the extra `phone` is not installed."""
-    try:
-        import phonenumbers
-    except ImportError:
-        return None
-    return phonenumbers

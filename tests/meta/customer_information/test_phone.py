@@ -171,6 +171,7 @@ NATIONAL_WITHOUT_LIBRARY = [row for row in NATIONAL if not row[0].startswith("01
 def no_library(monkeypatch):
     """As where the extra `phone` is not installed."""
     monkeypatch.setattr(phone, "libphonenumber", lambda: None)
+    monkeypatch.setattr(phone, "whole_number", lambda digits, country: None)
 
 
 @pytest.mark.parametrize(("text", "country", "digits"), NATIONAL_WITHOUT_LIBRARY)
