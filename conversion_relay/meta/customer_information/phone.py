@@ -43,15 +43,15 @@ _LONGEST_NATIONAL = 10
 
 
 def quick_phone(text: str, country: str | None = None) -> bytes | None:
-    """A number that is surely international (a plus, too long to be national), or surely a national one.
+    """A number that is surely international (a plus or 00, too long to be national), or surely a national one.
 
-    >>> quick_phone("+1 (650) 555-1212"), quick_phone("(650) 555-1212", "us"), quick_phone("(650) 555-1212")
+    >>> quick_phone("001 (650) 555-1212"), quick_phone("(650) 555-1212", "us"), quick_phone("(650) 555-1212")
     (b'16505551212', b'16505551212', None)
     """
     if len(text) > 32 or not text.isascii() or text[-2:] == ".0":
         return None
-    if text[:1] == "+":
-        digits = text[1:].encode().translate(None, b" .()-")
+    if text[:1] == "+" or text[:2] == "00":
+        digits = text[1 if text[0] == "+" else 2 :].encode().translate(None, b" .()-")
         fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST and digits.isdigit() and digits[0] != ord("0")
         return digits if fits and digits[1:] != digits[:-1] and "(0" not in text else None
     digits = text.encode().translate(None, b" .()-") if country else b""

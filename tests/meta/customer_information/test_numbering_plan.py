@@ -64,7 +64,10 @@ def test_what_people_write_at_home_is_known_nearly_everywhere():
         ("06 12 34 56 78", "fr", b"33612345678"),
         ("(050) 234-5678", "il", b"972502345678"),
         ("512 345 678", "pl", b"48512345678"),
-        ("0049 151 23456789", "de", None),  # says that it is international
+        ("0049 151 23456789", "de", b"4915123456789"),  # says that it is international
+        ("00 151 23456789", "us", b"15123456789"),
+        ("0049 (0)151 23456789", "de", None),
+        ("000 151 23456789", "de", None),
         ("(00) 49 151 23456789", "de", None),
         ("151 23456789", "de", None),  # perhaps a 0 is missing, perhaps it is another country's
         ("48 512 345 678", "pl", None),  # perhaps whole
