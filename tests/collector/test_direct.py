@@ -154,6 +154,7 @@ ODD = [
     post(b"{}", b"Connection: close"),
     post(b"{}", b"Expect: 100-continue"),
     post(b"{}", b"Upgrade: h2c", b"Connection: upgrade"),
+    post(b"{}", b"Upgrade: h2c", b"Connection: close, upgrade"),
     post(b"{}", length=b"02"),
     post(b"{}", length=b"+2"),
     post(b"{}", length=b"2 "),
