@@ -22,7 +22,7 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from conversion_relay.collector.connections import Connections, Deadline, Limits, connections_of
+from conversion_relay.collector.connections import PROXY_SECONDS, Connections, Deadline, Limits, connections_of
 from conversion_relay.collector.unhandled import Unhandled
 
 MOST_URL = 8_192
@@ -275,9 +275,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _give_up(self, now: float) -> None:
         if self._in_head and not self._fruitless:
-            if self.cycle is None:
+            is_proxy = self.network is None
+            if self.cycle is None and not is_proxy:
                 self.transport.abort()
-            elif now - self._stage.since > self.timeout_keep_alive:
+            elif now - self._stage.since > (PROXY_SECONDS if is_proxy else self.timeout_keep_alive):
                 self.transport.close()
         elif self._has_body_to_come and self.cycle.response_complete:
             self.transport.abort()
