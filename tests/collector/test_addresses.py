@@ -53,3 +53,13 @@ def test_what_is_not_here_is_told_as_every_refusal_is(app, method, path, status,
     body = json.loads(answer.body)
     assert (answer.status, answer.headers["x-relay-reason"], body["reason"]) == (status, reason, reason)
     assert body["field"] and body["message"]
+
+
+def test_the_description_has_what_is_answered_and_taken(app):
+    paths = json.loads(asgi.ask(app, "/openapi.json", method="GET").body)["paths"]
+    assert str(asgi.ask(app, "/metrics", method="GET").status) in paths["/metrics"]["get"]["responses"]
+    metas_own = {"data": [json.loads(EVENT)], "test_event_code": "TEST1", "access_token": "x", "upload_tag": "y"}
+    assert asgi.ask(app, "/events", json.dumps(metas_own).encode(), authorization=KEY).status == 202
+    kinds = paths["/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
+    (envelope,) = (kind for kind in kinds if "properties" in kind)
+    assert envelope["additionalProperties"] or metas_own.keys() <= envelope["properties"].keys()
