@@ -74,8 +74,10 @@ def told(done: str) -> str | None:
 
 
 def is_ours(headers: Mapping[str, str]) -> bool:
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
+    """Whether a page of ours sent it. What the browser says itself outranks a Host, which proxies rewrite (nginx's
+    `$host` has no port); no page can set it, but browsers do not send it over plain HTTP."""
+    if site := headers.get("sec-fetch-site"):
+        return site in ("same-origin", "none")
     origin = headers.get("origin")
     try:
         return origin is None or urlsplit(origin).netloc == headers.get("host", "")

@@ -192,7 +192,9 @@ def test_hostile_texts_stay_text_on_every_page(here):
 def test_the_table_for_a_spreadsheet_holds_no_formula(here):
     here.put("=HYPERLINK(1)")
     here.settle(Dead("x"), REFUSED)
-    assert "'=HYPERLINK(1)" in here.page("/dashboard/dead.csv")
+    table = here.client.get("/dashboard/dead.csv").content
+    assert b"'=HYPERLINK(1)" in table
+    assert table.startswith(b"\xef\xbb\xbfdataset,"), "without the mark Excel takes UTF-8 for something else"
 
 
 def test_an_event_is_found_by_the_id_that_its_site_gave_it(here):
