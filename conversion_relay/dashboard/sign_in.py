@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.connection import ASGIConnection
@@ -17,7 +17,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from conversion_relay.dashboard.access import Access, Refusal
-from conversion_relay.dashboard.changes import is_ours
+from conversion_relay.dashboard.changes import form_in, is_ours
 from conversion_relay.dashboard.session import Renewed, forgotten, issued, set_cookie
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.telemetry import logger
@@ -83,7 +83,7 @@ def sign_in_routes(
     @post(PAGE, status_code=303)
     async def sign_in(request: Request[Any, Any, Any]) -> Response[str]:
         body = await _form_of(request)
-        form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
+        form = form_in(body, 10)
         to = own_path(form.get("to", [""])[0])
         if not is_ours(request.headers):
             raise HTTPException("this form did not come from the dashboard; open it anew", status_code=403)
@@ -104,7 +104,7 @@ def sign_in_routes(
 
     @post("/dashboard/sign-out", status_code=303)
     async def sign_out(request: Request[Any, Any, Any]) -> Response[str]:
-        form = parse_qs((await _form_of(request)).decode("utf-8", "replace"), max_num_fields=10)
+        form = form_in(await _form_of(request), 10)
         if not is_ours(request.headers) or not tokens.is_one(form.get("token", [""])[0].encode()):
             raise HTTPException("this form did not come from the dashboard; open it anew", status_code=403)
         return gone_to(PAGE, forgotten(is_secure=_is_secure(request)))

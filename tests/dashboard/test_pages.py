@@ -145,6 +145,20 @@ def test_dead_letters_are_grouped_replayed_and_erased(here):
     assert (book.erased, book.pending, book.dead, book.imbalance) == (1, 2, 0, 0)
 
 
+@pytest.mark.parametrize("do", ["erase", "replay"])
+def test_when_nothing_was_chosen_nothing_is_changed_and_that_is_said(here, do):
+    here.put("a")
+    here.settle(Dead("x"), REFUSED)
+    assert here.change(do=do) == 303
+    assert here.outbox.counts()["1"].dead == 1
+    assert "Nothing was changed" in here.page(f"/dashboard/dead?done={do}-0")
+
+
+@pytest.mark.parametrize("path", ["/dashboard/change", "/dashboard/sign-in", "/dashboard/sign-out"])
+def test_a_form_with_more_fields_than_ours_is_refused(here, path):
+    assert here.client.post(path, content="a=1&" * 2_000 + "a=1").status_code in (401, 403)
+
+
 @pytest.mark.parametrize(
     "headers", [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}]
 )

@@ -252,6 +252,8 @@ class SqliteOutbox(Looks):
         return erased
 
     def erase_chosen(self, keys: Sequence[int], now: float) -> int:
+        if not keys:
+            return 0
         work = partial(operator.erase, keys=tuple(keys), digests=(), now=now)
         erased = self._database.carry_out(work)
         self._database.empty_log()
