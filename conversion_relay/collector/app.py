@@ -26,6 +26,7 @@ from conversion_relay.collector.visitors import VisitorsEndpoint
 from conversion_relay.collector.webhooks import PREFIX, WebhooksEndpoint
 from conversion_relay.collector.whole import Whole
 from conversion_relay.dashboard import access_of, dashboard_routes, guard_of, refusal_of
+from conversion_relay.dashboard.changes import MOST_BYTES
 from conversion_relay.dashboard.figures import Memory
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.pace import PaceNow
@@ -181,6 +182,7 @@ def _rest(relay: Relay, paces: Callable[[], dict[str, PaceNow]], counters_of_all
         route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access, counters_of_all)],
         after_exception=[_note_failure],
         exception_handlers={404: _not_here},
+        request_max_body_size=MOST_BYTES,  # Litestar's own is 10 MB, of anybody who has no password
         openapi_config=None,
         logging_config=None,
     )

@@ -63,3 +63,19 @@ def test_the_description_has_what_is_answered_and_taken(app):
     kinds = paths["/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
     (envelope,) = (kind for kind in kinds if "properties" in kind)
     assert envelope["additionalProperties"] or metas_own.keys() <= envelope["properties"].keys()
+
+
+@pytest.mark.parametrize("path", ["/dashboard/sign-in", "/dashboard/sign-out"])
+def test_of_a_form_that_anybody_may_send_no_more_is_read_than_a_form_of_ours_has(app, path):
+    read, sent = [], []
+
+    async def receive() -> dict:
+        read.append(32_768)
+        return {"type": "http.request", "body": b"a" * 32_768, "more_body": sum(read) < 20_000_000}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    told = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": [], "scheme": "http"}
+    asgi.run(app({**told, "client": ("198.51.100.7", 1)}, receive, send))
+    assert sent[0]["status"] == 413 and sum(read) < 200_000
