@@ -252,10 +252,8 @@ class SqliteOutbox(Looks):
         return erased
 
     def erase_chosen(self, keys: Sequence[int], now: float) -> int:
-        if not keys:
-            return 0
         work = partial(operator.erase, keys=tuple(keys), digests=(), now=now)
-        erased = self._database.carry_out(work)
+        erased = self._database.carry_out(work) if keys else 0
         self._database.empty_log()
         return erased
 
