@@ -91,7 +91,7 @@ class Collector:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and ("//" in scope["path"] or scope["path"].endswith("/")):
-            # An address of ours with a slash at its end, and a path behind it; a 404 would be a page's lost events.
+            # People join "https://relay.example/" and "/events"; a 404 to the preflight would lose the page's events.
             scope = {**scope, "path": f"/{'/'.join(filter(None, scope['path'].split('/')))}"}
         if scope["type"] == "http" and (handle := self._posts.get(scope["path"])):
             await self._door.serve(scope, receive, send, handle)
