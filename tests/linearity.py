@@ -263,6 +263,7 @@ def seconds(name: str, function: Callable[..., Any], text: str, rounds: int = 1)
         except (ValueError, KeyError, RecursionError, Exception) as odd:
             if type(odd).__name__ not in (
                 "LeftOut",
+                "Refused",
                 "SettingsError",
                 "ValueError",
                 "KeyError",

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
+from litestar.exceptions import HTTPException
+from litestar.exceptions.responses import create_exception_response
 
 from conversion_relay.collector.dataset_limits import EventLimits
 from conversion_relay.collector.door import Admitted, Door, Handle, headers_of
@@ -16,7 +18,7 @@ from conversion_relay.collector.metrics import render
 from conversion_relay.collector.openapi import document
 from conversion_relay.collector.operating import last_day, operating
 from conversion_relay.collector.places import Places
-from conversion_relay.collector.reply import HttpError, Receive, Reply, Send, respond
+from conversion_relay.collector.reply import ErrorBody, HttpError, Receive, Reply, Send, respond, written
 from conversion_relay.collector.scripts import NAMES, Script, scripts, show
 from conversion_relay.collector.unhandled import note_failure
 from conversion_relay.collector.view_content import ViewContentEndpoint
@@ -24,6 +26,7 @@ from conversion_relay.collector.visitors import VisitorsEndpoint
 from conversion_relay.collector.webhooks import PREFIX, WebhooksEndpoint
 from conversion_relay.collector.whole import Whole
 from conversion_relay.dashboard import access_of, dashboard_routes, guard_of, refusal_of
+from conversion_relay.dashboard.changes import MOST_BYTES
 from conversion_relay.dashboard.figures import Memory
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.pace import PaceNow
@@ -87,6 +90,9 @@ class Collector:
         self._door.use(settings)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and ("//" in scope["path"] or scope["path"].endswith("/")):
+            # People join "https://relay.example/" and "/events"; a 404 to the preflight would lose the page's events.
+            scope = {**scope, "path": f"/{'/'.join(filter(None, scope['path'].split('/')))}"}
         if scope["type"] == "http" and (handle := self._posts.get(scope["path"])):
             await self._door.serve(scope, receive, send, handle)
         elif scope["type"] == "http" and (look := self._looks.get(scope["path"])):
@@ -96,7 +102,7 @@ class Collector:
         elif scope["type"] == "http" and scope["path"].startswith(PREFIX):
             await self._webhooks.serve(scope, receive, send)
         else:
-            await self._rest(scope, receive, send)  # type: ignore[arg-type]
+            await _or_its_head(self._rest, scope, receive, send)
 
 
 def create_app(
@@ -119,12 +125,29 @@ async def _show(method: str, body: bytes, send: Send) -> None:
     if method in ("GET", "HEAD"):
         await respond(send, 200, body, {}, ())
     else:
-        await respond(send, 405, b"{}", {"allow": "GET, HEAD"}, ())
+        await _only_to_look_at(send)
+
+
+async def _only_to_look_at(send: Send) -> None:
+    answer = written(HttpError(405, "method_not_allowed", "method", "send GET or HEAD", allow="GET, HEAD"))
+    await respond(send, answer.status, answer.body, answer.headers, ())
+
+
+async def _or_its_head(rest: Litestar, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Load balancers and watchers of uptime ask with HEAD, which Litestar's routes do not answer."""
+
+    async def headless(message: dict[str, Any]) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    if scope.get("method") == "HEAD":
+        await rest({**scope, "method": "GET"}, receive, headless)  # type: ignore[arg-type]
+    else:
+        await rest(scope, receive, send)  # type: ignore[arg-type]
 
 
 async def _show_script(scope: dict[str, Any], script: Script, send: Send) -> None:
     if scope["method"] not in ("GET", "HEAD"):
-        await respond(send, 405, b"{}", {"allow": "GET, HEAD"}, ())
+        await _only_to_look_at(send)
         return
     shown = show(script, scope.get("query_string", b"").decode("latin-1"), headers_of(scope["headers"]))
     pairs = [(name.encode(), value.encode()) for name, value in shown.headers.items()]
@@ -158,9 +181,18 @@ def _rest(relay: Relay, paces: Callable[[], dict[str, PaceNow]], counters_of_all
     return Litestar(
         route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access, counters_of_all)],
         after_exception=[_note_failure],
+        exception_handlers={404: _not_here},
+        request_max_body_size=MOST_BYTES,  # Litestar's own is 10 MB, of anybody who has no password
         openapi_config=None,
         logging_config=None,
     )
+
+
+def _not_here(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    if request.url.path.startswith("/dashboard/"):
+        return create_exception_response(request, error)
+    body = ErrorBody("not_found", "path", "nothing is here; events go to POST /events, the rest is in /openapi.json")
+    return Response(body, status_code=404, headers={"x-relay-reason": body.reason})
 
 
 async def _note_failure(error: Exception, _: Any) -> None:

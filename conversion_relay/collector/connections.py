@@ -32,6 +32,9 @@ GRACE = 10.0
 """Seconds in which a stage may move nothing."""
 LEAST_RATE = 8_192
 """Bytes a second, on the average since the stage began."""
+PROXY_SECONDS = 630.0
+"""Between two requests of a trusted proxy. Longer than proxies keep a connection (ALB 60 s, Traefik 90 s, Caddy 120 s,
+Google 600 s): on one that we close at that very moment they send a request, and answer 502."""
 MOST_CONNECTIONS = 10_000
 SAID_EVERY = 60.0
 

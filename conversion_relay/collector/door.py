@@ -158,7 +158,7 @@ class Door:
         if method != "POST":
             raise HttpError(405, "method_not_allowed", "method", "send it with POST", allow="POST, OPTIONS")
         sender, datasets = self._authorize(headers)
-        if headers.get("content-encoding", "identity").lower() != "identity":
+        if headers.get("content-encoding", "").lower() not in ("", "identity"):
             raise HttpError(415, "unsupported_encoding", "content-encoding", "send the body uncompressed")
         is_browser = sender == "browser"
         return Caller(
@@ -204,7 +204,8 @@ class Door:
         """Which datasets, and how far the sender is trusted. An API key outranks an Origin."""
         rules = self.rules
         scheme, _, key = headers.get("authorization", "").partition(" ")
-        if scheme:
+        # What is no Bearer beside an Origin is the browser's own: a site behind a password, and the relay on its path.
+        if scheme and (scheme.lower() == "bearer" or not headers.get("origin")):
             digest = _digest(key.strip())
             datasets = rules.by_key.get(digest) if scheme.lower() == "bearer" else None
             if datasets is not None:
@@ -213,9 +214,9 @@ class Door:
                 return "backend", datasets
             is_bearer = scheme.lower() == "bearer"
             message = "unknown API key; RELAY_API_KEYS lists the known ones" if is_bearer else _NO_BEARER
-            raise HttpError(401, "unauthorized", "authorization", message)
+            raise _unauthorized(message)
         if not headers.get("origin"):
-            raise HttpError(401, "unauthorized", "authorization", _NO_KEY, **{"www-authenticate": "Bearer"})
+            raise _unauthorized(_NO_KEY)
         allowed = listed_origin(headers["origin"], rules.by_origin)
         if allowed is None:
             raise HttpError(
@@ -236,6 +237,11 @@ class Door:
             credentials=True,
         )
         return cors | rules.policies.get(listed_origin(origin, rules.by_origin) or "", rules.policy)
+
+
+def _unauthorized(message: str) -> HttpError:
+    """Android's client shows neither status nor message of a 401 that names no scheme."""
+    return HttpError(401, "unauthorized", "authorization", message, **{"www-authenticate": "Bearer"})
 
 
 def _admitted(caller: Caller, body: bytes) -> Admitted:

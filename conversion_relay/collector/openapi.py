@@ -39,7 +39,7 @@ def document() -> dict[str, Any]:
             **{f"/{name}": {"get": _plain("The page's script.")} for name in scripts()},
             "/livez": {"get": _plain("The process answers.")},
             "/readyz": {"get": _plain("An event could be made durable now.", unready=True)},
-            "/metrics": {"get": _plain("Prometheus' text format.")},
+            "/metrics": {"get": _plain("Prometheus' text format.", for_operators=True)},
         },
         "components": {
             "schemas": components,
@@ -59,9 +59,12 @@ def _post_events(event: dict[str, Any], answer: dict[str, Any], problem: dict[st
             "hosted_mirror": {"type": "boolean"},
             "dataset": {"type": "string"},
             "datasets": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST_DATASETS},
+            "test_event_code": {"type": "string"},
+            "partner_agent": {"type": "string"},
         },
         "required": ["data"],
-        "additionalProperties": False,
+        # What else Meta's API takes (`access_token`, `upload_tag`) stands in the answer's `ignored`.
+        "additionalProperties": True,
     }
     described = _post(_EVENTS, {"anyOf": [event, many, envelope]}, answer, problem)
     described["responses"]["422"] = _response("Every event was refused.", answer)
@@ -123,6 +126,11 @@ _PROBLEMS = {
     "429": "Too many requests.",
     "503": "It cannot be made durable now; send it again after Retry-After.",
 }
+_FOR_OPERATORS = {
+    "401": "By HTTP Basic: any user name, and RELAY_ADMIN_PASSWORD.",
+    "403": "Without a password, for this machine alone.",
+    "429": "Too many wrong passwords.",
+}
 _NOT_EVERYWHERE = {"501": "The kind of outbox here cannot do it; the message says what to do instead."}
 
 
@@ -130,8 +138,10 @@ def _response(text: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": text, "content": {"application/json": {"schema": schema}}}
 
 
-def _plain(text: str, *, unready: bool = False) -> dict[str, Any]:
+def _plain(text: str, *, unready: bool = False, for_operators: bool = False) -> dict[str, Any]:
     responses = {"200": {"description": text}}
+    if for_operators:
+        responses |= {code: {"description": why} for code, why in _FOR_OPERATORS.items()}
     if unready:
         responses["503"] = {"description": "Nothing can be recorded."}
     return {"summary": text, "responses": responses}

@@ -9,6 +9,10 @@ headers (431), bytes that yield nothing (chunk extensions, half trailers: 431), 
 Trailers are dropped. The refusal is written, the connection is half closed, and for two seconds what still comes is
 thrown away, so that a client which is still sending hears why.
 
+The parser reads no body where the client offers another protocol (Upgrade), and Java's HttpClient offers HTTP/2 on
+every new connection without TLS: its events would be "unreadable". An offer may be ignored, and is: a new parser gets
+the head once more, as the first one read it, without the offer, and then the body.
+
 When each stage ends by itself is decided in `connections.py`; here is only told which stage it is.
 """
 
@@ -18,7 +22,7 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from conversion_relay.collector.connections import Connections, Deadline, Limits, connections_of
+from conversion_relay.collector.connections import PROXY_SECONDS, Connections, Deadline, Limits, connections_of
 from conversion_relay.collector.unhandled import Unhandled
 
 MOST_URL = 8_192
@@ -65,7 +69,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head, self._has_body_to_come, self._uploads = True, False, False
         self._fruitless = self._head = self._trailers = self._request = 0
         self._status = 0
-        self._ended = False
+        self._ended = self._offers_upgrade = False
         self._lingering = 0
 
     # The transport.
@@ -96,8 +100,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stage.begin(self.all.now)
         try:
             self._feed(data)
-        except httptools.HttpParserUpgrade:
-            self.cycle.keep_alive = False  # https://www.rfc-editor.org/rfc/rfc9110#section-7.8: it may be ignored
         except (httptools.HttpParserError, _RefusedError):
             self.refuse(self._status or 400)
         else:
@@ -110,11 +112,38 @@ class GuardedProtocol(HttpToolsProtocol):
         for piece in pieces:
             self._fruitless += len(piece)
             self._request += len(piece)
-            self.parser.feed_data(piece)
+            self._parse(piece)
             if self._fruitless > (MOST_HEAD if self._in_head else MOST_FRUITLESS):
                 self._refuse(431)
             if self._request > MOST_OF_A_REQUEST:
                 self._refuse(413)
+
+    def _parse(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as offer:
+                data, head = data[offer.args[0] :], self._without_offer()
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+                self.parser.feed_data(head)
+
+    def _without_offer(self) -> bytes:
+        """The head that was just read. https://www.rfc-editor.org/rfc/rfc9110#section-7.8"""
+        self._offers_upgrade = False
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % pair for pair in self.headers if pair[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never stays, asyncio asks
+        """Whether the connection stays open: who has said everything may close that side, and still hears the answer.
+        Without one an event that was kept would be sent again."""
+        if self._ended or self._is_between() or self._has_body_to_come:
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def resume_writing(self) -> None:
         self._writing.begin(self.all.now)
@@ -146,6 +175,9 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._refuse(431)
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._offers_upgrade = True
+            return
         self._enter_body()
         if self.parser.get_method() == b"CONNECT":
             self._refuse(405)
@@ -161,6 +193,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._offers_upgrade:
+            return
         self._leave_body()
         if self._uploads:
             self._uploads = False
@@ -241,9 +275,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _give_up(self, now: float) -> None:
         if self._in_head and not self._fruitless:
-            if self.cycle is None:
+            is_proxy = self.network is None
+            if self.cycle is None and not is_proxy:
                 self.transport.abort()
-            elif now - self._stage.since > self.timeout_keep_alive:
+            elif now - self._stage.since > (PROXY_SECONDS if is_proxy else self.timeout_keep_alive):
                 self.transport.close()
         elif self._has_body_to_come and self.cycle.response_complete:
             self.transport.abort()

@@ -1,8 +1,10 @@
 """uvicorn, the same way for every verb that serves, with bounds and deadlines of our own (`protocol.py`,
 `connections.py`): uvicorn waits for ever, and puts together whatever comes."""
 
+import errno
 import functools
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -28,8 +30,9 @@ def on_told_to_stop(begin: Callable[[], None]) -> None:
 def run(
     app: Any, *, host: str, port: int, workers: int = 1, factory: bool = False, limits: Limits | None = None
 ) -> None:
-    """Until SIGTERM or SIGINT."""
+    """Until SIGTERM or SIGINT. Exits at once where nothing can be bound."""
     raise_file_limit()
+    sockets = listen_on(host, port)
     # uvicorn shuts down gracefully and then raises the signal again: a signal to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = uvicorn.Config(
@@ -48,15 +51,48 @@ def run(
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     if workers > 1:
-        sockets = [config.bind_socket()]
         tell_supervisor("READY=1")  # what connects from now on is answered as soon as the first worker is up
         _Workers(config, sockets=sockets).run()
         return
     config.load_app()
     server = _Server(config)
-    server.run()
+    server.run(sockets=sockets)
     if not server.started:
         sys.exit(1)
+
+
+def listen_on(host: str, port: int) -> list[socket.socket]:
+    """One socket for each address of the name, as asyncio makes them, but for two things: what stands in the way is
+    told before anything starts, and `::` takes IPv4 as well, as elsewhere on this system."""
+    sockets: list[socket.socket] = []
+    name, failed = host.removeprefix("[").removesuffix("]"), None
+    try:
+        found = socket.getaddrinfo(name or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        found, failed = [], error
+    for family, kind, _, _, address in dict.fromkeys(found):
+        try:
+            sockets.append(_bound(family, kind, address, takes_ipv4=name == "::"))
+        except OSError as error:
+            # `localhost` may name a family that this machine has not got.
+            failed = failed if failed and error.errno == errno.EADDRNOTAVAIL else error
+    if failed and (not sockets or failed.errno != errno.EADDRNOTAVAIL):
+        sys.exit(f"Error: port {port} on {host}: {failed.strerror}; choose another with --port or --host")
+    return sockets
+
+
+def _bound(family: int, kind: int, address: Any, *, takes_ipv4: bool) -> socket.socket:
+    one = socket.socket(family, kind)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not takes_ipv4)
+        one.bind(address)
+    except OSError:
+        one.close()
+        raise
+    one.set_inheritable(True)  # by the processes of --workers
+    return one
 
 
 class _Server(uvicorn.Server):

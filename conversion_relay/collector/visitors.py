@@ -10,7 +10,7 @@ from conversion_relay.collector.browser_ids import browser_ids
 from conversion_relay.collector.door import Admitted
 from conversion_relay.collector.reply import HttpError, Reply, not_durable
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.intake.members import read_event_id
+from conversion_relay.intake.members import Refused, read_consent, read_event_id, read_wish
 from conversion_relay.intake.mending import decode_mended
 from conversion_relay.intake.misshapen import wrong_shape
 from conversion_relay.intake.request_facts import RequestFacts
@@ -67,7 +67,7 @@ class VisitorsEndpoint:
         self._relay, self._counters = relay, counters
 
     async def post(self, admitted: Admitted) -> Reply:
-        visitor = _read(_visitor_decoder, admitted.body)
+        visitor = _visitor(admitted.body)
         if holds := held(visitor.key):
             message = "the key holds an e-mail address or a phone number; send an order's or registration's id"
             raise HttpError(400, f"holds_{holds}", "key", message)
@@ -97,6 +97,39 @@ class VisitorsEndpoint:
         return Reply(status=202, answer=Withdrawn(n))
 
 
+def _visitor(body: bytes) -> VisitorBody:
+    """What an event's door reads, this one reads, too: a shop's number as the key, a choice as people write it."""
+    try:
+        return _read(_visitor_decoder, body)
+    except HttpError as refused:
+        document = _object_in(body)
+        if document is None:
+            raise
+        try:
+            return msgspec.convert(_as_meant(document), VisitorBody)
+        except msgspec.ValidationError as error:
+            why = wrong_shape(error)
+        except Refused as wish:
+            (why,) = wish.args
+        raise HttpError(400, why.reason, why.field, why.message) from refused
+
+
+def _as_meant(document: dict[str, object]) -> dict[str, object]:
+    key = document.get("key")
+    meant = {"key": str(key)} if isinstance(key, int) and not isinstance(key, bool) else {}
+    readers = {"consent": read_consent, "gpc": read_wish}
+    wishes = {name: read(document[name]) for name, read in readers.items() if document.get(name) is not None}
+    return {**document, **meant, **wishes}
+
+
+def _object_in(body: bytes) -> dict[str, object] | None:
+    try:
+        document = decode_mended(body.removeprefix(b"\xef\xbb\xbf"))
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
 def _facts(visitor: VisitorBody, facts: RequestFacts, admitted: Admitted) -> RequestFacts:
     """What was said outranks what the request shows, but for a browser's address."""
     address = facts.client_ip_address if admitted.sender == "browser" else visitor.client_ip_address
@@ -122,11 +155,7 @@ def _withdrawn_ids(body: bytes) -> list[str]:
 
 
 def _ids_among(body: bytes) -> list[str]:
-    try:
-        document = decode_mended(body)
-    except (ValueError, RecursionError):
-        return []
-    given = document.get("event_ids") if isinstance(document, dict) else None
+    given = (_object_in(body) or {}).get("event_ids")
     if not isinstance(given, list) or len(given) > MOST_WITHDRAWN:
         return []
     return [event_id for one in given if (event_id := _as_accepted(one))]

@@ -141,7 +141,7 @@ class _Pages:
             "Cache-Control": "no-store",
         }
         html = self._environment.get_template(name).render(**values)
-        return Response(html, status_code=status_code, media_type="text/html; charset=utf-8", headers=headers)
+        return Response(html, status_code=status_code, media_type="text/html", headers=headers)
 
 
 async def _call(endpoint: Callable[[SiteRequest], SiteAnswer], request: AnyRequest, shop: Shop) -> SiteAnswer:

@@ -135,7 +135,8 @@ def dashboard_routes(
         outbox = relay.outbox
         stories = await asyncio.to_thread(outbox.dead, 50_000) if isinstance(outbox, DeadLetters) else []
         headers = _HEADERS | {"Content-Disposition": 'attachment; filename="dead-letters.csv"'}
-        return Response(dead_csv(stories), media_type="text/csv; charset=utf-8", headers=headers)
+        # Without the mark Excel reads UTF-8 as the machine's own charset.
+        return Response("\ufeff" + dead_csv(stories), media_type="text/csv", headers=headers)
 
     @post("/dashboard/change", guards=[only_operators], status_code=303)
     async def change_events(request: Request[Any, Any, Any]) -> Response[str]:
@@ -189,7 +190,7 @@ def _page(rendered: Callable[[], str]) -> Response[str]:
     except OutboxUnavailable as error:
         html, status = _rendered("unavailable.html", why=str(error)), 503
         headers = _HEADERS | {"Retry-After": "5"}
-    return Response(html, status_code=status, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(html, status_code=status, media_type="text/html", headers=headers)
 
 
 def _rendered(name: str, **context: Any) -> str:

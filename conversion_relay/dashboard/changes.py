@@ -36,7 +36,7 @@ def token_of(settings: Settings) -> bytes:
 
 def change(outbox: Overview, audit: Audit, tokens: Renewed, headers: Mapping[str, str], body: bytes, now: float) -> str:
     """Where to go on, a path under /dashboard. Raises Refused."""
-    form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=2_000)
+    form = form_in(body, 2_000)
     if not is_ours(headers) or not tokens.is_one(_one(form, "token").encode()):
         raise Refused
     keys = [int(key) for key in form.get("key", []) if re.fullmatch(r"\d{1,15}", key)]
@@ -63,6 +63,9 @@ def change(outbox: Overview, audit: Audit, tokens: Renewed, headers: Mapping[str
 def told(done: str) -> str | None:
     """The sentence for a page that comes after a change.
 
+    >>> told("erase-0")
+    'Nothing was changed: choose an event first, or those that were chosen are gone.'
+
     >>> told("replay-3"), told("<script>")
     ('3 events sent again', None)
     """
@@ -70,12 +73,24 @@ def told(done: str) -> str | None:
     if found is None:
         return None
     n = int(found[2])
+    if n == 0:
+        return "Nothing was changed: choose an event first, or those that were chosen are gone."
     return _DONE[found[1]].format("1 event" if n == 1 else f"{n:,} events")
 
 
+def form_in(body: bytes, most: int) -> dict[str, list[str]]:
+    """A form's fields; none where there are more than `most`, as no form of ours has them."""
+    try:
+        return parse_qs(body.decode("utf-8", "replace"), max_num_fields=most)
+    except ValueError:
+        return {}
+
+
 def is_ours(headers: Mapping[str, str]) -> bool:
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
+    """Whether a page of ours sent it. What the browser says itself outranks a Host, which proxies rewrite (nginx's
+    `$host` has no port); no page can set it, but browsers do not send it over plain HTTP."""
+    if site := headers.get("sec-fetch-site"):
+        return site in ("same-origin", "none")
     origin = headers.get("origin")
     try:
         return origin is None or urlsplit(origin).netloc == headers.get("host", "")

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode, urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.connection import ASGIConnection
@@ -17,7 +17,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from conversion_relay.dashboard.access import Access, Refusal
-from conversion_relay.dashboard.changes import is_ours
+from conversion_relay.dashboard.changes import form_in, is_ours
 from conversion_relay.dashboard.session import Renewed, forgotten, issued, set_cookie
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.telemetry import logger
@@ -36,10 +36,11 @@ def guard_of(access: Access) -> Guard:
         if refused is None:
             return
         headers = connection.headers
-        if refused.status == 401 and connection.scope.get("method") == "GET" and _wants_a_page(headers):
-            query = connection.url.query
-            wanted = connection.url.path + (f"?{query}" if query else "")
-            raise HTTPException("sign in", status_code=303, headers={"Location": f"{PAGE}?{urlencode({'to': wanted})}"})
+        if refused.status == 401 and _wants_a_page(headers):
+            # A form of a session that is over does nothing: the person sees the page again, and what is true by now.
+            wanted = str(connection.url) if connection.scope.get("method") == "GET" else headers.get("referer", "")
+            to = urlencode({"to": own_path(_in_its_site(wanted))})
+            raise HTTPException("sign in", status_code=303, headers={"Location": f"{PAGE}?{to}"})
         told = dict(refused.headers)
         if "sec-fetch-mode" in headers:  # a browser's own box for passwords must not open over a page of ours
             told.pop("WWW-Authenticate", None)
@@ -69,7 +70,7 @@ def sign_in_routes(
     def page(status: int, to: str, *, again: bool = False, wrong: str = "", after: str = "") -> Response[str]:
         html = render("sign_in.html", to=to, again=again, wrong=wrong)
         more = {"Retry-After": after} if after else {}
-        return Response(html, status_code=status, media_type="text/html; charset=utf-8", headers={**headers, **more})
+        return Response(html, status_code=status, media_type="text/html", headers={**headers, **more})
 
     def gone_to(where: str, cookie: str) -> Response[str]:
         return Response("", status_code=303, headers={**headers, "Location": where, "Set-Cookie": cookie})
@@ -82,7 +83,7 @@ def sign_in_routes(
     @post(PAGE, status_code=303)
     async def sign_in(request: Request[Any, Any, Any]) -> Response[str]:
         body = await _form_of(request)
-        form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
+        form = form_in(body, 10)
         to = own_path(form.get("to", [""])[0])
         if not is_ours(request.headers):
             raise HTTPException("this form did not come from the dashboard; open it anew", status_code=403)
@@ -103,7 +104,7 @@ def sign_in_routes(
 
     @post("/dashboard/sign-out", status_code=303)
     async def sign_out(request: Request[Any, Any, Any]) -> Response[str]:
-        form = parse_qs((await _form_of(request)).decode("utf-8", "replace"), max_num_fields=10)
+        form = form_in(await _form_of(request), 10)
         if not is_ours(request.headers) or not tokens.is_one(form.get("token", [""])[0].encode()):
             raise HTTPException("this form did not come from the dashboard; open it anew", status_code=403)
         return gone_to(PAGE, forgotten(is_secure=_is_secure(request)))
@@ -122,6 +123,14 @@ def own_path(text: str) -> str:
     """
     is_own = re.fullmatch(r"/dashboard(?:[/?][^\s\\]*)?", text) is not None and len(text) < 4_000
     return text if is_own and not text.startswith(PAGE) else "/dashboard"
+
+
+def _in_its_site(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 async def _form_of(request: Request[Any, Any, Any]) -> bytes:

@@ -187,7 +187,7 @@ def _action_source(given: object) -> str:
     return source
 
 
-def _consent(given: object) -> str | None:
+def read_consent(given: object) -> str | None:
     said = given.strip().lower() if isinstance(given, str) and len(given) < 100 else given
     if said is True or said is False:
         return "granted" if said else "denied"
@@ -196,7 +196,7 @@ def _consent(given: object) -> str | None:
     return str(said)
 
 
-def _wish(given: object) -> bool | None:
+def read_wish(given: object) -> bool | None:
     """A visitor's wish: whatever is no "no" is a "yes"."""
     said = given.strip().lower() if isinstance(given, str) else given
     if said in ("", [], {}):
@@ -263,7 +263,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "event_source_url": _text(LONGEST_URL),
     "referrer_url": _text(LONGEST_URL),
     "custom_data": object_in,
-    "opt_out": _wish,
+    "opt_out": read_wish,
     "data_processing_options": _options,
     "data_processing_options_country": _whole_number,
     "data_processing_options_state": _whole_number,
@@ -273,8 +273,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "messaging_channel": _text(LONGEST_TEXT),
     "customer_segmentation": _text(LONGEST_TEXT),
     "advanced_measurement_table": _text(LONGEST_TEXT),
-    "consent": _consent,
-    "gpc": _wish,
+    "consent": read_consent,
+    "gpc": read_wish,
     "pixel": _flag,
 }
 _SOURCES: dict[str, str] = {spelling(source): source for source in get_args(ActionSource)}

@@ -6,8 +6,8 @@ undecoded bytes; then each event alone. A decoder does both for what is well wri
 bounded by the limits below. A `Rejection` names the field and the rule; a name that came from outside is cut and
 cleaned before it is shown (`printable_name`).
 
-Meta's own samples and SDKs also send `data` as JSON text, and each event in it as JSON text; both are read. So are JSON
-lines, as shippers of logs send them.
+Meta's own samples and SDKs also send `data` as JSON text, and each event in it as JSON text; both are read, and so is a
+body that is JSON text as a whole. So are JSON lines, as shippers of logs send them.
 """
 
 import re
@@ -75,7 +75,7 @@ def read_body(body: bytes) -> Submitted | Rejection:
     >>> read_body(b"[]").reason
     'no_events'
     """
-    body = body.removeprefix(_BYTE_ORDER_MARK)
+    body = _unwrapped(body)
     start = body.lstrip()[:1]
     if start == b"[":
         beside: dict[str, msgspec.Raw] = {}
@@ -112,6 +112,12 @@ def read_body(body: bytes) -> Submitted | Rejection:
     is_mirrored = beside.get("hosted_mirror") == _TRUE
     reported = pixel if isinstance(pixel, tuple) else ()
     return Submitted(events, reported, is_mirrored, page_pixel(beside.get("dataset", b"")), named, ignored, said)
+
+
+def _unwrapped(body: bytes) -> bytes:
+    """Without a byte order mark, and without the quotes of what was made JSON twice: `json=json.dumps(event)`."""
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    return _unquoted(msgspec.Raw(body.strip())) if body.lstrip()[:1] == b'"' else body
 
 
 def _members(body: bytes) -> dict[str, msgspec.Raw] | None:

@@ -110,6 +110,22 @@ def test_the_sign_in_page_is_fit_to_be_shown_too(browser, axe, tmp_path):
     here.end()
 
 
+def test_a_name_and_an_id_without_a_place_to_break_make_no_page_wider_than_the_screen(browser, tmp_path):
+    here, text = started(tmp_path, "empty"), "W" * 256
+    outbox = SqliteOutbox(str(here.database))
+    hostile(outbox, [text], time.time())
+    outbox.close()
+    context = browser.new_context()
+    page = context.new_page()
+    for width in (390, 820, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        for path in ("", "/events", f"/life?id={text[:200]}", "/dead"):
+            page.goto(f"{here.url}/dashboard{path}")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (width, path)
+    context.close()
+    here.end()
+
+
 MARKUP = (
     "<script>hit()</script>",
     "<img src=x onerror=hit()>",

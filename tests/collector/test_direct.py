@@ -96,9 +96,9 @@ class Server:
         self.config.load()
         self.state = ServerState()
 
-    def connect(self) -> tuple[DirectProtocol, Line]:
+    def connect(self, limits: Limits | None = None) -> tuple[DirectProtocol, Line]:
         line = Line()
-        protocol = DirectProtocol(self.config, self.state, {}, limits=Limits())
+        protocol = DirectProtocol(self.config, self.state, {}, limits=limits or Limits())
         protocol.connection_made(line)
         return protocol, line
 

@@ -147,6 +147,23 @@ def test_a_key_by_another_scheme_is_told_the_scheme_and_not_that_it_is_unknown(v
     assert "Authorization: Bearer" in message and "unknown" not in message
 
 
+def test_every_401_names_the_scheme(visit):
+    for headers in ([], [("authorization", "Bearer wrong")], [("authorization", "Basic eDp5")]):
+        assert visit.call(*headers).headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("given", ["Basic c3RhZ2luZzpwYXNz", "Negotiate YII=", "Digest username=x"])
+def test_a_browsers_password_for_the_site_is_no_key_and_keeps_no_page_out(visit, given):
+    """A site behind a password, and the relay on a path of it: the browser sends the password along."""
+    assert visit.call(PAGE, ("authorization", given)).status == 202
+    assert visit.admitted[0].sender == "browser"
+    assert visit.call(("origin", "https://evil.example"), ("authorization", given)).status == 403
+
+
+def test_a_header_for_the_encoding_that_says_nothing_is_none(visit):
+    assert visit.call(PAGE, ("content-encoding", "")).status == 202
+
+
 def test_a_body_of_several_parts_is_put_together(visit):
     visit.call(PAGE, body=(b'{"a', b'":', b"1}"))
     assert visit.admitted[0].body == b'{"a":1}'

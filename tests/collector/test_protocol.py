@@ -121,6 +121,53 @@ def test_requests_that_come_at_once_are_answered_in_their_order(here):
     assert statuses(answer) == [200] * 3 + [404]
 
 
+def event(event_id: str, *lines: bytes) -> bytes:
+    body = b'{"event_name":"Lead","event_id":"%s","user_data":{"email":"canary@example.org"}}' % event_id.encode()
+    return POST + b"".join(b"%s\r\n" % line for line in (*lines, b"Content-Length: %d" % len(body), b"")) + body
+
+
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"
+
+
+OFFERED = event("kept", OFFER)
+CHUNKED_OFFER = POST + OFFER + b"\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+ENDS = [OFFERED.replace(b"HTTP/1.1", b"HTTP/1.0"), event("ends", OFFER.replace(b"Upgrade,", b"Upgrade, close,"))]
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+@pytest.mark.parametrize("last", ENDS, ids=["1.0", "close"])
+def test_a_client_that_offers_http_2_as_javas_does_gets_its_events_in(here, last, is_cut):
+    """Each new connection offers it, also with a body."""
+    body = OFFERED.partition(b"\r\n\r\n")[2]
+    raw = OFFERED + CHUNKED_OFFER % (len(body), body) + LIVE + OFFER + b"\r\n\r\n" + last
+    parts = [raw[at : at + 1] for at in range(len(raw))] if is_cut else [raw]
+    assert statuses(exchange(here, *parts)) == [202, 202, 200, 202]
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (event("half"), [202]),
+        (event("half", OFFER), [202]),
+        (event("half") * 3, [202] * 3),
+        (event("half") + POST, [202]),
+        (b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", [200]),
+        (event("half")[:-1], []),
+        (POST, []),
+    ],
+    ids=["event", "offer", "three", "half of another", "readyz", "half of a body", "half of a head"],
+)
+def test_who_closes_its_own_side_after_a_request_still_hears_the_answer(here, raw, expected):
+    """Otherwise an event that was kept would be sent again."""
+    with socket.create_connection(("127.0.0.1", here.port), timeout=60) as connection:
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while more := connection.recv(65_536):
+            answer += more
+    assert statuses(answer) == expected
+
+
 def test_a_thousand_requests_at_once_are_not_kept(here):
     assert len(statuses(exchange(here, (LIVE + b"\r\n") * 5_000))) < 1_000
 

@@ -95,6 +95,26 @@ class TestVisitors:
         assert visit(here, {"key": "no", "fbp": FBP, "consent": "denied"})[1] == {"key": "no", "remembered": False}
         assert here.post(purchase(event_id="purchase_no"))[1]["refused"][0]["reason"] == "consent_denied"
 
+    @pytest.mark.parametrize(
+        ("body", "key", "is_limited"),
+        [
+            (b'{"key": 10421, "consent": "Granted"}', "10421", False),
+            (b'\xef\xbb\xbf{"key": "bom", "gpc": "1"}', "bom", True),
+            (b'{"key": "cut", "event_source_url": "https://shop.example/\\ud83d", "consent": true}', "cut", False),
+        ],
+    )
+    def test_what_an_events_door_reads_this_one_reads(self, here, body, key, is_limited):
+        """A shop's numbers are numbers, and a page that reports its order does so once."""
+        assert visit(here, body) == (202, {"key": key, "remembered": True})
+        here.post(purchase(event_id=f"purchase_{key}"))
+        event = kept(here, f"purchase_{key}")
+        assert event["user_data"]["client_ip_address"] == "8.8.4.4"
+        assert event.get("data_processing_options", []) == ["LDU"] * is_limited
+
+    @pytest.mark.parametrize("consent", ["DENIED", False])
+    def test_a_refusal_counts_however_it_is_written(self, here, consent):
+        assert visit(here, {"key": f"no {consent}", "consent": consent})[1]["remembered"] is False
+
     def test_who_asks_not_to_be_sold_is_limited_in_the_later_event_too(self, here):
         assert visit(here, {"key": "gpc", "fbp": FBP, "gpc": True})[1]["remembered"] is True
         here.post(purchase(event_id="purchase_gpc"))
@@ -105,7 +125,8 @@ class TestVisitors:
         [
             ({}, "missing_field", "key"),
             ({"key": ""}, "wrong_type", "key"),
-            ({"key": 5}, "wrong_type", "key"),
+            ({"key": [5]}, "wrong_type", "key"),
+            ({"key": True}, "wrong_type", "key"),
             ({"key": "x" * 257}, "wrong_type", "key"),
             ({"key": "order_canary.person@example.org"}, "holds_email", "key"),
             ({"key": "order_+1 (650) 555-1212 (canary)"}, "holds_phone", "key"),

@@ -145,6 +145,20 @@ def test_dead_letters_are_grouped_replayed_and_erased(here):
     assert (book.erased, book.pending, book.dead, book.imbalance) == (1, 2, 0, 0)
 
 
+@pytest.mark.parametrize("do", ["erase", "replay"])
+def test_when_nothing_was_chosen_nothing_is_changed_and_that_is_said(here, do):
+    here.put("a")
+    here.settle(Dead("x"), REFUSED)
+    assert here.change(do=do) == 303
+    assert here.outbox.counts()["1"].dead == 1
+    assert "Nothing was changed" in here.page(f"/dashboard/dead?done={do}-0")
+
+
+@pytest.mark.parametrize("path", ["/dashboard/change", "/dashboard/sign-in", "/dashboard/sign-out"])
+def test_a_form_with_more_fields_than_ours_is_refused(here, path):
+    assert here.client.post(path, content="a=1&" * 2_000 + "a=1").status_code in (401, 403)
+
+
 @pytest.mark.parametrize(
     "headers", [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}]
 )
@@ -192,7 +206,9 @@ def test_hostile_texts_stay_text_on_every_page(here):
 def test_the_table_for_a_spreadsheet_holds_no_formula(here):
     here.put("=HYPERLINK(1)")
     here.settle(Dead("x"), REFUSED)
-    assert "'=HYPERLINK(1)" in here.page("/dashboard/dead.csv")
+    table = here.client.get("/dashboard/dead.csv").content
+    assert b"'=HYPERLINK(1)" in table
+    assert table.startswith(b"\xef\xbb\xbfdataset,"), "without the mark Excel takes UTF-8 for something else"
 
 
 def test_an_event_is_found_by_the_id_that_its_site_gave_it(here):

@@ -2,6 +2,8 @@
 
 import re
 import time
+from base64 import b64encode
+from urllib.parse import urlencode
 
 import pytest
 from argon2 import PasswordHasher
@@ -72,6 +74,26 @@ def test_a_person_signs_in_goes_on_where_they_were_and_signs_out(opened, setting
     assert client.get("/dashboard", headers=BROWSER, follow_redirects=False).status_code == 303
 
 
+def test_a_form_whose_session_is_over_does_nothing_and_leads_to_sign_in_and_back(opened):
+    client, form, here = opened(), {"token": "x", "do": "erase", "key": "1"}, "http://127.0.0.1:8000"
+    pages = {f"{here}/dashboard/events?state=dead": "/dashboard/events?state=dead", f"{here}/": "/dashboard"}
+    for page, to in (pages | {"http://[": "/dashboard"}).items():
+        told = OURS | {"referer": page}
+        answer = client.post("/dashboard/change", data=form, headers=told, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/dashboard/sign-in?{urlencode({'to': to})}")
+
+
+def test_behind_a_proxy_that_leaves_out_its_port_a_browsers_own_word_is_enough(opened):
+    """nginx with `Host $host` on 8443."""
+    assert sign_in(opened(), origin="https://relay.example:8443", host="relay.example").status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/sign-in", "/dashboard/dead.csv"])
+def test_the_charset_is_said_once(opened, path):
+    answer = opened().get(path, headers={"authorization": "Basic " + b64encode(f"x:{PASSWORD}".encode()).decode()})
+    assert answer.status_code == 200 and answer.headers["content-type"].count("charset") == 1
+
+
 def test_the_cookie_is_out_of_reach_and_secure_behind_https(opened):
     client = opened(RELAY_TRUSTED_PROXIES="203.0.113.0/24")
     plain = sign_in(client).headers["set-cookie"]
@@ -93,7 +115,7 @@ def test_wrong_passwords_on_the_page_are_slowed_and_counted_with_those_of_script
 
 def test_a_form_of_another_site_neither_signs_in_nor_out(opened):
     client = opened()
-    for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}):
+    for headers in ({"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "", "origin": "https://evil.example"}):
         assert sign_in(client, **headers).status_code == 403
     sign_in(client)
     assert client.post("/dashboard/sign-out", data={}, headers=OURS).status_code == 403

@@ -68,11 +68,13 @@ class Shop(BaseHTTPRequestHandler):
     """The site behind the proxy."""
 
     cookies: ClassVar[list[str | None]] = []
-    """Of the requests so far."""
+    passwords: ClassVar[list[str | None]] = []
+    """Of the requests so far, as `cookies`."""
 
     def do_GET(self) -> None:
         body = b"the shop"
         self.cookies.append(self.headers["Cookie"])
+        self.passwords.append(self.headers["Authorization"])
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -145,13 +147,15 @@ def test_the_script_and_its_endpoints_are_of_the_site_itself_and_nothing_else_of
 
 
 @pytest.mark.parametrize("proxy", [nginx, caddy], ids=["nginx", "caddy"])
-def test_of_the_sites_cookies_only_metas_two_reach_the_relay(proxy, tmp_path, site):
+def test_of_the_sites_cookies_only_metas_two_reach_the_relay_and_no_password(proxy, tmp_path, site):
     port = free_port()
     with proxy(tmp_path, port, site, relay=site) as process:
         url = f"http://127.0.0.1:{port}"
         until(lambda: process.poll() is not None or call("GET", f"{url}/")[0] == 200)
         told = {"Host": "www.shop.example", "Cookie": f"session=secret; _fbp={FBP}; cart=9"}
+        told["Authorization"] = "Basic dTpw"
         assert call("POST", f"{url}/m/events", {}, **told)[0] == 200
-        assert Shop.cookies[-1] == f"_fbp={FBP}; _fbc="
+        assert (Shop.cookies[-1], Shop.passwords[-1]) == (f"_fbp={FBP}; _fbc=", None)
         assert call("GET", f"{url}/courses", **told)[0] == 200
-        assert Shop.cookies[-1] == told["Cookie"], "the site itself gets all"
+        site_got = Shop.cookies[-1], Shop.passwords[-1]
+        assert site_got == (told["Cookie"], told["Authorization"]), "the site itself gets all"

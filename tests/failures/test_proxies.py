@@ -74,7 +74,7 @@ def test_behind_the_documented_proxy_visitors_are_told_apart_and_the_dashboard_i
             event = {"event_name": "Lead", "user_data": {"email": "a@example.org", "client_user_agent": "Mozilla/5.0"}}
             assert call("POST", f"{url}/events", [event] * 2, **key)[0] == 202
             assert call("POST", f"{url}/events", [event] * 900, **key)[0] == 202, "what a backend may send gets through"
-            for path in ("/dashboard", "/dashboard/data", "/metrics", "/dashboard/static/dashboard.js"):
+            for path in ("/dashboard", "/dashboard/data", "/metrics", "/metrics/", "/dashboard/static/dashboard.js"):
                 assert call("GET", url + path)[0] == 404
             assert call("POST", f"{url}/events", b" " * 5_000_000, **key)[0] in (413, 502)
             assert call("GET", f"{url}/livez", X_Padding="x" * 100_000)[0] in (0, 400, 431, 494)

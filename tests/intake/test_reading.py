@@ -46,6 +46,7 @@ def texts(events) -> list[bytes]:
         (b"[" + LEAD + b',{"a":NaN}, "\\ud83d" ,-]', [LEAD, b'{"a":NaN}', b'"\\ud83d"', b"-"]),
         (b'{"data":[' + LEAD + b',{"a":Infinity}], "upload_tag": "\xff"}', [LEAD, b'{"a":Infinity}']),
         (b'{"data":"[{\\"event_name\\":\\"Lead\\"}]"}', [LEAD]),
+        (json.dumps(f"[{LEAD.decode()}]").encode(), [LEAD]),
         (b'{"data":[' + LEAD + b"]}", [LEAD]),
         (b'{"data":[],"pixel":[["Lead","a"]]}', []),
         (b'{"data":' + LEAD + b"}", [LEAD]),

@@ -253,7 +253,7 @@ class SqliteOutbox(Looks):
 
     def erase_chosen(self, keys: Sequence[int], now: float) -> int:
         work = partial(operator.erase, keys=tuple(keys), digests=(), now=now)
-        erased = self._database.carry_out(work)
+        erased = self._database.carry_out(work) if keys else 0
         self._database.empty_log()
         return erased
 
