@@ -13,7 +13,7 @@ import pytest
 from django.utils.functional import lazystr
 
 from conversion_relay import Content, CustomData, Event, InvalidEvent, Relay, RequestFacts, UserData
-from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.errors import OutboxUnavailable, SettingsError
 from tests.asgi import run
 
 JANE = UserData(email="jane@shop.example")
@@ -188,6 +188,11 @@ class TestOfTheRelay:
     def test_a_wrong_type_is_told_at_the_call(self, relay, call, said):
         with pytest.raises(TypeError, match=said):
             call(relay)
+
+    @pytest.mark.parametrize("value", [None, 1, ["x"]], ids=lambda value: type(value).__name__)
+    def test_a_setting_of_another_type_is_told_by_its_name(self, value):
+        with pytest.raises(SettingsError, match=f"META_ACCESS_TOKEN: a text .* not {type(value).__name__}"):
+            Relay.from_env(ENV | {"META_ACCESS_TOKEN": value})
 
     def test_facts_of_other_types_are_told_by_their_member(self, relay):
         facts = RequestFacts(client_ip_address=ipaddress.ip_address("198.51.100.7"))
