@@ -28,6 +28,7 @@ from conversion_relay.outbox import (
 )
 from conversion_relay.relay.judge import Judge
 from conversion_relay.relay.tracked import check_facts
+from conversion_relay.relay.uwsgi import NOT_YET, Later, forks_later
 from conversion_relay.settings import Dataset, Settings
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ class Keeping(Judge):
         # Everybody who asks these settings where the outbox is means the file of the start, whatever folder is current.
         super().__init__(msgspec.structs.replace(settings, outbox=located(settings.outbox)), clock)
         self._outbox = outbox
+        self._own_outbox: Outbox | None = None
         self._opening = threading.RLock()
         self._is_opening = self._is_closed = False
-        self._background: Background | None = None
+        self._background: Background | Later | None = None
 
     @property
     def outbox(self) -> Outbox:
@@ -59,12 +61,14 @@ class Keeping(Judge):
                 if self._is_opening:  # this very thread opens it, and a signal handler came in between
                     raise OutboxUnavailable("the outbox is being opened; a signal handler cannot wait for it")
                 if self._outbox is None:
-                    self._outbox = self._open()
+                    self._outbox = self._own_outbox = self._open()
         return self._outbox
 
     def _open(self) -> Outbox:
         if self._is_closed:
             raise OutboxUnavailable(CLOSED)
+        if forks_later():
+            raise OutboxUnavailable(NOT_YET)
         self._is_opening = True
         try:
             return open_outbox(self.settings.outbox, dataset=self.settings.only_dataset)
@@ -168,6 +172,13 @@ class Keeping(Judge):
             raise unsupported(outbox, "withdraw")
         ids, now = [without_email(i) for i in event_ids], self._clock()
         return sum(outbox.withdraw(one.pixel_id, ids, now) for one in self.settings.with_copies(dataset, *also))
+
+    def _forget_outbox(self) -> None:
+        """Closed, and opened anew when it is needed; one that somebody gave stays, as theirs."""
+        with self._opening:
+            if self._own_outbox is not None and self._outbox is self._own_outbox:
+                self._outbox.close()
+                self._outbox = self._own_outbox = None
 
     def swap_outbox(self, outbox: Outbox | None) -> Outbox | None:
         """Use this one from now on (None: open one when needed); the one that was used. For tests."""
