@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from conversion_relay.event import CustomData, plain_number
+from conversion_relay.event import OCTETS, CustomData, plain_number
 
 
 def script_tag(src: str, endpoint: str, *, nonce: str = "", **data: str | bool) -> str:
@@ -56,6 +56,6 @@ def _literal(value: object) -> str:
 def _plain(value: object) -> Any:
     """Shops count money in Decimal; the page's script reads a number. Any other type is what `track` reads it as, so
     that a name in the visitor's language fails in neither."""
-    if isinstance(value, bytes):
-        return value.decode()
+    if isinstance(value, OCTETS):
+        return bytes(value).decode()
     return float(value) if isinstance(value, Decimal) else msgspec.to_builtins(value, enc_hook=plain_number)
