@@ -7,6 +7,7 @@ import enum
 import fractions
 import ipaddress
 import json
+import threading
 import types
 import uuid
 
@@ -213,6 +214,30 @@ class TestOfTheRelay:
     def test_a_setting_of_another_type_is_told_by_its_name(self, value):
         with pytest.raises(SettingsError, match=f"META_ACCESS_TOKEN: a text .* not {type(value).__name__}"):
             Relay.from_env(ENV | {"META_ACCESS_TOKEN": value})
+
+    @pytest.mark.parametrize(
+        ("module", "is_open", "is_kept"),
+        [("gevent.thread", True, False), ("gevent.thread", False, True), ("a_profiler", True, True)],
+    )
+    def test_greenlets_do_not_wait_for_an_outbox_from_before_the_patch(
+        self, relay, monkeypatch, module, is_open, is_kept
+    ):
+        """They hung, all of them: under `gunicorn -k gevent --preload`, which patches after the fork."""
+        lead = Event(event_name="Lead", event_id="lead-1", user_data=JANE)
+        if is_open:
+            relay.track(lead)
+        real = threading.Lock
+
+        def replaced():
+            return real()
+
+        replaced.__module__ = module
+        monkeypatch.setattr(threading, "Lock", replaced)
+        if is_kept:
+            assert relay.track(lead).is_durable
+        else:
+            with pytest.raises(OutboxUnavailable, match="patch before the Relay is made"):
+                relay.track(lead)
 
     def test_facts_of_other_types_are_told_by_their_member(self, relay):
         facts = RequestFacts(client_ip_address=ipaddress.ip_address("198.51.100.7"))
