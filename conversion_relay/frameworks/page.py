@@ -16,8 +16,8 @@ from conversion_relay.event import OCTETS, CustomData, plain_number
 
 
 def script_tag(src: str, endpoint: str, *, nonce: str = "", **data: str | bool) -> str:
-    """The script's element. `data`: its other attributes, as docs/browser.md lists them; False leaves one out. An empty
-    text stays, since a template's unknown name is one: `consent` without a value still requires an answer.
+    """The script's element. `data`: its other attributes, as docs/browser.md lists them; False or an empty text leaves
+    one out. But a template's unknown name is an empty text, too: `consent` without a value still requires an answer.
 
     >>> script_tag("/m.js", "https://relay.example/events", consent="required")
     '<script src="/m.js" data-endpoint="https://relay.example/events" data-consent="required"></script>'
@@ -25,7 +25,8 @@ def script_tag(src: str, endpoint: str, *, nonce: str = "", **data: str | bool) 
     attributes: dict[str, str | bool] = {
         name: text for name, text in (("src", src), ("nonce", nonce), ("data-endpoint", endpoint)) if text
     }
-    attributes |= {f"data-{name.replace('_', '-')}": value for name, value in data.items() if value is not False}
+    given = {name: value for name, value in data.items() if value is not False and (str(value) or name == "consent")}
+    attributes |= {f"data-{name.replace('_', '-')}": value for name, value in given.items()}
     shown = [name if value is True else f'{name}="{html.escape(str(value))}"' for name, value in attributes.items()]
     return f"<script {' '.join(shown)}></script>"
 

@@ -243,6 +243,6 @@ def test_djangos_own_nonce_needs_no_context_processor():
 def test_a_template_that_does_not_know_the_event_or_the_consent_errs_on_the_safe_side():
     from django.template import Context, Template
 
-    tags = '{% relay_event "Lead" unknown.event_id %}{% relay_script consent=unknown %}'
+    tags = '{% relay_event "Lead" unknown.event_id %}{% relay_script consent=unknown mirror=unknown %}'
     page = Template("{% load conversion_relay %}" + tags).render(Context())
-    assert "trackOnce" not in page and 'data-consent=""' in page
+    assert "trackOnce" not in page and 'data-consent=""' in page and "mirror" not in page

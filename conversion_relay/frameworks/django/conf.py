@@ -25,7 +25,7 @@ from conversion_relay.relay import Relay
 
 TYPES: dict[str, tuple[type, ...]] = {
     "SETTINGS": (dict, NoneType),
-    "DELIVER": (bool, NoneType),
+    "DELIVER": (bool, int, NoneType),
     "CONSENT_COOKIE": (str, ConsentCookie, NoneType),
 }
 """A text such as "false" would count as yes, and anything else would fail with the first request."""
