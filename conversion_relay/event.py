@@ -5,12 +5,17 @@ Field names are Meta's, from the pages "Server Event Parameters", "Customer Info
 In `user_data` the readable names (`email`, `phone`, ...) work beside Meta's two-letter ones.
 """
 
+import datetime
 import operator
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 type_of_text = str | int | list[str | int]
+
+OCTETS = (bytes, bytearray, memoryview)
+"""What databases give for a text; never base64 of it, as msgspec makes of them."""
 
 PUBLIC_EVENT_NAMES = frozenset(
     {"PageView", "ViewContent", "Search", "Contact", "Lead", "AddToCart", "InitiateCheckout"}
@@ -134,7 +139,7 @@ class CustomData(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def to_wire(self) -> dict[str, Any]:
         """Meta's flat object: standard names and custom properties side by side."""
-        wire: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(bytes,), enc_hook=plain_number)
+        wire: dict[str, Any] = msgspec.to_builtins(self, builtin_types=OCTETS, enc_hook=plain_number)
         own = wire.pop("properties", None) or {}
         return {**wire, **own}
 
@@ -232,10 +237,11 @@ class Receipt(msgspec.Struct, frozen=True):
     duplicate: bool = False
 
 
-def plain_number(value: object) -> int | float | str:
+def plain_number(value: object) -> int | float | str | bytes | dict[Any, Any]:
     """What other libraries count with (numpy's and pandas' scalars, fractions), as a number of Python's own; for
     `enc_hook` of msgspec, which asks about types that it does not know. Texts that are translated when they are read
-    (Django's gettext_lazy, Flask-Babel's) and `UserString` as texts. Raises TypeError for anything else.
+    (Django's gettext_lazy, Flask-Babel's) and `UserString` as texts. Subclasses of dates (pandas', pendulum's, those of
+    freezegun) and of bytes, and mappings that are no dict, as what they are. Raises TypeError for anything else.
 
     >>> from fractions import Fraction
     >>> plain_number(Fraction(1, 2))
@@ -243,6 +249,12 @@ def plain_number(value: object) -> int | float | str:
     """
     if isinstance(value, str):
         return str.__str__(value)
+    if isinstance(value, datetime.date):  # a datetime is one, too; no other class is called, freezegun replaces them
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return bytes(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     if hasattr(value, "casefold") and hasattr(value, "splitlines"):
         return str(value)
     if type(value).__name__.startswith("bool"):  # numpy's; its float would be an amount
@@ -251,7 +263,7 @@ def plain_number(value: object) -> int | float | str:
         return operator.index(value)
     if hasattr(value, "__float__"):
         return float(value)
-    raise TypeError
+    raise TypeError(f"{type(value).__name__}: a value of this type has no JSON form")
 
 
 def present(given: msgspec.Struct) -> list[str]:

@@ -28,6 +28,11 @@ class FacebookAdsApi:
         return cls
 
     @classmethod
+    def get_default_api(cls) -> type["FacebookAdsApi"]:
+        """What `init` returned; there is one for the whole process."""
+        return cls
+
+    @classmethod
     def environ(cls, pixel_id: str) -> dict[str, str]:
         """The process's environment, and what only the SDK was told."""
         told = {"META_PIXEL_ID": pixel_id, "META_ACCESS_TOKEN": cls._token, "META_APP_SECRET": cls._secret}

@@ -25,7 +25,7 @@ from conversion_relay.intake.values import LeftOut
 Told = list[tuple[str, str]]
 """(path, reason) of what is left out; never a value."""
 MOST, DEEPEST = 10_000, 30
-_TEXTS = (Decimal, datetime.date, datetime.time, datetime.timedelta, uuid.UUID)
+_TEXTS = (datetime.time, datetime.timedelta, uuid.UUID)
 
 
 def plain(value: Any) -> Any:
@@ -106,6 +106,10 @@ def _plain(value: Any, depth: int) -> Any:
         return _number(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return _text_of(bytes(value))
+    if isinstance(value, datetime.date):  # also a datetime, and what pandas, pendulum and freezegun make of both
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(Decimal(value))
     if isinstance(value, _TEXTS):
         return msgspec.to_builtins(value)
     if isinstance(value, Mapping):

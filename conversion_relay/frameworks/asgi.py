@@ -53,10 +53,12 @@ def visitor(request: HasScope) -> Visitor:
 def lifespan(relay: Relay) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """For a framework's `lifespan`: the outbox is opened before the first request, and closed after the last.
 
-    Both wait for the disk, so they run in threads. Where the Relay delivers, what is in flight is finished."""
+    Both wait for the disk, so they run in threads. Where the Relay delivers, what is in flight is finished. An
+    application that starts again in the same process, as a test's client has it do, opens it again."""
 
     @asynccontextmanager
     async def running(app: Any) -> AsyncIterator[None]:
+        await asyncio.to_thread(relay.reopen)
         await asyncio.to_thread(lambda: relay.outbox)
         try:
             yield

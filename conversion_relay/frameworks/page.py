@@ -12,37 +12,38 @@ from typing import Any
 
 import msgspec
 
-from conversion_relay.event import CustomData
+from conversion_relay.event import OCTETS, CustomData, plain_number
 
 
 def script_tag(src: str, endpoint: str, *, nonce: str = "", **data: str | bool) -> str:
-    """The script's element. `data`: its other attributes, as docs/browser.md lists them; False leaves one out.
+    """The script's element. `data`: its other attributes, as docs/browser.md lists them; False or an empty text leaves
+    one out. But a template's unknown name is an empty text, too: `consent` without a value still requires an answer.
 
     >>> script_tag("/m.js", "https://relay.example/events", consent="required")
     '<script src="/m.js" data-endpoint="https://relay.example/events" data-consent="required"></script>'
     """
-    attributes: dict[str, str | bool] = {"src": src, "nonce": nonce, "data-endpoint": endpoint}
-    attributes |= {f"data-{name.replace('_', '-')}": value for name, value in data.items()}
-    shown = [
-        name if value is True else f'{name}="{html.escape(str(value))}"'
-        for name, value in attributes.items()
-        if value not in (False, "")
-    ]
+    attributes: dict[str, str | bool] = {
+        name: text for name, text in (("src", src), ("nonce", nonce), ("data-endpoint", endpoint)) if text
+    }
+    given = {name: value for name, value in data.items() if value is not False and (str(value) or name == "consent")}
+    attributes |= {f"data-{name.replace('_', '-')}": value for name, value in given.items()}
+    shown = [name if value is True else f'{name}="{html.escape(str(value))}"' for name, value in attributes.items()]
     return f"<script {' '.join(shown)}></script>"
 
 
 def event_tag(
     event_name: str, event_id: str | None, data: Mapping[str, Any] | CustomData | None = None, *, nonce: str = ""
 ) -> str:
-    """The browser's copy of an event that the server tracked; nothing where the server kept none (`event_id` None).
+    """The browser's copy of an event that the server tracked; nothing where the server kept none (`event_id` None, or
+    a name that the template does not know: without an id Meta would count two events).
 
     >>> event_tag("Lead", "lead_1", {"value": 9.5})
     '<script>MetaTracking.trackOnce("lead_1", "Lead", {"value": 9.5}, {"pixelOnly": true});</script>'
     """
-    if event_id is None:
+    if not event_id:
         return ""
     given = data.to_wire() if isinstance(data, CustomData) else dict(data or {})
-    arguments = ", ".join(map(_literal, (event_id, event_name, given, {"pixelOnly": True})))
+    arguments = ", ".join(map(_literal, (str(event_id), event_name, given, {"pixelOnly": True})))
     opening = f'<script nonce="{html.escape(nonce)}">' if nonce else "<script>"
     return f"{opening}MetaTracking.trackOnce({arguments});</script>"
 
@@ -54,5 +55,8 @@ def _literal(value: object) -> str:
 
 
 def _plain(value: object) -> Any:
-    """Shops count money in Decimal; the page's script reads a number."""
-    return float(value) if isinstance(value, Decimal) else msgspec.to_builtins(value)
+    """Shops count money in Decimal; the page's script reads a number. Any other type is what `track` reads it as, so
+    that a name in the visitor's language fails in neither."""
+    if isinstance(value, OCTETS):
+        return bytes(value).decode()
+    return float(value) if isinstance(value, Decimal) else msgspec.to_builtins(value, enc_hook=plain_number)

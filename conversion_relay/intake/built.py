@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from conversion_relay.event import CustomData, Event, Rejection, plain_number
+from conversion_relay.event import OCTETS, CustomData, Event, Rejection, plain_number
 from conversion_relay.intake.members import read_members
 from conversion_relay.intake.printable import printable_name
 
@@ -38,15 +38,15 @@ def checked(event: Event) -> Event | Rejection:
 
 
 def _builtins(value: object) -> Any:
-    return _texts(msgspec.to_builtins(value, builtin_types=(bytes,), enc_hook=plain_number))
+    return _texts(msgspec.to_builtins(value, builtin_types=OCTETS, enc_hook=plain_number))
 
 
 def _texts(value: Any) -> Any:
     """With each `bytes` as the text that it is in UTF-8, as some databases give it: msgspec would make base64 of it,
     and that would be hashed. Raises UnicodeDecodeError, which is a ValueError."""
     match value:
-        case bytes():
-            return value.decode()
+        case bytes() | bytearray() | memoryview():
+            return bytes(value).decode()
         case dict():
             return {name: _texts(one) for name, one in value.items()}
         case list() | tuple():  # JSON knows one kind of list

@@ -42,6 +42,10 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
     consent: Literal["granted", "denied"] | None = None
     """What the visitor said before, at an earlier visit or in a cookie; counts where the event itself says nothing."""
 
+    def __repr__(self) -> str:
+        """Only names: a traceback with its variables must not show a person, and the page's address may name one."""
+        return f"RequestFacts({', '.join(name for name in self.__struct_fields__ if getattr(self, name))})"
+
     @classmethod
     def from_headers(
         cls,

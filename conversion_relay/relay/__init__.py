@@ -32,6 +32,7 @@ from conversion_relay.outbox import Outbox
 from conversion_relay.relay.copies import Judged
 from conversion_relay.relay.keeping import CLOSED, Keeping
 from conversion_relay.relay.tracked import Copied, Sent, Tracked, refuse_misuse, refuse_settings
+from conversion_relay.relay.uwsgi import Later, forks_later
 from conversion_relay.settings import Dataset, Settings
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Relay(Keeping):
         refuse_settings(settings)
         super().__init__(settings, outbox, clock)
         self._transport = transport
+        self._delivery_watches: bool | None = None  # None: nobody asked for delivery
         _all_relays.add(self)
         if deliver:
             self.start_delivery()
@@ -85,13 +87,16 @@ class Relay(Keeping):
 
         if self._is_closed:
             raise OutboxUnavailable(CLOSED)
+        self._delivery_watches = watches
+        if self._outbox is None and forks_later():
+            self._background = Later(self, watches)
+            return
         outbox = self.outbox
         if getattr(outbox, "is_for_tests", False):  # a program under test may ask for delivery; nobody delivers there
             return
         with self._opening:
-            self._background = self._background or Background(
-                self.settings, outbox, self._clock, watches=watches, use=self.use
-            )
+            if not isinstance(self._background, Background):
+                self._background = Background(self.settings, outbox, self._clock, watches=watches, use=self.use)
         self._background.ensure()
 
     def track(
@@ -245,6 +250,16 @@ class Relay(Keeping):
             self._outbox.close()
         if self._transport is not None:
             self._transport.close()
+
+    def reopen(self) -> None:
+        """After `close`: the file is opened anew when it is needed, and who delivered delivers again. Nothing for a
+        Relay that is open. For an application that starts twice in one process, as its tests do."""
+        if not self._is_closed:
+            return
+        self._is_closed, self._background = False, None
+        self._forget_outbox()
+        if self._delivery_watches is not None:
+            self.start_delivery(watches=self._delivery_watches)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Relay does not travel to another process; make one there with Relay.from_env()")

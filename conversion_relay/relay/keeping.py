@@ -28,6 +28,7 @@ from conversion_relay.outbox import (
 )
 from conversion_relay.relay.judge import Judge
 from conversion_relay.relay.tracked import check_facts
+from conversion_relay.relay.uwsgi import NOT_YET, Later, forks_later
 from conversion_relay.settings import Dataset, Settings
 
 if TYPE_CHECKING:
@@ -38,33 +39,51 @@ if TYPE_CHECKING:
 
 
 CLOSED = "this Relay is closed; make another one"
+PATCHED = (
+    "gevent or eventlet replaced Python's threads after the outbox was opened, so waiting for it would never end; "
+    "patch before the Relay is made, with gunicorn in its configuration file or without --preload"
+)
 
 
 class Keeping(Judge):
-    """What is judged, kept: each thing that a program may ask of the outbox, in a few lines."""
+    """What is judged, kept. Over 150 lines: one method for each thing that a program may ask of the outbox, a few lines
+    each."""
 
     def __init__(self, settings: Settings, outbox: Outbox | None, clock: Callable[[], float]) -> None:
         # Everybody who asks these settings where the outbox is means the file of the start, whatever folder is current.
         super().__init__(msgspec.structs.replace(settings, outbox=located(settings.outbox)), clock)
         self._outbox = outbox
-        self._opening = threading.RLock()
+        self._own_outbox: Outbox | None = None
+        self._opening, self._kind_of_lock = threading.RLock(), threading.Lock
         self._is_opening = self._is_closed = False
-        self._background: Background | None = None
+        self._background: Background | Later | None = None
 
     @property
     def outbox(self) -> Outbox:
         """Opened when first needed, so that a program that only sends directly makes no file."""
+        if threading.Lock is not self._kind_of_lock:
+            self._follow_patch()
         if self._outbox is None:
             with self._opening:
                 if self._is_opening:  # this very thread opens it, and a signal handler came in between
                     raise OutboxUnavailable("the outbox is being opened; a signal handler cannot wait for it")
                 if self._outbox is None:
-                    self._outbox = self._open()
+                    self._outbox = self._own_outbox = self._open()
         return self._outbox
+
+    def _follow_patch(self) -> None:
+        """Somebody replaced Python's locks. Greenlets share one thread: a lock from before the patch would stop all of
+        them, and whoever is to free it. A profiler that only looks on is no harm."""
+        is_green = str(getattr(threading.Lock, "__module__", "")).startswith(("gevent", "eventlet"))
+        if is_green and self._own_outbox is not None and self._outbox is self._own_outbox:
+            raise OutboxUnavailable(PATCHED)
+        self._opening, self._kind_of_lock = threading.RLock(), threading.Lock
 
     def _open(self) -> Outbox:
         if self._is_closed:
             raise OutboxUnavailable(CLOSED)
+        if forks_later():
+            raise OutboxUnavailable(NOT_YET)
         self._is_opening = True
         try:
             return open_outbox(self.settings.outbox, dataset=self.settings.only_dataset)
@@ -73,9 +92,7 @@ class Keeping(Judge):
 
     def put(self, events: Sequence[SealedEvent]) -> list[Receipt]:
         """Durable when it returns."""
-        if self._background is not None:
-            self._background.ensure()
-        return self.outbox.put(events, self._clock())
+        return self._outbox_that_is_delivered().put(events, self._clock())
 
     def put_within(self, connection: Any, events: Sequence[SealedEvent]) -> None:
         """Kept when the transaction of this connection commits, gone when it is rolled back: psycopg's, Django's or
@@ -92,9 +109,13 @@ class Keeping(Judge):
 
     def put_soon(self, events: Sequence[SealedEvent]) -> "Future[list[Receipt]]":
         """The same for an event loop: the future is done after the commit."""
+        return self._outbox_that_is_delivered().put_soon(events, self._clock())
+
+    def _outbox_that_is_delivered(self) -> Outbox:
+        outbox = self.outbox
         if self._background is not None:
             self._background.ensure()
-        return self.outbox.put_soon(events, self._clock())
+        return outbox
 
     @property
     def waits_for_disk_alone(self) -> bool:
@@ -168,6 +189,13 @@ class Keeping(Judge):
             raise unsupported(outbox, "withdraw")
         ids, now = [without_email(i) for i in event_ids], self._clock()
         return sum(outbox.withdraw(one.pixel_id, ids, now) for one in self.settings.with_copies(dataset, *also))
+
+    def _forget_outbox(self) -> None:
+        """Closed, and opened anew when it is needed; one that somebody gave stays, as theirs."""
+        with self._opening:
+            if self._own_outbox is not None and self._outbox is self._own_outbox:
+                self._outbox.close()
+                self._outbox = self._own_outbox = None
 
     def swap_outbox(self, outbox: Outbox | None) -> Outbox | None:
         """Use this one from now on (None: open one when needed); the one that was used. For tests."""

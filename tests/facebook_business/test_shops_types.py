@@ -4,7 +4,7 @@ nobody can read is left out and named; the event, its neighbours and the visitor
 import random
 import time
 from dataclasses import fields
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 
@@ -31,6 +31,14 @@ class Scalar:
 
     def tolist(self) -> float:
         return 9.5
+
+
+class Stamp(datetime):
+    """As pandas' Timestamp."""
+
+
+class Cents(Decimal):
+    """A shop's own."""
 
 
 class Hostile:
@@ -95,11 +103,14 @@ def test_numbers_and_names_of_other_types_arrive(collected):
     assert request.execute().events_received == 3
 
 
-def test_a_moment_as_a_database_gives_it(collected):
-    """PostgreSQL's `extract(epoch from ...)` is a Decimal; it was refused."""
+@pytest.mark.parametrize(
+    "form", [Decimal, Cents, lambda at: Stamp.fromtimestamp(at, UTC)], ids=["Decimal", "its own", "Stamp"]
+)
+def test_a_moment_as_a_database_gives_it(collected, form):
+    """PostgreSQL's `extract(epoch from ...)` is a Decimal, pandas' a Timestamp; they were refused."""
     at = int(time.time()) - 60
     (event,) = shim.EventRequest(
-        "1", [shim.Event("Lead", event_time=Decimal(at), user_data=shim.UserData(external_id="7"))]
+        "1", [shim.Event("Lead", event_time=form(at), user_data=shim.UserData(external_id="7"))]
     ).normalize()
     assert event["event_time"] == at
 

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from django.utils.functional import SimpleLazyObject, empty
 
 from conversion_relay import InvalidEvent, OutboxUnavailable
 from conversion_relay.relay.in_test import SETTINGS, collecting
@@ -148,11 +149,38 @@ def test_a_deployment_that_would_fail_is_told_before(monkeypatch, tmp_path):
     missing = "Missing required environment variables: META_PIXEL_ID, META_ACCESS_TOKEN"
     assert checked(monkeypatch, {}, CONVERSION_RELAY={}) == {"conversion_relay.E001": missing}
     assert checked(monkeypatch, {}, CONVERSION_RELAY={"SETTINGS": SETTINGS}) == {}
-    assert list(checked(monkeypatch, CONVERSION_RELAY={"PIXEL": "1"})) == ["conversion_relay.E001"]
+    for wrong in ({"PIXEL": "1"}, None, {"SETTINGS": "META_PIXEL_ID=1"}, {"DELIVER": "false"}, {"CONSENT_COOKIE": 3}):
+        assert list(checked(monkeypatch, CONVERSION_RELAY=wrong)) == ["conversion_relay.E001"]
+    unset = {"META_PIXEL_ID": 1, "META_ACCESS_TOKEN": None}  # os.environ.get("META_ACCESS_TOKEN")
+    (told,) = checked(monkeypatch, {}, CONVERSION_RELAY={"SETTINGS": unset}).values()
+    assert told == "Missing required environment variables: META_ACCESS_TOKEN"
+    (told,) = checked(monkeypatch, CONVERSION_RELAY={"SETTINGS": {"RELAY_API_KEYS": {"a": 1}}}).values()
+    assert "RELAY_API_KEYS is a text, a number or a list, not dict" in told
     assert list(checked(monkeypatch, CONVERSION_RELAY={"OUTBOX_DATABASE": "default"})) == ["conversion_relay.E002"]
+    for nowhere in (tmp_path / "relay.db", f"sqlite:///{tmp_path}/nowhere/relay.db", "mysql://shop/relay"):
+        found = checked(monkeypatch, CONVERSION_RELAY={"SETTINGS": {"RELAY_OUTBOX": nowhere}})
+        assert list(found) == ["conversion_relay.E003"]
     https = ("HTTP_X_FORWARDED_PROTO", "https")
     assert list(checked(monkeypatch, SECURE_PROXY_SSL_HEADER=https)) == ["conversion_relay.W001"]
     assert list(checked(monkeypatch, MIDDLEWARE=[])) == ["conversion_relay.W002"]
+
+
+def test_a_setting_may_have_pythons_types_for_the_shop_and_its_worker(monkeypatch):
+    from django.core.management import call_command
+    from django.test import override_settings
+
+    from conversion_relay.frameworks.django import get_relay
+
+    became = []
+    monkeypatch.setattr(os, "execve", lambda path, command, env: became.append(env))
+    typed = {"META_PIXEL_ID": 17, "RELAY_ALLOWED_ORIGINS": ["https://a.example", "https://b.example"]}
+    with override_settings(CONVERSION_RELAY={"SETTINGS": SETTINGS | typed | {"RELAY_SET_COOKIES": False}}):
+        settings = get_relay().settings
+        call_command("deliver_conversions", "--once")
+    assert settings.datasets[0].pixel_id == "17" and len(settings.datasets[0].allowed_origins) == 2
+    (env,) = became
+    assert env["RELAY_ALLOWED_ORIGINS"] == "https://a.example,https://b.example"
+    assert (env["META_PIXEL_ID"], env["RELAY_SET_COOKIES"]) == ("17", "false")
 
 
 def test_the_workers_verb_becomes_the_command_line_with_djangos_settings(monkeypatch):
@@ -182,3 +210,42 @@ def test_the_script_carries_the_pages_nonce():
 
     page = Template('{% load conversion_relay %}{% relay_script %}{% relay_event "Lead" "lead-1" %}')
     assert page.render(Context({"csp_nonce": "abc"})).count('nonce="abc"') == 2
+
+
+class NotYetMade(SimpleLazyObject):
+    """django-csp's nonce and Django 6's: false until somebody reads it, since it comes into the header only then."""
+
+    def __bool__(self) -> bool:
+        return self._wrapped is not empty
+
+
+@pytest.mark.parametrize("place", ["context", "request", "request of a RequestContext"])
+def test_a_nonce_that_is_made_when_it_is_read_is_read(place):
+    from django.template import Context, RequestContext, Template
+
+    nonce, page = NotYetMade(lambda: "abc"), Template("{% load conversion_relay %}{% relay_script %}")
+    asked = request()
+    if place == "context":
+        context = Context({"csp_nonce": nonce})
+    else:
+        asked.csp_nonce = nonce
+        context = Context({"request": asked}) if place == "request" else RequestContext(asked)
+    assert 'nonce="abc"' in page.render(context)
+
+
+def test_djangos_own_nonce_needs_no_context_processor():
+    csp = pytest.importorskip("django.middleware.csp", reason="since Django 6")
+    from django.template import Context, Template
+
+    asked = request()
+    csp.ContentSecurityPolicyMiddleware(lambda _: None).process_request(asked)
+    page = Template("{% load conversion_relay %}{% relay_script %}").render(Context({"request": asked}))
+    assert f'nonce="{csp.get_nonce(asked)}"' in page
+
+
+def test_a_template_that_does_not_know_the_event_or_the_consent_errs_on_the_safe_side():
+    from django.template import Context, Template
+
+    tags = '{% relay_event "Lead" unknown.event_id %}{% relay_script consent=unknown mirror=unknown %}'
+    page = Template("{% load conversion_relay %}" + tags).render(Context())
+    assert "trackOnce" not in page and 'data-consent=""' in page and "mirror" not in page

@@ -2,10 +2,16 @@
 
 import importlib
 import json
+from decimal import Decimal
+from fractions import Fraction
 from types import SimpleNamespace
 
 import pytest
+from django.utils.functional import lazystr
 
+from conversion_relay import Event, OutboxUnavailable, Relay, UserData
+from conversion_relay.frameworks.asgi import lifespan
+from conversion_relay.frameworks.page import event_tag, script_tag
 from conversion_relay.relay.in_test import SETTINGS, collecting
 from tests.asgi import ask, run
 from tests.frameworks.shops import AGENT, FBP, HEADERS, load
@@ -106,15 +112,42 @@ def test_a_page_without_the_middleware_is_told_so():
 
 
 def test_no_text_of_a_visitor_ends_the_script(collected):
-    from conversion_relay.frameworks.page import event_tag, script_tag
-
     page = event_tag("Lead", "</script><script>alert(1)//", {"content_name": "<!--"})
     assert page.count("<") == 2 and page.endswith(");</script>")
     assert '"' not in script_tag('/x" onerror="alert(1)', "").removeprefix('<script src="').removesuffix('"></script>')
 
 
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [(lazystr("Shirt"), '"Shirt"'), (Decimal("9.5"), "9.5"), (Fraction(19, 2), "9.5"), (b"Shirt", '"Shirt"')],
+    ids=["a lazy text", "Decimal", "Fraction", "bytes"],
+)
+def test_the_pixel_is_told_the_same_types_as_the_server(value, read):
+    """`track` takes them: the page after it must not fail."""
+    assert f'{{"content_name": {read}}}' in event_tag("Lead", "lead-1", {"content_name": value})
+    assert f"trackOnce({json.dumps('17')}, " in event_tag("Lead", 17)
+
+
+def test_an_application_that_starts_twice_in_one_process_keeps_events_each_time(tmp_path):
+    """Each test of a shop opens a client of its own, whose lifespan ends with it."""
+    environ = {**SETTINGS, "META_GRAPH_URL": "http://127.0.0.1:9", "RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"}
+    relay = Relay.from_env(environ, deliver=True)
+
+    async def lived(event_id: str):
+        async with lifespan(relay)(None):
+            lead = Event(event_name="Lead", event_id=event_id, user_data=UserData(email="jane@shop.example"))
+            return (await relay.track_async(lead)).status, bool(relay._background)
+
+    told = [run(lived("lead-1")), run(lived("lead-2"))]
+    with collecting():
+        told.append(run(lived("lead-3")))
+    assert told == [("accepted", True), ("accepted", True), ("accepted", False)]
+    assert run(lived("lead-2"))[0] == "duplicate" and run(lived("lead-3"))[0] == "accepted"
+    with pytest.raises(OutboxUnavailable, match="closed"):
+        relay.track(Event(event_name="Lead", user_data=UserData(email="jane@shop.example")))
+
+
 def test_who_talks_over_a_websocket_is_known_and_its_address_is_no_page():
-    from conversion_relay import Event, Relay, UserData
     from conversion_relay.frameworks.asgi import Conversions, visitor
 
     async def chat(scope, receive, send):

@@ -7,13 +7,15 @@ import enum
 import fractions
 import ipaddress
 import json
+import threading
+import types
 import uuid
 
 import pytest
 from django.utils.functional import lazystr
 
 from conversion_relay import Content, CustomData, Event, InvalidEvent, Relay, RequestFacts, UserData
-from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.errors import OutboxUnavailable, SettingsError
 from tests.asgi import run
 
 JANE = UserData(email="jane@shop.example")
@@ -44,6 +46,18 @@ class bool_:
 
     def __float__(self) -> float:
         return 1.0
+
+
+class Stamp(datetime.datetime):
+    """As pandas' Timestamp, pendulum's DateTime, and freezegun's in the tests of a shop."""
+
+
+class Day(datetime.date):
+    """As freezegun's."""
+
+
+class Octets(bytes):
+    """As numpy's bytes_."""
 
 
 class Safe(str):
@@ -96,10 +110,16 @@ def test_what_has_the_form_of_a_right_member_is_one():
     assert tracked(user_data={"email": "jane@shop.example"})["user_data"] == plain
     assert tracked(user_data={"em": Safe("jane@shop.example")})["user_data"] == plain
     assert tracked(user_data=UserData(email=("jane@shop.example",)))["user_data"] == plain
-    born = tracked(user_data=UserData(email="jane@shop.example", date_of_birth=datetime.date(1980, 2, 3)))
-    assert born == tracked(user_data=UserData(email="jane@shop.example", date_of_birth="19800203"))
+    born = tracked(user_data=UserData(email="jane@shop.example", date_of_birth="19800203"))
+    for day in (datetime.date(1980, 2, 3), Day(1980, 2, 3), Stamp(1980, 2, 3)):
+        assert tracked(user_data=UserData(email="jane@shop.example", date_of_birth=day)) == born
+    mappings = (types.MappingProxyType, collections.UserDict, collections.ChainMap)
+    for mapping in mappings:
+        asked = tracked(user_data=mapping({"email": "jane@shop.example"}), custom_data=mapping({"plan": "gold"}))
+        assert (asked["user_data"], asked["custom_data"]) == (plain, {"plan": "gold"})
     now = datetime.datetime.now(datetime.UTC)
-    assert tracked(event_time=now)["event_time"] == int(now.timestamp())
+    for form in (datetime.datetime, Stamp):
+        assert tracked(event_time=form.now(datetime.UTC))["event_time"] >= int(now.timestamp())
     assert tracked(event_time=Whole(now.timestamp()))["event_time"] == int(now.timestamp())
     bought = CustomData(contents=[Content(id=Whole(5), quantity=Whole(2), item_price=Scalar(1.5))])
     assert tracked(custom_data=bought)["custom_data"]["contents"] == [{"id": 5, "quantity": 2, "item_price": 1.5}]
@@ -121,13 +141,14 @@ def test_a_text_that_is_made_when_it_is_read_is_a_text(text):
     assert tracked(user_data=UserData(email=text("jane@shop.example")))["user_data"] == tracked()["user_data"]
 
 
-def test_bytes_are_the_text_that_they_are_and_nothing_else():
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, Octets])
+def test_bytes_are_the_text_that_they_are_and_nothing_else(kind):
     """They were hashed as base64, which is nobody's id."""
     person = {"external_id": ["17"], "email": "jane@shop.example"}
-    as_bytes = UserData(external_id=[b"17"], email=b"jane@shop.example")
+    as_bytes = UserData(external_id=[kind(b"17")], email=kind(b"jane@shop.example"))
     assert tracked(user_data=as_bytes)["user_data"] == tracked(user_data=UserData(**person))["user_data"]
     for form in (dict, CustomData):
-        assert tracked(custom_data=form(content_name=b"caf\xc3\xa9"))["custom_data"] == {"content_name": "café"}
+        assert tracked(custom_data=form(content_name=kind(b"caf\xc3\xa9")))["custom_data"] == {"content_name": "café"}
     with pytest.raises(InvalidEvent, match=r"user_data\.external_id: a value has no JSON form"):
         tracked(user_data=UserData(external_id=b"\xff"))
 
@@ -189,6 +210,35 @@ class TestOfTheRelay:
         with pytest.raises(TypeError, match=said):
             call(relay)
 
+    @pytest.mark.parametrize("value", [None, 1, ["x"]], ids=lambda value: type(value).__name__)
+    def test_a_setting_of_another_type_is_told_by_its_name(self, value):
+        with pytest.raises(SettingsError, match=f"META_ACCESS_TOKEN: a text .* not {type(value).__name__}"):
+            Relay.from_env(ENV | {"META_ACCESS_TOKEN": value})
+
+    @pytest.mark.parametrize(
+        ("module", "is_open", "is_kept"),
+        [("gevent.thread", True, False), ("gevent.thread", False, True), ("a_profiler", True, True)],
+    )
+    def test_greenlets_do_not_wait_for_an_outbox_from_before_the_patch(
+        self, relay, monkeypatch, module, is_open, is_kept
+    ):
+        """They hung, all of them: under `gunicorn -k gevent --preload`, which patches after the fork."""
+        lead = Event(event_name="Lead", event_id="lead-1", user_data=JANE)
+        if is_open:
+            relay.track(lead)
+        real = threading.Lock
+
+        def replaced():
+            return real()
+
+        replaced.__module__ = module
+        monkeypatch.setattr(threading, "Lock", replaced)
+        if is_kept:
+            assert relay.track(lead).is_durable
+        else:
+            with pytest.raises(OutboxUnavailable, match="patch before the Relay is made"):
+                relay.track(lead)
+
     def test_facts_of_other_types_are_told_by_their_member(self, relay):
         facts = RequestFacts(client_ip_address=ipaddress.ip_address("198.51.100.7"))
         with pytest.raises(TypeError, match=r"client_ip_address is a text or None, not IPv4Address; give it as str"):
@@ -225,6 +275,11 @@ class TestOfTheRelay:
 
 
 class TestOfARequest:
+    def test_a_traceback_with_its_variables_shows_no_person(self):
+        headers = {"Referer": "https://shop.example/thanks?email=jane@shop.example", "User-Agent": "Mozilla/5.0"}
+        facts = RequestFacts.from_headers(headers, "198.51.100.7")
+        assert repr(facts) == "RequestFacts(client_ip_address, client_user_agent, url)"
+
     @pytest.mark.parametrize(
         ("call", "said"),
         [

@@ -12,6 +12,8 @@ CONVERSION_RELAY = {
 """
 
 import os
+from pathlib import PurePath
+from types import NoneType
 from typing import Any
 
 from django.conf import settings
@@ -21,23 +23,50 @@ from django.core.signals import setting_changed
 from conversion_relay.frameworks.visitor import ConsentCookie
 from conversion_relay.relay import Relay
 
+TYPES: dict[str, tuple[type, ...]] = {
+    "SETTINGS": (dict, NoneType),
+    "DELIVER": (bool, int, NoneType),
+    "CONSENT_COOKIE": (str, ConsentCookie, NoneType),
+}
+"""A text such as "false" would count as yes, and anything else would fail with the first request."""
 KNOWN = frozenset({"SETTINGS", "DELIVER", "OUTBOX_DATABASE", "CONSENT_COOKIE", "SCRIPT", "ENDPOINT", "DASHBOARD_URL"})
 _made: list[Relay] = []
 
 
 def given() -> dict[str, Any]:
-    """What Django's settings say. Raises ImproperlyConfigured for a name that is not known."""
+    """What Django's settings say. Raises ImproperlyConfigured for a name that is not known, and for a type that is none
+    of its name's."""
     found: dict[str, Any] = getattr(settings, "CONVERSION_RELAY", {})
+    if not isinstance(found, dict):
+        raise ImproperlyConfigured(f"CONVERSION_RELAY: a dictionary is needed, not {type(found).__name__}")
     if unknown := sorted(set(found) - KNOWN):
         raise ImproperlyConfigured(
             f"CONVERSION_RELAY: no such name: {', '.join(unknown)}; known are {', '.join(sorted(KNOWN))}"
         )
+    for name, types in TYPES.items():
+        if not isinstance(found.get(name), types):
+            wanted = " or ".join(one.__name__ for one in types[:-1])
+            raise ImproperlyConfigured(f"CONVERSION_RELAY: {name} needs {wanted}, not {type(found[name]).__name__}")
     return found
 
 
 def environ() -> dict[str, str]:
-    """The environment with Django's SETTINGS over it."""
-    return {**os.environ, **given().get("SETTINGS", {})}
+    """The environment with Django's SETTINGS over it. None in these is a setting that is not given there."""
+    own = given().get("SETTINGS") or {}
+    return {**os.environ, **{name: _text(name, value) for name, value in own.items() if value is not None}}
+
+
+def _text(name: str, value: Any) -> str:
+    """As the environment would have it: a list has commas, and yes and no are words."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str() | int() | float() | PurePath():
+            return str(value)
+        case list() | tuple() | set() | frozenset():
+            return ",".join(_text(name, one) for one in value)
+    given = type(value).__name__
+    raise ImproperlyConfigured(f"CONVERSION_RELAY['SETTINGS']: {name} is a text, a number or a list, not {given}")
 
 
 def get_relay() -> Relay:

@@ -38,5 +38,19 @@ def relay_dashboard_link(text: str = "Conversions") -> SafeString:
 
 
 def _nonce(context: Any) -> str:
-    """django-csp's and Django 6's: both put it on the request or into the context."""
-    return str(context.get("csp_nonce") or getattr(context.get("request"), "csp_nonce", "") or "")
+    """django-csp's and Django 6's, from the context or from the request. Both are made when they are read as a text,
+    and are false until then."""
+    request = context.get("request") or getattr(context, "request", None)
+    for nonce in (context.get("csp_nonce"), getattr(request, "csp_nonce", None), _of_django(request)):
+        if nonce is not None and (text := str(nonce)):
+            return text
+    return ""
+
+
+def _of_django(request: Any) -> Any:
+    """None before Django 6, and where its middleware is missing."""
+    try:
+        from django.middleware.csp import get_nonce
+    except ImportError:
+        return None
+    return get_nonce(request)
