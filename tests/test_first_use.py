@@ -54,8 +54,10 @@ def test_what_is_converted_is_described_at_import_too():
     users = {
         path.name for path in FILES if "msgspec.convert(" in path.read_text("utf-8") and path.parent.name != "expect"
     }
-    assert users == {"web.py", "visitor.py", "examine.py", "custom_data.py", "built.py", "view_content.py"}
+    known = {"web.py", "visitor.py", "examine.py", "custom_data.py", "built.py", "view_content.py", "visitors.py"}
+    assert users == known
     assert " = msgspec.json.Decoder(Clean)" in (rooms.PACKAGE / "intake/custom_data.py").read_text("utf-8")
+    assert "msgspec.json.Decoder(VisitorBody)" in (rooms.PACKAGE / "collector/visitors.py").read_text("utf-8")
     for name in ("course_site/contact", "course_site/registration", "course_site/visitor", "intake/view_content"):
         text = (rooms.PACKAGE / f"{name}.py").read_text("utf-8")
         assert "\nmsgspec.json.Decoder(" in text, name
