@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -65,20 +65,25 @@ def listen_on(host: str, port: int) -> list[socket.socket]:
     """One socket for each address of the name, as asyncio makes them, but for two things: what stands in the way is
     told before anything starts, and `::` takes IPv4 as well, as elsewhere on this system."""
     sockets: list[socket.socket] = []
-    name, failed = host.removeprefix("[").removesuffix("]"), None
+    name, missing = host.removeprefix("[").removesuffix("]"), None
     try:
         found = socket.getaddrinfo(name or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        found, failed = [], error
+        _refuse(host, port, error)
     for family, kind, _, _, address in dict.fromkeys(found):
         try:
             sockets.append(_bound(family, kind, address, takes_ipv4=name == "::"))
         except OSError as error:
-            # `localhost` may name a family that this machine has not got.
-            failed = failed if failed and error.errno == errno.EADDRNOTAVAIL else error
-    if failed and (not sockets or failed.errno != errno.EADDRNOTAVAIL):
-        sys.exit(f"Error: port {port} on {host}: {failed.strerror}; choose another with --port or --host")
+            if error.errno != errno.EADDRNOTAVAIL:
+                _refuse(host, port, error)
+            missing = error  # `localhost` may name a family that this machine has not got
+    if missing and not sockets:
+        _refuse(host, port, missing)
     return sockets
+
+
+def _refuse(host: str, port: int, error: OSError) -> NoReturn:
+    sys.exit(f"Error: port {port} on {host}: {error.strerror}; choose another with --port or --host")
 
 
 def _bound(family: int, kind: int, address: Any, *, takes_ipv4: bool) -> socket.socket:

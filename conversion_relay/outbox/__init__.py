@@ -11,7 +11,7 @@ from typing import Literal
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.limited import IN_A_TRANSACTION, Limited, unsupported
-from conversion_relay.outbox.place import FILE, NO_FILES, file_of, located
+from conversion_relay.outbox.place import FILE, file_of, located, misaddressed
 from conversion_relay.outbox.protocol import (
     DeadLetters,
     Housekeeping,
@@ -73,6 +73,7 @@ __all__ = [
     "Visits",
     "file_of",
     "located",
+    "misaddressed",
     "open_outbox",
     "unsupported",
 ]
@@ -91,15 +92,10 @@ def open_outbox(url: str, access: Access = "create", *, ballast: bool = False, d
     `ballast`: keep a file that is given up on a full disk, for whoever runs for long. `dataset`: the only configured
     one, where events go whose dataset's name cannot be read any more.
     Raises SettingsError for anything else, and for a file that cannot be opened."""
-    scheme = url.partition(":")[0].lower()
-    if scheme == "sqlite" and url.startswith(FILE) and len(url) > len(FILE):
-        url = located(url)
-        path = url.removeprefix(FILE)
-        if path.startswith(NO_FILES):
-            raise SettingsError(
-                "RELAY_OUTBOX: an outbox is a file, by its plain path; one in memory would lose what it confirmed "
-                "(in tests use Relay.testing())"
-            )
+    if why := misaddressed(url):
+        raise SettingsError(why)
+    if url.startswith(FILE):
+        path = located(url).removeprefix(FILE)
         if access != "create":
             from conversion_relay.outbox.sqlite.read_only import SqliteReader
 
@@ -110,21 +106,17 @@ def open_outbox(url: str, access: Access = "create", *, ballast: bool = False, d
         from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 
         return SqliteOutbox(path, ballast=ballast, dataset=dataset)
-    if scheme in ("postgresql", "postgres"):
+    if url.lower().startswith("postgres"):
         try:
             from conversion_relay.outbox.postgres.outbox import PostgresOutbox
         except ModuleNotFoundError:
             raise SettingsError("RELAY_OUTBOX: postgresql:// needs pip install 'conversion-relay[postgres]'") from None
 
         return PostgresOutbox(url, create=access == "create")
-    if scheme == "sqs":
-        from conversion_relay.outbox.sqs import SqsOutbox
+    from conversion_relay.outbox.sqs import SqsOutbox
 
-        try:
-            import aws_request_signer  # noqa: F401 - without it the first event would be the one that fails
-        except ModuleNotFoundError:
-            raise SettingsError("RELAY_OUTBOX: sqs:// needs pip install 'conversion-relay[aws]'") from None
-        return SqsOutbox(url)
-    raise SettingsError(
-        "RELAY_OUTBOX: expected sqlite:///file.db (four slashes for an absolute path), postgresql://... or sqs://..."
-    )
+    try:
+        import aws_request_signer  # noqa: F401 - without it the first event would be the one that fails
+    except ModuleNotFoundError:
+        raise SettingsError("RELAY_OUTBOX: sqs:// needs pip install 'conversion-relay[aws]'") from None
+    return SqsOutbox(url)

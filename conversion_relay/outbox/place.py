@@ -10,6 +10,28 @@ FILE = "sqlite:///"
 NO_FILES = (":memory:", "file:")
 """SQLite's own names for what ends with the process, or has options that loosen what an outbox promises."""
 
+ELSEWHERE = ("postgresql", "postgres", "sqs")
+"""Schemes of the stores that are no file of this machine."""
+
+
+def misaddressed(url: str) -> str | None:
+    """Why no outbox can be at this address; None where one may be. Nothing is opened.
+
+    >>> misaddressed("sqlite://relay.db")[:39], misaddressed("sqlite:///relay.db")
+    ('RELAY_OUTBOX: expected sqlite:///file.d', None)
+    """
+    if url.partition(":")[0].lower() in ELSEWHERE:
+        return None
+    path = url.removeprefix(FILE)
+    if path in ("", url):
+        return "RELAY_OUTBOX: expected sqlite:///file.db (four slashes for an absolute path), postgresql://... or sqs://..."
+    if path.startswith(NO_FILES):
+        return (
+            "RELAY_OUTBOX: an outbox is a file, by its plain path; one in memory would lose what it confirmed "
+            "(in tests use Relay.testing())"
+        )
+    return None
+
 
 def located(url: str) -> str:
     """RELAY_OUTBOX with a relative file named from the root, for a program that may change its folder later.

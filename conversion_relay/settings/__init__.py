@@ -230,10 +230,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def _as_meant(env: Mapping[str, str]) -> dict[str, str]:
     """What is no setting of ours stays as it is. A program may give a mapping of its own, with other types in it."""
+    meant = dict(env)
     for name, text in env.items():
-        if is_setting(name) and not isinstance(text, str):
+        if not is_setting(name):
+            continue
+        if not isinstance(text, str):
             raise SettingsError(f"{name}: a text is needed, as in the environment, not {type(text).__name__}")
-    return {name: as_meant(name, text) if is_setting(name) else text for name, text in env.items()}
+        meant[name] = as_meant(name, text)
+    return meant
 
 
 def _graph_url(url: str) -> str:

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.frameworks.django.conf import environ
-from conversion_relay.outbox import file_of
+from conversion_relay.outbox import file_of, misaddressed
 from conversion_relay.settings import Settings
 
 MIDDLEWARE = "conversion_relay.frameworks.django.middleware.ConversionMiddleware"
@@ -29,7 +29,7 @@ def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
         text = "OUTBOX_DATABASE needs an alias of DATABASES, and RELAY_OUTBOX=postgresql://... to the same database"
         found.append(Error(text, hint="leave it out for any other outbox", id="conversion_relay.E002"))
     if why := _no_outbox(ours.outbox):
-        found.append(Error(f"RELAY_OUTBOX: {why}", hint="sqlite:////var/lib/shop/relay.db", id="conversion_relay.E003"))
+        found.append(Error(why, hint="sqlite:////var/lib/shop/relay.db", id="conversion_relay.E003"))
     if getattr(settings, "SECURE_PROXY_SSL_HEADER", None) and not ours.trusted_proxies:
         hint = "name the proxy's network in RELAY_TRUSTED_PROXIES, e.g. 127.0.0.1/32"
         text = "Django trusts a proxy and Conversion Relay trusts none: every visitor has the proxy's address"
@@ -43,9 +43,7 @@ def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 def _no_outbox(url: str) -> str | None:
     """Why the first event would find none. Nothing is opened: a build may run the checks where no outbox is."""
-    if url.partition("://")[0] not in ("sqlite", "postgresql", "postgres", "sqs"):
-        return "an address is needed: sqlite:/// and a file, postgresql://... or sqs://..."
     file = file_of(url)
     if file is not None and not file.parent.is_dir():
-        return "the folder of the file does not exist; create it"
-    return None
+        return "RELAY_OUTBOX: the folder of the file does not exist; create it"
+    return misaddressed(url)

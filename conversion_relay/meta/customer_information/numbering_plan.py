@@ -93,15 +93,14 @@ def _plan(country: str) -> _Plan | None:
     if not usual or not plan.international_prefix:
         return None
     first_digits = f"(?={plan.leading_digits})" if plan.leading_digits else ""  # the others are its territories'
-    prefix = plan.national_prefix_for_parsing
-    any_kind = _of_lengths(plan.general_desc)
+    prefix, general = plan.national_prefix_for_parsing, plan.general_desc
     return _Plan(
         code,
         begins_with_0(country),
         re.compile(plan.international_prefix),
         re.compile(prefix) if prefix else None,
-        re.compile(plan.general_desc.national_number_pattern),
-        re.compile(f"{first_digits}(?={any_kind}\\Z)(?:{'|'.join(usual)})"),
+        re.compile(general.national_number_pattern),
+        re.compile(f"{first_digits}(?={_of_lengths(general)}\\Z)(?:{'|'.join(usual)})"),
     )
 
 

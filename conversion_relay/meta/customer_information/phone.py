@@ -50,8 +50,9 @@ def quick_phone(text: str, country: str | None = None) -> bytes | None:
     """
     if len(text) > 32 or not text.isascii() or text[-2:] == ".0":
         return None
-    if text[:1] == "+" or text[:2] == "00":
-        digits = text[1 if text[0] == "+" else 2 :].encode().translate(None, b" .()-")
+    sign = "+" if text[:1] == "+" else "00"
+    if text.startswith(sign):
+        digits = text.removeprefix(sign).encode().translate(None, b" .()-")
         fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST and digits.isdigit() and digits[0] != ord("0")
         return digits if fits and digits[1:] != digits[:-1] and "(0" not in text else None
     digits = text.encode().translate(None, b" .()-") if country else b""
