@@ -156,14 +156,15 @@ class _Walk:
                 if read.strength == 1 and beside is None:
                     beside = is_beside_a_person(members)
                 kind = answered.get(name) or _personal(name, read, around, members, bool(beside))
-                if not kind and name.isdecimal():
-                    kind = named_in_pair(value)
                 if kind and says_something(value):
                     self._take(personal_name(kind), "name")
                 elif type(value) is str and name not in METAS and (what := _held_encoded(value)):
                     self._take(HOLDS[what], what)
-                elif (rest := self._value(value, self._below(around, name, read, is_form), read.is_code)) is not None:
-                    kept[name] = rest
+                else:
+                    look = self._item if name.isdecimal() else self._value
+                    rest = look(value, self._below(around, name, read, is_form), read.is_code)
+                    if rest is not None:
+                        kept[name] = rest
             self._path.pop()
         return kept
 
@@ -195,11 +196,7 @@ class _Walk:
                 yield item
                 continue
             self._path.append(index)
-            if kind := named_in_pair(item):
-                self._take(personal_name(kind), "name")
-                rest = None
-            else:
-                rest = self._value(item, around, is_code)
+            rest = self._item(item, around, is_code)
             self._path.pop()
             if rest is None and self._path[-1:] == _BY_PLACE:
                 rest = ""
@@ -207,6 +204,16 @@ class _Walk:
             lost_its_id = isinstance(rest, dict) and "id" in item and "id" not in rest
             if rest is not None and not lost_its_id:
                 yield rest
+
+    def _item(self, item: Any, around: _Around, is_code: bool) -> Any:
+        """What stands by its place may be a member: ["phone", "030 1234567"]. It may also become one, where what stood
+        before it was nothing, or is taken out."""
+        kind = named_in_pair(item)
+        rest = None if kind else self._value(item, around, is_code)
+        if kind := kind or named_in_pair(rest):
+            self._take(personal_name(kind), "name")
+            return None
+        return rest
 
     def _text(self, text: str, is_code: bool) -> str | None:
         if not is_quiet(text):

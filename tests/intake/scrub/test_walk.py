@@ -35,6 +35,9 @@ def taken(custom_data: dict) -> list[str]:
 
 @given(value=JSON)
 @example(value={"0@0": {"phone": "x"}})
+@example(value={"plan": [[None, "MAIL", 0]]})
+@example(value={"0": [None, "MAIL", 0]})
+@example(value={"plan": [[EMAIL, "phone", "030 1234567"]]})
 def test_a_free_object_loses_its_addresses_and_numbers_wherever_they_stand(value):
     rest, removed = without_personal_data(value)
     text = json.dumps(rest)
