@@ -173,7 +173,7 @@ def _take_event_id(wire: Common, event_id: str, removed: list[Removed]) -> bool:
 
 
 def _page(name: str, url: str, known: str | None, removed: list[Removed]) -> str | msgspec.UnsetType:
-    if known and not has_zeros(known) and ".me" not in known:
+    if known and not has_zeros(known) and ".me" not in known.lower():
         return known
     return scrub_page(name, url, removed) or _UNSET
 
@@ -195,6 +195,8 @@ def _object(custom: dict[str, Any] | None, event_name: str) -> _Custom:
     """The same of one that may hold anything."""
     if not custom:
         return None if event_name == "Purchase" else _UNSET
+    if type(custom) is dict and None in custom.values():  # what many write for what is not there
+        return _object({name: value for name, value in custom.items() if value is not None}, event_name)
     is_text = type(custom) is dict and type(custom.get("value")) is str
     if is_text:
         custom = custom | {"value": plain_number(custom["value"])}

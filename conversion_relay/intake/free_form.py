@@ -14,7 +14,13 @@ from conversion_relay.event import Event
 from conversion_relay.intake.custom_data import CLEAN, Clean, tidy
 from conversion_relay.intake.mending import DEEPEST, Tell, is_too_deep, mended
 from conversion_relay.intake.options import complete_app_data
-from conversion_relay.intake.scrub import Removed, is_surely_nobodys, may_hold_personal_data, without_personal_data
+from conversion_relay.intake.scrub import (
+    MOST_LOOKED_AT,
+    Removed,
+    is_surely_nobodys,
+    may_hold_personal_data,
+    without_personal_data,
+)
 from conversion_relay.meta.event_kinds import DATA_PROCESSING
 
 OURS = ("consent", "gpc", "pixel", "left_out")
@@ -68,9 +74,10 @@ def plain(custom: dict[str, Any]) -> tuple[Clean, bytes] | None:
         return None
     if is_surely_nobodys(custom, encoded, len(clean.contents or ())):
         return clean, encoded
-    if b"null" in encoded or encoded.count(b"{") + encoded.count(b"[") > DEEPEST or may_hold_personal_data(custom):
+    if b"null" in encoded or encoded.count(b"{") + encoded.count(b"[") > DEEPEST:
         return None
-    return clean, encoded
+    may_hold = may_hold_personal_data(custom, closely=len(encoded) <= MOST_LOOKED_AT)
+    return None if may_hold else (clean, encoded)
 
 
 def careful(event: Event, tell: Tell) -> tuple[dict[str, Any], list[Removed]]:
@@ -100,7 +107,8 @@ def _scrub(wire: dict[str, Any], tell: Tell) -> list[Removed]:
     if b"null" in encoded:  # what NaN and Infinity become
         free_form = {name: mended(value, name, tell) for name, value in free_form.items()}
         wire |= free_form
-    if not (free_form and may_hold_personal_data(free_form)):
+    closely = encoded is not _TO_BE_MENDED and len(encoded) <= MOST_LOOKED_AT
+    if not (free_form and may_hold_personal_data(free_form, closely=closely)):
         return []
     kept, removed = without_personal_data(free_form)
     for name in free_form:

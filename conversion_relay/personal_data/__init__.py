@@ -111,8 +111,14 @@ def has_zeros(text: str) -> bool:
     return "00" in text and _ZEROS.search(text) is not None
 
 
-# Everything but ASCII that disguises nothing, letters that fold to one letter, and signs that fold to no other.
-_LETTERS = "§©ª®°º×÷À-ÖØ-öø-ıĴ-ľŁ-ňŊ-žΈ-ώА-яЀ-ҁҊ-ӿẠ-ỹא-תء-غف-يぁ-ゖァ-ヺー々一-鿿가-힣’“”„«»€"
+# Everything but ASCII that disguises nothing: letters that fold to one letter, signs that fold to no other, and of
+# those that do the dashes and the ellipsis of names and campaigns. An address needs an @ beside them, a number its
+# beginning: behind 00 a dash is looked for, and three dots are one too many there.
+_DASHES = "–—"
+_LETTERS = (
+    "§©ª®°º×÷À-ÖØ-öø-ıĴ-ľŁ-ňŊ-žΈ-ώА-яЀ-ҁҊ-ӿẠ-ỹא-תء-غف-يぁ-ゖァ-ヺー々一-鿿가-힣’“”„«»€"
+    f"{_DASHES}…•→☀-⛿✅✓✔✨❤\U0001f300-\U0001f64f\U0001f680-\U0001f6ff\U0001f900-\U0001f9ff"
+)
 _WORDS = bytes(code for code in range(33, 127) if code not in b"@%&+\\<[{=.(/:")
 # A class of 30,000 letters takes 2 to 4 ms to compile; plain ASCII needs none of them.
 _FOREIGN = seldom(rf"[^ -~{_LETTERS}]")
@@ -123,12 +129,12 @@ _DOT = re.compile(r" (?:[dD]|[^ -~])(?:[oO]|[^ -~])(?:[tT]|[^ -~]) ")
 _BRACKET = re.compile(r"\(\s{0,2}(?:[adpADP]|[^ -~])")
 _LABEL = re.compile(r":(?:(?<=[lonebyxspLONEBYXSP.]:)|(?<=[^\x00-\x7f]:))[/\s]{0,4}\+?\(?[0-9]")
 _WA_ME = re.compile(r"\.(?:[mM]|[^ -~])(?:[eE]|[^ -~])[/\s+(0-9]")
-_ZEROS = re.compile(r"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)[\s.\-(]{0,2}[1-9]")
+_ZEROS = re.compile(rf"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)[\s.\-({_DASHES}]{{0,2}}[1-9]")
 # The same of JSON: all of UTF-8 but the ASCII that is looked at twice or cannot be seen.
 _QUIET_JSON = bytes(code for code in range(32, 256) if code not in b"{[@%&+\\(<=\x7f")
 _ENTITY_JSON = re.compile(rb"&[#A-Za-z\x80-\xff]")
 _BRACKET_JSON = re.compile(rb"\( {0,2}[adpADP\x80-\xff]")
-_ZEROS_JSON = re.compile(rb"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)[ .\-(]{0,2}[1-9]")
+_ZEROS_JSON = re.compile(rb"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)(?:[ .\-(]|\xe2\x80[\x93\x94]){0,2}[1-9]")
 # The text of one user agent comes a thousand times, and so does the name of one course. Only what holds nobody is
 # remembered, so that the memory is no list of persons.
 _harmless: set[tuple[str, bool]] = set()

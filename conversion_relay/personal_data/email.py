@@ -48,7 +48,7 @@ def holds_email(text: str) -> bool:
 def spelled_out(text: str) -> str | None:
     """The text with its "(at)" and " dot " as signs; None where nothing is spelled out."""
     found = text
-    if _BRACKET.search(text):
+    if ("(" in text or "[" in text or "{" in text or "<" in text) and _BRACKET.search(text):
         found = _DOT.sub(".", _AT.sub("@", found))
     lower = found.lower()
     if " dot " in lower and (" at " in lower or "@" in lower):

@@ -47,7 +47,7 @@ def phone_spans(text: str, *, codes: bool = False) -> Iterator[PhoneSpan]:
         for found in _ZEROS.finditer(text):
             if not _UUID.match(text, found.start()) and (span := _numbered(text, found, least=9)):
                 yield span
-    if ":" in text or "wa.me/" in text:
+    if (":" in text and _BEHIND_A_COLON.search(text)) or "wa.me" in text.lower():
         for found in _LABELLED.finditer(text):
             digits = _DIGITS.sub("", found[1])
             if 7 <= len(digits) <= 15 and not _DATE.match(found[1]):
@@ -108,7 +108,9 @@ _LETTER = r"[^\W_\u0e00-\u0eff\u1100-\u11ff\u2e80-\uffff]"
 _NUMBER = rf"([1-9](?:{_BETWEEN}{{0,3}}[0-9]){{6,20}})(?![0-9])"
 _PLUS = seldom(rf"\+[\s.\-(]{{0,2}}{_NUMBER}")
 # Nothing before it but what parts words; a letter behind it makes it part of a digest or a serial number.
-_ZEROS = seldom(rf"(?<!{_LETTER})(?<![.,+\-])(?<![0-9]:)00[\s.\-(]{{0,2}}{_NUMBER}(?!{_LETTER})")
+# What stands before is asked behind the zeros, since a search goes by what it begins with.
+_ZEROS = seldom(rf"00(?<!{_LETTER}00)(?<![.,+\-]00)(?<![0-9]:00)[\s.\-(]{{0,2}}{_NUMBER}(?!{_LETTER})")
+_BEHIND_A_COLON = seldom(r":[/\s]{0,4}\+?\(?[0-9]")
 _LABELLED = seldom(
     rf"(?<!{_LETTER})(?:(?:tel|telefono?|telephone|phone|cell|mobile?|mob|handy|fax|sms|callto|whatsapp)\.?:|wa\.me)"
     rf"(?://?)?\s{{0,2}}(\+?\(?[0-9](?:{_BETWEEN}{{0,3}}[0-9]){{6,20}})(?![0-9])",

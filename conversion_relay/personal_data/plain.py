@@ -14,7 +14,7 @@ What could go wrong, and the rule against it:
 import re
 import unicodedata
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from conversion_relay.patterns import seldom
 
@@ -33,13 +33,17 @@ def plain(text: str) -> Plain:
     >>> plain("joe%2540example.com").text, plain("joe&#64;example&period;com").text, plain("ｊｏｅ＠example。com").text
     ('joe@example.com', 'joe@example.com', 'joe@example.com')
     """
-    if text.isascii() and not _ENCODED.search(text):
+    if _is_plain(text):
         return Plain(text, True)
     for _ in range(ROUNDS):
         before, text = text, _one_layer(text)
-        if text == before:
+        if text == before or _is_plain(text):
             return Plain(text, True)
-    return Plain(text, not _ENCODED.search(text) or _one_layer(text) == text)
+    return Plain(text, _is_plain(text) or _one_layer(text) == text)
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and "%" not in text and "&" not in text and "\\" not in text
 
 
 def folded(text: str) -> str:
@@ -48,7 +52,7 @@ def folded(text: str) -> str:
     >>> folded("Pre\u0301nom"), folded("\u0661\u0662"), folded("ＡＢ\u200bＣ"), folded("płeć")
     ('Prenom', '12', 'ABC', 'plec')
     """
-    return text if text.isascii() else text.translate(_folds)
+    return text if text.isascii() else _FOREIGN.sub(_fold_all, text)
 
 
 def without_entities(text: str) -> str:
@@ -62,7 +66,9 @@ def without_entities(text: str) -> str:
 
 def _one_layer(text: str) -> str:
     if "%" in text:
-        text = unquote(_PERCENTS.sub("%", text))
+        text = _PERCENTS.sub("%", text)
+        # `unquote` looks for what is not ASCII before it does the same.
+        text = unquote_to_bytes(text).decode("utf-8", "replace") if text.isascii() else unquote(text)
     if "&" in text:
         text = without_entities(text)
     if "\\" in text or "%u" in text:
@@ -70,7 +76,8 @@ def _one_layer(text: str) -> str:
     return folded(text)
 
 
-_ENCODED = re.compile(r"[%&\\]")
+# Most of a text is ASCII, and `translate` would ask for each letter of it.
+_FOREIGN = seldom(r"[^\x00-\x7f]+")
 # All of %25%25..., %2525... at once: a layer each would be a round each.
 _PERCENTS = seldom(r"%(?:25)+")
 _ESCAPE = seldom(r"[\\%]u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
@@ -142,3 +149,7 @@ _ALIKE = {
     "ı": "i",
 }
 _folds = _Folds()
+
+
+def _fold_all(found: re.Match[str]) -> str:
+    return found[0].translate(_folds)

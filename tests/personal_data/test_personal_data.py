@@ -1,5 +1,7 @@
 """What a text holds of a person, in every disguise, and what only looks like it; in a time that its length decides."""
 
+import sys
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -86,8 +88,11 @@ PHONES = [
     "+34-612-345-678",
     "+48 601 234 567",
     "00 33 6 12 34 56 78",
+    "00–33 6 12 34 56 78",
     "wa.me/16505551212",
     "https://wa.me/4915112345678",
+    "WA.ME/4915112345678",
+    "see Wa.Me/+4915112345678",
     "+1\u00a0650\u00a0555\u00a01212",
     "+1\u2013650\u2013555\u20131212",
     "+7 (495) 123-45-67",
@@ -231,7 +236,7 @@ def test_of_any_text_an_id_is_made_that_holds_nobody_and_stays_the_same(text):
 PIECES = st.sampled_from(
     ["tel:", "TEL.:", "wa.me", "wa.me/", "téł:", "ŵá.mé", " dot ", " DOT ", " Döt ", " at ", "(at)", "( dot )", "joe",
      "example", "com", "0049", "00", "30 123456", "(30) 1234567", "+", ":", "/", " ", "(", "–", "ö", "0", "1", "_",
-     "&", "& ", "&commat;", "&çommat;", "&per", "îod;", "×", "º", "®",
+     "—", "🔥", "•", "&", "& ", "&commat;", "&çommat;", "&per", "îod;", "×", "º", "®",
      "株", "…", "note: ", "http://", "\u200b", "٠٠٤٩", "+1 650 555 1212", "joe@example.com"]
 )  # fmt: skip
 
@@ -251,16 +256,21 @@ def test_what_is_quiet_as_a_whole_is_quiet_text_by_text(texts):
 
 
 @pytest.mark.parametrize(
-    "text", ["Oil (500 ml)", "Töpfern & Malen", "Ваза 12×18", "抹茶碗", "Home & Living > Kitchen", "A/C"]
+    "text",
+    ["Oil (500 ml)", "Töpfern & Malen", "Ваза 12×18", "抹茶碗", "Home & Living > Kitchen", "A/C", "Yoga – neu… 🔥 → ✓"],
 )
 def test_what_shops_write_is_quiet_as_a_whole(text):
     assert is_quiet_json(msgspec.json.encode({"title": text, "lines": [{"n": 1}]}), 3)
 
 
 def test_a_letter_that_the_quick_look_passes_folds_to_one_letter_or_to_none_of_ascii():
-    for letter in filter(is_quiet, map(chr, range(0x80, 0xD800))):
+    signs = {"–": "-", "—": "-", "…": "..."}
+    assert all(map(is_quiet, signs)) and {sign: folded(sign) for sign in signs} == signs
+    for letter in filter(is_quiet, map(chr, (*range(0x80, 0xD800), *range(0xE000, sys.maxunicode)))):
         seen = folded(letter)
-        assert (len(seen) == 1 and seen.isalpha()) or not any(c.isascii() for c in seen), hex(ord(letter))
+        assert letter in signs or (len(seen) == 1 and seen.isalpha()) or not any(c.isascii() for c in seen), hex(
+            ord(letter)
+        )
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -14,12 +14,13 @@ How a digest comes into an id is `event_id.py`'s part, since two sides must make
 from conversion_relay.intake.scrub.clean import is_surely_nobodys, may_hold_personal_data
 from conversion_relay.intake.scrub.members import scrub_event_id, scrub_match_keys, scrub_page
 from conversion_relay.intake.scrub.url import LONGEST_URL, PAGE, QUERY_KEYS, careful_url, quick_url, scrub_url
-from conversion_relay.intake.scrub.walk import HOLDS, LONGEST_TEXT, Removed, without_personal_data
+from conversion_relay.intake.scrub.walk import HOLDS, LONGEST_TEXT, MOST_LOOKED_AT, Removed, without_personal_data
 
 __all__ = [
     "HOLDS",
     "LONGEST_TEXT",
     "LONGEST_URL",
+    "MOST_LOOKED_AT",
     "PAGE",
     "QUERY_KEYS",
     "Removed",

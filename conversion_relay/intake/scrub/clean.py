@@ -6,8 +6,9 @@ needs in any text, and no name that could say something of a person. What it doe
 
 The names of one site's events are the same from event to event. So the walk remembers names that say nothing of a
 person, and a known object costs one comparison of sets. A text is looked at for characters that an address, a number or
-a disguise needs. What this finds, `walk.py` judges; it must miss nothing that the walk would take out, so a test
-compares the two on any object.
+a disguise needs. Where it has them, as the URL of a page has, the walk's question is asked of that text alone. What
+this finds, `walk.py` judges; it must miss nothing that the walk would take out, so a test compares the two on any
+object.
 """
 
 from collections.abc import Mapping
@@ -16,8 +17,9 @@ from typing import Any
 from conversion_relay.event import CustomData
 from conversion_relay.intake.scrub.beside import may_be_member
 from conversion_relay.intake.scrub.encoded_text import looks_encoded
-from conversion_relay.intake.scrub.walk import LONGEST_TEXT, known_names
-from conversion_relay.personal_data import is_quiet, is_quiet_json
+from conversion_relay.intake.scrub.names import read_name
+from conversion_relay.intake.scrub.walk import LONGEST_TEXT, kind_inside, known_names
+from conversion_relay.personal_data import held, is_quiet, is_quiet_json
 
 
 def is_surely_nobodys(custom: Mapping[str, Any], encoded: bytes, lines: int) -> bool:
@@ -27,12 +29,12 @@ def is_surely_nobodys(custom: Mapping[str, Any], encoded: bytes, lines: int) -> 
     >>> is_surely_nobodys({"value": 5}, b'{"value":5}', 0), is_surely_nobodys({"value": "+"}, b'{"value":"+"}', 0)
     (True, False)
     """
-    if len(encoded) > LONGEST_TEXT:
+    if len(encoded) > LONGEST_TEXT or encoded.find(b"null") >= 0:
         return False
     if _STANDARD.issuperset(custom):
         boxes = 1 + lines + ("contents" in custom) + ("content_ids" in custom)
     else:
-        boxes = _boxes(custom, MOST_NESTED) if type(custom) is dict and b"null" not in encoded else 0
+        boxes = _boxes(custom, MOST_NESTED) if type(custom) is dict else 0
     return boxes > 0 and is_quiet_json(encoded, boxes)
 
 
@@ -61,36 +63,50 @@ def _boxes(held: dict[str, Any] | list[Any], deepest: int) -> int:
     return boxes
 
 
-def may_hold_personal_data(members: Mapping[str, Any]) -> bool:
-    """Whether `without_personal_data` could remove anything. Asked of every event; a false alarm costs a walk."""
+def may_hold_personal_data(members: Mapping[str, Any], *, closely: bool = False) -> bool:
+    """Whether `without_personal_data` could remove anything. Asked of every event; a false alarm costs a walk.
+
+    `closely`: all texts together are no longer than MOST_LOOKED_AT, so that none of them is too many for the walk.
+
+    >>> page = {"event_url": "https://shop.example/?utm_source=fb"}
+    >>> known_names.add("event_url"); may_hold_personal_data(page), may_hold_personal_data(page, closely=True)
+    (True, False)
+    """
     if not known_names.issuperset(members):
         return True
-    for value in members.values():
+    for name, value in members.items():
         kind = type(value)
         if kind is str:
-            if not is_quiet(value) or len(value) > LONGEST_TEXT or looks_encoded(value):
+            if len(value) > LONGEST_TEXT or looks_encoded(value):
+                return True
+            if not is_quiet(value) and not (closely and _is_nobodys(value, name)):
                 return True
         elif kind is dict:
-            if may_hold_personal_data(value):
+            if may_hold_personal_data(value, closely=closely):
                 return True
         elif kind is list:
-            if _in_a_list(value):
+            if _in_a_list(value, name, closely):
                 return True
         elif value is None:
             return True
     return False
 
 
-def _in_a_list(items: list[Any]) -> bool:
-    """The same of a list."""
+def _in_a_list(items: list[Any], name: str, closely: bool) -> bool:
+    """The same of a list with this name."""
     for item in items:
         kind = type(item)
         if kind is dict:
-            if may_hold_personal_data(item):
+            if may_hold_personal_data(item, closely=closely):
                 return True
         elif kind is str:
-            if not is_quiet(item) or len(item) > LONGEST_TEXT:
+            if len(item) > LONGEST_TEXT or not (is_quiet(item) or (closely and _is_nobodys(item, name))):
                 return True
-        elif item is None or (kind is list and (may_be_member(item) or _in_a_list(item))):
+        elif item is None or (kind is list and (may_be_member(item) or _in_a_list(item, name, closely))):
             return True
     return False
+
+
+def _is_nobodys(text: str, name: str) -> bool:
+    """What the walk asks of a text. `name`: of the member that it is, or is in a list of."""
+    return held(text, codes=read_name(name).is_code) is None and kind_inside(text) is None

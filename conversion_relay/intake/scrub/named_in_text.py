@@ -27,7 +27,7 @@ def kind_named(text: str) -> str | None:
     ('name', 'phone', None)
     """
     has_pairs = "=" in text or "%3" in text
-    has_members = not _OPENS.isdisjoint(text)
+    has_members = "{" in text or "<" in text or "%" in text or "\\" in text
     if not (has_pairs or has_members):
         return _kind_of_columns(text) if "\n" in text else None
     read = plain(text).text
@@ -63,6 +63,8 @@ def _pairs(text: str) -> list[str]:
 
 
 def _kind_of_members(text: str) -> str | None:
+    if not ('"' in text or "'" in text or "{" in text or "<" in text):
+        return None
     for found in islice(_MEMBER.finditer(text.replace("\\", "")), MOST_MEMBERS):
         read = read_name(found[1].strip())
         if read.strength == 3:
@@ -70,7 +72,6 @@ def _kind_of_members(text: str) -> str | None:
     return None
 
 
-_OPENS = frozenset("{<%\\")
 _NOTHING = r"(?!\"\"|''|null|true|false|None|True|False|undefined|\[\s{0,9}\]|[,}\]]|$)"
 _MEMBER = seldom(
     r"[\"'{<]\s{0,9}+([^\W\d][\w.\- ]{0,63}+)"

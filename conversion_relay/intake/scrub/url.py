@@ -49,14 +49,14 @@ def scrub_url(url: str | None) -> str | None:
 def quick_url(url: str) -> str | None:
     """The same for a URL in which nothing can hold a person but what goes anyway; None for every other.
 
-    >>> quick_url("https://shop.example/thanks?utm_source=fb&page=2#top"), quick_url("https://shop.example/?utm_id=%40")
+    >>> quick_url("https://shop.example/thanks?utm_source=fb&page=2#top"), quick_url("https://a.example/?utm_id=a%40b.de")
     ('https://shop.example/thanks?utm_source=fb', None)
     """
     found = _COMMON.fullmatch(url) if len(url) <= LONGEST_AUTHORITY else None
     if found is None or has_zeros(url) or "wa.me" in url.lower():
         return None
     page, path, query = found.groups()
-    if "%" in path and not _ACCENTED.fullmatch(path) and ("%3" in path or not is_quiet(unquote(path))):
+    if "%" in path and not _ACCENTED.fullmatch(path) and not _is_nobodys(path):
         return None
     if not query:
         return page
@@ -71,6 +71,17 @@ def quick_url(url: str) -> str | None:
     return f"{page}?{written}" if written else page
 
 
+def _is_nobodys(path: str) -> bool:
+    """Whether a path with escapes stays as it is."""
+    read = unquote(path)
+    if "%" in read or "=" in read:
+        return False
+    if is_quiet(read):
+        return True
+    # A colon or its like, by which a segment could be cut from a number of several.
+    return held(path) is None and not ("%3" in path and any(map(held, path.split("/"))))
+
+
 def _quick_query(members: list[str]) -> str | None:
     """These, as `urlencode` writes them, where no value can hold a person; asked of all at once."""
     query = "&".join(members)
@@ -80,9 +91,14 @@ def _quick_query(members: list[str]) -> str | None:
         return query
     if not _AS_WRITTEN.fullmatch(query) or ("+" in query and any("+" in of and _may_be_number(of) for of in members)):
         return None
-    # What `unquote` gives for ASCII, without its search for what is none.
-    read = unquote_to_bytes(query.replace("+", " ").replace("=", " ").replace("&", " ")).decode("utf-8", "replace")
-    return query.replace("%20", "+") if "%" not in read and is_quiet(read) else None
+    read = _unquoted(query.replace("+", " ").replace("=", " ").replace("&", " "))
+    decoded = _decoded(read) if "%" in read else read
+    return query.replace("%20", "+") if decoded is not None and is_quiet(decoded) else None
+
+
+def _unquoted(text: str) -> str:
+    """`unquote`, which looks for what is not ASCII before it does the same."""
+    return unquote_to_bytes(text).decode("utf-8", "replace") if text.isascii() else unquote(text)
 
 
 def _quick_members(members: list[str]) -> str | None:
@@ -101,13 +117,14 @@ def _quick_members(members: list[str]) -> str | None:
 def _quick_value(value: str) -> str | None:
     """A value of the query, as `urlencode` writes it, where neither of its readings can hold a person: a plus is a
     space, or begins a number. None where it has to be looked at."""
-    read = unquote(value.replace("+", " "))
+    read = _unquoted(value.replace("+", " "))
     decoded = _decoded(read) if "%" in read else read
-    if decoded is None or not is_quiet(decoded):
+    if decoded is None or (not is_quiet(decoded) and ("=" in decoded or held(value) or ("+" in value and held(read)))):
         return None
     if "+" in value and _may_be_number(decoded):
         return None
-    return value.replace("%20", "+") if _AS_WRITTEN.fullmatch(value) else quote_plus(read)
+    is_written = _AS_WRITTEN.fullmatch(value) and "\ufffd" not in read  # which may stand for bytes that are no UTF-8
+    return value.replace("%20", "+") if is_written else quote_plus(read)
 
 
 def _may_be_number(text: str) -> bool:
@@ -150,6 +167,8 @@ def careful_url(url: str) -> str | None:
     if held(path) or "=" in path or "%3" in path:
         path = "/".join("-" if _is_of_a_person(segment) else segment for segment in path.split("/"))
         path = "/-" if held(path) else path
+    if "wa.me" in host.lower() and held(f"{host}{path}"):
+        path = "/-"
     # White space that stood before a query or a fragment would be at the end now.
     return urlunsplit((parts.scheme, host, path, _query(parts.query), "")).strip()
 

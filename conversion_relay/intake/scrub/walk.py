@@ -222,7 +222,7 @@ class _Walk:
             self._take(_TOO_LONG, "too_long")
         elif what := held(text, codes=is_code):
             self._take(HOLDS[what], what)
-        elif kind := _kind_inside(text):
+        elif kind := kind_inside(text):
             self._take(f"holds {personal_name(kind)}", "name")
         else:
             return text
@@ -266,7 +266,7 @@ _BY_PLACE = ["extinfo"]
 """Lists in which the place says what an item is, so that none may go."""
 
 
-def _kind_inside(text: str) -> str | None:
+def kind_inside(text: str) -> str | None:
     """A person's member in a text that is itself JSON, or names it otherwise."""
     begin = text.lstrip()[:1]
     if begin in ("{", "["):
@@ -286,7 +286,7 @@ def _held_encoded(text: str) -> Held | None:
     for said in decoded_texts(text):
         if what := held(said):
             return what
-        if _kind_inside(said):
+        if kind_inside(said):
             return "encoded"
     return None
 

@@ -17,7 +17,11 @@ NAMES = st.sampled_from(["plan", "phone", "name", "customer", "contents", "value
 JSON = st.dictionaries(
     NAMES,
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from([EMAIL, PHONE, "a%40b.de"]),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.text(max_size=8)
+        | st.sampled_from([EMAIL, PHONE, "a%40b.de", "https://a.de/?b=%2F", "?phone=1", "{{ad.id}}", '{"email":"x"}']),
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
         max_leaves=15,
     ),
@@ -50,6 +54,7 @@ def test_a_free_object_loses_its_addresses_and_numbers_wherever_they_stand(value
 def test_the_quick_look_never_misses_what_the_walk_would_remove(value):
     walked = without_personal_data(value)  # the walk teaches the quick look its names
     assert may_hold_personal_data(value) or walked == (value, [])
+    assert may_hold_personal_data(value, closely=True) or walked == (value, [])
 
 
 @pytest.mark.parametrize(
@@ -67,6 +72,9 @@ def test_nor_does_it_where_every_name_is_known(text):
         quiet, loud = {"x": shape("gold")}, {"x": shape(text)}
         assert without_personal_data(quiet)[1] == [] and not may_hold_personal_data(quiet)
         assert may_hold_personal_data(loud) and may_hold_personal_data({"x": shape(None)})
+        assert may_hold_personal_data(loud, closely=True) and not may_hold_personal_data(
+            {"x": shape("https://a.de/?b=%2F")}, closely=True
+        )
 
 
 @pytest.mark.parametrize(
