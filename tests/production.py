@@ -136,7 +136,8 @@ class Debian:
         no_daemons = root / "usr/sbin/policy-rc.d"  # a package that is installed starts nothing
         no_daemons.write_text("#!/bin/sh\nexit 101\n")
         no_daemons.chmod(0o755)
-        self.env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8", "PIP_QUIET": "1"}
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        self.env = {"PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", "PIP_QUIET": "1"}
         self.env |= {"DEBIAN_FRONTEND": "noninteractive", "PIP_CERT": f"/{trusted}", "META_GRAPH_URL": self.meta}
         self.env |= {"PIP_FIND_LINKS": "/wheels", "PIP_CONSTRAINT": "/wheels/offered", "RELAY_BALLAST": "false"}
         self.network = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
