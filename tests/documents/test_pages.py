@@ -15,7 +15,7 @@ from tests.documents.site import DOCS, ROOT
 from tests.processes import Installation, call, free_port, until
 from tests.test_documents import blocks
 
-WITH_COMMANDS = ("start", "troubleshooting", "guides/developer", "guides/operator", "guides/agency")
+WITH_COMMANDS = ("start", "switching", "troubleshooting", "guides/developer", "guides/operator", "guides/agency")
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 
 
@@ -79,7 +79,7 @@ def test_the_commands_of_the_new_pages_one_after_the_other(tmp_path):
         (program,) = blocks("docs/guides/developer.md", "python")
         before = blocks("docs/guides/developer.md", "sh")[0]  # all that the page itself says of settings
         assert terminal.run(f"{before}\npython - <<'PROGRAM'\n{program}PROGRAM").split() == ["accepted", "lead-1"]
-        arrived = {"first-1", "lead-1", "lead-2"}
+        arrived = {"first-1", "lead-1", "lead-2", "purchase_50314b8e"}
         until(lambda: arrived <= {one["event"].get("event_id") for one in here.arrived()})
     finally:
         if served is not None:
