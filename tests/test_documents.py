@@ -54,6 +54,16 @@ def test_every_make_target_and_verb_that_is_named_exists():
         assert set(re.findall(r"conversion-relay ([a-z]+)", text)) <= verbs, page.name
 
 
+def test_what_contributing_picks_out_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    ((file, word),) = re.findall(r"pytest (tests/\S+\.py) -k (\w+)", text)
+    assert re.search(rf"def test_\w*{word}", (ROOT / file).read_text())
+    (mistakes,) = re.findall(r"tests\.mutants --only (\w+)", text)
+    assert re.search(rf'^name = ".*{mistakes}', (ROOT / "tests/mutants.toml").read_text(), re.MULTILINE)
+    for path in re.findall(r"\btests/[\w/]+(?:\.\w+)?", text):
+        assert (ROOT / path).exists(), path
+
+
 @pytest.mark.parametrize("verb", cli.verbs.list_commands(None))
 def test_every_verb_explains_itself(verb):
     done = CliRunner().invoke(cli.verbs, [verb, "--help"])
