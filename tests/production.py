@@ -48,7 +48,9 @@ class Folders:
         self.port, self.tls_port = free_port(), free_port()
         self.env = without_ours() | {"META_GRAPH_URL": meta, "RELAY_BALLAST": "false"}
         self.wheel: Path | None = None
+        self.env["PATH"] = f"{folder}/bin:{os.environ['PATH']}"
         (folder / "conf.d").mkdir()
+        (folder / "bin").mkdir()
         temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in KINDS)
         (folder / "nginx.conf").write_text(NGINX.format(folder, temporary))
 
@@ -71,6 +73,7 @@ class Folders:
             ("/opt/conversion-relay", f"{self.folder}/opt"),
             ("/etc/conversion-relay", f"{self.folder}/etc"),
             ("/var/lib/conversion-relay", f"{self.folder}/var"),
+            ("/usr/local/bin", f"{self.folder}/bin"),
             ("/etc/nginx/conf.d", f"{self.folder}/conf.d"),
             ("nginx -t", f"nginx -t -p {self.folder} -c {self.folder}/nginx.conf"),
             ("listen 443", f"listen 127.0.0.1:{self.tls_port}"),
@@ -133,7 +136,8 @@ class Debian:
         no_daemons = root / "usr/sbin/policy-rc.d"  # a package that is installed starts nothing
         no_daemons.write_text("#!/bin/sh\nexit 101\n")
         no_daemons.chmod(0o755)
-        self.env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8", "PIP_QUIET": "1"}
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        self.env = {"PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", "PIP_QUIET": "1"}
         self.env |= {"DEBIAN_FRONTEND": "noninteractive", "PIP_CERT": f"/{trusted}", "META_GRAPH_URL": self.meta}
         self.env |= {"PIP_FIND_LINKS": "/wheels", "PIP_CONSTRAINT": "/wheels/offered", "RELAY_BALLAST": "false"}
         self.network = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])

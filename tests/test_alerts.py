@@ -11,6 +11,7 @@ import yaml
 
 from tests.cli.test_verbs import lead
 from tests.processes import call, installation, until
+from tests.test_documents import ROOT, blocks
 
 RULES = [
     rule
@@ -47,6 +48,15 @@ def test_prometheus_itself_reads_the_rules_and_each_fires_when_it_should(promtoo
         cases = [case for case in told if case["alertname"] == rule["alert"]]
         assert any(case["exp_alerts"] for case in cases), f"{rule['alert']} never fires"
         assert any(not case["exp_alerts"] for case in cases), f"{rule['alert']} is never silent"
+
+
+def test_prometheus_takes_the_configuration_of_the_page(promtool, tmp_path):
+    (config,) = (text for text in blocks("docs/operations.md", "yaml") if text.startswith("# prometheus.yml"))
+    (tmp_path / "prometheus.yml").write_text(config)
+    shutil.copy(ROOT / "docs" / "alerts.yml", tmp_path)
+    check = [promtool, "check", "config", "--syntax-only", str(tmp_path / "prometheus.yml")]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_metric_of_a_rule_is_shown(tmp_path):

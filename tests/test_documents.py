@@ -25,7 +25,7 @@ from tests import differences
 from tests.processes import installation
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -54,6 +54,16 @@ def test_every_make_target_and_verb_that_is_named_exists():
         assert set(re.findall(r"conversion-relay ([a-z]+)", text)) <= verbs, page.name
 
 
+def test_what_contributing_picks_out_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    ((file, word),) = re.findall(r"pytest (tests/\S+\.py) -k (\w+)", text)
+    assert re.search(rf"def test_\w*{word}", (ROOT / file).read_text())
+    (mistakes,) = re.findall(r"tests\.mutants --only (\w+)", text)
+    assert re.search(rf'^name = ".*{mistakes}', (ROOT / "tests/mutants.toml").read_text(), re.MULTILINE)
+    for path in re.findall(r"\btests/[\w/]+(?:\.\w+)?", text):
+        assert (ROOT / path).exists(), path
+
+
 @pytest.mark.parametrize("verb", cli.verbs.list_commands(None))
 def test_every_verb_explains_itself(verb):
     done = CliRunner().invoke(cli.verbs, [verb, "--help"])
@@ -71,7 +81,10 @@ def test_what_the_readme_shows_works(tmp_path):
         done = subprocess.run([sys.executable, "-c", python], env=here.env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert here.books()["accepted"] == 1, "the same event id again is one event"
-        assert "lead-1" in here.command("explain", "lead-1").stdout.decode()
+        asked = [line for line in blocks("README.md", "sh")[1].splitlines() if re.search(r"relay (?!serve)[a-z]", line)]
+        ours = "\n".join(asked).replace(".venv/bin/conversion-relay", f"{sys.executable} -m conversion_relay")
+        done = subprocess.run(["bash", "-c", ours], env=here.env, capture_output=True, text=True, check=False)
+        assert len(asked) == 3 and not done.stderr and "it happened" in done.stdout and "2804009" in done.stdout
 
 
 def test_the_tours_purchase_is_refused_as_it_says(tmp_path):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def wheels(tmp_path_factory) -> tuple[Path, Path]:
 
 def walk(machine: Folders | Debian, before: Path, now: Path) -> None:
     """The page's commands in their order: install, settings, TLS, first event, backup, upgrade, another token."""
-    packages, install, settings, start, tls, first, backup, upgrade, token = blocks(PAGE, "sh")
+    packages, install, settings, command, start, tls, first, backup, upgrade, token = blocks(PAGE, "sh")
     arrived = lambda: [one["event"]["event_id"] for one in machine.of_meta("GET", "/_emulator/events")["events"]]  # noqa: E731
     machine.of_meta("POST", "/_emulator/misbehave", {"mode": "down"})
     machine.run(packages)
@@ -56,12 +57,14 @@ def walk(machine: Folders | Debian, before: Path, now: Path) -> None:
     machine.run(install)
     machine.run(settings)
     machine.run("test $(stat -c %a /etc/conversion-relay/meta-token) = 600")
+    machine.run(command)
     machine.bring_certificate()
     machine.run(tls)
     with machine.nginx():
         with machine.running(start):
             until(lambda: machine.answers("http://127.0.0.1:8000/readyz"))
-            machine.run(first)
+            assert "accepted: durable" in machine.run(first)
+            until(lambda: "a worker delivers" in machine.run("conversion-relay doctor || [ $? = 1 ]"))
             bare = "curl -s -o /dev/null -w '%{http_code} %{http_version}' https://relay.example/"
             assert machine.run(bare + "dashboard") == "401 2", "nobody looks without the password"
             assert machine.run(bare + "metrics") == "404 2"
@@ -206,10 +209,14 @@ def test_the_containers_steps_are_in_order_and_name_what_is_there():
 def test_compose_hands_the_token_over_as_a_file_and_opens_no_port_to_the_world():
     """Each name that a service uses is declared, and the process may do and write nothing that it need not."""
     compose = yaml.safe_load((ROOT / "deploy" / "compose.yml").read_text())
-    assert set(compose) == {"services", "secrets", "volumes"}
+    assert set(compose) == {"services", "secrets", "volumes", "networks"}
+    (network,) = compose["networks"]["default"]["ipam"]["config"]
     (relay,) = compose["services"].values()
     assert relay["ports"] == ["127.0.0.1:8000:8000"]
-    assert relay["environment"] == {"META_ACCESS_TOKEN_FILE": "/run/secrets/meta-token"}
+    trusted = f"{network['gateway']}/32"
+    wanted = {"META_ACCESS_TOKEN_FILE": "/run/secrets/meta-token", "RELAY_TRUSTED_PROXIES": trusted}
+    assert relay["environment"] == wanted, "else every visitor has the gateway's address"
+    assert ip_address(network["gateway"]) in ip_network(network["subnet"])
     assert relay["secrets"] == list(compose["secrets"])
     assert [volume.partition(":")[0] for volume in relay["volumes"]] == list(compose["volumes"])
     assert relay["volumes"][0].partition(":")[2] == "/var/lib/conversion-relay"

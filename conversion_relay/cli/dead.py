@@ -13,6 +13,7 @@ import msgspec
 from conversion_relay.cli.look import remedy_of
 from conversion_relay.cli.printing import ago, print_json, print_table, printable
 from conversion_relay.event_id import without_email
+from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox import (
     Access,
     DeadGroup,
@@ -21,6 +22,7 @@ from conversion_relay.outbox import (
     Overview,
     Search,
     Story,
+    Visits,
     open_outbox,
     unsupported,
 )
@@ -161,13 +163,23 @@ def export(file: BinaryIO, as_csv: bool) -> None:
 @click.option("--email", multiple=True)
 @click.option("--phone", multiple=True)
 @click.option("--external-id", multiple=True)
+@click.option(
+    "--order", multiple=True, help="whose visit is forgotten: browser, address and page, kept for 7 or 90 days"
+)
 @click.option("--country", help="of the phone number, where it has no calling code")
 @click.option("--json", "as_json", is_flag=True)
 def erase(
-    email: tuple[str, ...], phone: tuple[str, ...], external_id: tuple[str, ...], country: str | None, as_json: bool
+    email: tuple[str, ...],
+    phone: tuple[str, ...],
+    external_id: tuple[str, ...],
+    order: tuple[str, ...],
+    country: str | None,
+    as_json: bool,
 ) -> None:
     """Forget a person: every event that holds their hash loses it. A bare `-` reads the value from standard input.
-    Exit 1 when there was none, and when files that were set aside may hold the person too: delete these."""
+    Exit 1 when there was none, and when files that were set aside may hold the person too: delete these.
+
+    An event that Meta has holds no hash any more, but the visit of its order stays: name the order as well."""
     from conversion_relay.meta.customer_information import normalize
 
     settings = Settings.from_env(required=())
@@ -180,25 +192,38 @@ def erase(
             if result.sha256 is None:
                 raise click.UsageError(f"--{field.replace('_', '-')}: {result.dropped}")
             digests.append(result.sha256)
-    if not digests:
-        raise click.UsageError("name at least one of --email, --phone, --external-id")
+    if not digests and not order:
+        raise click.UsageError("name at least one of --email, --phone, --external-id, --order")
     with _opened("existing", settings) as outbox:
         if not isinstance(outbox, Operator):
             raise unsupported(outbox, "erase")
+        visits = sum(_forget_visit(outbox, key) for key in order)
         n = outbox.erase(digests, time.time())
         aside = outbox.set_aside() if isinstance(outbox, SetsAside) else []
-    _note("erase", n, "what holds a person's hashes")
+    _note("erase", n + visits, "what holds a person's hashes")
     if as_json:
-        print_json({"erased": n, "set_aside": aside})
+        print_json({"erased": n, **({"visits": visits} if order else {}), "set_aside": aside})
     else:
-        click.echo(f"{n} events erased")
+        click.echo(f"{n} events erased" + (f", {visits} visits forgotten" if order else ""))
     if not n and any(number.lstrip(" (")[:1] != "+" for number in phone) and not (country or settings.default_country):
         click.echo(
             "the number is without its country's code, by which events hold it: write it with +49 or such", err=True
         )
     if aside:
         click.echo(f"not searched, and may hold this person: {', '.join(aside)}; delete these files", err=True)
-    raise SystemExit(0 if n and not aside else 1)
+    raise SystemExit(0 if n + visits and not aside else 1)
+
+
+def _forget_visit(outbox: DeadLetters, key: str) -> bool:
+    """Whether there was one. A refusal takes its place, so that what the provider tells later brings nothing back.
+    Under which name the order was counted stays, or it would be counted twice."""
+    now = time.time()
+    known = outbox.visitor(key, now) if isinstance(outbox, Visits) else None
+    if not isinstance(outbox, Visits) or known is None or known.order_key is not None or known.consent == "denied":
+        return False
+    counted = {name: getattr(known, name) for name in ("paid_at", "event_name", "event_id")}
+    outbox.remember_visitor(key, Visit(consent="denied", for_long=True, **counted), now)
+    return True
 
 
 def _note(action: str, n: int, what: str = "") -> None:

@@ -34,4 +34,5 @@ def scripts(relay: str, folder: Path | None, as_json: bool) -> None:
     for name, *_, path, integrity in rows:
         if name.endswith(".min.js"):
             tag = f'<script src="{relay.rstrip("/")}{path}" integrity="{integrity}" crossorigin'
-            click.echo(f'\n{tag}\n        data-endpoint="{relay.rstrip("/")}/events"></script>')
+            mirror = " data-mirror" if ".mirror." in name else ""  # without it the mirror is the plain script
+            click.echo(f'\n{tag}\n        data-endpoint="{relay.rstrip("/")}/events"{mirror}></script>')

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from conversion_relay.outbox.place import file_of
+from conversion_relay.outbox.place import file_of, opened
 
 MOST_BYTES = 1_000_000
 Door = Literal["dashboard", "command line", "settings"]
@@ -45,7 +45,7 @@ class Audit:
         if self._path is None:
             return
         with contextlib.suppress(OSError):
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            file = opened(self._path, os.O_WRONLY | os.O_APPEND)
             try:
                 os.write(file, msgspec.json.encode(change) + b"\n")
                 is_full = os.fstat(file).st_size > MOST_BYTES
@@ -74,6 +74,7 @@ class Audit:
     def _halve(path: Path) -> None:
         kept = path.read_bytes()[-MOST_BYTES // 2 :].partition(b"\n")[2]
         fresh = path.with_name(path.name + ".new")
-        fresh.write_bytes(kept)
-        fresh.chmod(0o600)
+        file = opened(fresh, os.O_WRONLY | os.O_TRUNC)
+        with os.fdopen(file, "wb") as half:
+            half.write(kept)
         fresh.replace(path)

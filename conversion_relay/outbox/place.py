@@ -1,4 +1,10 @@
-"""Where RELAY_OUTBOX lies: a file of this machine, by its whole path, or elsewhere."""
+"""Where RELAY_OUTBOX lies: a file of this machine, by its whole path, or elsewhere; and whose its files are.
+
+A service runs as a user of its own, and root asks and repairs by hand: `erase`, `restore`, `import`. A file that stayed
+root's would be closed to the service, which then refuses to start. So what root makes is given to the owner of its
+folder, as SQLite gives its log to the owner of the database. Only what the call itself made: a name that is there
+already may be a link that the folder's owner laid.
+"""
 
 import os
 from typing import TYPE_CHECKING
@@ -49,6 +55,44 @@ def located(url: str) -> str:
         return FILE + os.path.abspath(path)  # noqa: PTH100 - the same rules as where the file is opened
     except OSError:  # the folder is gone; opening the file says so
         return url
+
+
+def opened(path: "Path", flags: int) -> int:
+    """A descriptor of a file that is made where there is none, readable by its owner alone. Raises OSError."""
+    try:
+        file = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if flags & os.O_EXCL:
+            raise
+        return os.open(path, flags | os.O_CREAT, 0o600)
+    if os.geteuid() == 0:
+        give(file, path.parent)
+    return file
+
+
+def make_folder(path: "Path") -> None:
+    """For files that processes share, closed to other users; it may be there already."""
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        path.mkdir(exist_ok=True)  # says so where it is no folder
+        return
+    if os.geteuid() == 0:
+        made = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            give(made, path.parent)
+        finally:
+            os.close(made)
+
+
+def give(file: int, folder: "Path") -> None:
+    """What root just made in this folder becomes its owner's. A file system without owners keeps it as it is."""
+    try:
+        owner = folder.stat()
+        if owner.st_uid != 0:
+            os.fchown(file, owner.st_uid, owner.st_gid)
+    except OSError:
+        return
 
 
 def file_of(url: str) -> "Path | None":

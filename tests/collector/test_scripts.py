@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -78,6 +79,11 @@ def test_the_verb_tells_hashes_that_are_those_of_what_is_served(app):
     digest = base64.b64encode(hashlib.sha384(answer.body).digest()).decode()
     assert row["integrity"] == f"sha384-{digest}" and "immutable" in answer.headers["cache-control"]
     assert f'integrity="sha384-{digest}" crossorigin' in run("--relay", "https://relay.shop.example/")
+
+
+def test_the_tag_of_the_mirror_mirrors():
+    tags = re.findall(r"<script .*?>", run(), re.DOTALL)
+    assert [("mirror.min.js" in tag, " data-mirror" in tag) for tag in tags] == [(False, False), (True, True)]
 
 
 def test_the_verb_writes_the_files_where_they_are_wanted(tmp_path):

@@ -101,6 +101,7 @@ def test_the_first_sentence_says_whether_sales_arrive_and_for_how_much(here):
 def test_an_empty_outbox_teaches_how_to_send_the_first_event(here):
     page = here.page("/dashboard")
     assert "No event yet" in page and "http://127.0.0.1:8000/events" in page
+    assert "test events as real ones" in page and '/events" defer' not in page
     assert 'data-endpoint="http://127.0.0.1:8000/events"' in page, "a page that posts to the root would be told 404"
 
 

@@ -63,6 +63,13 @@ def test_what_troubleshooting_quotes_is_what_the_program_says():
     assert len(subcodes) == 5 and all(code in source.replace("_", "") for code in subcodes)
 
 
+def test_how_large_the_package_is_is_said_alike():
+    measured = re.findall(r"^\| 3\.\d+ \| (\d+)\.\d MB", (DOCS / "packaging.md").read_text("utf-8"), re.MULTILINE)
+    assert len(set(measured)) == 1
+    for page in ("comparisons", "from-facebook-business"):
+        assert re.findall(r"\b([\d.]+) MB", (DOCS / f"{page}.md").read_text("utf-8"))[-1] == measured[0], page
+
+
 def test_each_symptom_of_the_first_orders_document_has_its_answer():
     page = (DOCS / "troubleshooting.md").read_text("utf-8")
     for symptom in ("Missing required environment variables", "Invalid signature", "No events", "Import errors"):

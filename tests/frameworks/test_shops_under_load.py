@@ -1,11 +1,13 @@
 """Each shop as real processes while Meta hangs: workers are killed, then everything is; what was confirmed arrives."""
 
+import re
 import threading
 import time
 
 import pytest
 
 from tests.frameworks.running import MORE, answers, open_port, running
+from tests.frameworks.shops import EXAMPLES
 from tests.processes import Installation, call, until
 
 GUNICORN = ["gunicorn", "--workers", "2", "--graceful-timeout", "5"]
@@ -43,12 +45,19 @@ def command(shop: str, port: int) -> list[str]:
     }[shop]
 
 
+def before_the_server(shop: str) -> list[list[str]]:
+    """What `examples/README.md` tells to do first, each as a module with its arguments."""
+    (told,) = re.findall(rf"`cd examples/{shop} && ([^`]+)`", (EXAMPLES / "README.md").read_text())
+    return [step.removeprefix("python ").replace(".py ", " ").split() for step in told.split(" && ")[:-1]]
+
+
 @pytest.mark.xdist_group("shops")
 @pytest.mark.parametrize("shop", ["django_shop", "fastapi_shop", "flask_shop"])
 def test_what_a_shop_confirmed_arrives_though_meta_hangs_and_every_process_is_killed(here, tmp_path, shop):
     here.misbehave(mode="hang")
     if shop == "django_shop":
-        with running(shop, ["manage", "migrate"], here.env, tmp_path / "migrate.log") as migrating:
+        (step,) = before_the_server(shop)
+        with running(shop, step, here.env, tmp_path / "migrate.log") as migrating:
             assert migrating.process.wait(60) == 0, (tmp_path / "migrate.log").read_text()
     port, log = open_port(), tmp_path / "shop.log"
     with running(shop, command(shop, port), here.env, log) as server:

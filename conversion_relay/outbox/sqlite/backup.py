@@ -19,6 +19,7 @@ from pathlib import Path
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
+from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, explain, migrate
 
 PAGES_AT_ONCE = 1_000
@@ -29,7 +30,7 @@ def backup(source: Path, target: Path, tell: Callable[[int, int], None] = lambda
     if target.exists():
         raise SettingsError(f"{target.name} exists already: choose another name")
     _refuse_what_is_no_outbox(source)
-    with _draft(target, ".part") as draft:
+    with _draft(target, ".part", is_outbox=False) as draft:
         _copy(source, draft, tell)
         n = verify(draft, source.name)
         with draft.open("rb") as file:
@@ -39,13 +40,14 @@ def backup(source: Path, target: Path, tell: Callable[[int, int], None] = lambda
 
 
 @contextlib.contextmanager
-def _draft(target: Path, suffix: str) -> Iterator[Path]:
-    """A new file beside the target, which is gone at the end unless it took its place. What the disk or SQLite does not
-    let us do becomes OutboxUnavailable."""
+def _draft(target: Path, suffix: str, *, is_outbox: bool) -> Iterator[Path]:
+    """A new file beside the target, which is gone at the end unless it took its place. An outbox belongs to who owns
+    its folder, a copy to who asked for it. What the disk or SQLite does not let us do becomes OutboxUnavailable."""
     draft = target.with_name(target.name + suffix)
     try:
         draft.unlink(missing_ok=True)
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        flags = os.O_EXCL | os.O_RDWR
+        os.close(opened(draft, flags) if is_outbox else os.open(draft, os.O_CREAT | flags, 0o600))
         yield draft
     except apsw.Error as error:
         raise OutboxUnavailable(explain(draft, error)) from None
@@ -112,7 +114,7 @@ def restore(copy: Path, target: Path) -> int:
         raise SettingsError(f"{target.name} exists: move it away first, so that nothing is overwritten")
     _refuse_what_is_no_outbox(copy)
     n = verify(copy)
-    with _draft(target, ".restoring") as draft:
+    with _draft(target, ".restoring", is_outbox=True) as draft:
         _copy(copy, draft, lambda _done, _all: None)
         db = apsw.Connection(str(draft))
         migrate(db)

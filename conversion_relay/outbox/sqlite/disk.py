@@ -25,6 +25,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from conversion_relay.outbox.place import opened
+
 MOST_BALLAST = 64 * 1_048_576
 LEAST_BALLAST = 262_144
 BALLAST_SHARE = 0.02
@@ -64,7 +66,7 @@ class Room:
                 self._write(size)
 
     def _write(self, size: int) -> None:
-        file = os.open(self._ballast, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        file = opened(self._ballast, os.O_EXCL | os.O_WRONLY)
         try:
             os.posix_fallocate(file, 0, size)
         except OSError:

@@ -38,6 +38,7 @@ from typing import Literal
 import apsw
 
 from conversion_relay.errors import SettingsError
+from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite.fork import LOCKS
 
 SCHEMA_VERSION = 4
@@ -104,7 +105,7 @@ def open_file(path: Path, check: Check = "quick", *, new_page: int = PAGE) -> tu
 def _touch(path: Path) -> None:
     """Created readable by its owner alone. Raises Unusable that says what is wrong with the place."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(opened(path, os.O_RDWR))
         if not stat.S_ISREG(path.stat().st_mode):
             raise Unusable(f"{path.name} is not a file")
     except FileNotFoundError:
@@ -239,7 +240,7 @@ def rescue(db: apsw.Connection, path: Path) -> str:
     """A copy of what a deleted file held, which we still have open; a sentence that says where it is."""
     copy = path.with_name(f"{path.name}.rescued-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     try:
-        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        os.close(opened(copy, os.O_EXCL | os.O_RDWR))
         target = apsw.Connection(str(copy))
         with target.backup("main", db, "main") as backup:
             backup.step()
@@ -253,7 +254,7 @@ def rescue(db: apsw.Connection, path: Path) -> str:
 def alone(path: Path) -> Iterator[None]:
     """One process at a time opens, checks and mends a file."""
     try:
-        lock = os.open(path.with_name(path.name + "-opening"), os.O_CREAT | os.O_RDWR, 0o600)
+        lock = opened(path.with_name(path.name + "-opening"), os.O_RDWR)
     except OSError:
         yield  # the folder takes no file; opening the database tells why, in better words
         return

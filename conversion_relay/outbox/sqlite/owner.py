@@ -24,6 +24,7 @@ import os
 import secrets
 from pathlib import Path
 
+from conversion_relay.outbox.place import make_folder, opened
 from conversion_relay.outbox.sqlite.fork import LOCKS
 
 
@@ -32,7 +33,7 @@ class Owner:
 
     def __init__(self, database: Path) -> None:
         self._folder = database.with_name(database.name + "-owners")
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        make_folder(self._folder)
         for left_behind in self._folder.iterdir():
             self.is_gone(left_behind.name)
         self.name, self._file = self._take_name()
@@ -40,7 +41,7 @@ class Owner:
     def _take_name(self) -> tuple[str, int]:
         while True:
             name = f"{os.getpid()}-{secrets.token_hex(4)}"
-            file = os.open(self._folder / name, os.O_CREAT | os.O_RDWR, 0o600)
+            file = opened(self._folder / name, os.O_RDWR)
             fcntl.flock(file, fcntl.LOCK_EX)
             if (self._folder / name).exists():
                 LOCKS.add(file)

@@ -37,6 +37,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite.file import OLDER_PAGE, PAGE, migrate, open_file
 from conversion_relay.outbox.sqlite.readable import Copied, copy
 
@@ -256,7 +257,7 @@ def _copy_file(source: Path, target: Path) -> None:
 @contextlib.contextmanager
 def _written(path: Path) -> Iterator[int]:
     """A new file's descriptor; on the disk afterwards."""
-    file = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    file = opened(path, os.O_TRUNC | os.O_WRONLY)
     try:
         yield file
         os.fsync(file)
