@@ -34,10 +34,14 @@ IN_FLIGHT = 2
 _SOURCES = click.Choice(
     ["website", "physical_store", "system_generated", "phone_call", "email", "chat", "app", "other"]
 )
+_PIPE = (
+    "FILE must be a file: a pipe can be read only once, and an import looks at the file first and goes on where it"
+    " stopped; write it into a file (JSON lines may also go to `conversion-relay send -`)"
+)
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option(
     "--map",
     "columns",
@@ -86,6 +90,8 @@ def import_(
     that answers it (exit 2). Each row gets a verdict in FILE.verdicts.csv. Ctrl-C stops after the rows in hand; the
     same command goes on from there. A second run finds the same ids and adds nothing. Exit 1 when a row was refused.
     """
+    if not file.is_file():
+        raise click.UsageError(_PIPE)
     said = Said(**options)
     head = head_of(file)
     if head.no_table:

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 import time
 
 import pytest
@@ -194,3 +195,12 @@ def test_utc_needs_no_table_of_zones(imported, monkeypatch):
     local = PLAIN.replace("Z\n", "\n")
     assert imported(local, *PURCHASES, "--timezone", "UTC").exit_code == 0
     assert "tzdata" in imported(local, *PURCHASES, "--timezone", "Europe/Berlin", "--anew").output
+
+
+@pytest.mark.parametrize("name", ["-", "a pipe"])
+def test_a_pipe_is_refused_before_anything_is_read_from_it(tmp_path, imported, name):
+    if name == "a pipe":
+        os.mkfifo(name := str(tmp_path / "pipe"))
+    result = CliRunner().invoke(cli.verbs, ["import", name], input=json.dumps(SALE))
+    assert result.exit_code == 2 and "write it into a file" in result.output
+    assert not (tmp_path / "outbox.db").exists()

@@ -9,7 +9,8 @@ from conversion_relay.cli.table.chosen import choices, unanswered
 from conversion_relay.cli.table.columns import FIELDS, IGNORED, Columns, columns, known
 from conversion_relay.cli.table.dialect import Question
 from conversion_relay.cli.table.lines import Head, first_lines, sample_rows
-from conversion_relay.cli.table.rows import Plan, needs_timezone
+from conversion_relay.cli.table.rows import Plan
+from conversion_relay.cli.table.times import needs_timezone
 
 _TITLES = 20
 """Lines among which headings are looked for."""
