@@ -34,16 +34,25 @@ from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.consent import POLICY_HEADER, GpcPolicy, SilencePolicy, told
 from conversion_relay.payments.configured import Choices, api_keys_of, choices_of, secrets_of
 from conversion_relay.settings.dataset import TOKEN_FILE, Dataset, read_dataset, refuse_wrong_copies
-from conversion_relay.settings.values import amount, as_meant, boolean, country, listed, matching, one_of, parts_of
-from conversion_relay.settings_file import (
+from conversion_relay.settings.misspelt import refuse_misspelt
+from conversion_relay.settings.values import (
     OutboxUrl,
+    amount,
+    as_meant,
+    boolean,
+    country,
+    listed,
+    matching,
+    one_of,
+    parts_of,
+    secrets_in,
+)
+from conversion_relay.settings_file import (
     Seen,
     is_setting,
     look_at,
     named_in,
     read_file,
-    refuse_misspelt,
-    secrets_in,
     source_tables,
     token_files,
 )
@@ -108,7 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         environ = os.environ if environ is None else environ
         refuse_misspelt(environ)
-        name = environ.get("RELAY_CONFIG")
+        name = as_meant("RELAY_CONFIG", environ.get("RELAY_CONFIG") or "")
         read_from = look_at((name,) if name else ())
         from_file, several = read_file(name, environ) if name else ({}, ())
         read_from += look_at(named_in((environ, from_file, *several)))

@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from conversion_relay.errors import SettingsError
 
@@ -81,3 +81,27 @@ def parts_of(name: str, url: str) -> SplitResult:
     except ValueError:
         raise SettingsError(f"{name}: expected a URL such as https://shop.example") from None
     return parts
+
+
+class OutboxUrl(str):
+    """RELAY_OUTBOX, whose password a repr does not show.
+
+    >>> OutboxUrl("postgresql://relay:secret@db.example/relay")
+    'postgresql://...'
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"'{self.partition(':')[0]}://...'" if "@" in self or "password" in self else super().__repr__()
+
+
+def secrets_in(url: str) -> list[str]:
+    """Of a RELAY_OUTBOX, for the log filter: the password, and the whole."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return [url]
+    asked = dict(parse_qsl(parts.query)).get("password", "")
+    found = [text for text in (parts.password, unquote(parts.password or ""), asked) if text]
+    return [*found, url] if found else []
