@@ -19,10 +19,11 @@ from conversion_relay.cli.table.asked import Read, Said, ask
 from conversion_relay.cli.table.chosen import NOT_CHOSEN
 from conversion_relay.cli.table.events import events
 from conversion_relay.cli.table.lines import Head, head_of
-from conversion_relay.cli.table.options import charset, one_character, only, pairs, zone
+from conversion_relay.cli.table.options import charset, no_pipe, one_character, only, pairs, zone
 from conversion_relay.cli.table.telling import questions, show
 from conversion_relay.cli.table.verdicts import Verdict, Verdicts
 from conversion_relay.event import Event, Receipt, Rejection, SealedEvent
+from conversion_relay.intake.printable import printable_name
 from conversion_relay.outbox.export import safe_cell
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
@@ -34,14 +35,10 @@ IN_FLIGHT = 2
 _SOURCES = click.Choice(
     ["website", "physical_store", "system_generated", "phone_call", "email", "chat", "app", "other"]
 )
-_PIPE = (
-    "FILE must be a file: a pipe can be read only once, and an import looks at the file first and goes on where it"
-    " stopped; write it into a file (JSON lines may also go to `conversion-relay send -`)"
-)
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path), callback=no_pipe)
 @click.option(
     "--map",
     "columns",
@@ -90,8 +87,6 @@ def import_(
     that answers it (exit 2). Each row gets a verdict in FILE.verdicts.csv. Ctrl-C stops after the rows in hand; the
     same command goes on from there. A second run finds the same ids and adds nothing. Exit 1 when a row was refused.
     """
-    if not file.is_file():
-        raise click.UsageError(_PIPE)
     said = Said(**options)
     head = head_of(file)
     if head.no_table:
@@ -131,6 +126,8 @@ class Job:
     def run(self, relay: Relay, path: Path, *, anew: bool, mark: str) -> dict[str, Any]:
         try:
             verdicts = Verdicts(path, mark, anew=anew)
+        except PermissionError:
+            raise click.UsageError(f"{path} may not be written by this user; --verdicts names another place") from None
         except ValueError:
             raise click.UsageError(
                 f"{path} holds verdicts of another file or other options; --anew replaces it"
@@ -185,7 +182,7 @@ class Job:
                 if accepted.reason == NOT_CHOSEN:
                     told.append((number, "left_out", "", "", "", accepted.message))
                     continue
-                known = "" if isinstance(event, Rejection) else event.event_id or ""
+                known = "" if isinstance(event, Rejection) or not event.event_id else printable_name(event.event_id)
                 told.append((number, "refused", safe_cell(known), accepted.reason, accepted.field, accepted.message))
                 continue
             places.append(len(told))

@@ -1,11 +1,14 @@
 """What a person gives by mistake: a sentence and an exit code of the interface, never a traceback."""
 
 import os
+import resource
 import sys
 
+import apsw
 import pytest
 
 from conversion_relay.cli import main
+from conversion_relay.cli.table.verdicts import Verdicts
 from conversion_relay.outbox import open_outbox
 
 ROW = "Lead,a@b.example,2026-11-26T10:00:00Z\n"
@@ -76,3 +79,44 @@ def test_a_file_that_may_not_be_read_is_named(run, monkeypatch):
 
     monkeypatch.setattr("conversion_relay.cli.importing.head_of", refuse)
     assert run("import", "late.csv") == (1, "late.csv: Permission denied\n")
+
+
+def test_a_verdict_file_that_may_not_be_written_is_told_with_the_option_for_another(run, monkeypatch, tmp_path):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "sales.csv.verdicts.csv")
+
+    (tmp_path / "sales.csv").write_text(f"event_name,email,event_time\n{ROW}")
+    monkeypatch.setattr("conversion_relay.cli.importing.Verdicts", refuse)
+    code, text = run("import", "sales.csv", "--action-source", "website")
+    assert code == 2 and "sales.csv.verdicts.csv may not be written by this user; --verdicts" in text
+
+
+def test_of_several_files_the_one_that_cannot_grow_is_named(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Verdicts(tmp_path / "sales.verdicts", "a mark") as verdicts:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+        try:
+            with pytest.raises(OSError, match=r"sales\.verdicts"):
+                verdicts.write([(1, "accepted", "purchase_1", "", "", "")] * 100)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_copy_is_not_put_under_the_log_of_another_outbox(run, tmp_path):
+    """Of an outbox that was moved away without its log, which holds what was accepted last."""
+    assert run("backup", "copy.db")[0] == 0
+    (tmp_path / "outbox.db").rename(tmp_path / "old.db")
+    (log := tmp_path / "outbox.db-wal").write_bytes(b"pages of the other one")
+    code, text = run("restore", "copy.db")
+    assert code == 78 and "outbox.db-wal exists" in text and not (tmp_path / "outbox.db").exists()
+    log.rename(tmp_path / "old.db-wal")
+    assert run("restore", "copy.db")[0] == 0
+
+
+def test_a_copy_that_cannot_be_made_is_not_said_to_be_tried_again(run, monkeypatch):
+    def full(*_: object) -> None:
+        raise apsw.FullError("database or disk is full")
+
+    monkeypatch.setattr("conversion_relay.outbox.sqlite.backup._copy", full)
+    code, text = run("backup", "copy.db")
+    assert code == 1 and text == "the disk of copy.db is full; free some space, then run this again\n"

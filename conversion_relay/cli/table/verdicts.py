@@ -11,6 +11,7 @@ with.
 Cells that a spreadsheet would take for a formula get an apostrophe: https://owasp.org/www-community/attacks/CSV_Injection
 """
 
+import contextlib
 import csv
 import io
 import os
@@ -32,6 +33,7 @@ class Verdicts:
         self.done_rows, self.is_done = 0, False
         keeps = 0 if anew or not path.exists() else self._look(path)
         self.is_resumed = self.done_rows > 0
+        self._path = path
         handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         os.ftruncate(handle, keeps)
         self._file = os.fdopen(handle, "ab")
@@ -59,14 +61,22 @@ class Verdicts:
         """Of the next rows, in their order."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(verdicts)
-        self._file.write(text.getvalue().encode())
-        self._file.flush()
+        self._write(text.getvalue())
 
     def finish(self) -> None:
-        self._file.write(f"{END}\n".encode())
+        self._write(f"{END}\n")
+
+    def _write(self, text: str) -> None:
+        """An OSError names the file: a full disk does not say which of several it is."""
+        try:
+            self._file.write(text.encode())
+            self._file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from None
 
     def __enter__(self) -> "Verdicts":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # what could not be written was told by `_write`
+            self._file.close()
