@@ -253,7 +253,7 @@ def _text(where: str, key: str, value: object) -> str:
     if key in _SWITCHES and isinstance(value, bool):
         return str(value).lower()
     if key in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
-        if isinstance(value, float) or abs(value) >= 10**20:
+        if (isinstance(value, float) and key != "RELAY_MAX_VALUE") or abs(value) >= 10**20:
             raise _wrong(where, "a whole number of up to 20 digits")
         return str(value)
     is_list = key in _LISTS or configured.is_list(key)

@@ -6,7 +6,7 @@ import pytest
 
 from conversion_relay.dashboard.password import Password
 from conversion_relay.errors import SettingsError
-from conversion_relay.settings import Settings, misspelt
+from conversion_relay.settings import Settings, misspelt, values
 
 ENV = {"META_PIXEL_ID": "123", "META_ACCESS_TOKEN": "EAAsecret"}
 VALUES = {
@@ -185,3 +185,39 @@ def test_of_a_providers_secret_in_a_file_a_shop_is_warned(caplog):
     Settings.from_env(ENV | {"STRIPE_WEBHOOK_SECRET_FILE": "/run/secrets/canary", "POSTGRES_PASSWORD_FILE": "x"})
     (record,) = caplog.records
     assert record.getMessage().startswith("STRIPE_WEBHOOK_SECRET_FILE is no setting") and "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("left", ["${CANARY}", "{{ canary.key }}", "$(CANARY)"])
+@pytest.mark.parametrize(
+    "name", ["META_ACCESS_TOKEN", "RELAY_API_KEYS", "RELAY_ADMIN_PASSWORD", "STRIPE_WEBHOOK_SECRET"]
+)
+def test_what_nothing_replaced_is_no_secret(name, left):
+    """Anybody could guess it. systemd, TOML and Kubernetes leave what they do not know as it stands."""
+    with pytest.raises(SettingsError, match=rf"^{name}: .*placeholder") as error:
+        Settings.from_env(ENV | {name: left})
+    assert "canary" not in str(error.value).lower()
+
+
+def test_a_password_may_hold_any_signs():
+    for password in ("$ecret", "a${b}", "$(x)y", "{{", "$2b$12$abc"):
+        assert Settings.from_env(ENV | {"RELAY_ADMIN_PASSWORD": password}).admin_password.reveal() == password
+
+
+@pytest.mark.parametrize("name", ["RELAY_PUBLIC_EVENTS", "RELAY_HOLD_LATE"])
+def test_a_standard_event_in_another_spelling_is_told(name, caplog):
+    values._warn.cache_clear()
+    Settings.from_env(ENV | {name: "purchase, Page View, Lead, my_own"})
+    assert sorted(record.getMessage().partition(" in another")[0] for record in caplog.records) == [
+        f"{name} lists PageView",
+        f"{name} lists Purchase",
+    ]
+
+
+def test_metas_address_is_told_to_be_without_its_version():
+    with pytest.raises(SettingsError, match="META_GRAPH_VERSION says"):
+        Settings.from_env(ENV | {"META_GRAPH_URL": "https://graph.facebook.com/v27.0/"})
+
+
+def test_the_most_money_may_be_a_number_with_a_fraction(tmp_path):
+    (file := tmp_path / "relay.toml").write_text("RELAY_MAX_VALUE = 500.5\n")
+    assert Settings.from_env(ENV | {"RELAY_CONFIG": str(file)}).max_value == 500.5

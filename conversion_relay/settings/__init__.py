@@ -41,6 +41,7 @@ from conversion_relay.settings.values import (
     as_meant,
     boolean,
     country,
+    event_names,
     listed,
     matching,
     one_of,
@@ -155,9 +156,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             gpc=one_of("RELAY_GPC", env.get("RELAY_GPC") or "limited_data_use", get_args(GpcPolicy)),
             silence=one_of("RELAY_CONSENT", env.get("RELAY_CONSENT") or "send", get_args(SilencePolicy)),
             set_cookies=boolean("RELAY_SET_COOKIES", env.get("RELAY_SET_COOKIES", "")),
-            public_event_names=frozenset(listed(env.get("RELAY_PUBLIC_EVENTS", ""))) or PUBLIC_EVENT_NAMES,
+            public_event_names=event_names("RELAY_PUBLIC_EVENTS", env.get("RELAY_PUBLIC_EVENTS", ""))
+            or PUBLIC_EVENT_NAMES,
             max_value=amount("RELAY_MAX_VALUE", env.get("RELAY_MAX_VALUE", "")),
-            held_event_names=frozenset(listed(env.get("RELAY_HOLD_LATE", "Purchase"))),
+            held_event_names=event_names("RELAY_HOLD_LATE", env.get("RELAY_HOLD_LATE", "Purchase")),
             most_calls=int(
                 matching("RELAY_MOST_CALLS", env.get("RELAY_MOST_CALLS", "8"), r"[1-9]|[1-5]\d|6[0-4]", "1 to 64")
             ),
@@ -256,6 +258,8 @@ def _graph_url(url: str) -> str:
         raise SettingsError("META_GRAPH_URL: https only (http for 127.0.0.1, ::1 and localhost)")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise SettingsError("META_GRAPH_URL: scheme, host and port only")
+    if re.search(r"/v\d+\.\d+/?$", parts.path):
+        raise SettingsError("META_GRAPH_URL: without the version, which META_GRAPH_VERSION says")
     return url.rstrip("/")
 
 

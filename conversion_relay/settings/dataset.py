@@ -20,7 +20,7 @@ import msgspec
 from conversion_relay.errors import SettingsError
 from conversion_relay.intake.consent import GpcPolicy, SilencePolicy
 from conversion_relay.intake.origins import normal_origin
-from conversion_relay.settings.values import amount, as_meant, count, country, listed, matching, one_of
+from conversion_relay.settings.values import amount, as_meant, count, country, event_names, listed, matching, one_of
 from conversion_relay.settings_file import text_in
 from conversion_relay.telemetry import Secret
 
@@ -61,7 +61,7 @@ def read_dataset(table: Mapping[str, str], *, is_table: bool) -> Dataset:
     """`table`: settings by name. `is_table`: it is a [[dataset]] table, which may override what is of all datasets;
     else these are the settings of all. Raises SettingsError."""
     own = table if is_table else {}
-    names = listed(own.get("RELAY_PUBLIC_EVENTS", ""))
+    names = event_names("RELAY_PUBLIC_EVENTS", own.get("RELAY_PUBLIC_EVENTS", ""))
     return Dataset(
         pixel_id=matching(
             "META_PIXEL_ID", table.get("META_PIXEL_ID") or "0", r"\d{1,20}", "digits only, e.g. 1232612085335834"
@@ -78,7 +78,7 @@ def read_dataset(table: Mapping[str, str], *, is_table: bool) -> Dataset:
         if own.get("RELAY_CONSENT")
         else None,
         default_country=country(own.get("RELAY_DEFAULT_COUNTRY")),
-        public_event_names=frozenset(names) if names else None,
+        public_event_names=names or None,
         max_value=amount("RELAY_MAX_VALUE", own.get("RELAY_MAX_VALUE", "")),
         most_per_second=count("RELAY_MOST_PER_SECOND", table.get("RELAY_MOST_PER_SECOND", "")),
         most_per_day=count("RELAY_MOST_PER_DAY", table.get("RELAY_MOST_PER_DAY", "")),

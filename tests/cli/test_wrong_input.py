@@ -1,5 +1,6 @@
 """What a person gives by mistake: a sentence and an exit code of the interface, never a traceback."""
 
+import io
 import os
 import resource
 import sys
@@ -120,3 +121,34 @@ def test_a_copy_that_cannot_be_made_is_not_said_to_be_tried_again(run, monkeypat
     monkeypatch.setattr("conversion_relay.outbox.sqlite.backup._copy", full)
     code, text = run("backup", "copy.db")
     assert code == 1 and text == "the disk of copy.db is full; free some space, then run this again\n"
+
+
+@pytest.mark.parametrize("verb", ["send", "validate"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"email;value\na@b.example;5\n", "conversion-relay import"),
+        (b"PK\x03\x04", "workbook"),
+        (b"\x1f\x8b\x08", "gunzip"),
+        (b"hello", "send JSON"),
+        (b'{"event_name": "Lead",', "not valid JSON"),
+        (b'"event_name": "Lead", "a": 1', "send JSON"),
+    ],
+)
+def test_what_is_no_json_is_told_for_what_it_is(run, tmp_path, verb, content, said):
+    (tmp_path / "file").write_bytes(content)
+    code, text = run(verb, "file")
+    assert code == 1 and said in text
+
+
+@pytest.mark.parametrize("given", ["a@b.example\nc@d.example\n", "a@b.example\r\n\r\nc@d.example"])
+def test_of_a_list_of_people_not_the_first_alone_is_forgotten(run, monkeypatch, given):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
+    code, text = run("erase", "--email", "-")
+    assert code == 2 and "one call for each person" in text and "@" not in text
+
+
+@pytest.mark.parametrize("given", ["", "\n", "\ufeff\n"])
+def test_nobody_is_no_person(run, monkeypatch, given):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
+    assert run("erase", "--email", "-")[0] == 2

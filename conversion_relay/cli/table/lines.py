@@ -67,6 +67,16 @@ _MAGIC = (
 )
 
 
+def instead_of_events(content: bytes) -> str | None:
+    """What is no JSON: what it is, and what to do with it."""
+    head = Head(content[:HEAD_BYTES], len(content) <= HEAD_BYTES, len(content))
+    first = head._text[:2_000].partition(b"\n")[0]
+    if head.is_json:
+        return None
+    is_table = b":" not in first and any(sign in first for sign in (b",", b";", b"\t"))
+    return head.no_table or ("the file is a table; `conversion-relay import FILE` reads it" if is_table else None)
+
+
 def head_of(path: Path) -> Head:
     size = path.stat().st_size
     with path.open("rb") as file:
