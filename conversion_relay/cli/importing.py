@@ -102,6 +102,8 @@ def import_(
         show(read)
     job = Job(file, head, read, dry_run=dry_run, quiet=as_json)
     path = verdicts or file.with_name(f"{file.name}.verdicts.csv")
+    if path.exists() and path.samefile(file):
+        raise click.UsageError(f"{path} is the imported file itself; --verdicts names another")
     with Relay(settings) as relay:
         facts = job.judge(relay, verdicts) if dry_run else job.run(relay, path, anew=anew, mark=_mark(head, said))
     print_json(facts) if as_json else _tell(facts)
@@ -128,10 +130,12 @@ class Job:
             verdicts = Verdicts(path, mark, anew=anew)
         except PermissionError:
             raise click.UsageError(f"{path} may not be written by this user; --verdicts names another place") from None
-        except ValueError:
+        except BlockingIOError:
             raise click.UsageError(
-                f"{path} holds verdicts of another file or other options; --anew replaces it"
+                f"{path} is being written by another import of this file; wait for its end"
             ) from None
+        except ValueError:
+            raise click.UsageError(f"{path} holds verdicts of another file or options; --anew replaces it") from None
         outbox, self._copied = relay.outbox, Copied(relay)
         with verdicts, self._stoppable():
             begun = verdicts.done_rows

@@ -1,6 +1,7 @@
 """What a person gives by mistake: a sentence and an exit code of the interface, never a traceback."""
 
 import io
+import json
 import os
 import resource
 import sys
@@ -152,3 +153,35 @@ def test_of_a_list_of_people_not_the_first_alone_is_forgotten(run, monkeypatch, 
 def test_nobody_is_no_person(run, monkeypatch, given):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
     assert run("erase", "--email", "-")[0] == 2
+
+
+@pytest.mark.parametrize("anew", [(), ("--anew",)])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_no_file_but_verdicts_is_written_over(run, tmp_path, anew, end):
+    text = json.dumps({"event_name": "Lead", "user_data": {"email": "a@b.example"}}) + end
+    (tmp_path / "events.jsonl").write_text(text)
+    (tmp_path / "other.jsonl").write_text(text)
+    assert run("import", "events.jsonl", "--verdicts", "events.jsonl", *anew)[0] == 2
+    assert anew or run("import", "events.jsonl", "--verdicts", "other.jsonl")[0] == 2
+    assert (tmp_path / "events.jsonl").read_text() == (tmp_path / "other.jsonl").read_text() == text
+
+
+def test_two_imports_do_not_write_the_same_verdicts(run, tmp_path):
+    (tmp_path / "sales.csv").write_text(f"event_name,email,event_time\n{ROW}")
+    with Verdicts(tmp_path / "sales.csv.verdicts.csv", "of the first"):
+        code, text = run("import", "sales.csv", "--action-source", "website", "--anew")
+    assert code == 2 and "another import" in text
+    assert run("import", "sales.csv", "--action-source", "website", "--anew")[0] in (0, 1)
+
+
+def test_an_outbox_may_be_a_link_to_a_file_on_another_disk(run, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "linked.db").symlink_to(tmp_path / "disk" / "outbox.db")
+    (tmp_path / "event").write_text(
+        json.dumps({"event_name": "Lead", "event_id": "e", "user_data": {"ph": "+4930123456"}})
+    )
+    place = f"sqlite:///{tmp_path}/linked.db"
+    assert run("send", "event", RELAY_OUTBOX=place)[0] == run("send", "event", RELAY_OUTBOX=place)[0] == 0
+    code, text = run("explain", "e", RELAY_OUTBOX=f"sqlite:///{tmp_path}/disk/outbox.db")
+    assert code == 0 and "accepted" in text
+    assert not list(tmp_path.glob("linked.db-*"))

@@ -13,6 +13,7 @@ Cells that a spreadsheet would take for a formula get an apostrophe: https://owa
 
 import contextlib
 import csv
+import fcntl
 import io
 import os
 from collections.abc import Sequence
@@ -28,13 +29,19 @@ class Verdicts:
     """One verdict file, opened for appending. `done_rows`: so many rows have their verdict; `is_done`: all of them."""
 
     def __init__(self, path: Path, mark: str, *, anew: bool = False) -> None:
-        """`mark`: names the imported file and how it is read. Raises ValueError for verdicts of something else."""
+        """`mark`: names the imported file and how it is read. Raises ValueError for verdicts of something else, and
+        BlockingIOError while another import writes them."""
         self._first = f"# {mark}\n"
         self.done_rows, self.is_done = 0, False
-        keeps = 0 if anew or not path.exists() else self._look(path)
-        self.is_resumed = self.done_rows > 0
         self._path = path
         handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            _lock(handle)
+            keeps = 0 if anew else self._look(path)
+        except (BlockingIOError, ValueError):
+            os.close(handle)
+            raise
+        self.is_resumed = self.done_rows > 0
         os.ftruncate(handle, keeps)
         self._file = os.fdopen(handle, "ab")
         if not keeps:
@@ -45,10 +52,10 @@ class Verdicts:
         kept = 0
         with path.open("rb") as file:
             for number, line in enumerate(file):
+                if number == 0 and not self._first.encode().startswith(line):
+                    raise ValueError(path.name)
                 if not line.endswith(b"\n"):
                     break
-                if number == 0 and line.decode("utf-8", "replace") != self._first:
-                    raise ValueError(path.name)
                 if number > 1:
                     if line.startswith(END.encode()):
                         self.done_rows, self.is_done = 0, True
@@ -80,3 +87,13 @@ class Verdicts:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         with contextlib.suppress(OSError):  # what could not be written was told by `_write`
             self._file.close()
+
+
+def _lock(handle: int) -> None:
+    """Until the file is closed. Raises BlockingIOError where another import has it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks
+        return
