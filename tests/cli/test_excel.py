@@ -178,3 +178,9 @@ def test_a_row_in_which_the_file_ends_is_refused_and_not_counted_with_half_an_am
     text = line("1.50", "2026-11-26", ",").replace("Datum", "Datum,Ort") + "b@example.com,12" + end
     _, last = read(tmp_path, text.encode())
     assert isinstance(last, Event) if end else (last.reason, last.field) == ("wrong_width", "row")
+
+
+@pytest.mark.parametrize("amount", ["5.0 €", "Rs. 500", "$5.50", "5.00 kr."])
+def test_of_an_amount_with_a_currency_sign_no_decimal_sign_is_asked(tmp_path, amount):
+    (refused,) = read(tmp_path, line(amount, "2026-11-26", ",").encode())
+    assert isinstance(refused, Rejection) and "without currency sign" in refused.message

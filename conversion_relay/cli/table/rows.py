@@ -25,6 +25,7 @@ _AMOUNT = {
     ".": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?|\d+(?:\.\d+)?"),
     ",": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+(?:,\d+)?"),
 }
+_NUMBER = re.compile(r"[\d.,]+", re.ASCII)
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+\d{2,3}", re.IGNORECASE)
 """What Excel makes of a number of more than eleven digits; most of its digits are gone."""
 _OPEN_QUOTE = "the row ends within a cell of several lines, before its last column; look for a quote that is not closed"
@@ -146,10 +147,11 @@ class Rows:
         text = text.replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
         text = text.replace("'", "").replace("\u2019", "")
         sign = self._plan.decimal or dialect.decimal([text]) or "."
-        if isinstance(sign, dialect.Question):
+        if isinstance(sign, dialect.Question) and _NUMBER.fullmatch(text):
             return Rejection("not_an_amount", "custom_data.value", f"{sign.what}; say --decimal, and --anew")
-        if not _AMOUNT[sign].fullmatch(text):
-            fix = f"send a plain number with {sign!r} as its decimal sign, without currency sign"
+        if isinstance(sign, dialect.Question) or not _AMOUNT[sign].fullmatch(text):
+            shown = f" with {sign!r} as its decimal sign" if isinstance(sign, str) else ""
+            fix = f"send a plain number{shown}, without currency sign"
             return Rejection("not_an_amount", "custom_data.value", fix)
         return float(text.replace("." if sign == "," else ",", "").replace(",", "."))
 
