@@ -12,14 +12,12 @@ SettingsError that names the key, the rule and the nearest known name, and never
 """
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.payments import configured
-from conversion_relay.telemetry import logger
 
 OF_A_DATASET = frozenset(
     {
@@ -81,35 +79,14 @@ _SWITCHES = ("RELAY_BALLAST", "RELAY_SET_COOKIES", "RELAY_VARIANTS")
 _ONE_TABLE_EACH = "write [[dataset]], in two brackets, above each dataset's settings"
 NEAR = 0.8
 """Of difflib's ratio: one or two letters of a name wrong, missing or swapped."""
+NEAR_IN_OWN_PART = 0.6
+"""RELAY_PORT is not nearly RELAY_BOTS."""
+MOST_BYTES = 10_000_000
 
 
 def is_setting(name: str) -> bool:
-    """A value of ours, no file's name: variables of other programs stand beside them."""
-    return name != "META_ACCESS_TOKEN_FILE" and (name in OF_ALL or name in OF_A_DATASET or configured.is_one(name))
-
-
-class OutboxUrl(str):
-    """RELAY_OUTBOX, whose password a repr does not show.
-
-    >>> OutboxUrl("postgresql://relay:secret@db.example/relay")
-    'postgresql://...'
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"'{self.partition(':')[0]}://...'" if "@" in self or "password" in self else super().__repr__()
-
-
-def secrets_in(url: str) -> list[str]:
-    """Of a RELAY_OUTBOX, for the log filter: the password, and the whole."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return [url]
-    asked = dict(parse_qsl(parts.query)).get("password", "")
-    found = [text for text in (parts.password, unquote(parts.password or ""), asked) if text]
-    return [*found, url] if found else []
+    """A value of ours: variables of other programs stand beside them."""
+    return name in OF_ALL or name in OF_A_DATASET or configured.is_one(name)
 
 
 def read_file(name: str, environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[dict[str, str], ...]]:
@@ -165,12 +142,14 @@ def _seen(path: str) -> Seen:
         found = os.stat(path)  # noqa: PTH116 - pathlib takes 3 ms to import, and no program needs it before this
     except OSError:
         return Seen(path)
+    if stat.S_ISFIFO(found.st_mode):  # the second one to read it would wait for ever
+        return Seen(path)
     return Seen(path, found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def token_files(environ: Mapping[str, str]) -> list[str]:
     """Every file that settings come from. A file of settings that cannot be read now names none."""
-    name = environ.get("RELAY_CONFIG")
+    name = (environ.get("RELAY_CONFIG") or "").strip()
     if not name:
         return named_in((environ,))
     try:
@@ -182,37 +161,50 @@ def token_files(environ: Mapping[str, str]) -> list[str]:
 
 def named_in(tables: Iterable[Mapping[str, Any]]) -> list[str]:
     """The files that these settings name."""
-    return list(dict.fromkeys(name for table in tables if (name := table.get("META_ACCESS_TOKEN_FILE"))))
+    return list(dict.fromkeys(name for table in tables if (name := _file_of(table))))
 
 
-def refuse_misspelt(environ: Mapping[str, str]) -> None:
-    """SettingsError for a variable that is nearly a setting which is not set; a warning for others like ours."""
-    known = OF_ALL | OF_A_DATASET | ENVIRONMENT_ONLY
-    for name in environ:
-        if not name.startswith(("RELAY_", "META_")) or name in known:
-            continue
-        nearest = _nearest(name, known)
-        if nearest and not environ.get(nearest):
-            raise SettingsError(f"{name}: there is no such setting; {nearest} is the nearest one")
-        _warn(name, nearest)
+def _file_of(table: Mapping[str, Any]) -> str:
+    """Without the line end that an env file left."""
+    return str(table.get("META_ACCESS_TOKEN_FILE") or "").strip()
 
 
-@cache
-def _warn(name: str, nearest: str | None) -> None:
-    """Once in a process, however often settings are read."""
-    hint = f"; {nearest} is the nearest one" if nearest else ""
-    logger.warning(f"{name} is no setting of the relay and is not read{hint}", extra={"setting": name})
+def text_in(setting: str, name: str) -> str:
+    """The file that a setting names. Raises SettingsError, which shows neither: a token may stand where its file's name
+    belongs."""
+    from pathlib import Path  # with what it imports 3 ms; most programs have their token in the environment
+
+    try:
+        with Path(name).open("rb") as file:
+            content = file.read(MOST_BYTES)
+        # Some editors write a byte order mark; PowerShell's `>` writes UTF-16.
+        return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except FileNotFoundError:
+        why = "there is no such file; its whole path is needed, and ~ and $HOME are not replaced"
+    except PermissionError:
+        why = "this user may not read the file; make it readable for the user of the service"
+    except IsADirectoryError:
+        why = "it is a folder; name the file in it"
+    except UnicodeDecodeError:
+        why = "the file is not UTF-8; save it as UTF-8"
+    except (OSError, ValueError) as error:
+        why = f"the file cannot be read: {error.__class__.__name__}"
+    raise _wrong(setting, why)
+
+
+def _is_pipe(name: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(name).st_mode)  # noqa: PTH116 - as above
+    except (OSError, ValueError):
+        return False
 
 
 def _document(name: str) -> dict[str, Any]:
     import tomllib
-    from pathlib import Path
 
-    try:
-        # Some editors write a byte order mark, which TOML does not know.
-        text = Path(name).read_text("utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise _wrong("RELAY_CONFIG", f"the file cannot be read: {error.__class__.__name__}") from None
+    if _is_pipe(name):
+        raise _wrong("RELAY_CONFIG", "it is a pipe, and settings are read more than once; write them into a file")
+    text = text_in("RELAY_CONFIG", name).replace("\r\n", "\n").replace("\r", "\n")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -248,11 +240,11 @@ def _unknown(key: str, value: object, known: frozenset[str], where: str) -> str:
     if where and key in OF_ALL:
         return "it is of all datasets: write it at the top of the file, above the first [[dataset]]"
     is_section = isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, dict) for v in value))
-    nearest = _nearest(key, known)
-    if is_section and not nearest:
+    near = nearest(key, known)
+    if is_section and not near:
         return f"there is no such section; {_ONE_TABLE_EACH}"
     return "there is no such setting" + (
-        f"; {nearest} is the nearest one" if nearest else ", and none with a name like it; take it out"
+        f"; {near} is the nearest one" if near else ", and none with a name like it; take it out"
     )
 
 
@@ -261,7 +253,7 @@ def _text(where: str, key: str, value: object) -> str:
     if key in _SWITCHES and isinstance(value, bool):
         return str(value).lower()
     if key in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
-        if isinstance(value, float) or abs(value) >= 10**20:
+        if (isinstance(value, float) and key != "RELAY_MAX_VALUE") or abs(value) >= 10**20:
             raise _wrong(where, "a whole number of up to 20 digits")
         return str(value)
     is_list = key in _LISTS or configured.is_list(key)
@@ -281,11 +273,17 @@ def _text(where: str, key: str, value: object) -> str:
     return value
 
 
-def _nearest(name: str, known: Iterable[str]) -> str | None:
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The setting whose name is nearly this one; also without the beginning that all of them share."""
     import difflib
 
-    found = difflib.get_close_matches(name[:100].upper(), [k.upper() for k in known], 1, NEAR)
-    return next((k for k in known if found and k.upper() == found[0]), None)
+    of = {k.upper(): k for k in known}
+    found = difflib.get_close_matches(name[:100].upper(), of, 1, NEAR)
+    if not found:
+        return None
+    own, theirs = (text.partition("_")[2] for text in (name[:100].upper(), found[0]))
+    is_near = name[:6].upper() != found[0][:6] or difflib.SequenceMatcher(None, own, theirs).ratio() >= NEAR_IN_OWN_PART
+    return of[found[0]] if is_near else None
 
 
 def _shown(key: str) -> str:

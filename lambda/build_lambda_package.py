@@ -8,6 +8,7 @@ import argparse
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ NOT_NEEDED = ("sqlite", "postgres", "advice.py", "examine.py", "worker.py",
               "quality.py", "export.py", "notify.py", "audit.py", "dataset_quality.py",
               "background.py", "in_test.py", "counting.py", "lanes.py", "answer.py", "event_names.py",
               "__main__.py")  # fmt: skip
-FOR_TEXTS = ("asyoutypeformatter", "phonenumbermatcher")
+NOT_CALLED = ("asyoutypeformatter", "phonenumbermatcher", "shortnumberinfo")
 PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 MACHINES = {"arm64": "arm64", "aarch64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 ELF_MACHINE = {"arm64": 183, "x86_64": 62}
@@ -66,8 +67,8 @@ def _install(target: Path, arch: str, python: str) -> None:
     for extra in (*target.glob("*.dist-info"), target / "bin"):
         shutil.rmtree(extra, ignore_errors=True)
     for unused in (
-        "phonenumbers/shortdata/region_*",
-        *(f"phonenumbers/{name}.py" for name in ("carrier", "geocoder", "prefix", "timezone", *FOR_TEXTS)),
+        "phonenumbers/shortdata",
+        *(f"phonenumbers/{name}.py" for name in ("carrier", "geocoder", "prefix", "timezone", *NOT_CALLED)),
         "phonenumbers/data/alt_format_*",
         "aws_request_signer/requests.py",
         "**/*.pyi",
@@ -75,8 +76,10 @@ def _install(target: Path, arch: str, python: str) -> None:
     ):
         for path in target.glob(unused):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    # For finding numbers in a text, which nothing here does: an eighth of a package, and 47 files to import.
-    _without_lines(target / "phonenumbers/__init__.py", *(f"from .{name} import" for name in FOR_TEXTS))
+    # For numbers in a text and short ones, which nothing here looks for: an eighth of a package, 49 files to import.
+    names = target / "phonenumbers/__init__.py"
+    imports = rf"^from \.(?:{'|'.join(NOT_CALLED)}) import (?:\([^)]*\)|.*)\n"
+    names.write_text(re.sub(imports, "", names.read_text("utf-8"), flags=re.MULTILINE), "utf-8")
     _without_lines(target / "phonenumbers/data/__init__.py", "PHONE_ALT_FORMAT_", more="_ALT_NUMBER_FORMATS = {}")
     for library in target.rglob("*.so"):
         if int.from_bytes(library.read_bytes()[18:20], "little") != ELF_MACHINE[arch]:

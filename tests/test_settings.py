@@ -139,7 +139,7 @@ def test_the_token_in_a_file_outranks_the_variable(tmp_path):
     assert settings.datasets[0].access_token.reveal() == "EAAof-the-file"
     assert Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN_FILE": str(file)}).datasets
     file.write_bytes(b"\xff\xfe")
-    with pytest.raises(SettingsError, match=r"^META_ACCESS_TOKEN_FILE: .*UnicodeDecodeError$"):
+    with pytest.raises(SettingsError, match=r"^META_ACCESS_TOKEN_FILE: the file is empty"):
         Settings.from_env(ENV | {"META_ACCESS_TOKEN_FILE": str(file)})
 
 
@@ -263,7 +263,7 @@ def test_an_odd_value_is_named_with_an_example_and_not_repeated(name, value):
     ("content", "says"),
     [
         (b'RELAY_GPC = "canary', "RELAY_CONFIG: not valid TOML"),
-        (b"\xff", "RELAY_CONFIG: the file cannot be read: UnicodeDecodeError"),
+        (b"\xff", "RELAY_CONFIG: the file is not UTF-8"),
         (b'[[dataset]]\nMETA_PIXEL_ID = "x canary"\nMETA_ACCESS_TOKEN = "E"\n', "META_PIXEL_ID: expected digits only"),
         (b'[[dataset]]\nMETA_PIXEL_ID = 1\nMETA_ACCESS_TOKEN = "a canary"\n', "META_ACCESS_TOKEN: holds a space"),
         (

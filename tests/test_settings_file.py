@@ -10,15 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import conversion_relay
-from conversion_relay import settings_file
 from conversion_relay.errors import SettingsError
-from conversion_relay.settings import Settings
+from conversion_relay.settings import Settings, misspelt
+from conversion_relay.settings.misspelt import refuse_misspelt
 from conversion_relay.settings_file import (
     ENVIRONMENT_ONLY,
     OF_A_DATASET,
     OF_ALL,
     read_file,
-    refuse_misspelt,
     token_files,
 )
 
@@ -125,7 +124,7 @@ def test_a_misspelt_variable_ends_the_start_where_the_right_one_is_not_set():
 
 
 def test_somebody_elses_variable_is_warned_about_once(caplog):
-    settings_file._warn.cache_clear()
+    misspelt._warn.cache_clear()
     environ = {"META_PIXEL_ID": "1", "META_PIXEL": "1", "RELAY_ROUTE_TABLE": "x", "PATH": "/bin", "METAL": "x"}
     with caplog.at_level(logging.WARNING):
         for _ in range(3):

@@ -74,6 +74,9 @@ def test_settings_that_are_no_good_leave_the_old_ones_and_are_told_without_a_tok
     token.write_text("EAAhalf a token\n")
     watch()
     assert used == [] and "the old ones stay" in caplog.text and "half a token" not in caplog.text
+    token.write_text("")  # as `>` leaves it, until what is written comes
+    watch()
+    assert used == []
     token.unlink()
     watch()
     token.write_text("EAAthird\n")

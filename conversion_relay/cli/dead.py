@@ -2,10 +2,11 @@
 
 import contextlib
 import datetime
+import io
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import click
 import msgspec
@@ -184,10 +185,11 @@ def erase(
 
     settings = Settings.from_env(required=())
     today = datetime.datetime.now(datetime.UTC).date()
+    standard_input = _lines_of_standard_input((*email, *phone, *external_id).count("-"))
     digests = []
     for field, values in (("email", email), ("phone", phone), ("external_id", external_id)):
         for given in values:
-            value = sys.stdin.readline().strip() if given == "-" else given
+            value = next(standard_input) if given == "-" else given
             result = normalize(field, value, country=country, default_country=settings.default_country, today=today)
             if result.sha256 is None:
                 raise click.UsageError(f"--{field.replace('_', '-')}: {result.dropped}")
@@ -224,6 +226,21 @@ def _forget_visit(outbox: DeadLetters, key: str) -> bool:
     counted = {name: getattr(known, name) for name in ("paid_at", "event_name", "event_id")}
     outbox.remember_visitor(key, Visit(consent="denied", for_long=True, **counted), now)
     return True
+
+
+def _lines_of_standard_input(wanted: int) -> Iterator[str]:
+    """So many, "" for one that is not there. UsageError where more came with them: of a list of people only the first
+    would be forgotten. Who keeps the pipe open is not waited for."""
+    stream, content = cast("io.BufferedReader", sys.stdin.buffer), b""
+    while content.count(b"\n") < wanted and (chunk := stream.read1(_MOST_AT_ONCE)):
+        content += chunk
+    lines = [line.strip() for line in content.decode("utf-8-sig", "replace").splitlines()] if wanted else []
+    if any(lines[wanted:]):
+        raise click.UsageError("standard input holds more values than options with `-`; one call for each person")
+    return iter([*lines[:wanted], *[""] * (wanted - len(lines))])
+
+
+_MOST_AT_ONCE = 65_536
 
 
 def _note(action: str, n: int, what: str = "") -> None:

@@ -19,10 +19,11 @@ from conversion_relay.cli.table.asked import Read, Said, ask
 from conversion_relay.cli.table.chosen import NOT_CHOSEN
 from conversion_relay.cli.table.events import events
 from conversion_relay.cli.table.lines import Head, head_of
-from conversion_relay.cli.table.options import charset, one_character, only, pairs, zone
+from conversion_relay.cli.table.options import charset, no_pipe, one_character, only, pairs, zone
 from conversion_relay.cli.table.telling import questions, show
 from conversion_relay.cli.table.verdicts import Verdict, Verdicts
 from conversion_relay.event import Event, Receipt, Rejection, SealedEvent
+from conversion_relay.intake.printable import printable_name
 from conversion_relay.outbox.export import safe_cell
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
@@ -37,7 +38,7 @@ _SOURCES = click.Choice(
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path), callback=no_pipe)
 @click.option(
     "--map",
     "columns",
@@ -101,6 +102,8 @@ def import_(
         show(read)
     job = Job(file, head, read, dry_run=dry_run, quiet=as_json)
     path = verdicts or file.with_name(f"{file.name}.verdicts.csv")
+    if path.exists() and path.samefile(file):
+        raise click.UsageError(f"{path} is the imported file itself; --verdicts names another")
     with Relay(settings) as relay:
         facts = job.judge(relay, verdicts) if dry_run else job.run(relay, path, anew=anew, mark=_mark(head, said))
     print_json(facts) if as_json else _tell(facts)
@@ -125,10 +128,14 @@ class Job:
     def run(self, relay: Relay, path: Path, *, anew: bool, mark: str) -> dict[str, Any]:
         try:
             verdicts = Verdicts(path, mark, anew=anew)
-        except ValueError:
+        except PermissionError:
+            raise click.UsageError(f"{path} may not be written by this user; --verdicts names another place") from None
+        except BlockingIOError:
             raise click.UsageError(
-                f"{path} holds verdicts of another file or other options; --anew replaces it"
+                f"{path} is being written by another import of this file; wait for its end"
             ) from None
+        except ValueError:
+            raise click.UsageError(f"{path} holds verdicts of another file or options; --anew replaces it") from None
         outbox, self._copied = relay.outbox, Copied(relay)
         with verdicts, self._stoppable():
             begun = verdicts.done_rows
@@ -179,7 +186,7 @@ class Job:
                 if accepted.reason == NOT_CHOSEN:
                     told.append((number, "left_out", "", "", "", accepted.message))
                     continue
-                known = "" if isinstance(event, Rejection) else event.event_id or ""
+                known = "" if isinstance(event, Rejection) or not event.event_id else printable_name(event.event_id)
                 told.append((number, "refused", safe_cell(known), accepted.reason, accepted.field, accepted.message))
                 continue
             places.append(len(told))

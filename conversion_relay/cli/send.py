@@ -10,6 +10,7 @@ import msgspec
 
 from conversion_relay.cli.copied import Copied, lines
 from conversion_relay.cli.printing import print_json
+from conversion_relay.cli.table.lines import instead_of_events
 from conversion_relay.event import Rejection, SealedEvent
 from conversion_relay.intake.accept import Acceptance
 from conversion_relay.intake.reading import read_event, read_lines
@@ -63,7 +64,7 @@ def send(file: str, direct: bool, test_code: str | None, as_json: bool) -> None:
 def _seal_all(relay: Relay, copied: Copied, content: bytes) -> tuple[list[Sealed], list[dict[str, Any]]]:
     lines = read_lines(content)
     if isinstance(lines, Rejection):
-        raise click.ClickException(f"{lines.field}: {lines.message}")
+        raise click.ClickException(instead_of_events(content) or f"{lines.field}: {lines.message}")
     sealed: list[Sealed] = []
     refused: list[dict[str, Any]] = []
     for index, (line, raw) in enumerate(lines):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from conversion_relay.cli.look import remedy_of
-from conversion_relay.cli.printing import print_json, printable
+from conversion_relay.cli.printing import clock, print_json, printable
 from conversion_relay.outbox import STATES, Operator, Story, open_outbox, unsupported
 from conversion_relay.settings import Settings
 
@@ -57,7 +57,7 @@ def _line(story: Story) -> str:
     why = "" if story.state == "delivered" else " ".join(part for part in (story.reason, said) if part)
     fix = remedy_of(story) if story.state in ("dead", "expired") else None
     parts = [
-        time.strftime("%H:%M:%S", time.localtime(at)),
+        clock(at)[11:],
         f"{story.state:<9}",
         f"{story.event_name:<20}",
         story.event_id,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from conversion_relay.cli.printing import print_json
+from conversion_relay.cli.table.lines import instead_of_events
 from conversion_relay.event import Rejection
 from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.examine import examine
@@ -27,9 +28,10 @@ def validate(file: str, as_json: bool) -> None:
     """
     settings = Settings.from_env(required=())
     policy = settings.policy(settings.datasets[0])
-    documents = read_lines(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    documents = read_lines(content)
     if isinstance(documents, Rejection):
-        raise click.ClickException(f"{documents.field}: {documents.message}")
+        raise click.ClickException(instead_of_events(content) or f"{documents.field}: {documents.message}")
     facts = [_examined(index, line, policy) for index, line in enumerate(documents)]
     found = [finding for fact in facts for finding in fact["findings"]]
     totals = {f"{kind}s": sum(f.severity == kind for f in found) for kind in ("error", "warning", "hint")}

@@ -52,7 +52,9 @@ def located(url: str) -> str:
     if path in ("", url) or path.startswith(NO_FILES):
         return url
     try:
-        return FILE + os.path.abspath(path)  # noqa: PTH100 - the same rules as where the file is opened
+        found = os.path.abspath(path)  # noqa: PTH100 - the same rules as where the file is opened
+        # SQLite keeps its log beside the file that a link leads to, and everything else of ours belongs there, too.
+        return FILE + (os.path.realpath(found) if os.path.islink(found) else found)  # noqa: PTH114
     except OSError:  # the folder is gone; opening the file says so
         return url
 

@@ -34,16 +34,26 @@ from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.consent import POLICY_HEADER, GpcPolicy, SilencePolicy, told
 from conversion_relay.payments.configured import Choices, api_keys_of, choices_of, secrets_of
 from conversion_relay.settings.dataset import TOKEN_FILE, Dataset, read_dataset, refuse_wrong_copies
-from conversion_relay.settings.values import amount, as_meant, boolean, country, listed, matching, one_of, parts_of
-from conversion_relay.settings_file import (
+from conversion_relay.settings.misspelt import refuse_misspelt
+from conversion_relay.settings.values import (
     OutboxUrl,
+    amount,
+    as_meant,
+    boolean,
+    country,
+    event_names,
+    listed,
+    matching,
+    one_of,
+    parts_of,
+    secrets_in,
+)
+from conversion_relay.settings_file import (
     Seen,
     is_setting,
     look_at,
     named_in,
     read_file,
-    refuse_misspelt,
-    secrets_in,
     source_tables,
     token_files,
 )
@@ -108,7 +118,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         environ = os.environ if environ is None else environ
         refuse_misspelt(environ)
-        name = environ.get("RELAY_CONFIG")
+        name = as_meant("RELAY_CONFIG", environ.get("RELAY_CONFIG") or "")
         read_from = look_at((name,) if name else ())
         from_file, several = read_file(name, environ) if name else ({}, ())
         read_from += look_at(named_in((environ, from_file, *several)))
@@ -146,9 +156,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             gpc=one_of("RELAY_GPC", env.get("RELAY_GPC") or "limited_data_use", get_args(GpcPolicy)),
             silence=one_of("RELAY_CONSENT", env.get("RELAY_CONSENT") or "send", get_args(SilencePolicy)),
             set_cookies=boolean("RELAY_SET_COOKIES", env.get("RELAY_SET_COOKIES", "")),
-            public_event_names=frozenset(listed(env.get("RELAY_PUBLIC_EVENTS", ""))) or PUBLIC_EVENT_NAMES,
+            public_event_names=event_names("RELAY_PUBLIC_EVENTS", env.get("RELAY_PUBLIC_EVENTS", ""))
+            or PUBLIC_EVENT_NAMES,
             max_value=amount("RELAY_MAX_VALUE", env.get("RELAY_MAX_VALUE", "")),
-            held_event_names=frozenset(listed(env.get("RELAY_HOLD_LATE", "Purchase"))),
+            held_event_names=event_names("RELAY_HOLD_LATE", env.get("RELAY_HOLD_LATE", "Purchase")),
             most_calls=int(
                 matching("RELAY_MOST_CALLS", env.get("RELAY_MOST_CALLS", "8"), r"[1-9]|[1-5]\d|6[0-4]", "1 to 64")
             ),
@@ -247,6 +258,8 @@ def _graph_url(url: str) -> str:
         raise SettingsError("META_GRAPH_URL: https only (http for 127.0.0.1, ::1 and localhost)")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise SettingsError("META_GRAPH_URL: scheme, host and port only")
+    if re.search(r"/v\d+\.\d+/?$", parts.path):
+        raise SettingsError("META_GRAPH_URL: without the version, which META_GRAPH_VERSION says")
     return url.rstrip("/")
 
 

@@ -20,7 +20,8 @@ import msgspec
 from conversion_relay.errors import SettingsError
 from conversion_relay.intake.consent import GpcPolicy, SilencePolicy
 from conversion_relay.intake.origins import normal_origin
-from conversion_relay.settings.values import amount, count, country, listed, matching, one_of
+from conversion_relay.settings.values import amount, as_meant, count, country, event_names, listed, matching, one_of
+from conversion_relay.settings_file import text_in
 from conversion_relay.telemetry import Secret
 
 TOKEN_FILE = "META_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable
@@ -60,12 +61,12 @@ def read_dataset(table: Mapping[str, str], *, is_table: bool) -> Dataset:
     """`table`: settings by name. `is_table`: it is a [[dataset]] table, which may override what is of all datasets;
     else these are the settings of all. Raises SettingsError."""
     own = table if is_table else {}
-    names = listed(own.get("RELAY_PUBLIC_EVENTS", ""))
+    names = event_names("RELAY_PUBLIC_EVENTS", own.get("RELAY_PUBLIC_EVENTS", ""))
     return Dataset(
         pixel_id=matching(
             "META_PIXEL_ID", table.get("META_PIXEL_ID") or "0", r"\d{1,20}", "digits only, e.g. 1232612085335834"
         ),
-        access_token=_token(_token_in(file) if (file := table.get(TOKEN_FILE)) else table.get("META_ACCESS_TOKEN", "")),
+        access_token=Secret(_token(table)),
         app_secret=Secret(table.get("META_APP_SECRET", "").strip()),
         test_event_code=table.get("META_TEST_EVENT_CODE") or None,
         allowed_origins=frozenset(map(normal_origin, listed(table.get("RELAY_ALLOWED_ORIGINS", "")))),
@@ -77,7 +78,7 @@ def read_dataset(table: Mapping[str, str], *, is_table: bool) -> Dataset:
         if own.get("RELAY_CONSENT")
         else None,
         default_country=country(own.get("RELAY_DEFAULT_COUNTRY")),
-        public_event_names=frozenset(names) if names else None,
+        public_event_names=names or None,
         max_value=amount("RELAY_MAX_VALUE", own.get("RELAY_MAX_VALUE", "")),
         most_per_second=count("RELAY_MOST_PER_SECOND", table.get("RELAY_MOST_PER_SECOND", "")),
         most_per_day=count("RELAY_MOST_PER_DAY", table.get("RELAY_MOST_PER_DAY", "")),
@@ -132,17 +133,23 @@ def _key(text: str) -> Secret:
     return Secret(text)
 
 
+def _token(table: Mapping[str, str]) -> str:
+    if file := table.get(TOKEN_FILE):
+        return _token_in(file)
+    return _readable("META_ACCESS_TOKEN", table.get("META_ACCESS_TOKEN", ""))
+
+
 def _token_in(file: str) -> str:
-    """The token that stands in this file."""
-    from pathlib import Path  # with what it imports 3 ms; most programs have their token in the environment
+    """The token that stands in this file. A file that is being written may be empty for a moment: that is no token."""
+    text = as_meant(TOKEN_FILE, text_in(TOKEN_FILE, file))
+    if not text:
+        raise SettingsError(f"{TOKEN_FILE}: the file is empty (a pipe is at its second reading); write the token")
+    if text.startswith(("{", "META_", "export ")):
+        raise SettingsError(f"{TOKEN_FILE}: the file holds more than the token; write the token alone, without a name")
+    return _readable(TOKEN_FILE, text)
 
-    try:
-        return Path(file).read_text("utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{TOKEN_FILE}: the file cannot be read: {error.__class__.__name__}") from None
 
-
-def _token(text: str) -> Secret:
+def _readable(name: str, text: str) -> str:
     if text and not re.fullmatch(r"[!-~]+", text):
-        raise SettingsError("META_ACCESS_TOKEN: holds a space or an odd character; paste it without line breaks")
-    return Secret(text)
+        raise SettingsError(f"{name}: holds a space or an odd character; paste it without line breaks")
+    return text

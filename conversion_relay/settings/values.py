@@ -1,10 +1,13 @@
 """How one setting's text is read. Each function raises SettingsError with the setting's name, never with its value."""
 
 import re
+from functools import cache
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from conversion_relay.errors import SettingsError
+from conversion_relay.event import STANDARD_EVENT_NAMES
+from conversion_relay.telemetry import logger
 
 
 def as_meant(name: str, text: str) -> str:
@@ -21,9 +24,33 @@ def as_meant(name: str, text: str) -> str:
     text = text.strip("\r\n") if is_password else text.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         raise SettingsError(f"{name}: the value stands in quotes, which belong to it here; write it without them")
+    if re.fullmatch(_PLACEHOLDER, text) if is_password else re.search(_PLACEHOLDER, text):
+        raise SettingsError(
+            f"{name}: it holds a placeholder such as ${{NAME}}, which nothing replaced; write the value"
+        )
     if text[:1] == "[" and text[-1:] == "]" and not is_password:
         raise SettingsError(f"{name}: the value stands in brackets; write a list with commas alone, such as a,b")
     return text
+
+
+_PLACEHOLDER = r"\$\{\w+\}|\{\{ ?[\w.]+ ?\}\}|\$\([A-Z_][A-Z0-9_]*\)"
+"""What systemd, TOML and Kubernetes leave as it stands. As a key or password it would be one that anybody can guess."""
+
+
+def event_names(name: str, text: str) -> frozenset[str]:
+    """Warns of `purchase`: to Meta it is an event of one's own, and so it is to us."""
+    names = frozenset(listed(text))
+    for found in names - STANDARD_EVENT_NAMES:
+        plain = re.sub(r"[\s_-]", "", found).lower()
+        if meant := next((standard for standard in STANDARD_EVENT_NAMES if standard.lower() == plain), None):
+            _warn(name, meant)
+    return names
+
+
+@cache
+def _warn(name: str, meant: str) -> None:
+    """Once in a process, however often settings are read."""
+    logger.warning(f"{name} lists {meant} in another spelling, which is another event; Meta's name is written {meant}")
 
 
 def listed(text: str) -> list[str]:
@@ -81,3 +108,27 @@ def parts_of(name: str, url: str) -> SplitResult:
     except ValueError:
         raise SettingsError(f"{name}: expected a URL such as https://shop.example") from None
     return parts
+
+
+class OutboxUrl(str):
+    """RELAY_OUTBOX, whose password a repr does not show.
+
+    >>> OutboxUrl("postgresql://relay:secret@db.example/relay")
+    'postgresql://...'
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"'{self.partition(':')[0]}://...'" if "@" in self or "password" in self else super().__repr__()
+
+
+def secrets_in(url: str) -> list[str]:
+    """Of a RELAY_OUTBOX, for the log filter: the password, and the whole."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return [url]
+    asked = dict(parse_qsl(parts.query)).get("password", "")
+    found = [text for text in (parts.password, unquote(parts.password or ""), asked) if text]
+    return [*found, url] if found else []

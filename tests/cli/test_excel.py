@@ -3,6 +3,7 @@
 import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from conversion_relay.cli.table.asked import Said, ask
@@ -13,6 +14,7 @@ from conversion_relay.event import Event, Rejection
 
 SAID = Said(event_name="Purchase", action_source="physical_store", currency="EUR", timezone="UTC")
 DAY = datetime.datetime(2026, 11, 26, tzinfo=datetime.UTC).timestamp()
+FIVE_PAST_NINE = int(DAY) + 9 * 3_600 + 300
 HALF_PAST_TWO = DAY + 14.5 * 3_600
 
 
@@ -24,7 +26,7 @@ def read(folder: Path, content: bytes) -> list[Event | Rejection] | list[Questio
         return plan
     with path.open("rb") as file:
         found = list(rows(file, plan.encoding, plan.delimiter))
-    return [Rows(plan.plan).event(cells) for cells in found[1 + plan.skipped :] if any(cells)]
+    return [Rows(plan.plan).event(cells, is_ended=end) for cells, end in found[1 + plan.skipped :] if any(cells)]
 
 
 def line(amount: str, date: str, sign: str = ";") -> str:
@@ -53,6 +55,20 @@ def line(amount: str, date: str, sign: str = ";") -> str:
         (line('"1,234,567.50"', "2026-11-26", ",").encode(), 1234567.5, DAY),
         (line('"1,23,456.50"', "2026-11-26", ",").encode(), 123456.5, DAY),
         (line("1,50", "26.11.2026").replace("\r\n", "\r").encode(), 1.5, DAY),
+        (line("1.5", "2026/11/26 9:05", ",").encode(), 1.5, FIVE_PAST_NINE),
+        (line("1.5", "2026-11-26 9:05", ",").encode(), 1.5, FIVE_PAST_NINE),
+        (line("1.5", "2026-11-26 9:05 am", ",").encode(), 1.5, FIVE_PAST_NINE),
+        (line("1,50", "26.11.2026 9.05").encode(), 1.5, FIVE_PAST_NINE),
+        (line("1,50", "26. 11. 2026 9:05:00").encode(), 1.5, FIVE_PAST_NINE),
+        (line("1.5", "2026. 11. 26. 9:05", ",").encode(), 1.5, FIVE_PAST_NINE),
+        (line("1.5", "26-Nov-26 9:05", ",").encode(), 1.5, FIVE_PAST_NINE),
+        (line("1.5", '"November 26, 2026 9:05 AM"', ",").encode(), 1.5, FIVE_PAST_NINE),
+        (line("1.5", "2026-11-26 09:05:00 UTC", ",").encode(), 1.5, FIVE_PAST_NINE),
+        (line("1.5", "2026-11-26 14:35:00.25+05:30", ",").encode(), 1.5, FIVE_PAST_NINE + 0.25),
+        (line("1.5", "26/11/2026 10:05 +01", ",").encode(), 1.5, FIVE_PAST_NINE),
+        (line("1.5", '"Thu, 26 Nov 2026 09:05:00 GMT"', ",").encode(), 1.5, FIVE_PAST_NINE),
+        (line("1.5", f"{FIVE_PAST_NINE}.25", ",").encode(), 1.5, FIVE_PAST_NINE + 0.25),
+        (line("15", "46352,5").encode(), 15, DAY + 12 * 3_600),
     ],
 )
 def test_it_is_read_as_it_was_meant(tmp_path, content, value, time):
@@ -148,3 +164,23 @@ def test_a_purchase_without_a_value_is_asked_about_before_every_row_is_refused(t
 def test_the_charsets_that_are_asked_about_are_those_of_the_files_letters(tmp_path, content, charset):
     (question,) = read(tmp_path, content.encode(charset))
     assert f"--encoding {charset}" in question.options
+
+
+@pytest.mark.parametrize("time", ["2026-11-26 14:00:00 UTC", "2026-11-26 14:00:00+00", "1795700000.5", "Total"])
+def test_a_zone_that_is_written_is_not_asked_for(tmp_path, time):
+    path = tmp_path / "sales.csv"
+    path.write_text(line("1.5", time, ","))
+    assert not isinstance(ask(head_of(path), msgspec.structs.replace(SAID, timezone=None)), list)
+
+
+@pytest.mark.parametrize("end", ["", "\r\n"])
+def test_a_row_in_which_the_file_ends_is_refused_and_not_counted_with_half_an_amount(tmp_path, end):
+    text = line("1.50", "2026-11-26", ",").replace("Datum", "Datum,Ort") + "b@example.com,12" + end
+    _, last = read(tmp_path, text.encode())
+    assert isinstance(last, Event) if end else (last.reason, last.field) == ("wrong_width", "row")
+
+
+@pytest.mark.parametrize("amount", ["5.0 €", "Rs. 500", "$5.50", "5.00 kr."])
+def test_of_an_amount_with_a_currency_sign_no_decimal_sign_is_asked(tmp_path, amount):
+    (refused,) = read(tmp_path, line(amount, "2026-11-26", ",").encode())
+    assert isinstance(refused, Rejection) and "without currency sign" in refused.message

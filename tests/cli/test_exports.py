@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 import time
 
 import pytest
@@ -194,3 +195,29 @@ def test_utc_needs_no_table_of_zones(imported, monkeypatch):
     local = PLAIN.replace("Z\n", "\n")
     assert imported(local, *PURCHASES, "--timezone", "UTC").exit_code == 0
     assert "tzdata" in imported(local, *PURCHASES, "--timezone", "Europe/Berlin", "--anew").output
+
+
+@pytest.mark.parametrize("name", ["-", "a pipe"])
+def test_a_pipe_is_refused_before_anything_is_read_from_it(tmp_path, imported, name):
+    if name == "a pipe":
+        os.mkfifo(name := str(tmp_path / "pipe"))
+    result = CliRunner().invoke(cli.verbs, ["import", name], input=json.dumps(SALE))
+    assert result.exit_code == 2 and "write it into a file" in result.output
+    assert not (tmp_path / "outbox.db").exists()
+
+
+@pytest.mark.parametrize(
+    "row", ["jane@example.com,1,5,EUR", "1,+49 170 1234567,5,EUR", "Export,of jane@example.com\nemail,value"]
+)
+def test_a_first_row_that_is_a_persons_is_not_shown_as_headings(imported, row):
+    result = imported(f"{row}\njoe@example.com,2,6,EUR\n", *PURCHASES, "--map", "5=value", "--timezone", "UTC")
+    assert result.exit_code == 2 and "not the headings" in result.output
+    assert "jane" not in result.output and "170" not in result.output
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_an_id_that_holds_a_person_is_not_written_beside_its_refusal(tmp_path, imported, form):
+    old = {"event_name": "Lead", "event_id": "jane@example.com", "event_time": 1, "action_source": "website"}
+    rows = f"{','.join(old)}\n{','.join(map(str, old.values()))}\n" if form == "csv" else f"{json.dumps(old)}\n"
+    assert imported(rows).exit_code == 1
+    assert "jane" not in (tmp_path / "export.csv.verdicts.csv").read_text()

@@ -9,7 +9,9 @@ from conversion_relay.cli.table.chosen import choices, unanswered
 from conversion_relay.cli.table.columns import FIELDS, IGNORED, Columns, columns, known
 from conversion_relay.cli.table.dialect import Question
 from conversion_relay.cli.table.lines import Head, first_lines, sample_rows
-from conversion_relay.cli.table.rows import Plan, needs_timezone
+from conversion_relay.cli.table.rows import Plan
+from conversion_relay.cli.table.times import needs_timezone
+from conversion_relay.event_id import holds_person
 
 _TITLES = 20
 """Lines among which headings are looked for."""
@@ -58,6 +60,9 @@ def ask(head: Head, said: Said) -> Read | list[Question]:
     if not rows or not any(cell.strip() for cell in rows[0]):
         return [Question("the file has no headings in its first line", ("add a line with the names of the columns",))]
     headings = [cell.strip() for cell in rows[0]]
+    if any("@" in heading or holds_person(heading) for heading in headings):
+        what = f"line {at + 1} holds a person's address or number, so it is a row and not the headings"
+        return [Question(what, ("add a line with the names of the columns", "--headings LINE"))]
     if not said.headings and not said.columns and (elsewhere := _headings_elsewhere(lines, known(headings))):
         return [elsewhere]
     if missing := [name for name in (*said.columns, *said.only) if name not in headings]:

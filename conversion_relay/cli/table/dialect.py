@@ -94,7 +94,7 @@ def decimal(amounts: Iterable[str]) -> Decimal | Question | None:
     """
     proofs, is_open = set(), False
     for amount in amounts:
-        text = amount.strip()
+        text = re.sub(r"[^\d.,]", "", amount).strip(".,")  # of "5.0 €" and "Rs. 500" what is the number
         signs = [c for c in text if c in ".,"]
         if not signs:
             continue

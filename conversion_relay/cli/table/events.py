@@ -43,12 +43,12 @@ def _of_table(file: BinaryIO, read: Read, skip: int) -> Iterator[Event | Rejecti
         next(lines, None)
     number = 0
     try:
-        for cells in lines:
+        for cells, is_ended in lines:
             if not any(cells):
                 continue
             number += 1
             if number > skip:
-                yield reader.event(cells)
+                yield reader.event(cells, is_ended=is_ended)
     except UnicodeDecodeError:
         raise click.ClickException(
             f"after row {number} the file is not {read.encoding}; say --encoding, and --anew"

@@ -67,6 +67,16 @@ _MAGIC = (
 )
 
 
+def instead_of_events(content: bytes) -> str | None:
+    """What is no JSON: what it is, and what to do with it."""
+    head = Head(content[:HEAD_BYTES], len(content) <= HEAD_BYTES, len(content))
+    first = head._text[:2_000].partition(b"\n")[0]
+    if head.is_json:
+        return None
+    is_table = b":" not in first and any(sign in first for sign in (b",", b";", b"\t"))
+    return head.no_table or ("the file is a table; `conversion-relay import FILE` reads it" if is_table else None)
+
+
 def head_of(path: Path) -> Head:
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -87,12 +97,21 @@ def first_lines(head: Head, encoding: str) -> list[str]:
     return [line.rstrip("\n") for line in io.StringIO(head.content.decode(encoding, "replace"), newline=None)] or [""]
 
 
-def rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[list[str]]:
-    """All rows. Raises UnicodeDecodeError where a later part of the file is written in another charset, and csv.Error
-    for a cell that is longer than LONGEST_CELL: somewhere a quote is not closed."""
+def rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[list[str], bool]]:
+    """All rows, and whether each is ended by a line end: the last one of a file may not be. Raises UnicodeDecodeError
+    where a later part of the file is written in another charset, and csv.Error for a cell that is longer than
+    LONGEST_CELL: somewhere a quote is not closed."""
     csv.field_size_limit(LONGEST_CELL)
     text = io.TextIOWrapper(file, encoding=encoding, newline="")
-    yield from csv.reader(text, delimiter=delimiter)
+    line = ""
+
+    def read() -> Iterator[str]:
+        nonlocal line
+        for line in text:  # noqa: UP028 - the name is read below
+            yield line
+
+    for cells in csv.reader(read(), delimiter=delimiter):
+        yield cells, line[-1:] in ("\n", "\r")
 
 
 def json_lines(file: BinaryIO) -> Iterator[bytes]:

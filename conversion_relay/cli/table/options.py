@@ -1,5 +1,7 @@
 """What is said on the command line of `import`, checked before a file is read. Wrong words are wrong usage (exit 2)."""
 
+from pathlib import Path
+
 import click
 
 from conversion_relay.cli.table.rows import zone as zone_of
@@ -57,3 +59,16 @@ def zone(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
             " Europe/Berlin, UTC"
         ) from None
     return name
+
+
+def no_pipe(_: click.Context, __: click.Parameter, file: Path) -> Path:
+    """FILE. Of a pipe (`-`, `/dev/stdin`, `<(...)`) the second reading would lack what the first look took."""
+    if not file.is_file():
+        raise click.UsageError(_PIPE)
+    return file
+
+
+_PIPE = (
+    "FILE must be a file: a pipe can be read only once, and an import looks at the file first and goes on where it"
+    " stopped; write it into a file (JSON lines may also go to `conversion-relay send -`)"
+)

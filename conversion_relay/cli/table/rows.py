@@ -8,7 +8,7 @@ be guessed, so the time of the event goes into it.
 import datetime
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -17,22 +17,19 @@ from conversion_relay.cli.table import dialect
 from conversion_relay.cli.table.chosen import NOT_CHOSEN, Choice
 from conversion_relay.cli.table.columns import CUSTOM, PERSON, Columns
 from conversion_relay.cli.table.dialect import DateOrder, Decimal
+from conversion_relay.cli.table.times import NOT_A_TIME, moment
 from conversion_relay.event import Event, Rejection, UserData
 from conversion_relay.event_id import names_no_event
 
-EXCEL_EPOCH = datetime.datetime(1899, 12, 30)  # noqa: DTZ001 - Excel knows no zone
 _AMOUNT = {
     ".": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?|\d+(?:\.\d+)?"),
     ",": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+(?:,\d+)?"),
 }
-_DAY_FIRST = re.compile(
-    r"(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s*([ap])\.?m\.?)?)?",
-    re.IGNORECASE,
-)
-_YEAR_FIRST = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(.*)")
+_NUMBER = re.compile(r"[\d.,]+", re.ASCII)
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+\d{2,3}", re.IGNORECASE)
 """What Excel makes of a number of more than eleven digits; most of its digits are gone."""
 _OPEN_QUOTE = "the row ends within a cell of several lines, before its last column; look for a quote that is not closed"
+_CUT = "the file ends within this row; export it anew, or end the row with a line break if nothing is missing"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +61,8 @@ class Rows:
         self._zone = zone(plan.timezone) if plan.timezone else None
         self._width = len(plan.columns.fields)
 
-    def event(self, cells: Sequence[str]) -> Event | Rejection:
+    def event(self, cells: Sequence[str], *, is_ended: bool = True) -> Event | Rejection:
+        """`is_ended`: a line end comes after the row."""
         plan = self._plan
         if len(cells) > self._width:
             return Rejection(
@@ -74,6 +72,8 @@ class Rows:
         if len(cells) < self._width:
             if "\n" in cells[-1] or "\r" in cells[-1]:
                 return Rejection("wrong_width", "row", _OPEN_QUOTE)
+            if not is_ended:  # of 12.50 perhaps 12 alone was written
+                return Rejection("wrong_width", "row", _CUT)
             cells += [""] * (self._width - len(cells))
         if not all(choice.takes(cells) for choice in plan.only):
             return Rejection(NOT_CHOSEN, "row", "the row is not among those that --only chose")
@@ -87,9 +87,9 @@ class Rows:
         name = self._cell(cells, "event_name") or plan.event_name
         source = self._cell(cells, "action_source") or plan.action_source
         at = self._cell(cells, "event_time")
-        time = self._time(at) if at else None
+        time = moment(at, self._plan.dates, self._zone) if at else None
         if at and time is None:
-            return Rejection("not_a_time", "event_time", "send Unix seconds, or ISO 8601 such as 2026-11-26T14:00:00Z")
+            return NOT_A_TIME
         custom = self._of_custom(cells)
         if isinstance(custom, Rejection):
             return custom
@@ -147,59 +147,13 @@ class Rows:
         text = text.replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
         text = text.replace("'", "").replace("\u2019", "")
         sign = self._plan.decimal or dialect.decimal([text]) or "."
-        if isinstance(sign, dialect.Question):
+        if isinstance(sign, dialect.Question) and _NUMBER.fullmatch(text):
             return Rejection("not_an_amount", "custom_data.value", f"{sign.what}; say --decimal, and --anew")
-        if not _AMOUNT[sign].fullmatch(text):
-            fix = f"send a plain number with {sign!r} as its decimal sign, without currency sign"
+        if isinstance(sign, dialect.Question) or not _AMOUNT[sign].fullmatch(text):
+            shown = f" with {sign!r} as its decimal sign" if isinstance(sign, str) else ""
+            fix = f"send a plain number{shown}, without currency sign"
             return Rejection("not_an_amount", "custom_data.value", fix)
         return float(text.replace("." if sign == "," else ",", "").replace(",", "."))
-
-    def _time(self, text: str) -> float | None:
-        if text.isdecimal() and len(text) in (10, 13):
-            return int(text) if len(text) == 10 else int(text) / 1000
-        moment = self._moment(text)
-        if moment is None:
-            return None
-        if moment.tzinfo is None:
-            if self._zone is None:
-                return None
-            moment = moment.replace(tzinfo=self._zone)
-        return moment.timestamp()
-
-    def _moment(self, text: str) -> datetime.datetime | None:
-        readers: tuple[Callable[[str], datetime.datetime | None], ...] = (_iso, self._by_numbers, self._serial)
-        for read in readers:
-            try:
-                if (moment := read(text)) is not None:
-                    return moment
-            except (ValueError, OverflowError):
-                continue
-        return None
-
-    def _by_numbers(self, text: str) -> datetime.datetime | None:
-        found = _DAY_FIRST.fullmatch(text)
-        if found is None:
-            return None
-        one, two, year = int(found[1]), int(found[2]), int(found[3])
-        # Dots are written day first wherever they are written; slashes are not.
-        is_mdy = "." not in text.split(" ", maxsplit=1)[0] and self._plan.dates == "mdy"
-        if "." not in text.split(" ", maxsplit=1)[0] and self._plan.dates is None:
-            return None
-        day, month = (two, one) if is_mdy else (one, two)
-        year += 2_000 if year < 100 else 0  # nothing older may be sent
-        hour, minute, second = (int(found[at] or 0) for at in (4, 5, 6))
-        if half := found[7]:
-            if not 1 <= hour <= 12:
-                return None
-            hour = hour % 12 + (12 if half in "pP" else 0)
-        return datetime.datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - as it is written
-
-    def _serial(self, text: str) -> datetime.datetime | None:
-        """Excel's number of days, where a date was copied without its format: 46352.5."""
-        number = text.replace(",", ".") if self._plan.decimal == "," else text
-        if not re.fullmatch(r"\d{5}(?:\.\d{1,10})?", number):
-            return None
-        return EXCEL_EPOCH + datetime.timedelta(days=float(number))
 
     @staticmethod
     def _id(cells: Sequence[str], name: str | None, order: object) -> str:
@@ -242,22 +196,3 @@ def _unquoted(cell: str) -> str:
 
 
 _AFTER_APOSTROPHE = frozenset("0123456789+-=@")
-
-
-def _iso(text: str) -> datetime.datetime | None:
-    if found := _YEAR_FIRST.fullmatch(text):
-        text = f"{found[1]}-{found[2]:0>2}-{found[3]:0>2}{found[4]}"
-    return datetime.datetime.fromisoformat(text) if re.match(r"\d{4}-\d{2}-\d{2}", text) else None
-
-
-def needs_timezone(times: Sequence[str]) -> bool:
-    """Whether one of these says no offset from UTC.
-
-    >>> needs_timezone(["1795700000"]), needs_timezone(["2026-11-26T14:00:00+01:00"]), needs_timezone(["26.11.2026"])
-    (False, False, True)
-    """
-    return any(
-        re.match(r"\d{1,4}[./-]\d|\d{5}(?:[.,]\d+)?$", text) and not re.search(r"(?:Z|[+-]\d{2}:?\d{2})$", text[10:])
-        for text in map(str.strip, times)
-        if text
-    )

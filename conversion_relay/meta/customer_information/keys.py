@@ -193,7 +193,7 @@ def normalize(
     """
     key = READABLE_NAMES.get(field, field)
     if key not in HASHED and key not in NEVER_HASHED:
-        raise KeyError(f"no such key; known are {', '.join(sorted([*READABLE_NAMES, *HASHED, *NEVER_HASHED]))}")
+        raise KeyError(f"no such key; known are {', '.join(sorted({*READABLE_NAMES, *HASHED, *NEVER_HASHED}))}")
     text = as_text(value)
     if isinstance(text, Dropped):
         return Normalized(None, None, text.reason)

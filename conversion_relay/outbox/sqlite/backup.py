@@ -50,12 +50,19 @@ def _draft(target: Path, suffix: str, *, is_outbox: bool) -> Iterator[Path]:
         os.close(opened(draft, flags) if is_outbox else os.open(draft, os.O_CREAT | flags, 0o600))
         yield draft
     except apsw.Error as error:
-        raise OutboxUnavailable(explain(draft, error)) from None
+        raise OutboxUnavailable(_told(target, error)) from None
     except OSError as error:
         raise OutboxUnavailable(f"{target.absolute()} cannot be written: {error.strerror}") from None
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def _told(path: Path, error: apsw.Error) -> str:
+    """Nothing here is tried again by itself."""
+    if isinstance(error, apsw.ReadOnlyError):
+        return f"{path.name} may only be read by this user; run this as the user to whom the outbox belongs"
+    return explain(path, error).replace("it is tried again by itself", "then run this again")
 
 
 def _refuse_what_is_no_outbox(source: Path) -> None:
@@ -66,9 +73,24 @@ def _refuse_what_is_no_outbox(source: Path) -> None:
     except (apsw.NotADBError, apsw.CorruptError):
         version = 0
     except apsw.Error as error:
-        raise OutboxUnavailable(explain(source, error)) from None
+        raise OutboxUnavailable(_told(source, error)) from None
     if not version:
         raise SettingsError(f"{source.absolute()} is no outbox: it is empty, or a file of something else")
+
+
+def _refuse_what_was_left(target: Path) -> None:
+    """SettingsError where the log of another outbox stands: SQLite would write its pages over those of the copy. It
+    stays when an outbox in use, or of a process that was killed, is moved away without it."""
+    for mark, what in _LEFT.items():
+        left = target.with_name(target.name + mark)
+        if left.exists() and left.stat().st_size:
+            raise SettingsError(
+                f"{left.name} exists, {what} of the outbox that was there: stop what uses it, and move it to where you"
+                f" moved {target.name}, under that name with {mark} behind it; events may be in it alone"
+            )
+
+
+_LEFT = {"-wal": "the log", "-journal": "the journal", "-salvage": "the mark of an unfinished salvage"}
 
 
 def _copy(source: Path, target: Path, tell: Callable[[int, int], None]) -> None:
@@ -112,6 +134,7 @@ def restore(copy: Path, target: Path) -> int:
     """Puts a copy where no outbox is; how many events it holds."""
     if target.exists():
         raise SettingsError(f"{target.name} exists: move it away first, so that nothing is overwritten")
+    _refuse_what_was_left(target)
     _refuse_what_is_no_outbox(copy)
     n = verify(copy)
     with _draft(target, ".restoring", is_outbox=True) as draft:

@@ -86,6 +86,10 @@ def finish_salvage(path: Path, dataset: str | None = None) -> str | None:
         aside = path.with_name(_beside(path, "-salvage").read_text("utf-8"))
     except FileNotFoundError:
         return None
+    except PermissionError:
+        if os.access(path.parent, os.X_OK):
+            raise
+        return None  # nothing in this folder can be seen; opening the file tells why, in better words
     _carry_out(path, aside, dataset)
     return aside.name
 

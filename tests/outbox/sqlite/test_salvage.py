@@ -213,3 +213,14 @@ def test_what_is_set_aside_is_named(path):
     assert "outbox.db.rescued-20260101T000000Z" in named and not any("other" in name for name in named)
     assert len([name for name in named if name.startswith("outbox.db.damaged-")]) >= 2
     assert all(path.with_name(name).exists() for name in named)
+
+
+def test_a_folder_that_is_closed_to_this_user_is_not_called_damage(path, monkeypatch):
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_text", closed)  # root may look anywhere
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    monkeypatch.setattr("os.open", closed)
+    with pytest.raises(SettingsError, match="cannot be opened for writing: Permission denied"):
+        opened(path)
