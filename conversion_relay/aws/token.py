@@ -12,7 +12,7 @@ import msgspec
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.settings import Settings
-from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
+from conversion_relay.signed_calls import AwsError, AwsUnreachable, JsonCalls
 from conversion_relay.telemetry import Secret, logger
 
 KEEP_SECONDS = 300.0
@@ -26,7 +26,7 @@ class TokenSource:
     """`META_ACCESS_TOKEN` wins; then `META_ACCESS_TOKEN_SECRET_ARN`, then `META_ACCESS_TOKEN_PARAMETER`. The app's
     secret: `META_APP_SECRET`, `META_APP_SECRET_ARN`, `META_APP_SECRET_PARAMETER`, or none."""
 
-    def __init__(self, environ: Mapping[str, str], calls: AwsCalls, clock: Callable[[], float]) -> None:
+    def __init__(self, environ: Mapping[str, str], calls: JsonCalls, clock: Callable[[], float]) -> None:
         self._environ, self._calls, self._clock = environ, calls, clock
         self._token, self._app_secret, self._read_at = "", "", float("-inf")
 
@@ -78,7 +78,7 @@ class TokenSource:
         return ""
 
 
-def read_secret(calls: AwsCalls, arn: str, name: str = "") -> str:
+def read_secret(calls: JsonCalls, arn: str, name: str = "") -> str:
     """A text that Secrets Manager keeps; empty where nothing was put there yet.
 
     `name`: of the setting that it is. Then it may also stand under that name in a JSON object, or alone in one under
@@ -94,7 +94,7 @@ def read_secret(calls: AwsCalls, arn: str, name: str = "") -> str:
     return _of_setting(str(text).strip(), name)
 
 
-def read_parameter(calls: AwsCalls, parameter: str, name: str = "") -> str:
+def read_parameter(calls: JsonCalls, parameter: str, name: str = "") -> str:
     """The same of a parameter of SSM."""
     said = calls.call("ssm", "AmazonSSM.GetParameter", {"Name": parameter, "WithDecryption": True}, version="1.1")
     return _of_setting(str(said.get("Parameter", {}).get("Value") or "").strip(), name)

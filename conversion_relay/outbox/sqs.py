@@ -14,7 +14,7 @@ from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.protocol import DeadLetters, Queue
 from conversion_relay.outbox.sqs_message import encode, messages, read_message, stories_of
 from conversion_relay.outbox.story import Counts, Story
-from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
+from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable, JsonCalls
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -39,12 +39,17 @@ class SqsOutbox:
     kind = "an sqs:// outbox"
     instead = INSTEAD
 
-    def __init__(self, url: str, calls: AwsCalls | None = None) -> None:
+    def __init__(self, url: str, calls: JsonCalls | None = None) -> None:
         parts = urlsplit(url)
         account, _, queue = parts.path.strip("/").rpartition("/")
         if not (parts.netloc and account and queue):
             raise SettingsError("RELAY_OUTBOX: expected sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE")
-        self._calls = calls or AwsCalls()
+        if queue.endswith(".fifo"):
+            raise SettingsError(
+                "RELAY_OUTBOX: a FIFO queue cannot be used; name a standard one: copies collapse by their ids"
+            )
+        # Its own region, whichever one the machine's profile is of.
+        self._calls = calls or AwsCalls(region=_region(parts.netloc))
         dead = parse_qs(parts.query).get("dead", [f"{queue}-dead"])[0]
         self.queue_url = f"https://{parts.netloc}/{account}/{queue}"
         self.dead_url = f"https://{parts.netloc}/{account}/{dead}"
@@ -167,6 +172,15 @@ class SqsOutbox:
             return self._calls.call("sqs", f"AmazonSQS.{action}", body)
         except (AwsError, AwsUnreachable) as error:
             raise OutboxUnavailable(f"SQS: {error}") from None
+
+
+def _region(host: str) -> str:
+    """Of `sqs.eu-central-1.amazonaws.com` and its cousins (FIPS, an endpoint in a VPC); empty where none is named."""
+    for label in host.split("."):
+        *words, number = label.split("-")
+        if len(words) in (2, 3) and number.isdecimal() and all(map(str.isalpha, words)):
+            return label
+    return ""
 
 
 def _groups(entries: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

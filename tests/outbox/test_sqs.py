@@ -225,6 +225,28 @@ def test_a_url_without_account_or_queue_is_refused_with_the_form_to_use(url):
         open_outbox(url)
 
 
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("sqs.eu-central-1.amazonaws.com", "eu-central-1"),
+        ("sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("sqs-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("vpce-0a1-b2.sqs.ap-southeast-2.vpce.amazonaws.com", "ap-southeast-2"),
+        ("queue.example", "sa-east-1"),
+        ("localhost:4566", "sa-east-1"),
+    ],
+)
+def test_a_queue_is_asked_in_its_own_region(monkeypatch, host, region):
+    """`dead list` with a profile of another region, or none, would look for it in the wrong place."""
+    monkeypatch.setenv("AWS_REGION", "sa-east-1")
+    assert open_outbox(f"sqs://{host}/1/events")._calls.region == region
+
+
+def test_a_fifo_queue_is_refused_before_the_first_event_is():
+    with pytest.raises(SettingsError, match="standard"):
+        open_outbox("sqs://sqs.eu-west-1.amazonaws.com/1/events.fifo")
+
+
 def test_without_its_package_the_url_is_refused_with_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "aws_request_signer", None)
     with pytest.raises(SettingsError, match=r"^RELAY_OUTBOX: sqs:// needs pip install 'conversion-relay\[aws\]'$"):
