@@ -52,6 +52,7 @@ class SqsOutbox:
         self._calls = calls or AwsCalls(region=_region(parts.netloc))
         dead = parse_qs(parts.query).get("dead", [f"{queue}-dead"])[0]
         self.queue_url = f"https://{parts.netloc}/{account}/{queue}"
+        self._of_others = 0
         self.dead_url = f"https://{parts.netloc}/{account}/{dead}"
 
     # -- putting -----------------------------------------------------------------------------------------------------
@@ -113,7 +114,13 @@ class SqsOutbox:
     def dead(self, limit: int = 100) -> list[Story]:
         """Looks at dead letters without taking them; another look sees them again after half a minute. Held events are
         among them, with the reason `ambiguous_late`."""
-        return [story for message in self._dead_letters(limit) for story in stories_of(message)][:limit]
+        found = [stories_of(message) for message in self._dead_letters(limit)]
+        self._of_others = found.count([])
+        return [story for stories in found for story in stories][:limit]
+
+    def of_others(self) -> int:
+        """Messages that somebody else put into the queue, and the delivery function out of its way."""
+        return self._of_others
 
     def replay(self, now: float, event_ids: Sequence[str] | None = None) -> int:
         """Into the queue first, out of the dead letters then: a crash in between repeats, and loses nothing."""

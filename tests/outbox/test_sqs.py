@@ -9,10 +9,12 @@ from pathlib import Path
 
 import boto3
 import pytest
+from click.testing import CliRunner
 from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
 import conversion_relay
+from conversion_relay.cli import verbs
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt
 from conversion_relay.outbox import DeadLetters, Housekeeping, Leases, Meter, Operator, Queue, Visits, open_outbox
@@ -123,6 +125,12 @@ class TestSqs(SqsBackend, QueueSuite, DeadLettersSuite):
         self.pass_time(61)
         assert outbox.replay(NOW) == 0
         assert sum(book.dead for book in outbox.counts().values()) == 1
+
+    def test_a_person_hears_of_what_is_none_of_ours_when_the_alarm_has_rung(self, outbox):
+        outbox.send(outbox.dead_url, [({"reason": "unreadable"}, "not one of ours")])
+        environ = KEYS | {"AWS_ENDPOINT_URL": self.aws, "RELAY_OUTBOX": outbox.queue_url.replace("https", "sqs")}
+        done = CliRunner().invoke(verbs, ["dead", "list"], env=environ)
+        assert done.exit_code == 1 and "1 of the messages there are no relay's" in done.stderr and not done.stdout
 
     def test_a_queue_that_is_not_there_is_told_by_its_error(self, outbox):
         missing = SqsOutbox(
