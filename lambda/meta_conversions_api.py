@@ -173,7 +173,8 @@ def _event(
     try:
         text = json.dumps(given, default=str)
     except (TypeError, ValueError, RecursionError):  # a key that is no text, or an object that contains itself
-        raise InvalidEvent("wrong_type", "event", "send what JSON can hold: keys are texts, nothing holds itself") from None
+        message = "send what JSON can hold: keys are texts, nothing holds itself"
+        raise InvalidEvent("wrong_type", "event", message) from None
     event = read_event(text.encode())
     if isinstance(event, Rejection):
         raise InvalidEvent(event.reason, event.field, event.message)
