@@ -5,7 +5,7 @@ of event ids; copies collapse in the delivery function and at Meta. It has no in
 and no more: Lambda polls and leases, and `conversion_relay/aws/deliver.py` settles. `sqs_message.py` is the format.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,6 +23,8 @@ MOST_ENTRIES = 10
 """Messages in one SendMessageBatch."""
 LOOK_SECONDS = 30
 """How long a look at the dead letters hides them from another one."""
+MOST_AGAIN = 5
+"""Pages of dead letters that were all seen before, until no new one is looked for."""
 INSTEAD = {
     "waiting": "Lambda polls the queue, and the delivery function sends",
     "find": "a queue has no index; search the delivery function's log group for the event id",
@@ -143,9 +145,11 @@ class SqsOutbox:
             replayed += len(chosen)
         return replayed
 
-    def _dead_letters(self, limit: int) -> list[dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
-        while len(found) < limit:
+    def _dead_letters(self, limit: int) -> Iterator[dict[str, Any]]:
+        """Each once, ten at a time: what is done with one is done while it is hidden from others. Those that are left
+        are seen again after LOOK_SECONDS, among new ones; a few pages without a new one are the end."""
+        seen, again = set[str](), 0
+        while len(seen) < limit and again < MOST_AGAIN:
             said = self._do(
                 "ReceiveMessage",
                 {
@@ -157,11 +161,12 @@ class SqsOutbox:
                     "AttributeNames": ["All"],
                 },
             )
-            fresh = {message["MessageId"]: message for message in said.get("Messages") or ()}
-            if not fresh.keys() - found.keys():
+            page = {message["MessageId"]: message for message in said.get("Messages") or ()}
+            if not page:
                 break
-            found |= fresh
-        return list(found.values())
+            again = again + 1 if page.keys() <= seen else 0
+            yield from (message for message_id, message in page.items() if message_id not in seen)
+            seen |= page.keys()
 
     def counts(self) -> dict[str, Counts]:
         """SQS's own approximate figures, in messages; all datasets are one row, and what was delivered is not kept."""
