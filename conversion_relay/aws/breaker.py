@@ -4,7 +4,7 @@ What could go wrong. A call to AWS that nobody answers takes fifteen seconds, an
 a thousand messages. With DynamoDB away, four purchases used up the function's time. Lambda ended it before the page
 views of the batch were sent; they came again with the same purchases, until the queue buried them all.
 
-The rule: a service that did not answer, or was out of breath after every try, is not called again by this invocation.
+The rule: a service that did not answer, or throttled every try, is not called again by this invocation.
 What would have needed it stays in the queue, and all else of the batch is finished. The next invocation asks anew.
 """
 
