@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -28,17 +28,37 @@ NO_CREDENTIALS = (
 )
 PASSING = frozenset(
     {
+        "BandwidthLimitExceeded",
         "InternalError",
         "InternalFailure",
         "InternalServerError",
+        "KMS.ThrottlingException",
+        "KmsThrottled",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
         "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
         "ServiceUnavailable",
+        "SlowDown",
+        "ThrottledException",
         "Throttling",
         "ThrottlingException",
+        "TooManyRequestsException",
         "TransactionInProgressException",
     }
 )
+"""What every SDK of AWS tries again, and SQS's own where its key is asked for too often:
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html"""
+
+
+SUFFIXES = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}
+"""Of a host, by the first word of its region."""
+ENDPOINTS = {"secretsmanager": "SECRETS_MANAGER", "ses": "SESV2"}
+"""Where a service's variable AWS_ENDPOINT_URL_... is named otherwise: by its id in AWS's SDKs."""
 
 
 class AwsError(Exception):
@@ -61,13 +81,26 @@ class _Credentials(msgspec.Struct, frozen=True):
     token: str | None
 
 
-class AwsCalls:
-    """Safe to use from several threads. `region` and credentials come from the function's environment; on an
-    operator's machine from botocore's own chain (profiles, single sign-on)."""
+class JsonCalls(Protocol):
+    """Actions of the AWS JSON protocol."""
 
-    def __init__(self, environ: Mapping[str, str] = os.environ, *, pause: Callable[[float], None] = time.sleep) -> None:
+    def call(self, service: str, target: str, body: Mapping[str, Any], *, version: str = "1.0") -> dict[str, Any]:
+        """Raises AwsError, AwsUnreachable."""
+
+
+class AwsCalls:
+    """Safe to use from several threads. `region` (by default) and credentials come from the function's environment; on
+    an operator's machine credentials come from botocore's own chain (profiles, single sign-on)."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        region: str = "",
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._environ, self._pause = environ, pause
-        self.region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        self.region = region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         self._client = HttpClient()
 
     def call(self, service: str, target: str, body: Mapping[str, Any], *, version: str = "1.0") -> dict[str, Any]:
@@ -88,7 +121,7 @@ class AwsCalls:
                 if n == TRIES:
                     raise
             except AwsError as error:
-                if n == TRIES or (error.status < 500 and error.code not in PASSING):
+                if n == TRIES or not (error.status >= 500 or error.status == 429 or error.code in PASSING):
                     raise
             self._pause(WAIT_SECONDS * 2 ** (n - 1))
         raise AssertionError("unreachable")
@@ -105,8 +138,9 @@ class AwsCalls:
 
     def _endpoint(self, service: str) -> str:
         host = "email" if service == "ses" else service
-        suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
-        named = self._environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or self._environ.get("AWS_ENDPOINT_URL")
+        suffix = SUFFIXES.get(self.region.partition("-")[0], "amazonaws.com")
+        of_service = f"AWS_ENDPOINT_URL_{ENDPOINTS.get(service, service.upper())}"
+        named = self._environ.get(of_service) or self._environ.get("AWS_ENDPOINT_URL")
         return (named or f"https://{host}.{self.region}.{suffix}").rstrip("/")
 
     def _signed(self, service: str, url: str, data: bytes, headers: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,11 @@
 
 In each: its handler, meta_conversions_api.py, what of conversion_relay runs on Lambda, and the wheels of
 requirements.txt for the function's processor.
+
+Any Python from 3.8 on builds them: that of AWS's own Linux is older than the functions'.
 """
+
+from __future__ import annotations
 
 import argparse
 import importlib.util
@@ -32,6 +36,9 @@ PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 MACHINES = {"arm64": "arm64", "aarch64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 ELF_MACHINE = {"arm64": 183, "x86_64": 62}
 SAME_TIME = (1980, 1, 1, 0, 0, 0)
+# What people set for their environments, by a variable or in pip's file; here nothing is installed into one.
+ELSEWHERE = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
+NO_ENVIRONMENT = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
 
 
 def main() -> None:
@@ -56,13 +63,18 @@ def main() -> None:
 def _install(target: Path, arch: str, python: str) -> None:
     """Wheels alone: nothing is compiled, and nothing of a package runs on this machine."""
     if importlib.util.find_spec("pip") is None:
-        raise SystemExit("pip is needed: python3 -m ensurepip, or Debian's python3-pip")
+        raise SystemExit(
+            "pip is needed: python3 -m ensurepip, or Debian's python3-pip; with uv alone, instead of this script:\n"
+            f"uv run --no-project --with pip python {HERE.name}/{Path(__file__).name}"
+        )
     platforms = [f"manylinux{version}_{PLATFORMS[arch]}" for version in ("2014", "_2_17", "_2_28")]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
                "--only-binary=:all:", "--implementation=cp", f"--python-version={python}", "--no-compile",
+               "--ignore-requires-python",  # older pips ask it of the Python that builds; the wheels are pinned
                *(f"--platform={name}" for name in platforms),
                f"--target={target}", f"--requirement={HERE / 'requirements.txt'}"]  # fmt: skip
-    if subprocess.run(command, check=False).returncode:
+    environ = {**{name: value for name, value in os.environ.items() if name not in ELSEWHERE}, **NO_ENVIRONMENT}
+    if subprocess.run(command, env=environ, check=False).returncode:
         raise SystemExit("the wheels of requirements.txt could not be installed; pip says why above")
     for extra in (*target.glob("*.dist-info"), target / "bin"):
         shutil.rmtree(extra, ignore_errors=True)
@@ -71,6 +83,7 @@ def _install(target: Path, arch: str, python: str) -> None:
         *(f"phonenumbers/{name}.py" for name in ("carrier", "geocoder", "prefix", "timezone", *NOT_CALLED)),
         "phonenumbers/data/alt_format_*",
         "aws_request_signer/requests.py",
+        *(f"msgspec/{name}.py" for name in ("inspect", "_json_schema", "toml", "yaml")),
         "**/*.pyi",
         "**/py.typed",
     ):
@@ -81,6 +94,9 @@ def _install(target: Path, arch: str, python: str) -> None:
     imports = rf"^from \.(?:{'|'.join(NOT_CALLED)}) import (?:\([^)]*\)|.*)\n"
     names.write_text(re.sub(imports, "", names.read_text("utf-8"), flags=re.MULTILINE), "utf-8")
     _without_lines(target / "phonenumbers/data/__init__.py", "PHONE_ALT_FORMAT_", more="_ALT_NUMBER_FORMATS = {}")
+    # For describing types to others: two files, which every cold start would import.
+    _without_lines(target / "msgspec/__init__.py", "import inspect,", more="from . import json, msgpack, structs")
+    _without_lines(target / "msgspec/json.py", "from ._json_schema import")
     for library in target.rglob("*.so"):
         if int.from_bytes(library.read_bytes()[18:20], "little") != ELF_MACHINE[arch]:
             raise SystemExit(f"{library.name} is not for {arch}")
@@ -106,13 +122,14 @@ def _compile(target: Path, python: str) -> None:
     if interpreter is None:
         print(f"without bytecode: there is no python{python} here, so functions will start more slowly")
         return
-    # Without columns: a traceback marks them beneath a line of the source, and no source is in the package.
-    command = [interpreter, "-OO", "-X", "no_debug_ranges", "-m", "compileall", "-q", "-b", "-j1",
+    # Without columns: a traceback marks them beneath a line of the source, and no source is in the package. Isolated:
+    # where bytecode goes, and of which kind it is, is not for this machine's environment to say.
+    command = [interpreter, "-I", "-OO", "-X", "no_debug_ranges", "-m", "compileall", "-q", "-b", "-j1",
                "--invalidation-mode=unchecked-hash", "-x", "region_|meta_conversions_api",
                "-s", str(target), "-p", "/var/task", str(target)]  # fmt: skip
     subprocess.run(command, check=True)
     # The seed's file stays readable in the package; its bytecode stands beside it.
-    facade = [interpreter, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-s", str(target),
+    facade = [interpreter, "-I", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-s", str(target),
               "-p", "/var/task", str(target / "meta_conversions_api.py")]  # fmt: skip
     subprocess.run(facade, check=True)
     for source in target.rglob("*.py"):
@@ -124,8 +141,10 @@ def _interpreter(python: str) -> str | None:
     """Of this very version; a name on the path may be pyenv's shim, which leads nowhere for a version not chosen."""
     if python == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    for found in (shutil.which(f"python{python}"), *versions.glob(f"{python}.*/bin/python{python}")):
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", Path.home() / ".local/share/uv/python"))
+    kept = (*pyenv.glob(f"{python}.*/bin/python{python}"), *uv.glob(f"cpython-{python}.*/bin/python{python}"))
+    for found in (shutil.which(f"python{python}"), *kept):
         if found and not subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode:
             return str(found)
     return None

@@ -79,11 +79,14 @@ def handle_purchase(
     order_id: str | None = None,
 ) -> dict[str, Any]:
     """Somebody paid. `purchase_data`: {"value": 299.99, "currency": "USD", ...} in the currency's major unit."""
+    custom_data = purchase_data
+    if order_id and isinstance(purchase_data, dict):
+        custom_data = {**purchase_data, "order_id": order_id}
     return send_conversion_event(
         "Purchase",
         user_data,
         event_source_url,
-        custom_data={**purchase_data, **({"order_id": order_id} if order_id else {})},
+        custom_data=custom_data,
         event_id=for_purchase(order_id) if order_id else None,
     )
 
@@ -126,7 +129,7 @@ def send_conversion_event(
 def hash_data(value: Any) -> str | None:
     """SHA-256 of a value as Meta wants an e-mail address: trimmed, lower case. None for nothing."""
     text = str(value).strip().lower() if value is not None else ""
-    return hashlib.sha256(text.encode()).hexdigest() if text else None
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if text else None
 
 
 def lambda_handler(event: dict[str, Any], context: Any = None) -> dict[str, Any]:
@@ -167,7 +170,12 @@ def _event(
         "action_source": action_source,
     }
     given = {name: value for name, value in document.items() if value is not None}
-    event = read_event(json.dumps(given, default=str).encode())
+    try:
+        text = json.dumps(given, default=str)
+    except (TypeError, ValueError, RecursionError):  # a key that is no text, or an object that contains itself
+        message = "send what JSON can hold: keys are texts, nothing holds itself"
+        raise InvalidEvent("wrong_type", "event", message) from None
+    event = read_event(text.encode())
     if isinstance(event, Rejection):
         raise InvalidEvent(event.reason, event.field, event.message)
     return event

@@ -104,6 +104,17 @@ def a_purchase_without_a_value_is_refused_before_it_is_sent(capi, meta):
 
 
 @check
+def a_wrong_argument_is_told_and_does_not_raise(capi, meta):
+    itself = {}
+    itself["itself"] = itself
+    for wrong in (None, [1], "299.99", {("value",): 1}, itself):
+        result = capi.handle_purchase(PERSON, wrong, URL, order_id="abc125")
+        assert not result["success"] and result["field"], result
+    assert not capi.send_conversion_event("Contact", {("email",): "x"}, URL)["success"]
+    assert meta.events() == []
+
+
+@check
 def a_viewed_page_gets_an_id_of_its_own(capi, meta):
     content = {"content_name": "Course Landing Page", "content_category": "education"}
     visitor = {"client_user_agent": "Mozilla/5.0 Test", "fbp": "fb.1.1596403881668.1116446470"}

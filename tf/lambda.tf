@@ -5,6 +5,7 @@ locals {
   direct         = var.delivery_mode == "direct"
   account        = data.aws_caller_identity.current.account_id
   partition      = data.aws_partition.current.partition
+  dns_suffix     = data.aws_partition.current.dns_suffix # amazonaws.com, in China amazonaws.com.cn
 
   settings = {
     META_PIXEL_ID           = var.meta_pixel_id
@@ -32,10 +33,11 @@ locals {
     { Effect = "Allow", Action = "dynamodb:Query", Resource = "${aws_dynamodb_table.registrations.arn}/index/registration_id" },
   ]
   may_mail = var.mail_from == "" ? [] : [{
-    Effect    = "Allow"
-    Action    = "ses:SendEmail"
-    Resource  = "arn:${local.partition}:ses:${var.aws_region}:${local.account}:identity/*"
-    Condition = { StringEquals = { "ses:FromAddress" = var.mail_from } }
+    Effect = "Allow"
+    Action = "ses:SendEmail"
+    # An identity with a default configuration set, as AWS's console makes them, is sent from with that set's permission, too.
+    Resource  = [for kind in ["identity", "configuration-set"] : "arn:${local.partition}:ses:${var.aws_region}:${local.account}:${kind}/*"]
+    Condition = { StringEquals = { "ses:FromAddress" = regex("[^<>\\s]+@[^<>\\s]+", var.mail_from) } }
   }]
   may_send_directly = local.direct ? local.may_read_token : []
 
@@ -118,6 +120,11 @@ resource "aws_lambda_function" "function" {
     precondition {
       condition     = fileexists("${local.package_folder}/${each.key}.zip")
       error_message = "${each.key}.zip is missing: run lambda/build_lambda_package.sh first."
+    }
+    precondition {
+      # Lambda's limit is 4 kB; what is left is for addresses that are known when they are made.
+      condition     = length(base64encode(join("", flatten([for name, value in merge(local.settings, local.choices) : [name, value]])))) * 3 / 4 <= 3400
+      error_message = "courses, allowed_origins and the other settings are more than a function's environment holds (4 kB): leave courses empty, then every id is a course, or shorten their titles."
     }
   }
 

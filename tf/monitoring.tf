@@ -11,6 +11,13 @@ locals {
     Failed    = "\"Failed to send Meta Conversions API\""
     Errors    = "\"Error sending Meta Conversions API\""
     TokenDead = "\"Meta refuses the access token\""
+    # As good as dead: counted with it.
+    TokenUnread = "\"The access token cannot be read; events wait\""
+  }
+  # With delivery_mode = "direct" those that answer visitors say the same sentences.
+  direct_senders = local.direct ? ["registration-handler", "contact-handler", "view-content-handler"] : []
+  said_directly = {
+    for pair in setproduct(local.direct_senders, ["Delivered", "Failed", "Errors"]) : "${pair[0]}-${pair[1]}" => { function = pair[0], sentence = pair[1] }
   }
 }
 
@@ -35,7 +42,21 @@ resource "aws_cloudwatch_log_metric_filter" "sentence" {
   pattern        = each.value
 
   metric_transformation {
-    name      = each.key
+    name      = each.key == "TokenUnread" ? "TokenDead" : each.key
+    namespace = local.metrics
+    value     = "1"
+  }
+}
+
+resource "aws_cloudwatch_log_metric_filter" "said_directly" {
+  for_each = local.said_directly
+
+  name           = "${var.name_prefix}${each.value.sentence}"
+  log_group_name = aws_cloudwatch_log_group.function[each.value.function].name
+  pattern        = local.sentences[each.value.sentence]
+
+  metric_transformation {
+    name      = each.value.sentence
     namespace = local.metrics
     value     = "1"
   }
@@ -43,7 +64,7 @@ resource "aws_cloudwatch_log_metric_filter" "sentence" {
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${var.name_prefix}conversion-relay-dead-letters"
-  alarm_description   = "Meta refuses events for good: conversion-relay dead list tells why."
+  alarm_description   = "Meta refuses events for good, or somebody else writes into the queue: conversion-relay dead list tells."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = local.dead_dim
@@ -89,9 +110,25 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   alarm_actions       = local.for_topic
 }
 
+# A function that cannot do its work answers 500 or 503 and ends well: that is no error of a function.
+resource "aws_cloudwatch_metric_alarm" "refused_visitors" {
+  alarm_name          = "${var.name_prefix}conversion-relay-5xx"
+  alarm_description   = "The API answers with 5xx: the log groups of the functions say why."
+  namespace           = "AWS/ApiGateway"
+  metric_name         = "5xx"
+  dimensions          = { ApiId = aws_apigatewayv2_api.site.id }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.for_topic
+}
+
 resource "aws_cloudwatch_metric_alarm" "token_dead" {
   alarm_name          = "${var.name_prefix}conversion-relay-token-dead"
-  alarm_description   = "Meta refuses the access token; events wait. Put a new one into the token store."
+  alarm_description   = "Meta refuses the access token, or it cannot be read; events wait. Put a new one into the token store."
   namespace           = local.metrics
   metric_name         = aws_cloudwatch_log_metric_filter.sentence["TokenDead"].metric_transformation[0].name
   statistic           = "Sum"

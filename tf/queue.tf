@@ -5,7 +5,7 @@ locals {
   dead_name        = "${var.name_prefix}conversion-events-dead"
   queue_arn        = "arn:${local.partition}:sqs:${var.aws_region}:${local.account}:${local.queue_name}"
   dead_arn         = "arn:${local.partition}:sqs:${var.aws_region}:${local.account}:${local.dead_name}"
-  outbox           = "sqs://sqs.${var.aws_region}.amazonaws.com/${local.account}/${local.queue_name}?dead=${local.dead_name}"
+  outbox           = "sqs://sqs.${var.aws_region}.${local.dns_suffix}/${local.account}/${local.queue_name}?dead=${local.dead_name}"
   delivery_seconds = 60
 
   may_deliver = [

@@ -147,10 +147,19 @@ resource "aws_kms_key" "main" {
         Resource  = "*"
       },
       {
-        Sid       = "LogsAndAlarms"
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html: logs are told apart by context
+        Sid       = "Logs"
         Effect    = "Allow"
-        Principal = { Service = ["logs.${var.aws_region}.amazonaws.com", "cloudwatch.amazonaws.com"] }
-        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"]
+        Principal = { Service = "logs.${var.aws_region}.${local.dns_suffix}" }
+        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+        Resource  = "*"
+        Condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:${local.partition}:logs:${var.aws_region}:${local.account}:log-group:*" } }
+      },
+      {
+        Sid       = "Alarms"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
       },

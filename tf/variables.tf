@@ -155,9 +155,14 @@ variable "courses" {
 }
 
 variable "mail_from" {
-  description = "Sender of the contact form's mail, verified in SES. Empty: no mail is sent."
+  description = "Sender of the contact form's mail, verified in SES: website@courses.example, or Website <website@courses.example>. Empty: no mail is sent."
   type        = string
   default     = ""
+
+  validation {
+    condition     = can(regex("^$|^([^<>@]*<)?[^<>@,\\s]+@[^<>@,\\s]+>?$", var.mail_from))
+    error_message = "mail_from is one address: website@courses.example, or Website <website@courses.example>."
+  }
 }
 
 variable "mail_to" {
@@ -192,6 +197,10 @@ variable "name_prefix" {
   validation {
     condition     = can(regex("^[a-z0-9-]{0,20}$", var.name_prefix))
     error_message = "name_prefix is at most 20 of a-z, 0-9 and -."
+  }
+  validation {
+    condition     = var.token_store != "ssm" || !can(regex("^(aws|ssm)", var.name_prefix))
+    error_message = "name_prefix begins with aws or ssm, which AWS keeps for its own parameters: choose another, or token_store = \"secretsmanager\"."
   }
 }
 

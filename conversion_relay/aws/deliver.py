@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from conversion_relay.aws.breaker import Breaker
 from conversion_relay.aws.finish import TOKEN_WAIT, Finisher
 from conversion_relay.aws.ledger import LEDGERED, Known, PurchaseLedger
 from conversion_relay.aws.received import Received, leased, received
@@ -26,11 +27,15 @@ from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.sqs import SqsOutbox
 from conversion_relay.outbox.verdict import Park
 from conversion_relay.settings import Settings
-from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
+from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable, JsonCalls
 from conversion_relay.telemetry import configure_logging, logger
 
-LEAST_SECONDS = 10.0
-"""Left of the function's time when nothing more is begun."""
+LEAST_SECONDS = 20.0
+"""Left of the function's time when nothing more is begun: for the request that is under way, and to finish a thousand
+messages."""
+CLAIM_SHARE = 1 / 3
+"""Of the function's time, for claiming purchases: to write down that Meta has them takes as long again. Those that are
+not claimed by then wait, and all else is sent."""
 
 
 class DeliveryFunction:
@@ -40,14 +45,14 @@ class DeliveryFunction:
         self,
         environ: Mapping[str, str] = os.environ,
         *,
-        calls: AwsCalls | None = None,
+        calls: JsonCalls | None = None,
         transport: Transport | None = None,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._settings = Settings.from_env(environ, required=("META_PIXEL_ID",))
         configure_logging(self._settings.log_format, self._settings.secrets())
-        self._calls = calls or AwsCalls(environ)
+        self._calls = Breaker(calls or AwsCalls(environ))
         self._queue = SqsOutbox(self._settings.outbox, self._calls)
         self._token = TokenSource(environ, self._calls, clock)
         table = environ.get("PURCHASE_TABLE")
@@ -58,25 +63,27 @@ class DeliveryFunction:
 
     def handle(self, event: Mapping[str, Any], context: Any = None) -> dict[str, Any]:
         """Partial batch response: the ids of the messages that stay in the queue."""
-        records = [received(record) for record in event.get("Records", ())]
+        records = [received(record) for record in _messages(event)]
+        if not records:
+            return _failures([])
+        self._calls.close()
         failed = [record.message_id for record in records if not self._finisher.put_away(record)]
         readable = [record for record in records if record.message is not None]
         try:
             settings = self._token.into(self._settings)
         except (SettingsError, AwsError, AwsUnreachable) as error:
             logger.error("The access token cannot be read; events wait", extra={"reason": str(error)})
-            self._finisher.hide(readable, TOKEN_WAIT)
+            self._finisher.hide([(record, TOKEN_WAIT) for record in readable])
             return _failures([*failed, *(record.message_id for record in readable)])
         configure_logging(settings.log_format, settings.secrets())
         outbox = self._deliver(settings, readable, context)
-        failed += [record.message_id for record in readable if not self._finisher.finish(record, outbox)]
-        return _failures(failed)
+        return _failures([*failed, *self._finisher.finish(readable, outbox)])
 
     def _deliver(self, settings: Settings, records: Sequence[Received], context: Any) -> Records:
         outbox = Records(secrets.token_hex(8))
-        ends_at = self._clock() + _seconds_left(context)
+        now, left = self._clock(), _seconds_left(context)
         for record in records:
-            self._take(outbox, record, ends_at)
+            self._take(outbox, record, ends_at=now + left, claim_until=now + CLAIM_SHARE * left)
         delivery = Delivery(outbox, self._transport, settings, clock=self._clock, jitter=self._jitter)
         timer = threading.Timer(max(0.0, _seconds_left(context) - LEAST_SECONDS), delivery.stop)
         timer.daemon = True
@@ -91,7 +98,7 @@ class DeliveryFunction:
             self._token.forget()
         return outbox
 
-    def _take(self, outbox: Records, record: Received, ends_at: float) -> None:
+    def _take(self, outbox: Records, record: Received, *, ends_at: float, claim_until: float) -> None:
         """The record's events, but for purchases that Meta has, and those that another invocation is sending. When this
         invocation ends, at the latest: `ends_at`."""
         message = record.message
@@ -101,13 +108,25 @@ class DeliveryFunction:
             known: Known = "ours"
             maybe_since: float | None = None
             if self._ledger and kept.event_name in LEDGERED and key not in outbox.keys:
+                known = "elsewhere"
+                now = self._clock()
                 try:
-                    known, maybe_since = self._ledger.claim(key, self._clock(), by=outbox.invocation, ends_at=ends_at)
+                    if now <= claim_until:
+                        known, maybe_since = self._ledger.claim(key, now, by=outbox.invocation, ends_at=ends_at)
                 except (AwsError, AwsUnreachable) as error:
                     logger.warning("The ledger of purchases cannot be read; they wait", extra={"reason": str(error)})
-                    known = "elsewhere"
             # A person who replays a held purchase has decided; its age at Meta does not count any more.
             outbox.add(key, leased(kept, None if message.decided else maybe_since), known)
+
+
+def _messages(event: object) -> Sequence[Mapping[str, Any]]:
+    """None in a call that is no batch, such as a schedule's that keeps a function warm."""
+    records = event.get("Records") if isinstance(event, Mapping) else None
+    for record in records or ():
+        if not (isinstance(record, Mapping) and isinstance(record.get("messageId"), str)):
+            # Raised, so that whoever sends them hears of it, and so does the alarm.
+            raise ValueError("this function takes messages of SQS alone; these records are of something else")
+    return records or ()
 
 
 def _failures(message_ids: Sequence[str]) -> dict[str, Any]:

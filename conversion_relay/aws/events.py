@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-funct
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -65,7 +65,7 @@ def _version_2(event: Mapping[str, Any], http: Mapping[str, Any]) -> HttpRequest
         path=path,
         headers=headers,
         peer=_text(http.get("sourceIp")) or None,
-        url=_url(headers, path, query),
+        url=_url(headers, path, query, event["requestContext"]),
         body=_body(event),
     )
 
@@ -81,7 +81,7 @@ def _version_1(event: Mapping[str, Any], context: Mapping[str, Any]) -> HttpRequ
         path=path,
         headers=headers,
         peer=peer or None,
-        url=_url(headers, path, ""),
+        url=_url(headers, path, "", event["requestContext"]),
         body=_body(event),
     )
 
@@ -100,18 +100,26 @@ def _load_balancer(event: Mapping[str, Any]) -> HttpRequest:
         path=path,
         headers=headers,
         peer=forwarded[-1] if forwarded else None,
-        url=_url(headers, path, ""),
+        url=_url(headers, path, "", event["requestContext"]),
         body=_body(event),
     )
 
 
 def _headers(single: object, several: object = None) -> dict[str, str]:
-    headers = {str(k).lower(): str(v) for k, v in single.items() if v is not None} if isinstance(single, dict) else {}
-    if isinstance(several, dict):
-        for name, values in several.items():
-            if isinstance(values, list) and values:
-                key = str(name).lower()
-                headers[key] = ("; " if key == "cookie" else ", ").join(map(str, values))
+    ones = single.items() if isinstance(single, dict) else ()
+    many = several.items() if isinstance(several, dict) else ()
+    return _joined((name, value) for name, value in ones if value is not None) | _joined(
+        (name, value) for name, values in many if isinstance(values, list) for value in values
+    )
+
+
+def _joined(pairs: Iterable[tuple[object, object]]) -> dict[str, str]:
+    """REST APIs keep the case that a client wrote: `Cookie` and `cookie` may be two names of one header."""
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        key = str(name).lower()
+        before = headers.get(key)
+        headers[key] = str(value) if before is None else f"{before}{'; ' if key == 'cookie' else ', '}{value}"
     return headers
 
 
@@ -130,8 +138,10 @@ def _body(event: Mapping[str, Any]) -> bytes:
         raise NotHttp("the body is not valid base64") from None
 
 
-def _url(headers: Mapping[str, str], path: str, query: str) -> str:
-    return f"https://{headers['host']}{path}{f'?{query}' if query else ''}" if headers.get("host") else ""
+def _url(headers: Mapping[str, str], path: str, query: str, context: Mapping[str, Any]) -> str:
+    """The Test button of a REST API's console sends no Host."""
+    host = headers.get("host") or _text(context.get("domainName"))
+    return f"https://{host}{path}{f'?{query}' if query else ''}" if host else ""
 
 
 def _text(value: object) -> str:

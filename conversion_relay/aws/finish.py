@@ -14,7 +14,7 @@ When a step fails, the message is seen again and every step is taken again: a se
 letter or message carries the same event ids, and the ledger and Meta drop the repetition.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from conversion_relay.aws.ledger import LEDGERED, PurchaseLedger
 from conversion_relay.aws.received import Received
@@ -24,7 +24,7 @@ from conversion_relay.outbox import Attempt
 from conversion_relay.outbox.sqs import SqsOutbox
 from conversion_relay.outbox.sqs_message import Kept, Message, encode
 from conversion_relay.outbox.verdict import Dead, Delivered, Hold, Park, RetryAt, Suspect
-from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
+from conversion_relay.signed_calls import AwsError, AwsUnreachable, JsonCalls
 from conversion_relay.telemetry import logger
 
 FIRST_WAIT, LONGEST_WAIT = 30, 3_600
@@ -41,7 +41,7 @@ class Finisher:
     def __init__(
         self,
         queue: SqsOutbox,
-        calls: AwsCalls,
+        calls: JsonCalls,
         ledger: PurchaseLedger | None,
         *,
         clock: Callable[[], float],
@@ -50,8 +50,16 @@ class Finisher:
         self._queue, self._calls, self._ledger = queue, calls, ledger
         self._clock, self._jitter = clock, jitter
 
-    def finish(self, record: Received, outbox: Records) -> bool:
-        """Whether the message may go; whatever must outlive it is in a queue by then."""
+    def finish(self, records: Iterable[Received], outbox: Records) -> list[str]:
+        """Ids of the messages that stay in the queue; whatever must outlive the others is in a queue by then."""
+        waits: list[tuple[Received, int]] = []
+        stay = [record.message_id for record in records if not self._finish(record, outbox, waits)]
+        self.hide(waits)
+        return stay
+
+    def _finish(self, record: Received, outbox: Records, waits: list[tuple[Received, int]]) -> bool:
+        """Whether the message may go. One that only waits is added to `waits`, with its seconds: a thousand of them are
+        hidden in a hundred calls, and the function's time may be nearly over."""
         message = record.message
         assert message is not None
         now = self._clock()
@@ -64,7 +72,7 @@ class Finisher:
                 return True
             wait = self._wait(record, [fate for _, fate in waiting])
             if len(waiting) == len(fates) and record.receives < MOST_RECEIVES:
-                self.hide([record], wait)
+                waits.append((record, wait))
                 return False
             # What ended must not be sent again, and nothing that waits may die of being counted: it goes on as a
             # message of its own.
@@ -118,12 +126,12 @@ class Finisher:
         ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(record.receives - 1, 10))
         return int(ceiling * (0.75 + 0.25 * self._jitter()))
 
-    def hide(self, records: Sequence[Received], seconds: int) -> None:
-        """Out of sight for so long; where that fails the queue's own visibility timeout does."""
-        for first in range(0, len(records), 10):
+    def hide(self, waits: Sequence[tuple[Received, int]]) -> None:
+        """Out of sight, each for its seconds; where that fails the queue's own visibility timeout does."""
+        for first in range(0, len(waits), 10):
             entries = [
                 {"Id": str(n), "ReceiptHandle": record.receipt, "VisibilityTimeout": seconds}
-                for n, record in enumerate(records[first : first + 10])
+                for n, (record, seconds) in enumerate(waits[first : first + 10])
             ]
             asked = {"QueueUrl": self._queue.queue_url, "Entries": entries}
             try:

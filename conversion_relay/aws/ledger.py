@@ -22,7 +22,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
-from conversion_relay.signed_calls import AwsCalls, AwsError
+from conversion_relay.signed_calls import AwsError, JsonCalls
 
 LEDGERED = frozenset({"Purchase", "Subscribe", "StartTrial"})
 """The events that are looked up here: those that a payment provider's notice may bring again after days."""
@@ -38,7 +38,7 @@ class PurchaseLedger:
     """One item for each purchase: `sent_at` once Meta has it, `claimed_until` and `claimed_by`, and `maybe_since` when
     Meta may have it. Times in Unix seconds."""
 
-    def __init__(self, calls: AwsCalls, table: str) -> None:
+    def __init__(self, calls: JsonCalls, table: str) -> None:
         self._calls, self._table = calls, table
 
     def claim(self, key: Key, now: float, *, by: str, ends_at: float) -> tuple[Known, float | None]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from conversion_relay.outbox import LeasedEvent
-from conversion_relay.outbox.sqs_message import Kept, Message, message_decoder
+from conversion_relay.outbox.sqs_message import Kept, Message, decoded
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -22,19 +22,16 @@ class Received(msgspec.Struct, frozen=True):
 
 
 def received(record: Mapping[str, Any]) -> Received:
-    attributes = record.get("attributes", {})
-    body = str(record.get("body", ""))
-    try:
-        message = message_decoder.decode(body)
-    except msgspec.MsgspecError:
-        message = None
+    attributes = record.get("attributes") or {}
+    body = str(record.get("body") or "")
+    receives = str(attributes.get("ApproximateReceiveCount", ""))
     return Received(
         message_id=record["messageId"],
         receipt=record.get("receiptHandle", ""),
         body=body,
-        receives=int(attributes.get("ApproximateReceiveCount", 1)),
+        receives=int(receives) if receives.isdecimal() else 1,
         first_seen=str(attributes.get("SentTimestamp", "")),
-        message=message,
+        message=decoded(body),
     )
 
 

@@ -29,7 +29,7 @@ from conversion_relay.outbox import (
 )
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.outbox.export import dead_csv
-from conversion_relay.outbox.special import SetsAside
+from conversion_relay.outbox.special import SetsAside, Shared
 from conversion_relay.settings import Settings
 
 
@@ -60,16 +60,22 @@ def list_(reason: str, name: str, dataset: str, group: bool, as_json: bool) -> N
         groups = outbox.dead_groups(now) if group and isinstance(outbox, Overview) else None
         held = outbox.held(1_000) if isinstance(outbox, Operator) else []
         stories = _chosen(outbox, held, reason, name, dataset)
+        of_others = outbox.of_others() if isinstance(outbox, Shared) else 0
     if groups is not None:
         print_json([_told(one) for one in groups]) if as_json else _tell_groups(groups, now)
         raise SystemExit(1 if groups else 0)
+    if of_others:
+        click.echo(
+            f"{of_others} of the messages there are no relay's: look at them where the queue is kept, and delete them",
+            err=True,
+        )
     if as_json:
         print_json(stories)
-    elif not stories:
-        click.echo("no dead letters")
-    else:
+    elif stories:
         print_table(["event", "id", "why", "Meta said", "trace", "can be sent for"], [_row(s, now) for s in stories])
-    raise SystemExit(1 if stories else 0)
+    elif not of_others:
+        click.echo("no dead letters")
+    raise SystemExit(1 if stories or of_others else 0)
 
 
 def _chosen(outbox: DeadLetters, held: list[Story], reason: str, name: str, dataset: str) -> list[Story]:

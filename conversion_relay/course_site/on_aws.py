@@ -30,7 +30,7 @@ def open_site(environ: Mapping[str, str] = os.environ) -> CourseSite:
         try:
             return _revealed(read_settings())
         except (AwsError, AwsUnreachable, SettingsError) as error:  # anybody can have us look, by a forged signature
-            reason = str(error) if isinstance(error, SettingsError) else type(error).__name__
+            reason = str(error) if isinstance(error, SettingsError | AwsError) else type(error).__name__
             logger.error("The payment secrets could not be read anew: %s", reason, extra={"reason": reason})
             return {}
 
@@ -56,7 +56,7 @@ def with_kept_secrets(environ: Mapping[str, str], calls: AwsCalls) -> dict[str, 
     as one JSON object by the names of their settings. Raises SettingsError, AwsError, AwsUnreachable."""
     found = dict(environ)
     if arn := environ.get("STRIPE_WEBHOOK_SECRET_ARN"):
-        own = (environ.get("STRIPE_WEBHOOK_SECRET", ""), read_secret(calls, arn))
+        own = (environ.get("STRIPE_WEBHOOK_SECRET", ""), read_secret(calls, arn, "STRIPE_WEBHOOK_SECRET"))
         found["STRIPE_WEBHOOK_SECRET"] = ",".join(one for one in own if one)
     if arn := environ.get("PAYMENT_SECRETS_ARN"):
         try:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conversion_relay import SettingsError, request_facts
-from conversion_relay.aws import HttpRequest, NotHttp, http_answer, http_request
+from conversion_relay.aws import AwsError, HttpRequest, NotHttp, http_answer, http_request
 from conversion_relay.course_site.shop import logger
 from conversion_relay.course_site.site import CourseSite
 from conversion_relay.course_site.web import SiteAnswer, SiteRequest
@@ -32,8 +32,8 @@ def answer(event: Any, route: Route, the_site: Callable[[], CourseSite]) -> dict
         site = the_site()
         said = route(site, _site_request(site, request))
     except Exception as error:
-        # Only a SettingsError is known to quote nothing that the visitor wrote.
-        reason = str(error) if isinstance(error, SettingsError) else type(error).__name__
+        # Only these are known to quote nothing that the visitor wrote; AWS's is a code such as AccessDeniedException.
+        reason = str(error) if isinstance(error, SettingsError | AwsError) else type(error).__name__
         # In the message, too: Lambda's text log format shows nothing else.
         logger.error("A request could not be answered: %s", reason, extra={"reason": reason})
         body = _problem("internal", "", "this could not be done just now; please try again")

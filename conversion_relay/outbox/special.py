@@ -35,6 +35,14 @@ class SetsAside(Protocol):
 
 
 @runtime_checkable
+class Shared(Protocol):
+    """A store that others can write into."""
+
+    def of_others(self) -> int:
+        """How many of the dead letters that `dead` saw last are no relay's; they are none of its stories."""
+
+
+@runtime_checkable
 class Joins(Protocol):
     """A store in a database that its callers may use too: an order and its Purchase in one transaction."""
 

@@ -5,7 +5,7 @@ of event ids; copies collapse in the delivery function and at Meta. It has no in
 and no more: Lambda polls and leases, and `conversion_relay/aws/deliver.py` settles. `sqs_message.py` is the format.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +14,7 @@ from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.protocol import DeadLetters, Queue
 from conversion_relay.outbox.sqs_message import encode, messages, read_message, stories_of
 from conversion_relay.outbox.story import Counts, Story
-from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable
+from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable, JsonCalls
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -23,6 +23,8 @@ MOST_ENTRIES = 10
 """Messages in one SendMessageBatch."""
 LOOK_SECONDS = 30
 """How long a look at the dead letters hides them from another one."""
+MOST_AGAIN = 5
+"""Pages of dead letters that were all seen before, until no new one is looked for."""
 INSTEAD = {
     "waiting": "Lambda polls the queue, and the delivery function sends",
     "find": "a queue has no index; search the delivery function's log group for the event id",
@@ -39,14 +41,20 @@ class SqsOutbox:
     kind = "an sqs:// outbox"
     instead = INSTEAD
 
-    def __init__(self, url: str, calls: AwsCalls | None = None) -> None:
+    def __init__(self, url: str, calls: JsonCalls | None = None) -> None:
         parts = urlsplit(url)
         account, _, queue = parts.path.strip("/").rpartition("/")
         if not (parts.netloc and account and queue):
             raise SettingsError("RELAY_OUTBOX: expected sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE")
-        self._calls = calls or AwsCalls()
+        if queue.endswith(".fifo"):
+            raise SettingsError(
+                "RELAY_OUTBOX: a FIFO queue cannot be used; name a standard one: copies collapse by their ids"
+            )
+        # Its own region, whichever one the machine's profile is of.
+        self._calls = calls or AwsCalls(region=_region(parts.netloc))
         dead = parse_qs(parts.query).get("dead", [f"{queue}-dead"])[0]
         self.queue_url = f"https://{parts.netloc}/{account}/{queue}"
+        self._of_others = 0
         self.dead_url = f"https://{parts.netloc}/{account}/{dead}"
 
     # -- putting -----------------------------------------------------------------------------------------------------
@@ -108,7 +116,13 @@ class SqsOutbox:
     def dead(self, limit: int = 100) -> list[Story]:
         """Looks at dead letters without taking them; another look sees them again after half a minute. Held events are
         among them, with the reason `ambiguous_late`."""
-        return [story for message in self._dead_letters(limit) for story in stories_of(message)][:limit]
+        found = [stories_of(message) for message in self._dead_letters(limit)]
+        self._of_others = found.count([])
+        return [story for stories in found for story in stories][:limit]
+
+    def of_others(self) -> int:
+        """Messages that somebody else put into the queue, and the delivery function out of its way."""
+        return self._of_others
 
     def replay(self, now: float, event_ids: Sequence[str] | None = None) -> int:
         """Into the queue first, out of the dead letters then: a crash in between repeats, and loses nothing."""
@@ -131,9 +145,11 @@ class SqsOutbox:
             replayed += len(chosen)
         return replayed
 
-    def _dead_letters(self, limit: int) -> list[dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
-        while len(found) < limit:
+    def _dead_letters(self, limit: int) -> Iterator[dict[str, Any]]:
+        """Each once, ten at a time: what is done with one is done while it is hidden from others. Those that are left
+        are seen again after LOOK_SECONDS, among new ones; a few pages without a new one are the end."""
+        seen, again = set[str](), 0
+        while len(seen) < limit and again < MOST_AGAIN:
             said = self._do(
                 "ReceiveMessage",
                 {
@@ -145,11 +161,12 @@ class SqsOutbox:
                     "AttributeNames": ["All"],
                 },
             )
-            fresh = {message["MessageId"]: message for message in said.get("Messages") or ()}
-            if not fresh.keys() - found.keys():
+            page = {message["MessageId"]: message for message in said.get("Messages") or ()}
+            if not page:
                 break
-            found |= fresh
-        return list(found.values())
+            again = again + 1 if page.keys() <= seen else 0
+            yield from (message for message_id, message in page.items() if message_id not in seen)
+            seen |= page.keys()
 
     def counts(self) -> dict[str, Counts]:
         """SQS's own approximate figures, in messages; all datasets are one row, and what was delivered is not kept."""
@@ -167,6 +184,15 @@ class SqsOutbox:
             return self._calls.call("sqs", f"AmazonSQS.{action}", body)
         except (AwsError, AwsUnreachable) as error:
             raise OutboxUnavailable(f"SQS: {error}") from None
+
+
+def _region(host: str) -> str:
+    """Of `sqs.eu-central-1.amazonaws.com` and its cousins (FIPS, an endpoint in a VPC); empty where none is named."""
+    for label in host.split("."):
+        *words, number = label.split("-")
+        if len(words) in (2, 3) and number.isdecimal() and all(map(str.isalpha, words)):
+            return label
+    return ""
 
 
 def _groups(entries: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

@@ -72,9 +72,14 @@ def encode(dataset: str, accepted_at: float, events: Sequence[Kept], *, decided:
 
 def read_message(message: dict[str, Any]) -> Message | None:
     """Of a message as ReceiveMessage gives it; None where it is none of ours."""
+    return decoded(message["Body"])
+
+
+def decoded(body: str) -> Message | None:
+    """A message of ours; None for whatever else somebody put into the queue."""
     try:
-        return message_decoder.decode(message["Body"])
-    except msgspec.MsgspecError:
+        return _decoder.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return None
 
 
@@ -116,4 +121,4 @@ def stories_of(message: dict[str, Any]) -> list[Story]:
     ]
 
 
-message_decoder = msgspec.json.Decoder(Message)
+_decoder = msgspec.json.Decoder(Message)

@@ -22,7 +22,7 @@ class Secrets(Protocol):
     def of(self, provider: str) -> Sequence[str]: ...
 
     def renewed(self, provider: str) -> bool:
-        """Asked when a signature did not fit: whether `of` gives other secrets now."""
+        """Asked when a signature did not fit, or no secret is known: whether `of` gives other secrets now."""
 
 
 class InSettings:
@@ -55,6 +55,8 @@ class Notices:
             return refused(404, "unknown_provider", "provider", f"one of {', '.join(PROVIDERS)}, or a [[source]]")
         row = PROVIDERS.get(provider)
         if row is None or self._secrets.of(provider) or (row.asks and self._keys(provider)):
+            return None
+        if self._secrets.renewed(provider):  # put where it is kept after this process had looked
             return None
         return refused(404, "not_configured", "provider", f"set {row.setting}, then send it again")
 

@@ -205,7 +205,12 @@ def test_what_grew_too_old_is_not_sent(aws):
     assert delivery.meta.calls == [[]]
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", '{"dataset": 1}', "\u2028"])
+WRAPPED = json.dumps({"Type": "Notification", "Message": encode("1", NOW, [kept("a")])})
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", '{"dataset": 1}', "\u2028", '{"x":' + "[" * 100_000, "\ud800", WRAPPED], ids=str.__len__
+)
 def test_a_message_that_is_none_of_ours_is_put_away(aws, body):
     assert failures(function(aws, taken).handle({"Records": [record(body=body)]})) == []
     assert aws.dead()[0]["MessageAttributes"]["reason"]["StringValue"] == "unreadable"
@@ -253,12 +258,33 @@ def test_a_purchase_that_meta_may_have_for_two_days_is_left_to_a_person(aws):
     assert len(delivery.meta.calls) == 1
 
 
+def test_messages_that_wait_are_hidden_ten_at_a_time(aws):
+    """One at a time, a thousand of them would take what is left of the function's time."""
+    asked, call = [], aws.call
+    aws.call = lambda service, target, body, **more: asked.append(target) or call(service, target, body, **more)
+    running = function(aws, lambda ids: Unreachable("refused", sent=False))
+    records = [record(kept(f"e{n}"), number=n) for n in range(100)]
+    assert len(failures(running.handle({"Records": records}))) == len(aws.hidden) == 100
+    assert asked.count("AmazonSQS.ChangeMessageVisibilityBatch") == 10
+
+
+@pytest.mark.parametrize("event", [{}, None, [], {"Records": []}, {"source": "aws.events", "detail": {}}])
+def test_a_call_that_is_no_batch_is_answered_and_costs_nothing(aws, event):
+    assert failures(function(aws, taken).handle(event)) == [] and aws.secret_reads == 0
+
+
+@pytest.mark.parametrize("of_others", [{"EventSource": "aws:sns", "Sns": {}}, {"eventSource": "aws:s3"}, None, "x"])
+def test_records_of_something_else_are_a_failure_that_says_so(aws, of_others):
+    with pytest.raises(ValueError, match="messages of SQS alone"):
+        function(aws, taken).handle({"Records": [of_others]})
+
+
 def test_little_time_left_is_no_time_to_begin(aws):
-    class Context:
+    class Late:
         def get_remaining_time_in_millis(self):
             return 5_000
 
     delivery = function(aws, taken)
     records = [record(kept(f"e{n}"), number=n) for n in range(20)]
-    done = 20 - len(failures(delivery.handle({"Records": records}, Context())))
+    done = 20 - len(failures(delivery.handle({"Records": records}, Late())))
     assert done == sum(map(len, delivery.meta.calls))

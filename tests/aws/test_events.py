@@ -60,6 +60,26 @@ def test_repeated_headers_are_joined():
     assert http_request(VERSION_1).headers["x-twice"] == "1, 2"
 
 
+@pytest.mark.parametrize("where", ["headers", "multiValueHeaders"])
+def test_a_header_in_two_cases_is_one(where):
+    cookies = {"Cookie": "_fbp=fb.1.1.1", "cookie": "_fbc=fb.1.1.AbC"}
+    event = VERSION_1 | {"headers": cookies}
+    if where == "multiValueHeaders":
+        event["multiValueHeaders"] = {name: [value] for name, value in cookies.items()}
+    assert http_request(event).headers == {"cookie": "_fbp=fb.1.1.1; _fbc=fb.1.1.AbC"} | (
+        {"x-twice": "1, 2"} if where == "headers" else {}
+    )
+
+
+@pytest.mark.parametrize("kind", ["http", "rest"])
+def test_without_a_host_the_address_is_that_of_the_api(kind):
+    """The path says which payment provider it is, also from the Test button of a REST API's console."""
+    context = SHAPES[kind]["requestContext"] | {"domainName": "testPrefix.testDomainName"}
+    event = SHAPES[kind] | {"headers": None, "requestContext": context, "path": "/webhooks/shopify"}
+    request = http_request(event | {"rawPath": "/webhooks/shopify", "rawQueryString": ""})
+    assert request.url == "https://testPrefix.testDomainName/webhooks/shopify"
+
+
 def test_a_body_may_be_missing_or_null():
     assert http_request(VERSION_2).body == http_request(VERSION_1 | {"body": None}).body == b""
 

@@ -97,7 +97,16 @@ def test_a_connection_that_the_other_end_closed_is_not_used_again(service):
     assert len(service.peers) == 5
 
 
-@pytest.mark.parametrize("answer", [(500, b"{}"), (400, b'{"__type": "a#ThrottlingException"}'), (0, b"")])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, b"{}"),
+        (429, b"{}"),
+        (0, b""),
+        *((400, b'{"__type": "a#%s"}' % code) for code in (b"ThrottlingException", b"KmsThrottled", b"RequestTimeout")),
+        (400, b'{"__type": "TooManyRequestsException"}'),
+    ],
+)
 def test_what_passes_is_tried_three_times(service, answer):
     calls = calls_to(service)
     service.answers = [answer] * 2
@@ -112,6 +121,15 @@ def test_what_does_not_pass_is_told_at_once_by_its_name(service):
     with pytest.raises(AwsError) as told:
         ask(calls_to(service))
     assert told.value.code == "QueueDoesNotExist" and len(service.peers) == 1
+
+
+def test_a_service_has_the_address_that_the_sdks_would_use():
+    at = {name: f"https://{name.lower()}.vpc" for name in ("SQS", "SECRETS_MANAGER", "SESV2", "SSM", "DYNAMODB")}
+    calls = AwsCalls({f"AWS_ENDPOINT_URL_{name}": url for name, url in at.items()})
+    services = ("sqs", "secretsmanager", "ses", "ssm", "dynamodb")
+    assert [calls._endpoint(service) for service in services] == list(at.values())
+    assert AwsCalls({}, region="eusc-de-east-1")._endpoint("ses") == "https://email.eusc-de-east-1.amazonaws.eu"
+    assert AwsCalls({"AWS_REGION": "cn-north-1"})._endpoint("sqs") == "https://sqs.cn-north-1.amazonaws.com.cn"
 
 
 def test_nobody_there_is_unreachable(service):

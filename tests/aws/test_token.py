@@ -109,6 +109,59 @@ def test_it_is_kept_for_five_minutes_and_read_again_when_meta_refuses_it():
     assert len(aws.asked) == 3
 
 
+@pytest.mark.parametrize("error", [AwsError("ThrottlingException", 400), AwsUnreachable("secretsmanager")])
+def test_a_token_that_cannot_be_read_anew_is_used_until_meta_refuses_it(error):
+    """Else a minute of throttling makes every event wait for a quarter of an hour, with a good token at hand."""
+    now = [0.0]
+    aws = Aws(**BOTH)
+    source = TokenSource(PIXEL | SECRET, aws, lambda: now[0])
+    settings = Settings.from_env(PIXEL, required=("META_PIXEL_ID",))
+    source.into(settings)
+    now[0], aws.said = 301, {"secretsmanager": error}
+    (dataset,) = source.into(settings).datasets
+    assert dataset.access_token.reveal() == "EAAsecret"
+    source.forget()
+    with pytest.raises(type(error)):
+        source.into(settings)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"SecretString": '{"META_ACCESS_TOKEN": "EAAx"}'},
+        {"SecretString": '{"meta-access-token":"EAAx","app":"a"}'},
+        {"SecretString": '{"token": " EAAx "}'},
+        {"SecretString": '"EAAx"'},
+        {"SecretBinary": "RUFBeAo="},
+    ],
+)
+def test_a_secret_is_understood_as_people_keep_it(kept):
+    """AWS's console offers keys and values first; the whole JSON would go to Meta as the token."""
+    assert token_of(Aws(secretsmanager=kept), SECRET) == "EAAx"
+    parameter = {"Parameter": {"Value": kept.get("SecretString", "EAAx")}}
+    assert token_of(Aws(ssm=parameter), PARAMETER) == "EAAx"
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"SecretString": '{"a": "EAAx", "b": "EAAy"}'},
+        {"SecretString": '{"META_ACCESS_TOKEN": 5}'},
+        {"SecretString": '{"META_ACCESS_TOKEN": {"a": "EAAx"}}'},
+        {"SecretString": '{"META_ACCESS_TOKEN": "EAAx"'},
+        {"SecretString": '{"a":' + "[" * 10_000},
+        {"SecretString": "EAAx EAAy"},
+        {"SecretString": "EAAx\u200b"},
+        {"SecretBinary": "/w=="},
+        AwsError("ResourceNotFoundException", 400),
+    ],
+)
+def test_a_secret_that_holds_no_one_token_is_named_and_not_shown(kept):
+    with pytest.raises(SettingsError, match="META_ACCESS_TOKEN: ") as wrong:
+        token_of(Aws(secretsmanager=kept), SECRET)
+    assert "EAAx" not in str(wrong.value)
+
+
 def test_only_the_first_dataset_gets_it(tmp_path):
     config = tmp_path / "relay.toml"
     config.write_text(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from conversion_relay import Settings, SettingsError
-from conversion_relay.aws import AwsUnreachable
+from conversion_relay.aws import AwsError, AwsUnreachable
 from conversion_relay.cli.webhook_samples import sample
 from conversion_relay.course_site.on_aws import open_site, with_kept_secrets
 from conversion_relay.course_site.on_lambda import answer, is_test_document
@@ -77,6 +77,7 @@ def test_what_is_no_request_is_a_400_before_the_site_is_opened(event):
     [
         (SettingsError("Missing required environment variables: META_PIXEL_ID"), "META_PIXEL_ID"),
         (AwsUnreachable(f"secret of {EMAIL}"), "AwsUnreachable"),
+        (AwsError("AccessDeniedException", 400), "could not be answered: AccessDeniedException (HTTP 400)"),
         (RuntimeError(EMAIL), "RuntimeError"),
     ],
 )
@@ -130,6 +131,8 @@ class Kept:
         self.secrets = secrets
 
     def call(self, service: str, target: str, body: dict, *, version: str = "1.0") -> dict:
+        if body["SecretId"] not in self.secrets:
+            raise AwsError("ResourceNotFoundException", 400)  # so does a secret that nobody has filled
         return {"SecretString": self.secrets[body["SecretId"]]}
 
 
@@ -143,6 +146,20 @@ def test_what_secrets_manager_holds_of_payments_is_read_as_if_it_stood_in_the_en
     assert [key.reveal() for key in settings.provider_keys["mollie"]] == ["live_x"]
 
 
+def test_a_shop_without_stripe_takes_the_notices_of_its_own_provider():
+    """Terraform makes the secret of Stripe's whether it is given one or not."""
+    kept = Kept(payments='{"SHOPIFY_WEBHOOK_SECRET": "a"}')
+    arns = {"STRIPE_WEBHOOK_SECRET_ARN": "stripe", "PAYMENT_SECRETS_ARN": "payments"}
+    settings = Settings.from_env(with_kept_secrets(SQS | arns, kept), required=("META_PIXEL_ID",))
+    assert list(settings.webhook_secrets) == ["shopify"]
+
+
+@pytest.mark.parametrize("text", ["whsec_a", '{"STRIPE_WEBHOOK_SECRET": "whsec_a"}', '{"signing secret":"whsec_a"}'])
+def test_stripes_secret_may_be_kept_as_the_console_keeps_it(text):
+    kept = Kept(stripe=text)
+    assert with_kept_secrets({"STRIPE_WEBHOOK_SECRET_ARN": "stripe"}, kept)["STRIPE_WEBHOOK_SECRET"] == "whsec_a"
+
+
 @pytest.mark.parametrize(
     "kept", ["", "[]", "canary", '{"SHOPIFY_WEBHOOK_SECRET": 5}', '{"SHOPIFY_WEBHOOK_SECRET": "canary"']
 )
@@ -153,7 +170,8 @@ def test_a_kept_secret_of_another_shape_is_named_and_not_shown(kept):
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_another_providers_secret_that_was_changed_is_read_again(site, slash):
+@pytest.mark.parametrize("before", [{"SHOPIFY_WEBHOOK_SECRET": "old"}, {}], ids=["rotated", "first"])
+def test_another_providers_secret_that_was_changed_is_read_again(site, slash, before):
     order = json.dumps(sample("shopify", "paid", NOW - 60)).encode()
     shop = site.shop
     renewed = Shop(
@@ -164,7 +182,7 @@ def test_another_providers_secret_that_was_changed_is_read_again(site, slash):
         read_secrets=lambda: {"shopify": [secret_of("shopify")]},
         clock=lambda: NOW,
     )
-    shop.relay.settings = Settings.from_env(SQS | {"SHOPIFY_WEBHOOK_SECRET": "old"}, required=("META_PIXEL_ID",))
+    shop.relay.settings = Settings.from_env(SQS | before, required=("META_PIXEL_ID",))
     headers = HTTP["headers"] | headers_of("shopify", order, NOW)
     path = f"/webhooks/shopify{slash}"
     event = HTTP | {"rawPath": path, "headers": headers, "body": order.decode()}

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import boto3
 import pytest
+from click.testing import CliRunner
 from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
 import conversion_relay
+from conversion_relay.cli import verbs
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt
 from conversion_relay.outbox import DeadLetters, Housekeeping, Leases, Meter, Operator, Queue, Visits, open_outbox
@@ -124,6 +126,12 @@ class TestSqs(SqsBackend, QueueSuite, DeadLettersSuite):
         assert outbox.replay(NOW) == 0
         assert sum(book.dead for book in outbox.counts().values()) == 1
 
+    def test_a_person_hears_of_what_is_none_of_ours_when_the_alarm_has_rung(self, outbox):
+        outbox.send(outbox.dead_url, [({"reason": "unreadable"}, "not one of ours")])
+        environ = KEYS | {"AWS_ENDPOINT_URL": self.aws, "RELAY_OUTBOX": outbox.queue_url.replace("https", "sqs")}
+        done = CliRunner().invoke(verbs, ["dead", "list"], env=environ)
+        assert done.exit_code == 1 and "1 of the messages there are no relay's" in done.stderr and not done.stdout
+
     def test_a_queue_that_is_not_there_is_told_by_its_error(self, outbox):
         missing = SqsOutbox(
             f"sqs://sqs.{REGION}.amazonaws.com/{ACCOUNT}/nobody", AwsCalls(KEYS | {"AWS_ENDPOINT_URL": self.aws})
@@ -223,6 +231,28 @@ def test_the_url_names_both_queues(url, dead):
 def test_a_url_without_account_or_queue_is_refused_with_the_form_to_use(url):
     with pytest.raises(SettingsError, match=r"sqs://sqs\.REGION"):
         open_outbox(url)
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("sqs.eu-central-1.amazonaws.com", "eu-central-1"),
+        ("sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("sqs-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("vpce-0a1-b2.sqs.ap-southeast-2.vpce.amazonaws.com", "ap-southeast-2"),
+        ("queue.example", "sa-east-1"),
+        ("localhost:4566", "sa-east-1"),
+    ],
+)
+def test_a_queue_is_asked_in_its_own_region(monkeypatch, host, region):
+    """`dead list` with a profile of another region, or none, would look for it in the wrong place."""
+    monkeypatch.setenv("AWS_REGION", "sa-east-1")
+    assert open_outbox(f"sqs://{host}/1/events")._calls.region == region
+
+
+def test_a_fifo_queue_is_refused_before_the_first_event_is():
+    with pytest.raises(SettingsError, match="standard"):
+        open_outbox("sqs://sqs.eu-west-1.amazonaws.com/1/events.fifo")
 
 
 def test_without_its_package_the_url_is_refused_with_what_to_install(monkeypatch):

@@ -40,6 +40,16 @@ def test_every_variable_is_named_on_the_page_or_in_the_sample():
     assert not [name for name in of_settings if f"`{name}`" not in PAGE and name not in sample]
 
 
+SENTENCES = re.findall(r'"\\"(.+?)\\""', (ROOT / "tf/monitoring.tf").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_what_a_metric_filter_looks_for_is_what_the_delivery_function_says(sentence):
+    files = ("aws/deliver.py", "delivery/report.py", "telemetry.py")
+    said = "".join((ROOT / "conversion_relay" / file).read_text("utf-8") for file in files)
+    assert sentence in said and len(SENTENCES) == 5
+
+
 ORIGIN = re.compile(
     re.search(r'can\(regex\("(.+?)", origin\)\)', TERRAFORM)[1].replace("\\\\", "\\").replace("^([^][", "^([^\\]\\[")
 )

@@ -35,7 +35,7 @@ mock_provider "aws" {
     defaults = { account_id = "123456789012" }
   }
   mock_data "aws_partition" {
-    defaults = { partition = "aws" }
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
   }
 }
 
@@ -209,16 +209,60 @@ run "what_is_malformed_is_refused" {
   ]
 }
 
-run "what_the_functions_would_not_start_with_is_refused" {
+run "more_courses_than_an_environment_holds" {
+  command = plan
+  variables {
+    courses = { for n in range(60) : "course-${n}" => { title = "A title of some length ${n}", category = "education" } }
+  }
+
+  expect_failures = [aws_lambda_function.function]
+}
+
+run "in_another_partition_and_sent_directly" {
+  command = plan
+  variables {
+    aws_region    = "cn-north-1"
+    mail_from     = "Website <website@courses.example>"
+    delivery_mode = "direct"
+  }
+  override_data {
+    target = data.aws_partition.current
+    values = { partition = "aws-cn", dns_suffix = "amazonaws.com.cn" }
+  }
+
+  assert {
+    condition     = output.outbox == "sqs://sqs.cn-north-1.amazonaws.com.cn/123456789012/conversion-events?dead=conversion-events-dead"
+    error_message = "the queue's host is the partition's"
+  }
+  assert {
+    condition     = !strcontains(aws_kms_key.main.policy, "arn:aws:") && strcontains(aws_kms_key.main.policy, "\"logs.cn-north-1.amazonaws.com.cn\"")
+    error_message = "the key is for this partition's log service"
+  }
+  assert {
+    condition     = strcontains(jsonencode(local.may_mail), "\"website@courses.example\"") && strcontains(jsonencode(local.may_mail), ":configuration-set/*")
+    error_message = "mail goes out under its address, with its configuration set"
+  }
+  assert {
+    condition     = length(aws_cloudwatch_log_metric_filter.said_directly) == 9
+    error_message = "what the functions send themselves is counted, else it is silence"
+  }
+}
+
+run "what_the_functions_would_not_start_with_or_aws_not_make_is_refused" {
   command = plan
   variables {
     graph_api_url   = "https://user:word@graph.example"
     allowed_origins = ["https://user@shop.example"]
     trusted_proxies = ["10.0.0.1/8"]
     default_country = "EU"
+    mail_from       = "a@courses.example, b@courses.example"
+    name_prefix     = "aws-shop-"
+    token_store     = "ssm"
   }
 
-  expect_failures = [var.graph_api_url, var.allowed_origins, var.trusted_proxies, var.default_country]
+  expect_failures = [
+    var.graph_api_url, var.allowed_origins, var.trusted_proxies, var.default_country, var.mail_from, var.name_prefix,
+  ]
 }
 
 run "without_the_zips_it_says_what_to_do" {
