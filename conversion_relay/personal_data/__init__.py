@@ -18,7 +18,7 @@ from typing import Literal
 from conversion_relay.patterns import seldom
 from conversion_relay.personal_data.email import email_spans, holds_email, spelled_out
 from conversion_relay.personal_data.phone import holds_phone, phone_spans
-from conversion_relay.personal_data.plain import folded, plain, without_entities
+from conversion_relay.personal_data.plain import Plain, folded, plain, without_entities
 
 __all__ = [
     "Held",
@@ -26,6 +26,7 @@ __all__ = [
     "folded",
     "has_zeros",
     "held",
+    "held_in",
     "is_quiet",
     "is_quiet_json",
     "phone_spans",
@@ -52,6 +53,15 @@ def held(text: str, *, codes: bool = False) -> Held | None:
             _harmless.clear()
         _harmless.add((text, codes))
     return found
+
+
+def held_in(seen: Plain, *, codes: bool = False) -> Held | None:
+    """The same of a text that was made plain already; for a caller who looks for more in it."""
+    if not seen.settled:
+        return "encoded"
+    if holds_email(seen.text):
+        return "email"
+    return "phone" if holds_phone(seen.text, codes=codes) else None
 
 
 def is_quiet(text: str) -> bool:
@@ -142,9 +152,4 @@ MOST_HARMLESS = 2_048
 
 
 def _look(text: str, codes: bool) -> Held | None:
-    seen = plain(text)
-    if not seen.settled:
-        return "encoded"
-    if holds_email(seen.text):
-        return "email"
-    return "phone" if holds_phone(seen.text, codes=codes) else None
+    return held_in(plain(text), codes=codes)

@@ -19,7 +19,7 @@ from conversion_relay.intake.scrub.beside import may_be_member
 from conversion_relay.intake.scrub.encoded_text import looks_encoded
 from conversion_relay.intake.scrub.names import read_name
 from conversion_relay.intake.scrub.walk import LONGEST_TEXT, kind_inside, known_names
-from conversion_relay.personal_data import held, is_quiet, is_quiet_json
+from conversion_relay.personal_data import held_in, is_quiet, is_quiet_json, plain
 
 
 def is_surely_nobodys(custom: Mapping[str, Any], encoded: bytes, lines: int) -> bool:
@@ -109,4 +109,5 @@ def _in_a_list(items: list[Any], name: str, closely: bool) -> bool:
 
 def _is_nobodys(text: str, name: str) -> bool:
     """What the walk asks of a text. `name`: of the member that it is, or is in a list of."""
-    return held(text, codes=read_name(name).is_code) is None and kind_inside(text) is None
+    seen = plain(text)
+    return held_in(seen, codes=read_name(name).is_code) is None and kind_inside(text, seen.text) is None

@@ -20,8 +20,8 @@ MOST_MEMBERS = 500
 MOST_COLUMNS = 100
 
 
-def kind_named(text: str) -> str | None:
-    """The kind of a person's member that this text names, or None.
+def kind_named(text: str, read: str | None = None) -> str | None:
+    """The kind of a person's member that this text names, or None. `read`: the text made plain, where it was already.
 
     >>> kind_named("first_name=Joe"), kind_named('cb({"phone": "017"})'), kind_named("Phone: see below")
     ('name', 'phone', None)
@@ -30,7 +30,7 @@ def kind_named(text: str) -> str | None:
     has_members = "{" in text or "<" in text or "%" in text or "\\" in text
     if not (has_pairs or has_members):
         return _kind_of_columns(text) if "\n" in text else None
-    read = plain(text).text
+    read = plain(text).text if read is None else read
     return (_kind_of_pairs(read) if has_pairs else None) or (_kind_of_members(read) if has_members else None)
 
 

@@ -266,8 +266,8 @@ _BY_PLACE = ["extinfo"]
 """Lists in which the place says what an item is, so that none may go."""
 
 
-def kind_inside(text: str) -> str | None:
-    """A person's member in a text that is itself JSON, or names it otherwise."""
+def kind_inside(text: str, read: str | None = None) -> str | None:
+    """A person's member in a text that is itself JSON, or names it otherwise. `read`: the text made plain."""
     begin = text.lstrip()[:1]
     if begin in ("{", "["):
         try:
@@ -278,7 +278,7 @@ def kind_inside(text: str) -> str | None:
             walk = _Walk()
             walk.members({"": document}, _TOP)
             return "data" if walk.removed else None
-    return kind_named(text)
+    return kind_named(text, read)
 
 
 def _held_encoded(text: str) -> Held | None:
