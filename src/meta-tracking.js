@@ -108,7 +108,6 @@ var MetaTracking = (function () {
     "buy.stripe.com": "client_reference_id",
   };
   const REVOKE = ["consent", "revoke"];
-  const LISTEN = "addEventListener";
   const { MIRRORS = true, IS_MODULE = false } = /** @type {any} */ ({}); // build.mjs decides
 
   if (IS_MODULE && typeof window === "undefined") return /** @type {any} */ (undefined);
@@ -257,10 +256,11 @@ var MetaTracking = (function () {
   };
 
   // A frame without an address of its own is part of the page that made it. A file has none, nor has an app.
-  /** @type {any} */
-  const owner = safely(() => here.href[0] !== "h" && page.parent.location.href && page.parent)();
+  const isPart = here.href[0] !== "h";
+  /** @type {any} unless it is of another site */
+  const owner = safely(() => page.parent.document !== doc && page.parent)();
   const web = [here.href, owner?.location?.href, doc.baseURI, doc.referrer].find((url) => url?.[0] === "h");
-  if (web && web !== here.href) here = /** @type {any} */ (new URL(web));
+  if (isPart && web) here = /** @type {any} */ (new URL(web));
   let landing = here.href;
 
   // -- what the visitor allows ------------------------------------------------------------------------------------------
@@ -332,13 +332,13 @@ var MetaTracking = (function () {
   function settle() {
     if (isHearing) return;
     // Not before it matters: the first look at a storage waits for another process.
-    if (policy === undefined && isOut()) policy = safely(() => sessionStorage._mt)() || "";
+    if (isOut() && policy === undefined) policy = safely(() => sessionStorage._mt)() || "";
     const before = state;
     const isBare = !mayRemember();
     state = judged();
     if (isBare && kept.s[0] && mayRemember()) join();
     if (isCalm && state !== before && isAllowed()) browserIds();
-    tellPixel();
+    safely(tellPixel)();
     // A pixel that came late drops what it hears before its `init`.
     if (pixel && mayTell() && (!pixel.queue || Object.keys(pixels)[0])) untold.splice(0).forEach((tell) => tell());
     if (isAllowed()) held.splice(0).forEach((send) => send());
@@ -374,7 +374,7 @@ var MetaTracking = (function () {
   function readConsentMode({ 0: kind, 1: verb, 2: values }) {
     if (kind !== "consent") return;
     for (const name of NEEDED) {
-      if (!values[name]?.valueOf) continue;
+      if (values[name] == null) continue;
       const isGranted = values[name] === "granted";
       if (verb === "update") updates[name] = said(isGranted);
       else if (!isGranted) values.region ? (holds.region = isRegional) : (holds.default = true);
@@ -385,13 +385,15 @@ var MetaTracking = (function () {
   /** What Google's data layer holds, and what comes to it; a page may put another list in its place. */
   function hearLayer() {
     const name = api.dataLayer || "dataLayer";
-    if (layer === (page[name] = page[name] || owner?.[name] || [])) return;
-    layer = page[name];
+    const list = page[name] || (page[name] = (isPart && owner?.[name]) || []);
+    if (layer === list) return;
+    layer = list;
     const push = layer.push;
     const hear = safely(readConsentMode);
     layer.forEach(hear);
-    // To set it would change nothing where prototypes are frozen.
+    // To set it would change nothing where prototypes are frozen. Others put theirs in its place in the same way.
     Object.defineProperty(layer, "push", {
+      configurable: true,
       writable: true,
       value(/** @type {any[]} */ ...entries) {
         entries.forEach(hear);
@@ -426,7 +428,7 @@ var MetaTracking = (function () {
   function readGoogle() {
     for (const name of NEEDED) {
       const { update } = resolved(name);
-      if (update?.valueOf && update !== looked[name]) updates[name] = isYes((looked[name] = update));
+      if (update != null && update !== looked[name]) updates[name] = isYes((looked[name] = update));
     }
     weighUpdates();
     const google = page.google_tag_data?.ics;
@@ -445,7 +447,7 @@ var MetaTracking = (function () {
     else if (/^(tcl|user)/.test(eventStatus)) {
       words.tcf = eventStatus[0] === "u" ? said() : undefined; // also where the rest cannot be read
       const named = /(dv.*)?\b89\b/.exec(addtlConsent);
-      words.tcf = [1, 3, 4, 7].every((n) => purpose.consents[n]) && (named ? !named[1] : void silent("tcf", "Meta not named"));
+      words.tcf = [1, 3, 4, 7].every((n) => purpose.consents[n]) && (named ? !named[1] : void silent("tcf Meta not named"));
     }
   }
 
@@ -505,7 +507,7 @@ var MetaTracking = (function () {
    */
   function ask(name, read, ...how) {
     const api = page[name] || owner?.[name];
-    const mayCall = how[0] === LISTEN;
+    const mayCall = how[0] === "addEventListener";
     if (!api || asked[name] === api) return;
     holds[name] = mayCall;
     api(...how, safely((/** @type {any} */ data, /** @type {any} */ isSound) => {
@@ -522,8 +524,8 @@ var MetaTracking = (function () {
     optOuts.gpc = /** @type {any} */ (navigator).globalPrivacyControl;
     safely(hearLayer)();
     safely(readGoogle)();
-    safely(ask)("__tcfapi", readTcf, LISTEN, 2);
-    safely(ask)("__gpp", readGpp, LISTEN);
+    safely(ask)("__tcfapi", readTcf, "addEventListener", 2);
+    safely(ask)("__gpp", readGpp, "addEventListener");
     safely(ask)("__uspapi", readUsp, "getUSPData", 1);
     safely(readManager)();
     isHearing = 0;
@@ -554,9 +556,9 @@ var MetaTracking = (function () {
   /** Once it can hear. @param {any} value */
   function adopt(value) {
     if (value === pixel) return;
-    const isKnown = pixel?.queue && pixel.queue === value.queue;
+    const queue = pixel?.queue;
     pixel = value;
-    if (isKnown) return; // somebody's wrapper around it: what stands in the queue was heard, and some of it is ours
+    if (queue && queue === value.queue) return; // a wrapper around it: what stands in the queue was heard, and some is ours
     isLocked = isLimited = false;
     // Its other names are ways around us.
     if (page._fbq === value) page._fbq = proxy;
@@ -590,7 +592,7 @@ var MetaTracking = (function () {
     const isNew = mayTell() && isBound() !== isLimited;
     // What the page said of the restriction before would come behind ours.
     const gone = isNever() ? /^track/ : isNew && /^data/;
-    if (gone) queue.splice(0, queue.length, ...queue.filter((/** @type {any} */ entry) => !gone.test(entry[0])));
+    if (gone) queue.push(...queue.splice(0).filter((/** @type {any} */ entry) => !gone.test(entry[0])));
     if (isNew) {
       isLimited = !isLimited;
       const entry = ["dataProcessingOptions", ...(isLimited ? [["LDU"], 0, 0] : Object.values(own || [[], 0, 0]))];
@@ -636,7 +638,8 @@ var MetaTracking = (function () {
 
   /** @param {string} verb @param {any[]} args */
   function mirror(verb, args) {
-    const at = /Single/.test(verb) ? 2 : 1;
+    const isSingle = /Single/.test(verb);
+    const at = isSingle ? 2 : 1;
     const [name, data, options] = args.slice(at);
     if (isFresh && mayRepeat === undefined) {
       mayRepeat = !!pixel.allowDuplicatePageViews;
@@ -646,15 +649,15 @@ var MetaTracking = (function () {
       }
       takePages();
     }
-    if (!isText(name) || (at > 1 && Object.keys(pixels)[0] && !pixels[args[1]])) return; // the pixel drops it, too
-    let targets = at > 1 ? [args[1]] : everyone();
-    if (name === "PageView" && at < 2 && !mayRepeat) {
+    if (!isText(name) || (isSingle && Object.keys(pixels)[0] && !pixels[args[1]])) return; // the pixel drops it, too
+    let targets = isSingle ? [args[1]] : everyone();
+    if (name === "PageView" && !isSingle && !mayRepeat) {
       if (!isFresh) return;
       const now = path === undefined || here.href;
       targets = targets.filter((one) => viewed[one] !== (viewed[one] = now));
     }
     if (!targets[0] && Object.keys(pixels)[0]) return !silent(name, "again");
-    const values = mayTell() ? data || {} : plain(data);
+    const values = (mayTell() && data) || plain(data);
     // Each by name, where others hear it too by then.
     const tell = (/** @type {string} */ eventID) => {
       const call = [name, values, { ...options, eventID }];
@@ -675,7 +678,7 @@ var MetaTracking = (function () {
   function plain(/** @type {any} */ data) {
     /** @type {Record<string, any>} */
     const made = {};
-    for (const name of Object.keys((!data?.concat && data) || {})) {
+    for (const name of Object.keys(data?.concat || !data ? {} : data)) {
       try {
         made[name] = JSON.parse(json(data[name]));
       } catch {} // nor undefined, nor a function
@@ -818,8 +821,8 @@ var MetaTracking = (function () {
   function flush() {
     const now = +new Date();
     kept.q = kept.q.filter((item) => !(item.b.event_time < now / 1e3 - DAY));
-    // A time that is to come is of a clock that was set back.
-    const due = kept.q.filter(({ n = 0 }) => Math.floor((now - n) / PATIENCE));
+    // A time that is to come is of a clock that was set back: `| 0` is true from one PATIENCE on, either way.
+    const due = kept.q.filter(({ n = 0 }) => ((now - n) / PATIENCE) | 0);
     due.forEach((item) => (item.n = now));
     save();
     due.forEach(post);
@@ -837,7 +840,7 @@ var MetaTracking = (function () {
    * Each is a capturing one, since not every event bubbles.
    */
   function listen() {
-    for (const kind in listeners) page[LISTEN](kind, listener, true);
+    for (const kind in listeners) page.addEventListener(kind, listener, true);
   }
 
   /** The first look at cookies and storage costs milliseconds, which are the page's. @param {() => void} item */
@@ -986,7 +989,7 @@ var MetaTracking = (function () {
   function bake(values) {
     const labels = here.hostname.split(".");
     const own = labels.length;
-    const secure = here.protocol[5] ? ";secure" : "";
+    const secure = here.href[5] === ":" ? ";secure" : "";
     // An address has no domain to share.
     for (let n = /[\d\]]$/.test(here.hostname) ? own : 1; n <= own; n++) {
       const domain = n < own ? ";domain=" + labels.slice(~n).join(".") : "";
@@ -1005,8 +1008,8 @@ var MetaTracking = (function () {
   function follow(event) {
     setTimeout(catchUp, 1e3); // it may have been an answer to a consent platform that came late
     const { formData, target } = event;
-    // A form also by a script's submit(), a link also inside of a component.
-    const link = formData ? target : event.composedPath().find((/** @type {any} */ node) => node.href);
+    // A form also by a script's submit(), a link also inside of a component. The drawing on it has a href, too, and no host.
+    const link = formData ? target : event.composedPath().find((/** @type {any} */ node) => node.hostname);
     if (link) refer(formData ? new URL(link.action) : link, link.dataset.checkout, formData, link);
   }
 
@@ -1032,18 +1035,20 @@ var MetaTracking = (function () {
 
   /** What a script opens: by `window.open`, or by an address that it sets. */
   function watchExits() {
-    const { open, navigation } = page;
+    const open = page.open;
     const referred = safely((/** @type {any} */ to) => refer(new URL(to, /** @type {any} */ (here))));
-    // A page may have something of its own under that name.
-    if (/native/.test(open)) {
-      page.open = (/** @type {any} */ to, /** @type {any[]} */ ...how) => open.call(page, referred(to) || to, ...how);
-    }
-    const leave = (/** @type {any} */ event) => {
+    page.navigation?.addEventListener?.("navigate", (/** @type {any} */ event) => {
       // A link or a form has been seen, and what a form posts would be lost. A browser that cannot tell is left alone.
       const to = event.sourceElement === null && referred(event.destination.url);
-      if (to) event.preventDefault(), (page.location = to);
-    };
-    navigation?.[LISTEN]?.("navigate", leave);
+      if (!to) return;
+      event.preventDefault();
+      // A page that gave up its place in the history does not get it back.
+      event.navigationType === "replace" ? location.replace(to) : (location.href = to);
+    });
+    // A page may have something of its own under that name, or have frozen it, of which a module hears.
+    if (/native/.test(open)) {
+      page.open = (/** @type {any} */ to, /** @type {any[]} */ ...how) => open(referred(to) || to, ...how);
+    }
   }
 
   // -- pages of a single-page app ---------------------------------------------------------------------------------------
@@ -1051,27 +1056,28 @@ var MetaTracking = (function () {
   function watchPages() {
     for (const verb of ["pushState", "replaceState"]) {
       const native = /** @type {any} */ (history)[verb];
-      /** @type {any} */ (history)[verb] = (/** @type {any[]} */ ...state) => {
+      const shown = (/** @type {any[]} */ ...state) => {
         native.apply(history, state);
         safely(viewPage)(verb === "replaceState"); // its failure is none of the router's
       };
+      Reflect.set(history, verb, shown); // a page may have frozen it, which a module hears of
     }
     listeners.popstate = () => viewPage();
     // Routers of the Navigation API call neither verb, and links that they intercept make no popstate.
-    page.navigation?.[LISTEN]?.("currententrychange", (/** @type {any} */ event) => viewPage(event.navigationType === "replace"));
+    page.navigation?.addEventListener?.("currententrychange", (/** @type {any} */ event) => viewPage(event.navigationType === "replace"));
   }
 
-  /** What counts as a page. */
+  /** What counts as a page. A router that begins writes `#/` behind the address without a route. */
   function place() {
-    return byHash ? here.href : here.href.replace(/#.*/, "");
+    return here.href.replace(byHash ? /#!?\/?$/ : /#.*/, "");
   }
 
   /** @param {boolean} [isReplaced] then another query alone is the same page, cleaned */
   function viewPage(isReplaced) {
     const was = path;
     path = place();
-    const bare = (/** @type {any} */ url) => url.replace(/\?[^#]*/, "");
-    if (path === was || (isReplaced && bare(path) === bare(was))) return;
+    const bare = (/** @type {any} */ url) => url.replace(isReplaced ? /\?[^#]*/ : "", "");
+    if (bare(path) === bare(was)) return;
     if (MIRRORS && proxy?.call && isOn(api.mirror)) proxy("track", "PageView");
     else happen("PageView", {}, /** @type {any} */ ({ n: Math.random() })); // no repeated call
   }
@@ -1107,7 +1113,7 @@ var MetaTracking = (function () {
 
   /** @param {number} digits */
   function random(digits) {
-    return (1 + Math.random()).toFixed(digits).slice(2);
+    return Math.random().toFixed(digits).slice(2);
   }
 
   /** @param {any[]} why @returns {null} */
@@ -1136,7 +1142,7 @@ var MetaTracking = (function () {
   api.configure({ ...(doc.currentScript || doc.querySelector("[src*=meta-tracking]"))?.dataset });
   // One that was declared as a variable cannot be watched, only looked at.
   safely(Object.defineProperty)(page, "fbq", { configurable: true, get: () => proxy, set: safely(take) });
-  watchExits();
+  safely(watchExits)();
   setTimeout(catchUp);
   return api;
 })();

@@ -80,3 +80,42 @@ def test_a_router_of_the_navigation_api_shows_pages(shop, attribute):
     seen = [event["event_source_url"].removeprefix(HERE) for event in shop.events()]
     assert seen == ["/one", "/two", "/three", "/four", "/five", "/four"]
     assert shop.ids() == shop.pixel_ids()
+
+
+PUSHES = """denied => {
+    const {push} = dataLayer
+    const value = (...entries) => push.apply(dataLayer, entries)
+    Object.defineProperty(dataLayer, 'push', {value, configurable: true, enumerable: true})
+    gtag('consent', 'update', denied)
+}"""
+
+
+def test_another_script_may_put_its_own_push_in_place_of_ours(shop):
+    """Some do it by `defineProperty`, which a property that is fixed answers with an error in the page."""
+    shop.head = LAYER + OURS.format("") + SNIPPET
+    shop.open()
+    shop.page.evaluate(PUSHES, DENIED)
+    assert shop.page.evaluate("MetaTracking.track('Lead')") is None
+
+
+LOCKED = {
+    "window.open": "Object.defineProperty(window, 'open', {value: open, writable: false, configurable: false})",
+    "history": "Object.freeze(history)",
+    "the data layer's name": "Object.defineProperty(window, 'dataLayer', {value: [], writable: false})",
+}
+
+
+@pytest.mark.parametrize("locked", LOCKED)
+def test_a_module_stands_what_a_page_has_locked(shop, locked):
+    """A module hears of each such refusal as an error; a script does not."""
+    shop.head = f"<script>{LOCKED[locked]}</script>" + LAYER.replace(
+        "window.dataLayer = [];", "window.dataLayer ||= [];"
+    )
+    shop.head += OURS.format("data-auto-page-views").replace("<script", "<script type=module")
+    shop.base = ""
+    shop.open("/one")
+    shop.page.evaluate("history.pushState({}, '', '/two')")
+    shop.wait(2, 0)
+    assert [event["event_source_url"] for event in shop.events()] == [HERE + "/one", HERE + "/two"]
+    shop.page.evaluate("denied => gtag('consent', 'update', denied)", DENIED)
+    assert shop.page.evaluate("MetaTracking.track('Lead')") is None

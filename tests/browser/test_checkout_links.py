@@ -62,6 +62,29 @@ def test_a_link_that_is_opened_beside_the_page_takes_it_along_too(tab: Page, sta
     assert f"client_reference_id={visit['key']}" in tab.get_attribute("#pay", "href")
 
 
+ON_IT = {
+    "an icon": '<svg><use href="#cart" id=drawn /></svg>',
+    "an image of a drawing": '<svg><image href="data:," width=9 height=9 id=drawn /></svg>',
+    "a component with an address of its own": "<my-icon id=drawn>pay</my-icon>",
+}
+
+
+@pytest.mark.parametrize("what", ON_IT)
+def test_a_link_takes_it_along_whatever_is_drawn_on_it(tab: Page, stage: Stage, what):
+    """What has an address, too, and is no link."""
+    stage.more = f'<a id=pay href="{stage.url("/pay", "buy.stripe.com")}">{ON_IT[what]}</a>'
+    tab.goto(stage.url())
+    tab.evaluate("""() => {
+        customElements.define('my-icon', class extends HTMLElement { get href() { return '/cart.svg' } })
+        const pay = document.querySelector('#pay')
+        pay.onclick = (event) => event.preventDefault()
+        const click = new MouseEvent('click', {bubbles: true, composed: true, cancelable: true})
+        document.querySelector('#drawn').dispatchEvent(click)
+    }""")
+    (visit,) = until(lambda: remembered(stage))
+    assert f"client_reference_id={visit['key']}" in tab.get_attribute("#pay", "href")
+
+
 @pytest.mark.parametrize("host", ["evilgumroad.com", "www.shop.example", "buy.stripe.com.shop.example"])
 def test_other_links_are_left_alone(tab: Page, stage: Stage, host):
     stage.more = link(stage, host)

@@ -43,6 +43,17 @@ def test_what_a_script_opens_has_the_reference_and_the_visit_is_remembered_once(
     assert query == {"a": ["b"], "client_reference_id": [visit["key"]]} and visit["fbc"].endswith(".IwAR-opens")
 
 
+@pytest.mark.parametrize("way", ["location.href = to", "location.replace(to)"])
+def test_the_way_back_from_the_checkout_is_the_pages_own(tab: Page, stage: Stage, way):
+    """A page that gave its place in the history to the checkout would only lead there again."""
+    tab.goto(stage.url("/courses"))
+    tab.goto(stage.url("/cart"))
+    tab.evaluate(f"to => setTimeout(() => {{ {way} }})", stage.url("/pay", "seller.gumroad.com"))
+    tab.wait_for_url("**/pay?client_reference_id=*")
+    tab.go_back()
+    assert tab.url == stage.url("/cart" if "href" in way else "/courses")
+
+
 @pytest.mark.parametrize(
     ("method", "host", "name"),
     [("GET", "buy.stripe.com", "client_reference_id"), ("POST", "www.paypal.com", "custom")],

@@ -190,6 +190,18 @@ def test_routes_behind_a_hash_count_where_the_site_says_so(tab: Page, stage: Sta
         stage.both("PageView", count)
 
 
+@pytest.mark.parametrize("root", ["#/", "#!/", "#"])
+def test_the_route_that_a_router_begins_with_is_the_page_itself(tab: Page, stage: Stage, root):
+    """Vue's, Angular's and others write it behind an address without one as soon as they start."""
+    stage.attributes = 'data-auto-page-views="hash"'
+    tab.goto(stage.url("/routes"))
+    tab.evaluate("root => history.replaceState({}, '', root)", root)
+    tab.evaluate("history.pushState({}, '', '#/two')")
+    tab.evaluate("MetaTracking.track('Lead')")
+    stage.both("Lead", 1)
+    stage.both("PageView", 2)
+
+
 # -- which click -------------------------------------------------------------------------------------------------------
 
 CLICK = "IwAR0xY-z_1AbCdEfGhIjKlMnOpQrStUvWxYz"

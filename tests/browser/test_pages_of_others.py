@@ -52,6 +52,28 @@ def test_a_frame_without_an_address_counts_on_the_page_that_holds_it(tab, stage,
     assert {cookie["domain"] for cookie in tab.context.cookies()} == {".shop.example"}
 
 
+@pytest.mark.parametrize("host", ["www.shop.example", "other.example"])
+def test_a_frame_asks_the_consent_platform_of_the_page_that_holds_it(tab, stage, host):
+    """One of another site may not look there."""
+    frame = stage.url("/frame", host)
+    stage.attributes = "data-auto-page-views"
+    stage.scripts["/asks.js"] = """
+        if (parent === window)
+            __tcfapi = (command, version, tell) => tell({eventStatus: 'cmpuishown', purpose: {consents: {}}}, true)
+        dataLayer = parent === window ? [] : undefined"""
+    stage.head = '<script src="/asks.js"></script>' + stage.ours
+    tab.goto(stage.url())
+    with tab.expect_event("framenavigated", lambda one: one.url == frame) as shown:
+        tab.evaluate("url => document.body.append(Object.assign(document.createElement('iframe'), {src: url}))", frame)
+    inner = shown.value
+    inner.wait_for_function("window.MetaTracking && MetaTracking.debug.some((line) => line.startsWith('consent'))")
+    is_own = host == "www.shop.example"
+    assert ("consent held" in inner.evaluate("MetaTracking.debug")) == is_own
+    if is_own:
+        assert stage.posts == [] and tab.context.cookies() == []
+        assert inner.evaluate("dataLayer !== parent.dataLayer"), "what the frame says there is its own"
+
+
 def test_a_page_without_any_address_names_none(tab, tmp_path):
     """The page of an app: the server knows better than to take a file's path for an address."""
     (tmp_path / "app.html").write_text(f"<script>{FILES['plain.js'].read_text()}</script>")

@@ -142,6 +142,19 @@ def test_a_wrapper_with_the_pixels_members_hears_no_call_again_and_loses_none(sh
     assert heard == (["PageView", "Lead", "Contact"] if attributes else ["Contact"])
 
 
+def test_a_pixel_that_fails_says_nothing_into_the_page(shop):
+    """We tell it more than the page does: here, that an opt-out stands."""
+    shop.head = (
+        "<script>Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})</script>" + OURS.format("")
+    )
+    shop.base = "fbq = () => { throw Error('theirs') }"
+    shop.open()
+    shop.page.evaluate("MetaTracking.track('Lead'); MetaTracking.consent('granted'); dispatchEvent(new Event('load'))")
+    shop.wait(1, 0)
+    shop.page.evaluate("new Promise((done) => setTimeout(done))")
+    assert shop.said == [] and "Error: theirs" in shop.page.evaluate("MetaTracking.debug")
+
+
 def test_an_event_for_a_pixel_that_the_page_does_not_have_goes_nowhere(shop):
     shop.open()
     shop.call(["trackSingle", "999", "Lead"], ["trackSingle", ONE, "Contact"])
