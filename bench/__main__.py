@@ -2,7 +2,7 @@
 
     --quick          seconds instead of minutes for each part; shows that it works
     --rounds N       more rounds, smaller intervals
-    --shape container   the second shape of traffic
+    --shape container   another shape of traffic, or plugin
     --seed N         other people
     --anew           measure these parts again
     --keep PAGE      write the tables of all finished parts between the page's markers, and the plot beside it
@@ -80,7 +80,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(parts.NAMES))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
-    parser.add_argument("--shape", choices=("site", "container"), default="site")
+    parser.add_argument("--shape", choices=("site", "container", "plugin"), default="site")
     parser.add_argument("--seed", type=int, default=Form(is_quick=True, rounds=1).seed)
     parser.add_argument("--anew", action="store_true")
     parser.add_argument("--keep", type=Path)

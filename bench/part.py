@@ -15,7 +15,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     is_quick: bool
     rounds: int
     seed: int = 20_261_126
-    shape: Literal["site", "container"] = "site"
+    shape: Literal["site", "container", "plugin"] = "site"
 
     def pick(self, quick: float, full: float) -> float:
         return quick if self.is_quick else full

@@ -3,8 +3,9 @@
 Drawn from a seed and from nothing else, so that a run can be repeated and another seed gives other people. The draws
 follow a power law (`draws.py`): the commonest browser makes a tenth of the visits, thousands of others make the rest.
 
-Two shapes: `site` is what a shop's own code sends (readable names, plain values); `container` is what a customer data
-platform sends on (Meta's short names, digests already, lists, numbers as text, properties of its own).
+Three shapes: `site` is what a shop's own code sends (readable names, plain values); `container` is what a customer data
+platform sends on (Meta's short names, digests already, lists, numbers as text, properties of its own); `plugin` is what
+a shop's plugin writes about each page (its title and addresses, the visitor's role, nulls).
 """
 
 import json
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.traffic.container import container_event
+from bench.traffic.plugin import plugin_event
 from bench.traffic.site import site_event
 
-SHAPES = {"site": site_event, "container": container_event}
+SHAPES = {"site": site_event, "container": container_event, "plugin": plugin_event}
 ID_DIGITS = 16
 ID_MARK = b"r00000000-"
 """Each event id is this mark and 16 hexadecimal digits, so that a load generator can replace both in place."""

@@ -17,7 +17,7 @@ def container_event(draw: random.Random, event_id: str, now: float) -> dict[str,
     user: dict[str, Any] = {"client_user_agent": seen.browser, "client_ip_address": seen.address}
     user["external_id"] = [_uuid(draw)] if draw.random() < 0.7 else [_uuid(draw), f"crm_{digits(draw, 9)}"]
     if draw.random() < 0.6:
-        user |= _digests(draw, who)
+        user |= digests(draw, who)
     user["fbp"] = seen.fbp
     if seen.fbc:
         user["fbc"] = seen.fbc
@@ -39,7 +39,7 @@ def container_event(draw: random.Random, event_id: str, now: float) -> dict[str,
     return event
 
 
-def _digests(draw: random.Random, who: Person) -> dict[str, Any]:
+def digests(draw: random.Random, who: Person) -> dict[str, Any]:
     user: dict[str, Any] = {"em": [_sha256(who.email.strip().lower())]}
     if draw.random() < 0.1:
         user["em"].append(_sha256(f"second.{who.email.strip().lower()}"))

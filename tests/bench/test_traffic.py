@@ -90,6 +90,14 @@ def test_the_second_shape_brings_digests_and_lists():
     assert len(digests) > N / 3 and all(len(digest) == 64 for digest in digests)
 
 
+def test_the_third_shape_brings_pages_among_the_properties_and_nulls():
+    several = [event["custom_data"] for event in events("plugin")]
+    assert all(urlsplit(custom["landing_page"]).hostname for custom in several)
+    assert any(None in custom.values() for custom in several)
+    for odd in ("%5B", "%7B%7B", "%E2%80%93", "%3A"):
+        assert any(odd in custom["landing_page"] for custom in several), odd
+
+
 def test_each_event_id_has_a_place_that_a_load_generator_can_fill(site):
     for raw in traffic.documents(200, seed=1, now=NOW):
         assert raw.count(traffic.ID_MARK) == 1
