@@ -18,7 +18,7 @@ from typing import Literal
 from conversion_relay.patterns import seldom
 from conversion_relay.personal_data.email import email_spans, holds_email, spelled_out
 from conversion_relay.personal_data.phone import holds_phone, phone_spans
-from conversion_relay.personal_data.plain import Plain, folded, plain, without_entities
+from conversion_relay.personal_data.plain import Plain, folded, plain, unquoted, without_entities
 
 __all__ = [
     "Held",
@@ -32,6 +32,7 @@ __all__ = [
     "phone_spans",
     "plain",
     "spelled_out",
+    "unquoted",
     "without_entities",
 ]
 
@@ -47,7 +48,7 @@ def held(text: str, *, codes: bool = False) -> Held | None:
     """
     if is_quiet(text) or (text, codes) in _harmless:
         return None
-    found = _look(text, codes)
+    found = held_in(plain(text), codes=codes)
     if found is None and len(text) < 512:
         if len(_harmless) >= MOST_HARMLESS:
             _harmless.clear()
@@ -149,7 +150,3 @@ _ZEROS_JSON = re.compile(rb"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)(?:[ .\-(]|\xe2\x8
 # remembered, so that the memory is no list of persons.
 _harmless: set[tuple[str, bool]] = set()
 MOST_HARMLESS = 2_048
-
-
-def _look(text: str, codes: bool) -> Held | None:
-    return held_in(plain(text), codes=codes)

@@ -55,6 +55,11 @@ def folded(text: str) -> str:
     return text if text.isascii() else _FOREIGN.sub(_fold_all, text)
 
 
+def unquoted(text: str) -> str:
+    """`urllib.parse.unquote`, which looks for what is not ASCII before it does the same."""
+    return unquote_to_bytes(text).decode("utf-8", "replace") if text.isascii() else unquote(text)
+
+
 def without_entities(text: str) -> str:
     """HTML's `&#64;` and the like as the characters that they mean.
 
@@ -66,9 +71,7 @@ def without_entities(text: str) -> str:
 
 def _one_layer(text: str) -> str:
     if "%" in text:
-        text = _PERCENTS.sub("%", text)
-        # `unquote` looks for what is not ASCII before it does the same.
-        text = unquote_to_bytes(text).decode("utf-8", "replace") if text.isascii() else unquote(text)
+        text = unquoted(_PERCENTS.sub("%", text))
     if "&" in text:
         text = without_entities(text)
     if "\\" in text or "%u" in text:

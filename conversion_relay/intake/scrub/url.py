@@ -17,11 +17,11 @@ is none.
 """
 
 import re
-from urllib.parse import parse_qsl, quote_plus, unquote, unquote_to_bytes, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote_plus, unquote, urlencode, urlsplit, urlunsplit
 
 from conversion_relay.intake.scrub.names import read_name
 from conversion_relay.patterns import seldom
-from conversion_relay.personal_data import has_zeros, held, is_quiet, without_entities
+from conversion_relay.personal_data import has_zeros, held, is_quiet, unquoted, without_entities
 
 # fbclid makes the click id; utm_* are campaign names: https://support.google.com/analytics/answer/10917952
 QUERY_KEYS = frozenset({"fbclid", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id"})
@@ -91,14 +91,9 @@ def _quick_query(members: list[str]) -> str | None:
         return query
     if not _AS_WRITTEN.fullmatch(query) or ("+" in query and any("+" in of and _may_be_number(of) for of in members)):
         return None
-    read = _unquoted(query.replace("+", " ").replace("=", " ").replace("&", " "))
+    read = unquoted(query.replace("+", " ").replace("=", " ").replace("&", " "))
     decoded = _decoded(read) if "%" in read else read
     return query.replace("%20", "+") if decoded is not None and is_quiet(decoded) else None
-
-
-def _unquoted(text: str) -> str:
-    """`unquote`, which looks for what is not ASCII before it does the same."""
-    return unquote_to_bytes(text).decode("utf-8", "replace") if text.isascii() else unquote(text)
 
 
 def _quick_members(members: list[str]) -> str | None:
@@ -117,7 +112,7 @@ def _quick_members(members: list[str]) -> str | None:
 def _quick_value(value: str) -> str | None:
     """A value of the query, as `urlencode` writes it, where neither of its readings can hold a person: a plus is a
     space, or begins a number. None where it has to be looked at."""
-    read = _unquoted(value.replace("+", " "))
+    read = unquoted(value.replace("+", " "))
     decoded = _decoded(read) if "%" in read else read
     if decoded is None or (not is_quiet(decoded) and ("=" in decoded or held(value) or ("+" in value and held(read)))):
         return None
@@ -167,6 +162,7 @@ def careful_url(url: str) -> str | None:
     if held(path) or "=" in path or "%3" in path:
         path = "/".join("-" if _is_of_a_person(segment) else segment for segment in path.split("/"))
         path = "/-" if held(path) else path
+    # That the path of a chat's link is a number, its host says.
     if "wa.me" in host.lower() and held(f"{host}{path}"):
         path = "/-"
     # White space that stood before a query or a fragment would be at the end now.
