@@ -184,6 +184,14 @@ class Database:
                     raise told(error) from None
         raise AssertionError("the second attempt returns or raises")
 
+    def alone(self, sql: str) -> None:
+        """One statement that a transaction may not hold, and that may be left undone. Raises OutboxUnavailable."""
+        try:
+            with self._lent(pinned=False) as session:
+                session.run(sql)
+        except psycopg.Error as error:
+            raise told(error) from None
+
     @contextlib.contextmanager
     def _lent(self, *, pinned: bool, patience: float | None = None) -> Iterator[Session]:
         with self._place(pinned=pinned):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from conversion_relay.outbox.postgres import floors, operator, workers
+from conversion_relay.outbox.postgres import operator, workers
 from conversion_relay.outbox.postgres.books import Moves, write
 from conversion_relay.outbox.postgres.looks import Looks
 from conversion_relay.outbox.postgres.session import Session
@@ -11,6 +11,7 @@ from conversion_relay.outbox.story import SignOfLife
 
 if TYPE_CHECKING:
     from conversion_relay.outbox.postgres.books import Datasets
+    from conversion_relay.outbox.postgres.crowd import Crowd
     from conversion_relay.outbox.postgres.floors import Floors
     from conversion_relay.outbox.postgres.signal import Signals
 
@@ -23,6 +24,7 @@ Result = TypeVar("Result")
 class Deeds(Looks):
     """A part of `PostgresOutbox`, which opens the database."""
 
+    _crowd: "Crowd"
     _datasets: "Datasets"
     _floors: "Floors"
     _signals: "Signals"
@@ -91,12 +93,7 @@ class Deeds(Looks):
 
     def note_worker(self, sign: SignOfLife) -> None:
         self._do(lambda session, _: workers.note(session, sign))
-        self._look_at_crowd()  # a collector keeps no house
-
-    def _look_at_crowd(self) -> bool:
-        """Whether deleted rows stay, since somebody holds an old snapshot."""
-        self._database.slots.is_crowded = bool(self._database.read(floors.CROWDED, (floors.CROWD,))[0][0])
-        return self._database.slots.is_crowded
+        self._crowd.look()  # a collector keeps no house
 
     def forget_worker(self, worker: str) -> None:
         self._do(lambda session, _: session.run(workers.FORGET, (worker,)))

@@ -7,10 +7,10 @@ another collector committed late, what came back.
 The rules.
 1. Each place is a hint in this process's memory. Without one, it is read from the front.
 2. *Not crowded*: every two seconds, and when less is found than was asked for, a claim reads from the front.
-3. *Crowded*: claims and looks never do. House-keeping looks for what stands before these places and lowers them
-   (`waiting.look_ahead`): for what came in the last seconds one part in twenty of the time, from the front one part in
-   a hundred. So no claim is slow because it was its turn to look, and what stands before waits a second or a few. In
-   the live lane they begin SLACK earlier, since collectors do not commit in the order of their clocks.
+3. *Crowded* (`crowd.py`): claims and looks never do. House-keeping looks for what stands before these places and
+   lowers them (`waiting.look_ahead`): for what came in the last seconds one part in twenty of the time, from the front
+   one part in a hundred. So no claim is slow because it was its turn to look, and what stands before waits a second or
+   a few. In the live lane they begin SLACK earlier, since collectors do not commit in the order of their clocks.
 4. *What this process itself puts or gives back lowers them at once.* A claim that found nothing says so only if nothing
    came back meanwhile (`returned`).
 """
@@ -26,9 +26,6 @@ from conversion_relay.outbox.postgres.session import Rows
 SLACK = 0.25
 LATE_SECONDS = 5.0
 """So much later than others an event may be committed, and clocks of collectors may differ."""
-CROWD = 20_000
-CROWDED = "SELECT pg_stat_get_dead_tuples('relay.queue'::regclass) > %b::bigint"
-"""Asked by whoever keeps house: dead rows that VACUUM cannot take away, or has not yet."""
 AHEAD, TO_SHIFT, LEASES = 0, -1, -2
 """What is looked at for all datasets; others are a dataset's own."""
 Place = tuple[float, int]

@@ -37,6 +37,7 @@ from conversion_relay.outbox.postgres import (
 )
 from conversion_relay.outbox.postgres.beside import Beside
 from conversion_relay.outbox.postgres.books import Datasets, gather, write
+from conversion_relay.outbox.postgres.crowd import Crowd
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.group import Groups
@@ -81,7 +82,7 @@ class PostgresOutbox(Beside):
         self._storing = Storing(self._database, self._datasets)
         self._groups = Groups(self._storing.commit, self._tell)
         self._signals = Signals(self._database, self._owner)
-        self._floors = floors.Floors()
+        self._floors, self._crowd = floors.Floors(), Crowd(self._database)
         self._tallier, self._gathering = figures.Tallier(self._database), figures.Gathering(self._database)
         self._wakers: list[Callable[[], None]] = []
         self._refused_claims: set[str] = set()
@@ -220,7 +221,7 @@ class PostgresOutbox(Beside):
 
     def tidy(self, now: float) -> int:
         self._storing.parts.make_next(now)
-        self._floors.is_crowded = self._look_at_crowd()
+        self._floors.is_crowded = self._crowd.look()
         if self._floors.is_crowded:
             waiting.look_ahead(self._database, self._floors)
             if not self._floors.due(floors.TO_SHIFT):

@@ -3,7 +3,7 @@ stands before that place is found all the same. Here every store is taken for cr
 
 import pytest
 
-from conversion_relay.outbox.postgres import floors, waiting
+from conversion_relay.outbox.postgres import crowd, floors, waiting
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Delivered
 from tests.outbox.machine import OutboxMachine, runs
@@ -17,7 +17,7 @@ pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
 
 @pytest.fixture(autouse=True)
 def crowded(monkeypatch):
-    monkeypatch.setattr(floors, "CROWD", -1)
+    monkeypatch.setattr(crowd, "CROWD", -1)
     # The model's time is not the clock's by which such looks are rare.
     for module in (floors, waiting):
         monkeypatch.setattr(module, "A_LITTLE", floors.Look(0.0, 0.0))

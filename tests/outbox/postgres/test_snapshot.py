@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from conversion_relay.outbox.postgres import floors, slots
+from conversion_relay.outbox.postgres import crowd, floors, slots
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Delivered, RetryAt
 from tests.outbox.postgres.backend import url_of
@@ -25,7 +25,7 @@ def clock(monkeypatch):
     """Of the looks that are due now and then; it stands still."""
     now = SimpleNamespace(at=1_000.0)
     monkeypatch.setattr(floors, "time", SimpleNamespace(monotonic=lambda: now.at))
-    monkeypatch.setattr(floors, "CROWD", -1)
+    monkeypatch.setattr(crowd, "CROWD", -1)
     return now
 
 
@@ -135,7 +135,7 @@ def test_counters_move_on_to_other_rows_and_are_added_up_when_it_is_over(outbox,
     assert used >= 5
     outbox.prune(NOW + 4)
     assert cheap().execute(rows.format("tally")) == [(used,)]  # not while it lasts
-    monkeypatch.setattr(floors, "CROWD", 1_000_000_000)
+    monkeypatch.setattr(crowd, "CROWD", 1_000_000_000)
     outbox.tidy(NOW + 4)
     while outbox.prune(NOW + 4):
         pass
@@ -181,3 +181,18 @@ def test_a_look_from_the_front_is_rare_when_it_is_dear(outbox, clock):
 
 def ids(lease) -> list[str]:
     return [event.event_id for event in lease.events] if lease else []
+
+
+def test_deleted_rows_that_nobody_holds_do_not_wait_for_the_minute_of_autovacuum(monkeypatch):
+    monkeypatch.setattr(crowd, "CROWD", 200)
+    url = url_of("s0")
+    before, outbox = PostgresOutbox(url), PostgresOutbox(url)
+    cheap().execute("ALTER TABLE s0.queue SET (autovacuum_enabled = false)")
+    before.put([sealed(f"e{n}") for n in range(GONE)], NOW)
+    settle_all(before, claim(before, GONE), Delivered())
+    before.close()  # the server learns what a session did at its end
+    deleted = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 's0.queue'::regclass"
+    until(lambda: cheap().execute(deleted) > [(200,)], every=0.02)
+    outbox.tidy(NOW)
+    assert cheap().execute(deleted) == [(0,)]
+    outbox.close()
