@@ -47,12 +47,11 @@ class Datasets:
 
     def id(self, name: str) -> int | None:
         """None for a name of which there was never an event."""
-        number = self._ids.get(name)
-        if number is None:
-            found = self._database.read("SELECT id FROM relay.dataset WHERE name = %b", (name,), pinned=True)
-            if found:
-                number = self._ids[name] = int(found[0][0])
-        return number
+        if not self._ids:  # at the beginning, where a worker may need a thousand of them
+            self._ids = dict(self._database.read(_FIRST, (AT_BEGINNING,), pinned=True))
+        if name not in self._ids:
+            self._ids |= dict(self._database.read(_NAMED, (name,), pinned=True))
+        return self._ids.get(name)
 
     def forget(self, name: str | None = None) -> None:
         """`name`: of one of them."""
@@ -68,6 +67,9 @@ class Datasets:
         return number
 
 
+AT_BEGINNING = 5_000
+_FIRST = "SELECT name, id FROM relay.dataset ORDER BY id LIMIT %b"
+_NAMED = "SELECT name, id FROM relay.dataset WHERE name = %b"
 _MAKE = "INSERT INTO relay.dataset (name) VALUES (%b) ON CONFLICT DO NOTHING RETURNING id"
 
 

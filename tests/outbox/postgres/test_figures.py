@@ -5,8 +5,10 @@ import itertools
 import pytest
 
 from conversion_relay.outbox import Search
+from conversion_relay.outbox.counting import MOST_NAMES
 from conversion_relay.outbox.postgres import look, schema
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
+from conversion_relay.outbox.verdict import Delivered
 from tests.outbox.postgres.backend import url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.sqlite.test_figures import (
@@ -55,6 +57,28 @@ def test_sums_of_a_period_are_those_of_its_hours(outbox):
     lead, bought = sorted(outbox.figure_sums(hour, hour + 10_800), key=lambda figures: figures.event_name)
     assert (lead.delivered, bought.delivered, bought.worth) == (1, 2, {"EUR": 14.5})
     assert sorted(outbox.delivered_by_hour(hour, hour + 3_600)) == [("1", "Lead", hour, 1), ("1", "Purchase", hour, 1)]
+
+
+def test_processes_that_come_and_go_add_no_made_up_names_without_end():
+    url = url_of("s0")
+    for process in range(3):
+        outbox = PostgresOutbox(url)
+        for n in range(MOST_NAMES // 2):
+            deliver(outbox, sealed(f"{process}-{n}", name=f"N{process}-{n}"))
+        names = {figures.event_name for figures in outbox.figures(NOW)}
+        outbox.close()
+    assert len(names) == MOST_NAMES + 1 and "other" in names
+
+
+def test_a_thousand_datasets_are_not_asked_for_their_names_one_by_one(outbox, monkeypatch):
+    for n in range(12):
+        outbox.put([sealed(f"a{n}", dataset=str(n)), sealed(f"b{n}", name="Purchase", dataset=str(n))], NOW)
+    asked, read = [], outbox._database.read
+    monkeypatch.setattr(outbox._database, "read", lambda sql, *of, **how: asked.append(sql) or read(sql, *of, **how))
+    for n in range(12):
+        lease = outbox.claim(str(n), 10, 60, NOW)
+        outbox.settle(lease, [(Delivered(), lease.events)], None, NOW)
+    assert len(asked) == 1
 
 
 def test_an_hour_that_is_over_has_one_row_for_each_figure_and_the_same_sums(outbox, monkeypatch):
