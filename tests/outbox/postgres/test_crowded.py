@@ -88,6 +88,16 @@ def looked_ahead(outbox):
     return outbox
 
 
+def test_a_look_at_a_thousand_datasets_compares_none_with_all_others(outbox, monkeypatch):
+    asked, read = [], outbox._database.read
+    monkeypatch.setattr(outbox._database, "read", lambda *of, **how: asked.append((of, how)) or read(*of, **how))
+    outbox.put([sealed(f"d{n}", dataset=str(n)) for n in range(1, 30)], NOW)
+    assert len(outbox.waiting(NOW)) == 29
+    sql, values = next(of for of, _ in asked if "unnest" in of[0])
+    plan = "\n".join(line for (line,) in read(f"EXPLAIN {sql}", values, pinned=True))
+    assert "queue" in plan and "Join Filter" not in plan
+
+
 class CrowdedBackend(PostgresBackend):
     def open(self, place):
         outbox = super().open(place)
