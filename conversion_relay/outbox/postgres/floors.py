@@ -26,6 +26,8 @@ from conversion_relay.outbox.postgres.session import Rows
 SLACK = 0.25
 LATE_SECONDS = 5.0
 """So much later than others an event may be committed, and clocks of collectors may differ."""
+RESTS, LONGEST_REST = 2.0, 0.1
+"""Between two looks at all datasets: as many times as the last one took, and the most seconds."""
 AHEAD, TO_SHIFT, LEASES = 0, -1, -2
 """What is looked at for all datasets; others are a dataset's own."""
 Place = tuple[float, int]
@@ -60,6 +62,7 @@ class Floors:
         self._floors: dict[tuple[int, int], Place] = {}
         self._next_at: dict[tuple[int, Look], float] = {}
         self._latest, self._returned = -1e18, 0
+        self._rests_until = 0.0
         self._lock = threading.Lock()
         self.is_crowded = False
         self.in_queue = 0
@@ -79,6 +82,13 @@ class Floors:
         with self._lock:
             rest = look.share * seconds if self.is_crowded else 0.0
             self._next_at[what, look] = time.monotonic() + max(look.every, rest)
+
+    def rest_before_look(self) -> float:
+        """Seconds until all datasets may be looked at again, while it is crowded."""
+        return max(0.0, self._rests_until - time.monotonic())
+
+    def rest_after_look(self, seconds: float) -> None:
+        self._rests_until = time.monotonic() + min(LONGEST_REST, RESTS * seconds)
 
     def of(self, dataset: int) -> Places:
         if not self.is_crowded and self.due(dataset):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from conversion_relay.outbox.postgres import crowd, floors, slots
+from conversion_relay.outbox.postgres import crowd, floors, slots, waiting
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Delivered, RetryAt
 from tests.outbox.postgres.backend import url_of
@@ -181,6 +181,14 @@ def test_a_look_from_the_front_is_rare_when_it_is_dear(outbox, clock):
 
 def ids(lease) -> list[str]:
     return [event.event_id for event in lease.events] if lease else []
+
+
+def test_looks_at_all_datasets_take_no_more_than_a_third_of_the_time(outbox, monkeypatch):
+    rested = []
+    monkeypatch.setattr(waiting.time, "sleep", rested.append)
+    outbox.waiting(NOW + 4)
+    outbox.waiting(NOW + 4)
+    assert rested[0] == 0 < rested[1] <= floors.LONGEST_REST
 
 
 def test_deleted_rows_that_nobody_holds_do_not_wait_for_the_minute_of_autovacuum(monkeypatch):
