@@ -28,6 +28,8 @@ ONE_ADDRESS = [
     ("用户@例子.中国", "用户@例子.中国"),
     ("संपर्क@उदाहरण.भारत", "संपर्क@उदाहरण.भारत"),
     ("ผู้ใช้@ตัวอย่าง.ไทย", "ผู้ใช้@ตัวอย่าง.ไทย"),
+    ("Mary%40Example.com", "mary@example.com"),
+    ("mary&#64;example.com", "mary@example.com"),
     ("mary@a.b.c.d.e.f.example.com", "mary@a.b.c.d.e.f.example.com"),
     ("mary@" + "a" * 63 + ".com", "mary@" + "a" * 63 + ".com"),
     ("a" * 242 + "@example.com", "a" * 242 + "@example.com"),
