@@ -34,7 +34,7 @@ STRONG: dict[str, frozenset[str]] = {
         "phone phones phonenumber phonenumbers phonenum phoneno phonenr telephone telephonenumber telephoneno",
         "telnumber mobilephone mobilenumber mobileno mobilenum cellphone cellnumber cellphonenumber msisdn",
         "numberphone whatsappnumber whatsappno phonee164 contactnumber faxnumber homephone workphone telno",
-        "telnr telefon telefonnummer telefonnr rufnummer handynummer handynr mobilnummer mobiltelefon",
+        "telnr telefon telefonnummer telefonnr rufnummer handynummer handynr mobilnummer mobiltelefon wanumber",
         "mobiltelefonnummer numerotelephone numerodetelephone numtelephone numtel telephonenumero",
         "telephoneportable telephonemobile telportable telefono telefonos numerotelefono numerodetelefono",
         "telefonomovil telefonocelular numerocelular telefone numerotelefone numerodetelefone celular cellulare",
@@ -47,13 +47,13 @@ STRONG: dict[str, frozenset[str]] = {
         "notelepon nomortelepon telepon nowa nomorwa nomorwhatsapp номертелефону contactno contactnum smsnumber",
         "telefonas telefononumeris talrunis telefonanumurs telefoninumber telefonskastevilka brojtelefona brojmobitela",
         "бројтелефона telepono numeroongtelepono nambayasimu simaelefon simanumer ტელეფონი հեռախոս հեռախոսահամար",
-        "تلفن شمارهتلفن موبایل شمارهموبایل فوننمبر ফোন মোবাইল ফোননম্বর தொலைபேசி ఫోన్",
+        "تلفن شمارهتلفن موبایل شمارهموبایل فوننمبر ফোন মোবাইল ফোননম্বর தொலைபேசி ఫోన్ mobno phno phnumber",
         "ruckrufnummer festnetz festnetznummer ntel numeroportable numerodeportable numerodemobile nodetelefono",
         "numdetelefono telemovel notelemovel nodetelemovel recapitotelefonico contactotelefonico gsmnummer",
         "mobilnicislo cislomobilu telefonnecislo mobilnecislo tlf tlfnr mobilnr matkapuhelin matkapuhelinnumero",
         "puhelinnumerosi telefonnumaraniz ceptelefonunumarasi gsmno cepno notelefon telefonbimbit nrtelefon mobilszam",
         "telefonszama talrunanumurs mobiiltelefon telefonnomrəsi mobilnomrə əlaqənomrəsi nambariyasimu",
-        "farsimi numriitelefonit nomorponsel sốdiđộng callbacknumber textremindernumber landline",
+        "farsimi numriitelefonit nomorponsel sốdiđộng callbacknumber textremindernumber landline callerid callernumber",
         "αριθμοςτηλεφωνου номермобильного телефоненномер телефоннөмірі פלאפון סלולרי",
         "رقمالموبايل رقمالهاتفالمحمول رقمالتواصل رقمالواتساب تلفنهمراه شمارهتماس شمارههمراه दूरभाष",
         "संपर्कनंबर หมายเลขโทรศัพท์ เบอร์ติดต่อ கைபேசி மொபைல் ტელეფონისნომერი მობილური բջջային 電話號碼 联系方式 聯絡方式",
@@ -81,10 +81,10 @@ STRONG: dict[str, frozenset[str]] = {
         "nomdejeunefille primernombre segundonombre nombredepila nombredeltitular nomeproprio nomeeapelido nominativo",
         "tussenvoegsel voorletters roepnaam meisjesnaam familienaam krstnemeno celemeno fullstandigtnamn helanamnet",
         "tilltalsnamn fuldenavn fulltnavn kokonimi nimesi adiniz soyadiniz isminiz musteriadi namapanggilan",
-        "namapertama",
+        "namapertama childname kidname kidsname fathername mothername ownername holdername policyholdername tenantname",
         "namaakhir utonev csaladnev numecomplet numelecomplet numeletau punoime taisnimi unangpangalan cognom",
         "tencuaban τοονομασας middleinitial preferredname preferredfirstname accountholder accountholdername",
-        "inviteename childsname",
+        "inviteename childsname insuredname custname",
         "parentsname cfname clname πληρεςονομα контактноелицо полноеимя побатькові піб собственоиме триимена атыжөні",
         "השםשלך שםהלקוח الاسمبالكامل الاسمالأخير اسمك اسمالعميل نامکامل पहलानाम अंतिमनाम आपकानाम ชื่อเต็ม ชื่อเล่น",
         "আপনারনাম முழுபெயர் முதல்பெயர் 联系人 聯絡人 收件人 收货人 收貨人 예금주",
@@ -117,11 +117,13 @@ STRONG: dict[str, frozenset[str]] = {
         "driverslicence steuernummer steueridentifikationsnummer steuerid tckimlikno tckimlik",
         "身份证 身份证号 身份证号码 マイナンバー 주민등록번호",
         "rodnecislo cprnummer fodselsnummer henkilotunnus תעודתזהות 身份證字號",
+        "sessiontoken csrftoken xsrftoken resettoken logintoken bankaccount bankaccountnumber bankaccountno sortcode",
+        "routingnumber identitynumber identitycard idcardnumber снилс инн",
     ),
 }
 
 FIRM: dict[str, frozenset[str]] = {
-    "secret": _words("passport nif nie rut nino tckn cccd cmnd nik ktp amka jmbg oib cnp egn"),
+    "secret": _words("passport nif nie rut nino tckn cccd cmnd nik ktp amka jmbg oib cnp egn cnic nin"),
     "email": _words("mail mails"),
     "phone": _words(
         "tel mobile cell handy fax mobil movil mobiel gsm тел whatsapp",
@@ -145,7 +147,7 @@ FIRM: dict[str, frozenset[str]] = {
         "adrese adresas aadress naslov ulicaibroj anwani tirahan heimilisfang gatve მისამართი հասցե آدرس نشانی ঠিকানা",
         "адрес улица διευθυνση 住所 地址 详细地址 주소 العنوان כתובת địachỉ alamat पता ที่อยู่ адреса вулиця",
         "wohnadresse adressepostale enderecocompleto numerocivico woonadres adress leveransadress lahiosoite adresiniz",
-        "адресдоставки 收货地址 番地 ご住所 상세주소 배송지 lakcim",
+        "адресдоставки 收货地址 番地 ご住所 상세주소 배송지 lakcim houseno hausnr huisnr",
     ),
     "postal code": _words(
         "zip zipcode zips postalcode postcode postalzip zippostal zippostalcode plz postleitzahl codepostal",
@@ -177,7 +179,7 @@ WEAK: dict[str, frozenset[str]] = {
         "state region province county bundesland provincia estado provincie wojewodztwo ort plaats область"
     ),
     "phone": _words("portable"),
-    "address": _words("line1 line2"),
+    "address": _words("line1 line2 addr addr1 apartment apt suite flat bairro barrio colonia"),
     "age": _words("age alter edad idade eta leeftijd wiek"),
 }
 
