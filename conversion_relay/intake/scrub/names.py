@@ -53,6 +53,8 @@ def read_name(name: str) -> Name:
     spelled = [part.casefold() for part in _PART.findall(folded(name))][-MOST_PARTS:]
     while spelled and spelled[-1].isdigit() and len(spelled) > 1:
         spelled.pop()
+    if len(spelled) > 2 and spelled[0] == "q" and spelled[1].isdigit():
+        del spelled[:2]  # Jotform's q3_name
     parts = frozenset(spelled)
     joined = "".join(spelled)
     strength, kind = _strongest(spelled) or _unparted(spelled) or _of_meta(name, parts) or _of_path(name) or _NO_WORD

@@ -116,13 +116,14 @@ class _Around(NamedTuple):
     def below(self, name: str, read: Name, is_form: bool) -> "_Around":
         return _Around(
             name if read.strength == 1 else "",
-            read.is_person or (self.is_person and not read.is_business),
-            read.is_business or (self.is_business and not read.is_person),
+            read.is_person or (self.is_person and (not read.is_business or read.parts == _PLACE)),
+            (read.is_business and not (self.is_person and read.parts == _PLACE))  # Klaviyo's profile has a location
+            or (self.is_business and not read.is_person),
             is_form,
         )
 
 
-_TOP = _Around()
+_TOP, _PLACE = _Around(), frozenset({"location"})
 
 
 class _Walk:
@@ -206,8 +207,7 @@ class _Walk:
                 yield rest
 
     def _item(self, item: Any, around: _Around, is_code: bool) -> Any:
-        """What stands by its place may be a member: ["phone", "030 1234567"]. It may also become one, where what stood
-        before it was nothing, or is taken out."""
+        """What stands by its place may be a member, or become one without a null before it: ["phone", "030"]."""
         kind = named_in_pair(item)
         rest = None if kind else self._value(item, around, is_code)
         if kind := kind or named_in_pair(rest):
