@@ -45,7 +45,7 @@ def normalize_email(text: str) -> str | Dropped:
         return _NOT_ONE
     address = text.strip().lower()
     if "@" not in address:  # it came out of a URL or a page: joe%40example.com
-        address = unescaped(address).strip()
+        address = unescaped(address).strip().lower()
     if not address.isascii():
         address = clean(clean(address).lower())
     if not address:

@@ -30,6 +30,7 @@ ONE_ADDRESS = [
     ("ผู้ใช้@ตัวอย่าง.ไทย", "ผู้ใช้@ตัวอย่าง.ไทย"),
     ("Mary%40Example.com", "mary@example.com"),
     ("mary&#64;example.com", "mary@example.com"),
+    ("%4Dary%40example.com", "mary@example.com"),
     ("mary@a.b.c.d.e.f.example.com", "mary@a.b.c.d.e.f.example.com"),
     ("mary@" + "a" * 63 + ".com", "mary@" + "a" * 63 + ".com"),
     ("a" * 242 + "@example.com", "a" * 242 + "@example.com"),
