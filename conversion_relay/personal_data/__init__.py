@@ -83,7 +83,7 @@ def is_quiet(text: str) -> bool:
         return not has_zeros(text)
     if ("(" in text and _BRACKET.search(text)) or (":" in text and _LABEL.search(text)):
         return False
-    return not has_zeros(text)
+    return not has_zeros(text) and not (". " in text and _ABBREVIATED.search(text))
 
 
 def is_quiet_json(encoded: bytes, boxes: int) -> bool:
@@ -103,6 +103,8 @@ def is_quiet_json(encoded: bytes, boxes: int) -> bool:
         return False
     # Not `in`, which tries to read bytes as a number first.
     if encoded.find(b"00") >= 0 and _ZEROS_JSON.search(encoded):
+        return False
+    if encoded.find(b". ") >= 0 and _ABBREVIATED_JSON.search(encoded):
         return False
     lower = encoded.lower()
     if lower.find(b" dot ") >= 0 or lower.find(b"wa.me") >= 0:
@@ -138,13 +140,16 @@ _ENTITY = re.compile("&[#A-Za-z]")
 # What of these the rules of email.py and phone.py could begin with, as it stands or with other letters folded.
 _DOT = re.compile(r" (?:[dD]|[^ -~])(?:[oO]|[^ -~])(?:[tT]|[^ -~]) ")
 _BRACKET = re.compile(r"\(\s{0,2}(?:[adpADP]|[^ -~])")
-_LABEL = re.compile(r":(?:(?<=[lonebyxspLONEBYXSP.]:)|(?<=[^\x00-\x7f]:))[/\s]{0,4}\+?\(?[0-9]")
+_DIGITS_BEHIND = rf"\+?\(?[0-9][0-9\s./()\-{_DASHES}]{{5}}"
+_LABEL = re.compile(rf":[/\s]{{0,4}}{_DIGITS_BEHIND}")
+_ABBREVIATED = seldom(rf"\. (?<![0-9]\. ){_DIGITS_BEHIND}")
 _WA_ME = re.compile(r"\.(?:[mM]|[^ -~])(?:[eE]|[^ -~])[/\s+(0-9]")
 _ZEROS = re.compile(rf"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)[\s.\-({_DASHES}]{{0,2}}[1-9]")
 # The same of JSON: all of UTF-8 but the ASCII that is looked at twice or cannot be seen.
 _QUIET_JSON = bytes(code for code in range(32, 256) if code not in b"{[@%&+\\(<=\x7f")
 _ENTITY_JSON = re.compile(rb"&[#A-Za-z\x80-\xff]")
 _BRACKET_JSON = re.compile(rb"\( {0,2}[adpADP\x80-\xff]")
+_ABBREVIATED_JSON = seldom(rb"\. (?<![0-9]\. )\+?\(?[0-9](?:[0-9 ./()-]|\xe2\x80[\x93\x94]){5}")
 _ZEROS_JSON = re.compile(rb"00(?<![A-Za-z0-9]00)(?<![.,+\-]00)(?:[ .\-(]|\xe2\x80[\x93\x94]){0,2}[1-9]")
 # The text of one user agent comes a thousand times, and so does the name of one course. Only what holds nobody is
 # remembered, so that the memory is no list of persons.

@@ -50,7 +50,7 @@ def phone_spans(text: str, *, codes: bool = False) -> Iterator[PhoneSpan]:
     if (":" in text and _BEHIND_A_COLON.search(text)) or "wa.me" in text.lower():
         for found in _LABELLED.finditer(text):
             digits = _DIGITS.sub("", found[1])
-            if 7 <= len(digits) <= 15 and not _DATE.match(found[1]):
+            if 7 <= len(digits) <= 15 and not DATE.match(found[1]):
                 yield PhoneSpan(found.start(1), found.end(1), digits)
 
 
@@ -62,7 +62,7 @@ def holds_phone(text: str, *, codes: bool = False) -> bool:
 def _numbered(text: str, found: re.Match[str], *, least: int = 8) -> PhoneSpan | None:
     """The longest beginning of these digits, whole groups of them, that is a number of a country."""
     number = found[1]
-    if _DATE.match(number) or (found[0].startswith("+") and _is_a_coordinate(text, found)):
+    if DATE.match(number) or (found[0].startswith("+") and _is_a_coordinate(text, found)):
         return None
     begin, best = found.start(1), None
     for group in _GROUP_END.finditer(number):
@@ -106,7 +106,7 @@ _BETWEEN = r"[\s./()\-]"
 # Thai, Chinese, Japanese and Korean (folded) put no space before or behind a number.
 _LETTER = r"[^\W_\u0e00-\u0eff\u1100-\u11ff\u2e80-\uffff]"
 _NUMBER = rf"([1-9](?:{_BETWEEN}{{0,3}}[0-9]){{6,20}})(?![0-9])"
-_PLUS = seldom(rf"\+[\s.\-(]{{0,2}}{_NUMBER}")
+_PLUS = seldom(rf"\+[\s.\-(]{{0,2}}(?:00[\s.\-(]{{0,2}})?{_NUMBER}")  # +0049 is written, too
 # Nothing before it but what parts words; a letter behind it makes it part of a digest or a serial number.
 # What stands before is asked behind the zeros, since a search goes by what it begins with.
 _ZEROS = seldom(rf"00(?<!{_LETTER}00)(?<![.,+\-]00)(?<![0-9]:00)[\s.\-(]{{0,2}}{_NUMBER}(?!{_LETTER})")
@@ -119,7 +119,7 @@ _LABELLED = seldom(
 _GROUP_END = seldom(r"[0-9](?![0-9])")
 _DIGITS = seldom(r"[^0-9]")
 _TRUNK_ZERO = seldom(r"\(0\)")
-_DATE = seldom(
+DATE = seldom(
     r"(?:19|20)[0-9]{2}([-./])[0-9]{1,2}\1[0-9]{1,2}(?![0-9])"
     r"|[0-9]{1,2}([./])[0-9]{1,2}\2(?:19|20)?[0-9]{2}(?![^\W_])(?!\2[0-9])"  # +33.6.12.34.56.78 is none
 )

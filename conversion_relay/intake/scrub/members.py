@@ -4,7 +4,7 @@ from typing import Any
 
 from conversion_relay.event_id import without_email
 from conversion_relay.intake.scrub.url import LONGEST_URL, careful_url, quick_url
-from conversion_relay.intake.scrub.walk import HOLDS, Removed
+from conversion_relay.intake.scrub.walk import HOLDS, Removed, kind_inside, personal_name
 from conversion_relay.meta.customer_information.keys import NEVER_HASHED
 from conversion_relay.meta.customer_information.network import is_of_a_browser
 from conversion_relay.meta.customer_information.nothing import is_nothing
@@ -40,9 +40,14 @@ def scrub_match_keys(user_data: dict[str, Any], removed: list[Removed], harmless
     at."""
     for name in sorted((VERBATIM & user_data.keys()) - harmless):  # two copies are told the same
         value = user_data[name]
-        if isinstance(value, str) and not is_of_a_browser(value) and held(value):
+        if not isinstance(value, str) or is_of_a_browser(value):
+            continue
+        if held(value):
             del user_data[name]
             removed.append(_removed(f"user_data.{name}", value))
+        elif name != "client_user_agent" and (kind := kind_inside(value)):
+            del user_data[name]
+            removed.append(Removed(f"user_data.{name}", f"holds {personal_name(kind)}", "name"))
 
 
 def _removed(field: str, text: str, then: str = "") -> Removed:

@@ -53,9 +53,11 @@ def read_name(name: str) -> Name:
     spelled = [part.casefold() for part in _PART.findall(folded(name))][-MOST_PARTS:]
     while spelled and spelled[-1].isdigit() and len(spelled) > 1:
         spelled.pop()
+    if len(spelled) > 2 and spelled[0] == "q" and spelled[1].isdigit():
+        del spelled[:2]  # Jotform's q3_name
     parts = frozenset(spelled)
     joined = "".join(spelled)
-    strength, kind = _strongest(spelled) or _unparted(spelled) or _of_meta(name, parts) or _NO_WORD
+    strength, kind = _strongest(spelled) or _unparted(spelled) or _of_meta(name, parts) or _of_path(name) or _NO_WORD
     return Name(
         strength,
         kind,
@@ -171,6 +173,16 @@ def _of_meta(name: str, parts: frozenset[str]) -> tuple[int, str] | None:
     return (2, words.CODES[codes[0]]) if len(codes) == 1 and _only(others, _AROUND) else None
 
 
+def _of_path(name: str) -> tuple[int, str] | None:
+    """`eventModel.user_data.address.first_name`: a path, read from where it comes to a person."""
+    steps = [step for step in _STEP.split(name) if step]
+    for at in range(1, len(steps) - 1):
+        if read_name(steps[at]).is_person:
+            below = read_name(".".join(steps[at:]))
+            return (below.strength, below.kind) if below.strength >= 2 else None
+    return None
+
+
 def _only(parts: list[str], allowed: frozenset[str]) -> bool:
     return all(part in allowed or part.isdigit() for part in parts)
 
@@ -192,6 +204,7 @@ _NO_WORD = (0, "")
 _CAPITALS = "А-ЯЁІЄҐӘҒҚҢӨҰҮҺΑ-ΩԱ-Ֆ"
 _SMALL = rf"[^\W\d_A-Za-z{_CAPITALS}]"
 _PART = seldom(rf"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[{_CAPITALS}]+(?!{_SMALL})|[{_CAPITALS}]?{_SMALL}+")
+_STEP = seldom(r"[.\[\]/]")
 _SEGMENT = seldom(r"[\W_]+")
 _AROUND = words.PERSONS | words.BESIDE
 _BEHIND = _AROUND - words.NEVER_BEHIND

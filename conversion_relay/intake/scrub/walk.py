@@ -116,13 +116,14 @@ class _Around(NamedTuple):
     def below(self, name: str, read: Name, is_form: bool) -> "_Around":
         return _Around(
             name if read.strength == 1 else "",
-            read.is_person or (self.is_person and not read.is_business),
-            read.is_business or (self.is_business and not read.is_person),
+            read.is_person or (self.is_person and (not read.is_business or read.parts == _PLACE)),
+            (read.is_business and not (self.is_person and read.parts == _PLACE))  # Klaviyo's profile has a location
+            or (self.is_business and not read.is_person),
             is_form,
         )
 
 
-_TOP = _Around()
+_TOP, _PLACE = _Around(), frozenset({"location"})
 
 
 class _Walk:
@@ -148,8 +149,8 @@ class _Walk:
                 self._take(_NAME_TOO_LONG, "too_long")
             elif self._is_one_too_many(name):
                 self._take(_TOO_MANY, "too_many")
-            elif what := held(name):
-                self._take(f"its name {HOLDS[what]}", what)
+            elif name not in known_names and (reason := _reason(name) or _reason_encoded(name)):
+                self._take(f"its name {reason[0]}", reason[1])
             else:
                 read = read_name(name)
                 _learn(name, read)
@@ -158,8 +159,8 @@ class _Walk:
                 kind = answered.get(name) or _personal(name, read, around, members, bool(beside))
                 if kind and says_something(value):
                     self._take(personal_name(kind), "name")
-                elif type(value) is str and name not in METAS and (what := _held_encoded(value)):
-                    self._take(HOLDS[what], what)
+                elif type(value) is str and name not in METAS and (reason := _reason_encoded(value)):
+                    self._take(*reason)
                 else:
                     look = self._item if name.isdecimal() else self._value
                     rest = look(value, self._below(around, name, read, is_form), read.is_code)
@@ -206,8 +207,7 @@ class _Walk:
                 yield rest
 
     def _item(self, item: Any, around: _Around, is_code: bool) -> Any:
-        """What stands by its place may be a member: ["phone", "030 1234567"]. It may also become one, where what stood
-        before it was nothing, or is taken out."""
+        """What stands by its place may be a member, or become one without a null before it: ["phone", "030"]."""
         kind = named_in_pair(item)
         rest = None if kind else self._value(item, around, is_code)
         if kind := kind or named_in_pair(rest):
@@ -220,10 +220,8 @@ class _Walk:
             self._budget -= len(text)
         if len(text) > LONGEST_TEXT or self._budget < 0:
             self._take(_TOO_LONG, "too_long")
-        elif what := held(text, codes=is_code):
-            self._take(HOLDS[what], what)
-        elif kind := kind_inside(text):
-            self._take(f"holds {personal_name(kind)}", "name")
+        elif reason := _reason(text, is_code):
+            self._take(*reason)
         else:
             return text
         return None
@@ -268,8 +266,7 @@ _BY_PLACE = ["extinfo"]
 
 def kind_inside(text: str, read: str | None = None) -> str | None:
     """A person's member in a text that is itself JSON, or names it otherwise. `read`: the text made plain."""
-    begin = text.lstrip()[:1]
-    if begin in ("{", "["):
+    if text.lstrip()[:1] in ("{", "["):
         try:
             document = msgspec.json.decode(text)
         except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
@@ -281,17 +278,23 @@ def kind_inside(text: str, read: str | None = None) -> str | None:
     return kind_named(text, read)
 
 
-def _held_encoded(text: str) -> Held | None:
-    """What a text holds that is base64, or its JSON names."""
+def _reason(text: str, is_code: bool = False) -> tuple[str, str] | None:
+    """Why a text or a name goes, and the kind. {"first_name=Joe&x=1": ""} is a form that was taken for a name."""
+    if what := held(text, codes=is_code):
+        return HOLDS[what], what
+    kind = kind_inside(text)
+    return (f"holds {personal_name(kind)}", "name") if kind else None
+
+
+def _reason_encoded(text: str) -> tuple[str, str] | None:
+    """The same of a text that is base64, or its JSON names."""
     for said in decoded_texts(text):
-        if what := held(said):
-            return what
-        if kind_inside(said):
-            return "encoded"
+        if what := held(said) or ("encoded" if kind_inside(said) else None):
+            return HOLDS[what], what
     return None
 
 
 def _shown(name: str) -> str:
     """A name from outside, fit to be shown."""
     clean = "".join(c for c in name[:100] if c.isprintable())
-    return clean if clean and held(name[:LONGEST_NAME]) is None else "..."
+    return clean if clean and not (_reason(name := name[:LONGEST_NAME]) or _reason_encoded(name)) else "..."

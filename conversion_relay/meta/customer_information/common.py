@@ -25,6 +25,7 @@ from conversion_relay.meta.customer_information.hashing import is_digest, sha256
 from conversion_relay.meta.customer_information.name import BETWEEN, LATIN, quick_name
 from conversion_relay.meta.customer_information.network import LONGEST_USER_AGENT
 from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, WORDS_IN_LETTERS, digests_of_nothing
+from conversion_relay.meta.customer_information.numbering_plan import without_trunk_zero
 from conversion_relay.meta.customer_information.phone import quick_phone
 from conversion_relay.meta.customer_information.place import quick_country, quick_state, quick_zip, state_code
 from conversion_relay.meta.customer_information.tables.countries import ALPHA_2
@@ -160,7 +161,7 @@ def _of_number(number: str, country: str | None) -> _Digests:
         return [sha256(national).hexdigest()] if national else _known_digest(number)
     digits = number.encode().translate(None, b"+ .()-")
     return (
-        [sha256(digits).hexdigest()]
+        [sha256(without_trunk_zero(digits)).hexdigest()]
         if 10 < len(digits) < 16 and digits[1:] != digits[:-1] and number[-2:] != ".0"
         else _UNSET
     )

@@ -6,6 +6,7 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/cu
 import unicodedata
 
 from conversion_relay.meta.customer_information.hashing import EMPTY, PLACEHOLDER, Dropped, clean
+from conversion_relay.meta.customer_information.name import unescaped
 from conversion_relay.meta.customer_information.nothing import is_nothing
 from conversion_relay.patterns import seldom
 
@@ -43,8 +44,10 @@ def normalize_email(text: str) -> str | Dropped:
     if len(text) > _LONGEST:
         return _NOT_ONE
     address = text.strip().lower()
+    if "@" not in address:  # it came out of a URL or a page: joe%40example.com
+        address = unescaped(address).strip().lower()
     if not address.isascii():
-        address = clean(clean(text).lower())
+        address = clean(clean(address).lower())
     if not address:
         return EMPTY
     if "**" in address:

@@ -27,7 +27,7 @@ _AS_WRITTEN = frozenset({"NaN", "nan", "NAN", "-nan", "+nan", "<NA>", "NaT"})
 """In exactly this spelling: Nan is a first name."""
 WORDS_IN_LETTERS: Final = frozenset(re.sub(r"[^a-z]", "", word.lower()).encode() for word in WORDS | _AS_WRITTEN)
 """What the letters of these come to; a quick rule leaves whatever comes to one of them to the careful one."""
-_NOBODY = frozenset({"0", "-1", "guest", "anonymous", "false", "true"})
+_NOBODY = frozenset({"0", "-1", "guest", "anonymous", "false", "true", "00000000-0000-0000-0000-000000000000"})
 """As an id: what shops give to a visitor without an account."""
 IDS_OF_NOBODY: Final = frozenset(word.lower().encode() for word in WORDS | _AS_WRITTEN | _NOBODY)
 MARKS: Final = b"{}<>%|(["

@@ -43,6 +43,25 @@ def begins_with_0(country: str) -> bool:
     return TRUNK_PREFIXES.get(country, "0") == "0" and country not in SAID_WITHOUT_TRUNK
 
 
+def without_trunk_zero(digits: bytes) -> bytes:
+    """An international number without the 0 that is dialled at home, which many write behind the calling code.
+
+    >>> without_trunk_zero(b"49015123456789"), without_trunk_zero(b"390612345678")
+    (b'4915123456789', b'390612345678')
+    """
+    for size in (2, 3):
+        if digits[size : size + 1] == b"0" and digits[:size] in _codes_before_0():
+            return digits[:size] + digits[size + 1 :]
+    return digits
+
+
+@cache
+def _codes_before_0() -> frozenset[bytes]:
+    """Calling codes behind which no number begins with a 0; in Italy, Gabon and the Congo some do."""
+    others = {code for country, code in CALLING_CODES.items() if not begins_with_0(country)} | {"241", "242"}
+    return frozenset(code.encode() for code in CALLING_CODES.values() if code not in others)
+
+
 def whole_number(digits: str, country: str) -> str | None:
     """`digits` of a national number with its calling code; None where it takes more to say, as it always does without
     the library (extra `phone`).

@@ -22,7 +22,12 @@ from urllib.parse import unquote
 
 from conversion_relay.meta.customer_information.folding import ascii_digits
 from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
-from conversion_relay.meta.customer_information.numbering_plan import begins_with_0, libphonenumber, whole_number
+from conversion_relay.meta.customer_information.numbering_plan import (
+    begins_with_0,
+    libphonenumber,
+    whole_number,
+    without_trunk_zero,
+)
 from conversion_relay.meta.customer_information.tables.calling_codes import CALLING_CODES, TRUNK_PREFIXES
 from conversion_relay.patterns import seldom
 
@@ -54,7 +59,7 @@ def quick_phone(text: str, country: str | None = None) -> bytes | None:
     if text.startswith(sign):
         digits = text.removeprefix(sign).encode().translate(None, b" .()-")
         fits = _LONGEST_NATIONAL < len(digits) <= _LONGEST and digits.isdigit() and digits[0] != ord("0")
-        return digits if fits and digits[1:] != digits[:-1] and "(0" not in text else None
+        return without_trunk_zero(digits) if fits and digits[1:] != digits[:-1] and "(0" not in text else None
     digits = text.encode().translate(None, b" .()-") if country else b""
     if not country or not digits.isdigit() or digits[:2] == b"00":
         return None
@@ -91,6 +96,8 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     if country and digits and not (international and len(digits) > _LONGEST_NATIONAL):
         digits, is_sure = _with_calling_code(digits, country, international=international)
     digits = digits.lstrip("0")
+    if international:
+        digits = without_trunk_zero(digits.encode()).decode()
     if not _SHORTEST <= len(digits) <= _LONGEST:
         return _NO_NUMBER
     if len(set(digits)) == 1:

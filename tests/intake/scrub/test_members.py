@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,3 +116,11 @@ def test_two_copies_are_told_the_same_in_the_same_order():
     removed: list[Removed] = []
     scrub_match_keys(dict.fromkeys(sorted(VERBATIM), "joe@example.com"), removed)
     assert [one.field for one in removed] == [f"user_data.{name}" for name in sorted(VERBATIM)]
+
+
+@pytest.mark.parametrize("form", ["first_name=Kanari&x=1", '{"first_name": "Kanari"}', "Handynummer: 0151 2345678"])
+def test_a_form_in_a_match_key_without_a_form_of_its_own_goes(form):
+    person = {"anon_id": form, "subscription_id": "s-1"}
+    scrub_match_keys(person, removed := [])
+    assert person == {"subscription_id": "s-1"}
+    assert [one.field for one in removed] == ["user_data.anon_id"]

@@ -98,6 +98,38 @@ DOB (MM/DD/YYYY)|form_fields[Kundenname]|form_fields[Rechnungsadresse]|first and
 )
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("eventModel.user_data.address.first_name", "name"),
+        ("event[items][customer][phone]", "phone"),
+        ("child_name", "name"),
+        ("custName", "name"),
+        ("caller_id", "phone"),
+        ("mobNo", "phone"),
+        ("session_token", "secret"),
+        ("bank_account_number", "secret"),
+        ("houseNo", "address"),
+        ("customer_apartment", "address"),
+        ("q5_address", "address"),
+        ("CallerCity", "city"),
+        ("WaId", "phone"),
+        ("fio", "name"),
+        ("shoujihao", "phone"),
+        ("denwaBangou", "phone"),
+        ("nr_domu", "address"),
+        ("browser_ip", "network address"),
+        ("product.customer.rating", ""),
+        ("items.0.name_of_customer_choice", ""),
+        ("apartment_type", ""),
+        ("token_price", ""),
+    ],
+)
+def test_what_tag_managers_call_centres_and_sign_ups_call_it(name, kind):
+    read = read_name(name)
+    assert (read.kind if read.strength >= 2 else "") == kind
+
+
 @pytest.mark.parametrize("name", [*OF_A_PERSON, *LABELS_OF_FORMS])
 def test_a_persons_name_is_known(name):
     assert read_name(name).strength >= 2 and read_name(name).kind

@@ -171,3 +171,14 @@ def test_texts_names_and_their_number_are_bounded():
 
 def test_an_object_nested_without_end_in_a_text_is_no_way_out():
     assert kept({"x": '{"a":' * 500 + '{"email": "x"}' + "}" * 500}) == {}
+
+
+def test_a_location_below_a_person_is_theirs_and_below_a_store_its_own():
+    place = {"location": {"city": "Bergen", "zip": "5003"}}
+    assert kept({"profile": {"attributes": place}}) == {"profile": {"attributes": {"location": {}}}}
+    assert kept({"store": place, "profile": {"store": place}}) == {"store": place, "profile": {"store": place}}
+
+
+def test_a_jotform_question_is_read_by_its_name():
+    form = {"q3_name": {"first": "Kanari"}, "q4_phoneNumber": {"full": "030 123"}, "q5_colour": "red"}
+    assert kept(form) == {"q5_colour": "red"}

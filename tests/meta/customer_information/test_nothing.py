@@ -70,7 +70,7 @@ def test_nor_one_that_is_sent_verbatim(key, text):
     assert normalize(key, text, today=TODAY).dropped
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "guest", "Anonymous"])
+@pytest.mark.parametrize("text", ["0", "-1", "guest", "Anonymous", "00000000-0000-0000-0000-000000000000"])
 def test_an_id_that_all_guests_share_is_nobodys(text):
     assert normalize("external_id", text, today=TODAY).dropped
 

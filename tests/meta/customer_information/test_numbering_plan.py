@@ -8,6 +8,7 @@ import pytest
 
 from conversion_relay.meta.customer_information import phone
 from conversion_relay.meta.customer_information.hashing import Dropped
+from conversion_relay.meta.customer_information.numbering_plan import without_trunk_zero
 from conversion_relay.meta.customer_information.phone import normalize_phone, quick_phone
 from conversion_relay.meta.customer_information.tables.calling_codes import CALLING_CODES
 
@@ -79,3 +80,16 @@ def test_what_people_write_at_home_is_known_nearly_everywhere():
 )
 def test_a_national_number_is_known_where_it_has_one_reading(text, country, whole):
     assert quick_phone(text, country) == whole
+
+
+def test_a_zero_behind_a_calling_code_is_left_out_where_no_number_begins_with_one():
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        for kind in range(11):
+            if example := phonenumbers.example_number_for_type(region, kind):
+                national = phonenumbers.national_significant_number(example)
+                code = str(example.country_code)
+                assert without_trunk_zero(f"{code}{national}".encode()).decode() == f"{code}{national}"
+                dialled = without_trunk_zero(f"{code}0{national}".encode()).decode()
+                library = phonenumbers.parse(f"+{code}0{national}")
+                as_read = f"{code}{phonenumbers.national_significant_number(library)}"
+                assert dialled in (f"{code}0{national}", as_read), (region, national)
