@@ -44,6 +44,11 @@ def post(
     return answer
 
 
+def asker(settings: Settings, dataset: Dataset) -> tuple[str, ...]:
+    """What decides Meta's answer of token and dataset, but for the time."""
+    return settings.graph_url, settings.graph_version, dataset.access_token.reveal(), dataset.app_secret.reveal()
+
+
 def as_attempt(outcome: Outcome, now: float) -> Attempt:
     """As the ledger keeps it."""
     why = getattr(outcome, "why", None)

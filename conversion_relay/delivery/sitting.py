@@ -183,10 +183,9 @@ class Sitting:
     # -- 3, 4, 5. one request ------------------------------------------------------------------------------------------
 
     def _ask(self, batch: Batch) -> Outcome:
-        context, started = self._context, self._context.steady_clock()
+        context, name, started = self._context, self._dataset.pixel_id, self._context.steady_clock()
         outcome = context.ask(self._dataset, batch.events)
         self._report.calls += 1
-        name = self._dataset.pixel_id
         context.count_call(name, outcome, context.steady_clock() - started)
         self._failures = context.paces.note(name, outcome, started, suspects=self.suspects, size=batch.size)
         if isinstance(outcome, Accepted):
@@ -210,7 +209,7 @@ class Sitting:
         if isinstance(outcome, Refused) and len(batch.events) > 1:
             return self._refused_together(batch.events, outcome), []
         verdicts = self._verdicts(batch.events, outcome)
-        settled: list[Settlement] = [(self._translated(verdict), events) for verdict, events in verdicts]
+        settled = [(self._translated(verdict), events) for verdict, events in verdicts]
         if not isinstance(outcome, DATASET_OUTCOMES):
             return settled, []
         return settled, [(self._translated(unsent(verdicts[0][0])), self._rest())]
@@ -220,9 +219,8 @@ class Sitting:
         now, jitter = self._context.clock(), self._context.jitter()
         outage = self._context.paces.outages(self._lease.dataset) if len(events) == 1 else 0
         setbacks = self._context.isolation.setbacks(events[0], outage) if outage else 0
-        tried = dict.fromkeys([event.attempts for event in events])
         verdicts: list[Settlement] = []
-        for attempts in tried:
+        for attempts in (tried := dict.fromkeys([event.attempts for event in events])):
             alike = events if len(tried) == 1 else [event for event in events if event.attempts == attempts]
             verdicts.append((decide(outcome, Facts(attempts, self._failures, setbacks), now, jitter), alike))
             self._tell_pace(verdicts[-1][0])
@@ -271,10 +269,12 @@ class Sitting:
             isolation.refused(dataset, event, outcome.said.subcode, outcome.path, now)
 
     def _tell_pace(self, verdict: Verdict) -> None:
-        paces, name = self._context.paces, self._lease.dataset
+        context, paces, name = self._context, self._context.paces, self._lease.dataset
+        if not isinstance(verdict, Park | RetryAt) or (verdict.alert and context.is_outdated(self._dataset)):
+            return  # what Meta says of an old token, a new one need not wait for
         if isinstance(verdict, Park):
-            paces.park(name, verdict.until - self._context.clock(), verdict.why)
-        if isinstance(verdict, Park | RetryAt) and verdict.alert and paces.alert(name, verdict.why):
+            paces.park(name, verdict.until - context.clock(), verdict.why)
+        if verdict.alert and paces.alert(name, verdict.why, of_an_event=isinstance(verdict, RetryAt)):
             alert(name, verdict.why)
 
     # -- 7. committed, then told ---------------------------------------------------------------------------------------

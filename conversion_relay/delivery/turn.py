@@ -21,6 +21,7 @@ import msgspec
 
 from conversion_relay.delivery.claims import Claims
 from conversion_relay.delivery.context import Context
+from conversion_relay.delivery.exchange import asker
 from conversion_relay.delivery.fleet_pace import FleetPaces
 from conversion_relay.delivery.isolation import Isolation
 from conversion_relay.delivery.meta_clock import MetaClock
@@ -103,6 +104,7 @@ class Delivery:
             jitter=jitter,
             deadline=deadline,
             stopping=self._stopping,
+            asker_now=self._asker,
         )
 
     def step(self) -> Report | None:
@@ -195,16 +197,19 @@ class Delivery:
         self._paces.stop()
 
     def use(self, settings: Settings) -> None:
-        """New settings; a dataset whose token changed is looked at again at once."""
+        """New settings; a dataset that is asked for with another token, or elsewhere, is looked at again at once."""
         changed = [
             dataset.pixel_id
             for dataset in settings.datasets
-            if (old := self._datasets.get(dataset.pixel_id)) is None
-            or old.access_token.reveal() != dataset.access_token.reveal()
+            if self._asker(dataset.pixel_id) != asker(settings, dataset)
         ]
         self._datasets, self._context = _by_name(settings), self._context._replace(settings=settings)
         for name in changed:
             self._paces.unpark(name)
+
+    def _asker(self, name: str) -> tuple[str, ...] | None:
+        dataset = self._datasets.get(name)
+        return asker(self._context.settings, dataset) if dataset else None
 
     def flush(self) -> None:
         """Write the log sentences that were held back."""
@@ -238,7 +243,9 @@ class Delivery:
         """For dashboard and metrics."""
         skew = self._meta_clock.skew(self._clock(), self._steady_clock())
         return {
-            name: msgspec.structs.replace(pace, clock_skew_seconds=skew) for name, pace in self._paces.now().items()
+            name: msgspec.structs.replace(pace, clock_skew_seconds=skew)
+            for name, pace in self._paces.now().items()
+            if name in self._datasets  # what was taken out of the settings waits for nothing any more
         }
 
 
