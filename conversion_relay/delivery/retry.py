@@ -121,6 +121,13 @@ def backoff(failures: int, jitter: float, longest: float = LONGEST_DELAY) -> flo
     return ceiling * jitter
 
 
+def alone(verdict: Verdict) -> Verdict:
+    """For an event that Meta is known to stumble over (`stumbling.py`): it waits by itself."""
+    if not isinstance(verdict, Park):
+        return verdict
+    return RetryAt(verdict.aside or verdict.until, verdict.why, sent=verdict.sent, alert=verdict.alert)
+
+
 def unsent(verdict: Verdict) -> Verdict:
     """The same pause for an event of the dataset that was not in the failed request."""
     return msgspec.structs.replace(verdict, sent=False, aside=None) if isinstance(verdict, Park) else verdict

@@ -25,10 +25,11 @@ from conversion_relay.delivery.exchange import asker
 from conversion_relay.delivery.fleet_pace import FleetPaces
 from conversion_relay.delivery.isolation import Isolation
 from conversion_relay.delivery.meta_clock import MetaClock
-from conversion_relay.delivery.pace import LINGER_SECONDS, MOST_EVENTS, PaceNow
+from conversion_relay.delivery.pace import LINGER_SECONDS, MOST_EVENTS, PROBE_EVENTS, PaceNow
 from conversion_relay.delivery.report import Report
 from conversion_relay.delivery.sitting import DEADLINE_SECONDS, LEASE_SECONDS, Sitting
 from conversion_relay.delivery.slot import Slot
+from conversion_relay.delivery.stumbling import ASKED_AMONG
 from conversion_relay.delivery.suspects import CROWD, SuspectSitting
 from conversion_relay.delivery.transport import Transport
 from conversion_relay.meta.batch import size_of
@@ -161,12 +162,12 @@ class Delivery:
             if lease is None:
                 return None
             # A turn may claim ahead of its call; then it waits here until the call may be made.
-            if not self._paces.begin(name, len(lease.events)):
+            if not self._paces.begin(name, min(len(lease.events), turn.events)):
                 self._outbox.release(lease)
                 return None
             slot, sitting = Slot(self._paces, name, self._stopping), SuspectSitting if turn.suspects else Sitting
             try:
-                return sitting(self._context.of(turn.dataset), lease, turn.dataset, slot).run()
+                return sitting(self._context.of(turn.dataset), lease, turn.dataset, slot, turn.events).run()
             finally:
                 slot.free()
         finally:
@@ -177,7 +178,8 @@ class Delivery:
         now, isolation = self._clock(), self._context.isolation
         if not turn.suspects:
             try:
-                lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, now)
+                asks = turn.events == PROBE_EVENTS and self._paces.outages(name)
+                lease = self._outbox.claim(name, ASKED_AMONG if asks else turn.events, LEASE_SECONDS, now)
                 events = lease.events if lease else ()
                 self._paces.claimed(name, len(events), turn.events, size_of(events))
                 return lease
