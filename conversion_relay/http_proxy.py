@@ -1,7 +1,7 @@
 """The way out through a company's proxy, as HTTPS_PROXY and NO_PROXY tell it: one `CONNECT`, then TLS to the host.
 
-What could go wrong: the proxy asks for a login, says no, or answers for ever. Then nothing was sent, and the reason is
-a word of its own: what is wrong stands between us and Meta, and Meta was never asked.
+What could go wrong: the proxy asks for a login, says no, answers for ever or not at all. Then nothing was sent, and the
+reason is a word of its own: what is wrong stands between us and Meta, and Meta was never asked.
 
 The variables are those of curl and requests: https://everything.curl.dev/usingcurl/proxies/env.html
 https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6
@@ -9,6 +9,7 @@ https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6
 
 import base64
 import socket
+import time
 from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
@@ -18,6 +19,8 @@ import msgspec
 from conversion_relay.http_connections import NoWayOut
 
 LONGEST_ANSWER = 65_536
+SHARE = 0.8
+"""Of the call's seconds; so its silence is told as the proxy's, and nobody waits for it when the call has ended."""
 
 
 class Proxy(msgspec.Struct, frozen=True):
@@ -37,8 +40,8 @@ class Proxy(msgspec.Struct, frozen=True):
         except OSError:
             raise NoWayOut("proxy_unreached") from None
         try:
-            connected.settimeout(seconds)
-            self._ask(connected, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            ends_at = time.monotonic() + seconds * SHARE
+            self._ask(connected, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", ends_at)
         except OSError:
             connected.close()
             raise NoWayOut("proxy_refused") from None
@@ -47,14 +50,16 @@ class Proxy(msgspec.Struct, frozen=True):
             raise
         return connected
 
-    def _ask(self, connected: socket.socket, way: str) -> None:
+    def _ask(self, connected: socket.socket, way: str, ends_at: float) -> None:
         asked = f"CONNECT {way} HTTP/1.1\r\nHost: {way}\r\n"
         if self.login:
             asked += f"Proxy-Authorization: Basic {base64.b64encode(self.login.encode()).decode()}\r\n"
+        connected.settimeout(max(0.001, ends_at - time.monotonic()))
         connected.sendall(f"{asked}\r\n".encode("ascii"))
         answer = b""
         # More than its answer a proxy does not send: the host's server speaks after us.
         while b"\r\n\r\n" not in answer:
+            connected.settimeout(max(0.001, ends_at - time.monotonic()))  # for all of it: a proxy may drip
             if not (more := connected.recv(4_096)) or len(answer) > LONGEST_ANSWER:
                 raise NoWayOut("proxy_refused")
             answer += more

@@ -26,7 +26,7 @@ OUTAGE_TOLD = 900.0
 """Seconds that an event may wait for Meta to be reached, before somebody is told: most outages are over by then."""
 _PERSONS = frozenset(
     {"unauthorized", "misconfigured", "all_refused", "unknown_error", "too_large", "foreign_answer", "tls"}
-    | {"proxy_address", "proxy_login"}
+    | {"proxy_address", "proxy_login", "accounting_mismatch"}
 )
 _BY_ITSELF = frozenset({"throttled", "near_limit"})
 """Pauses that Meta asks for; nobody can do anything about them."""
@@ -81,16 +81,21 @@ def at_work_now(known: Known) -> dict[str, AtWork]:
     life that names it. What one machine of a fleet says alone would come and go with each sign of the others."""
     found: dict[str, AtWork] = {}
     for sign in reversed(_workers(known)):
-        needing = {name for name, state in found.items() if state.why in _PERSONS}
-        found |= {name: state for name, state in sign.datasets.items() if name not in needing or state.why in _PERSONS}
+        needing = {name for name, state in found.items() if _persons(state)}
+        found |= {name: state for name, state in sign.datasets.items() if name not in needing or _persons(state)}
     return found
+
+
+def _persons(state: AtWork) -> list[str]:
+    """What of it needs a person: why nothing is sent, and what is met again and again while others are sent."""
+    return [why for why in dict.fromkeys((state.why, *state.troubles)) if why is not None and why in _PERSONS]
 
 
 def _said_alone(known: Known, name: str, why: str) -> str:
     """Of a fleet: which workers say so, where others send."""
-    states = {sign.worker: sign.datasets[name].why for sign in _workers(known) if name in sign.datasets}
-    say_so = sorted(worker for worker, said in states.items() if said == why)
-    if not any(said is None for said in states.values()):
+    states = {sign.worker: sign.datasets[name] for sign in _workers(known) if name in sign.datasets}
+    say_so = sorted(worker for worker, state in states.items() if why in _persons(state))
+    if not any(state.why is None for worker, state in states.items() if worker not in say_so):
         return ""
     return (
         f"; so says {say_so[0]} alone, the other workers send" if len(say_so) == 1 else f"; so say {', '.join(say_so)}"
@@ -118,10 +123,11 @@ def _delivery(known: Known) -> Iterator[Need]:
 
 def _datasets(known: Known) -> Iterator[Need]:
     for name, state in at_work_now(known).items():
-        if state.why in _PERSONS and (told := remedy(state.why)):
-            why = state.why or ""
-            yield _of(name, why, f"{told.what}{_said_alone(known, name, why)}", told.fix, urgent=False)
-        if state.error_share > TOO_MANY_ERRORS and state.why not in _PERSONS:
+        persons = _persons(state)
+        for why in persons:
+            if told := remedy(why):
+                yield _of(name, why, f"{told.what}{_said_alone(known, name, why)}", told.fix, urgent=False)
+        if state.error_share > TOO_MANY_ERRORS and not persons:
             what = f"Meta answered {state.error_share:.0%} of the last 500 requests with an error; its limit is 15 %"
             yield _of(name, "error_share", what, "look at the dead letters", urgent=False)
         if _lasts(state.why, known.books.get(name, Counts()), known.now) and (told := remedy(state.why)):

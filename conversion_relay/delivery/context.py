@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from conversion_relay.delivery.exchange import post
+from conversion_relay.delivery.exchange import asker, post
 from conversion_relay.delivery.isolation import Isolation
 from conversion_relay.delivery.meta_clock import MetaClock
 from conversion_relay.delivery.pace import Paces
@@ -41,6 +41,8 @@ class Context(NamedTuple):
     jitter: Callable[[], float]
     deadline: float
     stopping: threading.Event
+    asker_now: Callable[[str], tuple[str, ...] | None]
+    """As whom and where the next turn of a dataset asks (`exchange.asker`); None of one that is not configured."""
 
     def of(self, dataset: Dataset) -> "Context":
         """With the settings as they hold for that dataset: its own policy decides again what may be sent."""
@@ -64,6 +66,10 @@ class Context(NamedTuple):
             self.clock,
             note_date=note_date,
         )
+
+    def is_outdated(self, dataset: Dataset) -> bool:
+        """Whether the settings changed since this sitting began, so that Meta's word on the token is of an old one."""
+        return self.asker_now(dataset.pixel_id) != asker(self.settings, dataset)
 
     def count_call(self, dataset: str, outcome: Outcome, seconds: float) -> None:
         """For /metrics. Codes are Meta's; one that nobody listed is "other", so that there are never a thousand."""

@@ -7,6 +7,7 @@ import msgspec
 from conversion_relay.delivery.refusals import Refusals
 from conversion_relay.delivery.request_size import RequestSize
 from conversion_relay.delivery.shares import Shares
+from conversion_relay.delivery.troubles import Troubles
 
 FIRST_CALLS = 4.0
 """Two rounds of answers from here are the 16 that a large backlog needs: a second, where Meta takes its usual 0.6."""
@@ -33,8 +34,7 @@ class DatasetPace(msgspec.Struct):
     is_heard_of: bool = False
     """Another worker was asked for that pause (`fleet_pace.py`)."""
     failures: int = 0
-    alerted: str | None = None
-    """The alert that stands until Meta takes an event again."""
+    troubles: Troubles = msgspec.field(default_factory=Troubles)
     turns: int = 0
     """Admitted; those that are not in flight claim their events, or wait with them."""
     in_flight: int = 0
@@ -77,6 +77,7 @@ class DatasetPace(msgspec.Struct):
         self.parked_until, self.linger_until = self.asked_until, 0.0
         self.why = "throttled" if self.asked_until > now else None
         self.refusals.rest_until = self.refusals.fresh_after = 0.0
+        self.troubles = Troubles()  # what a new token meets is news
 
 
 class PaceNow(msgspec.Struct, frozen=True):
@@ -92,6 +93,8 @@ class PaceNow(msgspec.Struct, frozen=True):
     """How far our clock is ahead of Meta's; below zero when it is behind."""
     asked_seconds: float = 0.0
     """What is left of a pause that Meta asked this worker for."""
+    troubles: tuple[str, ...] = ()
+    """What somebody should look at (`troubles.py`), also while events are sent."""
 
 
 def now_of(pace: DatasetPace, now: float) -> PaceNow:
@@ -100,7 +103,15 @@ def now_of(pace: DatasetPace, now: float) -> PaceNow:
     until = max(pace.parked_until, refusals.rest_until if refusals.are_all else 0.0)
     why = pace.why or ("all_refused" if refusals.are_all else None)
     asked = 0.0 if pace.is_heard_of else max(0.0, pace.asked_until - now)
-    return PaceNow(max(0.0, until - now), why, pace.in_flight, int(pace.limit), refusals.share, asked_seconds=asked)
+    return PaceNow(
+        max(0.0, until - now),
+        why,
+        pace.in_flight,
+        int(pace.limit),
+        refusals.share,
+        asked_seconds=asked,
+        troubles=pace.troubles.shown(now),
+    )
 
 
 def opens_at(pace: DatasetPace) -> float:

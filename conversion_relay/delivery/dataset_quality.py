@@ -12,6 +12,7 @@ the old token is forgotten.
 import threading
 from collections.abc import Callable
 
+from conversion_relay.delivery.exchange import asker
 from conversion_relay.http_client import HttpClient, Response
 from conversion_relay.meta.quality import TokenFacts, quality_request, read_quality, read_token, token_request
 from conversion_relay.settings import Dataset, Settings
@@ -63,13 +64,13 @@ class Scores:
     def _ask_soon(self, now: float) -> None:
         settings, due = self._settings(), list[Dataset]()
         for dataset in settings.datasets:
-            name, asker = dataset.pixel_id, _asker(settings, dataset)
+            name, asks_as = dataset.pixel_id, asker(settings, dataset)
             before, at = self._asked.get(name, ((), now))
-            if before != asker:
+            if before != asks_as:
                 self._known.pop(name, None)
                 self._tokens.pop(name, None)
-            if dataset.access_token and (before != asker or abs(now - at) >= EVERY):
-                self._asked[name] = asker, now
+            if dataset.access_token and (before != asks_as or abs(now - at) >= EVERY):
+                self._asked[name] = asks_as, now
                 due.append(dataset)
         if due:
             threading.Thread(target=self._ask, args=(settings, due), daemon=True, name="dataset-quality").start()
@@ -79,10 +80,5 @@ class Scores:
             token = ask_about_token(self._client, settings, dataset)
             told = ask(self._client, settings, dataset)
             with self._lock:
-                if self._asked[dataset.pixel_id][0] == _asker(settings, dataset):  # else a newer token is asked with
+                if self._asked[dataset.pixel_id][0] == asker(settings, dataset):  # else a newer token is asked with
                     self._known[dataset.pixel_id], self._tokens[dataset.pixel_id] = told, token
-
-
-def _asker(settings: Settings, dataset: Dataset) -> tuple[str, ...]:
-    """What decides Meta's answer, but for the time."""
-    return settings.graph_url, settings.graph_version, dataset.access_token.reveal(), dataset.app_secret.reveal()

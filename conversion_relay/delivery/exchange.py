@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from conversion_relay.delivery.before_sending import is_in_the_future
 from conversion_relay.delivery.transport import Response, Transport
 from conversion_relay.meta.batch import Sized
 from conversion_relay.meta.graph import Accepted, Outcome, Refused, Said, build_request, read_response
 from conversion_relay.meta.headers import date
-from conversion_relay.outbox import Attempt
+from conversion_relay.outbox import Attempt, LeasedEvent
 from conversion_relay.settings import Dataset, Settings
 
 
@@ -42,6 +43,18 @@ def post(
             note_date(at)
         return outcome
     return answer
+
+
+def asker(settings: Settings, dataset: Dataset) -> tuple[str, ...]:
+    """What decides Meta's answer of token and dataset, but for the time."""
+    return settings.graph_url, settings.graph_version, dataset.access_token.reveal(), dataset.app_secret.reveal()
+
+
+def named_by(refused: Refused, events: Sequence[LeasedEvent], meta_now: float) -> list[LeasedEvent]:
+    """Those that Meta means. When it complains of a time, its clock says which: the place may be another's."""
+    if refused.is_about_time:
+        return [event for event in events if is_in_the_future(event, meta_now)]
+    return [events[refused.index]] if refused.index is not None and refused.index < len(events) else []
 
 
 def as_attempt(outcome: Outcome, now: float) -> Attempt:

@@ -38,12 +38,13 @@ faults); a table for the parts (a write for each call, for something that a rest
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
 
 from conversion_relay.delivery.shapes import Offence, Shape, offence, shape
+from conversion_relay.delivery.stumbling import Stumbling
 from conversion_relay.meta.batch import MOST_BYTES, halve, pack, size_of
 from conversion_relay.meta.validate import is_suspect
 from conversion_relay.outbox import LeasedEvent
@@ -108,7 +109,7 @@ class Isolation:
         """The part of each event by its key; a part is named by the key of its first event."""
         self._twins: dict[int, tuple[int, int, int]] = {}
         """By a first part: the second one, and the sizes of both."""
-        self._setbacks: dict[int, tuple[int, int]] = {}
+        self.stumbling = Stumbling()
         self._tallies: dict[tuple[str, Shape], Tally] = {}
         self._offences: dict[tuple[str, int | None, Offence], tuple[str, ...]] = {}
         """For which Meta refused an event alone; with the member that it named."""
@@ -117,7 +118,9 @@ class Isolation:
     # -- parting -------------------------------------------------------------------------------------------------------
 
     def pack(self, events: Sequence[LeasedEvent], most_bytes: int = MOST_BYTES) -> list[Batch]:
-        """What to send, last one first."""
+        """What to send, last one first; an event that Meta stumbles over alone, and after all others."""
+        if alone := self.stumbling.among(events):
+            return [*(Batch([event]) for event in alone), *self.pack(without(events, alone), most_bytes)]
         if not self._parts:
             return [Batch(batch) for batch in pack(events, most_bytes=most_bytes)][::-1]
         with self._lock:
@@ -259,25 +262,14 @@ class Isolation:
     def few_are_left(self, dataset: str) -> None:
         self._crowded.discard(dataset)
 
-    def setbacks(self, event: LeasedEvent, outage: int) -> int:
-        """In how many outages this event was sent alone, this one included. From the second on it may be this event
-        that makes Meta fail, since Meta took others in between."""
-        with self._lock:
-            known, last = self._setbacks.get(event.key, (0, 0))
-            if outage != last:
-                if len(self._setbacks) > MOST_REMEMBERED:
-                    self._setbacks.clear()
-                self._setbacks[event.key] = known, last = known + 1, outage
-            return known
-
-    def forget(self, events: Iterable[LeasedEvent]) -> None:
+    def forget(self, events: Sequence[LeasedEvent]) -> None:
         """These have ended."""
-        if self._parts or self._setbacks:
+        self.stumbling.forget(events)
+        if self._parts:
             with self._lock:
                 for event in events:
                     self._parts.pop(event.key, None)
                     self._twins.pop(event.key, None)
-                    self._setbacks.pop(event.key, None)
 
 
 def smaller(events: list[LeasedEvent], most_bytes: int) -> list[Batch]:
@@ -286,7 +278,7 @@ def smaller(events: list[LeasedEvent], most_bytes: int) -> list[Batch]:
     return [Batch(part) for part in (parts if len(parts) > 1 else halve(events))][::-1]
 
 
-def without(events: list[LeasedEvent], some: list[LeasedEvent]) -> list[LeasedEvent]:
+def without(events: Sequence[LeasedEvent], some: list[LeasedEvent]) -> list[LeasedEvent]:
     """Those that are left, in their order."""
     keys = {event.key for event in some}
     return [event for event in events if event.key not in keys]

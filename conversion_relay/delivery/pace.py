@@ -41,6 +41,7 @@ from conversion_relay.delivery.dataset_pace import (
     opens_at,
 )
 from conversion_relay.delivery.refusals import PROBE_EVERY
+from conversion_relay.delivery.retry import OUTAGE_FAILURES, is_no_answer
 from conversion_relay.meta.graph import Accepted, Misconfigured, Outcome, Throttled, Unauthorized, Unlisted, Unreachable
 
 __all__ = ["FIRST_CALLS", "MOST_EVENTS", "PaceNow", "Paces"]
@@ -53,8 +54,6 @@ PROBE_EVENTS = 1
 GROWTH = 4
 """Requests grow by this factor as they are taken again: should it be one event that Meta stumbles over, it is soon
 alone."""
-OUTAGE_FAILURES = 3
-"""So many in a row are an outage, not a hiccup."""
 AHEAD_SECONDS = 10.0
 """How long a turn that claimed ahead waits for its call; then its events go back."""
 LINGER_SECONDS = 0.1
@@ -215,7 +214,7 @@ class Paces:
                 pace.size.note(outcome, size)
             if not suspects:
                 pace.shares.note_fresh_call()
-            if isinstance(outcome, DATASET_OUTCOMES):
+            if isinstance(outcome, DATASET_OUTCOMES) or is_no_answer(outcome):
                 if started >= pace.changed_at or not pace.failures:
                     pace.failures += 1
                 if pace.failures >= OUTAGE_FAILURES or pace.events < MOST_EVENTS:
@@ -248,12 +247,10 @@ class Paces:
             pace = self._pace(name)
             return pace.recoveries + 1 if pace.failures >= OUTAGE_FAILURES else 0
 
-    def recovered(self, name: str) -> str | None:
-        """Meta took events: the alert that stood until now, once."""
+    def recovered(self, name: str) -> bool:
+        """Meta took events: whether an alert stood until now, once."""
         with self._lock:
-            pace = self._pace(name)
-            alert, pace.alerted = pace.alerted, None
-            return alert
+            return self._pace(name).troubles.end()
 
     def are_all_refused(self, name: str) -> bool:
         """Nothing at all is accepted, and has not been for some time."""
@@ -270,12 +267,10 @@ class Paces:
             now = self._clock()
             self._pace(name).park(now + seconds, why, now)
 
-    def alert(self, name: str, why: str) -> bool:
-        """Whether it is news; it is not again until events are taken."""
+    def alert(self, name: str, why: str, *, of_an_event: bool = False) -> bool:
+        """Whether it is news (`troubles.py`). `of_an_event`: others are sent meanwhile."""
         with self._lock:
-            pace = self._pace(name)
-            is_new, pace.alerted = pace.alerted != why, why
-            return is_new
+            return self._pace(name).troubles.meet(why, self._clock(), of_an_event=of_an_event)
 
     def unpark(self, name: str) -> None:
         """A new token came: look again at once, unless Meta asked for a pause."""

@@ -39,6 +39,8 @@ LONGEST_OUTAGE_DELAY = 30.0
 retried: within half a minute of Meta's return events flow again."""
 FIRST_ASIDE = 5.0
 """Seconds before an event that failed alone is tried again; doubles with each outage."""
+OUTAGE_FAILURES = 3
+"""So many in a row are an outage, not a hiccup."""
 PROBE_EVERY = 60.0
 """Seconds between two looks at a dataset whose token or permission is wrong."""
 FUTURE_DELAY = 900.0
@@ -94,10 +96,19 @@ def decide(outcome: Outcome, facts: Facts, now: float, jitter: float) -> Verdict
         case Unreachable(why=why, sent=sent):
             until = now + backoff(facts.failures, jitter, LONGEST_OUTAGE_DELAY)
             return Park(until, why, alert=why in A_PERSONS, sent=sent, aside=_aside(facts.setbacks, until))
+        case Ambiguous(why=why) if is_no_answer(outcome) and facts.failures >= OUTAGE_FAILURES:
+            until = now + backoff(facts.failures, jitter, LONGEST_OUTAGE_DELAY)
+            return Park(until, why, sent=True, aside=_aside(facts.setbacks, until))
         case Ambiguous(why=why):
             again_and_again = facts.attempts + 1 >= AMBIGUOUS_ATTEMPTS
             why = "accounting_mismatch" if again_and_again else why
             return RetryAt(now + backoff(facts.attempts + 1, jitter), why, sent=True, alert=again_and_again)
+
+
+def is_no_answer(outcome: Outcome) -> bool:
+    """A success that Meta did not write, such as "Service Unavailable" or a login page. Time after time it is an
+    outage: a backlog that is sent into it would all be in doubt."""
+    return isinstance(outcome, Ambiguous) and not outcome.said.is_metas
 
 
 def backoff(failures: int, jitter: float, longest: float = LONGEST_DELAY) -> float:
@@ -108,6 +119,13 @@ def backoff(failures: int, jitter: float, longest: float = LONGEST_DELAY) -> flo
     """
     ceiling = min(longest, FIRST_DELAY * 2.0 ** min(failures - 1, 20))
     return ceiling * jitter
+
+
+def alone(verdict: Verdict) -> Verdict:
+    """For an event that Meta is known to stumble over (`stumbling.py`): it waits by itself."""
+    if not isinstance(verdict, Park):
+        return verdict
+    return RetryAt(verdict.aside or verdict.until, verdict.why, sent=verdict.sent, alert=verdict.alert)
 
 
 def unsent(verdict: Verdict) -> Verdict:

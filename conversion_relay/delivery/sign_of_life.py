@@ -64,6 +64,7 @@ class SignsOfLife:
         state = {
             name: (
                 pace.why,
+                pace.troubles,
                 abs(pace.clock_skew_seconds) >= 60,
                 round((now + pace.asked_seconds) / EVERY) * bool(pace.asked_seconds),
             )
@@ -97,6 +98,7 @@ def at_work(paces: Mapping[str, PaceNow], now: float) -> dict[str, AtWork]:
             clock_skew_seconds=round(pace.clock_skew_seconds, 1),
             in_flight=pace.in_flight,
             asked_until=now + pace.asked_seconds if pace.asked_seconds else 0.0,
+            troubles=pace.troubles,
         )
         for name, pace in paces.items()
     }

@@ -24,19 +24,18 @@ from functools import partial
 from conversion_relay.delivery.before_sending import (
     before_sending,
     is_doubtful,
-    is_in_the_future,
     is_late,
     may_all_be_sent,
 )
 from conversion_relay.delivery.context import Context
-from conversion_relay.delivery.exchange import as_attempt
+from conversion_relay.delivery.exchange import as_attempt, named_by
 from conversion_relay.delivery.isolation import Batch, smaller, without
 from conversion_relay.delivery.pace import DATASET_OUTCOMES
 from conversion_relay.delivery.report import Report, alert
-from conversion_relay.delivery.retry import PROBE_EVERY, Facts, decide, unsent
+from conversion_relay.delivery.retry import PROBE_EVERY, Facts, alone, decide, unsent
 from conversion_relay.delivery.slot import Slot
 from conversion_relay.errors import LeaseLost
-from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, TooLarge, Unreachable
+from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, TooLarge, Unlisted, Unreachable
 from conversion_relay.outbox.protocol import Lease, LeasedEvent, Settlement
 from conversion_relay.outbox.story import Attempt
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect, Verdict, Withhold
@@ -59,15 +58,13 @@ class Sitting:
 
     suspects = False
 
-    def __init__(self, context: Context, lease: Lease, dataset: Dataset, slot: Slot) -> None:
-        """Step 1, the claim, was done by `Delivery.deliver`: `lease` holds events of `dataset`."""
-        self._context, self._lease, self._dataset, self._slot = context, lease, dataset, slot
+    def __init__(self, context: Context, lease: Lease, dataset: Dataset, slot: Slot, most: int) -> None:
+        """Step 1 was done by `Delivery.deliver`. Of more events than `most`, one asks whether Meta is back."""
+        self._context, self._lease, self._dataset, self._slot, self._most = context, lease, dataset, slot, most
         self._report = Report(lease.dataset, claimed=len(lease.events))
         self._batches: list[Batch] = []
         """What is still to send; the next one stands last."""
-        self._extended_at = context.steady_clock()
-        self._has_named = False
-        """Meta named an event here before."""
+        self._extended_at, self._has_named_one = context.steady_clock(), False
 
     def run(self) -> Report:
         """Sends every batch, and isolates bad events, until each event has its verdict.
@@ -85,6 +82,8 @@ class Sitting:
                 self._settle(settled, as_attempt(outcome, self._context.clock()))  # 7. by the lease's token
                 self._settle(put_off, None)
                 self._learn(batch.events, settled, outcome)
+            if len(self._lease.events) > self._most:
+                self._context.outbox.release(self._lease)  # those that did not ask
         except LeaseLost:
             logger.warning("A lease ran out before it was settled; its events are sent again")
         finally:
@@ -105,6 +104,8 @@ class Sitting:
         sendable: Sequence[LeasedEvent] = self._lease.events
         if not context.isolation.knows_nothing() or not may_all_be_sent(sendable, context.settings, now, meta_now):
             sendable = self._sendable(now, meta_now, untold)
+        if len(self._lease.events) > self._most and sendable:
+            sendable = [context.isolation.stumbling.who_asks(sendable)]
         self._batches = context.isolation.pack(sendable, context.paces.most_bytes(self._dataset.pixel_id))
 
     def _sendable(self, now: float, meta_now: float | None, untold: Verdict | None) -> list[LeasedEvent]:
@@ -176,19 +177,19 @@ class Sitting:
 
     def _rest(self) -> list[LeasedEvent]:
         """The events of all batches that were not sent; no batch is left."""
-        rest = [event for batch in reversed(self._batches) for event in batch.events]
-        self._batches = []
-        return rest
+        batches, self._batches = reversed(self._batches), []
+        return [event for batch in batches for event in batch.events]
 
     # -- 3, 4, 5. one request ------------------------------------------------------------------------------------------
 
     def _ask(self, batch: Batch) -> Outcome:
-        context, started = self._context, self._context.steady_clock()
+        context, name, started = self._context, self._dataset.pixel_id, self._context.steady_clock()
         outcome = context.ask(self._dataset, batch.events)
         self._report.calls += 1
-        name = self._dataset.pixel_id
         context.count_call(name, outcome, context.steady_clock() - started)
-        self._failures = context.paces.note(name, outcome, started, suspects=self.suspects, size=batch.size)
+        self._failures = 1
+        if not self._is_its_own(batch.events, outcome):
+            self._failures = context.paces.note(name, outcome, started, suspects=self.suspects, size=batch.size)
         if isinstance(outcome, Accepted):
             if batch.twin:
                 batch.twin.is_guilty = True
@@ -210,23 +211,29 @@ class Sitting:
         if isinstance(outcome, Refused) and len(batch.events) > 1:
             return self._refused_together(batch.events, outcome), []
         verdicts = self._verdicts(batch.events, outcome)
-        settled: list[Settlement] = [(self._translated(verdict), events) for verdict, events in verdicts]
-        if not isinstance(outcome, DATASET_OUTCOMES):
+        settled = [(self._translated(verdict), events) for verdict, events in verdicts]
+        if not isinstance(verdicts[0][0], Park):
             return settled, []
         return settled, [(self._translated(unsent(verdicts[0][0])), self._rest())]
 
     def _verdicts(self, events: list[LeasedEvent], outcome: Outcome) -> list[Settlement]:
         """A verdict depends on how often its event was tried, so there is one for each number of attempts."""
         now, jitter = self._context.clock(), self._context.jitter()
+        is_own = self._is_its_own(events, outcome)
         outage = self._context.paces.outages(self._lease.dataset) if len(events) == 1 else 0
-        setbacks = self._context.isolation.setbacks(events[0], outage) if outage else 0
-        tried = dict.fromkeys([event.attempts for event in events])
+        setbacks = self._context.isolation.stumbling.setbacks(events[0], outage) if outage or is_own else 0
         verdicts: list[Settlement] = []
-        for attempts in tried:
+        for attempts in (tried := dict.fromkeys([event.attempts for event in events])):
             alike = events if len(tried) == 1 else [event for event in events if event.attempts == attempts]
-            verdicts.append((decide(outcome, Facts(attempts, self._failures, setbacks), now, jitter), alike))
+            verdict = decide(outcome, Facts(attempts, self._failures, setbacks), now, jitter)
+            verdicts.append((alone(verdict) if is_own else verdict, alike))
             self._tell_pace(verdicts[-1][0])
         return verdicts
+
+    def _is_its_own(self, events: list[LeasedEvent], outcome: Outcome) -> bool:
+        """Whether it is the trouble of one event that Meta is known to stumble over."""
+        is_known = len(events) == 1 and self._context.isolation.stumbling.is_known(events[0])
+        return is_known and isinstance(outcome, Unlisted | Unreachable)
 
     def _translated(self, verdict: Verdict) -> Verdict:
         return verdict
@@ -234,24 +241,15 @@ class Sitting:
     def _refused_together(self, events: list[LeasedEvent], outcome: Refused) -> list[Settlement]:
         """What is settled of a refused batch: the events that Meta means, as far as that is known. The others are sent
         again, once; then all of them are suspects."""
-        named = self._named(events, outcome)
+        named = named_by(outcome, events, self._context.meta_now())
         others = without(events, named)
         settled = self._verdicts(named, outcome)
-        if named and not self._has_named:
-            self._has_named = True
+        if named and not self._has_named_one:
+            self._has_named_one = True
             self._batches += [Batch(others)] if others else []
             return settled
         self._part(others, outcome)
         return [*settled, (Suspect(self._context.clock()), others)]
-
-    def _named(self, events: list[LeasedEvent], outcome: Refused) -> list[LeasedEvent]:
-        """Those that Meta means. When it complains of a time, its clock says which: the place may be another's."""
-        if outcome.is_about_time:
-            meta_now = self._context.meta_now()
-            return [event for event in events if is_in_the_future(event, meta_now)]
-        if outcome.index is not None and outcome.index < len(events):
-            return [events[outcome.index]]
-        return []
 
     def _part(self, events: list[LeasedEvent], outcome: Refused) -> list[Batch]:
         """Remembered, for whoever tries the suspects."""
@@ -271,10 +269,12 @@ class Sitting:
             isolation.refused(dataset, event, outcome.said.subcode, outcome.path, now)
 
     def _tell_pace(self, verdict: Verdict) -> None:
-        paces, name = self._context.paces, self._lease.dataset
+        context, paces, name = self._context, self._context.paces, self._lease.dataset
+        if not isinstance(verdict, Park | RetryAt) or (verdict.alert and context.is_outdated(self._dataset)):
+            return  # what Meta says of an old token, a new one need not wait for
         if isinstance(verdict, Park):
-            paces.park(name, verdict.until - self._context.clock(), verdict.why)
-        if isinstance(verdict, Park | RetryAt) and verdict.alert and paces.alert(name, verdict.why):
+            paces.park(name, verdict.until - context.clock(), verdict.why)
+        if verdict.alert and paces.alert(name, verdict.why, of_an_event=isinstance(verdict, RetryAt)):
             alert(name, verdict.why)
 
     # -- 7. committed, then told ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ It is the same sitting, with other answers to four questions:
   good ones in one batch, and be refused together once more.
 """
 
+from conversion_relay.delivery.exchange import named_by
 from conversion_relay.delivery.isolation import Batch, without
 from conversion_relay.delivery.refusals import PROBE_CALLS
 from conversion_relay.delivery.sitting import Sitting
@@ -116,7 +117,7 @@ class SuspectSitting(Sitting):
         if isolation.is_proven(self._dataset.pixel_id, events, outcome.said.subcode, outcome.path, now):
             meant = events
         else:
-            meant = self._named(events, outcome)
+            meant = named_by(outcome, events, self._context.meta_now())
         others = without(events, meant)
         if meant:
             self._batches += [Batch(others)] if others else []

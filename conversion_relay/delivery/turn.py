@@ -21,13 +21,15 @@ import msgspec
 
 from conversion_relay.delivery.claims import Claims
 from conversion_relay.delivery.context import Context
+from conversion_relay.delivery.exchange import asker
 from conversion_relay.delivery.fleet_pace import FleetPaces
 from conversion_relay.delivery.isolation import Isolation
 from conversion_relay.delivery.meta_clock import MetaClock
-from conversion_relay.delivery.pace import LINGER_SECONDS, MOST_EVENTS, PaceNow
+from conversion_relay.delivery.pace import LINGER_SECONDS, MOST_EVENTS, PROBE_EVENTS, PaceNow
 from conversion_relay.delivery.report import Report
 from conversion_relay.delivery.sitting import DEADLINE_SECONDS, LEASE_SECONDS, Sitting
 from conversion_relay.delivery.slot import Slot
+from conversion_relay.delivery.stumbling import ASKED_AMONG
 from conversion_relay.delivery.suspects import CROWD, SuspectSitting
 from conversion_relay.delivery.transport import Transport
 from conversion_relay.meta.batch import size_of
@@ -103,6 +105,7 @@ class Delivery:
             jitter=jitter,
             deadline=deadline,
             stopping=self._stopping,
+            asker_now=self._asker,
         )
 
     def step(self) -> Report | None:
@@ -159,12 +162,12 @@ class Delivery:
             if lease is None:
                 return None
             # A turn may claim ahead of its call; then it waits here until the call may be made.
-            if not self._paces.begin(name, len(lease.events)):
+            if not self._paces.begin(name, min(len(lease.events), turn.events)):
                 self._outbox.release(lease)
                 return None
             slot, sitting = Slot(self._paces, name, self._stopping), SuspectSitting if turn.suspects else Sitting
             try:
-                return sitting(self._context.of(turn.dataset), lease, turn.dataset, slot).run()
+                return sitting(self._context.of(turn.dataset), lease, turn.dataset, slot, turn.events).run()
             finally:
                 slot.free()
         finally:
@@ -175,7 +178,8 @@ class Delivery:
         now, isolation = self._clock(), self._context.isolation
         if not turn.suspects:
             try:
-                lease = self._outbox.claim(name, turn.events, LEASE_SECONDS, now)
+                asks = turn.events == PROBE_EVENTS and self._paces.outages(name)
+                lease = self._outbox.claim(name, ASKED_AMONG if asks else turn.events, LEASE_SECONDS, now)
                 events = lease.events if lease else ()
                 self._paces.claimed(name, len(events), turn.events, size_of(events))
                 return lease
@@ -195,16 +199,19 @@ class Delivery:
         self._paces.stop()
 
     def use(self, settings: Settings) -> None:
-        """New settings; a dataset whose token changed is looked at again at once."""
+        """New settings; a dataset that is asked for with another token, or elsewhere, is looked at again at once."""
         changed = [
             dataset.pixel_id
             for dataset in settings.datasets
-            if (old := self._datasets.get(dataset.pixel_id)) is None
-            or old.access_token.reveal() != dataset.access_token.reveal()
+            if self._asker(dataset.pixel_id) != asker(settings, dataset)
         ]
         self._datasets, self._context = _by_name(settings), self._context._replace(settings=settings)
         for name in changed:
             self._paces.unpark(name)
+
+    def _asker(self, name: str) -> tuple[str, ...] | None:
+        dataset = self._datasets.get(name)
+        return asker(self._context.settings, dataset) if dataset else None
 
     def flush(self) -> None:
         """Write the log sentences that were held back."""
@@ -238,7 +245,9 @@ class Delivery:
         """For dashboard and metrics."""
         skew = self._meta_clock.skew(self._clock(), self._steady_clock())
         return {
-            name: msgspec.structs.replace(pace, clock_skew_seconds=skew) for name, pace in self._paces.now().items()
+            name: msgspec.structs.replace(pace, clock_skew_seconds=skew)
+            for name, pace in self._paces.now().items()
+            if name in self._datasets  # what was taken out of the settings waits for nothing any more
         }
 
 

@@ -21,7 +21,7 @@ from conversion_relay.emulator.faults import Fault, Faults, Misbehave
 from conversion_relay.emulator.graph_errors import NO_DATA, GraphError
 from conversion_relay.emulator.pixel import GIF, read_pixel
 from conversion_relay.emulator.quality import dataset_quality
-from conversion_relay.emulator.requests import GraphRequest, read
+from conversion_relay.emulator.requests import GraphRequest, read_scope
 from conversion_relay.emulator.rules import judge
 from conversion_relay.emulator.store import Store
 from conversion_relay.emulator.versions import MARKETING_API, version_error
@@ -76,14 +76,14 @@ class Emulator:
         elif path.startswith("/_emulator/") or path == "/":
             await _respond(send, self._control(scope, await _body(receive)))
         elif match := _QUALITY.fullmatch(path):
-            await _respond(send, self._quality(match[1], parse_qs(scope["query_string"].decode())))
+            await _respond(send, self._quality(match[1], read_scope(scope)))
         elif _TOKEN.fullmatch(path):
-            await _respond(send, answers.json(200, answers.TOKEN))
+            error = self._access_error(read_scope(scope))
+            await _respond(send, self._refuse(error, {}) if error else answers.json(200, answers.TOKEN))
         else:
             await _respond(send, self._refuse(answers.UNKNOWN_PATH, {}))
 
     async def _events(self, scope: Scope, receive: Receive, send: Send, version: str, dataset: str) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         fault = self.faults.next(dataset)
         line: dict[str, Any] = {
             "at": self._clock(),
@@ -97,7 +97,7 @@ class Emulator:
             await _until_gone(receive, 5)
             return
         body = await _body(receive)
-        request = read(headers, scope["query_string"].decode("latin-1"), body)
+        request = read_scope(scope, body)
         line |= {
             "encoding": request.encoding,
             "token_in": request.token_in,
@@ -147,7 +147,7 @@ class Emulator:
         taken = {"events_received": len(events), "messages": [], "fbtrace_id": trace}
         return answers.json(200, taken, {"x-fb-trace-id": trace, **headers})
 
-    def _access_error(self, request: GraphRequest, dataset: str) -> GraphError | None:
+    def _access_error(self, request: GraphRequest, dataset: str | None = None) -> GraphError | None:
         if request.token is None:
             return answers.NO_TOKEN
         if not re.fullmatch(r"[A-Za-z0-9_|.\-]+", request.token):
@@ -158,7 +158,7 @@ class Emulator:
             expected = hmac.new(self._app_secret.encode(), request.token.encode(), "sha256").hexdigest()
             if request.proof != expected:
                 return answers.BAD_PROOF if request.proof else answers.NO_PROOF
-        if self._datasets is not None and dataset not in self._datasets:
+        if self._datasets is not None and dataset is not None and dataset not in self._datasets:
             return answers.unknown_dataset(dataset)
         return None
 
@@ -184,9 +184,10 @@ class Emulator:
         }
         return answers.json(error.status, error.body(trace), {**headers, **more, **error.headers()})
 
-    def _quality(self, version: str, query: Mapping[str, list[str]]) -> Answer:
+    def _quality(self, version: str, request: GraphRequest) -> Answer:
         error = version_error(version, "/dataset_quality", self._clock(), MARKETING_API)
-        return self._refuse(error, {}) if error else answers.json(200, dataset_quality(self.store, query))
+        error = error or self._access_error(request, request.query.get("dataset_id", [None])[0])
+        return self._refuse(error, {}) if error else answers.json(200, dataset_quality(self.store, request.query))
 
     def _pixel(self, scope: Scope, body: bytes) -> Answer:
         """https://www.facebook.com/tr: the browser's side."""

@@ -20,6 +20,7 @@ class GraphRequest(msgspec.Struct):
     events: list[Any] | None
     proof: str = ""
     """`appsecret_proof`: like every parameter of the Graph API in the body or in the query."""
+    query: dict[str, list[str]] = {}
 
 
 def read(headers: Mapping[str, str], query: str, body: bytes) -> GraphRequest:
@@ -34,14 +35,21 @@ def read(headers: Mapping[str, str], query: str, body: bytes) -> GraphRequest:
         ("query", asked.get("access_token")),
     )
     token_in, token = next(((place, found) for place, found in places if found is not None), (None, None))
-    data = fields.get("data", parse_qs(query).get("data", [None])[0])
+    data = fields.get("data", asked.get("data"))
     return GraphRequest(
         encoding,
         (token if isinstance(token, str) else "") if token_in else None,
         token_in,
         _events(data),
         proof if isinstance(proof, str) else "",
+        parse_qs(query),
     )
+
+
+def read_scope(scope: Mapping[str, Any], body: bytes = b"") -> GraphRequest:
+    """Of an ASGI request."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return read(headers, scope["query_string"].decode("latin-1"), body)
 
 
 def _fields(kind: str, content_type: str, body: bytes) -> tuple[str, dict[str, Any]]:

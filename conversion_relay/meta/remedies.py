@@ -88,7 +88,10 @@ _UNREACHED = (
 _KINDS = {
     "short_count": _ADDS_UP,
     "long_count": _ADDS_UP,
-    "unreadable": _ADDS_UP,
+    "unreadable": (
+        "what answers does not say whether Meta has the events",
+        "it is tried again; if it lasts, look for a proxy or a login page on the way",
+    ),
     "http": _TRIED_AGAIN,
     "code": _TRIED_AGAIN,
     **dict.fromkeys(("deadline", "read_timeout", "closed", "reset", "cut_off"), _TRIED_AGAIN),

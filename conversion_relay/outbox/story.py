@@ -177,6 +177,8 @@ class AtWork(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int = 0
     asked_until: float = 0.0
     """The end of a pause that Meta asked this worker for; the others keep to it."""
+    troubles: tuple[str, ...] = ()
+    """What somebody should look at, also while events are sent."""
 
 
 class SignOfLife(msgspec.Struct, frozen=True, kw_only=True):

@@ -178,15 +178,15 @@ def test_a_suspicion_that_parts_nothing_is_none(ages, subcode):
 def test_a_setback_counts_once_for_each_outage():
     isolation = Isolation()
     stumbling = event(7)
-    assert [isolation.setbacks(stumbling, outage) for outage in (1, 1, 1, 2, 2, 3)] == [1, 1, 1, 2, 2, 3]
-    assert isolation.setbacks(event(8), 3) == 1, "another event's outages are not its own"
+    assert [isolation.stumbling.setbacks(stumbling, outage) for outage in (1, 1, 1, 2, 2, 3)] == [1, 1, 1, 2, 2, 3]
+    assert isolation.stumbling.setbacks(event(8), 3) == 1, "another event's outages are not its own"
 
 
 def test_an_event_that_was_settled_has_no_setbacks_any_more():
     isolation = Isolation()
-    isolation.setbacks(event(7), 1)
+    isolation.stumbling.setbacks(event(7), 1)
     isolation.forget([event(7)])
-    assert isolation.setbacks(event(7), 2) == 1
+    assert isolation.stumbling.setbacks(event(7), 2) == 1
 
 
 def test_forgetting_what_was_never_remembered_is_nothing():
@@ -199,7 +199,8 @@ def test_forgetting_what_was_never_remembered_is_nothing():
 
 @pytest.fixture
 def little_room(monkeypatch):
-    monkeypatch.setattr("conversion_relay.delivery.isolation.MOST_REMEMBERED", 100)
+    for module in ("isolation", "stumbling"):
+        monkeypatch.setattr(f"conversion_relay.delivery.{module}.MOST_REMEMBERED", 100)
 
 
 @pytest.mark.parametrize("remember", ["halves", "setbacks"])
@@ -214,7 +215,7 @@ def test_memory_does_not_grow_with_the_events_that_pass(little_room, remember):
                 isolation.halve(passing)
             else:
                 for one in passing:
-                    isolation.setbacks(one, 1)
+                    isolation.stumbling.setbacks(one, 1)
         kept = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
@@ -225,15 +226,15 @@ def test_memory_does_not_grow_with_the_events_that_pass(little_room, remember):
 def test_what_was_forgotten_for_want_of_room_begins_anew(little_room, remember):
     isolation = Isolation()
     isolation.halve(events(4))
-    isolation.setbacks(event(1), 1)
+    isolation.stumbling.setbacks(event(1), 1)
     if remember == "halves":
         isolation.halve(events(101, first=200))
         isolation.halve(events(2, first=50))
         assert [keys(batch) for batch in isolation.pack(events(4))] == [[1, 2, 3, 4]]
     else:
         for one in events(101, first=200):
-            isolation.setbacks(one, 1)
-        assert isolation.setbacks(event(1), 2) == 1
+            isolation.stumbling.setbacks(one, 1)
+        assert isolation.stumbling.setbacks(event(1), 2) == 1
 
 
 def test_fresh_events_do_not_join_a_half_whose_first_key_is_0():

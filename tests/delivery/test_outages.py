@@ -1,9 +1,11 @@
 """Turns while Meta is away: nothing is lost, few requests ask, and one event cannot hold up the others."""
 
+import pytest
+
 from conversion_relay.delivery import Delivery
 from conversion_relay.delivery.transport import Response
 from conversion_relay.meta.graph import Unreachable
-from tests.delivery.standins import SETTINGS, Meta, delivery, drain, error, numbered, put, states, taken
+from tests.delivery.standins import NOW, SETTINGS, Meta, delivery, drain, error, numbered, put, states, taken
 
 
 def test_silence_stops_the_dataset_and_loses_nothing(outbox, clock):
@@ -80,6 +82,55 @@ def test_an_event_that_makes_meta_fail_is_soon_alone_and_holds_up_nobody(outbox,
             clock.now += 1
     assert clock.now - began < 1_500 and len(meta.calls) - calls < 200
     assert states(outbox, "stumbling block") == {"pending": 1}
+
+
+@pytest.mark.parametrize("answer", [error(100, 2804999), error(1, status=500), Response(400, {}, b"<html>")])
+@pytest.mark.parametrize("where", ["first", "everywhere"])
+def test_many_events_that_make_meta_fail_do_not_take_turns_at_the_head_of_the_line(outbox, clock, answer, where):
+    """Each alone is answered with an error that could be about anything; nothing fresh comes to end it."""
+    good, bad = numbered(300), numbered(20, "stumbling")
+    put(outbox, *(bad + good if where == "first" else [i for n in range(20) for i in [bad[n], *good[n * 15 :][:15]]]))
+    meta = Meta(lambda ids: answer if any(i in bad for i in ids) else taken(ids))
+    running = delivery(outbox, meta, clock)
+    while outbox.counts()["1"].delivered < 300 and clock.now < NOW + 1_800:
+        drain(running)
+        clock.now += 2
+    assert outbox.counts()["1"].delivered == 300 and len(meta.calls) < 400
+    assert states(outbox, *bad) == {"pending": 20}
+
+
+def test_what_meta_stumbles_over_does_not_pause_what_comes_after_it(outbox, clock):
+    """Fifty of them, tried again at least each five minutes."""
+    bad = numbered(50, "stumbling")
+    meta = Meta(lambda ids: error(100, 2804999) if any(i in bad for i in ids) else taken(ids))
+    running = delivery(outbox, meta, clock)
+    put(outbox, *bad)
+    late = []
+    for n in range(900):
+        if n % 3 == 0:
+            put(outbox, f"fresh{n}")
+        drain(running)
+        if n > 600:
+            late += [pace.parked_seconds for pace in running.paces().values()]
+        clock.now += 3
+    assert outbox.counts()["1"].delivered == 300 and not any(late)
+    before = len(meta.calls)
+    meta.answer = taken
+    for _ in range(110):
+        drain(running)
+        clock.now += 3
+    assert states(outbox, *bad) == {"delivered": 50} and len(meta.calls) - before <= 50
+
+
+def test_in_an_outage_few_events_are_left_in_doubt(outbox, clock):
+    put(outbox, *numbered(100))
+    meta = Meta(lambda _: Unreachable("deadline", sent=True))
+    running = delivery(outbox, meta, clock)
+    for _ in range(200):
+        drain(running)
+        clock.now += 31
+    asked = {i for call in meta.calls if len(call) == 1 for i in call}
+    assert len(meta.calls) == 200 and 1 < len(asked) <= 16
 
 
 def test_a_pause_that_another_turn_was_asked_for_holds_between_two_calls_of_one(outbox, clock):

@@ -133,8 +133,9 @@ def test_datasets_take_turns_and_a_parked_one_loses_its_own_alone(clock):
 def test_an_alert_is_news_once_until_events_are_taken(clock):
     paces = Paces(clock, most_calls=8)
     assert [paces.alert("1", "unauthorized") for _ in range(3)] == [True, False, False]
-    assert paces.alert("1", "all_refused") is True
-    assert paces.recovered("1") == "all_refused" and paces.recovered("1") is None
+    assert [paces.alert("1", why) for why in ("all_refused", "unauthorized")] == [True, False]
+    assert [paces.recovered("1") for _ in range(2)] == [True, False]
+    clock.now += 601
     assert paces.alert("1", "unauthorized") is True
 
 

@@ -128,3 +128,11 @@ def test_only_the_known_token_and_dataset_are_taken_where_they_are_given():
         assert (error["code"], error["error_subcode"], error["type"]) == (100, 33, "GraphMethodException")
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("path", ["dataset_quality?dataset_id=1", "debug_token?input_token=x"])
+@pytest.mark.parametrize(("token", "code"), [(None, 104), ("no token!", 190), (TOKEN, None)])
+def test_what_is_read_of_a_dataset_or_a_token_needs_one_too(meta, path, token, code):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    status, answer = call("GET", f"{meta}/v27.0/{path}", **headers)
+    assert (status, answer.get("error", {}).get("code")) == (401 if code else 200, code)
