@@ -2,8 +2,8 @@
 
 What could go wrong. Autovacuum looks at a table once a minute. At a thousand events a second sixty thousand deleted
 rows lie there by then, and nobody holds them. Taken for a crowd, they made each look at what waits ask a thousand
-datasets behind their places (`floors.py`), five milliseconds in place of 0.15, until a core of the server did nothing
-else and a single event waited for a third of a second.
+datasets behind their places (`floors.py`), until a core of the server did nothing else and a single event waited for a
+third of a second.
 
 The rule: whoever finds more than CROWD runs VACUUM, which takes some milliseconds where the queue is short, and what is
 left is the crowd. A held snapshot leaves all of it, and makes VACUUM slower with each minute; so it may take no more

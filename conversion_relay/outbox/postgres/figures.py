@@ -31,6 +31,7 @@ class Tallier:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._names: dict[int, set[str]] | None = None
+        """None before they are read."""
         self._lock = threading.Lock()
 
     def cells(self, dataset: int, ended: Ended, events: Mapping[int, LeasedEvent], now: float) -> Cells:
@@ -44,8 +45,9 @@ class Tallier:
         return cells
 
     def _name(self, dataset: int, name: str) -> str:
+        known = self._begin() if self._names is None else self._names
         with self._lock:
-            names = self._of(dataset)
+            names = known.setdefault(dataset, set())
             if name in names:
                 return name
             if len(names) < UNASKED:
@@ -60,14 +62,14 @@ class Tallier:
             names.add(name)
             return name
 
-    def _of(self, dataset: int) -> set[str]:
-        """Whoever needs them while they are read for the first time waits for them."""
-        if self._names is None:
-            read: dict[int, set[str]] = {}
-            for of, name in self._database.read(_NAMES, pinned=True):
-                read.setdefault(of, set()).add(name)
-            self._names = read
-        return self._names.setdefault(dataset, set())
+    def _begin(self) -> dict[int, set[str]]:
+        """Not within the lock: whoever waits for that may hold the connection that this waits for."""
+        found: dict[int, set[str]] = {}
+        for dataset, name in self._database.read(_NAMES, pinned=True):
+            found.setdefault(dataset, set()).add(name)
+        with self._lock:
+            self._names = found if self._names is None else self._names
+            return self._names
 
 
 UNASKED = MOST_NAMES // 4
