@@ -78,7 +78,7 @@ def test_a_thousand_datasets_are_not_asked_for_their_names_one_by_one(outbox, mo
     for n in range(12):
         lease = outbox.claim(str(n), 10, 60, NOW)
         outbox.settle(lease, [(Delivered(), lease.events)], None, NOW)
-    assert len(asked) == 1
+    assert sum("relay.figure" in sql for sql in asked) == 1  # others read beside it
 
 
 def test_an_hour_that_is_over_has_one_row_for_each_figure_and_the_same_sums(outbox, monkeypatch):
