@@ -16,6 +16,7 @@ In memory only, and bounded. After a restart it is found again.
 
 import threading
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from conversion_relay.outbox.protocol import LeasedEvent
 
@@ -28,40 +29,51 @@ KNOWN_FROM = 2
 MOST_REMEMBERED = 100_000
 
 
+class _Asked(NamedTuple):
+    """How often an event was sent alone in vain, in how many outages, and the last of these."""
+
+    times: int
+    outages: int
+    last: int
+
+
+_NEVER = _Asked(0, 0, 0)
+
+
 class Stumbling:
     """Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._setbacks: dict[int, tuple[int, int, int]] = {}
-        """By key: in how many outages it was asked alone, the last of them, and how often in all."""
+        self._asked: dict[int, _Asked] = {}
+        """By key."""
 
     def setbacks(self, event: LeasedEvent, outage: int) -> int:
         """In how many outages this event was sent alone in vain, this time included. 0 as `outage`: it was none."""
         with self._lock:
-            if len(self._setbacks) > MOST_REMEMBERED:
-                self._setbacks.clear()
-            known, last, asked = self._setbacks.get(event.key, (0, 0, 0))
-            known += outage != last or not outage
-            self._setbacks[event.key] = known, outage or last, asked + 1
-            return known
+            if len(self._asked) > MOST_REMEMBERED:
+                self._asked.clear()
+            asked = self._asked.get(event.key, _NEVER)
+            outages = asked.outages + (outage != asked.last or not outage)
+            self._asked[event.key] = _Asked(asked.times + 1, outages, outage or asked.last)
+            return outages
 
     def is_known(self, event: LeasedEvent) -> bool:
-        return self._setbacks.get(event.key, (0,))[0] >= KNOWN_FROM
+        return self._asked.get(event.key, _NEVER).outages >= KNOWN_FROM
 
     def among(self, events: Sequence[LeasedEvent]) -> list[LeasedEvent]:
         """Those of them that are known."""
-        return [event for event in events if self.is_known(event)] if self._setbacks else []
+        return [event for event in events if self.is_known(event)] if self._asked else []
 
     def who_asks(self, events: Sequence[LeasedEvent]) -> LeasedEvent:
         """The first of those that were asked least often."""
         few = events[:ASKED_IN_DOUBT]
         may_ask = few if any(event.sent_at is not None for event in few) else events
-        return min(may_ask, key=lambda event: self._setbacks.get(event.key, (0, 0, 0))[2])
+        return min(may_ask, key=lambda event: self._asked.get(event.key, _NEVER).times)
 
     def forget(self, events: Sequence[LeasedEvent]) -> None:
         """These have ended."""
-        if self._setbacks:
+        if self._asked:
             with self._lock:
                 for event in events:
-                    self._setbacks.pop(event.key, None)
+                    self._asked.pop(event.key, None)

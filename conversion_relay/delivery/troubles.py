@@ -6,7 +6,8 @@ troubles that take turns each looked new. And what one event has alone pauses no
 
 The rule. A trouble stands from the moment when it was met until Meta takes events. One that comes back within LASTS
 seconds is the same one: nobody is told again, unless it then stands for as long. It is returning, and shown until it
-was not met for LASTS seconds; so is what an event has alone from the beginning. All else is shown while it stands.
+was not met for LASTS seconds; so is what an event has alone from the beginning. All else is shown while it stands, if
+it was met within LASTS seconds.
 
 Times are seconds on a clock that nobody sets.
 """

@@ -25,8 +25,8 @@ class Tallier:
 
     The names that stand in the table are read once, of all datasets: read at the first event of each name, they were
     half of what a process did that delivers a little to each of a thousand datasets. From UNASKED names of a dataset on
-    they are read again for each new one, since other processes have added theirs; so the bound is exceeded by no more
-    than as many for each process."""
+    they are read again for each new one, since other processes have added theirs. So each process may exceed the bound
+    by UNASKED names at most."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -26,9 +26,9 @@ from conversion_relay.outbox.postgres.session import Rows
 SLACK = 0.25
 LATE_SECONDS = 5.0
 """So much later than others an event may be committed, and clocks of collectors may differ."""
-RESTS, LONGEST_REST = 2.0, 0.1
-"""Between two looks at all datasets: as many times as the last one took, and the most seconds."""
-AHEAD, TO_SHIFT, LEASES = 0, -1, -2
+LONGEST_REST = 0.1
+"""Seconds between two looks at what waits, however long one takes."""
+AHEAD, TO_SHIFT, LEASES, WORK = 0, -1, -2, -3
 """What is looked at for all datasets; others are a dataset's own."""
 Place = tuple[float, int]
 FRONT: Place = (-1e18, -1)
@@ -42,7 +42,7 @@ class Look(NamedTuple):
     share: float
 
 
-FROM_FRONT, A_LITTLE = Look(2.0, 100.0), Look(0.2, 20.0)
+FROM_FRONT, A_LITTLE, A_THIRD = Look(2.0, 100.0), Look(0.2, 20.0), Look(0.0, 2.0)
 
 
 class Places(NamedTuple):
@@ -62,7 +62,6 @@ class Floors:
         self._floors: dict[tuple[int, int], Place] = {}
         self._next_at: dict[tuple[int, Look], float] = {}
         self._latest, self._returned = -1e18, 0
-        self._rests_until = 0.0
         self._lock = threading.Lock()
         self.is_crowded = False
         self.in_queue = 0
@@ -77,18 +76,15 @@ class Floors:
             self._next_at[what, look] = now + look.every
             return True
 
+    def seconds_until(self, what: int, look: Look) -> float:
+        with self._lock:
+            return max(0.0, self._next_at.get((what, look), 0.0) - time.monotonic())
+
     def looked(self, what: int, seconds: float, look: Look = FROM_FRONT) -> None:
         """The dearer such a look is, the rarer."""
         with self._lock:
             rest = look.share * seconds if self.is_crowded else 0.0
             self._next_at[what, look] = time.monotonic() + max(look.every, rest)
-
-    def rest_before_look(self) -> float:
-        """Seconds until all datasets may be looked at again, while it is crowded."""
-        return max(0.0, self._rests_until - time.monotonic())
-
-    def rest_after_look(self, seconds: float) -> None:
-        self._rests_until = time.monotonic() + min(LONGEST_REST, RESTS * seconds)
 
     def of(self, dataset: int) -> Places:
         if not self.is_crowded and self.due(dataset):

@@ -12,7 +12,16 @@ import time
 from typing import TYPE_CHECKING
 
 from conversion_relay.outbox.postgres.arrays import bigints, floats, ints
-from conversion_relay.outbox.postgres.floors import A_LITTLE, AHEAD, FROM_FRONT, LEASES, Floors
+from conversion_relay.outbox.postgres.floors import (
+    A_LITTLE,
+    A_THIRD,
+    AHEAD,
+    FROM_FRONT,
+    LEASES,
+    LONGEST_REST,
+    WORK,
+    Floors,
+)
 from conversion_relay.outbox.postgres.lanes import IN_QUEUE
 from conversion_relay.outbox.postgres.session import Rows
 
@@ -56,10 +65,10 @@ def look_for_work(database: "Database", floors: Floors, now: float) -> dict[str,
         "last": bigints([one.backlog[1] for one in places]),
         "later": floats([one.later for one in places]),
     }
-    time.sleep(floors.rest_before_look())
+    time.sleep(min(LONGEST_REST, floors.seconds_until(WORK, A_THIRD)))
     began = time.monotonic()
     rows = database.read(_WAITING_BEHIND, values, pinned=True)
-    floors.rest_after_look(time.monotonic() - began)
+    floors.looked(WORK, time.monotonic() - began, A_THIRD)
     floors.nothing_waits([dataset for _, is_ready, _, dataset in rows if not is_ready], returned, now)
     return _waiting(rows)
 
