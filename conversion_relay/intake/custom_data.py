@@ -18,7 +18,7 @@ import msgspec
 
 from conversion_relay.event import DeliveryCategory
 from conversion_relay.intake.flattened import is_numbered
-from conversion_relay.intake.mending import Tell
+from conversion_relay.intake.mending import LARGEST, SMALLEST, Tell
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.meta.validate import CONTENT_NAMES
 
@@ -198,12 +198,15 @@ def _whole(given: object) -> int | None:
 
 
 _Text = str | msgspec.UnsetType
-_Amount = int | float | msgspec.UnsetType
+# msgspec compares with 63 bits: what one more holds is looked at twice, too.
+_Integer = Annotated[int, msgspec.Meta(ge=SMALLEST, le=LARGEST // 2)]
+_Amount = _Integer | float | msgspec.UnsetType
+_Positive = Annotated[int, msgspec.Meta(gt=0, le=LARGEST // 2)] | Annotated[float, msgspec.Meta(gt=0)]
 
 
 class _Line(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     id: str
-    quantity: int | msgspec.UnsetType = msgspec.UNSET
+    quantity: _Integer | msgspec.UnsetType = msgspec.UNSET
     item_price: _Amount = msgspec.UNSET
     title: _Text = msgspec.UNSET
     description: _Text = msgspec.UNSET
@@ -220,15 +223,13 @@ class Clean(msgspec.Struct, kw_only=True, omit_defaults=True):
     content_name: _Text = msgspec.UNSET
     content_category: _Text = msgspec.UNSET
     content_type: _Text = msgspec.UNSET
-    content_ids: list[str | int] | msgspec.UnsetType = msgspec.UNSET
+    content_ids: list[str | _Integer] | msgspec.UnsetType = msgspec.UNSET
     contents: list[_Line] | msgspec.UnsetType = msgspec.UNSET
-    num_items: int | msgspec.UnsetType = msgspec.UNSET
-    order_id: str | int | msgspec.UnsetType = msgspec.UNSET
+    num_items: _Integer | msgspec.UnsetType = msgspec.UNSET
+    order_id: str | _Integer | msgspec.UnsetType = msgspec.UNSET
     search_string: _Text = msgspec.UNSET
     status: str | bool | msgspec.UnsetType = msgspec.UNSET
-    predicted_ltv: Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(gt=0)] | msgspec.UnsetType = (
-        msgspec.UNSET
-    )
+    predicted_ltv: _Positive | msgspec.UnsetType = msgspec.UNSET
     net_revenue: _Amount = msgspec.UNSET
 
 

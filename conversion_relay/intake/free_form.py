@@ -12,7 +12,7 @@ import msgspec
 
 from conversion_relay.event import Event
 from conversion_relay.intake.custom_data import CLEAN, Clean, tidy
-from conversion_relay.intake.mending import DEEPEST, Tell, is_too_deep, mended
+from conversion_relay.intake.mending import DEEPEST, Tell, is_too_deep, may_be_too_large, mended
 from conversion_relay.intake.options import complete_app_data
 from conversion_relay.intake.scrub import (
     MOST_LOOKED_AT,
@@ -74,7 +74,7 @@ def plain(custom: dict[str, Any]) -> tuple[Clean, bytes] | None:
         return None
     if is_surely_nobodys(custom, encoded, len(clean.contents or ())):
         return clean, encoded
-    if b"null" in encoded or encoded.count(b"{") + encoded.count(b"[") > DEEPEST:
+    if b"null" in encoded or encoded.count(b"{") + encoded.count(b"[") > DEEPEST or may_be_too_large(encoded):
         return None
     may_hold = may_hold_personal_data(custom, closely=len(encoded) <= MOST_LOOKED_AT)
     return None if may_hold else (clean, encoded)
@@ -104,7 +104,7 @@ def _scrub(wire: dict[str, Any], tell: Tell) -> list[Removed]:
     encoded = _encode(free_form) if free_form else b""
     if encoded.count(b"{") + encoded.count(b"[") > DEEPEST and is_too_deep(free_form):
         raise RecursionError
-    if b"null" in encoded:  # what NaN and Infinity become
+    if b"null" in encoded or may_be_too_large(encoded):  # null: what NaN and Infinity become
         free_form = {name: mended(value, name, tell) for name, value in free_form.items()}
         wire |= free_form
     closely = encoded is not _TO_BE_MENDED and len(encoded) <= MOST_LOOKED_AT

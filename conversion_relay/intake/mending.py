@@ -22,6 +22,8 @@ _MOST_DIGITS = 400
 _PAIR = seldom(r"[\ud800-\udbff][\udc00-\udfff]")
 _HALF_PAIR = seldom(r"[\ud800-\udfff]")
 NOT_A_NUMBER = "no number of JSON's with at most 64 bits"
+SMALLEST, LARGEST = -(2**63), 2**64 - 1
+"""What 64 bits hold. Readers in most languages make a float of what is larger, and one id of two."""
 Tell = Callable[[str, str], None]
 """Is given the path and the reason of what is left out."""
 
@@ -110,7 +112,17 @@ def is_too_deep(value: object, left: int = DEEPEST + 1) -> bool:
 
 
 def _fits(number: int) -> bool:
-    return -(2**63) <= number < 2**64
+    return SMALLEST <= number <= LARGEST
 
 
+def may_be_too_large(encoded: bytes) -> bool:
+    """Whether this JSON could hold a whole number that 64 bits do not.
+
+    >>> may_be_too_large(b'[18446744073709551616]'), may_be_too_large(b'["a-12345"]')
+    (True, False)
+    """
+    return _MANY_DIGITS.search(encoded) is not None
+
+
+_MANY_DIGITS = seldom(rb"[0-9]{19}")
 _decoder = msgspec.json.Decoder()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from conversion_relay.event import Content, CustomData, Event
 from conversion_relay.intake.free_form import careful, free_members, plain
+from conversion_relay.intake.mending import NOT_A_NUMBER
 
 NAMES = [
     *CustomData.__struct_fields__,
@@ -71,6 +72,8 @@ def both(event: Event) -> list[tuple]:
 
 @given(custom=WHOLE | ANY | st.none())
 @example(custom={"properties": None})
+@example(custom={"order_id": 2**64})
+@example(custom={"value": None, "content_ids": [2**64, 5]})
 def test_the_quick_way_and_the_careful_one_come_to_the_same(custom):
     before = repr(custom)
     quick, slow = both(Event(event_name="Lead", custom_data=custom))
@@ -128,3 +131,29 @@ def test_what_could_hold_a_person_is_not(custom):
 @pytest.mark.parametrize("odd", [decimal.Decimal("1.50"), datetime.date(2026, 1, 2), float("nan"), {1: 2}, object()])
 def test_what_is_no_json_goes_the_careful_way(odd):
     assert plain({"value": odd}) is plain({"contents": [{"id": "a", "item_price": odd}]}) is None
+
+
+TOO_LARGE = [2**64, -(2**63) - 1, 10**400]
+
+
+@pytest.mark.parametrize("number", TOO_LARGE)
+@pytest.mark.parametrize("around", [{}, {"sku": None}, {"content_name": "+"}, {"plan": {"n": [1]}}])
+def test_a_number_of_more_than_64_bits_is_left_out_and_told_wherever_it_stands(number, around):
+    for custom, path in (
+        ({"order_id": number}, "order_id"),
+        ({"content_ids": ["a", number]}, "content_ids"),
+        ({"contents": [{"id": "a", "item_price": number}]}, "contents.item_price"),
+        ({"plan_id": number}, "plan_id"),
+        ({"plan": {"steps": [[number]]}}, "plan.steps"),
+    ):
+        event = Event(event_name="Lead", custom_data=around | custom)
+        free_members(event, lambda *what: None)  # its names are known
+        told: list[tuple[str, str]] = []
+        wire, _ = free_members(event, lambda *what, told=told: told.append(what))
+        assert str(number) not in json.dumps(wire) and (f"custom_data.{path}", NOT_A_NUMBER) in told
+
+
+def test_what_64_bits_hold_is_sent_as_it_came():
+    custom = {"order_id": 2**64 - 1, "content_ids": [-(2**63)], "plan_id": 2**64 - 1}
+    wire, _ = free_members(Event(event_name="Lead", custom_data=custom), lambda *what: pytest.fail(str(what)))
+    assert wire["custom_data"] == custom

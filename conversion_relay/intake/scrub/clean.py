@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conversion_relay.event import CustomData
+from conversion_relay.intake.mending import LARGEST, SMALLEST
 from conversion_relay.intake.scrub.beside import may_be_member
 from conversion_relay.intake.scrub.encoded_text import looks_encoded
 from conversion_relay.intake.scrub.names import read_name
@@ -44,7 +45,8 @@ _STANDARD = frozenset(CustomData.__struct_fields__)
 
 
 def _boxes(held: dict[str, Any] | list[Any], deepest: int) -> int:
-    """How many objects and lists this is, with all in it; 0 where a name is not known, or too many are nested."""
+    """How many objects and lists this is, with all in it; 0 where a name is not known, too many are nested, or a number
+    is too large to be sent."""
     is_object = type(held) is dict
     if not deepest or (is_object and not known_names.issuperset(held)):
         return 0
@@ -60,6 +62,8 @@ def _boxes(held: dict[str, Any] | list[Any], deepest: int) -> int:
             if not inner:
                 return 0
             boxes += inner
+        elif type(value) is int and not SMALLEST <= value <= LARGEST:
+            return 0
     return boxes
 
 

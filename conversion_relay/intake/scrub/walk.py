@@ -88,7 +88,7 @@ def without_personal_data(members: Mapping[str, Any]) -> tuple[dict[str, Any], l
 
 METAS = frozenset({*CustomData.__struct_fields__, *Content.__struct_fields__})
 known_names: set[str] = set(METAS)
-"""Names that say nothing of a person, Meta's first; only asked, not changed, by the quick look (`clean.py`)."""
+"""Names that say nothing of a person, Meta's always; only asked, not changed, by the quick look (`clean.py`)."""
 MOST_KNOWN = 4_096
 _NOT_BY_ITSELF = words.LABELS | words.SAID | {"string_value"}
 """What these mean is said by what stands beside them."""
@@ -99,7 +99,7 @@ def _learn(name: str, read: Name) -> None:
         return  # Matomo's {"1": ["First name", "Joe"]} has its name in the list
     if name.casefold() not in _NOT_BY_ITSELF:
         if len(known_names) >= MOST_KNOWN:
-            known_names.clear()
+            known_names.intersection_update(METAS)
         known_names.add(name)
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conversion_relay.intake.scrub import may_hold_personal_data, without_personal_data
-from conversion_relay.intake.scrub.walk import LONGEST_TEXT, MOST_NAMES, MOST_TOLD
+from conversion_relay.intake.scrub.walk import LONGEST_TEXT, MOST_KNOWN, MOST_NAMES, MOST_TOLD, known_names
 from conversion_relay.personal_data import held
 
 EMAIL, PHONE = "canary.person@example.org", "+1 (650) 555-1212"
@@ -182,3 +182,9 @@ def test_a_location_below_a_person_is_theirs_and_below_a_store_its_own():
 def test_a_jotform_question_is_read_by_its_name():
     form = {"q3_name": {"first": "Kanari"}, "q4_phoneNumber": {"full": "030 123"}, "q5_colour": "red"}
     assert kept(form) == {"q5_colour": "red"}
+
+
+def test_metas_own_names_stay_known_however_many_others_come():
+    for at in range(MOST_KNOWN + 1):
+        without_personal_data({f"plan_{at:x}x": 1})
+    assert len(known_names) <= MOST_KNOWN and not may_hold_personal_data({"order_id": "a", "contents": [{"id": "a"}]})
