@@ -45,6 +45,8 @@ class Graph:
         self.bodies: dict[Key, str] = {}
         self.in_flight: dict[Key, None] = {}
         self.calls: Counter[str] = Counter()
+        self.refused_together: set[Key] = set()
+        """Events that stood in any refused request: a worker tries them in parts, and remembers their shapes."""
         self.refused_alone: set[Key] = set()
         """Events that were refused with nothing beside them, or named, or with others that have the same offence, by a
         rule about events: these may be given up."""
@@ -158,6 +160,7 @@ class Graph:
             elif "['data']" in str(error.text):
                 self.refused_alone.add(keys[index])
             dataset.refused = frozenset(keys)
+            self.refused_together.update(keys)
             return response(error, self.date(), data)
         self._take(keys, events)
         taken = {"events_received": len(events), "messages": [], "fbtrace_id": TRACE}
