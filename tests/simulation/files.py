@@ -2,8 +2,8 @@
 
     erased     when `erase` has returned, the person's digest stands neither in the file nor in its log
     delivered  when all is settled and closed, the digest of an event that Meta has stands in the file no more, unless
-               the site sent it again by a clock that ran ahead: that copy waits for its time. Of one in MOVED SQLite
-               may have left a copy where other rows wait (outbox/sqlite/traces.py)
+               the site sent it again by a clock that ran ahead, or another dataset has not got its copy: these wait.
+               Of one in MOVED SQLite may have left a copy where other rows wait (outbox/sqlite/traces.py)
     small      on a good disk the log stays under MOST_LOG
     kept       where a damaged file was set aside, it stands beside the new one
 
@@ -44,11 +44,12 @@ class Files:
         if self.world.marks[SET_ASIDE] and not list(self._file.parent.glob(f"{self._file.name}.damaged-*")):
             self.world.fail("a damaged file was set aside, and is gone")
         content, graph = self._file.read_bytes(), self.facts.graph
+        kept = {fact.digest for key, fact in self.facts.known.items() if key not in graph.taken}
         left = [
             key
             for key, fact in self.facts.known.items()
             if key in graph.taken and key not in graph.refused_alone and fact.owed_from <= self.world.now
-            and fact.digest.encode() in content
+            and fact.digest not in kept and fact.digest.encode() in content
         ]  # fmt: skip
         if len(left) > len(self.facts.known) // MOVED:
             self.world.fail(f"{left[0]} was delivered, and its person stands in {self._file.name}")
