@@ -207,3 +207,15 @@ def test_a_refund_at_polar_is_told_with_its_tax_as_the_order_was(shop, about, ta
     refund["data"][about] = order["data"]["id"]
     name = shop.told("standard", refund).body["event_id"]
     assert shop.events()[name]["custom_data"]["value"] == back
+
+
+@pytest.mark.parametrize(("total", "price"), [("330", 330.0), (None, None)])
+def test_paddles_list_price_in_another_currency_is_not_what_a_buyer_paid_for_a_piece(shop, total, price):
+    """A shop's 30 USD, sold in Japan: yen, and not 3000 of them."""
+    listed = {"id": "pri_1", "product_id": "pro_1", "unit_price": {"amount": "3000", "currency_code": "USD"}}
+    lines = [{"price_id": "pri_1", "quantity": 10, "unit_totals": {"subtotal": "300", "tax": "30", "total": total}}]
+    details = {"totals": {"grand_total": "3300"}, "line_items": lines}
+    more = {"data__currency_code": "JPY", "data__details": details, "data__items": [{"price": listed, "quantity": 10}]}
+    told = shop.told("paddle", sample("paddle", **more))
+    sold = shop.events()[told.body["event_id"]]["custom_data"]
+    assert sold["value"] == 3300.0 and sold["contents"][0].get("item_price") == price
