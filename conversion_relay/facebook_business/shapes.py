@@ -95,7 +95,7 @@ class UserData(Model):
         """In our names, single values and plurals together."""
         wire = read(self, "user_data", told)
         for one, (several, name) in _SEVERAL.items():
-            values = [*_listed(wire.pop(one, None)), *_listed(wire.pop(several, None))]
+            values = [value for given in (one, several, name) for value in _listed(wire.pop(given, None))]
             if values:
                 wire[name] = values
         return wire
@@ -237,7 +237,7 @@ class Event(Model):
     def as_ours(self) -> ours.Event | ours.Rejection:
         """The event that the Relay takes; total, since the door reads members of any type."""
         told: Told = []
-        wire = read(self, "", told, but=("user_data", "custom_data", "_context", "_preference"))
+        wire = read(self, "", told, but=("user_data", "custom_data"))
         for refused in ("event_name", "event_time", "action_source"):
             if any(path == refused for path, _ in told):  # never left out, see `intake.members`
                 wire[refused] = {}

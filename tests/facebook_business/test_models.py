@@ -59,6 +59,21 @@ def test_an_event_that_no_request_would_keep_says_why_and_a_part_alone_is_not_ju
     assert shim.UserData().normalize() == shim.CustomData().normalize() == shim.Content().normalize() == {}
 
 
+def test_what_a_program_sets_that_is_no_member_is_read_or_told(collected):
+    """The SDK's classes take any attribute and lose it; public programs set `user_data.country` and `.zip`."""
+    person, worth = shim.UserData(email="joe@eg.com", country_code="de"), shim.CustomData()
+    person.country, person.zip, person.em, person.shoe = "US", "94035", "jane@eg.com", "joe@eg.com"  # type: ignore[attr-defined]
+    worth.lead_event_source, worth._mine = "CRM", "mine"  # type: ignore[attr-defined]
+    event = shim.Event("Lead", int(time.time()), user_data=person, custom_data=worth)
+    event.colour = "red"  # type: ignore[attr-defined]
+    answer = shim.EventRequest("1", [event]).execute()
+    told = sorted(message.partition(": ")[2].partition(":")[0] for message in answer.messages)
+    assert told == ["colour", "user_data.shoe"] and "joe" not in str(answer)
+    (kept,) = collected.events
+    assert kept["custom_data"] == {"lead_event_source": "CRM"}
+    assert [len(kept["user_data"][key]) for key in ("em", "country", "zp")] == [2, 2, 1]
+
+
 @pytest.mark.parametrize("name", ["user_data", "custom_data", "content", "event"])
 def test_a_shape_is_built_anew_from_its_dictionary(name):
     """As a task does with its arguments. A generator gives its values once, and both ask for them."""
