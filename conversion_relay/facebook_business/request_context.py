@@ -6,8 +6,14 @@ from typing import Any
 
 import msgspec
 
+from conversion_relay.event import Rejection
 from conversion_relay.facebook_business.model import Model
 from conversion_relay.intake.request_facts import Network, RequestFacts
+
+UNREADABLE = (TypeError, ValueError, AttributeError, LookupError)
+NO_REQUEST = Rejection(
+    "wrong_type", "request_context", "the visitor's request cannot be read; give set_request_context the whole request"
+)
 
 
 @dataclass
@@ -33,6 +39,7 @@ class Preference(Model):
 
 
 def facts_of(context: Any, trusted_proxies: Sequence[Network]) -> RequestFacts:
+    """What the request tells; `context` as `set_request_context` took it. Raises one of UNREADABLE."""
     if hasattr(context, "META"):
         return RequestFacts.from_wsgi({**context.META, "wsgi.url_scheme": context.scheme}, trusted_proxies)
     found = context if isinstance(context, dict) else getattr(context, "environ", None) or context.scope

@@ -13,6 +13,7 @@ from conversion_relay.facebook_business.api import FacebookAdsApi, relay_for
 from conversion_relay.facebook_business.exceptions import EventRefused
 from conversion_relay.facebook_business.model import Model
 from conversion_relay.facebook_business.plain import plain
+from conversion_relay.facebook_business.request_context import NO_REQUEST, UNREADABLE
 from conversion_relay.facebook_business.shapes import Event
 from conversion_relay.intake.accept import WITHHELD
 from conversion_relay.intake.reading import read_event
@@ -214,8 +215,8 @@ def _read(event: Any, relay: Relay) -> tuple[ours.Event | Rejection, RequestFact
         return _NO_EVENT, NO_FACTS
     try:
         facts = event.facts(relay.settings.trusted_proxies)
-    except (TypeError, ValueError, AttributeError, LookupError):  # not NO_FACTS alone: a refusal may stand in it
-        return _NO_REQUEST, NO_FACTS
+    except UNREADABLE:  # not NO_FACTS alone: a refusal may stand in it
+        return NO_REQUEST, NO_FACTS
     return event.as_ours(), facts
 
 
@@ -229,9 +230,6 @@ def _read_written(given: Mapping[str, Any] | str | bytes) -> ours.Event | Reject
 
 _NOT_WRITTEN = Rejection("wrong_type", "data", "an event in Meta's JSON is needed: a dictionary of texts and numbers")
 _NO_EVENT = Rejection("wrong_type", "event", "an Event of conversion_relay.facebook_business is needed; see its import")
-_NO_REQUEST = Rejection(
-    "wrong_type", "request_context", "the visitor's request cannot be read; give set_request_context the whole request"
-)
 
 
 def _not_copied(place: int, copy: Copy) -> str:

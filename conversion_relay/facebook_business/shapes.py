@@ -22,7 +22,7 @@ from conversion_relay.facebook_business.plain import (
     read,
     read_all,
 )
-from conversion_relay.facebook_business.request_context import Preference, facts_of
+from conversion_relay.facebook_business.request_context import NO_REQUEST, UNREADABLE, Preference, facts_of
 from conversion_relay.intake.members import read_members
 from conversion_relay.intake.request_facts import NO_FACTS, Network, RequestFacts
 from conversion_relay.intake.values import LeftOut
@@ -257,7 +257,11 @@ class Event(Model):
     def normalize(self) -> dict[str, Any]:
         """As Meta would get it: hashed and scrubbed, with what `set_request_context` tells. Nothing is kept. Raises
         EventRefused for an event that no request would keep."""
-        return normalized(self.as_ours(), self.facts(judge().settings.trusted_proxies))
+        try:
+            facts = self.facts(judge().settings.trusted_proxies)
+        except UNREADABLE:
+            return normalized(NO_REQUEST, NO_FACTS)
+        return normalized(self.as_ours(), facts)
 
     def __repr__(self) -> str:
         """Only names: a traceback must not show a person."""

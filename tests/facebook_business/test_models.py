@@ -56,6 +56,9 @@ def test_an_event_that_no_request_would_keep_says_why_and_a_part_alone_is_not_ju
     with pytest.raises(shim.FacebookRequestError) as refused:
         shim.Event("Purchase", user_data=shim.UserData(email="joe@eg.com")).normalize()
     assert isinstance(refused.value, InvalidEvent) and refused.value.field == "custom_data.value"
+    lead = shim.Event("Lead", user_data=shim.UserData(email="joe@eg.com")).set_request_context({"headers": 5})
+    with pytest.raises(shim.FacebookRequestError, match="request_context"):
+        lead.normalize()
     assert shim.UserData().normalize() == shim.CustomData().normalize() == shim.Content().normalize() == {}
 
 

@@ -26,7 +26,7 @@ class Normalize:
     @staticmethod
     def hash_sha_256(input: str | None) -> str | None:
         """Of the text as it is."""
-        return None if input is None else hashlib.sha256(input.encode()).hexdigest()
+        return None if input is None else hashlib.sha256(input.encode("utf-8", "replace")).hexdigest()
 
 
 def _of(field: str, data: Any) -> Normalized:
