@@ -13,7 +13,8 @@ RelayError
 
 
 class RelayError(Exception):
-    """Any error this package raises on purpose."""
+    """Any error this package raises on purpose. Each can be pickled: one that a job of a process pool raises goes back
+    to who asked, and a pool that cannot read it hangs or breaks."""
 
 
 class InvalidEvent(RelayError):
@@ -24,6 +25,9 @@ class InvalidEvent(RelayError):
         self.reason = reason
         self.field = field
         self.message = message
+
+    def __reduce__(self) -> tuple[type["InvalidEvent"], tuple[str, str, str]]:
+        return type(self), (self.reason, self.field, self.message)
 
 
 class SettingsError(RelayError):
@@ -37,6 +41,9 @@ class SignatureError(RelayError):
         super().__init__(message)
         self.reason = reason
         self.field = field
+
+    def __reduce__(self) -> tuple[type["SignatureError"], tuple[str, str, str]]:
+        return type(self), (self.reason, self.field, str(self))
 
 
 class LeaseLost(RelayError):

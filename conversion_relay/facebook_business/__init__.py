@@ -11,8 +11,9 @@ down is no error; one bad event does not refuse its neighbours; an address that 
 from conversion_relay.facebook_business.api import FacebookAdsApi, use_relay
 from conversion_relay.facebook_business.choices import ActionSource, DeliveryCategory, Gender, MessagingChannel
 from conversion_relay.facebook_business.exceptions import FacebookError, FacebookRequestError
+from conversion_relay.facebook_business.request_context import Preference
 from conversion_relay.facebook_business.requests import BatchProcessor, EventRequest, EventRequestAsync, EventResponse
-from conversion_relay.facebook_business.shapes import Content, CustomData, Event, Preference, UserData
+from conversion_relay.facebook_business.shapes import Content, CustomData, Event, UserData
 
 __all__ = [
     "ActionSource",

@@ -64,7 +64,16 @@ class FacebookRequestError(FacebookError):
 
 
 class EventRefused(InvalidEvent, FacebookRequestError):
-    """Names the member, the rule and the remedy; never a value."""
+    """Names the member, the rule and the remedy; never a value.
+
+    A handler compares the status with 500 and reads the message out of the body: both are what Meta would answer to
+    such an event, whose error is nobody's but the caller's."""
+
+    def __init__(self, reason: str, field: str, message: str) -> None:
+        super().__init__(reason, field, message)
+        self._status = 400
+        error = {"message": self._message, "type": "EventRefused", "code": None, "error_subcode": None}
+        self._body = {"error": {**error, "is_transient": False}}
 
 
 class FacebookBadObjectError(FacebookError):

@@ -65,8 +65,10 @@ def given(shape: Any) -> dict[str, Any]:
 
 
 def read(shape: Any, path: str, told: Told, but: Sequence[str] = ()) -> dict[str, Any]:
-    """The members as plain values, without those that cannot be read."""
-    kept = {name: keep_a_list(shape, name) for name in given(shape) if name not in but}
+    """The members as plain values, without those that cannot be read. Also what a program set that is no member of the
+    SDK's class, where it is lost in silence: the door reads it, or says that it has no such member."""
+    names = [name for name, value in vars(shape).items() if value is not None and not name.startswith("_")]
+    kept = {name: keep_a_list(shape, name) for name in names if name not in but}
     return read_all(kept, path, told)
 
 

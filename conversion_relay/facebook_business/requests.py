@@ -4,14 +4,16 @@ import asyncio
 import copy
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from conversion_relay import event as ours
 from conversion_relay.event import Rejection, SealedEvent
 from conversion_relay.facebook_business.api import FacebookAdsApi, relay_for
 from conversion_relay.facebook_business.exceptions import EventRefused
+from conversion_relay.facebook_business.model import Model
 from conversion_relay.facebook_business.plain import plain
+from conversion_relay.facebook_business.request_context import NO_REQUEST, UNREADABLE
 from conversion_relay.facebook_business.shapes import Event
 from conversion_relay.intake.accept import WITHHELD
 from conversion_relay.intake.reading import read_event
@@ -22,7 +24,7 @@ from conversion_relay.relay.copies import Copy
 
 
 @dataclass
-class EventResponse:
+class EventResponse(Model):
     """`events_received`: how many are durable here (with a test code: how many Meta took). `messages`: what was not
     kept and why, and what was left out of the others; never a value."""
 
@@ -31,15 +33,17 @@ class EventResponse:
     fbtrace_id: str | None = None
     """Meta's, of an event that was sent at once; None where Meta has not been asked yet."""
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 @dataclass(repr=False)
 class Written:
     """An event that was not built but written: a dictionary in Meta's form, or its JSON."""
 
     given: Mapping[str, Any] | str | bytes
+
+
+_MEMBERS = (
+    *("pixel_id", "test_event_code", "namespace_id", "upload_id", "upload_tag", "upload_source", "partner_agent"),
+)
 
 
 class EventRequest:
@@ -81,6 +85,23 @@ class EventRequest:
 
         sealed = self._sealed()[1]
         return [msgspec.json.decode(event.body) for event in sealed]
+
+    def get_request_params(self) -> dict[str, Any]:
+        """What goes along with the events."""
+        return {} if self.test_event_code is None else {"test_event_code": self.test_event_code}
+
+    def get_params(self) -> dict[str, Any]:
+        """The request as Meta would get it, without the token; `data` as `normalize` has it."""
+        return {**self.get_request_params(), "data": self.normalize()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it was given, a person included."""
+        given = [event.to_dict() if isinstance(event, Event) else event for event in self.events]
+        return {**{name: getattr(self, name) for name in _MEMBERS}, "events": given}
+
+    def to_str(self) -> str:
+        """The events by the names of their members."""
+        return f"{type(self).__name__}(pixel_id={self.pixel_id!r}, events={self.events!r})"
 
     def execute(self) -> EventResponse:
         """Durable when it returns. Raises EventRefused, which is an InvalidEvent and a FacebookRequestError, when every
@@ -194,8 +215,8 @@ def _read(event: Any, relay: Relay) -> tuple[ours.Event | Rejection, RequestFact
         return _NO_EVENT, NO_FACTS
     try:
         facts = event.facts(relay.settings.trusted_proxies)
-    except (TypeError, ValueError, AttributeError, LookupError):  # not NO_FACTS alone: a refusal may stand in it
-        return _NO_REQUEST, NO_FACTS
+    except UNREADABLE:  # not NO_FACTS alone: a refusal may stand in it
+        return NO_REQUEST, NO_FACTS
     return event.as_ours(), facts
 
 
@@ -209,9 +230,6 @@ def _read_written(given: Mapping[str, Any] | str | bytes) -> ours.Event | Reject
 
 _NOT_WRITTEN = Rejection("wrong_type", "data", "an event in Meta's JSON is needed: a dictionary of texts and numbers")
 _NO_EVENT = Rejection("wrong_type", "event", "an Event of conversion_relay.facebook_business is needed; see its import")
-_NO_REQUEST = Rejection(
-    "wrong_type", "request_context", "the visitor's request cannot be read; give set_request_context the whole request"
-)
 
 
 def _not_copied(place: int, copy: Copy) -> str:

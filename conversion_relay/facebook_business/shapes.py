@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-import msgspec
-
 from conversion_relay import event as ours
+from conversion_relay.facebook_business.api import judge
+from conversion_relay.facebook_business.model import Model, normalized, prepared
 from conversion_relay.facebook_business.plain import (
     Told,
     given,
@@ -22,12 +22,15 @@ from conversion_relay.facebook_business.plain import (
     read,
     read_all,
 )
+from conversion_relay.facebook_business.request_context import NO_REQUEST, UNREADABLE, Preference, facts_of
 from conversion_relay.intake.members import read_members
 from conversion_relay.intake.request_facts import NO_FACTS, Network, RequestFacts
 from conversion_relay.intake.values import LeftOut
 
 _WISHES = ("opt_out", "data_processing_options")
 """A visitor's wish that cannot be read counts as the strictest; see `intake.members`."""
+_SOME = "Lead"
+"""A part is normalized within an event of a name that asks for nothing."""
 _SEVERAL = {
     "email": ("emails", "email"),
     "phone": ("phones", "phone"),
@@ -45,7 +48,7 @@ _SEVERAL = {
 
 
 @dataclass
-class UserData:
+class UserData(Model):
     """Who did it. A single value and its plural are two names of one member, as in the SDK."""
 
     email: Any = None
@@ -92,10 +95,14 @@ class UserData:
         """In our names, single values and plurals together."""
         wire = read(self, "user_data", told)
         for one, (several, name) in _SEVERAL.items():
-            values = [*_listed(wire.pop(one, None)), *_listed(wire.pop(several, None))]
+            values = [value for given in (one, several, name) for value in _listed(wire.pop(given, None))]
             if values:
                 wire[name] = values
         return wire
+
+    def normalize(self) -> dict[str, Any]:
+        """As Meta would get it: hashed, without what cannot be used."""
+        return prepared(Event(event_name=_SOME, user_data=self).as_ours(), "user_data")
 
     def __repr__(self) -> str:
         """Only names: a traceback must not show a person."""
@@ -103,7 +110,7 @@ class UserData:
 
 
 @dataclass
-class Content:
+class Content(Model):
     """One line of an order."""
 
     product_id: Any = None
@@ -119,13 +126,18 @@ class Content:
         wire = read(self, "custom_data.contents", told)
         return {("id" if name == "product_id" else name): value for name, value in wire.items()}
 
+    def normalize(self) -> dict[str, Any]:
+        """As Meta would get it."""
+        lines = CustomData(contents=[self]).normalize().get("contents")
+        return dict(lines[0]) if lines else {}
+
     def __repr__(self) -> str:
         """Only names, as of UserData: a text of the shop's may name a person."""
         return f"Content({', '.join(given(self))})"
 
 
 @dataclass
-class CustomData:
+class CustomData(Model):
     """What the event was worth."""
 
     value: Any = None
@@ -166,35 +178,17 @@ class CustomData:
             told.append(("custom_data.custom_properties", "no object"))
         return wire
 
+    def normalize(self) -> dict[str, Any]:
+        """As Meta would get it: without a person in any text."""
+        return prepared(Event(event_name=_SOME, custom_data=self).as_ours(), "custom_data")
+
     def __repr__(self) -> str:
         """Only names, as of UserData: a text of the shop's may name a person."""
         return f"CustomData({', '.join(given(self))})"
 
 
 @dataclass
-class Preference:
-    """What `set_request_context` may fill in."""
-
-    is_fbc_allowed: bool = True
-    is_fbp_allowed: bool = True
-    is_client_ip_address_allowed: bool = True
-    is_referrer_url_allowed: bool = True
-    is_event_source_url_allowed: bool = True
-
-    def allowed(self, facts: RequestFacts) -> RequestFacts:
-        """The facts without what is not allowed."""
-        return msgspec.structs.replace(
-            facts,
-            fbc=facts.fbc if self.is_fbc_allowed else None,
-            fbp=facts.fbp if self.is_fbp_allowed else None,
-            client_ip_address=facts.client_ip_address if self.is_client_ip_address_allowed else None,
-            referrer=facts.referrer if self.is_referrer_url_allowed else None,
-            url=facts.url if self.is_event_source_url_allowed else None,
-        )
-
-
-@dataclass
-class Event:
+class Event(Model):
     """One server event."""
 
     event_name: Any = None
@@ -238,12 +232,12 @@ class Event:
         """What the request tells, as far as the preference allows."""
         if self._context is None:
             return NO_FACTS
-        return self._preference.allowed(_facts_of(self._context, trusted_proxies))
+        return self._preference.allowed(facts_of(self._context, trusted_proxies))
 
     def as_ours(self) -> ours.Event | ours.Rejection:
         """The event that the Relay takes; total, since the door reads members of any type."""
         told: Told = []
-        wire = read(self, "", told, but=("user_data", "custom_data", "_context", "_preference"))
+        wire = read(self, "", told, but=("user_data", "custom_data"))
         for refused in ("event_name", "event_time", "action_source"):
             if any(path == refused for path, _ in told):  # never left out, see `intake.members`
                 wire[refused] = {}
@@ -260,17 +254,18 @@ class Event:
         members = {name: getattr(event, name) for name in ours.Event.__struct_fields__}
         return ours.EventAsRead(**members, left_out=left_out)
 
+    def normalize(self) -> dict[str, Any]:
+        """As Meta would get it: hashed and scrubbed, with what `set_request_context` tells. Nothing is kept. Raises
+        EventRefused for an event that no request would keep."""
+        try:
+            facts = self.facts(judge().settings.trusted_proxies)
+        except UNREADABLE:
+            return normalized(NO_REQUEST, NO_FACTS)
+        return normalized(self.as_ours(), facts)
+
     def __repr__(self) -> str:
         """Only names: a traceback must not show a person."""
         return f"Event({', '.join(name for name in given(self) if not name.startswith('_'))})"
-
-
-def _facts_of(context: Any, trusted_proxies: Sequence[Network]) -> RequestFacts:
-    if hasattr(context, "META"):
-        return RequestFacts.from_wsgi({**context.META, "wsgi.url_scheme": context.scheme}, trusted_proxies)
-    found = context if isinstance(context, dict) else getattr(context, "environ", None) or context.scope
-    is_wsgi = "REQUEST_METHOD" in found
-    return RequestFacts.from_wsgi(found, trusted_proxies) if is_wsgi else RequestFacts.from_asgi(found, trusted_proxies)
 
 
 def _line(content: Any, told: Told) -> Any:

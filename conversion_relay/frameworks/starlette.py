@@ -5,7 +5,7 @@ async def checkout(visitor: Annotated[Visitor, Depends(visitor)]) -> ...:
     await visitor.track_async(Event(event_name="Purchase", ...))
 """
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from conversion_relay.frameworks import asgi
 from conversion_relay.frameworks.asgi import Conversions, lifespan
@@ -14,6 +14,7 @@ from conversion_relay.frameworks.visitor import ConsentCookie, Visitor
 __all__ = ["ConsentCookie", "Conversions", "Visitor", "lifespan", "visitor"]
 
 
-def visitor(request: Request) -> Visitor:
-    """The visitor of this request, for `Depends` or a call."""
+def visitor(request: HTTPConnection) -> Visitor:
+    """The visitor of this request or WebSocket, for `Depends` or a call. FastAPI gives a dependency of a WebSocket no
+    `Request`, but what both are."""
     return asgi.visitor(request)

@@ -123,10 +123,17 @@ def _transaction(event: dict[str, object], thing: dict[str, object], what: str, 
 
 
 def _lines(thing: dict[str, object], money: Money) -> tuple[Line, ...]:
+    """A price is the shop's list price, in a currency of its own; what this buyer paid for a piece, converted and with
+    tax and discount, stands in the transaction's own lines.
+    https://developer.paddle.com/build/products/offer-localized-pricing"""
     digits, found = CURRENCY_EXPONENTS.get(money.currency, 2), []
+    paid = {text(line, "price_id"): line for line in members(thing, "details.line_items")}
     for item in members(thing, "items")[:200]:
         if name := key(item, "price.product_id", "price.id"):
-            unit = in_minor_units(whole(item, "price.unit_price.amount"), money.currency, {money.currency: digits})
+            cost = whole(paid.get(text(item, "price.id")), "unit_totals.total")
+            if cost is None and (text(item, "price.unit_price.currency_code") or money.currency) == money.currency:
+                cost = whole(item, "price.unit_price.amount")
+            unit = in_minor_units(cost, money.currency, {money.currency: digits})
             found.append(Line(name, max(1, whole(item, "quantity") or 1), unit.amount, text(item, "price.name")))
     return tuple(found)
 

@@ -177,6 +177,16 @@ def _refund(event: dict[str, Any], thing: dict[str, Any], what: str) -> Notice:
         provider="standard",
         refund_id=name,
         payments=(payment,),
-        money=_money(thing, "amount"),
+        money=_with_tax(_money(thing, "amount"), thing),
         at=seconds(thing, "created_at") or seconds(event, "timestamp"),
     )
+
+
+def _with_tax(money: Money, refund: dict[str, Any]) -> Money:
+    """Polar counts an order with its tax and tells of a refund without it: `amount`, and `tax_amount` beside.
+    https://docs.polar.sh/api-reference/webhooks/refund.created"""
+    tax = whole(refund, "tax_amount") if refund.get("order_id") is not None else None
+    if not tax or money.amount is None:
+        return money
+    more = in_minor_units(tax, money.currency, CURRENCY_EXPONENTS)
+    return more if more.amount is None else Money(money.amount + more.amount, money.currency)

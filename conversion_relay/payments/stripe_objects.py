@@ -40,7 +40,13 @@ _FAILED = (
     "refund.failed",
 )
 # https://docs.stripe.com/api/invoices/object#invoice_object-billing_reason
-_LATER = frozenset({"subscription_cycle", "subscription_update", "subscription_threshold", "subscription"})
+# The last is of `pending_invoice_item_interval`: what came to a subscription between its periods, on a date of its own.
+_LATER = frozenset(
+    {
+        *("subscription_cycle", "subscription_update", "subscription_threshold", "subscription"),
+        "automatic_pending_invoice_item_invoice",
+    }
+)
 _SUBSCRIPTION = ("parent.subscription_details", "subscription_details")
 
 

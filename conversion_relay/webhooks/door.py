@@ -82,8 +82,8 @@ class Webhooks:
         self._memory = Memory(relay, clock)
 
     def answer(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> WebhookAnswer:
-        """`headers` with lower-case names. Raises nothing that a notice could cause."""
-        said, why = self._answer(provider, raw, headers)
+        """`raw`: the body as it came. `headers` by names in any case. Raises nothing that a notice could cause."""
+        said, why = self._answer(provider, raw, {name.lower(): value for name, value in headers.items()})
         known = provider if self._notices.is_known(provider) else "unknown"
         self._counters.add("relay_webhooks_total", provider=known, code=str(said.status), reason=why)
         if said.uncounted is not None:

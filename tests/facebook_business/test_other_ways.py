@@ -74,7 +74,7 @@ def test_a_handler_of_the_sdks_exception_catches_what_is_refused(relay):
         request.execute()
     error = refused.value
     assert isinstance(error, InvalidEvent) and isinstance(error, FacebookError)
-    assert (error.field, error.http_status(), error.api_error_code()) == ("event_name", None, None)
+    assert (error.field, error.http_status(), error.api_error_code()) == ("event_name", 400, None)
     assert error.api_error_message() == error.get_message() == str(error) and not error.api_transient_error()
 
 

@@ -57,6 +57,20 @@ def test_an_order_that_is_rolled_back_tells_meta_nothing(collected):
     assert ids(collected) == ["lead-1"]
 
 
+def test_a_task_or_a_command_has_no_request_and_waits_for_its_transaction_all_the_same(collected):
+    from django.db import transaction
+
+    from conversion_relay.frameworks.django import track, track_async
+
+    for fails in (True, False):
+        with transaction.atomic():
+            assert track(None, lead()).status == "pending"
+            transaction.set_rollback(fails)
+        assert ids(collected) == ([] if fails else ["lead-1"])
+    assert asgi.run(track_async(None, lead(event_id="lead-2"))).status == "accepted"
+    assert [event["user_data"].keys() for event in collected.events] == [{"em"}] * 2
+
+
 def test_the_requests_visitor_waits_for_the_transaction_too(collected):
     from django.db import transaction
 

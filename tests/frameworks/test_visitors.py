@@ -168,3 +168,33 @@ def test_who_talks_over_a_websocket_is_known_and_its_address_is_no_page():
         (event,) = relay.events
     assert event["user_data"]["client_user_agent"] == AGENT and event["user_data"]["fbp"] == FBP
     assert "event_source_url" not in event
+
+
+def test_a_dependency_of_a_websocket_has_the_visitor_too():
+    """FastAPI hands a dependency that asks for a `Request` nothing there, and the connection would fail."""
+    from fastapi import Depends, FastAPI, WebSocket
+
+    from conversion_relay.frameworks.starlette import Conversions, Visitor, visitor
+
+    app = FastAPI()
+
+    @app.websocket("/chat")
+    async def chat(socket: WebSocket, who: Visitor = Depends(visitor)) -> None:  # noqa: B008 - as FastAPI has it
+        await who.track_async(
+            Event(event_name="Lead", event_id="lead-1", user_data=UserData(email="jane@shop.example"))
+        )
+        await socket.close()
+
+    headers = [(b"user-agent", AGENT.encode()), (b"cookie", f"_fbp={FBP}".encode())]
+    scope = {"type": "websocket", "path": "/chat", "query_string": b"", "headers": headers, "subprotocols": []}
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    with Relay.testing() as relay:
+        run(Conversions(app, relay)(scope, receive, send))
+        assert [event["user_data"]["fbp"] for event in relay.events] == [FBP] and sent == ["websocket.close"]

@@ -187,3 +187,35 @@ def test_what_is_more_than_an_orders_name_names_nobody_and_is_one_purchase(shop,
     assert "Jane" not in said and "6505551212" not in said
     if named:
         assert told[0]["event_id"] == f"purchase_{named}"
+
+
+def test_what_stripe_bills_between_a_subscriptions_periods_is_counted(shop):
+    """`pending_invoice_item_interval`, which a Checkout may set: no other notice tells of this money."""
+    invoice = {"id": "in_3", "billing_reason": "automatic_pending_invoice_item_invoice", "amount_paid": 900}
+    told = shop.stripe("invoice.paid", {**invoice, "currency": "usd", "subscription": "sub_1"})
+    assert told.body == {"message": "accepted", "event_id": "renewal_in_3"}
+
+
+@pytest.mark.parametrize(
+    ("about", "tax", "back"), [("order_id", 250, 12.5), ("order_id", None, 10.0), ("payment_id", 250, 10.0)]
+)
+def test_a_refund_at_polar_is_told_with_its_tax_as_the_order_was(shop, about, tax, back):
+    order = sample("standard", data__total_amount=1_250)
+    shop.told("standard", order)
+    refund = sample("standard", "refund", data__amount=1_000, data__tax_amount=tax)
+    refund["data"].pop("order_id", None)
+    refund["data"][about] = order["data"]["id"]
+    name = shop.told("standard", refund).body["event_id"]
+    assert shop.events()[name]["custom_data"]["value"] == back
+
+
+@pytest.mark.parametrize(("total", "price"), [("330", 330.0), (None, None)])
+def test_paddles_list_price_in_another_currency_is_not_what_a_buyer_paid_for_a_piece(shop, total, price):
+    """A shop's 30 USD, sold in Japan: yen, and not 3000 of them."""
+    listed = {"id": "pri_1", "product_id": "pro_1", "unit_price": {"amount": "3000", "currency_code": "USD"}}
+    lines = [{"price_id": "pri_1", "quantity": 10, "unit_totals": {"subtotal": "300", "tax": "30", "total": total}}]
+    details = {"totals": {"grand_total": "3300"}, "line_items": lines}
+    more = {"data__currency_code": "JPY", "data__details": details, "data__items": [{"price": listed, "quantity": 10}]}
+    told = shop.told("paddle", sample("paddle", **more))
+    sold = shop.events()[told.body["event_id"]]["custom_data"]
+    assert sold["value"] == 3300.0 and sold["contents"][0].get("item_price") == price

@@ -30,6 +30,7 @@ from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Event, SealedEvent
 from conversion_relay.frameworks.django.conf import consent_cookie, get_relay, given
 from conversion_relay.frameworks.visitor import Visitor, visitor_of_environ
+from conversion_relay.intake.request_facts import NO_FACTS
 from conversion_relay.relay import Relay, Tracked
 from conversion_relay.telemetry import logger
 
@@ -53,20 +54,24 @@ class DjangoVisitor(Visitor):
         return judged.told(None)
 
 
-def visitor(request: "HttpRequest") -> DjangoVisitor:
-    """Who asks: address through trusted proxies, browser, click, page, consent."""
+def visitor(request: "HttpRequest | None") -> DjangoVisitor:
+    """Who asks: address through trusted proxies, browser, click, page, consent. None: nobody does, as in a task."""
+    if request is None:
+        return DjangoVisitor(get_relay(), NO_FACTS)
     environ = {**request.META, "wsgi.url_scheme": request.scheme}
     found = visitor_of_environ(get_relay(), environ, consent_cookie())
     return DjangoVisitor(found.relay, found.facts)
 
 
-def track(request: "HttpRequest", event: Event, *, using: str | None = None) -> Tracked:
+def track(request: "HttpRequest | None", event: Event, *, using: str | None = None) -> Tracked:
     """Kept when the transaction of `using` (a database's alias) commits, at once where there is none. Raises
-    InvalidEvent in either case at once. `status` is "pending" inside a transaction."""
+    InvalidEvent in either case at once. `status` is "pending" inside a transaction.
+
+    `request` is None in a task, a command, a signal's receiver: `get_relay().track` would know no transaction there."""
     return visitor(request).track(event, using=using)
 
 
-async def track_async(request: "HttpRequest", event: Event) -> Tracked:
+async def track_async(request: "HttpRequest | None", event: Event) -> Tracked:
     """For an asynchronous view, which has no transaction: durable when it was awaited."""
     return await visitor(request).track_async(event)
 

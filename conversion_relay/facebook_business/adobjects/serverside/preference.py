@@ -1,5 +1,5 @@
 """As the SDK has it."""
 
-from conversion_relay.facebook_business.shapes import Preference
+from conversion_relay.facebook_business.request_context import Preference
 
 __all__ = ["Preference"]
