@@ -120,6 +120,13 @@ def test_events_that_share_an_id_are_told_apart(here):
     assert "<h1>Lead " in page and "Purchase" not in page
 
 
+def test_an_event_that_waits_tells_what_it_waits_for(here):
+    here.put("a", "b", dataset="7")
+    assert "Its dataset is not configured" in here.page("/dashboard/life?id=a")
+    here.put("c")
+    assert "<b>Start <code>conversion-relay deliver</code>.</b>" in here.page("/dashboard/life?id=c")
+
+
 def test_one_event_tells_metas_sentence_the_field_and_what_to_do(here):
     here.put("a")
     here.settle(Dead("meta_100_2804009"), REFUSED)
