@@ -178,11 +178,15 @@ class Look:
         found: Known = common["known"]
         rows = DatasetRows(self._relay.settings, found, self._counters().read())
         tokens = self._scores.tokens(now)
+        datasets = []
+        for name in sorted({*found.books, *found.configured} - {"0"}):
+            row, is_refused = rows.row(name), rows.refuses_token(name)
+            datasets.append(
+                row | words.of_token(tokens.get(name), now, was_asked=name in tokens, is_refused=is_refused)
+            )
         return common | {
-            "datasets_now": [
-                rows.row(name) | words.of_token(tokens.get(name), now, was_asked=name in tokens)
-                for name in sorted({*found.books, *found.configured} - {"0"})
-            ],
+            # Of an agency's hundreds, those that do not send come first.
+            "datasets_now": sorted(datasets, key=lambda row: row["colour"] == "delivered"),
             "has_copies": rows.has_copies,
             "workers": alive(found.signs or (), now),
         }

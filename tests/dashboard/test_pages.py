@@ -95,7 +95,7 @@ def test_the_first_sentence_says_whether_sales_arrive_and_for_how_much(here):
     here.put("c")
     here.settle(Dead("meta_100_2804009"), REFUSED)
     page = here.page("/dashboard")
-    assert "Purchase arrives. 2 in 24 hours, 20.00 EUR" in page and "1 was refused" in page
+    assert "Purchase arrives. 2 in 24 hours, 20.00 EUR" in page and "1 event was refused" in page
 
 
 def test_an_empty_outbox_teaches_how_to_send_the_first_event(here):
