@@ -11,6 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
+from conversion_relay.cli.table.asked import Read
+from conversion_relay.cli.table.columns import Columns
+from conversion_relay.cli.table.rows import Plan
+from conversion_relay.cli.table.telling import show
 from conversion_relay.outbox import Counts, open_outbox
 
 
@@ -95,3 +99,12 @@ def test_output_that_a_full_disk_does_not_take_is_a_failure_and_said_in_one_line
             check=False,
         )
     assert (done.returncode, done.stderr) == (1, b"standard output cannot be written: No space left on device\n")
+
+
+def test_of_hundreds_of_columns_those_that_are_read_are_shown_and_the_others_counted(capsys):
+    others = [f"c{n}" for n in range(500)]
+    columns = Columns(fields=("email", *("" for _ in others), "value"), headings=("Mail", *others, "Betrag"))
+    show(Read(plan=Plan(columns=columns), encoding="utf-8", delimiter=","))
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) < 40 and any("Mail" in line for line in told) and any("-> value" in line for line in told)
+    assert "  and 470 further columns -> left out" in told
