@@ -54,6 +54,7 @@ from conversion_relay.settings.values import (
     one_of,
     parts_of,
     secrets_in,
+    told_to,
 )
 from conversion_relay.settings_file import (
     Seen,
@@ -185,7 +186,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             variants=boolean("RELAY_VARIANTS", env.get("RELAY_VARIANTS", "")),
             ballast=boolean("RELAY_BALLAST", env.get("RELAY_BALLAST") or "true"),
             log_format=one_of("RELAY_LOG_FORMAT", env.get("RELAY_LOG_FORMAT") or "auto", get_args(LogFormat)),
-            notify=tuple(Secret(_address(address)) for address in listed(env.get("RELAY_NOTIFY", ""))),
+            notify=tuple(Secret(told_to(address)) for address in listed(env.get("RELAY_NOTIFY", ""))),
             read_from=read_from,
         )
 
@@ -275,16 +276,6 @@ def _graph_url(url: str) -> str:
     if re.search(r"/v\d+\.\d+/?$", parts.path):
         raise SettingsError("META_GRAPH_URL: without the version, which META_GRAPH_VERSION says")
     return url.rstrip("/")
-
-
-def _address(text: str) -> str:
-    parts = parts_of("RELAY_NOTIFY", text)
-    loopback = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if not ((parts.scheme == "https" or loopback) and parts.hostname) and not re.match(
-        r"mailto:[^@\s]+@[^@\s]+$", text
-    ):
-        raise SettingsError("RELAY_NOTIFY: addresses such as mailto:you@example.com or https://hooks.slack.com/...")
-    return text
 
 
 def _networks(text: str) -> tuple[Network, ...]:
