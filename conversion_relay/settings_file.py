@@ -208,7 +208,8 @@ def _document(name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _wrong("RELAY_CONFIG", f"not valid TOML: {error}") from None
+        hint = '; a text stands in quotes, such as NAME = "value"' if "Invalid value" in str(error) else ""
+        raise _wrong("RELAY_CONFIG", f"not valid TOML: {error}{hint}") from None
     except (ValueError, RecursionError):
         raise _wrong("RELAY_CONFIG", "not valid TOML: a number is too long, or brackets are too deep") from None
 
@@ -287,7 +288,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def _shown(key: str) -> str:
-    """A key as the file has it, in one line of a terminal."""
+    """A key as the file has it, in one line of a terminal; not one that could be a token on the wrong side of its =."""
+    if any(len(part) > 15 and any(map(str.isdigit, part)) for part in key.replace("-", "_").split("_")):
+        return "(a key that is not shown, since it may be a secret)"
     return "".join(c for c in key[:60] if c.isprintable()) or "(a key without letters)"
 
 

@@ -264,11 +264,11 @@ def test_an_odd_value_is_named_with_an_example_and_not_repeated(name, value):
     [
         (b'RELAY_GPC = "canary', "RELAY_CONFIG: not valid TOML"),
         (b"\xff", "RELAY_CONFIG: the file is not UTF-8"),
-        (b'[[dataset]]\nMETA_PIXEL_ID = "x canary"\nMETA_ACCESS_TOKEN = "E"\n', "META_PIXEL_ID: expected digits only"),
-        (b'[[dataset]]\nMETA_PIXEL_ID = 1\nMETA_ACCESS_TOKEN = "a canary"\n', "META_ACCESS_TOKEN: holds a space"),
+        (b'[[dataset]]\nMETA_PIXEL_ID = "canary"\nMETA_ACCESS_TOKEN = "E"', "[[dataset]] 1: META_PIXEL_ID: expected"),
+        (b'[[dataset]]\nMETA_PIXEL_ID = 1\nMETA_ACCESS_TOKEN = "a canary"', "[[dataset]] 1: META_ACCESS_TOKEN: hold"),
         (
             b'[[dataset]]\nMETA_PIXEL_ID = 1\nMETA_ACCESS_TOKEN = "E"\nRELAY_ALLOWED_ORIGINS = ["*"]',
-            "RELAY_ALLOWED_ORIGINS: no",
+            "[[dataset]] 1: RELAY_ALLOWED_ORIGINS: no",
         ),
     ],
 )

@@ -79,6 +79,10 @@ def read(file, text: str):
         ("RELAY_API_KEYS = 1", "RELAY_API_KEYS: expected a text or a list of texts"),
         ("RELAY_CONSENT = {a = 1}", "RELAY_CONSENT: expected a text in quotes"),
         ("RELAY_X = " + "[" * 5_000, "RELAY_CONFIG: not valid TOML"),
+        (
+            "META_ACCESS_TOKEN = EAA",
+            "RELAY_CONFIG: not valid TOML: Invalid value (at line 1, column 21); a text stands in",
+        ),
         ("a = 2026-13-45", "RELAY_CONFIG: not valid TOML"),
         ("=", "RELAY_CONFIG: not valid TOML"),
     ],
@@ -88,6 +92,35 @@ def test_what_is_wrong_is_told_by_name_with_what_to_write(file, text, told):
         read(file, text)
     assert str(error.value).startswith(told)
     assert "\n" not in str(error.value) and "EAA" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ('RELAY_CONSENT = "perhaps"', "[[dataset]] 3: RELAY_CONSENT: one of"),
+        ('META_ACCESS_TOKEN_FILE = "~/token"', "[[dataset]] 3: META_ACCESS_TOKEN_FILE: there is no such file"),
+        ('RELAY_ALLOWED_ORIGINS = "shop.example"', "[[dataset]] 3: RELAY_ALLOWED_ORIGINS: an origin begins"),
+        ("RELAY_BOTS = \"'mark'\"", "[[dataset]] 3: RELAY_BOTS: the value stands in quotes"),
+        ('RELAY_COPIES_TO = ["9"]', "[[dataset]] 3: RELAY_COPIES_TO: its name 1"),
+        ('RELAY_BOT = "mark"', "[[dataset]] 3: RELAY_BOT: there is no such setting"),
+    ],
+)
+def test_a_mistake_in_one_of_many_tables_says_which_and_its_line(file, wrong, told):
+    tables = [f'[[dataset]]\nMETA_PIXEL_ID = "{n}"\nMETA_ACCESS_TOKEN = "EAA{n}"\n\n' for n in range(1, 6)]
+    tables[2] += f"{wrong}\n"
+    with pytest.raises(SettingsError) as error:
+        read(file, "# shops\r\n" + "".join(tables).replace("[[dataset]]", " [[ dataset ]]"))
+    assert str(error.value).startswith(told)
+    assert str(error.value).endswith(" (the table begins in line 10)")
+
+
+@pytest.mark.parametrize(
+    "name", ["EAABsbCS1ZCWoBAIZAx7", "1f0e3dad99908345f7439f8ffabdffc4", "key-EAABsbCS1ZCWoBAIZAx7"]
+)
+def test_a_key_that_may_be_a_secret_is_not_shown(file, name):
+    with pytest.raises(SettingsError, match="a key that is not shown, since it may be a secret") as error:
+        read(file, f'{ONE}{name} = "1"')
+    assert name[-16:] not in str(error.value)
 
 
 def test_what_can_be_read_is_read(file):

@@ -9,6 +9,7 @@ What is printed goes through `printing.py`, which lets no control character reac
 """
 
 import gc
+import os
 import sys
 from importlib import import_module
 
@@ -73,6 +74,28 @@ def verbs() -> None:
 
 def main() -> None:
     """The console script: runs a verb and turns what it raises into a sentence and an exit code."""
+    try:
+        _run()
+    finally:
+        if not _is_written():
+            sys.exit(1)
+
+
+def _is_written() -> bool:
+    """Whether standard output took what was printed. Python itself finds out after the last line of the program, and
+    then ends with code 120 and a line about an ignored exception: `dead export >letters` on a full disk."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes nowhere at the end
+        if isinstance(error, BrokenPipeError):  # who read it has enough
+            return True
+        click.echo(f"standard output cannot be written: {error.strerror}", err=True)
+        return False
+    return True
+
+
+def _run() -> None:
     if None in (sys.stdin, sys.stdout, sys.stderr) or not (sys.stdout.encoding == sys.stderr.encoding == "utf-8"):
         from conversion_relay.cli.printing import open_what_is_closed, print_in_any_charset
 
@@ -99,6 +122,8 @@ def main() -> None:
         click.echo("an argument holds bytes that are not UTF-8; no id, name or address does", err=True)
         sys.exit(2)
     except OSError as error:  # of a file or an address that somebody named
+        if not error.filename and not _is_written():
+            sys.exit(1)
         from conversion_relay.cli.printing import printable
 
         where = f"{error.filename}: " if error.filename else ""

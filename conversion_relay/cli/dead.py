@@ -200,6 +200,9 @@ def erase(
             if result.sha256 is None:
                 raise click.UsageError(f"--{field.replace('_', '-')}: {result.dropped}")
             digests.append(result.sha256)
+    order = tuple(key.strip() for key in order)
+    if "" in order:
+        raise click.UsageError("--order: empty")
     if not digests and not order:
         raise click.UsageError("name at least one of --email, --phone, --external-id, --order")
     with _opened("existing", settings) as outbox:

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
-from conversion_relay.delivery.attention import is_delivered, needs, together
+from conversion_relay.delivery.attention import Known, advice, is_delivered, needs, together
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.sign_of_life import alive, collecting
 from conversion_relay.event_id import without_email
@@ -131,21 +131,25 @@ def _by(sides: SideCounts) -> str:
 @click.option("--json", "as_json", is_flag=True)
 def explain(event_id: str, as_json: bool) -> None:
     """The life of one event. Exit 1 when no event has this id."""
-    with contextlib.closing(open_outbox(Settings.from_env(required=()).outbox, "read")) as outbox:
+    settings = Settings.from_env(required=())
+    with contextlib.closing(open_outbox(settings.outbox, "read")) as outbox:
         if not isinstance(outbox, Operator):
             raise unsupported(outbox, "find")
         stories = outbox.find(event_id) or outbox.find(without_email(event_id.strip()))  # as it is kept
+        found = known(outbox, settings, time.time()) if any(map(_waits, stories)) else None
+    told = [remedies_of(story, found) for story in stories]
     if as_json:
-        print_json([{**msgspec.to_builtins(story), "remedy": remedy_of(story)} for story in stories])
+        facts = zip(stories, told, strict=True)
+        print_json([{**msgspec.to_builtins(story), "remedy": one[0] if one else None} for story, one in facts])
     elif not stories:
         click.echo("no event has this id (ids are forgotten 8 days after their end)", err=True)
     else:
-        for story in stories:
-            _tell(story)
+        for story, one in zip(stories, told, strict=True):
+            _tell(story, one)
     raise SystemExit(0 if stories else 1)
 
 
-def _tell(story: Story) -> None:
+def _tell(story: Story, remedies: Sequence[Remedy]) -> None:
     click.echo(f"{story.event_name} {story.event_id}  (dataset {story.dataset})")
     click.echo(f"  {clock(story.event_time)}  it happened")
     click.echo(f"  {clock(story.accepted_at)}  accepted: durable from here on")
@@ -169,9 +173,21 @@ def _tell(story: Story) -> None:
     else:
         why = f" ({story.reason})" if story.reason else ""
         click.echo(f"  now                   {story.state}{why}; Meta takes it until {clock(story.expires_at)}")
-    if told := remedy_of(story):
+    for told in remedies:
         click.echo(f"  what is wrong         {told.what}")
         click.echo(f"  what to do            {told.fix}{f'  ({told.link})' if told.link else ''}")
+
+
+def _waits(story: Story) -> bool:
+    return story.state == "pending" and story.reason != HELD
+
+
+def remedies_of(story: Story, found: Known | None) -> list[Remedy]:
+    """`found`: where a story waits, what else it may wait for."""
+    own = remedy_of(story)
+    if found is not None and _waits(story):
+        return advice(found, story.dataset, own)
+    return [own] if own else []
 
 
 def remedy_of(story: Story) -> Remedy | None:

@@ -50,6 +50,11 @@ class DatasetRows:
             "bot_events": sum(n for labels, n in self._bots.items() if ("dataset", name) in labels),
         }
 
+    def refuses_token(self, name: str) -> bool:
+        """Whether Meta refuses its token now."""
+        state = self._states.get(name)
+        return state is not None and "unauthorized" in (state.why, *state.troubles)
+
     def _uses(self, dataset: str, n: int) -> list[tuple[int, float | None]]:
         """By the place of each API key: when it was used last. The key itself is shown nowhere."""
         places = range(1, n + 1)

@@ -12,7 +12,7 @@ from conversion_relay.dashboard import words
 from conversion_relay.dashboard.dataset_rows import DatasetRows, copies_of
 from conversion_relay.dashboard.figures import Memory, Row, bars, waiting
 from conversion_relay.dashboard.notices import notices
-from conversion_relay.delivery.attention import Known, is_delivered, needs, together
+from conversion_relay.delivery.attention import Known, advice, is_delivered, needs, together
 from conversion_relay.delivery.dataset_pace import PaceNow
 from conversion_relay.delivery.dataset_quality import Scores
 from conversion_relay.delivery.installation import known
@@ -23,6 +23,7 @@ from conversion_relay.meta.remedies import Remedy, remedy
 from conversion_relay.outbox import Counts, DeadGroup, DeadLetters, Meter, Operator, Overview, Search, SignOfLife, Story
 from conversion_relay.outbox.audit import Audit
 from conversion_relay.outbox.story import Details
+from conversion_relay.outbox.verdict import HELD
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters, without_digests
 
@@ -155,7 +156,7 @@ class Look:
             context |= {
                 "details": details,
                 "body": readable(details.body),
-                "remedy": remedy_of(story),
+                "remedies": _remedies_of(story, context["known"]),
                 "can_replay": can_replay,
             }
         return context
@@ -177,11 +178,15 @@ class Look:
         found: Known = common["known"]
         rows = DatasetRows(self._relay.settings, found, self._counters().read())
         tokens = self._scores.tokens(now)
+        datasets = []
+        for name in sorted({*found.books, *found.configured} - {"0"}):
+            row, is_refused = rows.row(name), rows.refuses_token(name)
+            datasets.append(
+                row | words.of_token(tokens.get(name), now, was_asked=name in tokens, is_refused=is_refused)
+            )
         return common | {
-            "datasets_now": [
-                rows.row(name) | words.of_token(tokens.get(name), now, was_asked=name in tokens)
-                for name in sorted({*found.books, *found.configured} - {"0"})
-            ],
+            # Of an agency's hundreds, those that do not send come first.
+            "datasets_now": sorted(datasets, key=lambda row: row["colour"] == "delivered"),
             "has_copies": rows.has_copies,
             "workers": alive(found.signs or (), now),
         }
@@ -232,6 +237,14 @@ def remedy_of(story: Story) -> Remedy | None:
         return None
     said = story.history[-1] if story.history else None
     return remedy(story.reason, said.subcode, said.field) if said else remedy(story.reason)
+
+
+def _remedies_of(story: Story, found: Known) -> list[Remedy]:
+    """Also what a story that waits waits for."""
+    own = remedy_of(story)
+    if story.state == "pending" and story.reason != HELD:
+        return advice(found, story.dataset, own)
+    return [own] if own else []
 
 
 _ADDRESS = re.compile(r'("client_ip_address":\s*")[^"]*')

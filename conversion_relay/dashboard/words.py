@@ -38,7 +38,7 @@ def verdict(rows: Sequence[Row], waiting: int, *, is_delivered: bool | None) -> 
         told.append(f"{main.sides.both / seen:.0%} also seen by the pixel")
     sentence = f"{main.event_name} arrives. {', '.join(told)}."
     refused = sum(row.dead for row in rows)
-    return sentence + (f" {refused:,} {'was' if refused == 1 else 'were'} refused." if refused else "")
+    return sentence + (f" {counted(refused)} {'was' if refused == 1 else 'were'} refused." if refused else "")
 
 
 def sentence(text: str) -> Markup:
@@ -75,14 +75,17 @@ def span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def of_token(facts: TokenFacts | None, now: float, *, was_asked: bool) -> dict[str, Any]:
-    """The token's state, and its colour where a person must act: within two weeks of its end.
+def of_token(facts: TokenFacts | None, now: float, *, was_asked: bool, is_refused: bool = False) -> dict[str, Any]:
+    """The token's state, and its colour where a person must act: within two weeks of its end. `is_refused`: workers
+    hear so from Meta now; `facts` may be hours old.
 
     >>> of_token(TokenFacts(True, 8_640_000), 0.0, was_asked=True)["token"]
     'valid until 1970-04-11, in 100 d'
     >>> of_token(None, 0.0, was_asked=True)["token"], of_token(TokenFacts(False, None), 0.0, was_asked=True)["token"]
     ('Meta does not tell', 'not valid: set a new one')
     """
+    if is_refused:
+        return {"token": "not valid: set a new one", "token_colour": "bad"}
     if facts is None:
         return {"token": "Meta does not tell" if was_asked else "not asked yet", "token_colour": ""}
     if not facts.is_valid or (facts.expires_at is not None and facts.expires_at <= now):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from conversion_relay.delivery.sign_of_life import alive, collecting
-from conversion_relay.meta.remedies import remedy
+from conversion_relay.meta.remedies import Remedy, remedy
 from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import Counts, SideCounts
 from conversion_relay.outbox.story import AtWork, SignOfLife
@@ -30,6 +30,8 @@ _PERSONS = frozenset(
 )
 _BY_ITSELF = frozenset({"throttled", "near_limit"})
 """Pauses that Meta asks for; nobody can do anything about them."""
+_DELIVER = "start `conversion-relay deliver`"
+_ADD_DATASET = "add the dataset to the settings, or erase its events"
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,26 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def needs(known: Known) -> list[Need]:
     found = [*_delivery(known), *_datasets(known), *_sides(known), *_machine(known)]
     return sorted(found, key=lambda need: not need.urgent)
+
+
+def advice(known: Known, dataset: str, own: Remedy | None) -> list[Remedy]:
+    """What is to be done about an event that waits. `own`: what its last attempt tells. Of one whose dataset is gone
+    from the settings, or that nobody delivers, that attempt tells nothing of why it is not tried again; an event that
+    came after the token's death has none."""
+    waits_for = _waits_for(known, dataset)
+    if waits_for is None or waits_for == own:
+        return [own] if own else []
+    return [waits_for, own] if own and not own.fix.startswith("nothing to do") else [waits_for]
+
+
+def _waits_for(known: Known, dataset: str) -> Remedy | None:
+    """Why nothing of this dataset is sent now."""
+    if _is_stranded(dataset, known):
+        return Remedy("its dataset is not configured, so nobody sends it", _ADD_DATASET)
+    if is_delivered(known) is False:
+        return Remedy("nobody delivers", _DELIVER)
+    state = at_work_now(known).get(dataset)
+    return remedy(state.why) if state else None
 
 
 def together(found: Sequence[Need], most: int = 3) -> list[Need]:
@@ -118,7 +140,7 @@ def _delivery(known: Known) -> Iterator[Need]:
     oldest = min((b.oldest_pending_at for b in known.books.values() if b.oldest_pending_at is not None), default=None)
     if waiting and oldest is not None and known.now - oldest >= WAITS_TOO_LONG:
         what = f"nobody delivers; {waiting} {'event waits' if waiting == 1 else 'events wait'}"
-        yield Need(cause="nobody_delivers", urgent=True, what=what, fix="start `conversion-relay deliver`")
+        yield Need(cause="nobody_delivers", urgent=True, what=what, fix=_DELIVER)
 
 
 def _datasets(known: Known) -> Iterator[Need]:
@@ -152,7 +174,7 @@ def _datasets(known: Known) -> Iterator[Need]:
             yield _of(name, "expiry", what, "look why it waits: `conversion-relay explain`", urgent=True)
         if book.pending and _is_stranded(name, known):
             what = f"{book.pending} events wait for a dataset that is not configured"
-            yield _of(name, "stranded", what, "add the dataset to the settings, or erase its events", urgent=False)
+            yield _of(name, "stranded", what, _ADD_DATASET, urgent=False)
 
 
 def _lasts(why: str | None, book: Counts, now: float) -> bool:

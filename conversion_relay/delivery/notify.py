@@ -17,7 +17,7 @@ get {"text": ...}; any other https:// address gets JSON with cause, what and fix
 
 import threading
 from collections.abc import Callable
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -28,6 +28,7 @@ from conversion_relay.http_client import HttpClient, Response
 from conversion_relay.meta.remedies import remedy
 from conversion_relay.outbox import Overview, Queue, located
 from conversion_relay.settings import Settings
+from conversion_relay.settings.values import mail_server
 from conversion_relay.telemetry import logger
 
 EVERY = 3.0
@@ -221,12 +222,12 @@ def _mail(address: str, message: Message) -> None:
     from email.message import EmailMessage
 
     parts = urlsplit(address)
-    host, _, port = parse_qs(parts.query).get("smtp", ["localhost"])[0].partition(":")
+    host, port = mail_server(parts.query)
     mail = EmailMessage()
     mail["To"], mail["From"] = unquote(parts.path), f"conversion-relay@{host}"
     mail["Subject"] = f"Conversion Relay: {message.what if message.event == 'raised' else 'over: ' + message.what}"[
         :150
     ]
     mail.set_content(message.text)
-    with smtplib.SMTP(host, int(port or 25), timeout=DEADLINE) as server:
+    with smtplib.SMTP(host, port, timeout=DEADLINE) as server:
         server.send_message(mail)

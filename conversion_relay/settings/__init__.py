@@ -33,7 +33,14 @@ from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.consent import POLICY_HEADER, GpcPolicy, SilencePolicy, told
 from conversion_relay.payments.configured import Choices, api_keys_of, choices_of, secrets_of
-from conversion_relay.settings.dataset import TOKEN_FILE, Dataset, read_dataset, refuse_wrong_copies
+from conversion_relay.settings.dataset import (
+    TOKEN_FILE,
+    Dataset,
+    read_dataset,
+    read_tables,
+    refuse_wrong_copies,
+    with_line,
+)
 from conversion_relay.settings.misspelt import refuse_misspelt
 from conversion_relay.settings.values import (
     OutboxUrl,
@@ -47,6 +54,7 @@ from conversion_relay.settings.values import (
     one_of,
     parts_of,
     secrets_in,
+    told_to,
 )
 from conversion_relay.settings_file import (
     Seen,
@@ -119,18 +127,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         environ = os.environ if environ is None else environ
         refuse_misspelt(environ)
         name = as_meant("RELAY_CONFIG", environ.get("RELAY_CONFIG") or "")
+        try:
+            return cls._read(environ, name, required)
+        except SettingsError as error:
+            raise with_line(error, name) from None
+
+    @classmethod
+    def _read(cls, environ: Mapping[str, str], name: str, required: tuple[str, ...]) -> "Settings":
+        """`name`: of the TOML file, "" where there is none."""
         read_from = look_at((name,) if name else ())
         from_file, several = read_file(name, environ) if name else ({}, ())
         read_from += look_at(named_in((environ, from_file, *several)))
         env = _as_meant({**from_file, **environ})
-        several = tuple(map(_as_meant, several))
         given = {name for name, value in env.items() if value} | (
             {"META_ACCESS_TOKEN"} if env.get(TOKEN_FILE) else set()
         )
         missing = [name for name in required if name not in given] if not several else []
         if missing:
             raise SettingsError(f"Missing required environment variables: {', '.join(missing)}")
-        datasets = tuple(read_dataset(table, is_table=bool(several)) for table in several or (env,))
+        datasets = read_tables(several) if several else (read_dataset(env, is_table=False),)
         refuse_wrong_copies(datasets)
         return cls(
             datasets=datasets,
@@ -171,7 +186,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             variants=boolean("RELAY_VARIANTS", env.get("RELAY_VARIANTS", "")),
             ballast=boolean("RELAY_BALLAST", env.get("RELAY_BALLAST") or "true"),
             log_format=one_of("RELAY_LOG_FORMAT", env.get("RELAY_LOG_FORMAT") or "auto", get_args(LogFormat)),
-            notify=tuple(Secret(_address(address)) for address in listed(env.get("RELAY_NOTIFY", ""))),
+            notify=tuple(Secret(told_to(address)) for address in listed(env.get("RELAY_NOTIFY", ""))),
             read_from=read_from,
         )
 
@@ -261,16 +276,6 @@ def _graph_url(url: str) -> str:
     if re.search(r"/v\d+\.\d+/?$", parts.path):
         raise SettingsError("META_GRAPH_URL: without the version, which META_GRAPH_VERSION says")
     return url.rstrip("/")
-
-
-def _address(text: str) -> str:
-    parts = parts_of("RELAY_NOTIFY", text)
-    loopback = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if not ((parts.scheme == "https" or loopback) and parts.hostname) and not re.match(
-        r"mailto:[^@\s]+@[^@\s]+$", text
-    ):
-        raise SettingsError("RELAY_NOTIFY: addresses such as mailto:you@example.com or https://hooks.slack.com/...")
-    return text
 
 
 def _networks(text: str) -> tuple[Network, ...]:

@@ -85,6 +85,30 @@ def read_dataset(table: Mapping[str, str], *, is_table: bool) -> Dataset:
     )
 
 
+def read_tables(tables: Sequence[Mapping[str, str]]) -> tuple[Dataset, ...]:
+    """Of the [[dataset]] tables of a file. A SettingsError begins with the table's number: of three hundred datasets
+    with one mistake, its name alone would not say where to look."""
+    found = []
+    for n, table in enumerate(tables, 1):
+        try:
+            found.append(read_dataset({name: as_meant(name, text) for name, text in table.items()}, is_table=True))
+        except SettingsError as error:
+            raise SettingsError(f"[[dataset]] {n}: {error}") from None
+    return tuple(found)
+
+
+def with_line(error: SettingsError, file: str) -> SettingsError:
+    """The error of a numbered table with the line of the file in which that table begins; others as they are."""
+    found = re.match(r"\[\[(dataset|source)\]\] (\d{1,9})\b", str(error))
+    if not file or not found:
+        return error
+    text = text_in("RELAY_CONFIG", file).replace("\r\n", "\n").replace("\r", "\n")
+    begin = re.compile(rf"[ \t]*\[\[[ \t]*{found[1]}[ \t]*\]\]")
+    lines = [number for number, line in enumerate(text.split("\n"), 1) if begin.match(line)]
+    n = int(found[2])
+    return SettingsError(f"{error} (the table begins in line {lines[n - 1]})") if n <= len(lines) else error
+
+
 def refuse_wrong_copies(datasets: Sequence[Dataset]) -> None:
     """SettingsError for a copy to nobody, to itself, or round in a circle; tables are named by their number."""
     places = {dataset.pixel_id: n for n, dataset in enumerate(datasets, 1)}

@@ -110,6 +110,49 @@ def parts_of(name: str, url: str) -> SplitResult:
     return parts
 
 
+def told_to(address: str) -> str:
+    """One address of RELAY_NOTIFY. What no message can be brought to ends the start: else it would be found out when
+    something is wrong, by nobody."""
+    name = "RELAY_NOTIFY"
+    parts = parts_of(name, address)
+    if not re.fullmatch(r"[!-~]+", address):
+        raise SettingsError(f"{name}: an address holds a blank or a letter that is not ASCII; percent-encode it")
+    if address.startswith("mailto:"):
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+", parts.path):
+            raise SettingsError(
+                f"{name}: a mail address such as mailto:you@example.com, each of several with its mailto:"
+            )
+        mail_server(parts.query)
+        return address
+    loopback = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not ((parts.scheme == "https" or loopback) and parts.hostname):
+        raise SettingsError(f"{name}: addresses such as mailto:you@example.com or https://hooks.slack.com/...")
+    if parts.username is not None:
+        raise SettingsError(f"{name}: a webhook is called without user and password; name one whose path is the secret")
+    return address
+
+
+def mail_server(query: str) -> tuple[str, int]:
+    """Host and port after the `?` of a mailto: address; this machine's own where there is none.
+
+    >>> mail_server(""), mail_server("smtp=mail.example.com"), mail_server("smtp=[::1]:2525")
+    (('localhost', 25), ('mail.example.com', 25), ('::1', 2525))
+    """
+    if not query:
+        return "localhost", 25
+    key, _, value = query.partition("=")
+    try:
+        server = urlsplit(f"//{unquote(value)}")
+        host, port = server.hostname, server.port or 25
+    except ValueError:
+        host, port = None, 0
+    if key != "smtp" or not host or not re.fullmatch(r"[\w.:-]+", host) or server.path or server.username is not None:
+        raise SettingsError(
+            "RELAY_NOTIFY: after the ? of a mail address stands smtp=HOST:PORT alone, of a server without login"
+        )
+    return host, port
+
+
 class OutboxUrl(str):
     """RELAY_OUTBOX, whose password a repr does not show.
 

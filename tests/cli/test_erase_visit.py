@@ -44,6 +44,12 @@ def test_the_visit_of_an_order_is_forgotten_and_its_name_kept(place):
     )
 
 
+def test_an_order_that_is_empty_is_told_and_blanks_around_one_are_none_of_its_name(place):
+    code, told = erase("--order", " ")
+    assert code == 2 and "--order: empty" in told
+    assert erase("--order", " 1001\n") == (0, "0 events erased, 1 visits forgotten")
+
+
 def test_nobody_is_named(place):
     code, told = erase()
     assert code == 2 and "--order" in told

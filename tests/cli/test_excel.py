@@ -120,6 +120,14 @@ def test_what_cannot_be_meant_is_refused_with_its_field(tmp_path, content, reaso
     assert (refused.reason, refused.field) == (reason, field)
 
 
+@pytest.mark.parametrize(
+    ("amount", "is_refund"), [("-5,00", True), ("(5,00)", True), ("\u22125,00", True), ("-", False), ("5,00 €", False)]
+)
+def test_an_amount_below_zero_is_told_as_a_refund(tmp_path, amount, is_refund):
+    (refused,) = read(tmp_path, line(amount, "26.11.2026").encode())
+    assert refused.reason == "not_an_amount" and ("refund" in refused.message) is is_refund
+
+
 @pytest.mark.parametrize("cell", ["#N/A", "#REF!", "undefined", "null", "None", "-", "(not set)"])
 def test_rows_without_an_order_are_not_one_order(tmp_path, cell):
     content = f"Bestellnummer;Mail;Betrag;Datum\n{cell};a@example.com;5;26.11.2026\n{cell};b@example.com;7;26.11.2026\n"

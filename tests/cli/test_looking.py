@@ -151,3 +151,16 @@ def test_a_number_that_no_event_can_hold_so_is_told_when_it_is_erased(tmp_path):
     assert b"without its country's code" in run(tmp_path, ["erase", "--phone", "0170 1234567"]).stderr
     for known in (["--phone", "+49 170 1234567"], ["--phone", "0170 1234567", "--country", "de"]):
         assert b"country's code" not in run(tmp_path, ["erase", *known]).stderr
+
+
+def test_an_event_whose_dataset_left_the_settings_is_not_said_to_be_tried_again(tmp_path):
+    outbox = open_outbox(f"sqlite:///{tmp_path}/outbox.db")
+    outbox.put([sealed("e", dataset="7", expires_in=10**9)], NOW)
+    lease = outbox.claim("7", 1, 60.0, NOW)
+    outbox.settle(lease, [(Park(NOW + 60, "closed"), lease.events)], Attempt(at=NOW, outcome="unreachable"), NOW)
+    outbox.close()
+    env = {"RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db", "META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAAtest"}
+    told = CliRunner().invoke(verbs, ["explain", "e"], env=env).output
+    assert "its dataset is not configured" in told and "tried again" not in told
+    (story,) = json.loads(CliRunner().invoke(verbs, ["explain", "e", "--json"], env=env).output)
+    assert story["remedy"]["fix"].startswith("add the dataset")

@@ -1,14 +1,21 @@
 """What a verb prints: no value from outside steers a terminal, and columns stand under each other."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
-from conversion_relay.outbox import Counts
+from conversion_relay.cli.table.asked import Read
+from conversion_relay.cli.table.columns import Columns
+from conversion_relay.cli.table.rows import Plan
+from conversion_relay.cli.table.telling import show
+from conversion_relay.outbox import Counts, open_outbox
 
 
 @pytest.mark.parametrize(
@@ -75,3 +82,29 @@ def test_a_long_id_is_not_cut_where_nobody_looks_at_a_terminal(capsys):
     event_id = "purchase_" + "x" * 300
     print_table(["id", "why"], [[event_id, "too_old"]])
     assert event_id in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("arguments", [["--version"], ["webhook", "fixture", "stripe"], ["dead", "export", "--csv"]])
+def test_output_that_a_full_disk_does_not_take_is_a_failure_and_said_in_one_line(tmp_path, arguments):
+    outbox = f"sqlite:///{tmp_path}/outbox.db"
+    open_outbox(outbox).close()
+    env = {"RELAY_OUTBOX": outbox, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "conversion_relay", *arguments],
+            env=env,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, b"standard output cannot be written: No space left on device\n")
+
+
+def test_of_hundreds_of_columns_those_that_are_read_are_shown_and_the_others_counted(capsys):
+    others = [f"c{n}" for n in range(500)]
+    columns = Columns(fields=("email", *("" for _ in others), "value"), headings=("Mail", *others, "Betrag"))
+    show(Read(plan=Plan(columns=columns), encoding="utf-8", delimiter=","))
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) < 40 and any("Mail" in line for line in told) and any("-> value" in line for line in told)
+    assert "  and 470 further columns -> left out" in told

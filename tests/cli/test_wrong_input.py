@@ -185,3 +185,23 @@ def test_an_outbox_may_be_a_link_to_a_file_on_another_disk(run, tmp_path):
     code, text = run("explain", "e", RELAY_OUTBOX=f"sqlite:///{tmp_path}/disk/outbox.db")
     assert code == 0 and "accepted" in text
     assert not list(tmp_path.glob("linked.db-*"))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            b"pages:\n  - name: x\n   url: y\n",
+            "not valid YAML: expected <block end>, but found '<block mapping start>' (at line 3,",
+        ),
+        (b"\tpages: []\n", "not valid YAML: found character '\\t' that cannot start any token (at line 1, column 1)"),
+        (b"pages: &a [*a]\n", "a part of it stands in itself"),
+        (b"pages: " + b"[" * 3_000, "nested too deeply"),
+        ("collector: Größe\n".encode("cp1252"), "the file is not UTF-8; save it as UTF-8"),
+        (b"pages: []\x01", "special characters are not allowed"),
+    ],
+)
+def test_a_file_of_expectations_that_is_no_yaml_is_told_with_its_place(run, tmp_path, content, told):
+    (tmp_path / "events.yml").write_bytes(content)
+    code, text = run("expect", "events.yml")
+    assert code == 2 and told in text.partition("Error: events.yml: ")[2], text

@@ -24,18 +24,27 @@ def copying(pixel_id: str, *names: str) -> str:
             [table("9"), copying("1", "2"), copying("2", "3"), copying("3", "2")],
             "[[dataset]] 3: RELAY_COPIES_TO: tables 3 to 4 to 3 copy in a circle",
         ),
-        ([copying("1", "x")], "RELAY_COPIES_TO: expected pixel ids, digits only"),
-        ([copying("1", *map(str, range(2, 14)))], "RELAY_COPIES_TO: at most 10 datasets"),
+        ([copying("1", "x")], "[[dataset]] 1: RELAY_COPIES_TO: expected pixel ids, digits only"),
+        ([copying("1", *map(str, range(2, 14)))], "[[dataset]] 1: RELAY_COPIES_TO: at most 10 datasets"),
         ([table("1", "RELAY_COPIES_TO = [true]")], "[[dataset]] 1: RELAY_COPIES_TO: a list of texts"),
         (
             [table("1", 'RELAY_COPY_TO = "2"')],
             "[[dataset]] 1: RELAY_COPY_TO: there is no such setting; RELAY_COP",
         ),
-        ([table("1", "RELAY_MOST_PER_SECOND = 0")], "RELAY_MOST_PER_SECOND: expected a whole number from 1 on"),
-        ([table("1", "RELAY_MOST_PER_DAY = -5")], "RELAY_MOST_PER_DAY: expected a whole number from 1 on"),
-        ([table("1", 'RELAY_CONSENT = "maybe"')], "RELAY_CONSENT: one of send, limited_data_use, withhold"),
-        ([table("1", 'RELAY_API_KEYS = "sha256:abc"')], "RELAY_API_KEYS: after sha256: stand 64 hexadecimal digits"),
-        ([table("1", f'RELAY_API_KEYS = "SHA256:{"a" * 64}"')], "RELAY_API_KEYS: after sha256: stand 64 hexadecimal"),
+        ([table("1", "RELAY_MOST_PER_SECOND = 0")], "[[dataset]] 1: RELAY_MOST_PER_SECOND: expected a whole"),
+        (
+            [table("1", "RELAY_MOST_PER_DAY = -5")],
+            "[[dataset]] 1: RELAY_MOST_PER_DAY: expected a whole number from 1 on",
+        ),
+        (
+            [table("1", 'RELAY_CONSENT = "maybe"')],
+            "[[dataset]] 1: RELAY_CONSENT: one of send, limited_data_use, withhold",
+        ),
+        ([table("1", 'RELAY_API_KEYS = "sha256:abc"')], "[[dataset]] 1: RELAY_API_KEYS: after sha256: stand 64"),
+        (
+            [table("1", f'RELAY_API_KEYS = "SHA256:{"a" * 64}"')],
+            "[[dataset]] 1: RELAY_API_KEYS: after sha256: stand 64",
+        ),
     ],
 )
 def test_what_cannot_be_right_is_told_by_table_and_setting(tmp_path, tables, told):

@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from conversion_relay.meta.quality import TokenFacts
+from conversion_relay.outbox.story import AtWork, SignOfLife
 from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.dashboard.test_pages import REFUSED, Here
 
@@ -64,3 +66,17 @@ def test_one_event_tells_what_became_of_it_in_the_other_datasets(copying):
 def test_an_event_of_a_single_dataset_says_nothing_of_copies(here):
     here.put("lead-1", name="Lead")
     assert "In other datasets" not in here.page("/dashboard/life?id=lead-1")
+
+
+def test_datasets_that_do_not_send_come_first_and_a_token_that_workers_see_refused_is_not_said_to_be_valid(
+    copying, monkeypatch
+):
+    facts = dict.fromkeys("123", TokenFacts(is_valid=True, expires_at=None))
+    monkeypatch.setattr("conversion_relay.delivery.dataset_quality.Scores.tokens", lambda *_: facts)
+    works, refused = AtWork(), AtWork(why="unauthorized", troubles=("unauthorized",))
+    copying.outbox.note_worker(SignOfLife(worker="w", at=copying.now, datasets={"1": works, "2": works, "3": refused}))
+    page = copying.page("/dashboard/datasets")
+    rows = page.partition("<tbody>")[2].split('<tr data-key="')[1:]
+    assert [row[0] for row in rows] == ["3", "1", "2"]
+    assert ["not valid: set a new one" in row for row in rows] == [True, False, False]
+    assert "valid, does not end" in rows[1]

@@ -95,7 +95,7 @@ def test_the_first_sentence_says_whether_sales_arrive_and_for_how_much(here):
     here.put("c")
     here.settle(Dead("meta_100_2804009"), REFUSED)
     page = here.page("/dashboard")
-    assert "Purchase arrives. 2 in 24 hours, 20.00 EUR" in page and "1 was refused" in page
+    assert "Purchase arrives. 2 in 24 hours, 20.00 EUR" in page and "1 event was refused" in page
 
 
 def test_an_empty_outbox_teaches_how_to_send_the_first_event(here):
@@ -118,6 +118,13 @@ def test_events_that_share_an_id_are_told_apart(here):
     assert "2 events share this id" in here.page("/dashboard/life?id=same")
     page = here.page("/dashboard/life?id=same&name=Lead&dataset=1")
     assert "<h1>Lead " in page and "Purchase" not in page
+
+
+def test_an_event_that_waits_tells_what_it_waits_for(here):
+    here.put("a", "b", dataset="7")
+    assert "Its dataset is not configured" in here.page("/dashboard/life?id=a")
+    here.put("c")
+    assert "<b>Start <code>conversion-relay deliver</code>.</b>" in here.page("/dashboard/life?id=c")
 
 
 def test_one_event_tells_metas_sentence_the_field_and_what_to_do(here):

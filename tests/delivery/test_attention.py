@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from conversion_relay.delivery.attention import Known, needs, together
+from conversion_relay.delivery.attention import Known, advice, needs, together
 from conversion_relay.meta.remedies import remedy
 from conversion_relay.outbox import Counts, SideCounts, SignOfLife
 from conversion_relay.outbox.story import AtWork
@@ -121,3 +121,27 @@ def test_ids_that_differ_between_page_and_server_are_named(sides, is_said):
     found = needs(known)
     assert [need.cause for need in found] == (["different_ids:1"] if is_said else [])
     assert all("Lead" in need.what and "eventID" in need.fix for need in found)
+
+
+CLOSED = remedy("closed")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "signs", "own", "told"),
+    [
+        ("9", [sign()], CLOSED, ["its dataset is not configured, so nobody sends it"]),
+        ("9", [], None, ["its dataset is not configured, so nobody sends it"]),
+        ("1", [], None, ["nobody delivers"]),
+        ("1", [sign(NOW - 300)], CLOSED, ["nobody delivers"]),
+        ("1", [], remedy("foreign_answer"), ["nobody delivers", remedy("foreign_answer").what]),
+        ("1", [sign(why="unauthorized")], None, [remedy("unauthorized").what]),
+        ("1", [sign(why="unauthorized")], remedy("unauthorized"), [remedy("unauthorized").what]),
+        ("1", [sign(why="throttled")], CLOSED, [remedy("throttled").what]),
+        ("1", [sign()], CLOSED, [CLOSED.what]),
+        ("1", [sign()], None, []),
+        ("1", None, None, []),
+    ],
+)
+def test_what_an_event_waits_for_is_what_holds_its_dataset_now(dataset, signs, own, told):
+    known = Known(now=NOW, books={}, signs=signs, configured=frozenset({"1"}), version="v27.0")
+    assert [one.what for one in advice(known, dataset, own)] == told

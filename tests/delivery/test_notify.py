@@ -216,7 +216,25 @@ def test_a_webhook_gets_slacks_form_or_json_with_what_to_do(path, member):
     assert deliver(f"http://127.0.0.1:{server.server_port + 1}{path}", message) == "no answer (refused)"
 
 
-@pytest.mark.parametrize("address", ["ftp://x.example", "mailto:nobody", "http://x.example/hook", "ops@example.com"])
-def test_an_address_that_cannot_be_told_is_a_wrong_setting(address):
-    with pytest.raises(SettingsError, match="RELAY_NOTIFY"):
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("ftp://x.example", "addresses such as"),
+        ("mailto:nobody", "a mail address such as"),
+        ("http://x.example/hook", "addresses such as"),
+        ("ops@example.com", "addresses such as"),
+        ("mailto:ops@example.com,night@example.com", "addresses such as"),
+        ("https://hooks.example/canary x", "percent-encode"),
+        ("https://hooks.example/canary-ü", "percent-encode"),
+        ("https://ops:canary@hooks.example/x", "without user and password"),
+        ("mailto:ops@example.com?smtp=mail.example:canary", "smtp=HOST:PORT alone"),
+        ("mailto:ops@example.com?smtp=", "smtp=HOST:PORT alone"),
+        ("mailto:ops@example.com?smpt=mail.example", "smtp=HOST:PORT alone"),
+        ("mailto:ops@example.com?smtp=mail.example&subject=canary", "smtp=HOST:PORT alone"),
+        ("mailto:ops@example.com?smtp=ops:canary@mail.example", "smtp=HOST:PORT alone"),
+    ],
+)
+def test_an_address_that_cannot_be_told_is_a_wrong_setting(address, told):
+    with pytest.raises(SettingsError, match=r"^RELAY_NOTIFY: ") as error:
         Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "t", "RELAY_NOTIFY": address})
+    assert told in str(error.value) and "canary" not in str(error.value)

@@ -60,8 +60,16 @@ def _plan(file: Path) -> Plan:
         raise SettingsError("PyYAML is missing: pip install 'conversion-relay[expect]'") from None
     try:
         return read_plan(yaml.safe_load(file.read_text("utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError, UnreadablePlan) as error:
-        raise click.UsageError(f"{file.name}: {str(error).splitlines()[0]}") from None
+    except yaml.MarkedYAMLError as error:
+        why, mark = error.problem or error.context or "no YAML", error.problem_mark or error.context_mark
+        why = f"not valid YAML: {why}" + (f" (at line {mark.line + 1}, column {mark.column + 1})" if mark else "")
+    except UnicodeDecodeError:
+        why = "the file is not UTF-8; save it as UTF-8"
+    except RecursionError:
+        why = "a part of it stands in itself, or is nested too deeply; write it out"
+    except (yaml.YAMLError, UnreadablePlan) as error:
+        why = str(error).partition("\n")[0]
+    raise click.UsageError(printable(f"{file.name}: {why}"))
 
 
 def _tell(outcome: object) -> None:

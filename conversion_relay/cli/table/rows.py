@@ -152,6 +152,8 @@ class Rows:
         if isinstance(sign, dialect.Question) or not _AMOUNT[sign].fullmatch(text):
             shown = f" with {sign!r} as its decimal sign" if isinstance(sign, str) else ""
             fix = f"send a plain number{shown}, without currency sign"
+            if text[:1] in "-(\u2212" and any(map(str.isdigit, text)):
+                fix = "no event tells of an amount below zero, such as a refund; leave its row out"
             return Rejection("not_an_amount", "custom_data.value", fix)
         return float(text.replace("." if sign == "," else ",", "").replace(",", "."))
 

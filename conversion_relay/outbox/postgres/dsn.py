@@ -24,6 +24,8 @@ SCHEMA = (
 )
 FORM = "RELAY_OUTBOX: expected postgresql://USER:PASSWORD@HOST/DATABASE[?schema=relay&pooler=transaction&listen=no]"
 
+ENCODED = f"{FORM}; in user and password each sign that is no letter or digit is percent-encoded, such as %40 for @"
+
 
 class Dsn(msgspec.Struct, frozen=True):
     conninfo: str
@@ -40,6 +42,8 @@ def read_dsn(url: str) -> Dsn:
     """Parts of our own are taken out: `schema`, `pooler=transaction`, `listen=no`."""
     from psycopg import ProgrammingError, conninfo
 
+    if _splits_a_password(url):
+        raise SettingsError(ENCODED)
     try:
         # What is libpq's stays as it was written: it reads a plus, three slashes and a `#` in its own way.
         address, _, query = url.partition("?")
@@ -51,7 +55,7 @@ def read_dsn(url: str) -> Dsn:
         # In the database's own charset a text that it lacks would be an error here, and of no charset all are bytes.
         made = conninfo.make_conninfo("", **{**named, "client_encoding": "UTF8"})
     except (ValueError, ProgrammingError):
-        raise SettingsError(FORM) from None
+        raise SettingsError(ENCODED) from None
     schema, pooler, listen = given.get("schema", "relay"), given.get("pooler", ""), given.get("listen", "")
     is_name = schema.isascii() and schema.isidentifier() and schema == schema.lower() and len(schema) < 50
     if not is_name or schema.startswith("pg_") or schema == "information_schema":
@@ -59,6 +63,13 @@ def read_dsn(url: str) -> Dsn:
     if pooler not in ("", "transaction") or listen not in ("", "no", "yes"):
         raise SettingsError(FORM)
     return Dsn(made, schema, pooler == "transaction", listen != "no" and not (pooler and listen != "yes"))
+
+
+def _splits_a_password(url: str) -> bool:
+    """libpq ends the password at the first @, and the address of the server at the first slash: what comes after them
+    of a password would be looked up as the name of a host, in clear, and "nobody answers" would be said of it."""
+    authority, _, path = url.partition("?")[0].partition("//")[2].partition("/")
+    return authority.count("@") > 1 or "@" in path
 
 
 def _is_ours(parameter: str) -> bool:

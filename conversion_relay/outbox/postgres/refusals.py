@@ -41,7 +41,8 @@ _BY_TEXT = (
      "a parameter of RELAY_OUTBOX has a value that libpq does not take (sslmode, port, target_session_attrs ...)"),
     (("SSL", "certificate", "TLS"), "PostgreSQL and sslmode in RELAY_OUTBOX do not agree on TLS, or on a certificate"),
     (("Connection refused", "could not translate", "failed to resolve", "Name or service", "No such file", "timeout",
-      "No route to host", "unreachable"), "nobody answers as PostgreSQL at the address in RELAY_OUTBOX"),
+      "No route to host", "unreachable"),
+     "nobody answers as PostgreSQL at the address in RELAY_OUTBOX; start it, or correct host and port"),
     (("closed the connection unexpectedly",),
      "the connection to PostgreSQL was lost, or did not come about: look whether the server and the network are well"),
 )  # fmt: skip

@@ -41,6 +41,15 @@ def test_what_is_libpqs_is_left_as_it_was_written_but_of_several_hosts_one_must_
     assert read_dsn(url).schema == ("s" if "schema=" in url else "relay")
 
 
+@pytest.mark.parametrize(
+    "password", ["canary@host", "canary@host/x", "p%40/canary@x", "/canary", "canary%zz", "canary x"]
+)
+def test_a_password_that_ends_too_early_is_told_and_no_part_of_it_is_taken_for_a_host(password):
+    with pytest.raises(SettingsError, match="percent-encoded") as error:
+        read_dsn(f"postgresql://relay:{password}@db.internal/relay?schema=s")
+    assert "canary" not in str(error.value)
+
+
 def test_options_of_the_operators_own_hold_beside_ours():
     url = f"{cheap().url}&options=-c%20work_mem%3D7MB%20-c%20statement_timeout%3D1"
     session = Session(read_dsn(url), Slots(), pinned=False)
