@@ -484,9 +484,11 @@ var MetaTracking = (function () {
    * @param {any} [event] of its own, which a look of ours is not
    */
   function readManager(event) {
-    if (!api.consentState || !/^(true|yes|allow|granted|1|no|den.*)$/.test(look(api.consentAnswered))) return;
-    if (event) said();
-    words.consentState = isYes(look(api.consentState));
+    if (!api.consentState) return;
+    if (/^(true|yes|allow|granted|1|no|den.*)$/.test(look(api.consentAnswered))) {
+      if (event) said();
+      words.consentState = isYes(look(api.consentState));
+    } else words.consentState = words.consentState && undefined; // it was reset; a no stays
     settle();
   }
 
