@@ -181,6 +181,8 @@ var MetaTracking = (function () {
   let singles = {};
   /** @type {any} the reference that a checkout got last */
   let reference;
+  /** @type {any} by what a form was submitted last, which may lead elsewhere than the form */
+  let button;
   /** @type {any} whether Meta mirrors it, too */
   let isHosted;
   /** @type {any} whether what stands behind a # is a page */
@@ -206,6 +208,7 @@ var MetaTracking = (function () {
     load: catchUp,
     click: follow,
     auxclick: follow,
+    submit: ({ submitter }) => (button = submitter),
     formdata: follow,
     pagehide: leave,
     pageshow: comeBack,
@@ -481,9 +484,11 @@ var MetaTracking = (function () {
    * @param {any} [event] of its own, which a look of ours is not
    */
   function readManager(event) {
-    if (!api.consentState || !/^(true|yes|allow|granted|1|no|den.*)$/.test(look(api.consentAnswered))) return;
-    if (event) said();
-    words.consentState = isYes(look(api.consentState));
+    if (!api.consentState) return;
+    if (/^(true|yes|allow|granted|1|no|den.*)$/.test(look(api.consentAnswered))) {
+      if (event) said();
+      words.consentState = isYes(look(api.consentState));
+    } else words.consentState = words.consentState && undefined; // it was reset; a no stays
     settle();
   }
 
@@ -1010,7 +1015,8 @@ var MetaTracking = (function () {
     const { formData, target } = event;
     // A form also by a script's submit(), a link also inside of a component. The drawing on it has a href, too, and no host.
     const link = formData ? target : event.composedPath().find((/** @type {any} */ node) => node.hostname);
-    if (link) refer(formData ? new URL(link.action) : link, link.dataset.checkout, formData, link);
+    const toForm = () => new URL(button?.getAttribute("formaction") || link.action, /** @type {any} */ (here));
+    if (link) refer(formData ? toForm() : link, link.dataset.checkout, formData, link);
   }
 
   /**
@@ -1035,19 +1041,27 @@ var MetaTracking = (function () {
 
   /** What a script opens: by `window.open`, or by an address that it sets. */
   function watchExits() {
-    const open = page.open;
     const referred = safely((/** @type {any} */ to) => refer(new URL(to, /** @type {any} */ (here))));
-    page.navigation?.addEventListener?.("navigate", (/** @type {any} */ event) => {
-      // A link or a form has been seen, and what a form posts would be lost. A browser that cannot tell is left alone.
-      const to = event.sourceElement === null && referred(event.destination.url);
+    const { navigation } = page;
+    navigation?.addEventListener?.("navigate", (/** @type {any} */ event) => {
+      // A link may be out of the page, or in a drawing; one that was seen has its reference. A form has been seen, and what
+      // it posts would be lost. A browser that cannot tell is left alone.
+      const by = event.sourceElement;
+      const to = (by === null || by?.localName === "a") && referred(event.destination.url);
       if (!to) return;
       event.preventDefault();
       // A page that gave up its place in the history does not get it back.
       event.navigationType === "replace" ? location.replace(to) : (location.href = to);
     });
-    // A page may have something of its own under that name, or have frozen it, of which a module hears.
-    if (/native/.test(open)) {
-      page.open = (/** @type {any} */ to, /** @type {any[]} */ ...how) => open(referred(to) || to, ...how);
+    // `navigate()` would tell the page of a failure where its event is prevented. A page may have something of its own
+    // under these names, or have frozen them.
+    for (const [owner, verb] of /** @type {any[][]} */ ([[page, "open"], [navigation, "navigate"]])) {
+      const native = owner?.[verb];
+      if (/native/.test(native)) {
+        Reflect.set(owner, verb, (/** @type {any} */ to, /** @type {any[]} */ ...how) =>
+          native.call(owner, referred(to) || to, ...how),
+        );
+      }
     }
   }
 

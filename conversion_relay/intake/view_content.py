@@ -39,7 +39,7 @@ class ViewContentBody(msgspec.Struct, forbid_unknown_fields=True):
     data_processing_options: Any = None
     data_processing_options_country: Any = None
     data_processing_options_state: Any = None
-    """The page's own restriction, which its pixel's copy carries, too. Read as in /events: none is lost."""
+    """The page's own restriction, which its pixel's copy carries, too."""
     pixel: bool = False
     """Whether the page's pixel got the same id."""
 
@@ -52,8 +52,14 @@ def view_content_event(document: dict[str, Any]) -> Event | Rejection:
     >>> view_content_event({"content_data": {"content_name": " "}})
     Rejection(reason='missing_field', field='content_data.content_name', message='this field is required')
     """
+    # A time, consent and a restriction are read as in /events, or one page would be understood there alone.
+    said = {name: value for name in _AS_IN_EVENTS if (value := document.get(name)) is not None}
+    read = read_members({"event_name": "ViewContent", **said})
+    if isinstance(read, Rejection):
+        return read
     try:
-        body = msgspec.convert(_as_meant(document), ViewContentBody)
+        rest = {name: value for name, value in document.items() if name not in _AS_IN_EVENTS}
+        body = msgspec.convert(_as_meant(rest), ViewContentBody)
     except msgspec.ValidationError as error:
         found = wrong_shape(error)
         is_unknown = found.reason == "unknown_field"
@@ -68,11 +74,8 @@ def view_content_event(document: dict[str, Any]) -> Event | Rejection:
     return Event(
         event_name="ViewContent",
         event_id=body.event_id or None,
-        event_time=body.event_time,
         event_source_url=body.event_source_url or None,
-        consent=body.consent,
-        gpc=body.gpc,
-        **_restriction(body),
+        **{name: getattr(read, name) for name in _AS_IN_EVENTS},
         user_data=UserData(
             email=given.email or None,
             client_user_agent=given.client_user_agent or None,
@@ -93,14 +96,15 @@ def _as_meant(document: dict[str, Any]) -> dict[str, Any]:
     return {n: str(v) if n in _TEXTS and type(v) in (int, float) else v for n, v in parts.items()}
 
 
-def _restriction(body: ViewContentBody) -> dict[str, Any]:
-    given = {name: value for name in _RESTRICTION if (value := getattr(body, name)) is not None}
-    event = read_members({"event_name": "ViewContent", **given}) if given else None
-    return {name: getattr(event, name) for name in _RESTRICTION} if isinstance(event, Event) else {}
-
-
 _TEXTS = frozenset({"event_id", "content_name", "content_category"})
-_RESTRICTION = ("data_processing_options", "data_processing_options_country", "data_processing_options_state")
+_AS_IN_EVENTS = (
+    "event_time",
+    "consent",
+    "gpc",
+    "data_processing_options",
+    "data_processing_options_country",
+    "data_processing_options_state",
+)
 
 # Described when this is imported: two threads that use a Struct for the first time at the same moment crash CPython
 # (msgspec 0.22).

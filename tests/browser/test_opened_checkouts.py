@@ -15,6 +15,12 @@ WAYS = {
     "location.href": "to => { location.href = to }",
     "location.assign": "to => location.assign(to)",
     "location.replace": "to => location.replace(to)",
+    "navigation.navigate": "to => { navigation.navigate(to) }",  # which would tell the page of a way that was stopped
+    "a link out of the page": "to => Object.assign(document.createElement('a'), {href: to}).click()",
+    "a link in a drawing": """to => {
+        document.body.insertAdjacentHTML('beforeend', `<svg><a href="${to}"><text y=20>pay</text></a></svg>`)
+        document.querySelector('svg a').dispatchEvent(new MouseEvent('click', {bubbles: true, composed: true}))
+    }""",
     "window.open": "to => { window.open(to) }",
     "window.open in this tab": "to => { window.open(to, '_self') }",
 }
@@ -67,6 +73,16 @@ def test_a_form_has_it_as_a_field_of_its_own(tab: Page, stage: Stage, submit, me
     (visit,) = until(lambda: remembered(stage), 20)
     assert (how, fields) == (method, {"a": ["b"], name: [visit["key"]]})
     assert tab.inner_html("form") == before, "the page's form is as it was"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_button_of_a_form_that_leads_elsewhere_than_the_form_takes_it_along(tab: Page, stage: Stage, method):
+    to = stage.url("/pay", "www.paypal.com")
+    stage.more = FORM.format("/next", method).replace("<button", f'<button formaction="{to}"')
+    tab.goto(stage.url())
+    how, fields = opened(tab, SUBMITS["a click"])
+    (visit,) = until(lambda: remembered(stage), 20)
+    assert (how, fields) == (method, {"a": ["b"], "custom": [visit["key"]]})
 
 
 def test_a_reference_that_is_there_is_kept_and_the_visit_is_remembered_under_it(tab: Page, stage: Stage):

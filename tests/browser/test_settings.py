@@ -3,6 +3,7 @@
 import pytest
 
 from tests.browser.shop import BASE, COLLECTOR, FILES, ONE, OURS, SNIPPET
+from tests.browser.site import ROOT
 from tests.browser.test_signals import (
     LATER,
     PLAIN,
@@ -55,6 +56,13 @@ SIGNALS: Signals = {
         f"state {state!r}": (manager(state), "M = {done: true, has: (x) => x === 'ads', ads: 1}", LATER, "granted")
         for state in ("M.has(ads)", "M.has('ads')", 'M.has("ads")', " M.ads ", "window.M.ads")
     },
+    # A manager that is reset asks again: its yes does not stand, its no does.
+    **{
+        f"a manager that is reset after a {word}": (
+            manager("M.yes"), f"M = {{yes: {yes}, done: true}}", "M.done = false;" + LATER, state
+        )
+        for word, yes, state in (("yes", "true", "held"), ("no", "false", "denied"))
+    },
     "a text of JSON": (
         manager('localStorage.answer.includes("ads":true)', "localStorage.answer.includes(ads)"),
         "localStorage.answer = JSON.stringify({ads: true})",
@@ -83,6 +91,27 @@ SIGNALS: Signals = {
 
 def test_each_leads_where_the_table_says(shop):
     assert_each_leads_where_it_says(shop, SIGNALS)
+
+
+KLARO = """klaro = {getManager: () => manager_}; manager_ = {
+    consents: {meta: false}, confirmed: false, told: [],
+    watch(one) { this.told.push(one) },
+    tell(what) { this.told.forEach((one) => one.update(this, what, {})) },
+    updateConsent(name, value) { this.consents[name] = value; this.tell('consents') },
+    saveConsents() { this.confirmed = true; this.tell('saveConsents') },
+};"""
+"""As Klaro 0.7.22 does: a switch changes `consents` at once, and is an answer once it is saved."""
+
+
+def test_a_switch_of_klaro_that_is_not_saved_is_no_answer(shop):
+    text = (ROOT / "docs/browser.md").read_text().partition("// Klaro")[2].partition("```")[0].partition("\n")[2]
+    shop.head, shop.base = PLAIN.format('data-consent="required"'), KLARO + text
+    shop.open()
+    steps = ["saveConsents()", "updateConsent('meta', true)", "saveConsents()", "updateConsent('meta', false)"]
+    said = [
+        shop.page.evaluate(f"manager_.{step}, !!MetaTracking.track('Lead', {{n: {n}}})") for n, step in enumerate(steps)
+    ]
+    assert said == [False, False, True, True]
 
 
 @pytest.mark.parametrize(

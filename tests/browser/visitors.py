@@ -219,6 +219,8 @@ class Visitor:
     def _manager(self, is_answered: bool, state: bool) -> None:
         if is_answered:
             self.words["manager"] = state
+        elif self.words.get("manager"):
+            self.words["manager"] = None  # it was reset; a no stays
 
 
 def play(case: Case) -> Outcome:

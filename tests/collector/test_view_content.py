@@ -52,6 +52,17 @@ def test_the_same_page_view_again_is_stored_once(relay):
     assert len(kept(relay)) == 1
 
 
+def test_a_time_and_a_word_of_consent_are_read_as_in_events(relay):
+    """Of the two doors of one page, one must not refuse what the other understands."""
+    now = time.time()
+    for n, event_time in enumerate((now, str(int(now)), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))):
+        said = {"event_id": f"view-{n}", "event_time": event_time, "consent": "GRANTED", "gpc": "true"}
+        assert view(relay, SEEN | said)[0] == 200
+    read = [(event["event_time"], event["data_processing_options"]) for event in kept(relay)]
+    assert read == [(int(now), ["LDU"])] * 3
+    assert "ISO 8601" in str(view(relay, SEEN | {"event_time": "soon"}))
+
+
 @pytest.mark.parametrize(("options", "country"), [(["LDU"], 1), ("LDU", "1"), (["LDU"], "one")])
 def test_the_pages_own_restriction_is_kept_however_it_is_written(relay, options, country):
     wish = {"data_processing_options": options, "data_processing_options_country": country}
