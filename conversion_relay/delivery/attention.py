@@ -139,7 +139,7 @@ def _delivery(known: Known) -> Iterator[Need]:
     waiting = sum(book.pending + book.leased for book in known.books.values())
     oldest = min((b.oldest_pending_at for b in known.books.values() if b.oldest_pending_at is not None), default=None)
     if waiting and oldest is not None and known.now - oldest >= WAITS_TOO_LONG:
-        what = f"nobody delivers; {waiting} {'event waits' if waiting == 1 else 'events wait'}"
+        what = f"nobody delivers; {_waiting(waiting)}"
         yield Need(cause="nobody_delivers", urgent=True, what=what, fix=_DELIVER)
 
 
@@ -173,8 +173,12 @@ def _datasets(known: Known) -> Iterator[Need]:
                 what = f"the oldest event can be sent for {int(left // 3_600)} more hours, then it is lost"
             yield _of(name, "expiry", what, "look why it waits: `conversion-relay explain`", urgent=True)
         if book.pending and _is_stranded(name, known):
-            what = f"{book.pending} events wait for a dataset that is not configured"
+            what = f"{_waiting(book.pending)} for a dataset that is not configured"
             yield _of(name, "stranded", what, _ADD_DATASET, urgent=False)
+
+
+def _waiting(n: int) -> str:
+    return f"{n} {'event waits' if n == 1 else 'events wait'}"
 
 
 def _lasts(why: str | None, book: Counts, now: float) -> bool:

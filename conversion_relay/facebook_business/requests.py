@@ -41,9 +41,8 @@ class Written:
     given: Mapping[str, Any] | str | bytes
 
 
-_MEMBERS = (
-    *("pixel_id", "test_event_code", "namespace_id", "upload_id", "upload_tag", "upload_source", "partner_agent"),
-)
+_MEMBERS = ["pixel_id", "test_event_code", "namespace_id", "upload_id", "upload_tag", "upload_source", "partner_agent"]
+"""Of a request, beside its events."""
 
 
 class EventRequest:

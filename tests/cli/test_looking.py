@@ -107,7 +107,7 @@ def test_status_and_a_service_tell_of_events_that_nobody_sends(tmp_path):
         outbox.close()
         done = here.command("status")
         assert done.returncode == 1
-        assert b"1 events wait for a dataset that is not configured" in done.stdout
+        assert b"1 event waits for a dataset that is not configured" in done.stdout
         assert b"nobody delivers" in done.stdout, "it was accepted long ago"
         (row,) = json.loads(here.command("status", "--json").stdout)["datasets"]
         assert row["configured"] is False
