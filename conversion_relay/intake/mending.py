@@ -121,8 +121,10 @@ def may_be_too_large(encoded: bytes) -> bool:
     >>> may_be_too_large(b'[18446744073709551616]'), may_be_too_large(b'["a-12345"]')
     (True, False)
     """
-    return _MANY_DIGITS.search(encoded) is not None
+    return encoded.translate(_DIGITS_AS_NULLS).find(_MANY_NULLS) >= 0
 
 
-_MANY_DIGITS = seldom(rb"[0-9]{19}")
+# An expression would look at each digit anew: a tenth of the careful way.
+_DIGITS_AS_NULLS = bytes.maketrans(b"123456789", b"0" * 9)
+_MANY_NULLS = b"0" * 19
 _decoder = msgspec.json.Decoder()
