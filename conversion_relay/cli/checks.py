@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from conversion_relay.delivery.attention import CLOCK_WRONG, LEAST_DISK, Known, is_delivered, needs
+from conversion_relay.delivery.attention import CLOCK_WRONG, LEAST_DISK, Known, counted_waiting, is_delivered, needs
 from conversion_relay.delivery.exchange import post
 from conversion_relay.delivery.installation import free_bytes, known
 from conversion_relay.delivery.retry import A_PERSONS, NOT_META
@@ -173,7 +173,7 @@ def _outbox(found: Known) -> Iterator[Check]:
     waiting = sum(book.pending + book.leased for book in found.books.values())
     oldest = min((b.oldest_pending_at for b in found.books.values() if b.oldest_pending_at is not None), default=None)
     age = f", the oldest for {found.now - oldest:.0f} s" if waiting and oldest is not None else ""
-    yield Check(name="outbox", state="ok", what=f"{waiting} {'event waits' if waiting == 1 else 'events wait'}{age}")
+    yield Check(name="outbox", state="ok", what=f"{counted_waiting(waiting)}{age}")
     delivered = is_delivered(found)
     if delivered is None:
         yield Check(name="delivery", state="skipped", what="this kind of outbox does not tell who delivers")

@@ -11,8 +11,8 @@ from typing import BinaryIO, cast
 import click
 import msgspec
 
-from conversion_relay.cli.look import remedy_of
 from conversion_relay.cli.printing import ago, print_json, print_table, printable
+from conversion_relay.delivery.attention import remedy_of
 from conversion_relay.event_id import without_email
 from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox import (

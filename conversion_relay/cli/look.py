@@ -8,11 +8,11 @@ import click
 import msgspec
 
 from conversion_relay.cli.printing import ago, clock, print_json, print_table
-from conversion_relay.delivery.attention import Known, advice, is_delivered, needs, together
+from conversion_relay.delivery.attention import is_delivered, is_waiting, needs, remedies_of, together
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.sign_of_life import alive, collecting
 from conversion_relay.event_id import without_email
-from conversion_relay.meta.remedies import Remedy, remedy
+from conversion_relay.meta.remedies import Remedy
 from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import (
     STATES,
@@ -136,7 +136,7 @@ def explain(event_id: str, as_json: bool) -> None:
         if not isinstance(outbox, Operator):
             raise unsupported(outbox, "find")
         stories = outbox.find(event_id) or outbox.find(without_email(event_id.strip()))  # as it is kept
-        found = known(outbox, settings, time.time()) if any(map(_waits, stories)) else None
+        found = known(outbox, settings, time.time()) if any(map(is_waiting, stories)) else None
     told = [remedies_of(story, found) for story in stories]
     if as_json:
         facts = zip(stories, told, strict=True)
@@ -176,25 +176,3 @@ def _tell(story: Story, remedies: Sequence[Remedy]) -> None:
     for told in remedies:
         click.echo(f"  what is wrong         {told.what}")
         click.echo(f"  what to do            {told.fix}{f'  ({told.link})' if told.link else ''}")
-
-
-def _waits(story: Story) -> bool:
-    return story.state == "pending" and story.reason != HELD
-
-
-def remedies_of(story: Story, found: Known | None) -> list[Remedy]:
-    """`found`: where a story waits, what else it may wait for."""
-    own = remedy_of(story)
-    if found is not None and _waits(story):
-        return advice(found, story.dataset, own)
-    return [own] if own else []
-
-
-def remedy_of(story: Story) -> Remedy | None:
-    """For an event that has not arrived."""
-    if story.state == "delivered":
-        return None
-    if not story.history:
-        return remedy(story.reason)
-    last = story.history[-1]
-    return remedy(story.reason, last.subcode, last.field)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import click
 
-from conversion_relay.cli.look import remedy_of
 from conversion_relay.cli.printing import clock, print_json, printable
+from conversion_relay.delivery.attention import remedy_of
 from conversion_relay.outbox import STATES, Operator, Story, open_outbox, unsupported
 from conversion_relay.settings import Settings
 

@@ -12,18 +12,17 @@ from conversion_relay.dashboard import words
 from conversion_relay.dashboard.dataset_rows import DatasetRows, copies_of
 from conversion_relay.dashboard.figures import Memory, Row, bars, waiting
 from conversion_relay.dashboard.notices import notices
-from conversion_relay.delivery.attention import Known, advice, is_delivered, needs, together
+from conversion_relay.delivery.attention import Known, is_delivered, needs, remedies_of, remedy_of, together
 from conversion_relay.delivery.dataset_pace import PaceNow
 from conversion_relay.delivery.dataset_quality import Scores
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.sign_of_life import alive, at_work
 from conversion_relay.event_id import without_email
 from conversion_relay.meta.quality import NAMES, quality
-from conversion_relay.meta.remedies import Remedy, remedy
+from conversion_relay.meta.remedies import remedy
 from conversion_relay.outbox import Counts, DeadGroup, DeadLetters, Meter, Operator, Overview, Search, SignOfLife, Story
 from conversion_relay.outbox.audit import Audit
 from conversion_relay.outbox.story import Details
-from conversion_relay.outbox.verdict import HELD
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters, without_digests
 
@@ -156,7 +155,7 @@ class Look:
             context |= {
                 "details": details,
                 "body": readable(details.body),
-                "remedies": _remedies_of(story, context["known"]),
+                "remedies": [] if story.state == "erased" else remedies_of(story, context["known"]),
                 "can_replay": can_replay,
             }
         return context
@@ -230,21 +229,6 @@ def why(story: Story) -> str:
     said = story.history[-1] if story.history else None
     known = remedy(story.reason)
     return (said and (said.sentence or said.title)) or (known and known.what) or story.reason or ""
-
-
-def remedy_of(story: Story) -> Remedy | None:
-    if story.state in ("delivered", "erased"):
-        return None
-    said = story.history[-1] if story.history else None
-    return remedy(story.reason, said.subcode, said.field) if said else remedy(story.reason)
-
-
-def _remedies_of(story: Story, found: Known) -> list[Remedy]:
-    """Also what a story that waits waits for."""
-    own = remedy_of(story)
-    if story.state == "pending" and story.reason != HELD:
-        return advice(found, story.dataset, own)
-    return [own] if own else []
 
 
 _ADDRESS = re.compile(r'("client_ip_address":\s*")[^"]*')

@@ -12,7 +12,8 @@ from conversion_relay.delivery.sign_of_life import alive, collecting
 from conversion_relay.meta.remedies import Remedy, remedy
 from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import Counts, SideCounts
-from conversion_relay.outbox.story import AtWork, SignOfLife
+from conversion_relay.outbox.story import AtWork, SignOfLife, Story
+from conversion_relay.outbox.verdict import HELD
 
 WAITS_TOO_LONG = 60.0
 """Seconds that an event may wait while nobody delivers, before somebody is told: a restart takes some."""
@@ -60,6 +61,29 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def needs(known: Known) -> list[Need]:
     found = [*_delivery(known), *_datasets(known), *_sides(known), *_machine(known)]
     return sorted(found, key=lambda need: not need.urgent)
+
+
+def remedy_of(story: Story) -> Remedy | None:
+    """What its last attempt tells of an event that has not arrived."""
+    if story.state == "delivered":
+        return None
+    if not story.history:
+        return remedy(story.reason)
+    last = story.history[-1]
+    return remedy(story.reason, last.subcode, last.field)
+
+
+def is_waiting(story: Story) -> bool:
+    """To be sent, and not for a person's word."""
+    return story.state == "pending" and story.reason != HELD
+
+
+def remedies_of(story: Story, known: Known | None) -> list[Remedy]:
+    """The same, and of a story that waits what it waits for. `known` is needed for such alone."""
+    own = remedy_of(story)
+    if known is not None and is_waiting(story):
+        return advice(known, story.dataset, own)
+    return [own] if own else []
 
 
 def advice(known: Known, dataset: str, own: Remedy | None) -> list[Remedy]:
@@ -139,7 +163,7 @@ def _delivery(known: Known) -> Iterator[Need]:
     waiting = sum(book.pending + book.leased for book in known.books.values())
     oldest = min((b.oldest_pending_at for b in known.books.values() if b.oldest_pending_at is not None), default=None)
     if waiting and oldest is not None and known.now - oldest >= WAITS_TOO_LONG:
-        what = f"nobody delivers; {_waiting(waiting)}"
+        what = f"nobody delivers; {counted_waiting(waiting)}"
         yield Need(cause="nobody_delivers", urgent=True, what=what, fix=_DELIVER)
 
 
@@ -173,11 +197,15 @@ def _datasets(known: Known) -> Iterator[Need]:
                 what = f"the oldest event can be sent for {int(left // 3_600)} more hours, then it is lost"
             yield _of(name, "expiry", what, "look why it waits: `conversion-relay explain`", urgent=True)
         if book.pending and _is_stranded(name, known):
-            what = f"{_waiting(book.pending)} for a dataset that is not configured"
+            what = f"{counted_waiting(book.pending)} for a dataset that is not configured"
             yield _of(name, "stranded", what, _ADD_DATASET, urgent=False)
 
 
-def _waiting(n: int) -> str:
+def counted_waiting(n: int) -> str:
+    """
+    >>> counted_waiting(1), counted_waiting(2)
+    ('1 event waits', '2 events wait')
+    """
     return f"{n} {'event waits' if n == 1 else 'events wait'}"
 
 

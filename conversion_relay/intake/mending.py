@@ -63,7 +63,7 @@ def mended(value: Any, path: str, tell: Tell) -> Any:
         return {name: member for name, member in kept if member is not None}
     if isinstance(value, list | tuple):
         return [kept for item in value if (kept := mended(item, path, tell)) is not None]
-    if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and not _fits(value)):
+    if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and not fits_64_bits(value)):
         tell(path, NOT_A_NUMBER)
         return None
     return value
@@ -111,7 +111,11 @@ def is_too_deep(value: object, left: int = DEEPEST + 1) -> bool:
     return False
 
 
-def _fits(number: int) -> bool:
+def fits_64_bits(number: int) -> bool:
+    """
+    >>> fits_64_bits(2**64 - 1), fits_64_bits(2**64)
+    (True, False)
+    """
     return SMALLEST <= number <= LARGEST
 
 
@@ -121,10 +125,10 @@ def may_be_too_large(encoded: bytes) -> bool:
     >>> may_be_too_large(b'[18446744073709551616]'), may_be_too_large(b'["a-12345"]')
     (True, False)
     """
-    return encoded.translate(_DIGITS_AS_NULLS).find(_MANY_NULLS) >= 0
+    return encoded.translate(_DIGITS_AS_ZEROS).find(_MANY_ZEROS) >= 0
 
 
 # An expression would look at each digit anew: a tenth of the careful way.
-_DIGITS_AS_NULLS = bytes.maketrans(b"123456789", b"0" * 9)
-_MANY_NULLS = b"0" * 19
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_MANY_ZEROS = b"0" * 19
 _decoder = msgspec.json.Decoder()

@@ -33,6 +33,7 @@ class ViewContentBody(msgspec.Struct, forbid_unknown_fields=True):
     user_data: _UserData = msgspec.field(default_factory=_UserData)
     event_source_url: str | None = None
     event_id: str | None = None
+    # Members of _AS_IN_EVENTS are read by that door's rules; here they stand for the API's description.
     event_time: int | None = None
     consent: Literal["granted", "denied"] | None = None
     gpc: bool | None = None

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conversion_relay.event import CustomData
-from conversion_relay.intake.mending import LARGEST, SMALLEST
+from conversion_relay.intake.mending import fits_64_bits
 from conversion_relay.intake.scrub.beside import may_be_member
 from conversion_relay.intake.scrub.encoded_text import looks_encoded
 from conversion_relay.intake.scrub.names import read_name
@@ -62,7 +62,7 @@ def _boxes(held: dict[str, Any] | list[Any], deepest: int) -> int:
             if not inner:
                 return 0
             boxes += inner
-        elif type(value) is int and not SMALLEST <= value <= LARGEST:
+        elif type(value) is int and not fits_64_bits(value):
             return 0
     return boxes
 
