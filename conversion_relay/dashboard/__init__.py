@@ -124,7 +124,8 @@ def dashboard_routes(
 
     @get("/dashboard/datasets", guards=[only_operators])
     async def datasets(request: Request[Any, Any, Any]) -> Response[str]:
-        return await shown(request, "datasets.html", look.datasets, title="Datasets")
+        text, state = request.query_params.get("q", "").strip()[:256], request.query_params.get("state", "")
+        return await shown(request, "datasets.html", lambda now: look.datasets(now, text, state), title="Datasets")
 
     @get("/dashboard/changes", guards=[only_operators])
     async def changes(request: Request[Any, Any, Any]) -> Response[str]:

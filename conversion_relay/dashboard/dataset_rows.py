@@ -1,6 +1,6 @@
 """The rows of the page of datasets: how each is doing, who may send to it, and where copies of its events go. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from conversion_relay.delivery.attention import Known, at_work_now, is_delivered
@@ -10,6 +10,10 @@ from conversion_relay.settings import Settings
 from conversion_relay.telemetry import CounterKey
 
 NO_BOOK = Counts()
+MANY = 10
+"""From so many datasets on the page asks which ones to show."""
+STATES = {"held": "does not send", "delivered": "open"}
+"""A row's colour, and the word for it."""
 
 
 class DatasetRows:
@@ -22,6 +26,15 @@ class DatasetRows:
         }
         self._bots = {labels: int(n) for (name, labels), n in counted.items() if name == "relay_bot_events_total"}
         self.has_copies = any(dataset.copies_to for dataset in settings.datasets)
+
+    def fitting(self, names: Iterable[str], text: str) -> list[str]:
+        """Those whose id or origins hold `text`."""
+        text = text.casefold()
+        return [name for name in names if any(text in told for told in (name, *self._origins(name)))]
+
+    def _origins(self, name: str) -> list[str]:
+        dataset = self._settings.dataset(name)
+        return sorted(dataset.allowed_origins) if dataset else []
 
     def row(self, name: str) -> dict[str, Any]:
         found, dataset, state = self._found, self._settings.dataset(name), self._states.get(name)
@@ -39,8 +52,7 @@ class DatasetRows:
             "waits": book.pending + book.leased,
             "in_flight": state.in_flight if state else 0,
             "errors": state.error_share if state else 0.0,
-            "origins": ", ".join(sorted(dataset.allowed_origins)[:5]) if dataset else "",
-            "more_origins": max(0, len(dataset.allowed_origins) - 5) if dataset else 0,
+            "origins": self._origins(name),
             "copied_to": copied_to,
             "copied_from": copied_from,
             "api_keys": self._uses(name, len(dataset.api_keys)) if dataset else [],

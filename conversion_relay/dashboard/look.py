@@ -9,18 +9,18 @@ from urllib.parse import urlencode
 import msgspec
 
 from conversion_relay.dashboard import words
-from conversion_relay.dashboard.dataset_rows import DatasetRows, copies_of
+from conversion_relay.dashboard.dataset_rows import MANY, STATES, DatasetRows, copies_of
 from conversion_relay.dashboard.figures import Memory, Row, bars, waiting
 from conversion_relay.dashboard.notices import notices
 from conversion_relay.delivery.attention import Known, is_delivered, needs, remedies_of, remedy_of, together
 from conversion_relay.delivery.dataset_pace import PaceNow
 from conversion_relay.delivery.dataset_quality import Scores
 from conversion_relay.delivery.installation import known
-from conversion_relay.delivery.sign_of_life import alive, at_work
+from conversion_relay.delivery.sign_of_life import alive, known_here
 from conversion_relay.event_id import without_email
 from conversion_relay.meta.quality import NAMES, quality
 from conversion_relay.meta.remedies import remedy
-from conversion_relay.outbox import Counts, DeadGroup, DeadLetters, Meter, Operator, Overview, Search, SignOfLife, Story
+from conversion_relay.outbox import Counts, DeadGroup, DeadLetters, Meter, Operator, Overview, Search, Story
 from conversion_relay.outbox.audit import Audit
 from conversion_relay.outbox.story import Details
 from conversion_relay.relay import Relay
@@ -63,10 +63,9 @@ class Look:
         """What workers said, and what a worker in this very process knows now."""
         found = known(self._relay.outbox, self._relay.settings, now)
         paces: Mapping[str, PaceNow] = self._paces()
-        if not paces or not (there := alive(found.signs or (), now)):
+        if not paces or not found.signs:
             return found
-        here = SignOfLife(worker=there[0].worker, at=now, datasets=at_work(paces, now))
-        return msgspec.structs.replace(found, signs=[here, *(found.signs or ())])
+        return msgspec.structs.replace(found, signs=known_here(found.signs, paces, now))
 
     def overview(self, now: float, dataset: str = "") -> dict[str, Any]:
         common = self.common(now)
@@ -172,20 +171,27 @@ class Look:
             "events_of_group": _events_of_group,
         }
 
-    def datasets(self, now: float) -> dict[str, Any]:
+    def datasets(self, now: float, text: str = "", state: str = "") -> dict[str, Any]:
+        """Those whose id or origins hold `text`. `state`: one of `dataset_rows.STATES`, or any."""
         common = self.common(now)
         found: Known = common["known"]
         rows = DatasetRows(self._relay.settings, found, self._counters().read())
         tokens = self._scores.tokens(now)
-        datasets = []
-        for name in sorted({*found.books, *found.configured} - {"0"}):
+        names, datasets = sorted({*found.books, *found.configured} - {"0"}), []
+        for name in rows.fitting(names, text):
             row, is_refused = rows.row(name), rows.refuses_token(name)
+            if state in STATES and row["colour"] != state:
+                continue
             datasets.append(
                 row | words.of_token(tokens.get(name), now, was_asked=name in tokens, is_refused=is_refused)
             )
         return common | {
             # Of an agency's hundreds, those that do not send come first.
             "datasets_now": sorted(datasets, key=lambda row: row["colour"] == "delivered"),
+            "asked": {"q": text, "state": state},
+            "states": STATES.items(),
+            "in_all": len(names),
+            "may_choose": len(names) > MANY or text or state,
             "has_copies": rows.has_copies,
             "workers": alive(found.signs or (), now),
         }

@@ -18,6 +18,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import Overview, Queue
@@ -47,7 +49,7 @@ class SignsOfLife:
         self._outbox = outbox if isinstance(outbox, Overview) else None
         self._paces, self._clock, self._hear = paces, clock, hear
         # Containers may share the host's name, and are all process 1: one's sign took the place of the others'.
-        self._name = name or f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(2)}"
+        self._name = name or f"{_process()}{secrets.token_hex(2)}"
         self._said: tuple[float, object] = (0.0, None)
         self._saying = threading.Lock()
         self._is_over = False
@@ -86,6 +88,21 @@ class SignsOfLife:
                     self._outbox.forget_worker(self._name)
                 except OutboxUnavailable:
                     return  # the row grows old by itself
+
+
+def _process() -> str:
+    """What the names of this process's workers begin with."""
+    return f"{socket.gethostname()[:40]}-{os.getpid()}-"
+
+
+def known_here(signs: Sequence[SignOfLife], paces: Mapping[str, PaceNow], now: float) -> list[SignOfLife]:
+    """`signs` with what this very process knows now in the place of what it said last."""
+    begins = _process()
+    mine = next((sign for sign in alive(signs, now) if sign.worker.startswith(begins)), None)
+    if mine is None:
+        return list(signs)
+    here = msgspec.structs.replace(mine, at=now, datasets=at_work(paces, now))
+    return [here, *(sign for sign in signs if sign is not mine)]
 
 
 def at_work(paces: Mapping[str, PaceNow], now: float) -> dict[str, AtWork]:
