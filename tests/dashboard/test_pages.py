@@ -1,34 +1,16 @@
 """What the pages say and do, asked without a browser."""
 
-import json
-import re
 import time
-from typing import Any
 from urllib.parse import urlencode
 
-import msgspec
 import pytest
-from litestar import Litestar
-from litestar.testing import TestClient
 
-from conversion_relay.collector.door import KEY_USED
-from conversion_relay.dashboard import dashboard_routes
-from conversion_relay.delivery.pace import PaceNow
-from conversion_relay.delivery.sign_of_life import SignsOfLife
-from conversion_relay.emulator.app import create_app
-from conversion_relay.emulator.server import Server
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.event import SealedEvent
 from conversion_relay.event_id import without_email
-from conversion_relay.http_client import Response
 from conversion_relay.outbox import Attempt, SignOfLife
-from conversion_relay.outbox.story import AtWork
 from conversion_relay.outbox.verdict import Dead, Delivered
-from conversion_relay.relay import Relay
-from conversion_relay.settings import Settings
-from conversion_relay.telemetry import Counters, Secret, counter
+from tests.dashboard.here import Here
 from tests.hostile_texts import PATTERNS
-from tests.processes import until
 
 REFUSED = Attempt(
     at=1.0,
@@ -39,53 +21,6 @@ REFUSED = Attempt(
     sentence="Enter a value.",
     field="custom_data.value",
 )
-
-
-class Here:
-    def __init__(self, folder, now: float, paces: Any = (), **settings: str) -> None:
-        env = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "token", "RELAY_OUTBOX": f"sqlite:///{folder}/outbox.db"}
-        env["RELAY_ADMIN_PASSWORD"] = "a-password"
-        self.folder, self.now, self.relay, self.counters = (
-            folder,
-            now,
-            Relay(Settings.from_env(env | settings)),
-            Counters(),
-        )
-        self.outbox = self.relay.outbox
-        routes = dashboard_routes(self.relay, lambda: dict(paces), counters=lambda: self.counters)
-        app = Litestar(routes, openapi_config=None)
-        self.client = TestClient(app, base_url="http://127.0.0.1:8000")
-        self.client.auth = ("", "a-password")
-
-    def put(self, *ids: str, name: str = "Purchase", dataset: str = "1", ago: float = 0.0) -> None:
-        body = {
-            "user_data": {"em": ["a" * 64], "client_ip_address": "8.8.4.4"},
-            "custom_data": {"value": 10, "currency": "EUR"},
-        }
-        self.outbox.put(
-            [
-                SealedEvent(
-                    dataset=dataset, event_name=name, event_id=i, event_time=int(self.now - ago),
-                    expires_at=int(self.now) + 500_000, body=json.dumps(body).encode(),
-                )
-                for i in ids
-            ],
-            self.now - ago,
-        )  # fmt: skip
-
-    def settle(self, verdict, attempt=None, dataset: str = "1") -> None:
-        lease = self.outbox.claim(dataset, 1_000, 60, self.now)
-        self.outbox.settle(lease, [(verdict, lease.events)], attempt, self.now)
-
-    def page(self, path: str) -> str:
-        answer = self.client.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.text
-
-    def change(self, **form: str) -> int:
-        token = self.page("/dashboard/dead").partition('name="token" value="')[2].partition('"')[0]
-        body = urlencode({"token": token, "back": "/dashboard/dead"} | form)
-        return self.client.post("/dashboard/change", content=body, follow_redirects=False).status_code
 
 
 @pytest.fixture
@@ -239,87 +174,6 @@ def test_an_event_is_found_by_the_id_that_its_site_gave_it(here):
 def test_a_link_that_makes_no_sense_is_still_a_page(here, query):
     here.put("a")
     here.page(f"/dashboard/events?{query}")
-
-
-def test_a_dataset_tells_of_its_token_and_of_each_key_when_it_was_used_last(tmp_path):
-    now = time.time()
-    meta = Server(create_app(), "127.0.0.1", 0)
-    meta.start()
-    try:
-        settings = {
-            "META_GRAPH_URL": f"http://127.0.0.1:{meta.port}",
-            "RELAY_API_KEYS": "key-canary-one,key-canary-two",
-        }
-        here = Here(tmp_path, now, **settings)
-        used = counter(KEY_USED, dataset="1", key="2")
-        here.counters.latest(used, now - 180)
-        here.counters.latest(used, now - 500)
-        until(lambda: "valid, does not end" in here.page("/dashboard/datasets"))
-        page = here.page("/dashboard/datasets")
-        here.relay.close()
-    finally:
-        meta.stop()
-    assert "key 1: <small>not used since this server began" in page
-    assert "key 2: <small>used 3 min ago" in page and "canary" not in page
-
-
-def test_of_many_datasets_those_that_are_asked_for_are_shown(tmp_path):
-    table = '[[dataset]]\nMETA_PIXEL_ID = "{0}"\nMETA_ACCESS_TOKEN = "t"\nRELAY_ALLOWED_ORIGINS = ["https://s{0}.example"]\n'
-    names = [str(number) for number in range(700, 712)]
-    (tmp_path / "relay.toml").write_text("\n".join(table.format(name) for name in names))
-    now = time.time()
-    here = Here(tmp_path, now, META_PIXEL_ID="", META_ACCESS_TOKEN="", RELAY_CONFIG=f"{tmp_path}/relay.toml")
-    parked = AtWork(why="unauthorized", parked_until=now + 60, error_share=0.0, clock_skew_seconds=0.0, in_flight=0)
-    here.outbox.note_worker(SignOfLife(worker="w-1-a", at=now, datasets={"703": parked}))
-
-    def shown(query: str) -> list[str]:
-        page = here.page(f"/dashboard/datasets{query}")
-        assert 'role="search"' in page
-        return sorted(re.findall(r'<tr data-key="(\d+)"', page))
-
-    try:
-        assert shown("") == names
-        assert shown("?q=71") == ["710", "711"] and shown("?q=HTTPS://S705.") == ["705"] and shown("?q=%3Cb%3E") == []
-        assert shown("?state=held") == ["703"] and shown("?state=delivered&q=703") == []
-        assert shown("?state=other") == names
-    finally:
-        here.relay.close()
-
-
-def test_each_worker_is_told_once_and_what_this_process_knows_is_told_as_its_own(tmp_path):
-    """Whatever order their signs come in: a fleet's page blamed another machine for what happened here."""
-    now, pace = time.time(), PaceNow(parked_seconds=60, why="unauthorized", in_flight=0, most_in_flight=4)
-    here = Here(tmp_path, now, paces={"1": pace})
-    own = SignsOfLife(here.outbox, dict, lambda: now - 5)
-    own()
-    open_ = AtWork(why=None, parked_until=0.0, error_share=0.0, clock_skew_seconds=0.0, in_flight=0)
-    here.outbox.note_worker(SignOfLife(worker="other-1-a", at=now, datasets={"1": open_}))
-    try:
-        page = here.page("/dashboard/datasets")
-    finally:
-        own.stop()
-        here.relay.close()
-    (mine,) = re.findall(r"<li>([^:]*): last sign", page.replace("<li>other-1-a: last sign", ""))
-    assert page.count("last sign") == 2 and f"so says {mine} alone" in page
-
-
-class OneGoodToken:
-    """Meta, asked about tokens."""
-
-    def get(self, _: str, headers: dict[str, str], __: float) -> Response:
-        is_valid = b"true" if headers["Authorization"] == "Bearer renewed" else b"false"
-        return Response(200, {}, b'{"data":{"is_valid":%s}}' % is_valid)
-
-
-def test_after_a_renewal_the_page_tells_of_the_new_token(here, monkeypatch):
-    monkeypatch.setattr("conversion_relay.delivery.dataset_quality.HttpClient", OneGoodToken)
-    here = Here(here.folder, here.now)
-    until(lambda: "not valid: set a new one" in here.page("/dashboard/datasets"))
-    (dataset,) = here.relay.settings.datasets
-    renewed = msgspec.structs.replace(dataset, access_token=Secret("renewed"))
-    here.relay.use(msgspec.structs.replace(here.relay.settings, datasets=(renewed,)))
-    until(lambda: "valid, does not end" in here.page("/dashboard/datasets"))
-    here.relay.close()
 
 
 def test_before_the_first_event_nobody_is_told_to_choose_a_dataset_where_there_is_one(here):
