@@ -22,7 +22,8 @@ class Unhandled:
             await self._app(scope, receive, send)
         except Exception as error:
             cycle: Any = getattr(receive, "__self__", None)  # uvicorn's, with the connection under it
-            if getattr(cycle, "disconnected", False):
+            if cycle is not None and (cycle.disconnected or cycle.transport.is_closing()):
+                cycle.disconnected = True  # of several requests uvicorn tells the newest alone
                 return
             note_failure(error)
             if getattr(cycle, "response_started", False):

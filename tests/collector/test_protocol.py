@@ -2,6 +2,7 @@
 
 import re
 import socket
+import struct
 from contextlib import suppress
 
 import pytest
@@ -57,6 +58,16 @@ TOO_LARGE = {
     "a chunk's size without end": (431, [CHUNKED, b"1;", *[MEGABYTE] * 10]),
     "a body without end": (413, [CHUNKED, *[b"100000\r\n" + b"x" * 0x100000 + b"\r\n"] * 80]),
 }
+
+
+def test_who_hangs_up_while_two_answers_are_owed_is_no_error(here):
+    """uvicorn tells the newest request alone that its client is gone. The fixture looks at the log."""
+    webhook = b"POST /webhooks/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", here.port), timeout=60) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close resets
+            connection.sendall(webhook * 2)
+    assert statuses(exchange(here, LIVE + CLOSE)) == [200]
 
 
 @pytest.mark.parametrize("what", TOO_LARGE)

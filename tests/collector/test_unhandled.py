@@ -2,6 +2,8 @@
 
 import logging
 
+import pytest
+
 from conversion_relay.collector.unhandled import Unhandled
 from tests.asgi import run
 
@@ -13,7 +15,8 @@ async def fails(scope, receive, send):
 class Cycle:
     """Stands for uvicorn's, whose bound method `receive` is."""
 
-    def __init__(self, *, disconnected: bool = False, response_started: bool = False) -> None:
+    def __init__(self, *, disconnected: bool = False, response_started: bool = False, is_closing: bool = False) -> None:
+        self.is_closing = lambda: is_closing
         self.disconnected, self.response_started, self.transport = disconnected, response_started, self
         self.aborted, self.sent = False, []
 
@@ -40,8 +43,9 @@ def test_it_is_answered_and_logged_without_a_word_of_the_request(caplog):
     assert "canary" not in str(vars(record))
 
 
-def test_a_client_that_hung_up_is_no_error(caplog):
-    assert call(Cycle(disconnected=True)).sent == [] and not caplog.records
+@pytest.mark.parametrize("how", ["disconnected", "is_closing"])
+def test_a_client_that_hung_up_is_no_error(caplog, how):
+    assert call(Cycle(**{how: True})).sent == [] and not caplog.records
 
 
 def test_an_answer_that_had_begun_is_cut_off_so_that_it_does_not_look_whole(caplog):
