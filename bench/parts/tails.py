@@ -2,23 +2,31 @@
 
 A request waits for the commit under way and for its own. So its p99 is measured in fsyncs of the same disk in the same
 round: three of them, plus 2 ms for everything else. The worker runs; checkpoints, pruning and settling are in it.
+Beside it stands the least durable door at the same rate, which neither judges an event nor keeps books.
 """
 
 import os
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bench import ours
 from bench.figures import percentile
+from bench.machine import Running
 from bench.part import Comparison, Contestant, Form, Found, Part
 
 LIMIT, OURS = "limit: 3 fsyncs and 2 ms", "ours with the worker"
+LEAST = "least durable, and a thread that sends"
 SHARE = 0.3
 PAGE = bytes(4_096)
 
 
 def contestants(form: Form) -> list[Contestant]:
-    return [Contestant(LIMIT, lambda: fsyncs(form)), Contestant(OURS, lambda: measured(form))]
+    return [
+        Contestant(LIMIT, lambda: fsyncs(form)),
+        Contestant(OURS, lambda: measured(form)),
+        Contestant(LEAST, lambda: measured(form, is_least=True)),
+    ]
 
 
 def fsyncs(form: Form) -> Found:
@@ -39,17 +47,23 @@ def fsyncs(form: Form) -> Found:
     return {"fsync_p50_ms": median, "fsync_p99_ms": tail, "p99_ms": 3 * median + 2, "slow_p99_ms": 3 * tail + 2}
 
 
-def measured(form: Form) -> Found:
-    with (
-        ours.folder() as folder,
-        ours.meta() as meta,
-        ours.serving(ours.environment(Path(folder, "outbox.db"), meta.url)) as (_, port),
-    ):
-        plan = {"port": port, "events": str(ours.traffic_file(form)), "connections": 50}
-        highest = ours.load(**plan, seconds=form.pick(1.5, 5.0))["per_second"]
-        time.sleep(form.pick(0.5, 3.0))  # what the search for the highest rate left behind is delivered
-        found = ours.all_answered(ours.load(**plan, seconds=form.pick(4.0, 60.0), rate=SHARE * highest))
-    return {"p50_ms": found["p50_ms"], "p99_ms": found["p99_ms"], "max_ms": found["max_ms"], "rate": SHARE * highest}
+def measured(form: Form, *, is_least: bool = False) -> Found:
+    plan = {"events": str(ours.traffic_file(form)), "connections": 50}
+    with ours.folder() as folder, ours.meta() as meta:
+        with _ours(folder, meta) as (_, port):
+            rate = SHARE * ours.load(**plan, port=port, seconds=form.pick(1.5, 5.0))["per_second"]
+            if not is_least:
+                time.sleep(form.pick(0.5, 3.0))  # what the search for the highest rate left behind is delivered
+                found = ours.all_answered(ours.load(**plan, port=port, seconds=form.pick(4.0, 60.0), rate=rate))
+        if is_least:
+            with ours.least_door("sending", folder, meta.url) as (_, port):
+                ours.load(**plan, port=port, seconds=0.5, rate=rate)
+                found = ours.all_answered(ours.load(**plan, port=port, seconds=form.pick(4.0, 60.0), rate=rate))
+    return {"p50_ms": found["p50_ms"], "p99_ms": found["p99_ms"], "max_ms": found["max_ms"], "rate": rate}
+
+
+def _ours(folder: Path, meta: ours.Meta) -> AbstractContextManager[tuple[Running, int]]:
+    return ours.serving(ours.environment(Path(folder, "outbox.db"), meta.url))
 
 
 PART = Part(
@@ -67,6 +81,7 @@ PART = Part(
         Comparison(
             label="p99, to 3 fsyncs of their own p99 and 2 ms", of=(OURS, "p99_ms"), baseline=(LIMIT, "slow_p99_ms")
         ),
+        Comparison(label="p99, to the least durable door", of=(OURS, "p99_ms"), baseline=(LEAST, "p99_ms")),
         Comparison(label="p99", of=(OURS, "p99_ms"), baseline=None, unit="ms"),
     ),
     watched=((LIMIT, "p99_ms"),),
