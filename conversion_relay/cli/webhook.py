@@ -66,7 +66,8 @@ def send(provider: str, url: str, name: str, file: Any, as_json: bool) -> None:
     secret, now = secrets[0].reveal(), int(time.time())
     signed = of_source(source, raw, secret, now) if source else signed_headers(provider, raw, secret, now)
     client = HttpClient()
-    said = client.post(url, {"content-type": "application/json", **signed}, raw, SECONDS)
+    kind = "x-www-form-urlencoded" if source and source.body == "form" else "json"
+    said = client.post(url, {"content-type": f"application/{kind}", **signed}, raw, SECONDS)
     client.close()
     if isinstance(said, NoAnswer):
         raise click.ClickException(f"nobody answered at this address ({said.why})")

@@ -44,6 +44,8 @@ def of_source(source: Source, raw: bytes, secret: str, now: int) -> dict[str, st
     text = mode_of(secret)[1]
     if source.scheme == "standard":
         return _standard(raw, text, now)
+    if source.scheme == "secret":  # in the notice itself, where it is not in a header
+        return {} if source.secret_place else {source.header: source.prefix + text}
     signed = b"%d." % now + raw if source.time_header else raw
     digest = hmac.new(text.encode(), signed, source.algorithm).digest()
     written = digest.hex() if source.encoding == "hex" else base64.b64encode(digest).decode()

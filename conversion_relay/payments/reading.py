@@ -99,6 +99,17 @@ def text(document: object, *paths: str) -> str | None:
     return None
 
 
+def is_yes(found: object) -> bool:
+    """A flag as JSON and as a form has it.
+
+    >>> is_yes(True), is_yes("true"), is_yes(1), is_yes("false"), is_yes(None)
+    (True, True, True, False, False)
+    """
+    if isinstance(found, str):
+        return found.strip().lower() in ("true", "1", "yes", "on")
+    return isinstance(found, int) and found == 1
+
+
 def key(document: object, *paths: str) -> str | None:
     """A `text` that may name an order: printable, and no longer than an event id can hold."""
     found = text(document, *paths)

@@ -56,6 +56,14 @@ def signed_in(
     return None if not modes else "live" if "live" in modes else "test"
 
 
+def repeated_in(given: str, secrets: Sequence[str]) -> Mode | None:
+    """The mode of the secret that this is, of a sender that repeats it and cannot sign; None for none."""
+    known = [mode_of(secret) for secret in secrets]
+    written = given.encode("utf-8", "replace")
+    modes = {mode for mode, text in known if text and hmac.compare_digest(text.encode(), written)}
+    return None if not modes else "live" if "live" in modes else "test"
+
+
 def mode_of(secret: str) -> tuple[Mode, str]:
     """
     >>> mode_of("test:whsec_1"), mode_of("whsec_1")

@@ -2,7 +2,7 @@
 
     [[source]]
     name = "crm"                      # POST /webhooks/crm; its secret: CRM_WEBHOOK_SECRET
-    header = "x-crm-signature"        # scheme "hmac", the default; "standard" is Standard Webhooks
+    header = "x-crm-signature"        # scheme "hmac", the default; "standard" is Standard Webhooks; "secret": see below
     algorithm = "sha256"              # sha256, sha384, sha512
     encoding = "hex"                  # hex, base64
     prefix = "sha256="                # before the signature, where there is one
@@ -15,10 +15,14 @@
     currency = "EUR"                  # of an amount beside which the notice has none
     fields = { key = "deal.id", value = "deal.amount", currency = "deal.currency", email = "contact.email" }
     stages = { "lead.qualified" = "QualifiedLead" }
+    body = "json"                     # json, form
 
 `stages` are for Meta's CRM integration: each becomes an event of that name, `system_generated`, with `event_source:
 crm` and the `lead_id` of the form. A source without a time is a source whose notices can be replayed: what protects
 then is that the event's id and time are of the order and not of the notice.
+
+Some senders cannot sign: they repeat the secret as it is (`scheme = "secret"`), in the header, or in a place of the
+notice (`secret_place`). Whoever sees one such notice can write others.
 """
 
 import re
@@ -27,10 +31,11 @@ from typing import Any, cast
 
 import msgspec
 
-from conversion_relay.errors import SettingsError
+from conversion_relay.errors import SettingsError, SignatureError
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.patterns import seldom
 from conversion_relay.payments import standard
+from conversion_relay.payments.form import fields_of
 from conversion_relay.payments.notice import Customer, Ignored, Mode, Money, Notice, Payment, Refund, Stage
 from conversion_relay.payments.reading import (
     at,
@@ -38,16 +43,18 @@ from conversion_relay.payments.reading import (
     document_of,
     in_major_units,
     in_minor_units,
+    is_yes,
     seconds,
     text,
     whole,
 )
-from conversion_relay.payments.signature import Encoding, check_time, missing, signed_in, wrong
+from conversion_relay.payments.signature import Encoding, check_time, missing, repeated_in, signed_in, wrong
 
 PERSON = Customer.__struct_fields__
-FIELDS = ("key", "payment", "value", "currency", "time", "refund", "metadata", *PERSON)
+FIELDS = ("key", "payment", "value", "currency", "time", "refund", "metadata", "test", *PERSON)
 _CHOICES = {
-    "scheme": ("hmac", "standard"),
+    "scheme": ("hmac", "standard", "secret"),
+    "body": ("json", "form"),
     "algorithm": ("sha256", "sha384", "sha512"),
     "encoding": ("hex", "base64"),
     "unit": ("major", "minor"),
@@ -74,6 +81,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     encoding: str = "hex"
     prefix: str = ""
     time_header: str = ""
+    secret_place: str = ""
+    """Where in the notice the secret itself stands, with scheme "secret"; empty: in the header."""
+    body: str = "json"
     type: str = "type"
     paid: tuple[str, ...] = ()
     refunded: tuple[str, ...] = ()
@@ -105,7 +115,10 @@ def source_of(table: Mapping[str, Any], number: int, taken: Sequence[str]) -> So
     if not any(table.get(kind) for kind in ("paid", "refunded", "stages")):
         raise SettingsError(f"{where}: paid, refunded or stages: say which notices count")
     places = [(f"fields.{one}", place) for one, place in (table.get("fields") or {}).items()]
-    for one, place in [*places, ("type", table.get("type", "type"))]:
+    if "secret_place" in table and table.get("scheme") != "secret":
+        raise SettingsError(f'{where}: secret_place: it goes with scheme = "secret"')
+    more = [(name, table[name]) for name in ("type", "secret_place") if name in table]
+    for one, place in [*places, *more]:
         if not _PLACE.fullmatch(place):
             raise SettingsError(f"{where}: {one[:40]}: a place in the notice such as deal.id or items.0.id")
     if not (table.get("fields") or {}).get("key"):
@@ -120,6 +133,8 @@ def source_of(table: Mapping[str, Any], number: int, taken: Sequence[str]) -> So
 def verify(source: Source, raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float) -> Mode:
     if source.scheme == "standard":
         return standard.verify(raw, headers, secrets, now, source.setting)
+    if source.scheme == "secret":
+        return _repeated(source, raw, headers, secrets)
     given, moment = headers.get(source.header), headers.get(source.time_header, "")
     if not given or (source.time_header and not moment):
         raise missing(source.header if not given else source.time_header)
@@ -135,11 +150,29 @@ def verify(source: Source, raw: bytes, headers: Mapping[str, str], secrets: Sequ
     return mode
 
 
+def _repeated(source: Source, raw: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> Mode:
+    place = source.secret_place
+    given = text(_document(source, raw), place) if place else headers.get(source.header)
+    if not given:
+        raise missing(source.header) if not place else SignatureError("signature_missing", place, "no secret is there")
+    mode = repeated_in(given.removeprefix(source.prefix).strip(), secrets)
+    if mode is None:
+        raise SignatureError("signature_wrong", place or source.header, f"it is another secret; check {source.setting}")
+    return mode
+
+
+def _document(source: Source, raw: bytes) -> dict[str, Any]:
+    return fields_of(raw) if source.body == "form" else document_of(raw)
+
+
 def read(source: Source, raw: bytes, mode: Mode = "live") -> Notice:
-    event = document_of(raw)
+    event = _document(source, raw)
     what = text(event, source.type) or ""
     field = source.fields
-    name = text(event, field["key"])
+    payment = text(event, field["payment"]) if "payment" in field else None
+    name = text(event, field["key"]) or payment
+    if "test" in field and is_yes(at(event, field["test"])):
+        mode = "test"
     if what not in (*source.paid, *source.refunded, *source.stages):
         return Ignored("other_type" if what else "no_type", what, mode)
     if name is None:
@@ -159,7 +192,6 @@ def read(source: Source, raw: bytes, mode: Mode = "live") -> Notice:
             mode=mode,
         )
     money = _money(source, event)
-    payment = text(event, field["payment"]) if "payment" in field else None
     if what in source.refunded:
         refund = text(event, field["refund"]) if "refund" in field else None
         return Refund(
