@@ -10,6 +10,7 @@ import click
 import pytest
 
 from conversion_relay import cli
+from conversion_relay.emulator.faults import ENDS, MODES
 from conversion_relay.settings import Settings
 from tests.documents.site import DOCS, ROOT
 from tests.processes import Installation, call, free_port, until
@@ -136,3 +137,17 @@ def test_a_new_page_without_commands_here_is_noticed():
 def test_the_event_of_the_first_page_is_valid_json():
     bodies = re.findall(r"-d '(.+?)'", "".join(blocks("docs/start.md", "sh")), re.DOTALL)
     assert [json.loads(body)["event_id"] for body in bodies] == ["first-1"]
+
+
+def test_the_stand_in_is_asked_as_the_page_on_operations_says(tmp_path):
+    page = (DOCS / "operations.md").read_text("utf-8")
+    (asked,) = [commands for commands in blocks("docs/operations.md", "sh") if "_emulator" in commands]
+    here = Installation(tmp_path)
+    try:
+        terminal = Terminal(here)
+        said = terminal.run(asked.replace("http://127.0.0.1:8001", here.env["META_GRAPH_URL"]))
+        assert '{"events":[]}' in said and '"throttle"' in said
+    finally:
+        here.end()
+    told = page.partition("Its modes: ")[2].partition("ends them")[0]
+    assert re.findall(r"`(\w+)`", told) == [*MODES, "ok"] and "ok" in ENDS
