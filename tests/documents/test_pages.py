@@ -13,7 +13,8 @@ from conversion_relay import cli
 from conversion_relay.emulator.faults import ENDS, MODES
 from conversion_relay.settings import Settings
 from tests.documents.site import DOCS, ROOT
-from tests.processes import Installation, call, free_port, until
+from tests.failures.conditions import need_command
+from tests.processes import API_KEY, Installation, call, free_port, installation, until
 from tests.test_documents import blocks
 
 WITH_COMMANDS = ("start", "switching", "troubleshooting", "guides/developer", "guides/operator", "guides/agency")
@@ -151,3 +152,21 @@ def test_the_stand_in_is_asked_as_the_page_on_operations_says(tmp_path):
         here.end()
     told = page.partition("Its modes: ")[2].partition("ends them")[0]
     assert re.findall(r"`(\w+)`", told) == [*MODES, "ok"] and "ok" in ENDS
+
+
+def test_a_page_of_php_passes_its_visitor_on(tmp_path):
+    need_command("php")
+    (program,) = blocks("docs/guides/developer.md", "php")
+    visitor = "$_SERVER = ['REMOTE_ADDR' => '198.51.100.7', 'HTTP_USER_AGENT' => 'Mozilla/5.0'] + $_SERVER;"
+    cookies = "$_COOKIE = ['_fbp' => 'fb.1.1596403881668.1116446470']; $order = 7; $email = 'jane@shop.example';"
+    with installation(tmp_path) as here:
+        here.start()
+        program = program.replace("a-long-random-word", API_KEY).replace("127.0.0.1:8000", f"127.0.0.1:{here.port}")
+        told = program.replace("\nrelay_event( [", "\necho relay_event( [")
+        done = subprocess.run(["php", "-r", visitor + cookies + told], capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == ("1", "")
+        until(here.arrived)
+        (event,) = [one["event"] for one in here.arrived()]
+    assert event["event_id"] == "lead-7" and set(event["user_data"]) == {
+        "em", "client_ip_address", "client_user_agent", "fbp",
+    }  # fmt: skip
