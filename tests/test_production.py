@@ -55,7 +55,8 @@ def walk(machine: Folders | Debian, before: Path, now: Path) -> None:
     machine.of_meta("POST", "/_emulator/misbehave", {"mode": "down"})
     machine.run(packages)
     machine.offer(before)
-    machine.run(install)
+    hidden = "\nfind /opt/conversion-relay/lib /opt/conversion-relay/bin ! -type l ! -perm -o+r -printf 'hidden %f\\n'"
+    assert "hidden" not in machine.run(f"umask 077\n{install}{hidden}"), "the service's own user reads them"
     machine.run(settings)
     machine.run("test $(stat -c %a /etc/conversion-relay/meta-token) = 600")
     machine.run(command)
@@ -71,7 +72,7 @@ def walk(machine: Folders | Debian, before: Path, now: Path) -> None:
             assert machine.run(bare + "metrics") == "404 2"
             machine.run(backup)
         machine.offer(now)
-        machine.run(upgrade)
+        assert "hidden" not in machine.run(f"umask 077\n{upgrade}{hidden}")
         assert machine.run("ls /var/lib/conversion-relay/before-upgrade-*.db").count(".db") == 1
         machine.of_meta("POST", "/_emulator/reset")
         with machine.running(start):
