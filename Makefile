@@ -65,6 +65,7 @@ bench: setup-dev ## ratios to the least that the work can cost (BENCH="seal deli
 
 docs: setup-dev ## the documents as a site, in build/docs/site; a broken link ends it
 	@$(BIN)/python -m tests.documents site
+	@echo "open index.html there; its search needs a server: python3 -m http.server -d build/docs/site"
 
 links: setup-dev ## which addresses that the documents name do not answer (needs the internet)
 	@$(BIN)/python -m tests.documents.links

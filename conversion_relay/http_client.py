@@ -288,7 +288,7 @@ _NAMES = {
     "gaierror": "dns",
     "TimeoutError": "read_timeout",
     "SSLError": "tls",
-    "ConnectionRefusedError": "refused",
+    "ConnectionRefusedError": "connection_refused",
     "RemoteDisconnected": "closed",
     "ConnectionResetError": "reset",
     "BrokenPipeError": "reset",

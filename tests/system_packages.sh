@@ -1,7 +1,7 @@
 #!/bin/sh
 # What the tests need of the system: Chromium for the pages; Node.js for Meta's Node SDK; curl; strace, faketime, ext4
 # and mount for the faults of disks and clocks; PostgreSQL and PgBouncer for the outbox of several machines; nginx and
-# Caddy for the page on proxies; promtool for the alerts; for `make browsers` Firefox and WebKit. Installed from the
+# Caddy for the page on proxies; PHP for the WooCommerce shop's file; promtool for the alerts; for `make browsers` Firefox and WebKit. Installed from the
 # system's packages where this may be done; else said aloud.
 set -eu
 missing=""
@@ -16,6 +16,7 @@ command -v prlimit >/dev/null 2>&1 || missing="$missing util-linux"
 command -v mount >/dev/null 2>&1 || missing="$missing mount"
 command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v caddy >/dev/null 2>&1 || missing="$missing caddy"
+command -v php >/dev/null 2>&1 || missing="$missing php-cli"
 command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"

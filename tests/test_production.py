@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import conversion_relay
+from conversion_relay import Settings
 from tests import release
 from tests.failures.conditions import need_command
 from tests.processes import API_KEY, call, free_port, installation, until
@@ -54,7 +55,8 @@ def walk(machine: Folders | Debian, before: Path, now: Path) -> None:
     machine.of_meta("POST", "/_emulator/misbehave", {"mode": "down"})
     machine.run(packages)
     machine.offer(before)
-    machine.run(install)
+    hidden = "\nfind /opt/conversion-relay/lib /opt/conversion-relay/bin ! -type l ! -perm -o+r -printf 'hidden %f\\n'"
+    assert "hidden" not in machine.run(f"umask 077\n{install}{hidden}"), "the service's own user reads them"
     machine.run(settings)
     machine.run("test $(stat -c %a /etc/conversion-relay/meta-token) = 600")
     machine.run(command)
@@ -70,8 +72,8 @@ def walk(machine: Folders | Debian, before: Path, now: Path) -> None:
             assert machine.run(bare + "metrics") == "404 2"
             machine.run(backup)
         machine.offer(now)
-        machine.run(upgrade)
-        assert machine.has("/var/lib/conversion-relay/before-upgrade.backup")
+        assert "hidden" not in machine.run(f"umask 077\n{upgrade}{hidden}")
+        assert machine.run("ls /var/lib/conversion-relay/before-upgrade-*.db").count(".db") == 1
         machine.of_meta("POST", "/_emulator/reset")
         with machine.running(start):
             until(lambda: arrived() == ["first-1"])
@@ -221,3 +223,31 @@ def test_compose_hands_the_token_over_as_a_file_and_opens_no_port_to_the_world()
     assert [volume.partition(":")[0] for volume in relay["volumes"]] == list(compose["volumes"])
     assert relay["volumes"][0].partition(":")[2] == "/var/lib/conversion-relay"
     assert (relay["read_only"], relay["cap_drop"], relay["tmpfs"]) == (True, ["ALL"], ["/tmp"])
+
+
+def test_kubernetes_gets_what_the_image_and_the_settings_are():
+    """One pod at a time on one disk, as the image's user, which may write only there; its settings are settings."""
+    pods, service, told = yaml.safe_load_all((ROOT / "deploy" / "kubernetes.yml").read_text())
+    image = (ROOT / "deploy" / "Containerfile").read_text()
+    pod = pods["spec"]["template"]["spec"]
+    (relay,) = pod["containers"]
+    assert (pods["kind"], pods["spec"]["replicas"]) == ("StatefulSet", 1)
+    (uid,) = re.findall(r"^USER (\d+)$", image, re.MULTILINE)
+    assert {pod["securityContext"][name] for name in ("runAsUser", "runAsGroup", "fsGroup")} == {int(uid)}
+    assert relay["securityContext"]["readOnlyRootFilesystem"] and "/tmp" in str(relay["volumeMounts"])
+    mounted = {one["name"]: one for one in relay["volumeMounts"]}
+    assert f"RELAY_OUTBOX=sqlite:///{mounted['outbox']['mountPath']}/outbox.db" in image
+    (disk,) = pods["spec"]["volumeClaimTemplates"]
+    assert {disk["metadata"]["name"], *(one["name"] for one in pod["volumes"])} == set(mounted)
+    (token,) = [one for one in relay["env"] if one["name"] == "META_ACCESS_TOKEN_FILE"]
+    assert token["value"].startswith(mounted["token"]["mountPath"] + "/") and "subPath" not in mounted["token"]
+    assert {one["httpGet"]["path"] for name, one in relay.items() if name.endswith("Probe")} == {"/livez", "/readyz"}
+    assert f"EXPOSE {relay['ports'][0]['containerPort']}" in image and service["spec"]["ports"][0]["port"] == 8000
+    (commands,) = [text for text in blocks(PAGE, "text") if "kubectl" in text]
+    (file,) = [one["secret"]["secretName"] for one in pod["volumes"] if "secret" in one]
+    (words,) = [one["secretRef"]["name"] for one in relay["envFrom"] if "secretRef" in one]
+    assert f"secret generic {file} --from-file={Path(token['value']).name}\n" in commands
+    assert f"secret generic {words} --from-literal=" in commands
+    given = dict.fromkeys(re.findall(r"--from-literal=(\w+)=", commands), "a-long-random-word")
+    (dataset,) = Settings.from_env({**told["data"], **given, "META_ACCESS_TOKEN": "x"}).datasets
+    assert dataset.api_keys and dataset.allowed_origins

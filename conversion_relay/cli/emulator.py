@@ -2,6 +2,8 @@
 
 import click
 
+from conversion_relay.cli.address import url_of
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
@@ -10,10 +12,13 @@ import click
 @click.option("--latency-ms", default=0, show_default=True, type=click.IntRange(0, 60_000))
 def emulator(host: str, port: int, strict: bool, latency_ms: int) -> None:
     """Answer as Meta would, on this machine."""
+    from conversion_relay.collector.server import listen_on
     from conversion_relay.emulator.app import create_app
     from conversion_relay.emulator.server import serve
     from conversion_relay.telemetry import configure_logging
 
     configure_logging("auto", ())
-    click.echo(f"Meta's stand-in: http://{host}:{port}/  (set META_GRAPH_URL=http://{host}:{port})")
-    serve(create_app(strict=strict, latency_ms=latency_ms), host, port)
+    sockets = listen_on(host, port)
+    url = url_of(host, sockets[0].getsockname()[1])
+    click.echo(f"Meta's stand-in: {url}/  (set META_GRAPH_URL={url})")
+    serve(create_app(strict=strict, latency_ms=latency_ms), sockets)

@@ -58,7 +58,12 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="relay-", ignore_cleanup_errors=True) as folder:
         os.environ["RELAY_TOGETHER"] = folder if workers > 1 else ""
         service, limits = f"{__name__}:create_service", limits_of(settings)
-        run(service, host=host, port=port, workers=workers, factory=True, limits=limits)
+
+        def bound(at: str) -> None:
+            configure_logging(settings.log_format, settings.secrets())
+            logger.info("Accepting events", extra={"outbox": settings.outbox.partition(":")[0], "at": at})
+
+        run(service, host=host, port=port, workers=workers, factory=True, limits=limits, bound=bound)
 
 
 @click.command()
@@ -250,7 +255,6 @@ def create_service() -> Service:
     spare_memory()
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
-    logger.info("Accepting events", extra={"outbox": settings.outbox.partition(":")[0]})
     say_when_the_version_ends(settings)
     say_what_can_be_forged(settings)
     service = Service(settings, deliver=not os.environ.get("RELAY_NO_WORKER"))

@@ -5,6 +5,7 @@ that nothing reaches Meta. `send` signs a sample and posts it. `fixture` prints 
 """
 
 import http.server
+import socket
 import sys
 import tempfile
 import time
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
+from conversion_relay.cli.address import refuse, url_of
 from conversion_relay.cli.printing import print_json
 from conversion_relay.cli.webhook_samples import names_of, sample
 from conversion_relay.cli.webhook_signing import of_source, signed_headers
@@ -92,8 +94,9 @@ def listen(host: str, port: int, as_json: bool) -> None:
         # Neither a dataset nor a token is needed to see what would be counted.
         tried = msgspec.structs.replace(settings, outbox=f"sqlite:///{folder}/tried.db", ballast=False)
         with Relay(tried) as relay:
-            server = http.server.ThreadingHTTPServer((host, port), _handler(Webhooks(relay), as_json))
-            ready = {name: f"http://{host}:{server.server_address[1]}/webhooks/{name}" for name in _ready(settings)}
+            server = _server(host, port, _handler(Webhooks(relay), as_json))
+            here = url_of(host, server.server_address[1])
+            ready = {name: f"{here}/webhooks/{name}" for name in _ready(settings)}
             if as_json:
                 print_json({"listening": ready, "port": server.server_address[1]})
             else:
@@ -105,6 +108,16 @@ def listen(host: str, port: int, as_json: bool) -> None:
                 server.serve_forever()
             finally:
                 server.server_close()
+
+
+def _server(host: str, port: int, handler: type[http.server.BaseHTTPRequestHandler]) -> http.server.ThreadingHTTPServer:
+    class Server(http.server.ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    try:
+        return Server((host, port), handler)
+    except OSError as error:
+        refuse(host, port, error)
 
 
 def _ready(settings: Settings) -> list[str]:

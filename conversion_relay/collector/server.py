@@ -28,11 +28,19 @@ def on_told_to_stop(begin: Callable[[], None]) -> None:
 
 
 def run(
-    app: Any, *, host: str, port: int, workers: int = 1, factory: bool = False, limits: Limits | None = None
+    app: Any,
+    *,
+    host: str,
+    port: int,
+    workers: int = 1,
+    factory: bool = False,
+    limits: Limits | None = None,
+    bound: Callable[[str], None] = lambda _at: None,
 ) -> None:
-    """Until SIGTERM or SIGINT. Exits at once where nothing can be bound."""
+    """Until SIGTERM or SIGINT. Exits at once where nothing can be bound; `bound` hears where it is, of port 0, too."""
     raise_file_limit()
     sockets = listen_on(host, port)
+    bound(", ".join(map(_at, sockets)))
     # uvicorn shuts down gracefully and then raises the signal again: a signal to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = uvicorn.Config(
@@ -80,6 +88,11 @@ def listen_on(host: str, port: int) -> list[socket.socket]:
     if missing and not sockets:
         _refuse(host, port, missing)
     return sockets
+
+
+def _at(one: socket.socket) -> str:
+    address, port = one.getsockname()[:2]
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _refuse(host: str, port: int, error: OSError) -> NoReturn:

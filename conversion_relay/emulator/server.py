@@ -35,9 +35,12 @@ def reset(scope: Any) -> None:
     transport.abort()
 
 
-def serve(app: Any, host: str, port: int) -> None:
-    """Until SIGTERM or SIGINT."""
-    uvicorn.Server(_config(app, host, port)).run()
+def serve(app: Any, sockets: list[socket.socket]) -> None:
+    """Until SIGTERM or SIGINT, on sockets that are bound already: who prints their address knows it then."""
+    for one in sockets:
+        _answer_at_once(one)
+    host, port = sockets[0].getsockname()[:2]
+    uvicorn.Server(_config(app, host, port)).run(sockets=sockets)
 
 
 class Server:
@@ -80,9 +83,13 @@ class Server:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.create_server((host, port), family=family, backlog=1024)
-    # asyncio sets this on sockets it opened itself only; without it every second answer waits 40 ms for an ACK.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _answer_at_once(listening)
     return listening
+
+
+def _answer_at_once(listening: socket.socket) -> None:
+    """asyncio sets this on sockets it opened itself only; without it every second answer waits 40 ms for an ACK."""
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class _LocalControls:

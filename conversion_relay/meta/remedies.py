@@ -95,7 +95,8 @@ _KINDS = {
     "http": _TRIED_AGAIN,
     "code": _TRIED_AGAIN,
     **dict.fromkeys(("deadline", "read_timeout", "closed", "reset", "cut_off"), _TRIED_AGAIN),
-    **dict.fromkeys(("refused", "connect_timeout", "network", "no_thread"), _UNREACHED),
+    # "refused": what older outboxes hold for a connection.
+    **dict.fromkeys(("connection_refused", "refused", "connect_timeout", "network", "no_thread"), _UNREACHED),
 }
 """By the reason, or by what stands before its number: http_503, code_2, unreadable_200."""
 _META = re.compile(r"meta_(\d{1,10})(?:_(\d{1,10}))?")

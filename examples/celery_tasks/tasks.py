@@ -3,14 +3,17 @@
 A task that is killed before `track` returns is run again (`acks_late`), and the same event id is one event."""
 
 import os
+from pathlib import Path
 
 from celery import Celery
 
 from conversion_relay import CustomData, Event, Relay, UserData
 
-app = Celery("tasks", broker=os.environ.get("BROKER", "memory://"))
+app = Celery("tasks", broker=os.environ.get("BROKER", "filesystem://"))
 app.conf.update(task_acks_late=True, task_reject_on_worker_lost=True, worker_prefetch_multiplier=1)
-if folder := os.environ.get("BROKER_FOLDER"):  # a broker of files, for one machine
+if "BROKER" not in os.environ or "BROKER_FOLDER" in os.environ:  # a broker of files, for one machine
+    folder = os.environ.get("BROKER_FOLDER", "orders")
+    Path(folder).mkdir(parents=True, exist_ok=True)
     app.conf.broker_transport_options = {
         "data_folder_in": folder,
         "data_folder_out": folder,

@@ -157,7 +157,7 @@ def test_a_message_from_before_consent_was_kept_can_still_be_read(aws):
 
 @pytest.mark.parametrize(("receives", "seconds"), [(1, 30), (2, 60), (5, 480), (8, 3_600), (39, 3_600)])
 def test_while_meta_is_away_messages_hide_longer_each_time(aws, receives, seconds):
-    delivery = function(aws, lambda ids: Unreachable("refused", sent=False))
+    delivery = function(aws, lambda ids: Unreachable("connection_refused", sent=False))
     assert failures(delivery.handle({"Records": [record(kept("a"), receives=receives)]})) == ["m1"]
     assert aws.hidden == [seconds] and aws.sent == []
 
@@ -262,7 +262,7 @@ def test_messages_that_wait_are_hidden_ten_at_a_time(aws):
     """One at a time, a thousand of them would take what is left of the function's time."""
     asked, call = [], aws.call
     aws.call = lambda service, target, body, **more: asked.append(target) or call(service, target, body, **more)
-    running = function(aws, lambda ids: Unreachable("refused", sent=False))
+    running = function(aws, lambda ids: Unreachable("connection_refused", sent=False))
     records = [record(kept(f"e{n}"), number=n) for n in range(100)]
     assert len(failures(running.handle({"Records": records}))) == len(aws.hidden) == 100
     assert asked.count("AmazonSQS.ChangeMessageVisibilityBatch") == 10

@@ -50,7 +50,7 @@ def test_what_passes_by_itself_asks_nobody(why):
     assert causes(signs=[sign(why=why)]) == []
 
 
-@pytest.mark.parametrize("why", ["dns", "refused", "connect_timeout", "http_503", "deadline", "network"])
+@pytest.mark.parametrize("why", ["dns", "connection_refused", "connect_timeout", "http_503", "deadline", "network"])
 def test_an_outage_that_lasts_is_said_with_its_cause_and_one_of_minutes_is_not(why):
     for_long = msgspec.structs.replace(WAITING, oldest_pending_at=NOW - 1_000)
     assert causes(books={"1": for_long}, signs=[sign(why=why)]) == ["outage:1"]
@@ -59,7 +59,7 @@ def test_an_outage_that_lasts_is_said_with_its_cause_and_one_of_minutes_is_not(w
 
 
 @pytest.mark.parametrize(
-    "why", ["http_502", "http_520", "code_2", "unreadable_206", "long_count", "cut_off", "no_thread"]
+    "why", ["http_502", "http_520", "code_2", "unreadable_206", "long_count", "cut_off", "no_thread", "refused"]
 )
 def test_each_silence_has_its_sentence(why):
     assert remedy(why).what and remedy(why).fix

@@ -16,7 +16,7 @@ from conversion_relay.meta.graph import Accepted, Refused, Said, Throttled, Unre
 from tests.processes import until
 
 OK = Accepted(Said())
-AWAY = Unreachable("refused", sent=False)
+AWAY = Unreachable("connection_refused", sent=False)
 
 
 class Clock:

@@ -96,7 +96,7 @@ def test_silence_after_a_large_request_makes_them_smaller_for_a_time():
     for _ in range(9):
         size.note(Unreachable("deadline", sent=True), size.most)
     assert size.most == SURE_BYTES
-    size.note(Unreachable("refused", sent=False), 4 * SURE_BYTES)
+    size.note(Unreachable("connection_refused", sent=False), 4 * SURE_BYTES)
     assert size.most == SURE_BYTES
     for _ in range(9):
         size.note(OK, size.most)

@@ -84,7 +84,7 @@ def test_a_proxys_page_is_not_told_as_metas_word_on_token_or_dataset(outcome):
 
 def test_no_trusted_certificate_calls_for_somebody_and_other_silence_passes_by_itself():
     assert verdict(Unreachable("tls", sent=False)).alert
-    assert not any(verdict(Unreachable(why, sent=False)).alert for why in ("dns", "refused", "http_503"))
+    assert not any(verdict(Unreachable(why, sent=False)).alert for why in ("dns", "connection_refused", "http_503"))
 
 
 @pytest.mark.parametrize("attempts", [0, 10, 1000])

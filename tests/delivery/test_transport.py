@@ -57,7 +57,7 @@ def test_a_connection_is_kept_for_the_next_batch(transport):
 def test_nobody_listening_is_unreachable_and_nothing_was_sent(transport):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    assert transport.send(request_to(f"http://127.0.0.1:{port}"), 5) == Unreachable("refused", sent=False)
+    assert transport.send(request_to(f"http://127.0.0.1:{port}"), 5) == Unreachable("connection_refused", sent=False)
 
 
 def test_a_name_that_does_not_resolve_was_not_sent(transport):

@@ -10,9 +10,11 @@ import click
 import pytest
 
 from conversion_relay import cli
+from conversion_relay.emulator.faults import ENDS, MODES
 from conversion_relay.settings import Settings
 from tests.documents.site import DOCS, ROOT
-from tests.processes import Installation, call, free_port, until
+from tests.failures.conditions import need_command
+from tests.processes import API_KEY, Installation, call, free_port, installation, until
 from tests.test_documents import blocks
 
 WITH_COMMANDS = ("start", "switching", "troubleshooting", "guides/developer", "guides/operator", "guides/agency")
@@ -136,3 +138,35 @@ def test_a_new_page_without_commands_here_is_noticed():
 def test_the_event_of_the_first_page_is_valid_json():
     bodies = re.findall(r"-d '(.+?)'", "".join(blocks("docs/start.md", "sh")), re.DOTALL)
     assert [json.loads(body)["event_id"] for body in bodies] == ["first-1"]
+
+
+def test_the_stand_in_is_asked_as_the_page_on_operations_says(tmp_path):
+    page = (DOCS / "operations.md").read_text("utf-8")
+    (asked,) = [commands for commands in blocks("docs/operations.md", "sh") if "_emulator" in commands]
+    here = Installation(tmp_path)
+    try:
+        terminal = Terminal(here)
+        said = terminal.run(asked.replace("http://127.0.0.1:8001", here.env["META_GRAPH_URL"]))
+        assert '{"events":[]}' in said and '"throttle"' in said
+    finally:
+        here.end()
+    told = page.partition("Its modes: ")[2].partition("ends them")[0]
+    assert re.findall(r"`(\w+)`", told) == [*MODES, "ok"] and "ok" in ENDS
+
+
+def test_a_page_of_php_passes_its_visitor_on(tmp_path):
+    need_command("php")
+    (program,) = blocks("docs/guides/developer.md", "php")
+    visitor = "$_SERVER = ['REMOTE_ADDR' => '198.51.100.7', 'HTTP_USER_AGENT' => 'Mozilla/5.0'] + $_SERVER;"
+    cookies = "$_COOKIE = ['_fbp' => 'fb.1.1596403881668.1116446470']; $order = 7; $email = 'jane@shop.example';"
+    with installation(tmp_path) as here:
+        here.start()
+        program = program.replace("a-long-random-word", API_KEY).replace("127.0.0.1:8000", f"127.0.0.1:{here.port}")
+        told = program.replace("\nrelay_event( [", "\necho relay_event( [")
+        done = subprocess.run(["php", "-r", visitor + cookies + told], capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == ("1", "")
+        until(here.arrived)
+        (event,) = [one["event"] for one in here.arrived()]
+    assert event["event_id"] == "lead-7" and set(event["user_data"]) == {
+        "em", "client_ip_address", "client_user_agent", "fbp",
+    }  # fmt: skip

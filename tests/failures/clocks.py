@@ -72,7 +72,7 @@ def taken(n: int) -> Response:
 
 
 def away(_: int) -> Unreachable:
-    return Unreachable("refused", sent=False)
+    return Unreachable("connection_refused", sent=False)
 
 
 def broken(_: int) -> Response:

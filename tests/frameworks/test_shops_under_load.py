@@ -91,9 +91,7 @@ def test_a_task_queue_that_forks_its_workers_neither_hangs_nor_loses(here, tmp_p
     lock that a killed worker keeps (billiard's pool without an event loop), whatever the task does."""
     here.misbehave(mode="hang")
     tasks = MORE // 10  # that broker hands out one in a second
-    broker = tmp_path / "broker"
-    (broker / "control").mkdir(parents=True)
-    env = here.env | {"BROKER": "filesystem://", "BROKER_FOLDER": str(broker)}
+    env = here.env | {"BROKER_FOLDER": str(tmp_path / "broker")}
     worker = ["celery", "-A", "tasks", "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"]
     ordering = ["tasks", str(tasks)]
     with running("celery_tasks", [*worker, "--loglevel", "WARNING"], env, tmp_path / "celery.log") as server:

@@ -117,9 +117,9 @@ class ReadOnlyDatabase:
 
     def _check(self) -> None:
         """That it is an outbox of this version."""
-        ours = self.read("SELECT 1 FROM sqlite_schema WHERE name = 'body'")
+        ours = self.read("SELECT 1 FROM sqlite_schema WHERE name IN ('event', 'tally')")  # in each version's file
         ((version,),) = self.read("PRAGMA user_version")
-        if not ours:
+        if len(ours) < 2:
             raise SettingsError(
                 f"RELAY_OUTBOX: no outbox at {self.path.absolute()}: it is a database of something else"
             )

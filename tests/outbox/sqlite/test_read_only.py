@@ -16,7 +16,7 @@ from conversion_relay.outbox import open_outbox
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.sqlite.read_only import SqliteReader
 from tests.outbox.sqlite.files import PAGE, filled, opened, overwrite, pages_of
-from tests.outbox.sqlite.old_schemas import write_schema_2
+from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3
 from tests.outbox.suite import NOW, sealed
 
 
@@ -116,10 +116,11 @@ def test_a_log_without_its_index_is_read_from_a_copy(path):
     assert folder(path) == before
 
 
-def test_an_old_schema_is_not_brought_up_to_date_by_a_look(path):
-    write_schema_2(path)
+@pytest.mark.parametrize(("write", "schema"), [(write_schema_1, 1), (write_schema_2, 2), (write_schema_3, 3)])
+def test_an_old_schema_is_named_and_not_brought_up_to_date_by_a_look(path, write, schema):
+    write(path)
     before = folder(path)
-    with pytest.raises(SettingsError, match="is of schema 2, this version reads 4: start `serve` or `deliver` once"):
+    with pytest.raises(SettingsError, match=f"is of schema {schema}, this version reads 4: start `serve` or `deliver`"):
         looked(path)
     assert folder(path) == before
 
