@@ -59,8 +59,8 @@ def test_a_large_outbox_is_brought_up_to_date_however_long_it_takes(monkeypatch)
     """Also while a second process starts; both were refused after 15 and 6 seconds, and so at each start."""
     url = f"{cheap().url}&schema=large"
     PostgresOutbox(url).close()
-    cheap().execute("UPDATE large.about SET version = 1")
-    monkeypatch.setattr(schema, "MIGRATIONS", {1: "SELECT pg_sleep(1)"})
+    cheap().execute(f"UPDATE large.about SET version = {schema.VERSION - 1}")
+    monkeypatch.setattr(schema, "MIGRATIONS", {schema.VERSION - 1: "SELECT pg_sleep(1)"})
     monkeypatch.setattr("conversion_relay.outbox.postgres.database.PATIENCE", 0.4)
     for name in ("statement_timeout", "lock_timeout"):
         monkeypatch.setitem(LIMITS, name, "200ms")
@@ -161,6 +161,8 @@ REFUSED = [
     ("postgresql://postgres@127.0.0.1/postgres?sslmode=geheim-7", "value that libpq does not take"),
     ("postgresql://postgres@127.0.0.1:geheim-7/postgres", "value that libpq does not take"),
     ("postgresql://postgres:geheim-7@{host}/postgres?target_session_attrs=standby", "only reads"),
+    ("postgresql://postgres@{host}/postgres?connect_timeout=geheim-7", "value that libpq does not take"),
+    ("postgresql://postgres@127.0.0.1:1/postgres?sslmode=require&sslrootcert=system", "exclude each other"),
 ]
 
 
@@ -180,6 +182,25 @@ def test_no_connection_left_is_told_and_is_over_when_there_is_one(clerk):
         pytest.raises(SettingsError, match="no connection left"),
     ):
         PostgresOutbox(clerk("kept"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('FATAL:  Peer authentication failed for user "clerk"', "lets in the system's user"),
+        ("FATAL:  SASL authentication failed", "refuses the role or its password"),
+        ("FATAL:  no such database: clerk", "no such database"),
+        ("FATAL:  login rejected", "lets nobody in from here"),
+        ("FATAL:  client_login_timeout (server down)", "pooler has no connection"),
+        ("FATAL:  unsupported startup parameter: options", "give no options="),
+        ('private key file "/clerk.key" has group or world access; file must have ...', "chmod 600"),
+        ('could not load private key file "/clerk.key": bad decrypt', "sslpassword opens it"),
+        ("channel binding required, but SSL not in use", "exclude each other"),
+    ],
+)
+def test_what_debians_server_a_pooler_and_libpq_say_is_told_with_what_to_do(text, said):
+    told = str(refusals.told(psycopg.OperationalError(f'connection to server at "clerk" failed: {text}')))
+    assert said in told and "clerk" not in told
 
 
 def test_another_language_is_told_by_the_sentence_for_all():
