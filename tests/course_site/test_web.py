@@ -49,6 +49,7 @@ def request(body: bytes | str | dict, headers: dict[str, str] = {}) -> SiteReque
         (request(b'  {"a": 1}', CLASSIC), {"a": 1}),
         (request("a=1&b=%C3%A9", CLASSIC), {"a": "1", "b": "é"}),
         (request("a=1+2&a=3", CLASSIC), {"a": "3"}),
+        (request("a=1", {"content-type": " Application/X-WWW-Form-Urlencoded ;charset=utf-8"}), {"a": "1"}),
         (request("a=&b=x", CLASSIC), {"b": "x"}),
         (request("", CLASSIC), {}),
         (request(b"a=%ff", CLASSIC), {"a": "\ufffd"}),
