@@ -136,6 +136,20 @@ def test_a_roles_default_isolation_ends_nothing_that_two_do_at_once(clerk, level
         database.close()
 
 
+@pytest.mark.parametrize("pooler", ["", "&pooler=transaction"])
+def test_a_function_of_somebody_else_is_not_taken_for_the_servers(clerk, pooler):
+    """As a schema of another database's functions that stands before the server's own in `search_path`."""
+    cheap().execute(
+        "CREATE SCHEMA kept AUTHORIZATION clerk; CREATE FUNCTION kept.clock_timestamp() RETURNS timestamptz"
+        " LANGUAGE sql AS $$SELECT '2000-01-01'::timestamptz$$; ALTER ROLE clerk SET search_path = kept, pg_catalog"
+    )
+    outbox = PostgresOutbox(clerk("kept") + pooler)
+    outbox.put([sealed("a")], NOW)
+    assert len(claim(outbox).events) == 1
+    assert cheap().execute("SELECT min(until) > pg_catalog.now() FROM kept.lease") == [(True,)]
+    outbox.close()
+
+
 @needs_pooler
 def test_a_pooler_that_drops_our_settings_is_told_before_the_first_event():
     pooler = Pooler(cheap())
