@@ -83,6 +83,13 @@ def test_what_cannot_be_read_is_told_by_its_kind(sent, status, error):
     assert said.headers["X-Relay-Reason"] == error and said.body["message"]
 
 
+def test_a_compressed_body_is_told_as_one():
+    with pytest.raises(SiteError) as told:
+        read_object(request(b"\x1f\x8b", {"content-encoding": "gzip"}))
+    assert (told.value.status, told.value.field) == (415, "content-encoding")
+    assert read_object(request({"a": 1}, {"content-encoding": "Identity"})) == {"a": 1}
+
+
 @given(body=st.binary(max_size=400), is_form=st.booleans())
 def test_whatever_comes_is_an_object_or_told(body, is_form):
     try:
