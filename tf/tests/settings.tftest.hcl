@@ -288,6 +288,15 @@ run "half_of_the_mail_and_a_secret_that_is_none_are_refused" {
   expect_failures = [var.mail_to, var.stripe_webhook_secret]
 }
 
+run "zips_of_another_runtime_are_refused" {
+  command = plan
+  variables {
+    package_folder = "../packages"
+  }
+
+  expect_failures = [aws_lambda_function.function]
+}
+
 run "without_the_zips_it_says_what_to_do" {
   command = plan
   variables {
