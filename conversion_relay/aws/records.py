@@ -49,7 +49,7 @@ class Records:
             self._pending.setdefault(key[0], []).append(number)
 
     def end(self, key: Key, event: LeasedEvent, verdict: Verdict) -> None:
-        """Without a try."""
+        """Of an event that is not sent: what becomes of it."""
         self.add(key, event, "elsewhere")
         self.verdicts.setdefault(self.keys[key], verdict)
 

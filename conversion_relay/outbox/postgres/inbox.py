@@ -71,8 +71,8 @@ def _statements(
 
 def _driver(connection: Any) -> tuple[Any, bool]:
     """Django's wrapper and a driver's connection have `cursor()`; SQLAlchemy's has the driver's inside, its session
-    has SQLAlchemy's. And whether this driver reads $1: asyncpg's does, and a mark that it cannot read would end the
-    caller's transaction, order and all."""
+    has SQLAlchemy's. Beside it: whether this driver reads $1 and not %s, as asyncpg's does. A mark that it cannot read
+    would end the caller's transaction, with the order in it."""
     if isinstance(connection, psycopg.AsyncConnection) or hasattr(connection, "run_sync"):
         raise OutboxUnavailable(IS_ASYNC)
     if callable(getattr(connection, "connection", None)):
