@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
 import platform
 import re
@@ -56,6 +57,9 @@ def main() -> None:
         for name in FUNCTIONS:
             size = _zip(common, HERE / f"{name}.py", DIST / f"{name}.zip")
             print(f"dist/{name}.zip  {size / 1024:.0f} kB  {options.arch}, python{options.python}")
+    # Terraform compares it with the functions': with another one none of them starts.
+    built = {"architecture": options.arch, "python": options.python}
+    (DIST / "built.json").write_text(json.dumps(built), "utf-8")
     if options.check:
         _check(options.arch, options.python)
 

@@ -117,8 +117,9 @@ def send_conversion_event(
         logger.error(ERROR, event_name, extra={"reason": "settings"})
         logger.error("%s", error)  # in Lambda's text log format a line is its message alone
         return {"success": False, "event_id": event_id, "error": str(error)}
-    except OutboxUnavailable:
+    except OutboxUnavailable as error:
         logger.error(ERROR, event_name, extra={"reason": "outbox_unavailable"})
+        logger.error("%s", error)
         return {
             "success": False,
             "event_id": event_id,

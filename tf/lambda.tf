@@ -2,6 +2,7 @@
 
 locals {
   package_folder = coalesce(var.package_folder, "${path.module}/../lambda/dist")
+  built          = try(jsondecode(file("${local.package_folder}/built.json")), { architecture = var.architecture, python = var.python_version })
   direct         = var.delivery_mode == "direct"
   account        = data.aws_caller_identity.current.account_id
   partition      = data.aws_partition.current.partition
@@ -120,6 +121,10 @@ resource "aws_lambda_function" "function" {
     precondition {
       condition     = fileexists("${local.package_folder}/${each.key}.zip")
       error_message = "${each.key}.zip is missing: run lambda/build_lambda_package.sh first."
+    }
+    precondition {
+      condition     = local.built.architecture == var.architecture && local.built.python == var.python_version
+      error_message = "The zips are for python${local.built.python} on ${local.built.architecture}: no function would start. Run lambda/build_lambda_package.sh with --arch and --python as architecture and python_version say."
     }
     precondition {
       # Lambda's limit is 4 kB; what is left is for addresses that are known when they are made.

@@ -90,6 +90,11 @@ variable "stripe_webhook_secret" {
   type        = string
   sensitive   = true
   default     = null
+
+  validation {
+    condition     = var.stripe_webhook_secret == null || can(regex("^[!-~]{8,}(, ?[!-~]{8,})*$", var.stripe_webhook_secret))
+    error_message = "stripe_webhook_secret holds a line break or an odd character, or is too short: whsec_..., or null where there is none."
+  }
 }
 
 variable "payment_secrets" {
@@ -166,9 +171,18 @@ variable "mail_from" {
 }
 
 variable "mail_to" {
-  description = "Who gets the contact form's mail."
+  description = "Who gets the contact form's mail; several addresses, comma-separated."
   type        = string
   default     = ""
+
+  validation {
+    condition     = can(regex("^$|^[^@]*[^<>@,\\s]+@[^<>@,\\s]+>?(\\s*,[^@]*[^<>@,\\s]+@[^<>@,\\s]+>?)*$", var.mail_to))
+    error_message = "mail_to is an address, or several with commas: team@courses.example, desk@courses.example."
+  }
+  validation {
+    condition     = (var.mail_to == "") == (var.mail_from == "")
+    error_message = "mail_to and mail_from go together: without one of them no contact form is mailed."
+  }
 }
 
 variable "default_country" {
@@ -297,6 +311,11 @@ variable "alarm_email" {
   description = "Who hears of alarms. Empty: subscribe to the topic of the outputs yourself."
   type        = string
   default     = ""
+
+  validation {
+    condition     = can(regex("^$|^[^<>@,\\s]+@[^<>@,\\s]+$", var.alarm_email))
+    error_message = "alarm_email is one address; more of them subscribe to the topic of the outputs."
+  }
 }
 
 variable "silence_hours" {

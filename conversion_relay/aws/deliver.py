@@ -3,7 +3,8 @@
 It turns the same `Delivery` as everywhere, over an outbox that is the records of this one invocation. Afterwards
 - a message whose events all ended is reported as done, and Lambda deletes it;
 - what Meta refused for good goes to the dead letters with the reason, and so does what cannot be read;
-- what waits stays in the queue, out of sight for longer each time; an outage of hours kills nothing.
+- what waits stays in the queue, out of sight for longer each time; an outage of hours kills nothing;
+- what is of a dataset that META_PIXEL_ID does not name (any more) waits, too, until it is too old, and the log says so.
 How a message is let go without losing one of its events is in `finish.py`.
 """
 
@@ -12,6 +13,7 @@ import random
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,10 +27,11 @@ from conversion_relay.delivery.transport import GraphTransport, Transport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.sqs import SqsOutbox
-from conversion_relay.outbox.verdict import Park
+from conversion_relay.outbox.sqs_message import Message
+from conversion_relay.outbox.verdict import Expired, Park
 from conversion_relay.settings import Settings
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable, JsonCalls
-from conversion_relay.telemetry import configure_logging, logger
+from conversion_relay.telemetry import Sentences, configure_logging, logger
 
 LEAST_SECONDS = 20.0
 """Left of the function's time when nothing more is begun: for the request that is under way, and to finish a thousand
@@ -82,9 +85,15 @@ class DeliveryFunction:
     def _deliver(self, settings: Settings, records: Sequence[Received], context: Any) -> Records:
         outbox = Records(secrets.token_hex(8))
         now, left = self._clock(), _seconds_left(context)
+        sentences, ours = Sentences(), {dataset.pixel_id for dataset in settings.datasets}
         for record in records:
-            self._take(outbox, record, ends_at=now + left, claim_until=now + CLAIM_SHARE * left)
-        delivery = Delivery(outbox, self._transport, settings, clock=self._clock, jitter=self._jitter)
+            if record.message is not None and record.message.dataset not in ours:
+                _leave(outbox, record.message, now, sentences)
+            else:
+                self._take(outbox, record, ends_at=now + left, claim_until=now + CLAIM_SHARE * left)
+        delivery = Delivery(
+            outbox, self._transport, settings, sentences=sentences, clock=self._clock, jitter=self._jitter
+        )
         timer = threading.Timer(max(0.0, _seconds_left(context) - LEAST_SECONDS), delivery.stop)
         timer.daemon = True
         timer.start()
@@ -117,6 +126,21 @@ class DeliveryFunction:
                     logger.warning("The ledger of purchases cannot be read; they wait", extra={"reason": str(error)})
             # A person who replays a held purchase has decided; its age at Meta does not count any more.
             outbox.add(key, leased(kept, None if message.decided else maybe_since), known)
+
+
+def _leave(outbox: Records, message: Message, now: float, sentences: Sentences) -> None:
+    """Of a dataset without settings: a copy of the message in the queue would go on for ever."""
+    waiting = Counter[str]()
+    for kept in message.events:
+        key = (message.dataset, kept.event_name, kept.event_id)
+        if kept.expires_at <= now:
+            outbox.end(key, leased(kept, None), Expired())
+            sentences.failed(kept.event_name, kept.event_id, why="too_old")
+        else:
+            outbox.add(key, leased(kept, None), "elsewhere")
+            waiting[kept.event_name] += 1
+    for name, n in waiting.items():
+        sentences.outage(name, n, "dataset_not_configured")
 
 
 def _messages(event: object) -> Sequence[Mapping[str, Any]]:

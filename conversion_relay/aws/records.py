@@ -48,6 +48,11 @@ class Records:
             self._ours.add(number)
             self._pending.setdefault(key[0], []).append(number)
 
+    def end(self, key: Key, event: LeasedEvent, verdict: Verdict) -> None:
+        """Of an event that is not sent: what becomes of it."""
+        self.add(key, event, "elsewhere")
+        self.verdicts.setdefault(self.keys[key], verdict)
+
     def fate(self, key: Key) -> Fate:
         return self.verdicts.get(self.keys[key], Waiting())
 

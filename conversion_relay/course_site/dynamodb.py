@@ -6,7 +6,7 @@ import msgspec
 
 from conversion_relay import OutboxUnavailable
 from conversion_relay.aws import AwsCalls, AwsError, AwsUnreachable
-from conversion_relay.course_site.shop import Registration, logger, registration_decoder
+from conversion_relay.course_site.shop import Registration, registration_decoder
 
 TRIES = 3
 """Two requests of one person may meet."""
@@ -121,5 +121,4 @@ def _key(course_id: str, email: str) -> dict[str, dict[str, str]]:
 
 
 def _unavailable(error: Exception) -> OutboxUnavailable:
-    logger.error("DynamoDB did not take it", extra={"reason": str(error)})
     return OutboxUnavailable(f"DynamoDB: {error}")

@@ -21,16 +21,19 @@ class SesMail:
             logger.warning("A contact form was not mailed: set mail_from and mail_to")
             return
         from email.policy import SMTP
+        from email.utils import getaddresses
 
         message.replace_header("From", self._sender)
         message.replace_header("To", self._to)
+        to = [address for _, address in getaddresses([self._to]) if address]
         raw = base64.b64encode(message.as_bytes(policy=SMTP)).decode()
         body = {
             "FromEmailAddress": self._sender,
-            "Destination": {"ToAddresses": [self._to]},
+            "Destination": {"ToAddresses": to},
             "Content": {"Raw": {"Data": raw}},
         }
         try:
             self._calls.post("ses", "/v2/email/outbound-emails", body)
         except (AwsError, AwsUnreachable) as error:
+            logger.error("SES did not take a contact form's mail: %s", error, extra={"reason": str(error)})
             raise OSError(str(error)) from None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from conversion_relay import PREFLIGHT_SECONDS, BrowserIds, CookieSite, OutboxUnavailable, cors_headers
-from conversion_relay.course_site.shop import Shop
+from conversion_relay.course_site.shop import Shop, logger
 from conversion_relay.course_site.visitor import read_visitor
 from conversion_relay.course_site.web import SiteAnswer, SiteError, SiteRequest, check_origin, unavailable
 
@@ -86,4 +86,6 @@ def _answered(endpoint: Callable[[], SiteAnswer], request: SiteRequest) -> SiteA
     except SiteError as error:
         return error.answer()
     except OutboxUnavailable as error:
+        # In the message, too: Lambda's text log format shows nothing else.
+        logger.error("A request could not be stored: %s", error, extra={"reason": str(error)})
         return unavailable(error)

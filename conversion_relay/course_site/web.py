@@ -69,7 +69,10 @@ def read_form(request: SiteRequest, kind: type[Form]) -> Form:
 def read_object(request: SiteRequest) -> dict[str, Any]:
     if len(request.body) > MOST_BYTES:
         raise SiteError(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
-    is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise SiteError(415, "unsupported_encoding", "content-encoding", "send the body uncompressed")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_form = kind == "application/x-www-form-urlencoded"
     if is_form and request.body.lstrip()[:1] != b"{":
         return _form_fields(request.body.decode("utf-8", "replace"))
     try:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.protocol import DeadLetters, Queue
-from conversion_relay.outbox.sqs_message import encode, messages, read_message, stories_of
+from conversion_relay.outbox.sqs_message import encode, messages, read_message, stories_of, texts_of
 from conversion_relay.outbox.story import Counts, Story
 from conversion_relay.signed_calls import AwsCalls, AwsError, AwsUnreachable, JsonCalls
 
@@ -137,10 +137,7 @@ class SqsOutbox:
             rest = [event for event in letter.events if event not in chosen]
             self.send(self.queue_url, [({}, encode(letter.dataset, now, chosen, decided=True))])
             if rest:
-                attributes = {
-                    name: value["StringValue"] for name, value in (message.get("MessageAttributes") or {}).items()
-                }
-                self.send(self.dead_url, [(attributes, encode(letter.dataset, letter.accepted_at, rest))])
+                self.send(self.dead_url, [(texts_of(message), encode(letter.dataset, letter.accepted_at, rest))])
             self._do("DeleteMessage", {"QueueUrl": self.dead_url, "ReceiptHandle": message["ReceiptHandle"]})
             replayed += len(chosen)
         return replayed

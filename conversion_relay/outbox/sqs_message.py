@@ -88,15 +88,14 @@ def stories_of(message: dict[str, Any]) -> list[Story]:
     letter = read_message(message)
     if letter is None:
         return []
-    said = {name: value.get("StringValue") for name, value in (message.get("MessageAttributes") or {}).items()}
+    said = texts_of(message)
     died_at = int(message.get("Attributes", {}).get("SentTimestamp", 0)) / 1000
-    code, subcode = said.get("meta_code"), said.get("subcode")
     attempt = Attempt(
         at=died_at,
         outcome=said.get("outcome") or "refused",
         why=said.get("reason"),
-        code=int(code) if code else None,
-        subcode=int(subcode) if subcode else None,
+        code=_number(said.get("meta_code", "")),
+        subcode=_number(said.get("subcode", "")),
         title=said.get("title"),
         fbtrace_id=said.get("fbtrace_id"),
         sentence=said.get("sentence"),
@@ -119,6 +118,16 @@ def stories_of(message: dict[str, Any]) -> list[Story]:
         )
         for event in letter.events
     ]
+
+
+def texts_of(message: dict[str, Any]) -> dict[str, str]:
+    """Its attributes, but for those of others that are no texts: whoever moves messages by a tool may add some."""
+    given = message.get("MessageAttributes") or {}
+    return {name: value["StringValue"] for name, value in given.items() if value and "StringValue" in value}
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
 
 
 _decoder = msgspec.json.Decoder(Message)

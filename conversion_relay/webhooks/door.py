@@ -101,7 +101,9 @@ class Webhooks:
         except (SignatureError, InvalidEvent) as error:
             logger.warning("A webhook was refused", extra={"provider": provider, "reason": error.reason})
             return refused(400, error.reason, error.field, getattr(error, "message", str(error)))
-        except OutboxUnavailable:
+        except OutboxUnavailable as error:
+            about = {"provider": provider, "reason": str(error)}
+            logger.error("A payment notice could not be stored: %s", error, extra=about)
             return again("not_durable", "nothing could be stored now")
         except Unreachable as error:
             logger.error("A provider did not answer", extra={"provider": provider, "reason": error.why})

@@ -1,6 +1,7 @@
 """The zips as they are built: the same bytes each time, small, complete, and nothing of another machine in them."""
 
 import ast
+import json
 import os
 import subprocess
 import zipfile
@@ -67,6 +68,7 @@ def test_a_package_for_another_processor_holds_its_libraries(tmp_path):
     assert "aarch64" in library and package.read(library)[18:20] == b"\xb7\x00"
     facades = [name for name in package.namelist() if name.startswith("__pycache__/meta_conversions_api.cpython-")]
     has_bytecode = "conversion_relay/__init__.pyc" in package.namelist()  # where the runtime's Python is here
+    assert json.loads((copy / "dist/built.json").read_text("utf-8")) == {"architecture": "arm64", "python": "3.13"}
     assert len(facades) == has_bytecode and "opt-" not in str(facades)
     assert {entry.external_attr >> 16 for entry in package.infolist()} == {0o100644}
 

@@ -103,7 +103,21 @@ def test_without_an_address_nothing_is_mailed_and_the_log_says_what_to_set(caplo
 
 
 @pytest.mark.parametrize("error", [AwsError("MessageRejected", 400), AwsUnreachable("ses did not answer")])
-def test_what_ses_does_not_take_is_an_oserror_that_names_nobody(error):
+def test_what_ses_does_not_take_is_an_oserror_that_names_nobody_and_the_log_says_why(caplog, error):
     with pytest.raises(OSError, match=r"MessageRejected|ses") as refused:
         SesMail(Ses(error), "a@b.example", "c@d.example").send(contact_message(*LETTER))
-    assert "canary" not in str(refused.value)
+    assert "canary" not in str(refused.value) + caplog.text and str(error) in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("to", "addresses"),
+    [
+        ("team@a.example, desk@b.example", ["team@a.example", "desk@b.example"]),
+        ('"Team, Courses" <team@a.example>', ["team@a.example"]),
+    ],
+)
+def test_a_team_of_several_addresses_gets_the_mail(to, addresses):
+    """SES takes one address in each place; a list in one place was refused, and each visitor got a 503."""
+    ses = Ses()
+    SesMail(ses, "site@courses.example", to).send(contact_message(*LETTER))
+    assert ses.posted[0][2]["Destination"] == {"ToAddresses": addresses} and sent(ses)["To"] == to

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from conversion_relay import Settings, SettingsError
+from conversion_relay import OutboxUnavailable, Settings, SettingsError
 from conversion_relay.aws import AwsError, AwsUnreachable
 from conversion_relay.cli.webhook_samples import sample
 from conversion_relay.course_site.on_aws import open_site, with_kept_secrets
@@ -89,6 +89,33 @@ def test_an_error_of_ours_is_a_500_that_can_be_tried_again_and_quotes_nobody(cap
     assert (said["statusCode"], said["headers"]["Retry-After"]) == (500, "5")
     logged = " ".join(str(record.__dict__) for record in caplog.records)
     assert reason in logged and EMAIL not in logged + json.dumps(said)
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        (CourseSite.register, json.dumps(FORM)),
+        (CourseSite.payment_webhook, json.dumps(sample("shopify", "paid", NOW - 60))),
+    ],
+    ids=["visitor", "payment"],
+)
+def test_why_nothing_could_be_stored_stands_in_the_log_and_not_in_the_answer(caplog, site, monkeypatch, route, body):
+    """As when a policy or a key denies the queue: the alarm of the API's 5xx sends people to the log."""
+
+    def denied(*_: object) -> None:
+        raise OutboxUnavailable("SQS: KMS.AccessDeniedException (HTTP 400)")
+
+    for verb in ("put", "put_soon"):
+        monkeypatch.setattr(site.shop.relay.outbox, verb, denied)
+    monkeypatch.setattr(site.shop.registrations, "find", denied)
+    site.shop.relay.settings = Settings.from_env(
+        SQS | {"SHOPIFY_WEBHOOK_SECRET": secret_of("shopify")}, required=("META_PIXEL_ID",)
+    )
+    headers = HTTP["headers"] | headers_of("shopify", body.encode(), NOW)
+    event = HTTP | {"rawPath": "/webhooks/shopify", "headers": headers, "body": body}
+    said = answer(event, route, lambda: site)
+    assert said["statusCode"] == 503 and "KMS" not in said["body"]
+    assert "KMS.AccessDeniedException" in caplog.text and EMAIL not in caplog.text
 
 
 @pytest.mark.parametrize("mode", ["", "queue", "direct"])

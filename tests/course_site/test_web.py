@@ -49,6 +49,7 @@ def request(body: bytes | str | dict, headers: dict[str, str] = {}) -> SiteReque
         (request(b'  {"a": 1}', CLASSIC), {"a": 1}),
         (request("a=1&b=%C3%A9", CLASSIC), {"a": "1", "b": "é"}),
         (request("a=1+2&a=3", CLASSIC), {"a": "3"}),
+        (request("a=1", {"content-type": " Application/X-WWW-Form-Urlencoded ;charset=utf-8"}), {"a": "1"}),
         (request("a=&b=x", CLASSIC), {"b": "x"}),
         (request("", CLASSIC), {}),
         (request(b"a=%ff", CLASSIC), {"a": "\ufffd"}),
@@ -80,6 +81,13 @@ def test_what_cannot_be_read_is_told_by_its_kind(sent, status, error):
     said = told.value.answer()
     assert (said.status, said.body["error"], said.body["field"]) == (status, error, "body")
     assert said.headers["X-Relay-Reason"] == error and said.body["message"]
+
+
+def test_a_compressed_body_is_told_as_one():
+    with pytest.raises(SiteError) as told:
+        read_object(request(b"\x1f\x8b", {"content-encoding": "gzip"}))
+    assert (told.value.status, told.value.field) == (415, "content-encoding")
+    assert read_object(request({"a": 1}, {"content-encoding": "Identity"})) == {"a": 1}
 
 
 @given(body=st.binary(max_size=400), is_form=st.booleans())

@@ -103,13 +103,15 @@ def test_a_message_of_a_later_version_is_read_as_far_as_it_is_known():
             {"outcome": "ambiguous", "reason": "ambiguous_late", "meta_code": ""},
             ("ambiguous", "ambiguous_late", None, None),
         ),
+        ({"reason": "moved", "meta_code": "E-7", "subcode": "²"}, ("refused", "moved", None, None)),
     ],
     ids=str,
 )
 def test_a_dead_letters_attributes_are_its_history(attributes, expected):
     message = {
         "Body": encode("1", NOW, [Kept("Lead", "a", 1, 2, 3, "{}"), Kept("Lead", "b", 1, 2, 3, "{}")]),
-        "MessageAttributes": {name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()},
+        "MessageAttributes": {name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()}
+        | {"of a tool": {"DataType": "Binary", "BinaryValue": "AA=="}},
         "Attributes": {"SentTimestamp": "1700000000500"},
     }
     stories = stories_of(message)

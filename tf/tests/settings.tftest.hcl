@@ -223,6 +223,7 @@ run "in_another_partition_and_sent_directly" {
   variables {
     aws_region    = "cn-north-1"
     mail_from     = "Website <website@courses.example>"
+    mail_to       = "Team <team@courses.example>, desk@courses.example"
     delivery_mode = "direct"
   }
   override_data {
@@ -256,13 +257,44 @@ run "what_the_functions_would_not_start_with_or_aws_not_make_is_refused" {
     trusted_proxies = ["10.0.0.1/8"]
     default_country = "EU"
     mail_from       = "a@courses.example, b@courses.example"
+    alarm_email     = "a@courses.example, b@courses.example"
     name_prefix     = "aws-shop-"
     token_store     = "ssm"
   }
 
   expect_failures = [
     var.graph_api_url, var.allowed_origins, var.trusted_proxies, var.default_country, var.mail_from, var.name_prefix,
+    var.alarm_email,
   ]
+}
+
+run "a_mail_to_nobody_is_refused" {
+  command = plan
+  variables {
+    mail_from = "a@courses.example"
+    mail_to   = "team at courses.example"
+  }
+
+  expect_failures = [var.mail_to]
+}
+
+run "half_of_the_mail_and_a_secret_that_is_none_are_refused" {
+  command = plan
+  variables {
+    mail_from             = "a@courses.example"
+    stripe_webhook_secret = ""
+  }
+
+  expect_failures = [var.mail_to, var.stripe_webhook_secret]
+}
+
+run "zips_of_another_runtime_are_refused" {
+  command = plan
+  variables {
+    package_folder = "../packages"
+  }
+
+  expect_failures = [aws_lambda_function.function]
 }
 
 run "without_the_zips_it_says_what_to_do" {

@@ -24,6 +24,10 @@ SCHEMA = (
 )
 FORM = "RELAY_OUTBOX: expected postgresql://USER:PASSWORD@HOST/DATABASE[?schema=relay&pooler=transaction&listen=no]"
 
+PARAMETERS = (
+    f"{FORM}; after the ? stand parameters of libpq or these, in small letters: other programs' own (pgbouncer=true,"
+    " connection_limit, pool_size ...) are none, and a ? of a password is written %3F"
+)
 ENCODED = f"{FORM}; in user and password each sign that is no letter or digit is percent-encoded, such as %40 for @"
 
 
@@ -44,6 +48,8 @@ def read_dsn(url: str) -> Dsn:
 
     if _splits_a_password(url):
         raise SettingsError(ENCODED)
+    scheme, colon, rest = url.strip().partition(":")
+    url = f"{scheme.lower()}{colon}{rest}"  # libpq takes another spelling for no address at all
     try:
         # What is libpq's stays as it was written: it reads a plus, three slashes and a `#` in its own way.
         address, _, query = url.partition("?")
@@ -51,11 +57,12 @@ def read_dsn(url: str) -> Dsn:
         given = dict(parse_qsl("&".join(filter(_is_ours, parts)), keep_blank_values=True))
         rest = "&".join(part for part in parts if not _is_ours(part))
         known = conninfo.conninfo_to_dict(f"{address}?{rest}" if rest else address)
-        named = {**DEADLINES, "application_name": "conversion-relay", **known, **_writable(known)}
+        ours = {**DEADLINES, "application_name": "conversion-relay", **_given_elsewhere(known)}
+        named = {**ours, **known, **_writable(known)}
         # In the database's own charset a text that it lacks would be an error here, and of no charset all are bytes.
         made = conninfo.make_conninfo("", **{**named, "client_encoding": "UTF8"})
-    except (ValueError, ProgrammingError):
-        raise SettingsError(ENCODED) from None
+    except (ValueError, ProgrammingError) as error:
+        raise SettingsError(PARAMETERS if "query parameter" in str(error) else ENCODED) from None
     schema, pooler, listen = given.get("schema", "relay"), given.get("pooler", ""), given.get("listen", "")
     is_name = schema.isascii() and schema.isidentifier() and schema == schema.lower() and len(schema) < 50
     if not is_name or schema.startswith("pg_") or schema == "information_schema":
@@ -63,6 +70,20 @@ def read_dsn(url: str) -> Dsn:
     if pooler not in ("", "transaction") or listen not in ("", "no", "yes"):
         raise SettingsError(FORM)
     return Dsn(made, schema, pooler == "transaction", listen != "no" and not (pooler and listen != "yes"))
+
+
+def _given_elsewhere(known: Mapping[str, Any]) -> dict[str, str]:
+    """What a service file or the environment (PGOPTIONS, PGCONNECT_TIMEOUT ...) says of the parameters that we set:
+    libpq lets an address win over both, so ours would take the place of the operator's. Which server must be able to
+    write is not theirs to say. Libpq tells it of a connection alone; this one is to no server."""
+    from psycopg import conninfo, pq
+
+    nowhere = {**known, "host": "/", "hostaddr": "", "port": "", "password": "none", "sslpassword": ""}
+    tried = pq.PGconn.connect_start(conninfo.make_conninfo("", **nowhere).encode())
+    found = {option.keyword.decode(): option.val for option in tried.info}
+    tried.finish()
+    names = ("options", "application_name", *(name for name in DEADLINES if name != "target_session_attrs"))
+    return {name: value.decode() for name in names if (value := found.get(name))}
 
 
 def _splits_a_password(url: str) -> bool:

@@ -12,6 +12,7 @@ Rejected: a hook after the caller's commit (Django's `on_commit`): the process m
 lost with the order stored.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -24,7 +25,9 @@ from conversion_relay.outbox.postgres.session import Session
 
 TAKEN_AT_ONCE = 500
 AT_ONCE = 1_000
-WRONG = "connection=: expected one of psycopg 3, Django or SQLAlchemy with psycopg 3, to the database of the outbox"
+KIND = "postgresql"
+"""As SQLAlchemy and Django call it."""
+WRONG = "connection=: expected one of psycopg, Django or SQLAlchemy, to the PostgreSQL database of the outbox"
 IS_ASYNC = "connection=: this one is asynchronous; `await track_async(event, connection=...)` takes it"
 WRONG_ASYNC = "connection=: expected an asynchronous one of psycopg 3 or SQLAlchemy; `track` takes the others"
 
@@ -32,8 +35,9 @@ WRONG_ASYNC = "connection=: expected an asynchronous one of psycopg 3 or SQLAlch
 def append(connection: Any, schema: str, events: Iterable[SealedEvent], now: float) -> None:
     """By a connection of psycopg, Django (`django.db.connection`) or SQLAlchemy (also its session). Errors are the
     driver's own: the caller's transaction failed, and the caller knows what to do."""
-    for sql, values in _statements(schema, events, now):
-        with _cursor(connection) as cursor:
+    driver, is_numbered = _driver(connection)
+    for sql, values in _statements(schema, events, now, is_numbered=is_numbered):
+        with contextlib.closing(_cursor(driver)) as cursor:
             cursor.execute(sql, values)
 
 
@@ -49,32 +53,45 @@ async def append_async(connection: Any, schema: str, events: Iterable[SealedEven
             await cursor.execute(sql.encode(), values)
 
 
-def _statements(schema: str, events: Iterable[SealedEvent], now: float) -> Iterator[tuple[str, list[Any]]]:
-    """A statement has room for 65,535 values."""
+def _statements(
+    schema: str, events: Iterable[SealedEvent], now: float, *, is_numbered: bool = False
+) -> Iterator[tuple[str, list[Any]]]:
+    """A statement has room for 65,535 values. `is_numbered`: their places are $1, $2 ... and not %s."""
     remaining = iter(events)
     while some := list(islice(remaining, AT_ONCE)):
         values: list[Any] = []
         for e in some:
             told = (e.dataset, e.event_name, e.event_id, e.event_time, e.expires_at, float(now), e.consent, e.body)
             values += told
-        places = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(some))
+        marks = [f"${n}" if is_numbered else "%s" for n in range(1, len(values) + 1)]
+        places = ", ".join(f"({', '.join(marks[first : first + 8])})" for first in range(0, len(marks), 8))
         columns = "dataset, event_name, event_id, event_time, expires_at, put_at, consent, body"
         yield f'INSERT INTO "{schema}".inbox ({columns}) VALUES {places}', values
 
 
-def _cursor(connection: Any) -> Any:
-    """Of Django's wrapper and of a driver's connection `cursor()`; SQLAlchemy's has the driver's inside, its session
-    has SQLAlchemy's."""
-    if isinstance(connection, psycopg.Connection):
-        return psycopg.Cursor(connection)  # the caller's kind of cursor may read other marks than %s
+def _driver(connection: Any) -> tuple[Any, bool]:
+    """Django's wrapper and a driver's connection have `cursor()`; SQLAlchemy's has the driver's inside, its session
+    has SQLAlchemy's. Beside it: whether this driver reads $1 and not %s, as asyncpg's does. A mark that it cannot read
+    would end the caller's transaction, with the order in it."""
     if isinstance(connection, psycopg.AsyncConnection) or hasattr(connection, "run_sync"):
         raise OutboxUnavailable(IS_ASYNC)
     if callable(getattr(connection, "connection", None)):
         connection = connection.connection()
+    dialect = getattr(connection, "dialect", None)
+    if (getattr(connection, "vendor", None) or getattr(dialect, "name", KIND)) != KIND:
+        raise OutboxUnavailable(WRONG)
     if not hasattr(connection, "cursor") and hasattr(connection, "connection"):
         connection = connection.connection
-    cursor = connection.cursor() if hasattr(connection, "cursor") else None
-    if not hasattr(cursor, "__enter__"):
+    if not callable(getattr(connection, "cursor", None)):
+        raise OutboxUnavailable(WRONG)
+    return connection, getattr(dialect, "paramstyle", "") == "numeric_dollar"
+
+
+def _cursor(driver: Any) -> Any:
+    if isinstance(driver, psycopg.Connection):
+        return psycopg.Cursor(driver)  # the caller's kind of cursor may read other marks than %s
+    cursor = driver.cursor()
+    if type(cursor).__module__ == "sqlite3":
         raise OutboxUnavailable(WRONG)
     return cursor
 

@@ -9,13 +9,18 @@ The rule: when all of a part was accepted more than eight days ago, the few rows
 with a short lock on `event`; the rows are looked for before the lock. From `event_old` rows are deleted one by one.
 So some rows stay up to two days longer than eight, the length of a part.
 
+Who waits for that lock holds up every put behind it, and pg_dump reads `event` for as long as it runs. So it is waited
+for SHORT and then left for the next time: tried again each second, each time for two seconds, a put took as long.
+
 Rejected: a part for each day (each copy is looked for in each part: 7 us), a part for each state (a settled event would
 move, which writes it a second time).
 """
 
+from psycopg.errors import LockNotAvailable
+
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.keys import PERIOD_SECONDS, first_key, period_of
-from conversion_relay.outbox.postgres.session import Session
+from conversion_relay.outbox.postgres.session import LIMITS, Session
 
 LEDGER_SECONDS = 8 * 86_400
 DEAD_SECONDS = 90 * 86_400
@@ -23,6 +28,7 @@ MOST_KEPT = 200_000
 """Rows of one part that are copied; with more of them it is left for later."""
 CHUNK = 5_000
 MAKE_LOCK = 4_711
+SHORT = "100ms"
 
 
 class Parts:
@@ -96,7 +102,12 @@ def _drop_part(database: Database, period: int, now: float) -> int | None:
         return None
 
     def work(session: Session) -> int:
-        session.run("LOCK TABLE relay.event IN ACCESS EXCLUSIVE MODE")
+        session.run(f"SET LOCAL lock_timeout = '{SHORT}'")
+        try:
+            session.run("LOCK TABLE relay.event IN ACCESS EXCLUSIVE MODE")
+        except LockNotAvailable:
+            raise _Held from None
+        session.run(f"SET LOCAL lock_timeout = '{LIMITS['lock_timeout']}'")
         ((old_until,),) = session.read("SELECT old_until FROM relay.about FOR UPDATE")
         if (
             session.read("SELECT to_regclass(%b)", (_part(session, period),))[0][0] is None
@@ -118,7 +129,14 @@ def _drop_part(database: Database, period: int, now: float) -> int | None:
         session.run("UPDATE relay.about SET old_until = %b::bigint", (until,))
         return int(n) - len(kept)
 
-    return database.transact(work)
+    try:
+        return database.transact(work)
+    except _Held:
+        return None
+
+
+class _Held(Exception):
+    """Somebody reads the table."""
 
 
 _OVER = """

@@ -240,12 +240,14 @@ class PostgresOutbox(Beside):
     def prune(self, now: float) -> int:
         now -= clock.ahead_of(self._database.read(clock.NOW)[0][0])
         self._storing.parts.forget()
-        dropped = ledger.prune(self._database, now)
+        dropped = 0
+        # Before the ledger, which somebody may hold for hours (pg_dump): nobody who visited is kept for longer by that.
         for sql, bound in (
             (sides.PRUNE, now - sides.PIXEL_SECONDS),
             (visits.PRUNE, now - visits.VISITOR_SECONDS),
         ):
             dropped += len(self._database.read(sql, (bound,)))
+        dropped += ledger.prune(self._database, now)
         self._database.read(_PRUNE_MARKS)
         self._database.read(figures.PRUNE, (hour_of(now) - KEPT_HOURS,))
         # Rows that are put together are none that are dropped; they come when nothing else is left.

@@ -16,29 +16,44 @@ LOST = (
     "PostgreSQL cannot be reached, refuses the role, the password or the database's name, or only reads; look at its"
     " log and at RELAY_OUTBOX"
 )
-POOLER = "a pooler stands between that keeps no settings of a session: add pooler=transaction to RELAY_OUTBOX"
+POOLER = (
+    "a pooler stands between that keeps no settings of a session: add pooler=transaction to RELAY_OUTBOX; if it is"
+    " there, give no options=, also not by PGOPTIONS or a service"
+)
+VALUE = "a parameter of RELAY_OUTBOX has a value that libpq does not take (sslmode, port, target_session_attrs ...)"
 FULL = "PostgreSQL has no connection left: raise max_connections (of the server, the role or the database) or the pool"
 NO_DISK = "the disk of PostgreSQL is full"
 _BY_TEXT = (
     (("unsupported startup parameter",), POOLER),
     (("statement pooling",), "the pooler is in statement mode; set pool_mode=transaction, no transaction works there"),
-    (("query_wait_timeout", "pgbouncer cannot connect", "server login has been failing", "bouncer config error"),
+    (("query_wait_timeout", "pgbouncer cannot connect", "server login has been failing", "bouncer config error",
+      "client_login_timeout"),
      "the pooler has no connection to PostgreSQL in time; look at its log"),
     (("too many clients", "connection slots", "too many connections", "no more connections allowed"), FULL),
-    (("pg_hba.conf",), "pg_hba.conf of the server lets nobody in from here with this role, database and encryption"),
-    (("password authentication failed", "no password supplied", "fe_sendauth"),
+    (("pg_hba.conf", "login rejected"),
+     "pg_hba.conf of the server lets nobody in from here with this role, database and encryption"),
+    (("Peer authentication failed", "Ident authentication failed"),
+     "PostgreSQL asks for no password here, but lets in the system's user whose name is the role's (peer): run as that"
+     " user, or name host=127.0.0.1 in RELAY_OUTBOX, where Debian's servers ask for a password"),
+    (("password authentication failed", "SASL authentication failed", "no password supplied", "fe_sendauth"),
      "PostgreSQL refuses the role or its password in RELAY_OUTBOX; percent-encode what is no letter or digit"),
     (("is not permitted to log in",), "PostgreSQL knows the role, but it may not log in: ALTER ROLE ... LOGIN"),
     (("permission denied for database",), "PostgreSQL lets the role not into the database: GRANT CONNECT ON DATABASE"),
     (("role \"",), "PostgreSQL has no such role; CREATE ROLE relay LOGIN PASSWORD ..."),
-    (("database \"",), "PostgreSQL has no such database; CREATE DATABASE relay OWNER relay ENCODING 'UTF8'"),
+    (("database \"", "no such database"),
+     "PostgreSQL has no such database; CREATE DATABASE relay OWNER relay ENCODING 'UTF8'"),
     (("read-only", "hot standby"),
      "PostgreSQL only reads: a standby, or default_transaction_read_only; name the primary in RELAY_OUTBOX"),
     (("starting up", "shutting down", "not accepting"), "PostgreSQL is starting or shutting down"),
     (("definition of service", "service file"),
      "libpq finds no such service: look at service= in RELAY_OUTBOX, and at PGSERVICEFILE"),
-    (("value: \"", "invalid integer value", "could not match"),
-     "a parameter of RELAY_OUTBOX has a value that libpq does not take (sslmode, port, target_session_attrs ...)"),
+    (("value: \"", "invalid integer value", "could not match"), VALUE),
+    (("private key file",),
+     "libpq does not take the client's private key: sslkey fits the certificate, is readable by this user alone (chmod"
+     " 600), and sslpassword opens it"),
+    (("weak sslmode", "channel binding", "auth method", "GSSAPI"),
+     "PostgreSQL does not offer what a parameter of RELAY_OUTBOX asks for, or two of them exclude each other (sslmode,"
+     " sslrootcert, channel_binding, require_auth, gssencmode)"),
     (("SSL", "certificate", "TLS"), "PostgreSQL and sslmode in RELAY_OUTBOX do not agree on TLS, or on a certificate"),
     (("Connection refused", "could not translate", "failed to resolve", "Name or service", "No such file", "timeout",
       "No route to host", "unreachable"),
@@ -90,5 +105,7 @@ def told(error: psycopg.Error) -> Exception:
         text = str(error)
         why = (sentence for texts, sentence in _BY_TEXT if any(part in text for part in texts))
         return OutboxUnavailable(next(why, _BY_SQLSTATE.get(error.sqlstate or "", LOST)))
+    if error.sqlstate is None:  # psycopg's own, of a value that it reads by itself
+        return OutboxUnavailable(VALUE)
     refused = f"PostgreSQL refused with SQLSTATE {error.sqlstate}; look at the server's log"
     return OutboxUnavailable(_BY_SQLSTATE.get(error.sqlstate or "", refused))

@@ -10,8 +10,11 @@ from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.refusals import POOLER
 from conversion_relay.outbox.postgres.session import LIMITS, Session
 
-VERSION = 2
-MIGRATIONS: dict[int, str] = {1: "CREATE INDEX IF NOT EXISTS figure_hour ON relay.figure (hour)"}
+VERSION = 3
+MIGRATIONS: dict[int, str] = {
+    1: "CREATE INDEX IF NOT EXISTS figure_hour ON relay.figure (hour)",
+    2: "ALTER TABLE relay.about DROP CONSTRAINT IF EXISTS about_pkey\n--\nALTER TABLE relay.about ADD PRIMARY KEY (id)",
+}
 """By the version that it starts from; statements parted as in `schema.sql`."""
 LONGEST = 3_600.0
 """Seconds for all of it: an index over what thousand datasets left in a month takes minutes."""

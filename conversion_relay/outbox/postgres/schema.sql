@@ -10,7 +10,8 @@
 
 CREATE TABLE relay.about (
   version     int NOT NULL,
-  id          text NOT NULL,
+  -- A key, since schema 3: a publication FOR ALL TABLES refuses each change of a table that has none.
+  id          text NOT NULL PRIMARY KEY,
   -- events with smaller keys stand in `event_old`, the few that were kept of dropped parts
   old_until   bigint NOT NULL DEFAULT 0
 )

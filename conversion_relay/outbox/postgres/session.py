@@ -25,6 +25,10 @@ LIMITS = {
     "jit": "off",
     # At a level that some database or role has as its default, what two processes do at once ends with an error.
     "default_transaction_isolation": r"read\ committed",
+    # Names of ours have their schema; those of the server's own functions must not mean somebody else's (as orafce's).
+    "search_path": "pg_catalog",
+    # Below this level the server keeps to itself that a commit was not replicated (`Session._note`).
+    "client_min_messages": "warning",
 }
 PINNED = {"enable_seqscan": "off", "enable_sort": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off",
           "enable_mergejoin": "off"}  # fmt: skip

@@ -57,6 +57,33 @@ def test_options_of_the_operators_own_hold_beside_ours():
     session.close()
 
 
+@pytest.mark.parametrize("pooler", ["", "&pooler=transaction"])
+def test_what_a_service_or_the_environment_says_holds_beside_ours(pooler, monkeypatch, tmp_path):
+    """`-c role=` of a service was dropped, since an address wins over it in libpq."""
+    services = tmp_path / "services"
+    services.write_text("[shop]\nhost=a,b\nport=1,2\noptions=-c work_mem=7MB\nconnect_timeout=9\n", "utf-8")
+    for name, value in {"PGSERVICEFILE": services, "PGAPPNAME": "shop", "PGTARGETSESSIONATTRS": "any"}.items():
+        monkeypatch.setenv(name, str(value))
+    made = conninfo_to_dict(read_dsn(f"postgresql:///?service=shop{pooler}").conninfo)
+    assert (made["options"], made["connect_timeout"], made["application_name"]) == ("-c work_mem=7MB", "9", "shop")
+    assert made["target_session_attrs"] == "read-write" and "host" not in made and "password" not in made
+    monkeypatch.setenv("PGOPTIONS", "-c work_mem=8MB")
+    session = Session(read_dsn(cheap().url), Slots(), pinned=False)
+    assert session.read("SHOW work_mem") == [("8MB",)] and session.read("SHOW statement_timeout") == [("15s",)]
+    session.close()
+
+
+@pytest.mark.parametrize("parameter", ["pgbouncer=true", "connection_limit=5", "POOLER=transaction", "canary=1"])
+def test_a_parameter_of_another_program_is_told_as_one(parameter):
+    with pytest.raises(SettingsError, match="parameters of libpq") as error:
+        read_dsn(f"postgresql://relay:geheim@db/relay?{parameter}")
+    assert "canary" not in str(error.value) and "geheim" not in str(error.value)
+
+
+def test_the_scheme_is_read_in_any_case_and_a_line_break_of_a_secrets_file_is_none_of_the_databases_name():
+    assert conninfo_to_dict(read_dsn("PostgreSQL://db/relay\n").conninfo)["dbname"] == "relay"
+
+
 @pytest.fixture
 def database_of():
     """A database with an encoding."""

@@ -59,8 +59,8 @@ def test_a_large_outbox_is_brought_up_to_date_however_long_it_takes(monkeypatch)
     """Also while a second process starts; both were refused after 15 and 6 seconds, and so at each start."""
     url = f"{cheap().url}&schema=large"
     PostgresOutbox(url).close()
-    cheap().execute("UPDATE large.about SET version = 1")
-    monkeypatch.setattr(schema, "MIGRATIONS", {1: "SELECT pg_sleep(1)"})
+    cheap().execute(f"UPDATE large.about SET version = {schema.VERSION - 1}")
+    monkeypatch.setattr(schema, "MIGRATIONS", {schema.VERSION - 1: "SELECT pg_sleep(1)"})
     monkeypatch.setattr("conversion_relay.outbox.postgres.database.PATIENCE", 0.4)
     for name in ("statement_timeout", "lock_timeout"):
         monkeypatch.setitem(LIMITS, name, "200ms")
@@ -136,6 +136,20 @@ def test_a_roles_default_isolation_ends_nothing_that_two_do_at_once(clerk, level
         database.close()
 
 
+@pytest.mark.parametrize("pooler", ["", "&pooler=transaction"])
+def test_a_function_of_somebody_else_is_not_taken_for_the_servers(clerk, pooler):
+    """As a schema of another database's functions that stands before the server's own in `search_path`."""
+    cheap().execute(
+        "CREATE SCHEMA kept AUTHORIZATION clerk; CREATE FUNCTION kept.clock_timestamp() RETURNS timestamptz"
+        " LANGUAGE sql AS $$SELECT '2000-01-01'::timestamptz$$; ALTER ROLE clerk SET search_path = kept, pg_catalog"
+    )
+    outbox = PostgresOutbox(clerk("kept") + pooler)
+    outbox.put([sealed("a")], NOW)
+    assert len(claim(outbox).events) == 1
+    assert cheap().execute("SELECT min(until) > pg_catalog.now() FROM kept.lease") == [(True,)]
+    outbox.close()
+
+
 @needs_pooler
 def test_a_pooler_that_drops_our_settings_is_told_before_the_first_event():
     pooler = Pooler(cheap())
@@ -161,6 +175,8 @@ REFUSED = [
     ("postgresql://postgres@127.0.0.1/postgres?sslmode=geheim-7", "value that libpq does not take"),
     ("postgresql://postgres@127.0.0.1:geheim-7/postgres", "value that libpq does not take"),
     ("postgresql://postgres:geheim-7@{host}/postgres?target_session_attrs=standby", "only reads"),
+    ("postgresql://postgres@{host}/postgres?connect_timeout=geheim-7", "value that libpq does not take"),
+    ("postgresql://postgres@127.0.0.1:1/postgres?sslmode=require&sslrootcert=system", "exclude each other"),
 ]
 
 
@@ -180,6 +196,25 @@ def test_no_connection_left_is_told_and_is_over_when_there_is_one(clerk):
         pytest.raises(SettingsError, match="no connection left"),
     ):
         PostgresOutbox(clerk("kept"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('FATAL:  Peer authentication failed for user "clerk"', "lets in the system's user"),
+        ("FATAL:  SASL authentication failed", "refuses the role or its password"),
+        ("FATAL:  no such database: clerk", "no such database"),
+        ("FATAL:  login rejected", "lets nobody in from here"),
+        ("FATAL:  client_login_timeout (server down)", "pooler has no connection"),
+        ("FATAL:  unsupported startup parameter: options", "give no options="),
+        ('private key file "/clerk.key" has group or world access; file must have ...', "chmod 600"),
+        ('could not load private key file "/clerk.key": bad decrypt', "sslpassword opens it"),
+        ("channel binding required, but SSL not in use", "exclude each other"),
+    ],
+)
+def test_what_debians_server_a_pooler_and_libpq_say_is_told_with_what_to_do(text, said):
+    told = str(refusals.told(psycopg.OperationalError(f'connection to server at "clerk" failed: {text}')))
+    assert said in told and "clerk" not in told
 
 
 def test_another_language_is_told_by_the_sentence_for_all():

@@ -58,6 +58,42 @@ def test_a_connection_of_any_layer_takes_the_event(outbox, wrapped, kind):
     assert [event.event_id for event in claim(outbox).events] == ["kept"]
 
 
+class Numbered:
+    """As asyncpg's connection within SQLAlchemy, which reads $1."""
+
+    def __init__(self, connection):
+        self.cursor = lambda: psycopg.RawCursor(connection)
+
+
+class Dialect:
+    def __init__(self, name, paramstyle):
+        self.name, self.paramstyle = name, paramstyle
+
+
+def test_a_driver_that_reads_numbers_takes_the_event(outbox):
+    with psycopg.connect(cheap().conninfo) as shop:
+        connection = Inner(Numbered(shop))
+        connection.dialect = Dialect("postgresql", "numeric_dollar")
+        outbox.put([sealed("a"), sealed("b")], NOW, connection=connection)
+    outbox.waiting(NOW)
+    assert {event.event_id for event in claim(outbox).events} == {"a", "b"}
+
+
+@pytest.mark.parametrize("way", ["sqlalchemy", "django"])
+def test_a_database_of_another_kind_is_told_before_anything_is_sent_to_it(outbox, way):
+    asked: list[str] = []
+    connection = Inner(
+        type("Driver", (), {"cursor": lambda self: asked.append("cursor") or sqlite3.connect(":memory:")})()
+    )
+    if way == "sqlalchemy":
+        connection.dialect = Dialect("mysql", "format")
+    else:
+        connection.vendor = "mysql"
+    with pytest.raises(OutboxUnavailable, match="PostgreSQL database"):
+        outbox.put([sealed("a")], NOW, connection=connection)
+    assert asked == []
+
+
 def test_a_programs_own_kind_of_cursor_is_not_used(outbox):
     with psycopg.connect(cheap().conninfo, cursor_factory=psycopg.RawCursor) as shop:  # reads $1, not %s
         outbox.put([sealed("kept")], NOW, connection=shop)
