@@ -51,6 +51,7 @@ def test_the_request_arrives_as_it_was_built(transport):
         (b"gzip", b"{}", b"{}"),
         (b"identity", b"{}", b"{}"),
     ],
+    ids=["gzip", "deflate", "bomb", "not packed", "identity"],
 )
 def test_what_a_proxy_packed_unasked_is_read_within_bounds(transport, coding, packed, read):
     def answer(connection):
