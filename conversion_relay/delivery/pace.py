@@ -56,7 +56,7 @@ GROWTH = 4
 alone."""
 AHEAD_SECONDS = 10.0
 """How long a turn that claimed ahead waits for its call; then its events go back."""
-TAKEN_LATELY = 2 * LONGEST_DELAY
+TAKEN_LATELY = 2 * LONGEST_DELAY  # what waits for another try has had it
 LINGER_SECONDS = 0.1
 """Between two claims of a dataset that has less than a full batch, so that a trickle is not a call an event."""
 
@@ -233,7 +233,8 @@ class Paces:
 
     def is_taking(self, name: str) -> bool:
         """Whether Meta took events of it lately."""
-        return self._clock() - self._pace(name).taken_at < TAKEN_LATELY
+        with self._lock:
+            return self._clock() - self._pace(name).taken_at < TAKEN_LATELY
 
     def _slow_down(self, pace: DatasetPace, started: float, now: float) -> None:
         if started >= pace.changed_at:

@@ -24,6 +24,7 @@ def spelling(name: str) -> str:
 
 
 EVENT_MEMBERS = {spelling(name): name for name in Event.__struct_fields__}
+EVENT_MEMBERS |= {"globalprivacycontrol": "gpc", "secgpc": "gpc"}
 _SAME_AS = {
     "email": "emails emailaddress emailaddresses useremail customeremail billingemail",
     "phone": "phones phonenumber phonenumbers mobile mobilephone mobilenumber telephone tel cell cellphone userphone"
