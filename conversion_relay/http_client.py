@@ -16,7 +16,7 @@ The rules.
 4. *A kept connection is looked at before it is used.* Whatever can be read from an idle connection is its end.
 5. *A proxy only where the environment names one* (`http_proxy.py`); what is wrong with it is told as the proxy's fault.
 6. *Redirects are not followed.* A token goes to the host that the caller named, nowhere else. Bodies are not
-   decompressed: the request asks for none that are, and a bomb stays small.
+   decompressed: the request asks for none that are, and a bomb stays small (for one of Meta's: `transport.py`).
 
 Built on `http.client` (docs/adr/0012): urllib3 needs private overrides to tell which socket carries a call, and its
 import costs a function's cold start more than all of this. Nothing of a host, path or header is in an error's text.

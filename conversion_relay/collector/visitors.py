@@ -10,12 +10,13 @@ from conversion_relay.collector.browser_ids import browser_ids
 from conversion_relay.collector.door import Admitted
 from conversion_relay.collector.reply import HttpError, Reply, not_durable
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.intake.members import Refused, read_consent, read_event_id, read_wish
+from conversion_relay.intake.members import Refused, read_consent, read_event_id
 from conversion_relay.intake.mending import decode_mended
 from conversion_relay.intake.misshapen import wrong_shape
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.values import LeftOut
 from conversion_relay.intake.visit import LONGEST_KEY
+from conversion_relay.intake.wishes import read_wish
 from conversion_relay.personal_data import held
 from conversion_relay.relay import Relay
 from conversion_relay.telemetry import Counters

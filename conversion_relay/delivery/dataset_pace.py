@@ -49,6 +49,8 @@ class DatasetPace(msgspec.Struct):
     """How often events were taken again after an outage."""
     linger_until: float = 0.0
     served_at: float = 0.0
+    taken_at: float = float("-inf")
+    """When Meta took events last."""
     refusals: Refusals = msgspec.field(default_factory=Refusals)
     shares: Shares = msgspec.field(default_factory=Shares)
 

@@ -43,6 +43,7 @@ from typing import TypeVar
 
 import msgspec
 
+from conversion_relay.delivery.retry import AMBIGUOUS_ATTEMPTS
 from conversion_relay.delivery.shapes import Offence, Shape, offence, shape
 from conversion_relay.delivery.stumbling import Stumbling
 from conversion_relay.meta.batch import MOST_BYTES, halve, pack, size_of
@@ -171,6 +172,13 @@ class Isolation:
                 return [twin, Batch(first)]
             self._twins[first[0].key] = second[0].key, len(first), len(second)
             return [twin, Batch(first, twin=twin)]
+
+    def doubted(self, events: Sequence[LeasedEvent], *, is_taking: bool) -> None:
+        """A success that does not add up came to these, to some of them time after time: one of those may be why. Their
+        halves are sent apart; halves of halves only while Meta takes anything of the dataset, else it miscounts all."""
+        again = [event for event in events if event.attempts + 1 >= AMBIGUOUS_ATTEMPTS]
+        if again and (is_taking or again[0].key not in self._parts):
+            self._remember(*(halve(again) if len(again) > 1 else (again, again)), are_twins=False)
 
     def is_clean(self, dataset: str, events: Sequence[LeasedEvent], now: float) -> bool:
         """Whether little is known against the shape of the first one; such batches are sent before others."""

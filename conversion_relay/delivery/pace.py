@@ -41,7 +41,7 @@ from conversion_relay.delivery.dataset_pace import (
     opens_at,
 )
 from conversion_relay.delivery.refusals import PROBE_EVERY
-from conversion_relay.delivery.retry import OUTAGE_FAILURES, is_no_answer
+from conversion_relay.delivery.retry import LONGEST_DELAY, OUTAGE_FAILURES, is_no_answer
 from conversion_relay.meta.graph import Accepted, Misconfigured, Outcome, Throttled, Unauthorized, Unlisted, Unreachable
 
 __all__ = ["FIRST_CALLS", "MOST_EVENTS", "PaceNow", "Paces"]
@@ -56,6 +56,7 @@ GROWTH = 4
 alone."""
 AHEAD_SECONDS = 10.0
 """How long a turn that claimed ahead waits for its call; then its events go back."""
+TAKEN_LATELY = 2 * LONGEST_DELAY  # what waits for another try has had it
 LINGER_SECONDS = 0.1
 """Between two claims of a dataset that has less than a full batch, so that a trickle is not a call an event."""
 
@@ -226,8 +227,14 @@ class Paces:
                 pace.events = min(MOST_EVENTS, pace.events * GROWTH)
                 pace.answers_again(started)
                 if isinstance(outcome, Accepted):
+                    pace.taken_at = now
                     self._speed_up(pace, outcome, started, now)
             return max(1, pace.failures)
+
+    def is_taking(self, name: str) -> bool:
+        """Whether Meta took events of it lately."""
+        with self._lock:
+            return self._clock() - self._pace(name).taken_at < TAKEN_LATELY
 
     def _slow_down(self, pace: DatasetPace, started: float, now: float) -> None:
         if started >= pace.changed_at:

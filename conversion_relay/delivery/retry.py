@@ -85,11 +85,11 @@ def decide(outcome: Outcome, facts: Facts, now: float, jitter: float) -> Verdict
         case Throttled(after=after):
             # never before Meta's own word, and not all workers at the same moment after it
             return Park(now + after * (1 + jitter), "throttled")
-        case Unauthorized():
-            return Park(now + PROBE_EVERY, "unauthorized" if outcome.said.is_metas else NOT_META, alert=True)
-        case Misconfigured():
-            return Park(now + PROBE_EVERY, "misconfigured" if outcome.said.is_metas else NOT_META, alert=True)
-        case Unlisted():
+        case Unauthorized() if outcome.said.is_metas:
+            return Park(now + PROBE_EVERY, "unauthorized", alert=True)
+        case Misconfigured() if outcome.said.is_metas:
+            return Park(now + PROBE_EVERY, "misconfigured", alert=True)
+        case Unauthorized() | Misconfigured() | Unlisted():
             until = now + backoff(facts.failures, jitter, LONGEST_OUTAGE_DELAY)
             why = "unknown_error" if outcome.said.is_metas else NOT_META
             return Park(until, why, alert=True, aside=_aside(facts.setbacks, until))
@@ -103,6 +103,13 @@ def decide(outcome: Outcome, facts: Facts, now: float, jitter: float) -> Verdict
             again_and_again = facts.attempts + 1 >= AMBIGUOUS_ATTEMPTS
             why = "accounting_mismatch" if again_and_again else why
             return RetryAt(now + backoff(facts.attempts + 1, jitter), why, sent=True, alert=again_and_again)
+
+
+def may_be_one_events(outcome: Outcome) -> bool:
+    """Whether one event in the request may be why: an error that nobody listed, a silence, and the page of a program on
+    the way, such as a firewall that does not like a text: it may come with any status."""
+    is_foreign = isinstance(outcome, Unauthorized | Misconfigured) and not outcome.said.is_metas
+    return is_foreign or isinstance(outcome, Unlisted | Unreachable)
 
 
 def is_no_answer(outcome: Outcome) -> bool:

@@ -32,10 +32,10 @@ from conversion_relay.delivery.exchange import as_attempt, named_by
 from conversion_relay.delivery.isolation import Batch, smaller, without
 from conversion_relay.delivery.pace import DATASET_OUTCOMES
 from conversion_relay.delivery.report import Report, alert
-from conversion_relay.delivery.retry import PROBE_EVERY, Facts, alone, decide, unsent
+from conversion_relay.delivery.retry import PROBE_EVERY, Facts, alone, decide, may_be_one_events, unsent
 from conversion_relay.delivery.slot import Slot
 from conversion_relay.errors import LeaseLost
-from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, TooLarge, Unlisted, Unreachable
+from conversion_relay.meta.graph import Accepted, Ambiguous, Outcome, Refused, TooLarge, Unreachable
 from conversion_relay.outbox.protocol import Lease, LeasedEvent, Settlement
 from conversion_relay.outbox.story import Attempt
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect, Verdict, Withhold
@@ -232,8 +232,7 @@ class Sitting:
 
     def _is_its_own(self, events: list[LeasedEvent], outcome: Outcome) -> bool:
         """Whether it is the trouble of one event that Meta is known to stumble over."""
-        is_known = len(events) == 1 and self._context.isolation.stumbling.is_known(events[0])
-        return is_known and isinstance(outcome, Unlisted | Unreachable)
+        return len(events) == 1 and may_be_one_events(outcome) and self._context.isolation.stumbling.is_known(events[0])
 
     def _translated(self, verdict: Verdict) -> Verdict:
         return verdict
@@ -263,10 +262,11 @@ class Sitting:
         isolation, dataset, now = self._context.isolation, self._dataset.pixel_id, self._context.clock()
         if isinstance(outcome, Accepted):
             isolation.accepted(dataset, sent, now, suspects=self.suspects)
-        if not isinstance(outcome, Refused):
-            return
-        for event in [event for verdict, events in settled if isinstance(verdict, Dead) for event in events]:
-            isolation.refused(dataset, event, outcome.said.subcode, outcome.path, now)
+        elif isinstance(outcome, Ambiguous):
+            isolation.doubted(sent, is_taking=self._context.paces.is_taking(self._lease.dataset))
+        elif isinstance(outcome, Refused):
+            for event in [event for verdict, events in settled if isinstance(verdict, Dead) for event in events]:
+                isolation.refused(dataset, event, outcome.said.subcode, outcome.path, now)
 
     def _tell_pace(self, verdict: Verdict) -> None:
         context, paces, name = self._context, self._context.paces, self._lease.dataset

@@ -198,6 +198,8 @@ def _judged(prepared: Prepared, dataset: str, said: str | None, now: float) -> A
         message = f"{finding.message}; {finding.fix}"
         if dropped and finding.path == "user_data":  # nobody is left in it, perhaps for a name that is misspelt
             message += f"; left out: {', '.join(one.field for one in dropped[:5])}"
+        elif why := next((one.reason for one in dropped if one.field == finding.path), None):
+            message += f"; what came was left out: {why}"
         return Rejection(finding.code, finding.path, message)
     named = wire["event_name"], wire["event_id"], wire["event_time"], wire["action_source"]
     return _sealed(wire, *named, dropped, dataset, said)

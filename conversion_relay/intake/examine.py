@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from conversion_relay.event import Event, Rejection, UserData
+from conversion_relay.event import CustomData, Event, Rejection, UserData
 from conversion_relay.intake.accept import Policy, Submission, prepare
 from conversion_relay.intake.custom_data import plain_number
 from conversion_relay.intake.free_form import NOT_FREE
@@ -112,6 +112,8 @@ def _as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(value, str) and plain_number(value) is not None:
         message, fix = "a number sent as text", "send a number; the relay makes it one"
         yield Finding("text_amount", "custom_data.value", "hint", message, fix, f"{PAGES}/parameters/custom-data")
+    if isinstance(custom, dict):
+        yield from _other_spellings(custom)
     yield from _personal_data(document)
     for name in ("event_source_url", "referrer_url"):
         url = document.get(name)
@@ -124,6 +126,17 @@ def _as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
                 "send it without; the relay keeps utm_* and fbclid alone",
                 _SERVER_EVENT,
             )
+
+
+def _other_spellings(custom: Mapping[str, Any]) -> Iterator[Finding]:
+    """`contentIds`: to Meta a property of the site's own, since it reads `content_ids` alone."""
+    for name in custom:
+        meant = _METAS.get(spelling(name))
+        if meant is not None and meant != name and meant not in custom:
+            message = "Meta reads this under another name; so it is a property of your own"
+            fix = f"send it as {meant}; the relay passes on properties of your own as they are"
+            where = f"custom_data.{printable_name(name)}"
+            yield Finding("other_spelling", where, "warning", message, fix, f"{PAGES}/parameters/custom-data")
 
 
 def _event_time(event_time: object) -> Iterator[Finding]:
@@ -195,6 +208,7 @@ def _finding(
     return Finding(code, path, "error", message, fix, link, subcode)
 
 
+_METAS = {spelling(name): name for name in CustomData.__struct_fields__}
 _TYPES: dict[type[msgspec.Struct], dict[str, Any]] = {
     kind: get_type_hints(kind, include_extras=True) for kind in (Event, UserData)
 }

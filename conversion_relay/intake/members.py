@@ -12,7 +12,7 @@ was not. The rules:
   where it happened (`action_source`), and when (`event_time`; a wrong moment wins or loses an attribution).
 - A visitor's wish is never lost. What cannot be read in `opt_out`, `gpc` and `data_processing_options` counts as the
   strictest that it could have meant. An unreadable `consent`, a name that is nearly one of these, and a "no" by another
-  program's name (`ad_storage`, `consent_state`) are refused.
+  program's name (`ad_storage`, `do_not_sell`) are refused (`wishes.py`).
 - An id that is too long keeps its meaning: its digest stands for it, so that two copies are still known as one.
 
 Total: raises nothing. Linear: each member is looked at once, and at most MOST_MEMBERS of an object are.
@@ -31,6 +31,7 @@ from conversion_relay.intake.moment import read_moment
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.intake.spellings import EVENT_MEMBERS, PERSON_MEMBERS, spelling
 from conversion_relay.intake.values import LeftOut, object_in, one_text
+from conversion_relay.intake.wishes import passed_over, read_wish
 
 MOST_MEMBERS = 1_000
 """Of an event, of its `user_data`; custom properties are counted by `reading`."""
@@ -40,12 +41,6 @@ NO_SUCH_MEMBER = "no such member here"
 _WISHES = ("consent", "gpc", "optout", "dataprocessingoptions", "dataprocessingoptionscountry")
 _WISHES_BEGIN = frozenset(wish[:2] for wish in _WISHES)
 _WISHES_END = frozenset(wish[-3:] for wish in _WISHES)
-_WISHES_ELSEWHERE = frozenset(
-    {"adstorage", "aduserdata", "adpersonalization", "consentmode", "consentstate", "consentstatus", "consentsettings"}
-    | {"adconsent", "hasconsent", "userconsent", "marketingconsent", "trackingconsent", "cookieconsent", "consentgiven"}
-)
-"""What Google's consent mode, tag managers and consent platforms call it."""
-_WISH_BY_OUR_NAME = 'a visitor\'s "no" is not passed over; send it as "consent": "denied", or leave it out'
 _NO_WISHES = frozenset({"content", "contents", "context", "contenttype"})
 _MOST_COMPARED, _MOST_HINTS = 50, 5
 
@@ -75,8 +70,8 @@ def read_members(document: object) -> Event | Rejection:
             if name in TRACKING:
                 app_flags[name] = value
             elif member is None:
-                if spelling(str(name)) in _WISHES_ELSEWHERE and _says_no(value):
-                    raise Refused(Rejection("unknown_field", printable_name(str(name)), _WISH_BY_OUR_NAME))
+                if remedy := passed_over(spelling(str(name)), value):
+                    raise Refused(Rejection("unknown_field", printable_name(str(name)), remedy))
                 _unknown(str(name), told)
             elif value is not None and (member == name or member not in document) and member not in members:
                 _read(member, value, members, told)
@@ -194,23 +189,6 @@ def read_consent(given: object) -> str | None:
     if said not in ("granted", "denied"):
         raise Refused(Rejection("wrong_type", "consent", CHOICES["consent"]))
     return str(said)
-
-
-def read_wish(given: object) -> bool | None:
-    """A visitor's wish: whatever is no "no" is a "yes"."""
-    said = given.strip().lower() if isinstance(given, str) else given
-    if said in ("", [], {}):
-        return None
-    return not (isinstance(said, str | int | float) and said in ("false", "no", "0", "off", 0))
-
-
-def _says_no(given: object, left: int = 3) -> bool:
-    """Whether a "no" stands in it; in an object of wishes, in those about advertising where some are named so."""
-    if isinstance(given, dict):
-        about_ads = [value for name, value in given.items() if spelling(str(name)).startswith("ad")]
-        return left > 0 and any(_says_no(value, left - 1) for value in (about_ads or list(given.values()))[:20])
-    said = given.strip().lower() if isinstance(given, str) else given
-    return said in (0, "denied", "false", "no", "0", "declined", "revoked", "withdrawn", "opted_out")
 
 
 def _flag(given: object) -> bool | None:

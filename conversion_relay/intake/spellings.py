@@ -24,18 +24,19 @@ def spelling(name: str) -> str:
 
 
 EVENT_MEMBERS = {spelling(name): name for name in Event.__struct_fields__}
+EVENT_MEMBERS |= {"globalprivacycontrol": "gpc", "secgpc": "gpc"}
 _SAME_AS = {
     "email": "emails emailaddress emailaddresses useremail customeremail billingemail",
     "phone": "phones phonenumber phonenumbers mobile mobilephone mobilenumber telephone tel cell cellphone userphone"
     " billingphone",
-    "first_name": "firstname givenname fname billingfirstname",
-    "last_name": "lastname familyname surname lname billinglastname",
-    "city": "city town locality addresslocality billingcity",
-    "state": "state region province stateprovince addressregion statecode regioncode provincecode billingstate",
-    "zip": "zip zipcode postalcode postcode billingpostcode billingzip",
-    "country": "country countrycode addresscountry billingcountry",
-    "date_of_birth": "dateofbirth birthday birthdate dob bday",
-    "gender": "gender sex gen",
+    "first_name": "firstname firstnames givenname fname billingfirstname",
+    "last_name": "lastname lastnames familyname surname lname billinglastname",
+    "city": "city cities town locality addresslocality billingcity",
+    "state": "state states region province stateprovince addressregion statecode regioncode provincecode billingstate",
+    "zip": "zip zips zipcode zipcodes postalcode postcode billingpostcode billingzip",
+    "country": "country countries countrycode countrycodes addresscountry billingcountry",
+    "date_of_birth": "dateofbirth datesofbirth birthday birthdate dob bday",
+    "gender": "gender genders sex gen",
     "external_id": "externalid externalids userid customerid",
     "client_ip_address": "clientipaddress ip ipaddress clientip userip",
     "client_user_agent": "clientuseragent useragent",

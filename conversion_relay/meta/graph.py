@@ -271,7 +271,7 @@ def _read_error(status: int, headers: Mapping[str, str], error: Mapping[str, Any
         return Misconfigured(said)
     if _is_about_access(error):
         return Misconfigured(said)
-    if code in TRANSIENT_CODES or error.get("is_transient") is True:
+    if code in TRANSIENT_CODES or error.get("is_transient") in (True, "true"):
         return Unreachable(f"code_{code}", sent=False, said=said)
     if code == PAYLOAD_CODE and status == 400 and (subcode in PAYLOAD_SUBCODES or error.get("error_subcode") is None):
         index, path = blamed(error)

@@ -20,6 +20,7 @@ LONGEST_PAUSE = 900.0
 """Seconds. A header may ask for more; we try again after a quarter of an hour all the same."""
 LONGEST_HEADER = 16_384
 """Characters; what is longer says nothing."""
+_LONGEST_RETRY_AFTER = 100
 _CALLS = ("call_count", "total_time", "total_cputime")
 _USAGE_HEADERS = {
     "x-app-usage": _CALLS,
@@ -76,12 +77,30 @@ def _is_time_of_day(read: tuple[Any, ...]) -> bool:
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """A JSON object; empty for all else."""
+    """A JSON object; empty for all else.
+
+    A sentence of Meta's may quote a text that was cut in an emoji, and a program on the way may write another charset:
+    an answer that is JSON but for that is read, since an unread refusal would hold up its dataset.
+
+    >>> parse(b'{"error": {"code": 100, "error_user_msg": "Mug \\ud83d"}}')["error"]["code"], parse(b"<html>")
+    (100, {})
+    """
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return {}
+        answer = _odd(body)
     return answer if isinstance(answer, dict) else {}
+
+
+def _odd(body: bytes) -> object:
+    if body[:4].lstrip(b"\xef\xbb\xbf \r\n")[:1] != b"{":
+        return None
+    import json  # for what is odd alone: every program would pay for it at its start
+
+    try:
+        return json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _most_used(header: str, members: tuple[str, ...]) -> float:
@@ -114,8 +133,10 @@ def _number(value: object) -> float:
 
 
 def _retry_after(text: str, now: float) -> float:
+    """Of several, as two programs on the way may each write one, the longest."""
+    seconds = [part.strip() for part in text[:_LONGEST_RETRY_AFTER].split(",")]
+    if all(re.fullmatch(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", part) for part in seconds):
+        return max(map(float, seconds))
     text = text.strip()
-    if re.fullmatch(r"[0-9]{1,12}", text, re.ASCII):
-        return float(text)
     at = http_date(text)
     return 0.0 if at is None else at - now

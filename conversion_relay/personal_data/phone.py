@@ -64,6 +64,8 @@ def _numbered(text: str, found: re.Match[str], *, least: int = 8) -> PhoneSpan |
     number = found[1]
     if DATE.match(number) or (found[0].startswith("+") and _is_a_coordinate(text, found)):
         return None
+    if "_" in number and (_DAY_OR_YEAR.search(number) or text[found.start() - 1 : found.start()].isalnum()):
+        return None  # a campaign: Women+45_18_30_1234
     begin, best = found.start(1), None
     for group in _GROUP_END.finditer(number):
         written = number[: group.end()]
@@ -106,7 +108,9 @@ _BETWEEN = r"[\s./()\-]"
 # Thai, Chinese, Japanese and Korean (folded) put no space before or behind a number.
 _LETTER = r"[^\W_\u0e00-\u0eff\u1100-\u11ff\u2e80-\uffff]"
 _NUMBER = rf"([1-9](?:{_BETWEEN}{{0,3}}[0-9]){{6,20}})(?![0-9])"
-_PLUS = seldom(rf"\+[\s.\-(]{{0,2}}(?:00[\s.\-(]{{0,2}})?{_NUMBER}")  # +0049 is written, too
+# Behind a plus also what stands for a space in an id, a file's name and a list: +31_6_12345678, +33·6·12·34·56·78.
+_SPACED = _NUMBER.replace(_BETWEEN, r"[\s./()\-_~·•‧∙⋅]")
+_PLUS = seldom(rf"\+[\s.\-(]{{0,2}}(?:00[\s.\-(]{{0,2}})?{_SPACED}")  # +0049 is written, too
 # Nothing before it but what parts words; a letter behind it makes it part of a digest or a serial number.
 # What stands before is asked behind the zeros, since a search goes by what it begins with.
 _ZEROS = seldom(rf"00(?<!{_LETTER}00)(?<![.,+\-]00)(?<![0-9]:00)[\s.\-(]{{0,2}}{_NUMBER}(?!{_LETTER})")
@@ -123,6 +127,7 @@ DATE = seldom(
     r"(?:19|20)[0-9]{2}([-./])[0-9]{1,2}\1[0-9]{1,2}(?![0-9])"
     r"|[0-9]{1,2}([./])[0-9]{1,2}\2(?:19|20)?[0-9]{2}(?![^\W_])(?!\2[0-9])"  # +33.6.12.34.56.78 is none
 )
+_DAY_OR_YEAR = seldom(r"_20[0-9]{2}(?:[01][0-9](?:[0-3][0-9])?)?(?![0-9])")
 _DEGREES = seldom(r"[0-9]{1,3}\.[0-9]+")
 _NEXT_DEGREES = seldom(r"\s?[,;]?\s?[+\-]?[0-9]{1,3}\.[0-9]|/")
 _UUID = seldom(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-", re.IGNORECASE)

@@ -71,7 +71,10 @@ def without_entities(text: str) -> str:
 
 def _one_layer(text: str) -> str:
     if "%" in text:
-        text = unquoted(_PERCENTS.sub("%", text))
+        text = _PERCENTS.sub("%", text)
+        if "+" in text and "%2b" in text.lower():
+            text = _FORM_SPACE.sub(" ", text)
+        text = unquoted(text)
     if "&" in text:
         text = without_entities(text)
     if "\\" in text or "%u" in text:
@@ -83,6 +86,8 @@ def _one_layer(text: str) -> str:
 _FOREIGN = seldom(r"[^\x00-\x7f]+")
 # All of %25%25..., %2525... at once: a layer each would be a round each.
 _PERCENTS = seldom(r"%(?:25)+")
+# In a form's encoding a plus is %2B, and a plus within a number is a space: ?q=%2B1+%28650%29+555+1212.
+_FORM_SPACE = seldom(r"(?<=[0-9)])\+(?=[0-9(]|%28)|(?<=%29)\+(?=[0-9(]|%28)")
 _ESCAPE = seldom(r"[\\%]u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
 _NAMED = {
     "amp": "&",

@@ -21,6 +21,47 @@ def test_silence_stops_the_dataset_and_loses_nothing(outbox, clock):
     assert states(outbox, *numbered(10)) == {"delivered": 10}
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda ids: Response(200, {}, b'{"events_received": %d, "fbtrace_id": "A"}' % (len(ids) - 1)),
+        lambda _: Response(200, {}, b"<html>Blocked</html>"),
+    ],
+)
+def test_a_success_that_never_adds_up_for_one_event_keeps_no_other_from_its_delivery(outbox, clock, answer):
+    put(outbox, "bad", *numbered(40))
+    meta = Meta(lambda ids: answer(ids) if "bad" in ids else taken(ids))
+    running = delivery(outbox, meta, clock)
+    for turn in range(18):
+        put(outbox, *numbered(turn < 9, f"fresh{turn}"))
+        drain(running)
+        clock.now += 301
+    assert states(outbox, *numbered(40), *(f"fresh{turn}0" for turn in range(9))) == {"delivered": 49}
+    assert states(outbox, "bad") == {"pending": 1}, "nobody said that it is bad"
+
+
+def test_where_no_success_adds_up_events_are_asked_in_halves_and_not_one_by_one(outbox, clock):
+    put(outbox, *numbered(64))
+    meta = Meta(lambda ids: taken(ids[:-1]))
+    running = delivery(outbox, meta, clock)
+    for _ in range(20):
+        drain(running)
+        clock.now += 301
+    assert len(meta.calls) <= 2 * 20 and states(outbox, *numbered(64)) == {"pending": 64}
+
+
+@pytest.mark.parametrize("status", [302, 401, 404])
+def test_a_page_that_a_firewall_sends_for_one_event_keeps_no_other_from_its_delivery(outbox, clock, status):
+    put(outbox, *numbered(40), "bad", *numbered(40, "more"))
+    meta = Meta(lambda ids: Response(status, {}, b"<html>") if "bad" in ids else taken(ids))
+    running = delivery(outbox, meta, clock)
+    for _ in range(60):
+        drain(running)
+        clock.now += 5
+    assert states(outbox, *numbered(40), *numbered(40, "more")) == {"delivered": 80}
+    assert states(outbox, "bad") == {"pending": 1}
+
+
 def test_every_attempt_sends_the_same_bytes(outbox, clock):
     put(outbox, "a")
     answers = iter([Unreachable("reset", sent=True), error(2, status=500), Response(200, {}, b'{"events_rec')])

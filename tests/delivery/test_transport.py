@@ -1,12 +1,15 @@
 """What the network does to a request, and that no call outlives its deadline."""
 
+import gzip
 import socket
 import threading
 import time
+import zlib
 
 import pytest
 
 from conversion_relay.delivery.transport import GraphTransport, Response
+from conversion_relay.http_client import MOST_BYTES
 from conversion_relay.meta.graph import Request, Unreachable
 from tests.hostile_server import read_request, reset, serving
 
@@ -37,6 +40,27 @@ def test_the_request_arrives_as_it_was_built(transport):
     head, _, body = got[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v27.0/1/events HTTP/1.1") and b"Authorization: Bearer T0KEN" in head
     assert b"T0KEN" not in head.split(b"\r\n")[0] and body == b'{"data":[]}'
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed", "read"),
+    [
+        (b"gzip", gzip.compress(b'{"events_received":1}'), b'{"events_received":1}'),
+        (b"Deflate", zlib.compress(b'{"events_received":1}'), b'{"events_received":1}'),
+        (b"gzip", gzip.compress(bytes(9_000_000)), bytes(MOST_BYTES)),
+        (b"gzip", b"{}", b"{}"),
+        (b"identity", b"{}", b"{}"),
+    ],
+    ids=["gzip", "deflate", "bomb", "not packed", "identity"],
+)
+def test_what_a_proxy_packed_unasked_is_read_within_bounds(transport, coding, packed, read):
+    def answer(connection):
+        read_request(connection)
+        head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n"
+        connection.sendall(head % (coding, len(packed)) + packed)
+
+    with serving(answer) as url:
+        assert transport.send(request_to(url), 5).body == read
 
 
 def test_a_connection_is_kept_for_the_next_batch(transport):

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversion_relay.intake.accept import Policy, Submission, accept
 from conversion_relay.intake.custom_data import MOST_TOLD, NOT_AN_AMOUNT, plain_number, tidy
+from conversion_relay.intake.reading import read_event
+from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.meta.validate import CONTENT_NAMES
 
 
@@ -147,3 +150,10 @@ NAMES = st.sampled_from(["value", "currency", "contents", "content_ids", "num_it
 def test_whatever_comes_in_contents_goes_out_as_metas_lines_or_not_at_all(custom):
     for line in tidied(custom)[0].get("contents", []):
         assert line.keys() <= CONTENT_NAMES and type(line["id"]) in (str, int)
+
+
+@pytest.mark.parametrize("custom", [b'"value": NaN', b'"value": 1e999', b'"value": 1, "currency": {"code": "EUR"}'])
+def test_what_is_missing_because_it_could_not_be_read_is_told_so(custom):
+    event = read_event(b'{"event_name": "Purchase", "user_data": {"em": "a@b.example"}, "custom_data": {%s}}' % custom)
+    refused = accept(Submission(event=event), RequestFacts(), Policy(dataset="1"), now=1.7e9, entropy=bytes(10))
+    assert refused.reason == "missing_field" and "what came was left out" in refused.message

@@ -157,6 +157,7 @@ NOTHING = {"value": 0, "currency": "EUR"}
         ({"user_data": {"em": [SHA, "no address"]}}, "warning", ("dropped_value", "user_data.em[1]")),
         ({"user_data": PRIVATE}, "warning", ("dropped_value", "user_data.client_ip_address")),
         ({"event_name": "Purchase", "custom_data": NOTHING}, "warning", ("worth_nothing", "custom_data.value")),
+        ({"custom_data": {"contentIds": ["1"]}}, "warning", ("other_spelling", "custom_data.contentIds")),
         ({"custom_data": {"value": "12.50"}}, "hint", ("text_amount", "custom_data.value")),
         ({"opt_out": True}, "hint", ("opt_out_is_no_consent", "opt_out")),
         ({"data_processing_options": ["LDU"]}, "warning", ("cannot_be_placed", "data_processing_options_state")),

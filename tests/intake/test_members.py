@@ -206,6 +206,7 @@ def test_a_visitors_wish_is_read_as_the_strictest_that_it_could_mean(said, optio
         ("ad_user_data", "granted", False),
         ("has_consent", True, False),
         ("cookie_consent", None, False),
+        *(("consent_granted", False, True), ("gdprConsent", "no", True), ("consent_granted", True, False)),
     ],
 )
 def test_a_no_by_another_programs_name_is_not_passed_over(name, said, is_no):

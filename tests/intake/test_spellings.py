@@ -17,6 +17,12 @@ def test_every_spelling_is_of_a_key_that_exists():
     assert all(word == spelling(word) for word in PERSON_MEMBERS)
 
 
+def test_a_key_of_several_values_is_named_in_the_plural_as_in_metas_sdks():
+    plural = "emails phones genders dates_of_birth last_names first_names cities states countryCodes zips zip_codes"
+    keys = "email phone gender date_of_birth last_name first_name city state country zip zip"
+    assert [PERSON_MEMBERS[spelling(name)] for name in plural.split()] == keys.split()
+
+
 @pytest.mark.parametrize("name", ["name", "id", "mail", "address", "street", "", "x" * (LONGEST_NAME + 1)])
 def test_what_could_mean_several_things_is_not_guessed(name):
     assert spelling(name) not in PERSON_MEMBERS

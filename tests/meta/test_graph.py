@@ -115,8 +115,20 @@ def test_an_error_of_a_gateways_own_is_read_by_its_status(status, expected, erro
     assert getattr(outcome, "sent", True), "a gateway that lost an answer may have handed the events on"
 
 
-def test_is_transient_outweighs_an_unknown_code():
-    assert isinstance(error(999, is_transient=True), Unreachable)
+@pytest.mark.parametrize("said", [True, "true", 1])
+def test_is_transient_outweighs_an_unknown_code_and_one_that_could_be_an_events(said):
+    assert isinstance(error(999, is_transient=said), Unreachable)
+    assert isinstance(error(100, is_transient=said), Unreachable)
+    assert isinstance(error(100, is_transient=False), Refused)
+
+
+@pytest.mark.parametrize("sentence", [b"Mug \\ud83d", b"M\xfcll", "d’évènement".encode("cp1252")])
+def test_a_sentence_that_was_cut_in_an_emoji_or_came_in_another_charset_hides_no_answer(sentence):
+    refused = ok(b'{"error": {"code": 100, "error_subcode": 2804003, "error_user_title": "%s"}}' % sentence, status=400)
+    assert isinstance(refused, Refused), "a dataset would wait behind one event that nobody finds"
+    refused.said.title.encode()
+    assert isinstance(ok(b'\xef\xbb\xbf{"events_received": 3, "messages": ["%s"]}' % sentence), Accepted)
+    assert isinstance(ok(b'{"events_received": 3, "messages": ["%s' % sentence), Ambiguous)
 
 
 def test_the_title_is_in_whatever_language_and_decides_nothing():
@@ -173,6 +185,10 @@ def test_without_a_body_the_status_decides(status, expected):
         ({"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT"}, 30),
         ({"retry-after": "1000000000"}, 900),
         ({"retry-after": "soon"}, 60),
+        ({"retry-after": "120.5"}, 120.5),
+        ({"retry-after": "90, 120"}, 120),
+        ({"retry-after": "90, soon"}, 60),
+        ({"retry-after": "9," * 10_000}, 60),
         ({"retry-after": "-5"}, 60),
         ({"retry-after": "٣"}, 60),
         ({"x-business-use-case-usage": '{"1":[{"estimated_time_to_regain_access":3}]}'}, 180),

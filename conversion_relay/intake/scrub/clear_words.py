@@ -17,6 +17,7 @@ STRONG: dict[str, tuple[str, ...]] = {
         "adresseelectronique correioeletronico postaelettronica emailovaadresa elektronickaposta mejl mejladress emel",
         "emailadresa emailadresi epostiaadress elektronickaadresa imejl correu адресэлектроннойпочты епоща",
         "מייל דואראלקטרוני الايميل الإيميل ايميل อีเมล์ 电子邮箱 邮箱地址 電子信箱 電郵 电邮 電子メール メアド",
+        "електроннапоща epostaadress",
     ),
     "phone": (
         "phone phones phonenumber phonenumbers phonenum phoneno phonenr telephone telephonenumber telephoneno",
@@ -47,7 +48,7 @@ STRONG: dict[str, tuple[str, ...]] = {
         "संपर्कनंबर หมายเลขโทรศัพท์ เบอร์ติดต่อ கைபேசி மொபைல் ტელეფონისნომერი მობილური բջջային 電話號碼 联系方式 聯絡方式",
         "連絡先 携帯番号 연락처 numerodewhatsapp notelefonbimbit sốđiệnthoạicủabạn",
         "waid nomertelefona shouji shoujihao dianhua lianxidianhua denwa denwabango denwabangou keitai",
-        "jeonhwa jeonhwabeonho hyudaepon",
+        "jeonhwa jeonhwabeonho hyudaepon ndetel ndetelephone numdetel телефонзаконтакт телефонзавръзка",
     ),
     "name": (
         "firstname firstnames lastname lastnames surname forename givenname givennames familyname middlename",
@@ -79,7 +80,7 @@ STRONG: dict[str, tuple[str, ...]] = {
         "השםשלך שםהלקוח الاسمبالكامل الاسمالأخير اسمك اسمالعميل نامکامل पहलानाम अंतिमनाम आपकानाम ชื่อเต็ม ชื่อเล่น",
         "আপনারনাম முழுபெயர் முதல்பெயர் 联系人 聯絡人 收件人 收货人 收貨人 예금주",
         "secondname fathersname mothersname husbandname wifename",
-        "fio imya familiya otchestvo xingming namae onamae shimei ireum seongmyeong",
+        "fio imya familiya otchestvo xingming namae onamae shimei ireum seongmyeong namaanda tamad",
     ),
     "date of birth": (
         "birthdate birthdates dateofbirth dob birthyear yearofbirth birthmonth birthdaydate dayofbirth",
@@ -142,6 +143,8 @@ FIRM: dict[str, tuple[str, ...]] = {
         "адрес улица διευθυνση 住所 地址 详细地址 주소 العنوان כתובת địachỉ alamat पता ที่อยู่ адреса вулиця",
         "wohnadresse adressepostale enderecocompleto numerocivico woonadres adress leveransadress lahiosoite adresiniz",
         "адресдоставки 收货地址 番地 ご住所 상세주소 배송지 lakcim houseno hausnr huisnr",
+        "rueetnumero calleynumero ruaenumero viaenumerocivico adreszamieszkania ulicainumer uliceacislopopisne",
+        "ulicaacislo utcahazszam улицадом улицаидом acikadres عنوانالسكن כתובתמגורים רחוב alamatlengkap",
         "nrdomu nrmieszkania dizhi shouhuodizhi jusho juusho juso",
     ),
     "postal code": (

@@ -7,7 +7,7 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/cu
 import datetime
 import re
 
-from conversion_relay.meta.customer_information.folding import ascii_digits
+from conversion_relay.meta.customer_information.folding import ascii_digits, whole_number_of
 from conversion_relay.meta.customer_information.hashing import EMPTY, Dropped, clean
 from conversion_relay.patterns import seldom
 
@@ -50,7 +50,7 @@ def normalize_birth_date(text: str, today: datetime.date) -> str | Dropped:
     """
     if len(text) > _LONGEST:
         return _NOT_A_DATE
-    text = ascii_digits(clean(text)).translate(_DASHES)
+    text = whole_number_of(ascii_digits(clean(text)).translate(_DASHES))
     if not text:
         return EMPTY
     hint = _HINT.search(text)

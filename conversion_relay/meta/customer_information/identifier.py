@@ -6,6 +6,7 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fb
 
 import re
 
+from conversion_relay.meta.customer_information.folding import whole_number_of
 from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
 from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, MARKS, is_nothing
 from conversion_relay.patterns import seldom
@@ -108,7 +109,7 @@ def normalize_number(text: str) -> str | Dropped:
     >>> normalize_number("1234567890"), normalize_number("joe")
     ('1234567890', Dropped(reason='not a number'))
     """
-    text = _trimmed(text)
+    text = whole_number_of(_trimmed(text))
     if not text:
         return EMPTY
     return text if re.fullmatch(r"[1-9]\d{0,18}", text, re.ASCII) else Dropped("not a number")

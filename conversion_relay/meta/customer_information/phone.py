@@ -32,8 +32,11 @@ from conversion_relay.meta.customer_information.tables.calling_codes import CALL
 from conversion_relay.patterns import seldom
 
 _NOT_DIGITS = re.compile(r"[^0-9]+")
+# Of a form in any language, of a telephone that pauses before it dials on (",,12#"), of `tel:`.
 _EXTENSION = seldom(
-    r"\s*(?:;\s*ext\s*=|;|,|\bext(?:ension|n)?\b\.?:?|(?<=[\d\s)])x(?=[\s\d.])|#|\bdurchwahl\b)\s*[.:]?\s*\d{1,8}\s*$",
+    r"\s*(?:;\s*ext\s*=|[;,]{1,9}|\bext(?:ension|n)?\b|(?<=[\d\s)])x(?=[\s\d.])|(?<=\d)[pw](?=\d)|#"
+    r"|\b(?:durchwahl|dw|nebenstelle|apparat|poste|int(?:erno)?|ramal|anexo|toestel|tst|wewn?|klapka|linka|lokal|mell[eé]k"
+    r"|anknytning|dahili|доб(?:авочный)?|вн(?:утр)?|εσωτ)\b|内線|分机|分機|내선)\s*[.:]{0,2}\s*\d{1,8}#?\s*$",
     re.IGNORECASE,
 )
 _SHORTEST, _LONGEST = 7, 15  # E.164; the lower bound is the Node SDK's

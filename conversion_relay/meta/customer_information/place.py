@@ -7,7 +7,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from conversion_relay.meta.customer_information.folding import ascii_digits, name_key
+from conversion_relay.meta.customer_information.folding import ascii_digits, name_key, whole_number_of
 from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
 from conversion_relay.meta.customer_information.name import (
     LETTER_IS_LOST,
@@ -113,8 +113,8 @@ def normalize_zip(text: str, country: str | None = None) -> str | Dropped:
 
     >>> normalize_zip("94035-1234"), normalize_zip("M1 1AE", "gb"), normalize_zip("00-950", "pl")
     ('94035', 'm11ae', '00950')
-    >>> normalize_zip("2134", "us")
-    '02134'
+    >>> normalize_zip("2134", "us"), normalize_zip("2134.0", "us")
+    ('02134', '02134')
     """
     if len(text) > LONGEST:
         return TOO_LONG
@@ -123,7 +123,7 @@ def normalize_zip(text: str, country: str | None = None) -> str | Dropped:
         return EMPTY
     if is_nothing(folded):
         return PLACEHOLDER
-    folded = folded.lower().removeprefix("z:")  # as Meta's own export of leads writes it
+    folded = whole_number_of(folded.lower().removeprefix("z:"))  # as Meta's own export of leads writes it
     kept = "".join(c for c in ascii_digits(folded) if c.isalnum())
     kept = kept if kept.isascii() else unicodedata.normalize("NFC", kept)
     if country == "us" or (country is None and _ZIP_PLUS_FOUR.fullmatch(folded)):
@@ -147,7 +147,7 @@ def cut_zip(text: str) -> str | None:
     >>> cut_zip("01310-100"), cut_zip("94025")
     ('01310', '94025')
     """
-    kept = clean(text[:LONGEST]).lower().partition("-")[0].strip()
+    kept = whole_number_of(clean(text[:LONGEST])).lower().partition("-")[0].strip()
     return kept if len(kept) >= 2 else None
 
 

@@ -92,6 +92,9 @@ No. telefon bimbit|Telefonszáma|Születési idő|Nume complet|Telefon mobil|Mob
 Telefon nömrəsi|Аты-жөні|Телефон нөмірі|মোবাইল নম্বর|தொலைபேசி எண்|Farsími|Numri i telefonit|ტელეფონის ნომერი
 What is your name?|What's your full name?|What is your phone number?|Student's name|Preferred first name|Invitee name
 DOB (MM/DD/YYYY)|form_fields[Kundenname]|form_fields[Rechnungsadresse]|first and last name|gift_recipient_name|_clname
+N° de tél|Телефон за контакт|Електронна поща|E-postaadress|Nama Anda|Rue et numéro|Calle y número|Via e numero civico
+Ulica i numer|Adres zamieszkania|Ulice a číslo popisné|Utca, házszám|Улица, дом|Açık adres
+عنوان السكن|כתובת מגורים|Alamat lengkap
 """.replace("\n", "|")
     .strip("|")
     .split("|")

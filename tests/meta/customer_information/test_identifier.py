@@ -130,6 +130,10 @@ def test_a_login_id_is_a_number_of_up_to_19_digits(text):
     assert normalize_number(text) == text
 
 
+def test_a_login_id_that_a_table_made_a_float_of_is_read_while_a_float_holds_all_its_digits():
+    assert normalize_number("9" * 15 + ".0") == "9" * 15 and isinstance(normalize_number("9" * 16 + ".0"), Dropped)
+
+
 @pytest.mark.parametrize("text", ["0", "01", "-1", "1.5", "9" * 20, "1e3", "१", "joe"])
 def test_what_is_no_login_id_is_dropped(text):
     assert normalize_number(text) == Dropped("not a number")
