@@ -122,8 +122,11 @@ def test_the_events_of_a_removed_dataset_wait_and_are_said(agency):
     agency.post(lead("removed"))
     until(lambda: agency.states("removed") == {BRAND: "delivered", AGENCY: "pending"})
     agency.change(brand(copies="[]"))
-    agency.here.misbehave(mode="none")
     until(lambda: "Events wait for a dataset that is not configured" in agency.here.logs())
+    until(lambda: agency.states("removed")[AGENCY] == "pending")  # and no call that began before is under way
+    agency.here.misbehave(mode="none")
+    agency.post(lead("after"))
+    until(lambda: agency.states("after") == {BRAND: "delivered"})
     assert agency.states("removed") == {BRAND: "delivered", AGENCY: "pending"}
     agency.change(brand(), table(AGENCY))
     until(lambda: agency.states("removed") == {BRAND: "delivered", AGENCY: "delivered"})
