@@ -14,7 +14,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from conversion_relay.errors import SignatureError
@@ -53,15 +53,24 @@ def signed_in(
         matches = [hmac.compare_digest(expected, other) for other in given]
         if any(matches):
             modes.add(mode)
-    return None if not modes else "live" if "live" in modes else "test"
+    return mode_among(modes)
 
 
 def repeated_in(given: str, secrets: Sequence[str]) -> Mode | None:
     """The mode of the secret that this is, of a sender that repeats it and cannot sign; None for none."""
     known = [mode_of(secret) for secret in secrets]
     written = given.encode("utf-8", "replace")
-    modes = {mode for mode, text in known if text and hmac.compare_digest(text.encode(), written)}
-    return None if not modes else "live" if "live" in modes else "test"
+    return mode_among({mode for mode, text in known if text and hmac.compare_digest(text.encode(), written)})
+
+
+def mode_among(modes: Collection[Mode | None]) -> Mode | None:
+    """Of the secrets that fit, None for those that do not. One that is given for both modes is of live payments, which
+    must not be passed over as tests.
+
+    >>> mode_among({"test", "live"}), mode_among({"test", None}), mode_among(set())
+    ('live', 'test', None)
+    """
+    return "live" if "live" in modes else "test" if "test" in modes else None
 
 
 def mode_of(secret: str) -> tuple[Mode, str]:

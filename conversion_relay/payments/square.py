@@ -14,7 +14,7 @@ from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.payments.notice import Customer, Ignored, Mode, Notice, Payment, Pending, Refund
 from conversion_relay.payments.options import NO_OPTIONS, Options
 from conversion_relay.payments.reading import at, context_of, document_of, in_minor_units, key, seconds, text, whole
-from conversion_relay.payments.signature import missing, mode_of, signed_in, wrong
+from conversion_relay.payments.signature import missing, mode_among, mode_of, signed_in, wrong
 
 HEADER, SETTING = "x-square-hmacsha256-signature", "SQUARE_WEBHOOK_SECRET"
 ORDER_KEY = ("reference_id",)
@@ -31,9 +31,10 @@ def verify(raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: 
         url, _, made = both.rpartition(" ")
         if url and signed_in(url.encode() + raw, [given.strip()], [made], "base64"):
             modes.add(mode)
-    if not modes:
+    found = mode_among(modes)
+    if found is None:
         raise wrong(HEADER, f"{SETTING} and SQUARE_WEBHOOK_URL")
-    return "live" if "live" in modes else "test"
+    return found
 
 
 def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:

@@ -33,7 +33,15 @@ from conversion_relay.payments.notice import (
 )
 from conversion_relay.payments.options import NO_OPTIONS, Options
 from conversion_relay.payments.reading import context_of, document_of, in_minor_units, key, seconds, text, whole
-from conversion_relay.payments.signature import MOST_SIGNATURES, check_time, malformed, missing, signed_in, wrong
+from conversion_relay.payments.signature import (
+    MOST_SIGNATURES,
+    check_time,
+    malformed,
+    missing,
+    mode_among,
+    signed_in,
+    wrong,
+)
 
 HEADER, SETTING = "webhook-signature", "STANDARD_WEBHOOK_SECRET"
 ORDER_KEY = ("metadata.order_id", "metadata.order", "metadata.cart")
@@ -56,8 +64,7 @@ def verify(raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: 
         raise malformed(HEADER, "v1,<base64>")
     signed = f"{name}.{moment}.".encode("utf-8", "replace") + raw
     given_ones = signatures[:MOST_SIGNATURES]
-    modes = {signed_in(signed, given_ones, secrets, "base64", one) for one in (key_of, text_of)} - {None}
-    mode: Mode | None = "live" if "live" in modes else "test" if modes else None
+    mode = mode_among({signed_in(signed, given_ones, secrets, "base64", one) for one in (key_of, text_of)})
     if mode is None:
         raise wrong(HEADER, setting)
     check_time(moment, now, "webhook-timestamp")

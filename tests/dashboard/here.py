@@ -9,9 +9,20 @@ from litestar.testing import TestClient
 
 from conversion_relay.dashboard import dashboard_routes
 from conversion_relay.event import SealedEvent
+from conversion_relay.outbox import Attempt
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import Counters
+
+REFUSED = Attempt(
+    at=1.0,
+    outcome="refused",
+    code=100,
+    subcode=2804009,
+    title="Missing Value",
+    sentence="Enter a value.",
+    field="custom_data.value",
+)
 
 
 class Here:

@@ -7,15 +7,7 @@ import pytest
 from conversion_relay.meta.quality import TokenFacts
 from conversion_relay.outbox.story import AtWork, SignOfLife
 from conversion_relay.outbox.verdict import Dead, Delivered
-from tests.dashboard.test_pages import REFUSED, Here
-
-
-@pytest.fixture
-def here(tmp_path):
-    here = Here(tmp_path, time.time())
-    yield here
-    here.relay.close()
-
+from tests.dashboard.here import REFUSED, Here
 
 COPYING = """
 [[dataset]]

@@ -4,7 +4,6 @@ import re
 import time
 
 import msgspec
-import pytest
 
 from conversion_relay.collector.door import KEY_USED
 from conversion_relay.delivery.pace import PaceNow
@@ -17,13 +16,6 @@ from conversion_relay.outbox.story import AtWork
 from conversion_relay.telemetry import Secret, counter
 from tests.dashboard.here import Here
 from tests.processes import until
-
-
-@pytest.fixture
-def here(tmp_path):
-    here = Here(tmp_path, time.time())
-    yield here
-    here.relay.close()
 
 
 def test_a_dataset_tells_of_its_token_and_of_each_key_when_it_was_used_last(tmp_path):

@@ -1,6 +1,5 @@
 """What the pages say and do, asked without a browser."""
 
-import time
 from urllib.parse import urlencode
 
 import pytest
@@ -9,25 +8,8 @@ from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event_id import without_email
 from conversion_relay.outbox import Attempt, SignOfLife
 from conversion_relay.outbox.verdict import Dead, Delivered
-from tests.dashboard.here import Here
+from tests.dashboard.here import REFUSED
 from tests.hostile_texts import PATTERNS
-
-REFUSED = Attempt(
-    at=1.0,
-    outcome="refused",
-    code=100,
-    subcode=2804009,
-    title="Missing Value",
-    sentence="Enter a value.",
-    field="custom_data.value",
-)
-
-
-@pytest.fixture
-def here(tmp_path):
-    here = Here(tmp_path, time.time())
-    yield here
-    here.relay.close()
 
 
 def test_the_first_sentence_says_whether_sales_arrive_and_for_how_much(here):

@@ -76,3 +76,11 @@ def open_shop(folder: Path, fetch: Callable | None = None, **settings: str) -> I
     with Relay(Settings.from_env(environ), clock=lambda: shop[0].now) as relay:
         shop.append(Shop(relay, fetch))
         yield shop[0]
+
+
+@contextmanager
+def open_shop_of(folder: Path, tables: str, **settings: str) -> Iterator[Shop]:
+    """With senders of its own, as these tables describe them."""
+    (folder / "relay.toml").write_text(tables)
+    with open_shop(folder, RELAY_CONFIG=str(folder / "relay.toml"), RELAY_REFUNDS="event", **settings) as shop:
+        yield shop

@@ -9,7 +9,7 @@ import pytest
 
 from conversion_relay import Settings, SettingsError
 from conversion_relay.cli.webhook_signing import of_source
-from tests.webhooks.shop import NOW, open_shop
+from tests.webhooks.shop import NOW, open_shop_of
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/payments.md").read_text("utf-8")
 GUMROAD = re.search(r"```toml\n(\[\[source\]\]\nname = \"gumroad\"\n.*?)```", DOCUMENT, re.DOTALL)[1]
@@ -44,8 +44,7 @@ SECRETS = {
 
 @pytest.fixture
 def shop(tmp_path):
-    (tmp_path / "relay.toml").write_text(FILE)
-    with open_shop(tmp_path, RELAY_CONFIG=str(tmp_path / "relay.toml"), RELAY_REFUNDS="event", **SECRETS) as opened:
+    with open_shop_of(tmp_path, FILE, **SECRETS) as opened:
         yield opened
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from conversion_relay import Settings, SettingsError
 from tests.payments.signing import STANDARD_SECRET, headers_of
-from tests.webhooks.shop import DATASET, NOW, open_shop
+from tests.webhooks.shop import DATASET, NOW, open_shop_of
 
 FILE = """
 [[source]]
@@ -53,8 +53,7 @@ SECRETS = {
 
 @pytest.fixture
 def shop(tmp_path):
-    (tmp_path / "relay.toml").write_text(FILE)
-    with open_shop(tmp_path, RELAY_CONFIG=str(tmp_path / "relay.toml"), RELAY_REFUNDS="event", **SECRETS) as opened:
+    with open_shop_of(tmp_path, FILE, **SECRETS) as opened:
         yield opened
 
 
@@ -130,9 +129,7 @@ def crm(shop, **more):
 
 @pytest.fixture
 def plain(tmp_path):
-    (tmp_path / "relay.toml").write_text(PLAIN)
-    more = {"RELAY_REFUNDS": "event", "CRM_WEBHOOK_SECRET": "crm-canary"}
-    with open_shop(tmp_path, RELAY_CONFIG=str(tmp_path / "relay.toml"), **more) as opened:
+    with open_shop_of(tmp_path, PLAIN, CRM_WEBHOOK_SECRET="crm-canary") as opened:
         yield opened
 
 

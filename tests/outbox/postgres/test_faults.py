@@ -184,15 +184,6 @@ def test_a_transaction_that_somebody_leaves_open_blocks_neither_claims_nor_puts(
     assert [event.event_id for event in claim(outbox).events] == ["a"]
 
 
-@pytest.fixture
-def outbox():
-    from tests.outbox.postgres.backend import url_of
-
-    outbox = PostgresOutbox(url_of("s0"))
-    yield outbox
-    outbox.close()
-
-
 def test_a_commit_that_the_standby_did_not_get_is_not_acknowledged():
     """Somebody cancels the wait for a standby that is gone: PostgreSQL then reports success with a warning, which it
     keeps to itself where the role has `client_min_messages` so."""

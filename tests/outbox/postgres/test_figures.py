@@ -30,13 +30,6 @@ from tests.outbox.suite import NOW, sealed
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
 
 
-@pytest.fixture
-def outbox():
-    outbox = PostgresOutbox(url_of("s0"))
-    yield outbox
-    outbox.close()
-
-
 class TestSearch(_TestSearch):
     def test_what_is_not_shown_at_once_is_found_by_going_on(self, outbox, monkeypatch):
         monkeypatch.setattr(look, "SCANNED", 10)

@@ -7,18 +7,10 @@ from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.postgres import ledger
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Delivered
-from tests.outbox.postgres.backend import url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import DAY, NOW, claim, sealed, settle_all
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
-
-
-@pytest.fixture
-def outbox():
-    outbox = PostgresOutbox(url_of("s0"))
-    yield outbox
-    outbox.close()
 
 
 def test_what_reads_the_ledger_for_hours_holds_up_no_put_and_keeps_no_visitor(outbox, monkeypatch):

@@ -8,21 +8,12 @@ import pytest
 
 from conversion_relay import Event, Relay, UserData
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.settings import Settings
-from tests.outbox.postgres.backend import url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import NOW, claim, sealed
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
 RELAYS = Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAAtest"})
-
-
-@pytest.fixture
-def outbox():
-    outbox = PostgresOutbox(url_of("s0"))
-    yield outbox
-    outbox.close()
 
 
 class Inner:
