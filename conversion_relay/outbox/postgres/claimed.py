@@ -1,6 +1,7 @@
 """A claim: one statement, and leased events of its rows."""
 
 import zlib
+from functools import partial
 from typing import Any
 
 from conversion_relay.outbox.postgres import lanes
@@ -40,8 +41,13 @@ def _claim_behind(
     return database.transact(shift_and_claim, pinned=True)
 
 
-def claim_suspects(database: Database, dataset: int, limit: int, now: float, lease: dict[str, Any]) -> Rows | None:
-    """As `claim`."""
+def claim_suspects(
+    database: Database, kept: Floors, dataset: int, limit: int, now: float, lease: dict[str, Any]
+) -> Rows | None:
+    """As `claim`. What is no suspect any more, since the clock was set back, joins the backlog first."""
+    moved = database.transact(partial(lanes.shift_lanes, dataset=dataset, now=now), pinned=True)
+    if moved.n:
+        kept.joined_backlog(dataset, moved.first)
     values = {"dataset": dataset, "limit": limit, "now": now, **lease}
     return database.at_once(lanes.CLAIM_SUSPECTS, values, pinned=True)
 

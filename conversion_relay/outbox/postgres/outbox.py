@@ -143,7 +143,7 @@ class PostgresOutbox(Beside):
 
         try:
             if suspects:
-                rows = claimed.claim_suspects(self._database, dataset, limit, now, told)
+                rows = claimed.claim_suspects(self._database, self._floors, dataset, limit, now, told)
             else:
                 rows = claimed.claim(self._database, self._floors, dataset, limit, now, told)
         except OutboxUnavailable:

@@ -141,6 +141,13 @@ class LaterSuite(Backend):
         again = outbox.claim_suspects("1", 10, 60, NOW)
         assert [event.sent_at for event in again.events] == [NOW if lost else None] * 2
 
+    def test_a_look_for_suspects_after_the_clock_was_set_back_leaves_them_with_the_others(self, outbox):
+        outbox.put([sealed("a")], NOW)
+        settle_all(outbox, claim(outbox), Suspect(NOW))
+        back = NOW - 8 * 86_400
+        assert outbox.claim_suspects("1", 10, 60, back) is None
+        assert outbox.waiting(back) == {"1": 0.0} and outbox.suspects(back) == {}
+
     def test_a_suspect_of_a_clock_that_was_set_back_is_not_waited_for(self, outbox):
         outbox.put([sealed("a")], NOW)
         settle_all(outbox, claim(outbox), Suspect(NOW))
