@@ -58,6 +58,7 @@ def _hand_over(path: Path, refuse_others: Callable[[], None]) -> None:
         raise SettingsError(f"migrate: {path.absolute()} is no outbox: it is empty, or a file of something else")
     with contextlib.closing(SqliteOutbox(str(path), hands_over=True)) as outbox:
         outbox.waiting(time.time())
+        outbox.tidy(time.time())
     try:
         refuse_others()
     except SettingsError:

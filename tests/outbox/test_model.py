@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import initialize, rule
 
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox.sqlite import delivered
 from conversion_relay.outbox.verdict import Delivered
 from tests.outbox.backends import MemoryBackend, SqliteBackend, locked
 from tests.outbox.expected import DAY
@@ -58,6 +59,21 @@ class SqliteMachine(OutboxMachine):
         self.outbox = self.backend.open(self.place)
 
 
+class ApartMachine(SqliteMachine):
+    """Whatever is delivered lies apart in the file, and is written up later."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(delivered, "FEWEST", 1)
+        self.patch.setattr(delivered, "APART", 0)
+        super().begin()
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.patch.undo()
+
+
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """A locked file is given up at once, so that a run of many steps takes seconds."""
@@ -65,5 +81,7 @@ def impatient(monkeypatch):
 
 
 MemoryMachine.TestCase.settings = SqliteMachine.TestCase.settings = RUNS
+ApartMachine.TestCase.settings = runs(2)
 TestSqliteModel = SqliteMachine.TestCase
+TestSqliteApartModel = ApartMachine.TestCase
 TestMemoryModel = MemoryMachine.TestCase

@@ -6,7 +6,7 @@ And there is one thread that writes: what it counts, everybody waits for.
 
 The rule. Nothing is counted when an event is put. When events end, they end together (up to a thousand), and whoever
 settles them has them in hand: it counts them by name (`told`), and the thread that writes only adds a few rows in the
-transaction that ends them (`add`). A delivered event's body is deleted in that transaction, so what the body tells is
+transaction that ends them (`add`). A delivered event's body is deleted then, or soon after, so what the body tells is
 noted, too: what a sale was worth, and of a few events of each batch which match keys they carried. Of a trickle nearly
 every event is looked at; of a flood a sample, and pages say so.
 

@@ -41,7 +41,7 @@ from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite.fork import LOCKS
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 PAGE = 8_192
 """Bytes of a page of a new file. Five bodies as people send them fit into it, and only two into half of it; what is
 delivered is overwritten page by page, so that pages are what delivery costs."""
@@ -201,11 +201,12 @@ def migrate(db: apsw.Connection) -> None:
 
 def _bring_up(db: apsw.Connection, version: int) -> None:
     """From each schema to the next. `schema.sql` tells which of its tables came with which."""
-    first, third, fourth = re.split("-- Since schema [0-9]+\n", sql_text("schema.sql"))
-    added = {1: first + third + fourth, 2: third, 3: fourth}
+    parts = re.split("-- Since schema [0-9]+\n", sql_text("schema.sql"))
+    _, third, fourth, fifth = parts
+    added = {1: "".join(parts), 2: third, 3: fourth, 4: fifth}
     db.execute(sql_text(f"migrate_{version}.sql").replace("-- SCHEMA", added[version])).fetchall()
-    if version == 2:
-        _bring_up(db, 3)
+    if 1 < version < SCHEMA_VERSION - 1:
+        _bring_up(db, version + 1)
 
 
 def sql_text(name: str) -> str:

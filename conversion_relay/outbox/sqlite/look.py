@@ -8,6 +8,7 @@ import apsw
 import msgspec
 
 from conversion_relay.outbox.lanes import HEADS
+from conversion_relay.outbox.sqlite import delivered
 from conversion_relay.outbox.story import Attempt, Counts, DeadGroup, Details, Found, Search, State, Story
 
 Rows = list[tuple[Any, ...]]
@@ -61,10 +62,24 @@ GROUP BY name
 
 def stories(read: Read, where: str, values: tuple[Any, ...]) -> list[Story]:
     """Events by a condition on `event` that the caller wrote."""
-    leased = set(_leased_keys(read))
-    rows = read(f"{_STORY} {where}", values)
+    leased, noted = set(_leased_keys(read)), delivered.batches(read)  # before the rows, which say it later
+    rows = [tuple(row) for row in read(f"{_STORY} {where}", values)]
+    if noted:
+        rows = _written_up(rows, noted)
     history = _histories(read, {row[0]: row[1] for row in rows})
     return [_story(row, leased, history.get(row[0], ())) for row in rows]
+
+
+def _written_up(rows: Rows, noted: list[delivered.Batch]) -> Rows:
+    """As they will be when their batches are written up."""
+    waiting = {row[0] for row in rows if row[3] == "waiting"}
+    ended = {key: (batch.at, batch.answer) for batch in noted for key in waiting.intersection(batch.keys)}
+    return [_delivered(row, *ended[row[0]]) if row[0] in ended else row for row in rows]
+
+
+def _delivered(row: tuple[Any, ...], at: float, last: int | None) -> tuple[Any, ...]:
+    key, answer, dataset, _, _, *what, _, attempts, _ = row
+    return key, answer if last is None else last, dataset, "delivered", None, *what, None, attempts + 1, at
 
 
 NO_KEYS = array("q", [0])
@@ -76,6 +91,14 @@ def _leased_keys(read: Read) -> "array[int]":
     for (keys,) in read("SELECT keys FROM lease"):
         found.frombytes(keys)
     return found
+
+
+def _not_pending(read: Read, asked: State) -> "array[int]":
+    """What is leased; where pending events are asked for, what is delivered and not written up, too."""
+    keys = _leased_keys(read)
+    for batch in delivered.batches(read) if asked == "pending" else ():
+        keys += batch.keys
+    return keys
 
 
 def _histories(read: Read, last: Mapping[int, int | None]) -> dict[int, tuple[Attempt, ...]]:
@@ -134,7 +157,7 @@ def search(read: Read, asked: Search) -> Found:
     # Dead letters have an index of their own, and stay for 90 days among millions of others. Held and leased are few.
     source = _SOURCES.get(asked.state or "", "event")
     bottom = 0 if asked.state in _SOURCES else max(0, top - SCANNED)
-    leased = (apsw.carray(_leased_keys(read) or NO_KEYS),) if asked.state in ("leased", "pending") else ()
+    leased = (apsw.carray(_not_pending(read, asked.state) or NO_KEYS),) if asked.state in ("leased", "pending") else ()
     where, values = _where(asked, "event.key < ? AND event.key >= ?", (top, bottom))
     values = (*leased, *values) if asked.state == "leased" else (*values, *leased)
     found = read(f"{_KEYS} {source} {_NAMED} {where} ORDER BY event.key DESC LIMIT ?", (*values, asked.limit))

@@ -2,8 +2,18 @@
 
 from typing import TYPE_CHECKING, Any
 
-from conversion_relay.outbox.sqlite import figures, look, operator, workers
-from conversion_relay.outbox.story import Counts, DeadGroup, Details, Figures, Found, Search, SignOfLife, Story
+from conversion_relay.outbox.sqlite import figures, look, operator, sides, workers
+from conversion_relay.outbox.story import (
+    Counts,
+    DeadGroup,
+    Details,
+    Figures,
+    Found,
+    Search,
+    SideCounts,
+    SignOfLife,
+    Story,
+)
 
 if TYPE_CHECKING:
     from conversion_relay.outbox.sqlite.database import Database
@@ -47,6 +57,9 @@ class Looks:
 
     def dead_groups(self, now: float) -> list[DeadGroup]:
         return look.dead_groups(self._database.read, now)
+
+    def deduplication(self) -> dict[str, dict[str, SideCounts]]:
+        return sides.deduplication(self._database.read)
 
     def notices(self) -> list[tuple[str, float]]:
         return [(str(cause), float(at)) for cause, at in self._database.read(workers.NOTICES)]

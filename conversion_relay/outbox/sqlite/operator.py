@@ -26,15 +26,23 @@ minutes).
 import secrets
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
 from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.outbox.lanes import BACKLOG, BACKLOG_RANK
-from conversion_relay.outbox.sqlite import sides, visits
+from conversion_relay.outbox.sqlite import delivered, sides, visits
 from conversion_relay.outbox.sqlite.books import dataset_id, move, read
 from conversion_relay.outbox.sqlite.lanes import enqueue
+
+if TYPE_CHECKING:
+    from conversion_relay.outbox.sqlite.database import Database
+
+
+ERASE_STEP = 20_000
+"""Events of one transaction."""
 
 
 def replay(db: apsw.Connection, now: float, keys: Sequence[int]) -> int:
@@ -72,15 +80,34 @@ SELECT key FROM event WHERE event_id IN carray(?2) AND ((state = 'dead' AND expi
 """
 
 
+def erase_persons(database: "Database", digests: Sequence[str], now: float) -> int:
+    """A whole scan, in steps: it happens rarely, and an index over digests would be a list of persons."""
+    for work in delivered.to_write_up(database.read):
+        database.carry_out(work)
+    ((last,),) = database.read("SELECT coalesce(max(key), 0) FROM event")
+    erased = 0
+    for after in range(0, last, ERASE_STEP):
+        found: set[int] = set()
+        for digest in digests:
+            held = database.read(_HOLDS_DIGEST, (after, after + ERASE_STEP, digest.encode(), digest))
+            found.update(key for (key,) in held)
+        if found:
+            erased += database.carry_out(partial(erase, keys=tuple(found), digests=digests, now=now))
+    return erased
+
+
 def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now: float) -> int:
     """Forget these events; how many. The id stays, so that a late copy is still known, unless it holds a digest."""
     erased = 0
     visits.erase(db, [event_id for (event_id,) in read(db, _IDS, (_array(keys),))])
+    delivered.write_up_these(db, keys)
     for key in keys:
         for dataset, event_id, kept_state in read(db, _ERASABLE, (key,)):
             state = kept_state
             if state == "waiting":
                 state = "pending" if _unqueue(db, key) else "leased"
+            if state == "leased":
+                db.execute("UPDATE lease SET erased = erased + 1 WHERE dataset = ?", (dataset,))
             named = any(digest in event_id for digest in digests)
             new_id = f"erased_{secrets.token_hex(8)}" if named else event_id
             if named:
@@ -110,7 +137,7 @@ DELETE FROM queue WHERE (dataset, lane, rank, key) IN (
       AND (SELECT reason FROM event WHERE key = ?1) = 'suspect')
 """
 _ERASE = "UPDATE event SET state = 'erased', settled_at = ?, event_id = ?, reason = ? WHERE key = ?"
-HOLDS_DIGEST = """
+_HOLDS_DIGEST = """
 SELECT event.key FROM event LEFT JOIN body ON body.key = event.key
 WHERE event.key > ?1 AND event.key <= ?2 AND state != 'erased' AND (instr(body, ?3) OR instr(event_id, ?4))
 """

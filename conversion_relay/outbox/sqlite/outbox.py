@@ -36,19 +36,18 @@ from conversion_relay.outbox.protocol import (
 from conversion_relay.outbox.sqlite import figures, ledger, look, operator, rows, sides, traces, visits, workers
 from conversion_relay.outbox.sqlite.books import make_dataset_id
 from conversion_relay.outbox.sqlite.database import Database
+from conversion_relay.outbox.sqlite.delivered import MOST_NOTED, to_write_up
 from conversion_relay.outbox.sqlite.file import Damaged, Unusable
 from conversion_relay.outbox.sqlite.lanes import shift_lanes, to_shift
 from conversion_relay.outbox.sqlite.looks import Looks
 from conversion_relay.outbox.sqlite.salvage import set_aside
-from conversion_relay.outbox.story import Attempt, SideCounts, SignOfLife
+from conversion_relay.outbox.story import Attempt, SignOfLife
 
 LEDGER_SECONDS = 8 * 86_400
 """A duplicate is known this long after its twin was settled: longer than Meta's own 48 h and any webhook's retries."""
-REPLAY_STEP, ERASE_STEP = 5_000, 20_000
-"""Events of one transaction."""
+REPLAY_STEP, IDS_AT_ONCE = 5_000, 1_000
+"""Events of one transaction; event ids that one query looks up."""
 LEASES = "SELECT token, owner, until FROM lease"
-IDS_AT_ONCE = 1_000
-"""Event ids that one query looks up."""
 LOOK_FOR_VISITORS_EVERY = 1.0
 
 
@@ -57,6 +56,9 @@ class SqliteOutbox(Looks):
 
     The verbs that only look are in `looks.py`. Longer than 150 lines, since it has each other verb of the protocols;
     what a verb does is in the modules beside it."""
+
+    _noted = 0
+    """About as many delivered events wait to be written up."""
 
     def __init__(
         self,
@@ -133,7 +135,15 @@ class SqliteOutbox(Looks):
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         groups = [(array("q", [event.key for event in of]), figures.told(v, of, now)) for v, of in settlements]
         work = partial(rows.settle, token=lease.token, groups=groups, attempt=attempt, now=now)
-        self._database.carry_out(work)
+        if noted := self._database.carry_out(work):
+            self._noted += noted
+        if self._noted >= MOST_NOTED:
+            self._write_up()
+
+    def _write_up(self) -> None:
+        self._noted = 0
+        for work in to_write_up(self._database.read):
+            self._database.carry_out(work)
 
     def waiting(self, now: float) -> dict[str, float]:
         leases, rows = self._database.latest(LEASES, look.WAITING)
@@ -190,9 +200,6 @@ class SqliteOutbox(Looks):
 
         return self._database.submit(work, adds=True)
 
-    def deduplication(self) -> dict[str, dict[str, SideCounts]]:
-        return sides.deduplication(self._database.read)
-
     def note_worker(self, sign: SignOfLife) -> None:
         self._database.carry_out(partial(workers.note, sign=sign))
 
@@ -235,17 +242,7 @@ class SqliteOutbox(Looks):
         return keys
 
     def erase(self, digests: Sequence[str], now: float) -> int:
-        """A whole scan, in steps: it happens rarely, and an index over digests would be a list of persons."""
-        ((last,),) = self._database.read("SELECT coalesce(max(key), 0) FROM event")
-        erased = 0
-        for after in range(0, last, ERASE_STEP):
-            found: set[int] = set()
-            for digest in digests:
-                held = self._database.read(operator.HOLDS_DIGEST, (after, after + ERASE_STEP, digest.encode(), digest))
-                found.update(key for (key,) in held)
-            if found:
-                work = partial(operator.erase, keys=tuple(found), digests=digests, now=now)
-                erased += self._database.carry_out(work)
+        erased = operator.erase_persons(self._database, digests, now)
         self._database.carry_out(partial(operator.forget_names, digests=digests))
         self._database.empty_log()
         traces.overwrite(self._database, digests)
@@ -262,6 +259,7 @@ class SqliteOutbox(Looks):
         return set_aside(self._database.path)
 
     def tidy(self, now: float) -> int:
+        self._write_up()
         return sum(self._shift_lanes(dataset, now) for dataset in to_shift(self._database.read, now))
 
     def _shift_lanes(self, dataset: int, now: float) -> int:
@@ -273,6 +271,7 @@ class SqliteOutbox(Looks):
 
     def prune(self, now: float) -> int:
         self._database.lay_ballast()
+        self._write_up()
         dropped = 0
         last: int | None = 0
         while not dropped and last is not None:
@@ -286,6 +285,8 @@ class SqliteOutbox(Looks):
 
     def close(self) -> None:
         """What was submitted is committed first; leased events are free for others at once."""
+        with contextlib.suppress(OutboxUnavailable):  # whoever comes next writes it up
+            self._write_up()
         self._database.close()
 
 

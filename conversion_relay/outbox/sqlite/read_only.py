@@ -151,6 +151,9 @@ class SqliteReader(SqliteOutbox):
     def __init__(self, path: str) -> None:
         self._database = cast("Database", ReadOnlyDatabase(Path(path)))
 
+    def close(self) -> None:
+        self._database.close()
+
 
 def _connected(path: Path, how: str) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI

@@ -16,7 +16,7 @@ from conversion_relay.errors import LeaseLost
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.lanes import BACKLOG, HELD, LATER, SUSPECTS
 from conversion_relay.outbox.protocol import Lease, LeasedEvent
-from conversion_relay.outbox.sqlite import figures, sides
+from conversion_relay.outbox.sqlite import delivered, figures, sides
 from conversion_relay.outbox.sqlite.books import dataset_id, make_dataset_id, move, read
 from conversion_relay.outbox.sqlite.lanes import dequeue, dequeue_suspects, enqueue
 from conversion_relay.outbox.sqlite.look import Read
@@ -112,7 +112,8 @@ def claim(
         return array("q")
     keys = (dequeue_suspects if suspects else dequeue)(db, dataset, limit, now)
     if keys:
-        db.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?)", (token, owner, dataset, now, until, keys.tobytes()))
+        lease = (token, owner, dataset, now, until, keys.tobytes())
+        db.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, 0)", lease)
         move(db, dataset, "pending", "leased", len(keys))
     return keys
 
@@ -189,32 +190,35 @@ _SUSPECTS = "SELECT key FROM event WHERE key IN carray(?) AND reason = ?"
 # -- settling ----------------------------------------------------------------------------------------------------------
 
 
-def settle(
-    db: apsw.Connection,
-    token: str,
-    groups: Sequence[tuple["array[int]", figures.Told]],
-    attempt: Attempt | None,
-    now: float,
-) -> None:
-    """`groups`: the keys of each verdict, and what is told of them."""
-    held = read(db, "SELECT dataset, keys FROM lease WHERE token = ?", (token,))
-    dataset, packed = held[0] if held else (0, b"")
+Groups = Sequence[tuple["array[int]", figures.Told]]
+"""The keys of each verdict, and what is told of them."""
+
+
+def settle(db: apsw.Connection, token: str, groups: Groups, attempt: Attempt | None, now: float) -> int:
+    """How many of the events wait to be written up."""
+    held = read(db, "SELECT dataset, keys, erased FROM lease WHERE token = ?", (token,)) or [(0, b"", 0)]
+    ((dataset, packed, erased),) = held
     rest = set(array("q", packed))
     for keys, _ in groups:
         if not rest.issuperset(keys):
             raise LeaseLost("another worker holds these events now; nothing was settled")
         rest.difference_update(keys)
-    answer = _keep_answer(db, attempt) if attempt else None
+    answer, noted = _keep_answer(db, attempt) if attempt else None, 0
     for keys, told in groups:
         if not isinstance(told.verdict, Delivered | Expired | Withhold):  # its body would stay
             move(db, dataset, "leased", "erased", _drop_withdrawn(db, apsw.carray(keys), now))
-        state, n = _apply(db, told.verdict, keys, answer, now)
+        if isinstance(told.verdict, Delivered) and not erased and delivered.lie_apart(keys):
+            state, n = "delivered", delivered.note(db, keys, answer, now)
+            noted += n
+        else:
+            state, n = _apply(db, told.verdict, keys, answer, now)
         move(db, dataset, "leased", state, n)
         figures.add(db, dataset, told, keys, n, now)
     if rest:
         db.execute("UPDATE lease SET keys = ? WHERE token = ?", (array("q", sorted(rest)).tobytes(), token))
     else:
         db.execute("DELETE FROM lease WHERE token = ?", (token,))
+    return noted
 
 
 def _apply(

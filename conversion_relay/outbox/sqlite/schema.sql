@@ -9,6 +9,7 @@
 --                  └────────────────────────────────────────────────────────────┘
 --   erase: from any state to erased; held events are pending, until somebody replays them or they expire
 --   withdraw: from pending or dead to erased; from leased, unless Meta gets it first. settle Withhold: from leased
+--   settle Delivered, where the events lie far apart: first a row of `delivered`, then each event's own
 --
 -- What an event is stays in `event`, what is sent in `body`, and whose turn it is in `queue`; so claiming a thousand
 -- events touches a few pages however many wait, and settling them gives the bodies' pages back whole.
@@ -26,7 +27,7 @@ CREATE TABLE event (
   event_time  INTEGER NOT NULL,
   expires_at  INTEGER NOT NULL,
   accepted_at REAL NOT NULL,
-  -- waiting: pending when it stands in `queue`, leased when a row of `lease` holds it
+  -- waiting: pending when it stands in `queue`, leased when a row of `lease` holds it, else `delivered` has it
   state       TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'dead', 'expired', 'erased')),
   attempts    INTEGER NOT NULL DEFAULT 0,
   sent_at     REAL,     -- since when Meta may have it without having said so
@@ -64,7 +65,8 @@ CREATE TABLE lease (
   dataset INTEGER NOT NULL,
   since   REAL NOT NULL,
   until   REAL NOT NULL,
-  keys    BLOB NOT NULL
+  keys    BLOB NOT NULL,
+  erased  INTEGER NOT NULL DEFAULT 0  -- events of this dataset, since it was claimed
 ) STRICT, WITHOUT ROWID;
 
 -- What Meta said to one request (or that it said nothing).
@@ -157,3 +159,14 @@ CREATE TABLE notice (
   cause TEXT PRIMARY KEY,
   at    REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Since schema 5
+
+-- Batches that Meta has whole, and whose events lie far apart: their own rows say so a little later (`delivered.py`).
+CREATE TABLE delivered (
+  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+  at       REAL NOT NULL,
+  answer   INTEGER,
+  checksum INTEGER NOT NULL,
+  keys     BLOB NOT NULL
+) STRICT;

@@ -40,6 +40,22 @@ def write_schema_3(path: Path) -> None:
     db.close()
 
 
+def write_schema_4(path: Path) -> None:
+    """One event that a process leases, as version 0.2 kept it."""
+    db = apsw.Connection(str(path))
+    db.execute("PRAGMA journal_mode = WAL").fetchall()
+    db.execute(Path(__file__).with_name("schema_4.sql").read_text()).fetchall()
+    db.execute("INSERT INTO dataset VALUES (1, '1')")
+    db.execute(
+        "INSERT INTO event (key, dataset, event_name, event_id, event_time, expires_at, accepted_at, state)"
+        f" VALUES (1, 1, 'Lead', 'l', {int(NOW)}, {int(NOW) + 600_000}, {NOW}, 'waiting')"
+    )
+    db.execute("INSERT INTO body VALUES (1, 2745614147, CAST('{}' AS BLOB))")
+    db.execute("INSERT INTO lease VALUES ('t', 'gone', 1, 1, 1, ?)", ((1).to_bytes(8, "little"),))
+    db.execute("INSERT INTO tally VALUES (1, 'accepted', 1), (1, 'leased', 1); PRAGMA user_version = 4").fetchall()
+    db.close()
+
+
 def write_schema_1(path: Path) -> None:
     db = apsw.Connection(str(path))
     db.execute("PRAGMA journal_mode = WAL").fetchall()

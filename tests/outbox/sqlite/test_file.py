@@ -10,8 +10,8 @@ from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox import Attempt, SideCounts
 from conversion_relay.outbox.sqlite import file
 from conversion_relay.outbox.verdict import Dead, Delivered
-from tests.outbox.sqlite.files import event, opened
-from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3
+from tests.outbox.sqlite.files import event, opened, rows
+from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3, write_schema_4
 from tests.outbox.suite import NOW, claim, sealed, settle_all
 
 
@@ -70,6 +70,22 @@ class TestSchema:
         assert story.history[0].sentence == "Enter a value."
         assert outbox.figures(0)[0].dead == 1
         outbox.close()
+
+    def test_what_is_leased_in_a_file_of_schema_4_waits_again(self, path):
+        write_schema_4(path)
+        outbox = opened(path)
+        assert outbox.waiting(NOW) == {"1": 0.0}
+        (event,) = claim(outbox).events
+        assert event.event_id == "l" and event.sent_at is not None
+        outbox.close()
+
+    @pytest.mark.parametrize("write", [write_schema_1, write_schema_2, write_schema_3, write_schema_4])
+    def test_each_becomes_what_a_new_file_is(self, path, write):
+        write(path)
+        opened(path).close()
+        opened(path.with_name("new.db")).close()
+        tables = "SELECT name, (SELECT group_concat(c.name) FROM pragma_table_info(t.name) c) FROM sqlite_schema t"
+        assert sorted(rows(path, tables)) == sorted(rows(path.with_name("new.db"), tables))
 
     def test_a_failing_migration_from_schema_2_leaves_it_as_it_was(self, path, monkeypatch):
         write_schema_2(path)

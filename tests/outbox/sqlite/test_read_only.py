@@ -120,7 +120,7 @@ def test_a_log_without_its_index_is_read_from_a_copy(path):
 def test_an_old_schema_is_named_and_not_brought_up_to_date_by_a_look(path, write, schema):
     write(path)
     before = folder(path)
-    with pytest.raises(SettingsError, match=f"is of schema {schema}, this version reads 4: start `serve` or `deliver`"):
+    with pytest.raises(SettingsError, match=f"is of schema {schema}, this version reads 5: start `serve` or `deliver`"):
         looked(path)
     assert folder(path) == before
 
