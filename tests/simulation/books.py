@@ -76,18 +76,18 @@ class Books:
         if read is None:
             self.world.mark("the outbox could not be looked at")
             return
-        rows, queue, leases, tally = read
+        rows, queue, leases, noted, tally = read
         self.world.mark("the outbox was looked at")
-        self.judge(rows, queue, leases, tally)
+        self.judge(rows, queue, leases, noted, tally)
 
-    def _read(self) -> tuple[Rows, Rows, Rows, Rows] | None:
+    def _read(self) -> tuple[Rows, Rows, Rows, Rows, Rows] | None:
         hooks, apsw.connection_hooks[:] = list(apsw.connection_hooks), []
         try:
             db = apsw.Connection(str(self.machine.outbox), flags=apsw.SQLITE_OPEN_READONLY, vfs="unix")
             try:
                 db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 db.execute("BEGIN")
-                return tuple(db.execute(sql).fetchall() for sql in (_EVENTS, _QUEUE, _LEASES, _TALLY))  # type: ignore[return-value]
+                return tuple(db.execute(sql).fetchall() for sql in _READ)  # type: ignore[return-value]
             finally:
                 db.close(True)
         except apsw.Error:
@@ -95,14 +95,16 @@ class Books:
         finally:
             apsw.connection_hooks[:] = hooks
 
-    def judge(self, rows: Rows, queue: Rows, leases: Rows, tally: Rows) -> None:
-        """`rows`: key, dataset, event name, event id, state, event time. `queue`: key. `leases`: packed keys.
-        `tally`: dataset, state, number."""
+    def judge(self, rows: Rows, queue: Rows, leases: Rows, noted: Rows, tally: Rows) -> None:
+        """`rows`: key, dataset, event name, event id, state, event time. `queue`: key. `leases`, `noted`: packed keys,
+        of leases and of batches that are delivered and not written up. `tally`: dataset, state, number."""
         places = Counter(key for (key,) in queue)
-        leased: Counter[int] = Counter()
-        for (packed,) in leases:
-            leased.update(array("q", packed))
-        self._are_counted(rows, places, leased, tally)
+        leased, delivered = _unpacked(leases), _unpacked(noted)
+        written_up = delivered.keys() - places.keys() - leased.keys()
+        rows = [
+            (*row[:4], "delivered", row[5]) if row[4] == "waiting" and row[0] in written_up else row for row in rows
+        ]
+        self._are_counted(rows, places + delivered, leased, tally)
         self._ended_as_it_should(rows)
         self._are_kept({row[1:4] for row in rows}, len(rows))
 
@@ -174,7 +176,13 @@ class Books:
         return state in MAY_FOLLOW[before] and (before != "dead" or state == "erased" or was_replayed)
 
 
+def _unpacked(packed: Rows) -> Counter[int]:
+    return Counter(key for (keys,) in packed for key in array("q", keys))
+
+
 _EVENTS = "SELECT key, name, event_name, event_id, state, event_time FROM event JOIN dataset ON id = dataset"
 _QUEUE = "SELECT key FROM queue"
 _LEASES = "SELECT keys FROM lease"
+_NOTED = "SELECT keys FROM delivered"
 _TALLY = "SELECT name, state, n FROM tally JOIN dataset ON id = dataset"
+_READ = (_EVENTS, _QUEUE, _LEASES, _NOTED, _TALLY)

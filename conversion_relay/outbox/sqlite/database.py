@@ -22,7 +22,7 @@ from conversion_relay.outbox.answer import Then
 from conversion_relay.outbox.sqlite import fork
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
-from conversion_relay.outbox.sqlite.file import DAMAGE, SCHEMA_VERSION, Identity, Unusable, explain
+from conversion_relay.outbox.sqlite.file import DAMAGE, Identity, Unusable, explain
 from conversion_relay.outbox.sqlite.group import Result, Work
 from conversion_relay.outbox.sqlite.handover import TOLD, hand_over, is_handed_over, is_marked
 from conversion_relay.outbox.sqlite.owner import Owner
@@ -140,8 +140,7 @@ class Database:
 
     def probe(self) -> None:
         """Returns after a real commit that changed nothing; raises OutboxUnavailable when there is none to be had."""
-        # Rewriting the header is a real write and a real fsync.
-        self.carry_out(lambda db: db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}"), adds=True)
+        self.carry_out(_rewrite_header, adds=True)
 
     def empty_log(self) -> None:
         """What was overwritten still stands in the write-ahead log; after this it does not."""
@@ -179,6 +178,12 @@ class Database:
             self._writer.close()
         elif file.is_open:
             self._writer.refuse(IN_USE_AT_FORK)
+
+
+def _rewrite_header(db: apsw.Connection) -> None:
+    """A real write and a real fsync. The number stays as it is: a newer version may have brought the file up."""
+    ((version,),) = db.execute("PRAGMA user_version").fetchall()
+    db.execute(f"PRAGMA user_version = {version}")
 
 
 def _nothing(_: apsw.Connection) -> None:

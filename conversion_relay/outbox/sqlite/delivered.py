@@ -13,7 +13,7 @@ them in the order of their keys, so that neighbours of different batches share t
 - Writing up touches only what is `waiting`, and a batch is dropped after all of it. So what a kill interrupted is done
   again, by whichever process comes next, and two may do it at once. Ids are never used twice, or one would drop what
   the other has not seen.
-- What was erased while it was leased is not delivered. Its lease knows (`lease.erased`), and is settled row by row.
+- What was erased while it was leased is not delivered. Its lease stands in `reduced`, and is settled row by row.
 
 Rejected: bodies in places by dataset (each put would write a page for each dataset); a row for each batch for good, as
 PostgreSQL has (here each look at an event would search them); to delete bodies later and nothing else (the event's page

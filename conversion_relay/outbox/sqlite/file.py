@@ -182,11 +182,14 @@ def migrate(db: apsw.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         version = int(db.execute("PRAGMA user_version").fetchall()[0][0] or 0)
+        # A process of schema 4 that ran on beside a newer one wrote its own number whenever it was probed.
+        if version == 4 and db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'reduced'").fetchall():
+            version = SCHEMA_VERSION
         if version == 0:
             db.execute(sql_text("schema.sql")).fetchall()
         elif version < SCHEMA_VERSION:
             _bring_up(db, version)
-        elif version != SCHEMA_VERSION:
+        elif version > SCHEMA_VERSION:
             raise SettingsError(
                 f"RELAY_OUTBOX: the file is of schema {version}, this version reads {SCHEMA_VERSION}:"
                 " install the newer conversion-relay that wrote it"

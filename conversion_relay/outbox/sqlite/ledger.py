@@ -42,5 +42,6 @@ def prune(db: apsw.Connection, keys: "array[int]", now: float) -> int:
         db.execute(f"DELETE FROM {table} WHERE {column} IN carray(?)", (apsw.carray(keys),))
     db.execute("DELETE FROM body WHERE key IN (SELECT key FROM event WHERE state = 'dead' AND expires_at < ?)", (now,))
     db.execute("DELETE FROM answer WHERE at < ?", (now - DEAD_SECONDS,))
+    db.execute("DELETE FROM reduced WHERE token NOT IN (SELECT token FROM lease)")
     figures.prune(db, now)
     return len(keys) + sides.prune(db, now) + visits.prune(db, now)

@@ -1,4 +1,4 @@
--- From schema 4, which wrote each delivered event into its own row at once.
-ALTER TABLE lease ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
+-- From schema 4, which wrote each delivered event into its own row at once. Only tables are new: a process of the
+-- version before, which still has the file open, goes on.
 
 -- SCHEMA

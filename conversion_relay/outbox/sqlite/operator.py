@@ -107,7 +107,7 @@ def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now:
             if state == "waiting":
                 state = "pending" if _unqueue(db, key) else "leased"
             if state == "leased":
-                db.execute("UPDATE lease SET erased = erased + 1 WHERE dataset = ?", (dataset,))
+                db.execute("INSERT OR IGNORE INTO reduced SELECT token FROM lease WHERE dataset = ?", (dataset,))
             named = any(digest in event_id for digest in digests)
             new_id = f"erased_{secrets.token_hex(8)}" if named else event_id
             if named:

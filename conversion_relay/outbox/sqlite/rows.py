@@ -112,8 +112,7 @@ def claim(
         return array("q")
     keys = (dequeue_suspects if suspects else dequeue)(db, dataset, limit, now)
     if keys:
-        lease = (token, owner, dataset, now, until, keys.tobytes())
-        db.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, 0)", lease)
+        db.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?)", (token, owner, dataset, now, until, keys.tobytes()))
         move(db, dataset, "pending", "leased", len(keys))
     return keys
 
@@ -177,8 +176,7 @@ def take_back(db: apsw.Connection, token: str, *, unsent: bool = False) -> None:
         move(db, dataset, "leased", "erased", _drop_withdrawn(db, keys, since))
         suspects = [key for (key,) in read(db, _SUSPECTS, (keys, SUSPECT))]
         if suspects:
-            n = enqueue(db, SUSPECTS, apsw.carray(array("q", suspects)), since)
-            move(db, dataset, "leased", "pending", n)
+            move(db, dataset, "leased", "pending", enqueue(db, SUSPECTS, apsw.carray(array("q", suspects)), since))
             keys = apsw.carray(array("q", [key for key in array("q", packed) if key not in set(suspects)] or [-1]))
         move(db, dataset, "leased", "pending", enqueue(db, BACKLOG, keys))
         db.execute("DELETE FROM lease WHERE token = ?", (token,))
@@ -196,8 +194,7 @@ Groups = Sequence[tuple["array[int]", figures.Told]]
 
 def settle(db: apsw.Connection, token: str, groups: Groups, attempt: Attempt | None, now: float) -> int:
     """How many of the events wait to be written up."""
-    held = read(db, "SELECT dataset, keys, erased FROM lease WHERE token = ?", (token,)) or [(0, b"", 0)]
-    ((dataset, packed, erased),) = held
+    ((dataset, packed, is_reduced),) = read(db, _HELD, (token,)) or [(0, b"", 0)]
     rest = set(array("q", packed))
     for keys, _ in groups:
         if not rest.issuperset(keys):
@@ -207,7 +204,7 @@ def settle(db: apsw.Connection, token: str, groups: Groups, attempt: Attempt | N
     for keys, told in groups:
         if not isinstance(told.verdict, Delivered | Expired | Withhold):  # its body would stay
             move(db, dataset, "leased", "erased", _drop_withdrawn(db, apsw.carray(keys), now))
-        if isinstance(told.verdict, Delivered) and not erased and delivered.lie_apart(keys):
+        if isinstance(told.verdict, Delivered) and not is_reduced and delivered.lie_apart(keys):
             state, n = "delivered", delivered.note(db, keys, answer, now)
             noted += n
         else:
@@ -219,6 +216,9 @@ def settle(db: apsw.Connection, token: str, groups: Groups, attempt: Attempt | N
     else:
         db.execute("DELETE FROM lease WHERE token = ?", (token,))
     return noted
+
+
+_HELD = "SELECT dataset, keys, token IN (SELECT token FROM reduced) FROM lease WHERE token = ?"
 
 
 def _apply(

@@ -65,8 +65,7 @@ CREATE TABLE lease (
   dataset INTEGER NOT NULL,
   since   REAL NOT NULL,
   until   REAL NOT NULL,
-  keys    BLOB NOT NULL,
-  erased  INTEGER NOT NULL DEFAULT 0  -- events of this dataset, since it was claimed
+  keys    BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- What Meta said to one request (or that it said nothing).
@@ -170,3 +169,8 @@ CREATE TABLE delivered (
   checksum INTEGER NOT NULL,
   keys     BLOB NOT NULL
 ) STRICT;
+
+-- Leases that may have lost an event to an erasure, so that not all of their keys are delivered.
+CREATE TABLE reduced (
+  token TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;

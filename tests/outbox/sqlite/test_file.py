@@ -79,6 +79,21 @@ class TestSchema:
         assert event.event_id == "l" and event.sent_at is not None
         outbox.close()
 
+    def test_a_process_of_schema_4_that_runs_on_beside_it_keeps_nobody_from_opening_it(self, path):
+        opened(path).close()
+        rows(path, "PRAGMA user_version = 4")  # as it does at each probe
+        outbox = opened(path)
+        outbox.put([sealed("a")], NOW)
+        outbox.close()
+        assert rows(path, "PRAGMA user_version") == [(5,)]
+
+    def test_a_probe_leaves_the_number_that_a_newer_version_wrote(self, path):
+        outbox = opened(path)
+        rows(path, "PRAGMA user_version = 6")
+        outbox.probe()
+        assert rows(path, "PRAGMA user_version") == [(6,)]
+        outbox.close()
+
     @pytest.mark.parametrize("write", [write_schema_1, write_schema_2, write_schema_3, write_schema_4])
     def test_each_becomes_what_a_new_file_is(self, path, write):
         write(path)

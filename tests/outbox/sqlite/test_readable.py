@@ -169,7 +169,7 @@ def test_an_event_without_a_sound_body_ends_as_a_dead_letter(path, statement):
         "INSERT INTO meter VALUES (1, 'A', 'both', 'many')",
         "INSERT INTO queue VALUES ('x', 'y', 'z', 'w')",
         "INSERT INTO tally VALUES (1, 'sideways', 'many')",
-        "INSERT INTO lease VALUES (1, 2, 3, 'x', 'y', 'z', 0)",
+        "INSERT INTO lease VALUES (1, 2, 3, 'x', 'y', 'z')",
     ],
 )
 def test_a_row_of_nonsense_beside_them_costs_no_event_no_visitor_and_no_report(path, statement):
