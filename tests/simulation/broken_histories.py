@@ -138,14 +138,6 @@ def in_two_places(stand: Stand) -> None:
     stand.judge(rows=["waiting"], queue=[1], leases=[[1]], tally=[("100", "accepted", 1), ("100", "pending", 1)])
 
 
-def delivered_and_queued(stand: Stand) -> None:
-    stand.judge(rows=["waiting"], queue=[1], noted=[[1]], tally=[("100", "accepted", 1), ("100", "pending", 1)])
-
-
-def noted_and_not_sent(stand: Stand) -> None:
-    stand.judge(rows=["waiting"], noted=[[1]], tally=[("100", "accepted", 1), ("100", "delivered", 1)])
-
-
 def in_no_place(stand: Stand) -> None:
     stand.judge(rows=["waiting"], tally=[("100", "accepted", 1), ("100", "pending", 1)])
 
@@ -284,8 +276,7 @@ def a_loop_in_no_time(stand: Stand) -> None:
 HISTORIES: tuple[Callable[[Stand], None], ...] = (
     two_holders, delivered_and_sent, confirmed_and_sent, taken_back_and_sent, nobody_gave_it, late_purchase,
     another_person, another_body, another_time,
-    in_two_places, delivered_and_queued, noted_and_not_sent,
-    in_no_place, miscounted, counted_as_another, alive_again, lost, two_rows, not_delivered, not_refused,
+    in_two_places, in_no_place, miscounted, counted_as_another, alive_again, lost, two_rows, not_delivered, not_refused,
     not_old, fresh_waits, backlog_waits, no_pause, refused_for_ever, one_by_one, spins, writes_for_nothing,
     keeps_events, a_person_on_the_disk, an_erased_person, a_delivered_person, a_log_without_end, a_loop_in_no_time,
 )  # fmt: skip

@@ -20,8 +20,6 @@ SAID = {
     "another_body": "is sent with another body",
     "another_time": "is sent with another time",
     "in_two_places": "waits 1 times in the queue and in 1 leases",
-    "delivered_and_queued": "waits 2 times in the queue and in 0 leases",
-    "noted_and_not_sent": "is called delivered, and Meta does not have it",
     "in_no_place": "waits 0 times in the queue and in 0 leases",
     "miscounted": "the books of 100 are off by 1",
     "counted_as_another": "the books of 100 say 0 pending, and there are 1",
