@@ -1,6 +1,7 @@
 """uvicorn, the same way for every verb that serves, with bounds and deadlines of our own (`protocol.py`,
 `connections.py`): uvicorn waits for ever, and puts together whatever comes."""
 
+import contextlib
 import errno
 import functools
 import signal
@@ -51,6 +52,7 @@ def run(
         factory=factory,
         http=functools.partial(DirectProtocol, limits=limits or Limits()),  # type: ignore[arg-type]
         ws="none",
+        lifespan="on",  # by default a start that fails is passed over, and events are accepted that nobody delivers
         log_config=None,
         access_log=False,
         proxy_headers=False,
@@ -64,7 +66,8 @@ def run(
         return
     config.load_app()
     server = _Server(config)
-    server.run(sockets=sockets)
+    with contextlib.suppress(SystemExit):  # uvicorn's own code for a start that failed is 3
+        server.run(sockets=sockets)
     if not server.started:
         sys.exit(1)
 
