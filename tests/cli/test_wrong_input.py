@@ -130,7 +130,7 @@ def test_a_copy_that_cannot_be_made_is_not_said_to_be_tried_again(run, monkeypat
 
     monkeypatch.setattr("conversion_relay.outbox.sqlite.backup._copy", full)
     code, text = run("backup", "copy.db")
-    assert code == 1 and text == "the disk of copy.db is full; free some space, then run this again\n"
+    assert code == 1 and text == "the disk of copy.db is full, or a quota is; free some space, then try again\n"
 
 
 @pytest.mark.parametrize("verb", ["send", "validate"])

@@ -40,6 +40,7 @@ from conversion_relay.outbox.sqlite.file import Damaged, Unusable
 from conversion_relay.outbox.sqlite.lanes import shift_lanes, to_shift
 from conversion_relay.outbox.sqlite.looks import Looks
 from conversion_relay.outbox.sqlite.salvage import set_aside
+from conversion_relay.outbox.sqlite.told import told_once
 from conversion_relay.outbox.story import Attempt, SideCounts, SignOfLife
 
 LEDGER_SECONDS = 8 * 86_400
@@ -76,7 +77,7 @@ class SqliteOutbox(Looks):
         try:
             self._database = Database(file, ballast=ballast, dataset=dataset, hands_over=hands_over)
         except (Unusable, Damaged) as error:
-            raise SettingsError(f"RELAY_OUTBOX: {error}") from None
+            raise SettingsError(f"RELAY_OUTBOX: {told_once(str(error))}") from None
         except OSError as error:
             raise SettingsError(f"RELAY_OUTBOX: the folder of {file.name} is not writable: {error.strerror}") from None
         self._has_visitors, self._looked_for_visitors_at = False, -LOOK_FOR_VISITORS_EVERY

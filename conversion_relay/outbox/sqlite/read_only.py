@@ -28,9 +28,10 @@ from urllib.parse import quote
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError, UnsupportedByOutbox
-from conversion_relay.outbox.sqlite.file import DAMAGE, SCHEMA_VERSION, explain
+from conversion_relay.outbox.sqlite.file import DAMAGE, SCHEMA_VERSION
 from conversion_relay.outbox.sqlite.handover import MARK, TOLD
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+from conversion_relay.outbox.sqlite.told import explain
 
 if TYPE_CHECKING:
     from conversion_relay.outbox.sqlite.database import Database
