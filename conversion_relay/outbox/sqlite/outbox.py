@@ -40,7 +40,7 @@ from conversion_relay.outbox.sqlite.file import Damaged, Unusable
 from conversion_relay.outbox.sqlite.lanes import shift_lanes, to_shift
 from conversion_relay.outbox.sqlite.looks import Looks
 from conversion_relay.outbox.sqlite.salvage import set_aside
-from conversion_relay.outbox.sqlite.told import told_once
+from conversion_relay.outbox.sqlite.told import told_once, why_not_opened
 from conversion_relay.outbox.story import Attempt, SideCounts, SignOfLife
 
 LEDGER_SECONDS = 8 * 86_400
@@ -79,7 +79,7 @@ class SqliteOutbox(Looks):
         except (Unusable, Damaged) as error:
             raise SettingsError(f"RELAY_OUTBOX: {told_once(str(error))}") from None
         except OSError as error:
-            raise SettingsError(f"RELAY_OUTBOX: the folder of {file.name} is not writable: {error.strerror}") from None
+            raise SettingsError(f"RELAY_OUTBOX: {why_not_opened(file, error)}") from None
         self._has_visitors, self._looked_for_visitors_at = False, -LOOK_FOR_VISITORS_EVERY
         with contextlib.suppress(OutboxUnavailable):  # it is looked for again
             self._has_visitors = bool(self._database.read("SELECT 1 FROM visitor LIMIT 1"))

@@ -14,16 +14,38 @@ def explain(path: Path, error: apsw.Error) -> str:
     """An SQLite error as a line for the operator, with a remedy."""
     match error:
         case apsw.BusyError():
-            return f"{path.name} is locked by another process; {BY_ITSELF}"
+            return f"{path.name} is locked by another process; end that one or wait, {BY_ITSELF}"
         case apsw.ReadOnlyError():
             return f"{path.name} or its file system is read-only; make it writable, {BY_ITSELF}"
         case apsw.FullError():
             return FULL.format(path.name)
         case apsw.CantOpenError():
             return f"{path.name} cannot be opened{_why(path)}; check its folder and its owner"
+        case apsw.IOError() if getattr(error, "extendedresult", 0) in _NOT_SHARED:
+            return NOT_SHARED.format(path.name)
         case apsw.IOError():
             return f"the disk under {path.name} fails to write or read ({error}); look at it, {BY_ITSELF}"
     return f"{path.name}: {error}"
+
+
+NOT_SHARED = (
+    "{} cannot be locked, or its log not be mapped into memory: keep it on a local disk, not on a mount from elsewhere"
+    f" (on a local one memory is short); {BY_ITSELF}"
+)
+_NOT_SHARED = (
+    apsw.SQLITE_IOERR_LOCK,
+    apsw.SQLITE_IOERR_RDLOCK,
+    apsw.SQLITE_IOERR_SHMLOCK,
+    apsw.SQLITE_IOERR_SHMMAP,
+    apsw.SQLITE_IOERR_SHMOPEN,
+)
+
+
+def why_not_opened(path: Path, error: OSError) -> str:
+    """What a file beside the database ran into, at a start."""
+    if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+        return told_once(NOT_SHARED.format(path.name))
+    return f"the folder of {path.name} is not writable: {error.strerror}"
 
 
 def _why(path: Path) -> str:

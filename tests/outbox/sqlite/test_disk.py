@@ -1,5 +1,7 @@
 """Room on the disk: the reserve, and the ballast that is given up for settling."""
 
+import errno
+import fcntl
 import resource
 import stat
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.sqlite import disk
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+from conversion_relay.outbox.sqlite.told import explain
 from conversion_relay.outbox.verdict import Delivered
 from tests.outbox.sqlite.files import event, opened
 from tests.outbox.suite import NOW, claim, sealed, settle_all
@@ -107,3 +110,19 @@ class TestSpace:
         outbox.prune(NOW)
         assert not path.with_name("outbox.db-ballast").exists()
         outbox.close()
+
+
+class TestMountsFromElsewhere:
+    @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+    def test_one_without_locks_is_not_called_a_folder_that_is_not_writable(self, path, monkeypatch, number):
+        def no_locks(*_):
+            raise OSError(number, "No locks available")
+
+        monkeypatch.setattr(fcntl, "flock", no_locks)
+        with pytest.raises(SettingsError, match=r"cannot be locked.*keep it on a local disk.*then try again"):
+            opened(path)
+
+    def test_one_that_shares_no_memory_is_not_called_a_disk_that_fails(self, path):
+        error = apsw.IOError("disk I/O error")
+        error.extendedresult = apsw.SQLITE_IOERR_SHMMAP
+        assert "keep it on a local disk" in explain(path, error)
