@@ -167,10 +167,10 @@ class Service:
         await receive()
         try:
             self.start()
-        except RuntimeError as error:
-            if str(error) != NO_THREAD:
-                raise
-            await send({"type": "lifespan.startup.failed", "message": SHORT_OF_THREADS})
+        except Exception as error:  # uvicorn passes over it, and events would be accepted that nobody delivers
+            said = str(error) if isinstance(error, OutboxUnavailable) else type(error).__name__
+            why = SHORT_OF_THREADS if str(error) == NO_THREAD else f"The service cannot start: {said}"
+            await send({"type": "lifespan.startup.failed", "message": why})
             return
         if self._worker:
             from conversion_relay.collector.server import on_told_to_stop

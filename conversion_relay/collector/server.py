@@ -52,7 +52,6 @@ def run(
         factory=factory,
         http=functools.partial(DirectProtocol, limits=limits or Limits()),  # type: ignore[arg-type]
         ws="none",
-        lifespan="on",  # by default a start that fails is passed over, and events are accepted that nobody delivers
         log_config=None,
         access_log=False,
         proxy_headers=False,
