@@ -181,7 +181,7 @@ def _rest(relay: Relay, paces: Callable[[], dict[str, PaceNow]], counters_of_all
     return Litestar(
         route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access, counters_of_all)],
         after_exception=[_note_failure],
-        exception_handlers={404: _not_here, OutboxUnavailable: _cannot},
+        exception_handlers={404: _not_here, OutboxUnavailable: _unavailable},
         request_max_body_size=MOST_BYTES,  # Litestar's own is 10 MB, of anybody who has no password
         openapi_config=None,
         logging_config=None,
@@ -195,7 +195,7 @@ def _not_here(request: Request[Any, Any, Any], error: HTTPException) -> Response
     return Response(body, status_code=404, headers={"x-relay-reason": body.reason})
 
 
-def _cannot(_: Request[Any, Any, Any], error: OutboxUnavailable) -> Response[Any]:
+def _unavailable(_: Request[Any, Any, Any], error: OutboxUnavailable) -> Response[Any]:
     answer = not_durable(str(error))
     return Response(answer.body, status_code=answer.status, headers=dict(written(answer).headers))
 

@@ -1,7 +1,6 @@
 """uvicorn, the same way for every verb that serves, with bounds and deadlines of our own (`protocol.py`,
 `connections.py`): uvicorn waits for ever, and puts together whatever comes."""
 
-import contextlib
 import errno
 import functools
 import signal
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from conversion_relay.collector.connections import Limits, raise_file_limit
@@ -65,8 +65,11 @@ def run(
         return
     config.load_app()
     server = _Server(config)
-    with contextlib.suppress(SystemExit):  # uvicorn's own code for a start that failed is 3
+    try:
         server.run(sockets=sockets)
+    except SystemExit as ended:
+        if ended.code != STARTUP_FAILURE:  # 3; the interface knows 1
+            raise
     if not server.started:
         sys.exit(1)
 

@@ -9,7 +9,6 @@ import uvicorn
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from conversion_relay import Relay, Settings
@@ -299,18 +298,3 @@ def test_a_connection_is_closed_when_no_request_came_for_a_while(route):
             protocol.connection_lost(None)
 
     asgi.run(scenario())
-
-
-def test_a_machine_out_of_memory_is_not_called_a_request_that_cannot_be_read(monkeypatch):
-    """The parser hides what its callbacks raise; whoever is told 400 throws the event away."""
-
-    def no_memory(*_: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(HttpToolsProtocol, "on_body", no_memory)
-    ((status, body),) = asgi.run(_answers_of_a_new_server(post(b"{}")))
-    assert (status, b"send it again" in body) == (b"503", True)
-
-
-async def _answers_of_a_new_server(request: bytes) -> list[tuple[bytes, bytes]]:
-    return await Server({}).answers([request])
