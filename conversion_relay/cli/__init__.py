@@ -129,8 +129,18 @@ def _run() -> None:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(printable(f"{where}{error.strerror or type(error).__name__}"), err=True)
         sys.exit(1)
-    except ModuleNotFoundError as error:
-        if error.name not in _SERVER_EXTRA:
-            raise
-        click.echo("this verb needs the server's packages: pip install 'conversion-relay[server]'", err=True)
-        sys.exit(EXIT_SETTINGS)
+    except (RuntimeError, ModuleNotFoundError) as error:
+        said, code = _lacking(error)
+        click.echo(said, err=True)
+        sys.exit(code)
+
+
+def _lacking(error: RuntimeError | ModuleNotFoundError) -> tuple[str, int]:
+    """What this machine has not got. Raises the error where it is none of those."""
+    from conversion_relay.relay.threads import NO_THREAD, SHORT_OF_THREADS
+
+    if str(error) == NO_THREAD:
+        return SHORT_OF_THREADS, 1
+    if isinstance(error, ModuleNotFoundError) and error.name in _SERVER_EXTRA:
+        return "this verb needs the server's packages: pip install 'conversion-relay[server]'", EXIT_SETTINGS
+    raise error

@@ -26,6 +26,7 @@ def open_what_is_closed() -> None:
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is that of the stream
+            os.set_inheritable(nowhere, True)  # the processes of --workers open theirs by these numbers
             setattr(sys, name, os.fdopen(nowhere, "w" if number else "r", encoding="utf-8"))
 
 

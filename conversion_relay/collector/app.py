@@ -1,6 +1,5 @@
 """The collector as one ASGI application."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +17,7 @@ from conversion_relay.collector.metrics import render
 from conversion_relay.collector.openapi import document
 from conversion_relay.collector.operating import last_day, operating
 from conversion_relay.collector.places import Places
-from conversion_relay.collector.reply import ErrorBody, HttpError, Receive, Reply, Send, respond, written
+from conversion_relay.collector.reply import ErrorBody, HttpError, Receive, Reply, Send, not_durable, respond, written
 from conversion_relay.collector.scripts import NAMES, Script, scripts, show
 from conversion_relay.collector.unhandled import note_failure
 from conversion_relay.collector.view_content import ViewContentEndpoint
@@ -33,6 +32,7 @@ from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import DeadLetters, Meter, Operator, Overview, Queue, Visits, unsupported
 from conversion_relay.relay import Relay
+from conversion_relay.relay.threads import in_thread
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import Counters
 from conversion_relay.webhooks import Webhooks
@@ -164,7 +164,7 @@ def _rest(relay: Relay, paces: Callable[[], dict[str, PaceNow]], counters_of_all
     async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
         """An event could be made durable now. Meta being away is no reason to refuse events."""
         try:
-            await asyncio.to_thread(relay.outbox.probe)
+            await in_thread(relay.outbox.probe)
         except OutboxUnavailable as error:
             answer = {"status": "cannot record"}
             if await refusal_of(access, request) is None:
@@ -176,12 +176,12 @@ def _rest(relay: Relay, paces: Callable[[], dict[str, PaceNow]], counters_of_all
 
     @get("/metrics", media_type=MediaType.TEXT, guards=[guard_of(access)])
     async def metrics() -> str:
-        return await asyncio.to_thread(lambda: _metrics(relay, counters_of_all(), paces(), memory))
+        return await in_thread(lambda: _metrics(relay, counters_of_all(), paces(), memory))
 
     return Litestar(
         route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access, counters_of_all)],
         after_exception=[_note_failure],
-        exception_handlers={404: _not_here},
+        exception_handlers={404: _not_here, OutboxUnavailable: _unavailable},
         request_max_body_size=MOST_BYTES,  # Litestar's own is 10 MB, of anybody who has no password
         openapi_config=None,
         logging_config=None,
@@ -193,6 +193,11 @@ def _not_here(request: Request[Any, Any, Any], error: HTTPException) -> Response
         return create_exception_response(request, error)
     body = ErrorBody("not_found", "path", "nothing is here; events go to POST /events, the rest is in /openapi.json")
     return Response(body, status_code=404, headers={"x-relay-reason": body.reason})
+
+
+def _unavailable(_: Request[Any, Any, Any], error: OutboxUnavailable) -> Response[Any]:
+    answer = not_durable(str(error))
+    return Response(answer.body, status_code=answer.status, headers=dict(written(answer).headers))
 
 
 async def _note_failure(error: Exception, _: Any) -> None:

@@ -26,6 +26,7 @@ from conversion_relay.intake.reading import Submitted, read_body
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.relay import Relay
 from conversion_relay.relay.copies import Answer
+from conversion_relay.relay.threads import in_thread
 from conversion_relay.telemetry import Counters
 
 EVENTS_AT_ONCE = 4
@@ -203,7 +204,7 @@ class EventsEndpoint:
         if not self._has_visitors():
             return {}
         try:
-            return await asyncio.to_thread(lambda: {i: self._relay.facts_for(event) for i, event in asked.items()})
+            return await in_thread(lambda: {i: self._relay.facts_for(event) for i, event in asked.items()})
         except OutboxUnavailable:
             return {}
 

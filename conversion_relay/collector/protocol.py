@@ -44,6 +44,7 @@ MESSAGES = {
     408: ("too_slow", "the request did not arrive in time"),
     413: ("too_large", f"a request has at most {MOST_OF_A_REQUEST} bytes"),
     414: ("url_too_long", f"a URL has at most {MOST_URL} bytes"),
+    503: ("not_durable", "this machine has no memory left for the request; send it again"),
     431: ("head_too_large", f"a head has at most {MOST_HEADERS} headers and {MOST_HEAD} bytes, trailers included"),
 }
 
@@ -100,8 +101,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stage.begin(self.all.now)
         try:
             self._feed(data)
-        except (httptools.HttpParserError, _RefusedError):
-            self.refuse(self._status or 400)
+        except (httptools.HttpParserError, _RefusedError) as error:
+            self.refuse(self._status or (503 if isinstance(error.__context__, MemoryError) else 400))
         else:
             if self._has_body_to_come and not self._uploads:
                 self._uploads = True

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from conversion_relay.collector.connections import Limits, raise_file_limit
@@ -64,7 +65,11 @@ def run(
         return
     config.load_app()
     server = _Server(config)
-    server.run(sockets=sockets)
+    try:
+        server.run(sockets=sockets)
+    except SystemExit as ended:
+        if ended.code != STARTUP_FAILURE:  # 3; the interface knows 1
+            raise
     if not server.started:
         sys.exit(1)
 

@@ -1,7 +1,6 @@
 """POST /visitors: who stands behind an order, for the webhook that comes later. POST /withdraw: what a visitor takes
 back before Meta has it."""
 
-import asyncio
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -19,6 +18,7 @@ from conversion_relay.intake.visit import LONGEST_KEY
 from conversion_relay.intake.wishes import read_wish
 from conversion_relay.personal_data import held
 from conversion_relay.relay import Relay
+from conversion_relay.relay.threads import in_thread
 from conversion_relay.telemetry import Counters
 
 MOST_WITHDRAWN = 100
@@ -79,7 +79,7 @@ class VisitorsEndpoint:
             facts = ids.facts_for(*said)
         facts = _facts(visitor, facts, admitted)
         try:
-            remembered = await asyncio.to_thread(
+            remembered = await in_thread(
                 self._relay.remember, visitor.key, facts, visitor.consent, dataset=admitted.dataset
             )
         except OutboxUnavailable:
@@ -91,7 +91,7 @@ class VisitorsEndpoint:
     async def withdraw(self, admitted: Admitted) -> Reply:
         event_ids = _withdrawn_ids(admitted.body)
         try:
-            n = await asyncio.to_thread(self._relay.withdraw, admitted.dataset, event_ids, admitted.datasets)
+            n = await in_thread(self._relay.withdraw, admitted.dataset, event_ids, admitted.datasets)
         except OutboxUnavailable:
             raise not_durable("nothing could be withdrawn now") from None
         self._counters.add("relay_events_withdrawn_total", n)

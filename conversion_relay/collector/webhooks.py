@@ -1,13 +1,14 @@
 """POST /webhooks/{provider}: a payment provider's notice. Neither key nor origin: the signature says who it is."""
 
-import asyncio
 from typing import Any
 
 import msgspec
 
 from conversion_relay.collector.body import receive_body
 from conversion_relay.collector.door import headers_of
-from conversion_relay.collector.reply import HttpError, Receive, Send, respond, written
+from conversion_relay.collector.reply import HttpError, Receive, Send, not_durable, respond, written
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.relay.threads import in_thread
 from conversion_relay.webhooks import MOST_BYTES, WebhookAnswer, Webhooks
 
 PREFIX = "/webhooks/"
@@ -35,4 +36,7 @@ class WebhooksEndpoint:
         raw = await receive_body(headers, receive, MOST_BYTES)
         provider = scope["path"].removeprefix(PREFIX).rstrip("/")
         # It waits for a commit, and may ask the provider back.
-        return await asyncio.to_thread(self._webhooks.answer, provider, raw, headers)
+        try:
+            return await in_thread(self._webhooks.answer, provider, raw, headers)
+        except OutboxUnavailable:
+            raise not_durable("nothing could be stored now") from None

@@ -9,7 +9,6 @@ JavaScript; the script patches them in place. What is shown came from outside, s
 nothing from elsewhere and runs no inline script.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,6 +33,7 @@ from conversion_relay.outbox import STATES, DeadLetters, Operator, Overview, Sea
 from conversion_relay.outbox.audit import Audit
 from conversion_relay.outbox.export import dead_csv
 from conversion_relay.relay import Relay
+from conversion_relay.relay.threads import in_thread
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import Counters
 
@@ -92,7 +92,7 @@ def dashboard_routes(
             context |= {"done": told(request.query_params.get("done", "")), **read(time.time()), **more}
             return _templates.get_template(name).render(context)
 
-        return await asyncio.to_thread(_page, rendered)
+        return await in_thread(_page, rendered)
 
     @get("/dashboard", guards=[only_operators])
     async def overview(request: Request[Any, Any, Any]) -> Response[str]:
@@ -134,7 +134,7 @@ def dashboard_routes(
     @get("/dashboard/dead.csv", guards=[only_operators])
     async def export() -> Response[str]:
         outbox = relay.outbox
-        stories = await asyncio.to_thread(outbox.dead, 50_000) if isinstance(outbox, DeadLetters) else []
+        stories = await in_thread(outbox.dead, 50_000) if isinstance(outbox, DeadLetters) else []
         headers = _HEADERS | {"Content-Disposition": 'attachment; filename="dead-letters.csv"'}
         # Without the mark Excel reads UTF-8 as the machine's own charset.
         return Response("\ufeff" + dead_csv(stories), media_type="text/csv", headers=headers)
@@ -145,21 +145,21 @@ def dashboard_routes(
         if not isinstance(outbox, Overview) or len(body) > MOST_BYTES:
             raise HTTPException("not here", status_code=501 if len(body) <= MOST_BYTES else 413)
         try:
-            where = await asyncio.to_thread(change, outbox, audit, tokens, request.headers, body, time.time())
+            where = await in_thread(change, outbox, audit, tokens, request.headers, body, time.time())
         except Refused:
             raise HTTPException("this form did not come from the dashboard; open it anew", status_code=403) from None
         return Response("", status_code=303, headers=_HEADERS | {"Location": where})
 
     @get("/dashboard/data", guards=[only_operators])
     async def data() -> Response[bytes]:
-        return _json(await asyncio.to_thread(_overview, relay, paces()))
+        return _json(await in_thread(_overview, relay, paces()))
 
     @get("/dashboard/event", guards=[only_operators])
     async def event(request: Request[Any, Any, Any]) -> Response[bytes]:
         outbox = relay.outbox
         if not isinstance(outbox, Operator):
             return _not_carried(str(unsupported(outbox, "find")))
-        stories = await asyncio.to_thread(outbox.find, request.query_params.get("id", ""))
+        stories = await in_thread(outbox.find, request.query_params.get("id", ""))
         if not stories:
             raise NotFoundException("no event has this id")
         return _json(stories)

@@ -4,7 +4,6 @@ The cookie is SameSite=Strict, so a link in a mail or a chat arrives without it.
 who is signed in; instead it asks the browser once to go there again, which is then a step within our own site.
 """
 
-import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from conversion_relay.dashboard.access import Access, Refusal
 from conversion_relay.dashboard.changes import form_in, is_ours
 from conversion_relay.dashboard.session import Renewed, forgotten, issued, set_cookie
 from conversion_relay.outbox.audit import Audit, Change
+from conversion_relay.relay.threads import in_thread
 from conversion_relay.telemetry import logger
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -53,7 +53,7 @@ async def refusal_of(access: Access, connection: Connection) -> Refusal | None:
     scope = connection.scope
     asked = scope["headers"], peer_of(connection), scope.get("http_version", "1.1")
     if access.is_slow:
-        return await asyncio.to_thread(access.refusal, *asked)
+        return await in_thread(access.refusal, *asked)
     return access.refusal(*asked)
 
 
@@ -90,7 +90,7 @@ def sign_in_routes(
         if not access.has_password:
             return page(403, to, wrong="There is no password: set RELAY_ADMIN_PASSWORD.")
         told = request.scope["headers"], peer_of(request)
-        refused = await asyncio.to_thread(access.sign_in, form.get("password", [""])[0], *told)
+        refused = await in_thread(access.sign_in, form.get("password", [""])[0], *told)
         if refused is not None and refused.status == 429:
             after = refused.headers["Retry-After"]
             return page(429, to, wrong=f"Too many wrong passwords: wait {after} s.", after=after)

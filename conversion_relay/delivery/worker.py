@@ -14,6 +14,10 @@ end of a claim or a turn wakes it.
 A turn that raises ends alone: nothing is claimed for a second, the reason is logged once, and the lease runs out.
 House-keeping has a thread of its own, so that pruning never delays a claim.
 
+Where the system gives no more threads (a limit of processes, of memory), the dispatcher carries out the turn itself, so
+that events go one call after the other. A pool has queued such a turn all the same, and would begin it with its next
+thread: so each turn is taken once, and another pool follows, in whose queue nothing is left behind.
+
 Rejected: asyncio (a second copy of outbox and transport), a thread for each dataset (a thousand datasets), polling
 alone (a second of delay for every event).
 """
@@ -21,7 +25,7 @@ alone (a second of delay for every event).
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 from conversion_relay.delivery.dataset_pace import MOST_TURNS
 from conversion_relay.delivery.report import Report
@@ -55,7 +59,8 @@ class Worker:
         self._rests_until = 0.0
         self._trouble: str | None = None
         self._reports: list[Report] | None = None
-        self._turns = ThreadPoolExecutor(MOST_TURNS, thread_name_prefix="delivery")
+        self._turns = _pool()
+        self._lacks_threads = False
         self._dispatcher = threading.Thread(target=self._run, daemon=True, name="delivery-dispatcher")
         self._house = threading.Thread(target=self._keep_house, daemon=True, name="delivery-house")
         outbox.on_put(self.wake)
@@ -155,27 +160,45 @@ class Worker:
     def _begin(self, turn: Turn) -> None:
         with self._signal:
             self._running += 1
+        is_free = threading.Lock()
         try:
-            begun = self._turns.submit(self._delivery.deliver, turn)
-        except RuntimeError:  # the interpreter ends, and no thread begins anything any more
-            with self._signal:
+            self._turns.submit(self._carry_out, turn, is_free)
+            self._lacks_threads = False
+        except RuntimeError as error:
+            if "shutdown" not in str(error):
+                self._do_without_thread()
+                self._carry_out(turn, is_free)
+                return
+            with self._signal:  # the interpreter ends, and no thread begins anything any more
                 self._running -= 1
             self.tell_to_stop()
-            return
-        begun.add_done_callback(self._ended)
 
-    def _ended(self, turn: "Future[Report | None]") -> None:
+    def _do_without_thread(self) -> None:
+        self._turns.shutdown(wait=False)
+        self._turns = _pool()
+        if not self._lacks_threads:
+            logger.error("No thread can be started, so one call to Meta waits for the other", extra={"remedy": _RAISE})
+        self._lacks_threads = True
+
+    def _carry_out(self, turn: Turn, is_free: threading.Lock) -> None:
+        """Once: in a thread of the pool, or in the dispatcher."""
+        if not is_free.acquire(blocking=False):
+            return
+        report, failure = None, None
+        try:
+            report = self._delivery.deliver(turn)
+        except BaseException as error:
+            failure = error
         with self._signal:
             self._running -= 1
             self._signals += 1
             self._signal.notify_all()
-        match turn.exception():
-            case None:
-                self._trouble = None
-                if self._reports is not None and (report := turn.result()):
-                    self._reports.append(report)
-            case error:
-                self._rest(error)
+        if failure is not None:
+            self._rest(failure)
+            return
+        self._trouble = None
+        if self._reports is not None and report:
+            self._reports.append(report)
 
     def _sleep(self, seen: int, seconds: float, *, rests: bool = False) -> None:
         """`rests`: whatever is put meanwhile could not be claimed, so that only the end of a turn wakes it."""
@@ -201,3 +224,10 @@ class Worker:
                 continue  # the dispatcher says so
             except Exception:
                 logger.exception("The delivery worker's house-keeping failed; it goes on")
+
+
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(MOST_TURNS, thread_name_prefix="delivery")
+
+
+_RAISE = "raise this process's limit of processes (TasksMax, --pids-limit, ulimit -u) or of memory, or end others"

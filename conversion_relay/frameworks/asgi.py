@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from conversion_relay.frameworks.visitor import ConsentCookie, Visitor, visitor_of_scope
 from conversion_relay.relay import Relay
+from conversion_relay.relay.threads import in_thread
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -58,8 +59,8 @@ def lifespan(relay: Relay) -> Callable[[Any], AbstractAsyncContextManager[None]]
 
     @asynccontextmanager
     async def running(app: Any) -> AsyncIterator[None]:
-        await asyncio.to_thread(relay.reopen)
-        await asyncio.to_thread(lambda: relay.outbox)
+        await in_thread(relay.reopen)
+        await in_thread(lambda: relay.outbox)
         try:
             yield
         finally:

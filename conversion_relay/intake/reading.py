@@ -272,10 +272,11 @@ def _where(body: bytes) -> str:
     try:
         _raw_decoder.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        found = re.search(r"\(byte (\d+)\)", str(error))
-        if found:
+        if found := re.search(r"\(byte (\d+)\)", str(error)):
             line = body.count(b"\n", 0, int(found[1])) + 1
             return f" (line {line}, byte {found[1]})" if line > 1 else f" (byte {found[1]})"
+    else:  # `split` has bounds
+        return ", or holds too much for one request: send it in parts"
     return ""
 
 

@@ -136,18 +136,20 @@ class Relay(Keeping):
         `connection`: an asynchronous one of psycopg or SQLAlchemy."""
         import asyncio
 
+        from conversion_relay.relay.threads import in_thread
+
         judged = self.judge(event, facts, sender, datasets)
         if not (sealed := judged.events):
             return judged.told(None)
         if self._outbox is None:
-            await asyncio.to_thread(lambda: self.outbox)
+            await in_thread(lambda: self.outbox)
         if connection is not None:
             await self.put_within_async(connection, sealed)
             return judged.told(None)
         if self.waits_for_disk_alone:
             put = asyncio.wrap_future(self.put_soon(sealed))
         else:
-            put = asyncio.ensure_future(asyncio.to_thread(self.put, sealed))
+            put = asyncio.ensure_future(in_thread(self.put, sealed))
         return judged.told(iter(await asyncio.shield(put)))
 
     def track_many(

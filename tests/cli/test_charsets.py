@@ -67,3 +67,15 @@ def test_a_verb_whose_output_was_closed_before_it_began_does_its_work(tmp_path, 
     )
     (book,) = json.loads(counted.stdout)["datasets"]
     assert book["accepted"] == 1
+
+
+def test_a_process_that_a_verb_starts_finds_what_was_closed_leading_nowhere():
+    looks = "import os; [os.fstat(number) for number in range(3)]"
+    code = f"""
+import subprocess, sys
+from conversion_relay.cli.printing import open_what_is_closed
+open_what_is_closed()
+sys.exit(subprocess.run([sys.executable, "-S", "-c", {looks!r}]).returncode)
+"""
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0

@@ -12,6 +12,7 @@ import pytest
 from conversion_relay.cli import main
 from conversion_relay.cli.table.verdicts import Verdicts
 from conversion_relay.outbox import open_outbox
+from tests.failures.threads import no_more_threads
 
 ROW = "Lead,a@b.example,2026-11-26T10:00:00Z\n"
 NOT_UTF8 = os.fsdecode(b"registration_\xff")
@@ -58,6 +59,14 @@ def run(tmp_path, monkeypatch, capsys):
 def test_a_mistake_is_a_sentence_and_an_exit_code(run, arguments, code, said):
     found, text = run(*arguments)
     assert (found, said in text) == (code, True), text
+
+
+@pytest.mark.parametrize("arguments", [("deliver",), ("deliver", "--once")])
+def test_a_machine_that_gives_no_threads_is_told_in_a_sentence(run, monkeypatch, arguments):
+    monkeypatch.setattr("conversion_relay.cli.serve.spare_memory", lambda: None)
+    with no_more_threads("signals", "delivery"):
+        found, text = run(*arguments)
+    assert (found, "raise this process's limit of processes" in text) == (1, True), text
 
 
 @pytest.mark.parametrize("name", ["empty", "bytes"])
@@ -121,7 +130,7 @@ def test_a_copy_that_cannot_be_made_is_not_said_to_be_tried_again(run, monkeypat
 
     monkeypatch.setattr("conversion_relay.outbox.sqlite.backup._copy", full)
     code, text = run("backup", "copy.db")
-    assert code == 1 and text == "the disk of copy.db is full; free some space, then run this again\n"
+    assert code == 1 and text == "the disk of copy.db is full, or a quota is; free some space, then try again\n"
 
 
 @pytest.mark.parametrize("verb", ["send", "validate"])

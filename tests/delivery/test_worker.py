@@ -12,6 +12,7 @@ from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.settings import Settings
 from tests.delivery.standins import SETTINGS, TWO, Clock, Meta, numbered, put, refuse_poison, states, taken
+from tests.failures.threads import no_more_threads
 from tests.processes import until
 
 
@@ -253,3 +254,25 @@ def test_no_more_turns_are_begun_than_threads_can_have(outbox):
     let_go.set()
     worker.stop()
     assert begun[0] == MOST_TURNS
+
+
+def test_where_no_thread_can_be_started_events_go_one_call_after_the_other(outbox, working, caplog):
+    meta = Meta()
+    working(meta)
+    with no_more_threads():
+        for n in range(3):
+            put_now(outbox, f"a{n}")
+            until(lambda n=n: states(outbox, f"a{n}") == {"delivered": 1}, 10)
+    put_now(outbox, "b")
+    until(lambda: states(outbox, "b") == {"delivered": 1}, 10)
+    assert meta.calls == [["a0"], ["a1"], ["a2"], ["b"]]
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == [
+        "No thread can be started, so one call to Meta waits for the other"
+    ]
+
+
+def test_a_run_to_the_end_needs_no_thread(outbox):
+    put_now(outbox, *numbered(1_500))
+    with no_more_threads():
+        reports = Worker(Delivery(outbox, Meta(), SETTINGS), outbox).drain()
+    assert sum(report.delivered for report in reports) == 1_500

@@ -280,3 +280,9 @@ def test_a_broken_document_over_several_lines_is_told_with_the_place():
 def test_a_byte_order_mark_says_the_charset_of_a_file(charset):
     (line,) = read_lines('{"event_name":"Töpfern"}'.encode(charset))
     assert read_event(line.event).event_name == "Töpfern"
+
+
+def test_a_sound_body_that_holds_too_much_is_not_only_called_broken():
+    event = b'{"event_name":"Purchase","custom_data":{"content_ids":[%s]}}' % b",".join([b'"1"'] * 250)
+    refused = read_body(b"[%s]" % b",".join([event] * 500))
+    assert "holds too much for one request: send it in parts" in refused.message

@@ -20,7 +20,8 @@ import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.place import opened
-from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, explain, migrate
+from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, migrate
+from conversion_relay.outbox.sqlite.told import explain, told_once
 
 PAGES_AT_ONCE = 1_000
 
@@ -62,7 +63,7 @@ def _told(path: Path, error: apsw.Error) -> str:
     """Nothing here is tried again by itself."""
     if isinstance(error, apsw.ReadOnlyError):
         return f"{path.name} may only be read by this user; run this as the user to whom the outbox belongs"
-    return explain(path, error).replace("it is tried again by itself", "then run this again")
+    return told_once(explain(path, error))
 
 
 def _refuse_what_is_no_outbox(source: Path) -> None:

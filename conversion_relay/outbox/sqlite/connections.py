@@ -9,8 +9,9 @@ from typing import Any
 import apsw
 
 from conversion_relay.outbox.sqlite import fork
-from conversion_relay.outbox.sqlite.file import Check, Damaged, Identity, Unusable, alone, explain, open_file
+from conversion_relay.outbox.sqlite.file import Check, Damaged, Identity, Unusable, alone, open_file
 from conversion_relay.outbox.sqlite.salvage import finish_salvage, is_ours, salvage
+from conversion_relay.outbox.sqlite.told import explain
 from conversion_relay.telemetry import logger
 
 

@@ -22,10 +22,11 @@ from conversion_relay.outbox.answer import Then
 from conversion_relay.outbox.sqlite import fork
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
-from conversion_relay.outbox.sqlite.file import DAMAGE, Identity, Unusable, explain
+from conversion_relay.outbox.sqlite.file import DAMAGE, Identity, Unusable
 from conversion_relay.outbox.sqlite.group import Result, Work
 from conversion_relay.outbox.sqlite.handover import TOLD, hand_over, is_handed_over, is_marked
 from conversion_relay.outbox.sqlite.owner import Owner
+from conversion_relay.outbox.sqlite.told import explain
 from conversion_relay.outbox.sqlite.writer import CLOSED, Writer
 
 IN_USE_AT_FORK = "the outbox was in use while this process was forked from another one; open it anew in this process"

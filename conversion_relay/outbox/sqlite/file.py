@@ -40,6 +40,7 @@ import apsw
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite.fork import LOCKS
+from conversion_relay.outbox.sqlite.told import FULL, explain, is_full
 
 SCHEMA_VERSION = 5
 PAGE = 8_192
@@ -74,7 +75,7 @@ def open_file(path: Path, check: Check = "quick", *, new_page: int = PAGE) -> tu
 
     `new_page`: bytes of a page, where the file is new."""
     _touch(path)
-    log = _most_log(path)
+    log, writer = _most_log(path), None
     try:
         writer = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         writer.set_busy_timeout(2_000)
@@ -87,9 +88,12 @@ def open_file(path: Path, check: Check = "quick", *, new_page: int = PAGE) -> tu
         page = int(writer.execute("PRAGMA page_size").fetchall()[0][0] or PAGE)
         writer.execute(f"PRAGMA wal_autocheckpoint = {log // page}").fetchall()
         migrate(writer)
-        with contextlib.suppress(apsw.FullError):  # to look, and to make room, no free disk is needed
+        try:
             writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a real commit: we can write, the log exists
+        except (apsw.FullError, apsw.IOError) as error:
+            if not is_full(error, writer):  # to look, and to make room, no free disk is needed
+                raise
         _check(writer, path, check)
         reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         reader.set_busy_timeout(2_000)
@@ -98,7 +102,7 @@ def open_file(path: Path, check: Check = "quick", *, new_page: int = PAGE) -> tu
     except DAMAGE as error:
         raise Damaged(f"{path.name} is damaged, or no outbox: {error}") from None
     except apsw.Error as error:
-        raise Unusable(explain(path, error)) from None
+        raise Unusable(FULL.format(path.name) if is_full(error, writer) else explain(path, error)) from None
     return writer, reader
 
 
@@ -134,22 +138,6 @@ def _whose(path: Path) -> str:
 def _most_log(path: Path) -> int:
     disk = os.statvfs(path)
     return max(64 * PAGE, min(MOST_LOG, int(disk.f_blocks * disk.f_frsize * LOG_SHARE)))
-
-
-def explain(path: Path, error: apsw.Error) -> str:
-    """An SQLite error as a line for the operator, with a remedy."""
-    match error:
-        case apsw.BusyError():
-            return f"{path.name} is locked by another process; it is tried again by itself"
-        case apsw.ReadOnlyError():
-            return f"{path.name} or its file system is read-only; make it writable, it is tried again by itself"
-        case apsw.FullError():
-            return f"the disk of {path.name} is full; free some space, it is tried again by itself"
-        case apsw.CantOpenError():
-            return f"{path.name} cannot be opened; check its folder and its owner"
-        case apsw.IOError():
-            return f"the disk under {path.name} fails to write or read ({error}); it is opened anew by itself"
-    return f"{path.name}: {error}"
 
 
 OF_ONE_ROW = (

@@ -35,7 +35,8 @@ from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.outbox.sqlite.books import read
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
-from conversion_relay.outbox.sqlite.file import Unusable, concerns_file, explain
+from conversion_relay.outbox.sqlite.file import Unusable, concerns_file
+from conversion_relay.outbox.sqlite.told import explain, is_full
 
 BUSY_SECONDS = 2.0
 """A caller waits at most this long for a file that another process holds locked."""
@@ -95,7 +96,10 @@ class Groups:
         waited = time.monotonic() - jobs[0].since
         self._file.writer.set_busy_timeout(int(1000 * max(0.05, BUSY_SECONDS - waited)))
         self._refuse_another_file()  # its log may stand where ours did: what we wrote into that would spoil the file
-        answers = self._attempt(jobs, apart=False) or self._attempt(jobs, apart=True) or []
+        try:
+            answers = self._attempt(jobs, apart=False) or self._attempt(jobs, apart=True) or []
+        except apsw.IOError as error:
+            raise (apsw.FullError() if is_full(error, self._file.writer) else error) from None
         self._refuse_another_file()
         for job, (result, failure) in zip(jobs, answers, strict=True):
             if failure is not None:
@@ -130,10 +134,15 @@ class Groups:
     def checkpoint(self, how: Literal["TRUNCATE", "PASSIVE"] = "TRUNCATE") -> bool:
         """Copy the log into the file and cut it to nothing; whether that could be done now. PASSIVE: as much as can be
         copied without waiting for readers, and the next commit begins the log anew."""
-        with contextlib.suppress(apsw.BusyError, apsw.FullError):
+        try:
             ((is_busy, _, _),) = read(self._file.writer, f"PRAGMA wal_checkpoint({how})")
-            return not is_busy
-        return False
+        except (apsw.BusyError, apsw.FullError):
+            return False
+        except apsw.IOError as error:
+            if is_full(error, self._file.writer):
+                return False
+            raise
+        return not is_busy
 
     @property
     def log_is_long(self) -> bool:

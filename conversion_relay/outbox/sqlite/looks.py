@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from conversion_relay.outbox.sqlite import figures, look, operator, sides, workers
+from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox.sqlite import figures, look, operator, sides, visits, workers
 from conversion_relay.outbox.story import (
     Counts,
     DeadGroup,
@@ -60,6 +61,9 @@ class Looks:
 
     def deduplication(self) -> dict[str, dict[str, SideCounts]]:
         return sides.deduplication(self._database.read)
+
+    def visitor(self, key: str, now: float) -> Visit | None:
+        return visits.find(self._database.read, key, now)
 
     def notices(self) -> list[tuple[str, float]]:
         return [(str(cause), float(at)) for cause, at in self._database.read(workers.NOTICES)]

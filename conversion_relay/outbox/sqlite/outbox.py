@@ -41,6 +41,7 @@ from conversion_relay.outbox.sqlite.file import Damaged, Unusable
 from conversion_relay.outbox.sqlite.lanes import shift_lanes, to_shift
 from conversion_relay.outbox.sqlite.looks import Looks
 from conversion_relay.outbox.sqlite.salvage import set_aside
+from conversion_relay.outbox.sqlite.told import told_once, why_not_opened
 from conversion_relay.outbox.story import Attempt, SignOfLife
 
 LEDGER_SECONDS = 8 * 86_400
@@ -78,9 +79,9 @@ class SqliteOutbox(Looks):
         try:
             self._database = Database(file, ballast=ballast, dataset=dataset, hands_over=hands_over)
         except (Unusable, Damaged) as error:
-            raise SettingsError(f"RELAY_OUTBOX: {error}") from None
+            raise SettingsError(f"RELAY_OUTBOX: {told_once(str(error))}") from None
         except OSError as error:
-            raise SettingsError(f"RELAY_OUTBOX: the folder of {file.name} is not writable: {error.strerror}") from None
+            raise SettingsError(f"RELAY_OUTBOX: {why_not_opened(file, error)}") from None
         self._has_visitors, self._looked_for_visitors_at = False, -LOOK_FOR_VISITORS_EVERY
         with contextlib.suppress(OutboxUnavailable):  # it is looked for again
             self._has_visitors = bool(self._database.read("SELECT 1 FROM visitor LIMIT 1"))
@@ -179,9 +180,6 @@ class SqliteOutbox(Looks):
         work = partial(visits.remember, key=key, visit=visit, now=now)
         self._database.carry_out(work, adds=True)
         self._has_visitors = True
-
-    def visitor(self, key: str, now: float) -> Visit | None:
-        return visits.find(self._database.read, key, now)
 
     def has_visitors(self) -> bool:
         """Once there was one, they are looked up. The writing thread looks: an event loop asks, and must not wait."""

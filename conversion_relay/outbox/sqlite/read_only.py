@@ -28,9 +28,10 @@ from urllib.parse import quote
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError, UnsupportedByOutbox
-from conversion_relay.outbox.sqlite.file import DAMAGE, SCHEMA_VERSION, explain
+from conversion_relay.outbox.sqlite.file import DAMAGE, SCHEMA_VERSION
 from conversion_relay.outbox.sqlite.handover import MARK, TOLD
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+from conversion_relay.outbox.sqlite.told import explain, told_once
 
 if TYPE_CHECKING:
     from conversion_relay.outbox.sqlite.database import Database
@@ -137,7 +138,7 @@ class ReadOnlyDatabase:
         if isinstance(error, DAMAGE):
             return f"{self.path.name} is damaged; `serve` and `deliver` save what can be read of it"
         if isinstance(error, apsw.Error):
-            return explain(self.path, error)
+            return told_once(explain(self.path, error))
         return (
             str(error)
             if isinstance(error, OutboxUnavailable)

@@ -36,8 +36,9 @@ from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.answer import Then, answer_of
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
-from conversion_relay.outbox.sqlite.file import DAMAGE, Damaged, Unusable, explain, rescue
+from conversion_relay.outbox.sqlite.file import DAMAGE, Damaged, Unusable, rescue
 from conversion_relay.outbox.sqlite.group import Groups, Job, Result, Work, refuse
+from conversion_relay.outbox.sqlite.told import BY_ITSELF, explain
 from conversion_relay.outbox.sqlite.write_lock import WriteLock, handles_signals
 from conversion_relay.telemetry import logger
 
@@ -248,7 +249,7 @@ class Writer:
             case Unusable() | Damaged() | SettingsError():
                 return str(error)
             case OSError():
-                return f"{self.file.path.name}: {error.strerror}; it is tried again by itself"
+                return f"{self.file.path.name}: {error.strerror}; {BY_ITSELF}"
         return f"{type(error).__name__}; it is opened anew"
 
     def _open_again(self) -> None:

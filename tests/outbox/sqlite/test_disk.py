@@ -1,18 +1,30 @@
 """Room on the disk: the reserve, and the ballast that is given up for settling."""
 
+import errno
+import fcntl
+import resource
 import stat
 from types import SimpleNamespace
 
 import apsw
 import pytest
 
-from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.sqlite import disk
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+from conversion_relay.outbox.sqlite.told import explain
 from conversion_relay.outbox.verdict import Delivered
 from tests.outbox.sqlite.files import event, opened
 from tests.outbox.suite import NOW, claim, sealed, settle_all
+
+
+@pytest.fixture
+def small_files():
+    """From now on no file of this process grows beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class TestSpace:
@@ -54,6 +66,24 @@ class TestSpace:
         assert ballast.exists()
         outbox.close()
 
+    def test_a_limit_of_sizes_is_a_full_disk_so_what_is_there_is_settled(self, path, small_files):
+        """As a quota is. SQLite tells either as a disk that fails, after which the file is opened anew first."""
+        outbox = opened(path)
+        outbox.put([event(n) for n in range(20)], NOW)
+        lease = claim(outbox, limit=20)
+        small_files(path.stat().st_size)
+        for n in range(1, 3):
+            with pytest.raises(OutboxUnavailable, match="the disk is nearly full"):
+                outbox.put([event(n) for n in range(1_000 * n, 1_000 * n + 900)], NOW)
+        settle_all(outbox, lease, Delivered())
+        assert outbox.counts()["1"].delivered == 20
+        outbox.close()
+
+    def test_where_no_file_may_be_written_a_start_says_so_and_promises_no_other_try(self, path, small_files):
+        small_files(0)
+        with pytest.raises(SettingsError, match="full, or a quota is; free some space, then try again"):
+            opened(path)
+
     @pytest.mark.parametrize(
         ("free", "total", "laid"),
         [
@@ -80,3 +110,19 @@ class TestSpace:
         outbox.prune(NOW)
         assert not path.with_name("outbox.db-ballast").exists()
         outbox.close()
+
+
+class TestMountsFromElsewhere:
+    @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+    def test_one_without_locks_is_not_called_a_folder_that_is_not_writable(self, path, monkeypatch, number):
+        def no_locks(*_):
+            raise OSError(number, "No locks available")
+
+        monkeypatch.setattr(fcntl, "flock", no_locks)
+        with pytest.raises(SettingsError, match=r"cannot be locked.*keep it on a local disk.*then try again"):
+            opened(path)
+
+    def test_one_that_shares_no_memory_is_not_called_a_disk_that_fails(self, path):
+        error = apsw.IOError("disk I/O error")
+        error.extendedresult = apsw.SQLITE_IOERR_SHMMAP
+        assert "keep it on a local disk" in explain(path, error)

@@ -1,0 +1,25 @@
+"""Work that waits, asked for by an event loop: it is done in another thread."""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from conversion_relay.errors import OutboxUnavailable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+NO_THREAD = "can't start new thread"
+"""How CPython says that the system gives no more of them; it has no exception of its own for it."""
+SHORT_OF_THREADS = "no thread can be started: raise this process's limit of processes or of memory, or end others"
+
+
+async def in_thread(work: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+    """`asyncio.to_thread`, for whose callers a machine that is short of threads is what a full disk is: raises
+    OutboxUnavailable. The work was queued all the same and may be done later, so it must be repeatable."""
+    import asyncio
+
+    try:
+        return await asyncio.to_thread(work, *arguments, **named)
+    except RuntimeError as error:
+        if str(error) != NO_THREAD:
+            raise
+        raise OutboxUnavailable(SHORT_OF_THREADS) from None
