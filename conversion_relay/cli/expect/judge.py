@@ -96,8 +96,8 @@ def _values(wanted: Wanted, event: Mapping[str, Any], who: str) -> Iterable[str]
     if wanted.currency is not None and str(custom.get("currency", "")).upper() != wanted.currency.upper():
         yield f"{who} says currency {_shown(custom.get('currency'))}, expected {wanted.currency.upper()}"
     for name, value in wanted.custom_data.items():
-        if not (_is_number(custom.get(name), value) or str(custom.get(name)) == str(value)):
-            yield f"{who} says {name} {_shown(custom.get(name))}, expected {value}"
+        if not (_is_number(custom.get(name), value) or _text(custom.get(name)) == _text(value)):
+            yield f"{who} says {name} {_shown(custom.get(name))}, expected {_text(value)}"
 
 
 def _is_number(given: object, expected: object) -> bool:
@@ -110,5 +110,10 @@ def _is_number(given: object, expected: object) -> bool:
         return False
 
 
+def _text(value: object) -> str:
+    """As the pixel writes it: true and false in JSON's spelling."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _shown(value: object) -> str:
-    return "nothing" if value is None else str(value)[:100]
+    return "nothing" if value is None else _text(value)[:100]
