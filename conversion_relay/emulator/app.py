@@ -125,6 +125,9 @@ class Emulator:
     ) -> Answer:
         error = version_error(version, f"/{dataset}/events", self._clock())
         error = error or self._access_error(request, dataset) or answers.fault_error(fault, dataset)
+        if error is None and fault and fault.mode == "html_503":  # whatever the body is
+            line["status"] = 503
+            return Answer(503, b"<html><body>Service Unavailable</body></html>", {"content-type": "text/html"})
         events = request.events or []
         error = error or request.unreadable
         if error is None and self.faults.poisons(dataset, events):
@@ -134,9 +137,6 @@ class Emulator:
         if error is not None:
             line |= {"status": error.status, "code": error.code, "subcode": error.subcode}
             return self._refuse(error, headers)
-        if fault and fault.mode == "html_503":
-            line["status"] = 503
-            return Answer(503, b"<html><body>Service Unavailable</body></html>", {"content-type": "text/html"})
         if fault and fault.mode == "hang":
             return Answer(200, b"")
         if fault and fault.mode == "short_count":

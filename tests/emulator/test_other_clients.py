@@ -1,44 +1,15 @@
 """Requests as other people's clients write them, whole and cut off, and controls that are asked for wrongly."""
 
-import asyncio
 import json
 from urllib.parse import urlencode
 
 import pytest
 
 from conversion_relay.emulator.app import create_app
-from tests.emulator.requests import DATASET, TOKEN, event
+from tests.emulator.requests import DATASET, TOKEN, ask, event
 
 EVENTS = f"/v27.0/{DATASET}/events"
 FORM = "application/x-www-form-urlencoded"
-
-
-def ask(app, method, path, body=b"", *, kind="", query="", is_cut=False):
-    """(status, headers, JSON) of the stand-in, without a socket; None where nothing was answered."""
-    headers = [(b"authorization", f"Bearer {TOKEN}".encode()), (b"content-type", kind.encode())]
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "query_string": query.encode("latin-1"),
-        "headers": headers,
-        "client": ("127.0.0.1", 1),
-    }
-    coming = [{"type": "http.request", "body": body, "more_body": is_cut}, {"type": "http.disconnect"}]
-    sent = []
-
-    async def receive():
-        return coming.pop(0)
-
-    async def send(message):
-        sent.append(message)
-
-    asyncio.run(app(scope, receive, send))
-    if not sent:
-        return None
-    text = b"".join(message.get("body", b"") for message in sent)
-    told = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
-    return sent[0]["status"], told, json.loads(text) if "json" in told.get("content-type", "") else text
 
 
 @pytest.fixture
