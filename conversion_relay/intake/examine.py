@@ -63,8 +63,9 @@ def examine_bytes(raw: bytes, policy: Policy, now: float) -> list[Finding]:
     """
     document = read_document(raw)
     if isinstance(document, Rejection):
-        fix = "mend the file" if document.reason == "unreadable" else "leave out what Meta does not use"
-        return [Finding(document.reason, "event", "error", document.message, fix, "")]
+        what, _, fix = document.message.partition("; ")
+        otherwise = "mend the file" if document.reason == "unreadable" else "leave out what Meta does not use"
+        return [Finding(document.reason, "event", "error", what, fix or otherwise, "")]
     return worst_first([*_as_written(raw), *examine(document, policy, now)])
 
 
@@ -110,7 +111,7 @@ def _shape(document: Mapping[str, Any]) -> Iterator[Finding]:
     if "event_name" not in document:
         yield _finding("missing_field", "event_name", "this field is required", "say what happened, such as Purchase")
     for _, refused in _wrong_members(document, Event, ""):
-        yield _finding(refused.reason, refused.field, refused.message, "see the page for the field's name and type")
+        yield _refused(refused)
     user_data = document.get("user_data")
     if isinstance(user_data, dict):
         for _, refused in _wrong_members(user_data, UserData, "user_data"):
@@ -253,7 +254,7 @@ def _as_sealed(document: dict[str, Any], policy: Policy, now: float) -> Iterator
         else prepare(Submission(event=event), RequestFacts(), policy, now=now, entropy=bytes(10))
     )
     if isinstance(prepared, Rejection):
-        yield _finding(prepared.reason, prepared.field, prepared.message, "see the message")
+        yield _refused(prepared)
         return
     wire, dropped = prepared
     yield from (_removed(one) if isinstance(one, Removed) else _dropped(one) for one in dropped)
@@ -277,6 +278,12 @@ def _dropped(dropped: DroppedKey | WrongMoney) -> Finding:
         f"{_CUSTOMER_INFORMATION}#{key}",
         2804036 if refuses else None,
     )
+
+
+def _refused(refused: Rejection) -> Finding:
+    """The door says what is wrong and what to do in one sentence."""
+    what, _, fix = refused.message.partition("; ")
+    return _finding(refused.reason, refused.field, what, fix or "see the page for the field's name and type")
 
 
 def _finding(

@@ -117,3 +117,16 @@ def test_other_spellings_of_metas_names_are_told_and_the_rest_is_judged():
 def test_a_wrong_type_is_told_in_words_with_its_place_and_a_remedy(more, path, message, fix):
     found = {f.path: f for f in examine(GOOD | more, POLICY, NOW) if f.severity == "error"}
     assert message in found[path].message and fix in found[path].fix
+
+
+@pytest.mark.parametrize(
+    ("more", "fix"),
+    [
+        ({"event_time": "soon"}, "send for example 1767225600 or 2026-01-01T00:00:00Z"),
+        ({"colour": "red"}, "properties of your own go into custom_data"),
+        ({"custom_data": {"x": json.loads("[" * 40 + "]" * 40)}}, "send flat properties"),
+    ],
+)
+def test_a_remedy_is_told_once_and_apart_from_what_is_wrong(more, fix):
+    (found,) = (f for f in examine(GOOD | more, POLICY, NOW) if f.severity == "error")
+    assert found.fix == fix and fix not in found.message
