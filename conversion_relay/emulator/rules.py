@@ -157,7 +157,7 @@ def _customer_information(event: Mapping[str, Any]) -> Iterator[GraphError]:
         digests = [_digest_of(value) for value in several if value not in _NOTHING]
         if None in digests:
             yield answers.NOT_HASHED
-        elif len(digests) < len(several) or "md5" in digests:  # beside digests stands nothing
+        elif "md5" in digests or len(digests) < len(several):  # not as the page asks, or nothing stands among them
             yield replace(answers.NOT_HASHED, recorded=None)
     if "fbc" in keys and not (isinstance(user_data["fbc"], str) and _CLICK_ID.fullmatch(user_data["fbc"])):
         yield answers.BAD_CLICK_ID

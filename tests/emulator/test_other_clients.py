@@ -70,6 +70,11 @@ def test_data_that_is_missing_no_list_or_empty_is_told_apart(app, body, kind, sa
     assert ("x-emulator-inferred" in told) == (said == NO_ARRAY), "of this one no answer was published"
 
 
+def test_strict_enforces_the_length_of_a_name():
+    body = json.dumps({"data": [event(event_name="x" * 51)]}).encode()
+    assert [ask(create_app(strict=strict), "POST", EVENTS, body)[0] for strict in (False, True)] == [200, 400]
+
+
 def test_what_is_no_page_and_no_control_is_answered_as_the_graph_api_does(app):
     assert ask(app, "POST", "/", b"batch=[]", kind=FORM)[2]["error"]["code"] == 2500
     assert ask(app, "GET", "/")[0] == 200
