@@ -20,7 +20,7 @@ from conversion_relay.delivery.transport import Transport
 from conversion_relay.errors import RelayError
 from conversion_relay.meta.graph import Misconfigured, Outcome, Refused, Throttled, Unauthorized, Unlisted, Unreachable
 from conversion_relay.meta.remedies import remedy
-from conversion_relay.meta.versions import GRAPH_API, MARKETING_API, version_finding
+from conversion_relay.meta.versions import GRAPH_API, MARKETING_API, NEWEST, is_served, version_finding
 from conversion_relay.outbox import file_of, open_outbox
 from conversion_relay.outbox.special import Served
 from conversion_relay.outbox.story import ServerFact
@@ -67,12 +67,27 @@ def _token(settings: Settings, dataset: Dataset, transport: Transport, skews: li
         skews.append(time.time() - date - 0.5)
 
     outcome = post(transport, settings, dataset, [], DEADLINE, time.time, note_date=note)
+    if isinstance(outcome, Unauthorized | Unlisted) and outcome.said.code in _OF_VERSIONS:
+        version = settings.graph_version
+        if outcome.said.code == _DEPRECATED or not is_served(version, time.time()):
+            fix = f"set META_GRAPH_VERSION={NEWEST}, or leave it out"
+            return _bad(name, f"Meta does not serve {version}{_what_meta_said(outcome)}", fix)
     return _told(name, outcome)
 
 
-def _told(name: str, outcome: Outcome) -> Check:
+# An unknown path is what an unknown version is to Meta, and what some refused tokens are:
+# https://github.com/arsduo/koala/issues/611
+_DEPRECATED = 2635
+_OF_VERSIONS = (_DEPRECATED, 2500)
+
+
+def _what_meta_said(outcome: Outcome) -> str:
     said = ", ".join(str(part) for part in (outcome.said.title, outcome.said.sentence) if part)
-    said = f"; Meta said: {said}" if said else ""
+    return f"; Meta said: {said}" if said else ""
+
+
+def _told(name: str, outcome: Outcome) -> Check:
+    said = _what_meta_said(outcome)
     match outcome:
         case Refused():
             return Check(name=name, state="ok", what="Meta takes the token for this dataset")
@@ -87,6 +102,9 @@ def _told(name: str, outcome: Outcome) -> Check:
             return Check(name=name, state="warning", what="Meta asks for a pause", fix="try again in some minutes")
         case Unreachable(why=why) if (told := remedy(why)) and (why in A_PERSONS or why.startswith("proxy_")):
             said = ""
+        case Unreachable(why=why) if outcome.said.is_metas:
+            what = f"Meta answers that it is in trouble ({why})"
+            return _bad(name, what, "try again in some minutes; what waits is sent when it answers again")
         case Unreachable(why=why):
             return _bad(name, f"Meta cannot be reached: {why}", "look at network, DNS, proxy and META_GRAPH_URL")
         case _:
@@ -107,13 +125,17 @@ def _clock(skews: list[float]) -> Check:
 
 def _version(settings: Settings) -> Check:
     version = settings.graph_version
+    finding = version_finding(version, time.time())
+    if finding is not None:
+        state: Literal["error", "warning"] = "error" if finding.severity == "error" else "warning"
+        return Check(name="version", state=state, what=finding.message, fix=finding.fix)
+    if is_served(version, time.time()) is None:
+        what = f"{version} is newer than {NEWEST}, the newest that this release knows"
+        fix = f"set META_GRAPH_VERSION={NEWEST} unless Meta's changelog has {version}"
+        return Check(name="version", state="warning", what=what, fix=fix)
     ends = {"Graph API": GRAPH_API.get(version), "Marketing API": MARKETING_API.get(version)}
     told = ", ".join(f"{api}: {end or 'no end announced'}" for api, end in ends.items())
-    finding = version_finding(version, time.time())
-    if finding is None:
-        return Check(name="version", state="ok", what=f"{version} ({told})")
-    state: Literal["error", "warning"] = "error" if finding.severity == "error" else "warning"
-    return Check(name="version", state=state, what=f"{finding.message} ({told})", fix=finding.fix)
+    return Check(name="version", state="ok", what=f"{version} ({told})")
 
 
 # -- this machine ------------------------------------------------------------------------------------------------------

@@ -11,8 +11,7 @@ from conversion_relay.cli.printing import print_json
 from conversion_relay.cli.table.lines import instead_of_events
 from conversion_relay.event import Rejection
 from conversion_relay.intake.accept import Policy
-from conversion_relay.intake.examine import examine
-from conversion_relay.intake.mending import decode
+from conversion_relay.intake.examine import examine_bytes
 from conversion_relay.intake.reading import Line, read_lines
 from conversion_relay.meta.finding import Finding
 from conversion_relay.settings import Settings
@@ -32,27 +31,24 @@ def validate(file: str, as_json: bool) -> None:
     documents = read_lines(content)
     if isinstance(documents, Rejection):
         raise click.ClickException(instead_of_events(content) or f"{documents.field}: {documents.message}")
-    facts = [_examined(index, line, policy) for index, line in enumerate(documents)]
+    facts: list[dict[str, Any]] = []
+    for index, line in enumerate(documents):
+        facts.append({"index": index, "line": line.number, "findings": _examined(line, policy)})
+        if not as_json:
+            _tell(facts[-1])
     found = [finding for fact in facts for finding in fact["findings"]]
     totals = {f"{kind}s": sum(f.severity == kind for f in found) for kind in ("error", "warning", "hint")}
     if as_json:
         print_json({"events": facts, **totals})
     else:
-        for fact in facts:
-            _tell(fact)
-        counts = ", ".join(f"{n} {kind if n != 1 else kind[:-1]}" for kind, n in totals.items())
-        click.echo(f"{len(facts)} events: {counts}")
+        sums = {"events": len(facts)} | totals
+        events, *counts = (f"{n} {kinds if n != 1 else kinds[:-1]}" for kinds, n in sums.items())
+        click.echo(f"{events}: {', '.join(counts)}")
     raise SystemExit(1 if totals["errors"] else 0)
 
 
-def _examined(index: int, line: Line, policy: Policy) -> dict[str, Any]:
-    facts: dict[str, Any] = {"index": index, "line": line.number}
-    try:
-        document = decode(bytes(line.event))
-    except (ValueError, RecursionError):
-        unreadable = Finding("unreadable", "event", "error", "this is not valid JSON in UTF-8", "mend the file", "")
-        return facts | {"findings": [unreadable]}
-    return facts | {"findings": examine(document, policy, time.time())}
+def _examined(line: Line, policy: Policy) -> list[Finding]:
+    return examine_bytes(bytes(line.event), policy, time.time())
 
 
 def _tell(fact: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import hmac
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,19 +17,17 @@ import msgspec
 
 from conversion_relay.emulator import answers, server
 from conversion_relay.emulator.answers import Answer
+from conversion_relay.emulator.exchange import Gone, Receive, Scope, Send, body_of, drip, respond, until_gone
 from conversion_relay.emulator.faults import Fault, Faults, Misbehave
-from conversion_relay.emulator.graph_errors import NO_DATA, GraphError
+from conversion_relay.emulator.graph_errors import DATASET_IS_REQUIRED, GraphError
 from conversion_relay.emulator.pixel import GIF, read_pixel
 from conversion_relay.emulator.quality import dataset_quality
-from conversion_relay.emulator.requests import GraphRequest, read_scope
+from conversion_relay.emulator.requests import GraphRequest, read_parameters, read_scope
 from conversion_relay.emulator.rules import judge
 from conversion_relay.emulator.store import Store
 from conversion_relay.emulator.versions import MARKETING_API, version_error
 
 logger = logging.getLogger("conversion_relay.emulator")
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Scope = dict[str, Any]
 
 _EVENTS = re.compile(r"/(v\d{1,3}\.\d{1,3})/(\d+)/events", re.ASCII)
 _TOKEN = re.compile(r"/v\d{1,3}\.\d{1,3}/debug_token", re.ASCII)
@@ -68,20 +66,26 @@ class Emulator:
         self.faults, self.store = faults, Store()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._answered(scope, receive, send)
+        except Gone:
+            logger.info("a client hung up before its whole request had come; nothing of it was taken")
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         if scope["method"] == "POST" and (match := _EVENTS.fullmatch(path)):
             await self._events(scope, receive, send, *match.groups())
         elif path in ("/tr", "/tr/"):
-            await _respond(send, self._pixel(scope, await _body(receive)))
-        elif path.startswith("/_emulator/") or path == "/":
-            await _respond(send, self._control(scope, await _body(receive)))
+            await respond(send, self._pixel(scope, await body_of(receive)))
+        elif path.startswith("/_emulator/") or (path == "/" and scope["method"] == "GET"):
+            await respond(send, self._control(scope, await body_of(receive)))
         elif match := _QUALITY.fullmatch(path):
-            await _respond(send, self._quality(match[1], read_scope(scope)))
+            await respond(send, self._quality(match[1], read_scope(scope)))
         elif _TOKEN.fullmatch(path):
             error = self._access_error(read_scope(scope))
-            await _respond(send, self._refuse(error, {}) if error else answers.json(200, answers.TOKEN))
+            await respond(send, self._refuse(error, {}) if error else answers.json(200, answers.TOKEN))
         else:
-            await _respond(send, self._refuse(answers.UNKNOWN_PATH, {}))
+            await respond(send, self._refuse(answers.UNKNOWN_PATH, {}))
 
     async def _events(self, scope: Scope, receive: Receive, send: Send, version: str, dataset: str) -> None:
         fault = self.faults.next(dataset)
@@ -94,9 +98,9 @@ class Emulator:
         if fault and fault.mode in ("down", "reset"):
             self.store.requests.append(line)
             (server.close if fault.mode == "down" else server.reset)(scope)
-            await _until_gone(receive, 5)
+            await until_gone(receive, 5)
             return
-        body = await _body(receive)
+        body = await body_of(receive)
         request = read_scope(scope, body)
         line |= {
             "encoding": request.encoding,
@@ -121,19 +125,18 @@ class Emulator:
     ) -> Answer:
         error = version_error(version, f"/{dataset}/events", self._clock())
         error = error or self._access_error(request, dataset) or answers.fault_error(fault, dataset)
+        if error is None and fault and fault.mode == "html_503":  # whatever the body is
+            line["status"] = 503
+            return Answer(503, b"<html><body>Service Unavailable</body></html>", {"content-type": "text/html"})
         events = request.events or []
-        if error is None and request.events is None:
-            error = NO_DATA
-        if error is None and self.faults.poisons(events):
+        error = error or request.unreadable
+        if error is None and self.faults.poisons(dataset, events):
             error = answers.POISONED
         error = error or judge(events, self._clock(), strict=self._strict)
         headers = {"facebook-api-version": version, **answers.usage(fault)}
         if error is not None:
             line |= {"status": error.status, "code": error.code, "subcode": error.subcode}
             return self._refuse(error, headers)
-        if fault and fault.mode == "html_503":
-            line["status"] = 503
-            return Answer(503, b"<html><body>Service Unavailable</body></html>", {"content-type": "text/html"})
         if fault and fault.mode == "hang":
             return Answer(200, b"")
         if fault and fault.mode == "short_count":
@@ -166,15 +169,15 @@ class Emulator:
         """Put the answer on the wire, or fail at that."""
         mode = fault.mode if fault else None
         if mode == "hang":
-            await _until_gone(receive, 60)
+            await until_gone(receive, 60)
             server.close(scope)
         elif mode == "lost_answer":
             server.reset(scope)
-            await _until_gone(receive, 5)
+            await until_gone(receive, 5)
         elif mode == "drip":
-            await _drip(send, receive, answer)
+            await drip(send, receive, answer)
         else:
-            await _respond(send, answer)
+            await respond(send, answer)
 
     def _refuse(self, error: GraphError, headers: Mapping[str, str]) -> Answer:
         trace = answers.trace()
@@ -186,13 +189,13 @@ class Emulator:
 
     def _quality(self, version: str, request: GraphRequest) -> Answer:
         error = version_error(version, "/dataset_quality", self._clock(), MARKETING_API)
-        error = error or self._access_error(request, request.query.get("dataset_id", [None])[0])
+        dataset = request.query.get("dataset_id", [None])[0]
+        error = error or self._access_error(request, dataset) or (None if dataset else DATASET_IS_REQUIRED)
         return self._refuse(error, {}) if error else answers.json(200, dataset_quality(self.store, request.query))
 
     def _pixel(self, scope: Scope, body: bytes) -> Answer:
         """https://www.facebook.com/tr: the browser's side."""
-        query = scope["query_string"] if scope["method"] == "GET" else body or scope["query_string"]
-        dataset, event = read_pixel(query.decode("utf-8", "replace"), self._clock())
+        dataset, event = read_pixel(read_parameters(scope, body), self._clock())
         if event is not None:
             self.store.take(dataset, [event], "browser", self._clock(), _visitor(scope))
         return Answer(
@@ -224,7 +227,9 @@ class Emulator:
 
     def _arrived(self, query: Mapping[str, list[str]]) -> Answer:
         limit = query.get("limit", [""])[0]
-        events = self.store.events[-int(limit) :] if limit.isdecimal() and int(limit) else self.store.events
+        # Python refuses to read a number of more than 4,300 digits.
+        newest = int(limit) if limit.isdecimal() and len(limit) < 20 else 0
+        events = self.store.events[-newest:]
         return answers.json(200, {"events": [arrived.shown() for arrived in events]})
 
     def _misbehave(self, body: bytes) -> Answer:
@@ -253,47 +258,6 @@ def _visitor(scope: Scope) -> str | None:
     forwarded: str = headers.get(b"x-forwarded-for", b"").decode("latin-1").partition(",")[0].strip()
     address: str = forwarded or (scope["client"] or ("",))[0]
     return None if address in ("", "127.0.0.1", "::1") else address
-
-
-async def _body(receive: Receive) -> bytes:
-    parts = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-async def _until_gone(receive: Receive, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            while (await receive())["type"] != "http.disconnect":
-                pass
-    except TimeoutError:
-        return
-
-
-async def _drip(send: Send, receive: Receive, answer: Answer) -> None:
-    """Headers, then a byte each half second: what holds a client whose timeout is per read."""
-    await send({"type": "http.response.start", "status": answer.status, "headers": _pairs(answer)})
-    gone = asyncio.ensure_future(_until_gone(receive, 600))
-    for byte in answer.body:
-        await send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
-        done, _ = await asyncio.wait([gone], timeout=0.5)
-        if done:
-            return
-    gone.cancel()
-    await send({"type": "http.response.body", "body": b""})
-
-
-def _pairs(answer: Answer) -> list[tuple[bytes, bytes]]:
-    headers = {**answer.headers, "content-length": str(len(answer.body))}
-    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-
-
-async def _respond(send: Send, answer: Answer) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": _pairs(answer)})
-    await send({"type": "http.response.body", "body": answer.body})
 
 
 _misbehave_decoder = msgspec.json.Decoder(Misbehave)

@@ -52,14 +52,21 @@ class Misbehave(msgspec.Struct, forbid_unknown_fields=True):
         for mode in [self.mode, *(self.modes or [])]:
             if mode not in (*ENDS, *MODES, "poison"):
                 return "mode", f"one of {', '.join(MODES)}, poison, none"
+        if "poison" in (self.modes or []):
+            return "modes", "poison is asked for by itself, as mode"
         if self.mode == "poison" and not (self.event_ids or self.event_id_contains):
             return "event_ids", "poison needs event_ids or event_id_contains"
         if self.times is not None and self.times < 1:
             return "times", "at least 1"
+        if self.mode == "poison" and self.times is not None:
+            return "times", 'poison stands until it is cleared with mode "none"; leave times out'
         if not 0 <= self.probability <= 1:
             return "probability", "between 0 and 1"
         if self.latency_ms is not None and not 0 <= self.latency_ms <= 600_000:
             return "latency_ms", "between 0 and 600000"
+        after = str(self.retry_after or "")
+        if not (after.isascii() and after.isprintable()):
+            return "retry_after", "seconds, or a date as HTTP writes it"
         return None
 
 
@@ -116,8 +123,9 @@ class Faults:
         after = None if asked.retry_after is None else str(asked.retry_after)
         return Fault(mode or "down", asked.regain_minutes, after)
 
-    def poisons(self, events: Sequence[Any]) -> bool:
-        return any(_is_hit(poison, event) for poison in self._poison for event in events)
+    def poisons(self, dataset: str, events: Sequence[Any]) -> bool:
+        mine = [poison for poison in self._poison if poison.dataset in (None, dataset)]
+        return any(_is_hit(poison, event) for poison in mine for event in events)
 
     def active(self) -> list[dict[str, Any]]:
         asked = [*self._queue, *self._standing.values(), *self._poison]

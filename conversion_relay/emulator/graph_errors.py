@@ -60,6 +60,11 @@ def refused(subcode: int | None, title: str, text: str, recorded: str | None) ->
 
 
 NO_DATA = GraphError(100, message="(#100) param data must be non-empty.", recorded=_INTEGRATORS)
+# Also of a body that is no JSON: Meta reads no parameter in it.
+DATA_IS_REQUIRED = GraphError(100, message="(#100) The parameter data is required", recorded=_INTEGRATORS)
+# As the Graph API speaks of other parameters.
+DATASET_IS_REQUIRED = GraphError(100, message="(#100) The parameter dataset_id is required")
+DATA_IS_NO_ARRAY = GraphError(100, message="(#100) param data must be an array.")
 TOO_OLD = refused(
     2804003,
     "Event Timestamp Too Old",

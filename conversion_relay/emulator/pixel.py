@@ -5,15 +5,14 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/deduplicate-p
 
 import base64
 import re
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
 GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
 
-def read_pixel(query: str, now: float) -> tuple[str, dict[str, Any] | None]:
-    """(dataset, event); the event is None where id or name is missing."""
-    given = dict(parse_qsl(query))
+def read_pixel(given: Mapping[str, str], now: float) -> tuple[str, dict[str, Any] | None]:
+    """(dataset, event) of the request's parameters; the event is None where id or name is missing."""
     dataset, name = given.get("id", ""), given.get("ev", "")
     if not dataset.isdigit() or not name:
         return dataset, None
@@ -32,7 +31,7 @@ def read_pixel(query: str, now: float) -> tuple[str, dict[str, Any] | None]:
     return dataset, event
 
 
-def _group(given: dict[str, str], prefix: str) -> dict[str, str]:
+def _group(given: Mapping[str, str], prefix: str) -> dict[str, str]:
     """cd[value]=12&cd[currency]=USD -> {"value": "12", "currency": "USD"}"""
     found = {}
     for name, value in given.items():

@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 import msgspec
-from multipart import MultipartError, MultipartParser
+from multipart import MultipartError, MultipartParser, parse_options_header
+
+from conversion_relay.emulator.graph_errors import DATA_IS_NO_ARRAY, DATA_IS_REQUIRED, GraphError
 
 
 class GraphRequest(msgspec.Struct):
@@ -18,6 +20,8 @@ class GraphRequest(msgspec.Struct):
     token: str | None
     token_in: str | None
     events: list[Any] | None
+    unreadable: GraphError | None = None
+    """Meta's answer where `events` is None."""
     proof: str = ""
     """`appsecret_proof`: like every parameter of the Graph API in the body or in the query."""
     query: dict[str, list[str]] = {}
@@ -36,11 +40,14 @@ def read(headers: Mapping[str, str], query: str, body: bytes) -> GraphRequest:
     )
     token_in, token = next(((place, found) for place, found in places if found is not None), (None, None))
     data = fields.get("data", asked.get("data"))
+    events = _events(data)
+    unreadable = None if events is not None else DATA_IS_REQUIRED if data is None else DATA_IS_NO_ARRAY
     return GraphRequest(
         encoding,
         (token if isinstance(token, str) else "") if token_in else None,
         token_in,
-        _events(data),
+        events,
+        unreadable,
         proof if isinstance(proof, str) else "",
         parse_qs(query),
     )
@@ -50,6 +57,17 @@ def read_scope(scope: Mapping[str, Any], body: bytes = b"") -> GraphRequest:
     """Of an ASGI request."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     return read(headers, scope["query_string"].decode("latin-1"), body)
+
+
+def read_parameters(scope: Mapping[str, Any], body: bytes) -> dict[str, str]:
+    """Of the pixel's request, whose parameters stand in the address, in a form, or (from `sendBeacon`) in parts."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    content_type = headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() == "multipart/form-data":
+        given = _multipart(content_type, body)
+    else:
+        given = dict(parse_qsl(body.decode("utf-8", "replace")))
+    return dict(parse_qsl(scope["query_string"].decode("utf-8", "replace"))) | given
 
 
 def _fields(kind: str, content_type: str, body: bytes) -> tuple[str, dict[str, Any]]:
@@ -63,14 +81,13 @@ def _fields(kind: str, content_type: str, body: bytes) -> tuple[str, dict[str, A
 
 def _multipart(content_type: str, body: bytes) -> dict[str, Any]:
     import io
-    import re
 
-    boundary = re.search(r'boundary="?([^";]+)', content_type)
+    boundary = parse_options_header(content_type)[1].get("boundary")
     if not boundary:
         return {}
     try:
-        return {part.name: part.value for part in MultipartParser(io.BytesIO(body), boundary[1])}
-    except (MultipartError, UnicodeError):
+        return {part.name: part.value for part in MultipartParser(io.BytesIO(body), boundary)}
+    except (MultipartError, UnicodeError, LookupError):  # the last of a charset that is none
         return {}
 
 

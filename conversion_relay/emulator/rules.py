@@ -39,6 +39,8 @@ MOST_EVENTS = 1_000
 FARTHEST_AHEAD = 600
 """Seconds; no page names a limit, so this is a guess."""
 
+LONGEST_NAME = 50
+"""https://developers.facebook.com/docs/meta-pixel/reference"""
 # https://developers.facebook.com/docs/marketing-api/conversions-api/best-practices
 BROAD = (
     {"ct", "country", "st", "zp", "ge", "client_user_agent"},
@@ -46,6 +48,9 @@ BROAD = (
     {"fn", "ge"},
     {"ln", "ge"},
 )
+
+
+_NOTHING: tuple[object, ...] = (None, "", [], {})
 
 
 def judge(events: Sequence[Any], now: float, *, strict: bool = False) -> GraphError | None:
@@ -100,12 +105,23 @@ def _shape(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
             yield answers.wrong(index, name, must="be an object")
 
 
+def _match_keys(index: int, user_data: Mapping[str, Any]) -> Iterator[GraphError]:
+    """Numbers pass for texts; hashed keys and the click id are looked at by `_customer_information`."""
+    for key, value in user_data.items():
+        if key in HASHED or key == "fbc" or value in _NOTHING:
+            continue
+        several = value if key == "external_id" and isinstance(value, list) else [value]
+        if not all(isinstance(one, str | int) and not isinstance(one, bool) for one in several):
+            yield answers.wrong(index, "user_data", key, must="be a string")
+
+
 def _names(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
     """custom_data may hold names of the sender's own; the event, user_data and each of the contents may not."""
     if key := _unknown(event, EVENT_NAMES):
         yield answers.unexpected_in_event(key, index)
     if key := _unknown(event["user_data"], USER_DATA_NAMES):
         yield answers.unexpected_key(key, index, "user_data")
+    yield from _match_keys(index, event["user_data"])
     contents = (event.get("custom_data") or {}).get("contents")
     if contents is None:
         return
@@ -129,14 +145,19 @@ def _time(index: int, event: Mapping[str, Any], now: float) -> Iterator[GraphErr
 
 def _customer_information(event: Mapping[str, Any]) -> Iterator[GraphError]:
     user_data = event["user_data"]
-    keys = {key for key, value in user_data.items() if value not in (None, "", [], {})}
+    keys = {key for key, value in user_data.items() if value not in _NOTHING}
     if any(keys <= broad for broad in BROAD):
         yield answers.TOO_BROAD
+    # Nobody published what Meta says of a list of nothing, or of spaces.
+    saying = {key for key in keys if any(map(_says_something, _several(user_data[key])))}
+    if any(saying <= broad for broad in BROAD):
+        yield replace(answers.TOO_BROAD, recorded=None)
     for key in sorted(keys & HASHED):
-        digests = [_digest_of(value) for value in _several(user_data[key])]
+        several = _several(user_data[key])
+        digests = [_digest_of(value) for value in several if value not in _NOTHING]
         if None in digests:
             yield answers.NOT_HASHED
-        elif "md5" in digests:  # hashed, but not as the page asks
+        elif "md5" in digests or len(digests) < len(several):  # not as the page asks, or nothing stands among them
             yield replace(answers.NOT_HASHED, recorded=None)
     if "fbc" in keys and not (isinstance(user_data["fbc"], str) and _CLICK_ID.fullmatch(user_data["fbc"])):
         yield answers.BAD_CLICK_ID
@@ -187,13 +208,15 @@ def _processing_options(index: int, event: Mapping[str, Any]) -> Iterator[GraphE
 
 
 def _documented_only(index: int, event: Mapping[str, Any]) -> Iterator[GraphError]:
-    """What the pages call required and the API lets pass."""
+    """What the pages ask for and the API lets pass."""
     required = ["event_source_url"] if event.get("action_source") == "website" else []
     for name in ("action_source", *required):
         if not event.get(name):
             yield replace(answers.missing(index, name), recorded=None)
     if required and not event["user_data"].get("client_user_agent"):
         yield replace(answers.missing(index, "user_data", "client_user_agent"), recorded=None)
+    if len(event["event_name"]) > LONGEST_NAME:
+        yield answers.wrong(index, "event_name", must=f"have at most {LONGEST_NAME} characters")
 
 
 def _unknown(given: Mapping[str, Any], known: frozenset[str]) -> str | None:
@@ -208,6 +231,10 @@ def _digest_of(value: object) -> str | None:
     if re.fullmatch(r"[0-9a-fA-F]{64}(\.[\w-]{2}|\.[\w-]{8})?", value, re.ASCII):
         return "sha256"
     return "md5" if re.fullmatch(r"[0-9a-fA-F]{32}", value) else None
+
+
+def _says_something(value: object) -> bool:
+    return value not in _NOTHING and not (isinstance(value, str) and value.isspace())
 
 
 def _is_text(value: object) -> bool:

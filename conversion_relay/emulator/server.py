@@ -7,6 +7,7 @@ import struct
 import threading
 from typing import Any
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -14,12 +15,48 @@ TRANSPORT = "emulator.transport"
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's own protocol that lends its transport to the application."""
+    """uvicorn's own protocol, which lends its transport to the application and reads a body behind an Upgrade.
+
+    Java's HttpClient offers HTTP/2 with every request over plain HTTP. The parser stops at such an offer and leaves the
+    body unread, so the head is read once more without it: who offers goes on in HTTP/1.1 when nobody takes it up.
+    https://www.rfc-editor.org/rfc/rfc9110#section-7.8
+    """
+
+    _offers = False
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            while data:
+                data = self._rest_behind_an_offer(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _rest_behind_an_offer(self, data: bytes) -> bytes:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if self._offers:
+                self._offers = False
+                kept = b"".join(b"%s: %s\r\n" % pair for pair in self.headers if pair[0] != b"upgrade")
+                version = self.parser.get_http_version().encode()
+                head = b"%s %s HTTP/%s\r\n%s\r\n" % (self.parser.get_method(), self.url, version, kept)
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.feed_data(head)
+                return data[offer.args[0] :]
+        return b""
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._offers = True
+            return
         super().on_headers_complete()
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
         scope.setdefault("extensions", {})[TRANSPORT] = self.transport
+
+    def on_message_complete(self) -> None:
+        if not self._offers:
+            super().on_message_complete()
 
 
 def close(scope: Any) -> None:

@@ -20,7 +20,7 @@ from conversion_relay.event import DeliveryCategory
 from conversion_relay.intake.flattened import is_numbered
 from conversion_relay.intake.mending import LARGEST, SMALLEST, Tell
 from conversion_relay.intake.printable import printable_name
-from conversion_relay.meta.validate import CONTENT_NAMES
+from conversion_relay.meta.sent_members import CONTENT_NAMES
 
 # GA4 items, Segment's and RudderStack's products, Meta's SDKs. The first that is there counts.
 _SAME_AS = {

@@ -6,6 +6,8 @@ door would make of it (`_as_sealed`: the same judgement as the door's). A member
 left out, so that the rest can still be judged.
 """
 
+import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, get_type_hints
 
@@ -14,14 +16,16 @@ import msgspec
 from conversion_relay.event import CustomData, Event, Rejection, UserData
 from conversion_relay.intake.accept import Policy, Submission, prepare
 from conversion_relay.intake.custom_data import plain_number
+from conversion_relay.intake.event_document import read_document
 from conversion_relay.intake.free_form import NOT_FREE
-from conversion_relay.intake.members import read_members
+from conversion_relay.intake.members import NOT_A_TIME, read_members
 from conversion_relay.intake.misshapen import wrong_shape
+from conversion_relay.intake.moment import read_moment
 from conversion_relay.intake.page_money import WrongMoney
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import Removed, scrub_event_id, scrub_url, without_personal_data
-from conversion_relay.intake.spellings import PERSON_MEMBERS, spelling
+from conversion_relay.intake.spellings import EVENT_MEMBERS, PERSON_MEMBERS, spelling
 from conversion_relay.meta.advice import advise
 from conversion_relay.meta.customer_information import READABLE_NAMES, DroppedKey
 from conversion_relay.meta.finding import PAGES, Finding, worst_first
@@ -41,7 +45,8 @@ def examine(document: object, policy: Policy, now: float) -> list[Finding]:
     """
     if not isinstance(document, dict):
         return [_finding("wrong_type", "event", "an event is a JSON object", 'send {"event_name": ...}')]
-    findings = [*_shape(document), *_as_it_stands(document)]
+    document, findings = _in_metas_names(document)
+    findings += [*_shape(document), *_as_it_stands(document)]
     findings += _as_sealed(_readable_part(document), policy, now)
     # What is wrong as it stands is often wrong when sealed, too. The first is kept: it knows the caller's own names.
     told: dict[tuple[str, str], Finding] = {}
@@ -50,12 +55,63 @@ def examine(document: object, policy: Policy, now: float) -> list[Finding]:
     return worst_first(told.values())
 
 
+def examine_bytes(raw: bytes, policy: Policy, now: float) -> list[Finding]:
+    """The same for an event as it stands in a file; it may be too large, written in another charset, or no JSON.
+
+    >>> [finding.code for finding in examine_bytes(b'{"event_name": "Le', Policy(dataset="1"), 1.7e9)]
+    ['unreadable']
+    """
+    document = read_document(raw)
+    if isinstance(document, Rejection):
+        what, _, fix = document.message.partition("; ")
+        otherwise = "mend the file" if document.reason == "unreadable" else "leave out what Meta does not use"
+        return [Finding(document.reason, "event", "error", what, fix or otherwise, "")]
+    return worst_first([*_as_written(raw), *examine(document, policy, now)])
+
+
+def _as_written(raw: bytes) -> Iterator[Finding]:
+    """What a strict reader of JSON, such as Meta's, would not read. Half of a surrogate pair is no such thing."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        fix = "save the file in UTF-8; the relay replaces each letter that it cannot read"
+        yield Finding("not_utf_8", "event", "error", "this is written in another charset than UTF-8", fix, "")
+    if _holds_no_number(raw):
+        message, fix = "NaN and Infinity are no JSON", "send a number or null; the relay leaves it out"
+        yield Finding("not_a_number", "event", "error", message, fix, "")
+
+
+def _holds_no_number(raw: bytes) -> bool:
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        found: list[str] = []
+        json.loads(raw.decode("utf-8", "replace"), parse_constant=found.append, parse_int=len)
+        return bool(found)
+    return False
+
+
+def _in_metas_names(document: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
+    """`eventName` under the name that Meta has for it; the door reads both, Meta one."""
+    known = _TYPES[Event].keys()
+    found, findings = {name: value for name, value in document.items() if name in known}, []
+    for name, value in document.items():
+        meant = None if name in known else EVENT_MEMBERS.get(spelling(name))
+        if meant is None or meant in found:
+            found.setdefault(name, value)
+            continue
+        found[meant] = value
+        message, fix = "Meta has another name for it", f"send it as {meant}; the relay does it by itself"
+        findings.append(_finding("other_spelling", printable_name(name), message, fix, subcode=2804019))
+    return found, findings
+
+
 def _shape(document: Mapping[str, Any]) -> Iterator[Finding]:
     """Every unknown name and every wrong type; msgspec alone would stop at the first."""
     if "event_name" not in document:
         yield _finding("missing_field", "event_name", "this field is required", "say what happened, such as Purchase")
     for _, refused in _wrong_members(document, Event, ""):
-        yield _finding(refused.reason, refused.field, refused.message, "see the page for the field's name and type")
+        yield _refused(refused)
     user_data = document.get("user_data")
     if isinstance(user_data, dict):
         for _, refused in _wrong_members(user_data, UserData, "user_data"):
@@ -63,7 +119,7 @@ def _shape(document: Mapping[str, Any]) -> Iterator[Finding]:
                 refused.reason,
                 refused.field,
                 refused.message,
-                "use Meta's names (em, ph, ...) or the readable ones (email, phone, ...)",
+                _NAMES if refused.reason == "unknown_field" else _VALUES,
                 _CUSTOMER_INFORMATION,
             )
 
@@ -83,9 +139,13 @@ def _wrong_members(
         elif name not in types:
             message = "no such field here; properties of your own go into custom_data"
             yield name, Rejection("unknown_field", where, message)
+        elif name == "event_time" and isinstance(value, str):
+            if read_moment(value) is None:
+                yield name, NOT_A_TIME
         elif not (name == "user_data" and isinstance(value, dict)):
+            several = kind is UserData and isinstance(value, list)
             try:
-                msgspec.convert(value, types[name])
+                msgspec.convert([one for one in value if one is not None] if several else value, types[name])
             except msgspec.ValidationError as error:
                 yield name, wrong_shape(error, where)
 
@@ -107,6 +167,7 @@ def _as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
     """What Meta would refuse or take amiss, and the relay mends on the way."""
     yield from _event_time(document.get("event_time"))
     yield from as_it_stands(document)
+    yield from _nothing_in_a_list(document.get("user_data"))
     custom = document.get("custom_data")
     value = custom.get("value") if isinstance(custom, dict) else None
     if isinstance(value, str) and plain_number(value) is not None:
@@ -128,6 +189,14 @@ def _as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
             )
 
 
+def _nothing_in_a_list(user_data: object) -> Iterator[Finding]:
+    for key, value in user_data.items() if isinstance(user_data, dict) else ():
+        if isinstance(value, list) and any(one is None or one == "" for one in value):
+            message, fix = "null or an empty text stands in this list", "leave it out; the relay does it by itself"
+            path = f"user_data.{printable_name(key)}"
+            yield _finding("empty_value", path, message, fix, _CUSTOMER_INFORMATION)
+
+
 def _other_spellings(custom: Mapping[str, Any]) -> Iterator[Finding]:
     """`contentIds`: to Meta a property of the site's own, since it reads `content_ids` alone."""
     for name in custom:
@@ -143,7 +212,16 @@ def _event_time(event_time: object) -> Iterator[Finding]:
     if event_time is None:
         message, fix = "Meta requires the time of the event", "the relay sets the moment it accepts the event"
         yield _finding("missing_field", "event_time", message, fix, subcode=2804019)
-    elif isinstance(event_time, int | float) and not isinstance(event_time, bool):
+    elif isinstance(event_time, str):
+        moment = read_moment(event_time)
+        if moment is not None and event_time.isascii() and event_time.isdecimal():
+            yield from _event_time(moment)
+            message, fix = "a number sent as text", "send a number; the relay makes it one"
+            yield Finding("text_time", "event_time", "hint", message, fix, _SERVER_EVENT)
+        elif moment is not None:
+            message, fix = "Meta reads Unix seconds", "send for example 1767225600; the relay does it by itself"
+            yield _finding("not_seconds", "event_time", message, fix, subcode=2804019)
+    elif type(event_time) is int or (isinstance(event_time, float) and math.isfinite(event_time)):
         if event_time >= _MILLISECONDS_FROM:
             message, fix = "these are milliseconds, Meta reads seconds", "divide by 1000; the relay does it by itself"
             yield _finding("milliseconds", "event_time", message, fix, subcode=2804019)
@@ -176,7 +254,7 @@ def _as_sealed(document: dict[str, Any], policy: Policy, now: float) -> Iterator
         else prepare(Submission(event=event), RequestFacts(), policy, now=now, entropy=bytes(10))
     )
     if isinstance(prepared, Rejection):
-        yield _finding(prepared.reason, prepared.field, prepared.message, "see the message")
+        yield _refused(prepared)
         return
     wire, dropped = prepared
     yield from (_removed(one) if isinstance(one, Removed) else _dropped(one) for one in dropped)
@@ -202,12 +280,20 @@ def _dropped(dropped: DroppedKey | WrongMoney) -> Finding:
     )
 
 
+def _refused(refused: Rejection) -> Finding:
+    """The door says what is wrong and what to do in one sentence."""
+    what, _, fix = refused.message.partition("; ")
+    return _finding(refused.reason, refused.field, what, fix or "see the page for the field's name and type")
+
+
 def _finding(
     code: str, path: str, message: str, fix: str, link: str = _SERVER_EVENT, *, subcode: int | None = None
 ) -> Finding:
     return Finding(code, path, "error", message, fix, link, subcode)
 
 
+_NAMES = "use Meta's names (em, ph, ...) or the readable ones (email, phone, ...)"
+_VALUES = "send text, or a list of texts where the page allows several"
 _METAS = {spelling(name): name for name in CustomData.__struct_fields__}
 _TYPES: dict[type[msgspec.Struct], dict[str, Any]] = {
     kind: get_type_hints(kind, include_extras=True) for kind in (Event, UserData)

@@ -161,8 +161,10 @@ def read_event_id(given: object) -> str | None:
 
 
 def _event_name(given: object) -> str:
-    if not isinstance(given, str) or not 1 <= len(given) <= 100 or "\ufffd" in whole_text(given):
+    if not isinstance(given, str) or not 1 <= len(given) <= 100:
         raise Refused(_WRONG_NAME)
+    if "\ufffd" in whole_text(given):
+        raise Refused(_HALF_READ_NAME)
     return given
 
 
@@ -231,6 +233,11 @@ NOT_A_TIME = Rejection(
 )
 _NOT_AN_EVENT = Rejection("wrong_type", "body", 'an event is a JSON object; send {"event_name": ...}')
 _WRONG_NAME = Rejection("wrong_type", "event_name", "a name is a text of 1 to 100 characters; send for example Lead")
+_HALF_READ_NAME = Rejection(
+    "wrong_type",
+    "event_name",
+    "a letter of this name could not be read; send the body in UTF-8, and no text that is cut",
+)
 _TOO_MANY = Rejection("too_many_members", "body", f"an object may have {MOST_MEMBERS} members; send what Meta uses")
 _READERS: dict[str, Callable[[Any], Any]] = {
     "event_name": _event_name,

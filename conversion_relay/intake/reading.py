@@ -10,13 +10,13 @@ Meta's own samples and SDKs also send `data` as JSON text, and each event in it 
 body that is JSON text as a whole. So are JSON lines, as shippers of logs send them.
 """
 
-import re
 from typing import Annotated, NamedTuple
 
 import msgspec
 
 from conversion_relay.event import Event, Rejection
 from conversion_relay.event_id import holds_person
+from conversion_relay.intake.event_document import place_of_error, read_document, too_large
 from conversion_relay.intake.flattened import is_numbered
 from conversion_relay.intake.members import read_members
 from conversion_relay.intake.mending import decode
@@ -24,14 +24,9 @@ from conversion_relay.intake.misshapen import wrong_shape
 from conversion_relay.intake.naming import named_datasets, page_pixel
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.intake.splitting import split, split_members
-from conversion_relay.patterns import seldom
 
 MOST_EVENTS = 1_000
 MOST_REPORTED = 100
-MOST_EVENT_BYTES = 131_072
-"""Of one event; a page of text is 3,000. An outbox must be able to keep it, and a queue of AWS takes no more."""
-MOST_PROPERTIES = 5_000
-"""Members of all objects of one event together."""
 SURELY_FEW = 32_768
 """Bytes in which fewer than MOST_PROPERTIES members fit, as people write them."""
 _MOST_COMMAS = 65_536
@@ -239,45 +234,21 @@ def read_event(raw: msgspec.Raw | bytes) -> Event | Rejection:
         event = EVENT.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _read_as_written(bytes(raw))
-    return event if memoryview(raw).nbytes <= SURELY_FEW else _too_large(bytes(raw)) or event
+    return event if memoryview(raw).nbytes <= SURELY_FEW else too_large(bytes(raw)) or event
 
 
 def _read_as_written(raw: bytes) -> Event | Rejection:
     """The long way, for what is not written as Meta's page says."""
-    if refused := _too_large(raw):
-        return refused
-    try:
-        document = decode(raw)
-        if isinstance(document, str) and document.lstrip()[:1] == "{":
-            document = decode(document.encode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return Rejection("unreadable", "body", f"the event is not valid JSON in UTF-8{_where(raw)}")
-    return read_members(document)
-
-
-def _too_large(raw: bytes) -> Rejection | None:
-    if len(raw) > MOST_EVENT_BYTES:
-        return Rejection("too_large", "body", f"an event may have {MOST_EVENT_BYTES} bytes; send what Meta uses")
-    if raw.count(b":") > MOST_PROPERTIES and sum(map(bool, _STRINGS.findall(raw))) > MOST_PROPERTIES:
-        return Rejection("too_many_members", "body", f"an event may have {MOST_PROPERTIES} members in all")
-    return None
+    document = read_document(raw)
+    return document if isinstance(document, Rejection) else read_members(document)
 
 
 def unreadable(body: bytes) -> Rejection:
     """Says where the JSON of a whole body ends to be JSON, as far as it is known."""
-    return Rejection("unreadable", "body", f"the body is not valid JSON in UTF-8{_where(body)}")
-
-
-def _where(body: bytes) -> str:
-    try:
-        _raw_decoder.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        if found := re.search(r"\(byte (\d+)\)", str(error)):
-            line = body.count(b"\n", 0, int(found[1])) + 1
-            return f" (line {line}, byte {found[1]})" if line > 1 else f" (byte {found[1]})"
-    else:  # `split` has bounds
-        return ", or holds too much for one request: send it in parts"
-    return ""
+    place = place_of_error(body)
+    if place is None:  # `split` has bounds
+        place = ", or holds too much for one request: send it in parts"
+    return Rejection("unreadable", "body", f"the body is not valid JSON in UTF-8{place}")
 
 
 # A code or an agent would have to be kept with each event until it is sent; to say so is better than a silence.
@@ -288,13 +259,10 @@ _NOT_PASSED_ON = {
 _READ_BESIDE = frozenset({"pixel", "hosted_mirror", "dataset", "datasets", *_NOT_PASSED_ON})
 _NULL, _TRUE = msgspec.Raw(b"null"), msgspec.Raw(b"true")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# A string, and the colon that makes it a name. It takes whole strings, also one without end, so that none is run twice.
-_STRINGS = seldom(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(\s*+:)?+|\Z)', re.DOTALL)
 EVENT = msgspec.json.Decoder(Event)
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _pixel_decoder = msgspec.json.Decoder(Annotated[list[tuple[_Name, _Id]], msgspec.Meta(max_length=MOST_REPORTED)])
-_raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 _NOT_EVENTS = Rejection("unreadable", "body", 'send JSON in UTF-8: an event, an array of events, or {"data": [...]}')

@@ -241,6 +241,16 @@ def not_hashed(key: str) -> Finding:
     )
 
 
+def not_text(key: str) -> Finding:
+    return _error(
+        "wrong_type",
+        f"user_data.{key}",
+        "Meta takes this key as text",
+        "send one text; several are for external_id and for keys that are hashed",
+        f"{PAGES}/parameters/customer-information-parameters#{key}",
+    )
+
+
 def too_old(days: int) -> Finding:
     return _error(
         "event_time_too_old",

@@ -31,6 +31,16 @@ from conversion_relay.meta import event_kinds, reasons
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.meta.event_kinds import MARGIN_SECONDS
 from conversion_relay.meta.finding import Finding
+from conversion_relay.meta.sent_members import (
+    CONTENT_NAMES,
+    EVENT_NAMES,
+    HASHED,
+    USER_DATA_NAMES,
+    is_click,
+    is_hashed,
+    is_text,
+    says_something,
+)
 
 DAY = 86_400
 # https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/server-event#event-time
@@ -51,7 +61,6 @@ _IN_A_BROAD_SET = frozenset().union(*TOO_BROAD)
 _AMOUNTS = ("value", "predicted_ltv", "net_revenue")
 _NOTHING: tuple[Finding, ...] = ()
 WITHOUT_RULES = frozenset(get_args(ActionSource)) - {"app", "business_messaging", *OLDEST_DAYS}
-_ABSENT: tuple[object, ...] = (None, "", [], {})
 
 
 def errors(event: Mapping[str, Any], now: float) -> list[Finding]:
@@ -120,13 +129,14 @@ def door_mistakes(event: Mapping[str, Any]) -> list[Finding]:
     ['colour', 'user_data.em']
     """
     user_data = event["user_data"]
-    found = [reasons.unknown_name("", name) for name in event if name not in _EVENT_NAMES]
-    found += [reasons.unknown_name("user_data", name) for name in user_data if name not in _USER_DATA_NAMES]
-    found += [reasons.not_hashed(key) for key in user_data if key in _HASHED and not _is_hashed(user_data[key])]
-    if not _is_click(user_data.get("fbc")):
+    found = [reasons.unknown_name("", name) for name in event if name not in EVENT_NAMES]
+    found += [reasons.unknown_name("user_data", name) for name in user_data if name not in USER_DATA_NAMES]
+    found += [reasons.not_hashed(key) for key in user_data if key in HASHED and not is_hashed(user_data[key])]
+    if not is_click(user_data.get("fbc")):
         found.append(reasons.BAD_CLICK_ID)
-    empty = [key for key, value in user_data.items() if value in _ABSENT]
-    if empty and are_too_broad({key: 1 for key in user_data if key not in empty}):
+    found += [reasons.not_text(key) for key in user_data if not is_text(key, user_data[key])]
+    saying = {key: 1 for key, value in user_data.items() if says_something(value)}
+    if len(saying) < len(user_data) and are_too_broad(saying):
         found.append(reasons.TOO_BROAD)
     return found
 
@@ -147,7 +157,7 @@ def as_it_stands(document: Mapping[str, Any]) -> Iterator[Finding]:
     if "messaging_channel" in document:
         yield from event_kinds.channel({"action_source": "website", **document})
     user_data = document.get("user_data")
-    if isinstance(user_data, dict) and not _is_click(user_data.get("fbc")):
+    if isinstance(user_data, dict) and not is_click(user_data.get("fbc")):
         yield reasons.BAD_CLICK_ID
 
 
@@ -191,12 +201,6 @@ def _event_time(event: Mapping[str, Any], now: float) -> Sequence[Finding]:
 def are_too_broad(user_data: Mapping[str, Any]) -> bool:
     """Whether these match keys alone could be anybody's."""
     return _IN_A_BROAD_SET.issuperset(user_data) and any(user_data.keys() <= broad for broad in TOO_BROAD)
-
-
-def _is_hashed(value: object) -> bool:
-    if isinstance(value, list):
-        return all(isinstance(one, str) and _DIGEST.fullmatch(one) for one in value)
-    return value in (None, "") or (isinstance(value, str) and _DIGEST.fullmatch(value) is not None)
 
 
 # https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/custom-data
@@ -258,11 +262,6 @@ def is_number(amount: object) -> bool:
         return False
 
 
-def _is_click(fbc: object) -> bool:
-    """Nothing, or a click id that Meta reads. Seconds for milliseconds are read, and match nobody."""
-    return fbc in _ABSENT or (isinstance(fbc, str) and _CLICK_ID.fullmatch(fbc.strip()) is not None)
-
-
 def _is_amount(amount: object, key: str) -> bool:
     if not is_number(amount):
         return False
@@ -272,25 +271,3 @@ def _is_amount(amount: object, key: str) -> bool:
 
 _LONGEST_NUMBER = 400
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
-_DIGEST = re.compile(r"[0-9a-f]{64}(?:\.(?:[\w-]{8}|[\w-]{2}))?", re.ASCII)
-# https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fbp-and-fbc
-_CLICK_ID = re.compile(r"fb\.\d{1,2}\.\d{10,16}\.[\w-]+(?:\.[\w-]+)?", re.ASCII)
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# The pages of the parameters: https://developers.facebook.com/docs/marketing-api/conversions-api/parameters
-_EVENT_NAMES = _words(
-    "event_name event_time user_data custom_data action_source event_id event_source_url referrer_url opt_out "
-    "data_processing_options data_processing_options_country data_processing_options_state app_data "
-    "original_event_data attribution_data customer_segmentation messaging_channel advanced_measurement_table"
-)
-_HASHED = _words("em ph fn ln ge db ct st zp country f5first f5last fi dobd dobm doby")
-_USER_DATA_NAMES = _HASHED | _words(
-    "client_ip_address client_user_agent external_id fbc fbp lead_id subscription_id fb_login_id madid anon_id "
-    "ctwa_clid page_id page_scoped_user_id ig_sid ig_account_id whatsapp_business_account_id"
-)
-CONTENT_NAMES = _words("id quantity item_price title description brand category delivery_category")
-"""What each of the contents may hold; Meta refuses a request for any other name in it."""

@@ -59,6 +59,18 @@ def version_finding(version: str, now: float) -> Finding | None:
     return _finding("error" if ends["Graph API"] <= today else "warning", f"version {version} {told}")
 
 
+def is_served(version: str, now: float) -> bool | None:
+    """Whether Meta still serves this version; None for one that is newer than this file.
+
+    >>> is_served("v27.0", 1_795_651_200), is_served("v20.0", 1_795_651_200), is_served("v99.0", 1_795_651_200)
+    (True, False, None)
+    """
+    if _number_of(version) > _number_of(NEWEST):
+        return None
+    finding = version_finding(version, now)
+    return finding is None or finding.severity != "error"
+
+
 def _finding(severity: str, message: str) -> Finding:
     return Finding(
         "version_ends",

@@ -56,7 +56,7 @@ def worth(**more) -> dict:
 
 
 ITEM = {"id": "a1", "quantity": 1}
-CONTENTS, OPTIONS = "custom_data.contents", "data_processing_options"
+CONTENTS, OPTIONS, PERSON = "custom_data.contents", "data_processing_options", "user_data"
 ORIGINAL_TIME = "original_event_data.event_time"
 
 REFUSED = [
@@ -82,6 +82,16 @@ REFUSED = [
     Refused("a date in fbc", person(fbc="fb.1.2026-11-26.AbC"), 2804001, True, "user_data.fbc"),
     Refused("fbc as a boolean", person(fbc=False), 2804001, True, "user_data.fbc"),
     Refused("no match key but an empty one", {"user_data": {"em": "", "ge": SHA}}, 2804050, True, "user_data"),
+    *(
+        Refused(f"{what} as an external id", {"user_data": {"external_id": value}}, 2804050, False, "user_data")
+        for what, value in (("a list of nothing", ["", ""]), ("spaces", " "))
+    ),
+    Refused("a browser in a list", person(fbp=["fb.1.1596403881668.1"]), 2804019, False, f"{PERSON}.fbp"),
+    Refused("a browser that is an object", person(fbp={"a": 1}), 2804019, False, "user_data.fbp"),
+    Refused("an address of true", person(client_ip_address=True), 2804019, False, f"{PERSON}.client_ip_address"),
+    Refused("null among external ids", person(external_id=["a", None]), 2804019, False, f"{PERSON}.external_id"),
+    Refused("an empty text among digests", person(ph=[SHA, ""]), 2804016, False, f"{PERSON}.ph"),
+    Refused("a click between spaces", person(fbc=" fb.1.1554763741205.A "), 2804001, True, f"{PERSON}.fbc"),
     Refused("fbc as a number", person(fbc=15547637412), 2804001, True, "user_data.fbc"),
     Refused("LDU alone", ldu(), None, True, f"{OPTIONS}_country"),
     Refused("LDU with a country alone", ldu(country=0), None, True, f"{OPTIONS}_country"),
@@ -150,6 +160,7 @@ TAKEN = {
     "a click with the same": person(fbc="fb.1.1554763741205.AbC-d_e.AQICAQMC"),
     "a click whose time is in seconds": person(fbc="fb.1.1554763741.AbC"),
     "an external id in clear": person(external_id="user-42"),
+    "external ids, one as a number": person(external_id=[42, "a"]),
     "a business account of WhatsApp": WHATSAPP | {"user_data": {"whatsapp_business_account_id": "1", "ctwa_clid": "A"}},
     "LDU anywhere": ldu(country=0, state=0),
     "LDU in Rhode Island": ldu(country=1, state=1013),

@@ -136,3 +136,18 @@ def test_what_is_read_of_a_dataset_or_a_token_needs_one_too(meta, path, token, c
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     status, answer = call("GET", f"{meta}/v27.0/{path}", **headers)
     assert (status, answer.get("error", {}).get("code")) == (401 if code else 200, code)
+
+
+@pytest.mark.parametrize("in_one", [True, False], ids=["in one piece", "body behind the head"])
+def test_a_client_that_offers_http_2_is_answered_in_http_1(meta, in_one):
+    """Java's HttpClient does with every request, and sends the body behind the head."""
+    connection = http.client.HTTPConnection(meta.removeprefix("http://"), timeout=60)
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABk"}
+    for event_id in ("e1", "e2"):
+        body = json.dumps({"data": [event(event_id=event_id)]}).encode()
+        headers = offer | {"Authorization": f"Bearer {TOKEN}", "Content-Length": str(len(body))}
+        connection.request("POST", f"/v27.0/{DATASET}/events", body if in_one else iter([body[:9], body[9:]]), headers)
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["events_received"]) == (200, 1)
+    connection.close()
+    assert [row["event"]["event_id"] for row in arrived(meta)] == ["e1", "e2"]

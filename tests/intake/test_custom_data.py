@@ -8,7 +8,7 @@ from conversion_relay.intake.accept import Policy, Submission, accept
 from conversion_relay.intake.custom_data import MOST_TOLD, NOT_AN_AMOUNT, plain_number, tidy
 from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.request_facts import RequestFacts
-from conversion_relay.meta.validate import CONTENT_NAMES
+from conversion_relay.meta.sent_members import CONTENT_NAMES
 
 
 def tidied(custom: dict) -> tuple[dict, list[str]]:

@@ -158,7 +158,9 @@ def _turn_aside(context: Any, backstage: Backstage, plan: Plan, notes: list[str]
 
     def to_pixel(route: Any) -> None:
         query = urlsplit(route.request.url).query
-        status, told, body = _ask(f"{backstage.meta.url}/tr?{query}", route.request.method, {}, _body_of(route))
+        # A beacon is in parts, and its content type alone tells where one part ends.
+        kind = {"content-type": found} if (found := route.request.headers.get("content-type")) else {}
+        status, told, body = _ask(f"{backstage.meta.url}/tr?{query}", route.request.method, kind, _body_of(route))
         route.fulfill(status=status, headers=told, body=body)
 
     def script(route: Any) -> None:

@@ -4,6 +4,7 @@ Meta counts a conversion once when pixel and server say the same name and id, so
 sent each conversion once, under one id. An event that nobody expected is a finding, too: it would be counted.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -96,8 +97,23 @@ def _values(wanted: Wanted, event: Mapping[str, Any], who: str) -> Iterable[str]
     if wanted.currency is not None and str(custom.get("currency", "")).upper() != wanted.currency.upper():
         yield f"{who} says currency {_shown(custom.get('currency'))}, expected {wanted.currency.upper()}"
     for name, value in wanted.custom_data.items():
-        if not (_is_number(custom.get(name), value) or str(custom.get(name)) == str(value)):
-            yield f"{who} says {name} {_shown(custom.get(name))}, expected {value}"
+        if not _is_same(custom.get(name), value):
+            yield f"{who} says {name} {_shown(custom.get(name))}, expected {_text(value)}"
+
+
+def _is_same(given: object, expected: object) -> bool:
+    if isinstance(expected, list):
+        given = _list(given)
+        return len(given) == len(expected) and all(map(_is_same, given, expected))
+    return _is_number(given, expected) or _text(given) == _text(expected)
+
+
+def _list(given: object) -> list[object]:
+    """The pixel sends a list as JSON text."""
+    if isinstance(given, str):
+        with contextlib.suppress(msgspec.MsgspecError):
+            given = msgspec.json.decode(given)
+    return given if isinstance(given, list) else [given]
 
 
 def _is_number(given: object, expected: object) -> bool:
@@ -110,5 +126,10 @@ def _is_number(given: object, expected: object) -> bool:
         return False
 
 
+def _text(value: object) -> str:
+    """As the pixel writes it: true and false in JSON's spelling."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _shown(value: object) -> str:
-    return "nothing" if value is None else str(value)[:100]
+    return "nothing" if value is None else _text(value)[:100]

@@ -4,6 +4,7 @@ A key that is not known is an error with its place: a misspelt `curency` would o
 """
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -26,7 +27,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     currency: str | None = None
     keys: list[str] = []
     """Match keys that the server's copy must carry, by Meta's names: em, ph, fbp ..."""
-    custom_data: dict[str, str | int | float | bool] = {}
+    custom_data: dict[str, str | int | float | bool | list[str | int | float]] = {}
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,17 +67,62 @@ def read_plan(found: object) -> Plan:
     conversion_relay.cli.expect.plan.UnreadablePlan: Object contains unknown field `expects` - at `$.pages[0]`
     """
     try:
-        plan = _decoder.decode(msgspec.json.encode(found))
+        plan = _decoder.decode(msgspec.json.encode(_as_meant(found)))
     except (msgspec.ValidationError, TypeError) as error:
         raise UnreadablePlan(str(error)) from None
     for at, page in enumerate(plan.pages):
         _check_steps(page, f"$.pages[{at}].do")
+        if _origin(page.url) is None:
+            raise UnreadablePlan(f"a page's address begins with http:// or https:// - at `$.pages[{at}].url`")
         names = [wanted.event for wanted in page.expect]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UnreadablePlan(f"{twice} stands twice - at `$.pages[{at}].expect`; name it once, with its count")
     if not plan.pixel.isdecimal():
         raise UnreadablePlan("the pixel's id is digits - at `$.pixel`")
-    return msgspec.structs.replace(plan, collector=plan.collector.rstrip("/"))
+    collector = _origin(plan.collector)
+    if collector is None or urlsplit(plan.collector).path.strip("/"):
+        raise UnreadablePlan(
+            "the collector's address is as https://relay.shop.example, without a path - at `$.collector`"
+        )
+    return msgspec.structs.replace(plan, collector=collector)
+
+
+def _as_meant(found: object) -> object:
+    """The texts that YAML made numbers and flags of: an id and settings without quotes."""
+    if not isinstance(found, dict):
+        return found
+    meant = dict(found)
+    if "pixel" in meant:
+        meant["pixel"] = _as_text(meant["pixel"])
+    if isinstance(settings := meant.get("settings"), dict):
+        meant["settings"] = {name: _as_text(value) for name, value in settings.items()}
+    return meant
+
+
+def _as_text(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _origin(url: str) -> str | None:
+    """Scheme, host and port as a browser writes them; None for what no page can have.
+
+    >>> _origin("HTTPS://Relay.Example:443/"), _origin("http://127.0.0.1:3000/a"), _origin("localhost:3000")
+    ('https://relay.example', 'http://127.0.0.1:3000', None)
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, _PORTS[parts.scheme]) else "")
+
+
+_PORTS = {"http": 80, "https": 443}
 
 
 def _check_steps(page: Page, where: str) -> None:
