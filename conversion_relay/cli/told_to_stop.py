@@ -21,11 +21,11 @@ def when_told_to_stop(stop: Callable[[], None]) -> None:
     """`stop` is called for each signal, in another thread. Only in the main thread, and once in a process."""
     heard, told = socket.socketpair()
     told.setblocking(False)
+    # First the thread, which may not be had. It keeps both ends for as long as the process lives.
+    threading.Thread(target=_listen, args=(heard, told, stop), daemon=True, name="signals").start()
     signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
     for number in SIGNALS:
         signal.signal(number, lambda *_: None)
-    # The thread keeps both ends for as long as the process lives.
-    threading.Thread(target=_listen, args=(heard, told, stop), daemon=True, name="signals").start()
 
 
 def _listen(heard: socket.socket, _told: socket.socket, stop: Callable[[], None]) -> None:

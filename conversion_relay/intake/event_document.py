@@ -15,7 +15,7 @@ MOST_PROPERTIES = 5_000
 
 
 def read_document(raw: bytes) -> object:
-    """The value, or a `Rejection` of what is too large or no JSON.
+    r"""The value, or a `Rejection` of what is too large or no JSON.
 
     >>> read_document(b'{"event_name": "Lead"}') == read_document(b'"{\\"event_name\\": \\"Lead\\"}"')
     True

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import resource
+import signal
 import sys
 
 import apsw
@@ -64,9 +65,11 @@ def test_a_mistake_is_a_sentence_and_an_exit_code(run, arguments, code, said):
 @pytest.mark.parametrize("arguments", [("deliver",), ("deliver", "--once")])
 def test_a_machine_that_gives_no_threads_is_told_in_a_sentence(run, monkeypatch, arguments):
     monkeypatch.setattr("conversion_relay.cli.serve.spare_memory", lambda: None)
+    before = signal.getsignal(signal.SIGTERM)
     with no_more_threads("signals", "delivery"):
         found, text = run(*arguments)
     assert (found, "raise this process's limit of processes" in text) == (1, True), text
+    assert signal.getsignal(signal.SIGTERM) is before, "nobody would hear it"
 
 
 @pytest.mark.parametrize("name", ["empty", "bytes"])
