@@ -1,10 +1,10 @@
 """Requests to the stand-in, in each of Meta's documented forms, and what arrived there."""
 
-import asyncio
 import json
 import time
 from urllib.parse import urlencode
 
+from tests import asgi
 from tests.processes import call
 
 TOKEN, DATASET = "EAAcanary", "1232612085335834"
@@ -70,7 +70,7 @@ def ask(app, method, path, body=b"", *, kind="", query="", is_cut=False):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(app(scope, receive, send))
+    asgi.run(app(scope, receive, send))
     if not sent:
         return None
     text = b"".join(message.get("body", b"") for message in sent)

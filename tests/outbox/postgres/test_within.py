@@ -1,6 +1,5 @@
 """By which connections a program's order and its Purchase are stored together."""
 
-import asyncio
 import sqlite3
 
 import psycopg
@@ -9,6 +8,7 @@ import pytest
 from conversion_relay import Event, Relay, UserData
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.settings import Settings
+from tests import asgi
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import NOW, claim, sealed
 
@@ -116,7 +116,7 @@ def test_an_asynchronous_program_tracks_by_its_own_connection(outbox):
                 await relay.track_async(purchase("refused"), connection=connection)
 
     with Relay(RELAYS, outbox=outbox, clock=lambda: NOW) as relay:
-        asyncio.run(shop(relay))
+        asgi.run(shop(relay))
         relay.outbox.waiting(NOW)
         assert sorted(event.event_id for event in claim(outbox).events) == ["by a session", "kept"]
 
