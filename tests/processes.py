@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -22,16 +23,30 @@ DATASET = "1232612085335834"
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """Never one of those that the system gives to connections: by the time a server takes it, a connection might have
+    it. None is given twice soon, and each worker of pytest's has a part of its own."""
+    while True:
+        port = next(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def free_pair() -> int:
     """A port whose next one is free too; the demo takes both."""
-    while True:
-        port = free_port()
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
-            return port
+    first = free_port()
+    while (port := free_port()) != first + 1:
+        first = port
+    return first
+
+
+def _ports() -> Iterator[int]:
+    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+    first, size = 14_000 + 2_000 * part, 2_000
+    start = os.getpid() % size  # another run may go on beside this one
+    return itertools.cycle([first + (start + n) % size for n in range(size)])
+
+
+_PORTS = _ports()
 
 
 class Process:
