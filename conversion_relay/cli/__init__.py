@@ -137,9 +137,9 @@ def _run() -> None:
 
 def _lacking(error: RuntimeError | ModuleNotFoundError) -> tuple[str, int]:
     """What this machine has not got. Raises the error where it is none of those."""
-    from conversion_relay.relay.threads import NO_THREAD, SHORT_OF_THREADS
+    from conversion_relay.relay.threads import SHORT_OF_THREADS, is_short_of_threads
 
-    if str(error) == NO_THREAD:
+    if is_short_of_threads(error):
         return SHORT_OF_THREADS, 1
     if isinstance(error, ModuleNotFoundError) and error.name in _SERVER_EXTRA:
         return "this verb needs the server's packages: pip install 'conversion-relay[server]'", EXIT_SETTINGS

@@ -32,7 +32,7 @@ from conversion_relay.http_proxy import is_loopback
 from conversion_relay.outbox import Leases, Outbox, open_outbox, unsupported
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.relay import Relay
-from conversion_relay.relay.threads import NO_THREAD, SHORT_OF_THREADS
+from conversion_relay.relay.threads import SHORT_OF_THREADS, is_short_of_threads
 from conversion_relay.settings import Settings
 from conversion_relay.settings_watch import SettingsWatch
 from conversion_relay.telemetry import Counters, Sentences, configure_logging, logger, tell_supervisor, tell_watchdog
@@ -169,7 +169,7 @@ class Service:
             self.start()
         except Exception as error:  # uvicorn passes over it, and events would be accepted that nobody delivers
             said = str(error) if isinstance(error, OutboxUnavailable) else type(error).__name__
-            why = SHORT_OF_THREADS if str(error) == NO_THREAD else f"The service cannot start: {said}"
+            why = SHORT_OF_THREADS if is_short_of_threads(error) else f"The service cannot start: {said}"
             await send({"type": "lifespan.startup.failed", "message": why})
             return
         if self._worker:

@@ -7,9 +7,13 @@ from conversion_relay.errors import OutboxUnavailable
 
 P = ParamSpec("P")
 R = TypeVar("R")
-NO_THREAD = "can't start new thread"
+_NO_THREAD = "can't start new thread"
 """How CPython says that the system gives no more of them; it has no exception of its own for it."""
 SHORT_OF_THREADS = "no thread can be started: raise this process's limit of processes or of memory, or end others"
+
+
+def is_short_of_threads(error: Exception) -> bool:
+    return isinstance(error, RuntimeError) and str(error) == _NO_THREAD
 
 
 async def in_thread(work: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
@@ -20,6 +24,6 @@ async def in_thread(work: Callable[P, R], *arguments: P.args, **named: P.kwargs)
     try:
         return await asyncio.to_thread(work, *arguments, **named)
     except RuntimeError as error:
-        if str(error) != NO_THREAD:
+        if not is_short_of_threads(error):
             raise
         raise OutboxUnavailable(SHORT_OF_THREADS) from None

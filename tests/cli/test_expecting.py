@@ -10,6 +10,7 @@ from conversion_relay.cli.expect.judge import Seen, judge
 from conversion_relay.cli.expect.plan import Plan, UnreadablePlan, read_plan
 from conversion_relay.emulator.app import create_app
 from conversion_relay.emulator.server import Server
+from tests.emulator.requests import multipart
 
 PIXEL = "1232612085335834"
 
@@ -76,15 +77,12 @@ def test_an_address_that_no_request_could_have_is_told_with_its_place(more, plac
 
 def test_a_beacon_of_the_pixel_reaches_the_stand_in():
     """Meta's script sends what is too long for an address in parts, by `sendBeacon`."""
-    parts = "".join(
-        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in {"id": PIXEL, "ev": "Lead", "eid": "e1"}.items()
-    )
+    body, kind = multipart({"id": PIXEL, "ev": "Lead", "eid": "e1"})
     request = SimpleNamespace(
         url="https://www.facebook.com/tr/",
         method="POST",
-        headers={"content-type": "multipart/form-data; boundary=b"},
-        post_data_buffer=f"{parts}--b--\r\n".encode(),
+        headers={"content-type": kind},
+        post_data_buffer=body,
     )
     turned = []
     app = create_app()

@@ -21,9 +21,9 @@ def event(**more) -> dict:
     } | more
 
 
-def multipart(fields: dict[str, str]) -> tuple[bytes, str]:
-    parts = [f'--b0undary\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields.items()]
-    return "".join([*parts, "--b0undary--\r\n"]).encode(), "multipart/form-data; boundary=b0undary"
+def multipart(fields: dict[str, str], boundary: str = "b0undary") -> tuple[bytes, str]:
+    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields.items()]
+    return "".join([*parts, f"--{boundary}--\r\n"]).encode(), f"multipart/form-data; boundary={boundary}"
 
 
 def send(meta: str, events, *, encoding="json", token_in="header", token=TOKEN, dataset=DATASET, version="v27.0"):

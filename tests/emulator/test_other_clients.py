@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 
 from conversion_relay.emulator.app import create_app
-from tests.emulator.requests import DATASET, TOKEN, ask, event
+from tests.emulator.requests import DATASET, TOKEN, ask, event, multipart
 
 EVENTS = f"/v27.0/{DATASET}/events"
 FORM = "application/x-www-form-urlencoded"
@@ -15,11 +15,6 @@ FORM = "application/x-www-form-urlencoded"
 @pytest.fixture
 def app():
     return create_app()
-
-
-def in_parts(boundary, fields):
-    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields.items()]
-    return ("".join(parts) + f"--{boundary}--\r\n").encode()
 
 
 def test_of_a_request_that_is_cut_off_nothing_is_taken(app):
@@ -39,7 +34,7 @@ def test_of_a_request_that_is_cut_off_nothing_is_taken(app):
     ["Multipart/Form-Data; Boundary=b", "multipart/form-data; boundary=b ", 'multipart/form-data; boundary="b"; a=b'],
 )
 def test_a_boundary_is_read_however_it_is_written(app, kind):
-    assert ask(app, "POST", EVENTS, in_parts("b", {"data": json.dumps([event()])}), kind=kind)[0] == 200
+    assert ask(app, "POST", EVENTS, multipart({"data": json.dumps([event()])}, "b")[0], kind=kind)[0] == 200
 
 
 PART = b'--b\r\nContent-Disposition: form-data; name="data"\r\nContent-Type: a/b; charset=x\r\n\r\n[]\r\n--b--\r\n'
@@ -118,8 +113,8 @@ PIXEL = {"id": DATASET, "ev": "Lead", "eid": "e9", "cd[value]": "12.5", "ud[em]"
     [
         (urlencode(PIXEL), b"", ""),
         ("", urlencode(PIXEL).encode(), FORM),
-        ("", in_parts("b", PIXEL), "multipart/form-data; boundary=b"),
-        (urlencode({"id": DATASET, "ev": "Lead"}), in_parts("b", PIXEL), "multipart/form-data; boundary=b"),
+        ("", *multipart(PIXEL)),
+        (urlencode({"id": DATASET, "ev": "Lead"}), *multipart(PIXEL)),
     ],
     ids=["address", "form", "beacon", "both"],
 )

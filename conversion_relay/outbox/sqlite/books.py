@@ -1,9 +1,14 @@
 """The books of the SQLite outbox: how many events of each dataset are in each state. Whatever moves events moves these
 with them, in the same transaction."""
 
+from collections.abc import Callable
 from typing import Any
 
 import apsw
+
+Rows = list[tuple[Any, ...]]
+Read = Callable[..., Rows]
+"""`read(sql, values)` on a connection that sees committed rows."""
 
 
 def dataset_id(db: apsw.Connection, name: str) -> int | None:

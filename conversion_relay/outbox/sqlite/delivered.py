@@ -8,8 +8,9 @@ The rule. Where the keys of a delivered batch lie apart, one row of `delivered` 
 and books and figures move with it. The events are *written up* each second, or when MOST_NOTED wait for it: all of
 them in the order of their keys, so that neighbours of different batches share their pages. Then the row goes.
 
-- Until then the event's own row says `waiting`, and no `queue` or `lease` holds it. Whoever looks (`look.py`) reads the
-  batches, too; whoever erases writes up first.
+- Until then the event's own row says `waiting`, and no `queue` or `lease` holds it. Whoever tells of an event
+  (`look.py`) reads the batches, too; only a search for what is delivered finds it that second later. Whoever erases
+  writes up first.
 - Writing up touches only what is `waiting`, and a batch is dropped after all of it. So what a kill interrupted is done
   again, by whichever process comes next, and two may do it at once. Ids are never used twice, or one would drop what
   the other has not seen.
@@ -24,14 +25,13 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apsw
 import msgspec
 
-from conversion_relay.outbox.sqlite.books import read
+from conversion_relay.outbox.sqlite.books import Read, read
 
-Read = Callable[..., list[tuple[Any, ...]]]
 FEWEST, APART = 32, 4
 """Fewer events, or events nearer to each other than this on average, are settled at once."""
 MOST_NOTED = 100_000

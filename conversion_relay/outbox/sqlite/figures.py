@@ -25,7 +25,7 @@ import msgspec
 
 from conversion_relay.outbox.counting import KEPT_HOURS, MOST_NAMES, Counted, as_figures, counted, first_hour, hour_of
 from conversion_relay.outbox.protocol import LeasedEvent
-from conversion_relay.outbox.sqlite.look import Read
+from conversion_relay.outbox.sqlite.books import Read
 from conversion_relay.outbox.story import Figures, State
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Verdict
 

@@ -193,9 +193,8 @@ def migrate(db: apsw.Connection) -> None:
 def _bring_up(db: apsw.Connection, version: int) -> None:
     """From each schema to the next. `schema.sql` tells which of its tables came with which."""
     parts = re.split("-- Since schema [0-9]+\n", sql_text("schema.sql"))
-    _, third, fourth, fifth = parts
-    added = {1: "".join(parts), 2: third, 3: fourth, 4: fifth}
-    db.execute(sql_text(f"migrate_{version}.sql").replace("-- SCHEMA", added[version])).fetchall()
+    added = "".join(parts) if version == 1 else parts[version - 1]
+    db.execute(sql_text(f"migrate_{version}.sql").replace("-- SCHEMA", added)).fetchall()
     if 1 < version < SCHEMA_VERSION - 1:
         _bring_up(db, version + 1)
 

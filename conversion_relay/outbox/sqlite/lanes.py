@@ -37,8 +37,7 @@ import apsw
 import msgspec
 
 from conversion_relay.outbox.lanes import BACKLOG, BACKLOG_RANK, LIVE, MOST_MOVED, SUSPECTS, Span, to_the_backlog
-from conversion_relay.outbox.sqlite.books import read
-from conversion_relay.outbox.sqlite.look import Read
+from conversion_relay.outbox.sqlite.books import Read, read
 
 MOST_KEY = 2**63 - 1
 

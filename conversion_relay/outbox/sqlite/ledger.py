@@ -5,7 +5,7 @@ from array import array
 import apsw
 
 from conversion_relay.outbox.sqlite import figures, sides, visits
-from conversion_relay.outbox.sqlite.look import Read
+from conversion_relay.outbox.sqlite.books import Read
 
 DEAD_SECONDS = 90 * 86_400
 CHUNK = 5_000

@@ -1,7 +1,7 @@
 """What the SQLite outbox shows: the books, whose turn it is, and the life of single events. Nothing here writes."""
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import apsw
@@ -9,11 +9,8 @@ import msgspec
 
 from conversion_relay.outbox.lanes import HEADS
 from conversion_relay.outbox.sqlite import delivered
+from conversion_relay.outbox.sqlite.books import Read, Rows
 from conversion_relay.outbox.story import Attempt, Counts, DeadGroup, Details, Found, Search, State, Story
-
-Rows = list[tuple[Any, ...]]
-Read = Callable[..., Rows]
-"""`read(sql, values)` on a connection that sees committed rows."""
 
 
 def waiting(rows: Rows) -> dict[str, float]:
@@ -63,9 +60,7 @@ GROUP BY name
 def stories(read: Read, where: str, values: tuple[Any, ...]) -> list[Story]:
     """Events by a condition on `event` that the caller wrote."""
     leased, noted = set(_leased_keys(read)), delivered.batches(read)  # before the rows, which say it later
-    rows = [tuple(row) for row in read(f"{_STORY} {where}", values)]
-    if noted:
-        rows = _written_up(rows, noted)
+    rows = _written_up(read(f"{_STORY} {where}", values), noted)
     history = _histories(read, {row[0]: row[1] for row in rows})
     return [_story(row, leased, history.get(row[0], ())) for row in rows]
 

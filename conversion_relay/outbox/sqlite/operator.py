@@ -82,8 +82,6 @@ SELECT key FROM event WHERE event_id IN carray(?2) AND ((state = 'dead' AND expi
 
 def erase_persons(database: "Database", digests: Sequence[str], now: float) -> int:
     """A whole scan, in steps: it happens rarely, and an index over digests would be a list of persons."""
-    for work in delivered.to_write_up(database.read):
-        database.carry_out(work)
     ((last,),) = database.read("SELECT coalesce(max(key), 0) FROM event")
     erased = 0
     for after in range(0, last, ERASE_STEP):

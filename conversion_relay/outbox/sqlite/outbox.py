@@ -240,6 +240,7 @@ class SqliteOutbox(Looks):
         return keys
 
     def erase(self, digests: Sequence[str], now: float) -> int:
+        self._write_up()
         erased = operator.erase_persons(self._database, digests, now)
         self._database.carry_out(partial(operator.forget_names, digests=digests))
         self._database.empty_log()

@@ -17,9 +17,8 @@ from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.outbox.lanes import BACKLOG, HELD, LATER, SUSPECTS
 from conversion_relay.outbox.protocol import Lease, LeasedEvent
 from conversion_relay.outbox.sqlite import delivered, figures, sides
-from conversion_relay.outbox.sqlite.books import dataset_id, make_dataset_id, move, read
+from conversion_relay.outbox.sqlite.books import Read, dataset_id, make_dataset_id, move, read
 from conversion_relay.outbox.sqlite.lanes import dequeue, dequeue_suspects, enqueue
-from conversion_relay.outbox.sqlite.look import Read
 from conversion_relay.outbox.story import Attempt
 from conversion_relay.outbox.verdict import (
     SUSPECT,

@@ -29,8 +29,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from conversion_relay.outbox.sqlite.books import read
-from conversion_relay.outbox.sqlite.look import Read
+from conversion_relay.outbox.sqlite.books import Read, read
 from conversion_relay.outbox.story import SideCounts
 
 MOST_NAMES = 200

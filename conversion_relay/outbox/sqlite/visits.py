@@ -6,7 +6,7 @@ import apsw
 import msgspec
 
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox.sqlite.look import Read
+from conversion_relay.outbox.sqlite.books import Read
 
 VISITOR_SECONDS = 7 * 86_400
 """As long as Meta takes an event after it happened."""

@@ -3,7 +3,7 @@
 import apsw
 import msgspec
 
-from conversion_relay.outbox.sqlite.look import Read
+from conversion_relay.outbox.sqlite.books import Read
 from conversion_relay.outbox.story import SignOfLife
 
 FORGOTTEN_AFTER = 86_400.0
