@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conversion_relay.outbox.counting import MOST_NAMES, as_figures, counted, first_hour, hour_of
+from conversion_relay.outbox.postgres.arrays import Array, floats, ints, texts
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.leases import Ended
 from conversion_relay.outbox.postgres.session import Session
@@ -86,7 +87,7 @@ SELECT dataset, event_name FROM named
 """
 
 
-def columns(cells: Cells) -> list[list[Any]]:
+def columns(cells: Cells) -> list[Array]:
     """Of one dataset's: names, hours, whats and numbers, in the order in which all lock them."""
     return _in_order(cells)[1:]
 
@@ -96,9 +97,10 @@ def write(session: Session, cells: Cells) -> None:
         session.run(_WRITE, (session.slots.one(), *_in_order(cells)))
 
 
-def _in_order(cells: Cells) -> list[list[Any]]:
-    told = sorted((*cell, float(n)) for cell, n in cells.items())
-    return [list(column) for column in zip(*told, strict=True)]
+def _in_order(cells: Cells) -> list[Array]:
+    told = sorted((*cell, n) for cell, n in cells.items())
+    datasets, names, hours, whats, numbers = zip(*told, strict=True)
+    return [ints(datasets), texts(names), ints(hours), texts(whats), floats(numbers)]
 
 
 _WRITE = """
