@@ -73,6 +73,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it tries the address with an unsigned request before it uses it."""
     certificates: bool = False
     """Whether the signature needs a certificate that a header names."""
+    says: str = ""
+    """The word that it wants to read in an answer of 200, where it reads no JSON."""
 
 
 PROVIDERS: Mapping[str, Provider] = {

@@ -54,10 +54,13 @@ def test_the_visit_that_a_page_announced_is_in_the_purchase(here):
     assert (event["action_source"], event["user_data"]["fbp"]) == ("website", visitor["fbp"])
 
 
-def test_what_is_not_signed_is_a_400_and_what_is_no_post_a_405(here):
+def test_what_is_not_signed_is_a_400_and_a_get_tries_the_address(here):
     assert post(here.url, session("x"), "whsec_another")[0] == 400
     assert post(here.url, session("x"), provider="nobody")[0] == 404
-    assert call("GET", f"{here.url}/webhooks/stripe")[0] == 405
+    assert call("GET", f"{here.url}/webhooks/stripe") == (200, {"message": "ready"})
+    assert call("HEAD", f"{here.url}/webhooks/stripe") == (200, "")
+    assert call("GET", f"{here.url}/webhooks/nobody")[0] == 404
+    assert call("PUT", f"{here.url}/webhooks/stripe")[0] == 405
     status, answer = call("POST", f"{here.url}/webhooks/stripe", b" " * 1_100_000, Stripe_Signature="t=1,v1=00")
     assert (status, answer["reason"]) == (413, "too_large")
     assert post(here.url, session("x", payment_status="unpaid"), provider="stripe/")[0] == 200
