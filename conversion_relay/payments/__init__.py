@@ -95,6 +95,7 @@ PROVIDERS: Mapping[str, Provider] = {
         asks=True,
     ),
     "paypal": Provider(title="PayPal", setting="PAYPAL_WEBHOOK_ID", certificates=True),
+    "digistore24": Provider(title="Digistore24", setting="DIGISTORE24_WEBHOOK_SECRET", says="OK"),
     "standard": Provider(title="Standard Webhooks", setting="STANDARD_WEBHOOK_SECRET"),
 }
 """By the name that stands in the address, `/webhooks/{name}`."""

@@ -4,17 +4,21 @@ import base64
 import hmac
 import json
 import tomllib
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
+from click.testing import CliRunner
 
 from conversion_relay import Settings, SettingsError
+from conversion_relay.cli import verbs
+from conversion_relay.http_client import Response
 from tests.test_documents import blocks
 from tests.webhooks.shop import NOW, open_shop_of
 
 (TABLES,) = blocks("docs/course-platforms.md", "toml")
 NAMES = [table["name"] for table in tomllib.loads(TABLES)["source"]]
 SECRETS = {f"{name.upper()}_WEBHOOK_SECRET": f"{name}-canary" for name in NAMES}
+PHRASE = {"DIGISTORE24_WEBHOOK_SECRET": "phrase"}
 ADA = {"email": "ada.test@example.com"}
 NOTICES = {
     "kiwify": {
@@ -104,7 +108,7 @@ ORDERS = {
 
 @pytest.fixture
 def shop(tmp_path):
-    with open_shop_of(tmp_path, TABLES, **SECRETS) as opened:
+    with open_shop_of(tmp_path, TABLES, **SECRETS, **PHRASE) as opened:
         yield opened
 
 
@@ -256,3 +260,23 @@ def test_a_mark_of_the_live_mode_is_read_the_other_way_round(tmp_path, live, is_
         raw = json.dumps({"type": "x", "k": "K-1", "v": 5, "c": "EUR", "l": live}).encode()
         answer = shop.webhooks.answer("till", raw, {"x-signature": hmac.new(b"s", raw, "sha256").hexdigest()})
         assert (answer.body["message"] == "accepted") is is_counted
+
+
+def test_a_person_tries_a_sender_whose_signature_is_in_the_form_or_in_the_address(shop, tmp_path, monkeypatch):
+    """`webhook send` against the door itself, in place of a server."""
+
+    def post(self, url, headers, raw, seconds):
+        address = urlsplit(url)
+        said = shop.webhooks.answer(address.path.rpartition("/")[2], raw, headers, address.query)
+        return Response(said.status, {}, said.content)
+
+    monkeypatch.setattr("conversion_relay.http_client.HttpClient.post", post)
+    monkeypatch.setattr("time.time", lambda: float(NOW))
+    (tmp_path / "notice.json").write_text(json.dumps(NOTICES["kiwify"]))
+    told_of = [("digistore24", []), ("kiwify", ["--file", str(tmp_path / "notice.json")])]
+    for name, more in told_of:
+        env = SECRETS | PHRASE | {"RELAY_CONFIG": str(tmp_path / "relay.toml")}
+        url = f"http://127.0.0.1:1/webhooks/{name}?a=b"
+        said = CliRunner().invoke(verbs, ["webhook", "send", name, url, "--json", *more], env=env)
+        assert json.loads(said.stdout)["status"] == 200, said.output
+    assert set(shop.events()) == {"purchase_cart-77", "purchase_b6ba3959-30b5"}
