@@ -115,7 +115,7 @@ def test_what_was_changed_on_its_way_is_refused_or_says_the_same(shop):
     [
         lambda raw: raw + b"&API_MODE=",
         lambda raw: raw + b"&Order_Id=&PAY_METHOD=",
-        lambda raw: raw.replace(b"api_mode", b"Api_Mode"),
+        lambda raw: raw.replace(b"api_mode", b"Api_Mode").replace(b"pay_method", b"PAY_METHOD"),
     ],
 )
 @pytest.mark.parametrize("in_capitals", [False, True])
