@@ -48,7 +48,7 @@ SIGN, SETTING = "sha_sign", "DIGISTORE24_WEBHOOK_SECRET"
 ORDER_KEY = ("custom", "order_id")
 # The second is the first payment of a subscription: https://github.com/digistore24/ds24-skills
 _PAID = ("on_payment", "on_payment_subscription_signup")
-_BACK = {"on_refund": "refund", "on_chargeback": "chargeback"}
+_BACK = ("on_refund", "on_chargeback")
 
 
 def verify(raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float) -> Mode:

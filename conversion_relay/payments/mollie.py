@@ -8,11 +8,11 @@ What went back. The older notice comes again when a payment is refunded or charg
 of it (`amountRefunded`), and a second part told as the sum would count the first part twice. So Mollie is asked for the
 parts, too (`embed`), each with an id and an amount of its own. The newer webhooks tell each part by itself
 (`refund.refunded`, `chargeback.received`), under the same ids. The sums are not read.
+https://docs.mollie.com/reference/refunds-api-webhooks https://docs.mollie.com/reference/chargebacks-api-webhooks
 
 Orders (`ord_...`, https://docs.mollie.com/orders/status-changes) are an API that Mollie advises against and plugins
 still use. What counts of an order is its payment: the same one, under the same id, that a notice of its own would tell
 of. Its own metadata is empty there, so the order's stands in its place, and the number that the shop gave the order.
-https://docs.mollie.com/reference/refunds-api-webhooks https://docs.mollie.com/reference/chargebacks-api-webhooks
 """
 
 import re
