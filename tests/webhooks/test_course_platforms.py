@@ -194,6 +194,19 @@ def test_a_subscription_s_further_payments_are_renewals(shop):
     }
 
 
+def test_a_renewal_without_an_id_of_its_own_is_told_and_does_not_pass_for_a_duplicate(shop):
+    told(shop, "copecart", NOTICES["copecart"])
+    for _ in range(2):
+        bare = NOTICES["copecart"] | {"rate_number": 2, "transaction_id": None}
+        assert told(shop, "copecart", bare).body == {"message": "ignored", "reason": "odd_shape"}
+
+
+@pytest.mark.parametrize("query", ["", "signature=", "signature[]=00", "signature[a]=00", "Signature=00"])
+def test_what_is_missing_behind_the_address_is_told_by_its_name(shop, query):
+    answer = shop.webhooks.answer("kiwify", b"{}", {"signature": "00"}, query)
+    assert (answer.body["reason"], answer.body["field"]) == ("signature_missing", "signature")
+
+
 @pytest.mark.parametrize("amount", [49.9, -49.9, "-49.90"])
 def test_what_went_back_has_a_value_whichever_sign_it_is_written_with(shop, amount):
     told(shop, "copecart", NOTICES["copecart"])
