@@ -116,7 +116,7 @@ def read_file(name: str, environ: Mapping[str, str]) -> tuple[dict[str, str], tu
 
 
 def source_tables(name: str) -> list[dict[str, Any]]:
-    """The file's [[source]] tables, read further in `payments/sources.py`. Raises SettingsError."""
+    """The file's [[source]] tables, read further in `payments/source_table.py`. Raises SettingsError."""
     tables = _document(name).get("source", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise _wrong("source", "write [[source]], in two brackets, above each sender's settings")

@@ -6,6 +6,8 @@ locals {
     "POST /contact"             = "contact-handler"
     "POST /payment-webhook"     = "payment-webhook"
     "POST /webhooks/{provider}" = "payment-webhook"
+    "GET /webhooks/{provider}"  = "payment-webhook" # some providers try the address so before they take it
+    "HEAD /webhooks/{provider}" = "payment-webhook"
     "POST /view-content"        = "view-content-handler"
   }
 }

@@ -149,12 +149,19 @@ def _text(value: object) -> str:
 
 
 def http_answer(
-    kind: Kind, status: int, body: Mapping[str, Any], headers: Mapping[str, str], cookies: tuple[str, ...] = ()
+    kind: Kind,
+    status: int,
+    body: Mapping[str, Any],
+    headers: Mapping[str, str],
+    cookies: tuple[str, ...] = (),
+    text: str = "",
 ) -> dict[str, Any]:
-    """An answer in the shape that this kind of caller reads. `cookies`: values of Set-Cookie."""
-    text = "" if status == 204 else json.dumps(body)
-    fields = {"Content-Type": "application/json", "Cache-Control": "no-store", **headers}
-    answer: dict[str, Any] = {"statusCode": status, "body": text, "isBase64Encoded": False}
+    """An answer in the shape that this kind of caller reads. `cookies`: values of Set-Cookie; `text`: in place of a
+    body in JSON."""
+    content_type = "text/plain; charset=utf-8" if text else "application/json"
+    fields = {"Content-Type": content_type, "Cache-Control": "no-store", **headers}
+    written = "" if status == 204 else text or json.dumps(body)
+    answer: dict[str, Any] = {"statusCode": status, "body": written, "isBase64Encoded": False}
     if kind == "http":
         return answer | {"headers": fields} | ({"cookies": list(cookies)} if cookies else {})
     several = {name: [value] for name, value in fields.items()} | ({"Set-Cookie": list(cookies)} if cookies else {})

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import click
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from conversion_relay.cli.address import refuse, url_of
 from conversion_relay.cli.printing import print_json
 from conversion_relay.cli.webhook_samples import names_of, sample
-from conversion_relay.cli.webhook_signing import of_source, signed_headers
+from conversion_relay.cli.webhook_signing import FORMS, of_source, signed_form, signed_headers
 from conversion_relay.errors import SettingsError
 from conversion_relay.payments import PROVIDERS
 from conversion_relay.settings import Settings
@@ -64,11 +64,20 @@ def send(provider: str, url: str, name: str, file: Any, as_json: bool) -> None:
         raise SettingsError(f"{row.setting if row else source.setting if source else ''}: set it; it signs the notice")
     if file is None and row is None:
         raise click.UsageError("a source of your own has no sample: give one with --file")
-    raw = file.read() if file is not None else msgspec.json.encode(_sample(provider, name))
-    secret, now = secrets[0].reveal(), int(time.time())
-    signed = of_source(source, raw, secret, now) if source else signed_headers(provider, raw, secret, now)
+    secret, now, is_form = secrets[0].reveal(), int(time.time()), provider in FORMS
+    if file is not None:
+        raw = file.read()
+    else:
+        told = _sample(provider, name)
+        raw = urlencode(told).encode() if is_form else msgspec.json.encode(told)
+    if is_form:
+        raw, signed = signed_form(raw, secret), {}
+    else:
+        signed = of_source(source, raw, secret, now) if source else signed_headers(provider, raw, secret, now)
+    if source and source.query in signed:
+        url += f"{'&' if parts.query else '?'}{urlencode({source.query: signed.pop(source.query)})}"
     client = HttpClient()
-    kind = "x-www-form-urlencoded" if source and source.body == "form" else "json"
+    kind = "x-www-form-urlencoded" if is_form or (source and source.body == "form") else "json"
     said = client.post(url, {"content-type": f"application/{kind}", **signed}, raw, SECONDS)
     client.close()
     if isinstance(said, NoAnswer):
@@ -135,19 +144,26 @@ def _handler(webhooks: Any, as_json: bool) -> type[http.server.BaseHTTPRequestHa
             raw = self.rfile.read(min(size, 2 * 1_048_576))
             names = {name.lower() for name in self.headers}
             headers = {name: ", ".join(self.headers.get_all(name) or []) for name in names}
-            provider = urlsplit(self.path).path.rpartition("/")[2]
-            said = webhooks.answer(provider, raw, headers)
+            address = urlsplit(self.path)
+            provider = address.path.rpartition("/")[2]
+            said = webhooks.answer(provider, raw, headers, address.query)
             line = {"provider": provider, "bytes": len(raw), "status": said.status, **said.body}
             # Before the answer: a sender's next notice is then shown after this one.
             print_json(line) if as_json else click.echo(_line(provider, said.status, said.body))
-            self._answer(said.status, msgspec.json.encode(said.body), said.headers)
+            self._answer(said)
 
-        def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
+        def do_GET(self) -> None:
+            self._answer(webhooks.tried(urlsplit(self.path).path.rpartition("/")[2]))
+
+        do_HEAD = do_GET
+
+        def _answer(self, said: Any) -> None:
+            body = b"" if self.command == "HEAD" else said.content
+            self.send_response(said.status)
             for name, value in {
-                "Content-Type": "application/json",
+                "Content-Type": said.content_type,
                 "Content-Length": str(len(body)),
-                **headers,
+                **said.headers,
             }.items():
                 self.send_header(name, value)
             self.end_headers()

@@ -1,7 +1,7 @@
 """Sample notices of every provider, as their pages show them, with invented persons: for `webhook fixture` and `send`.
 
-They stand in `samples/`, one file for each provider. `@seconds`, `@iso` and `@gmt` there become the moment that a
-sample is made for, since a provider's notice is about something that just happened.
+They stand in `samples/`, one file for each provider. `@seconds`, `@iso` and `@gmt` (in parts `@date` and `@clock`)
+there become the moment that a sample is made for, since a provider's notice is about something that just happened.
 """
 
 import datetime
@@ -21,7 +21,9 @@ def names_of(provider: str) -> list[str]:
 def sample(provider: str, name: str, at: int) -> dict[str, Any]:
     """The notice, as if it happened at this moment (Unix seconds)."""
     moment = datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    found: dict[str, Any] = _filled(_file(provider)[name], {"@seconds": at, "@iso": f"{moment}Z", "@gmt": moment})
+    date, _, clock = moment.partition("T")
+    tokens = {"@seconds": at, "@iso": f"{moment}Z", "@gmt": moment, "@date": date, "@clock": clock}
+    found: dict[str, Any] = _filled(_file(provider)[name], tokens)
     return found
 
 

@@ -4,12 +4,16 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from conversion_relay.errors import SettingsError
+from conversion_relay.payments.form import pairs_of
 from conversion_relay.payments.signature import mode_of
 from conversion_relay.payments.sources import Source
 from conversion_relay.payments.standard import key_of, text_of
 
+FORMS = ("digistore24",)
+"""Who sends a form, with the signature in it."""
 HEX = {
     "lemonsqueezy": "x-signature",
     "razorpay": "x-razorpay-signature",
@@ -39,18 +43,26 @@ def signed_headers(provider: str, raw: bytes, secret: str, now: int) -> dict[str
     raise SettingsError(f"{provider}: only PayPal holds the key that signs; use the simulator on its developer pages")
 
 
+def signed_form(raw: bytes, secret: str) -> bytes:
+    """Digistore24's: a field for the signature behind the others."""
+    fields = sorted((name, value) for name, value in dict(pairs_of(raw)).items() if value and name != b"sha_sign")
+    passphrase = mode_of(secret)[1].encode()
+    written = b"".join(name + b"=" + value + passphrase for name, value in fields)
+    return urlencode([*fields, (b"sha_sign", hashlib.sha512(written).hexdigest().upper())]).encode()
+
+
 def of_source(source: Source, raw: bytes, secret: str, now: int) -> dict[str, str]:
-    """The same for a sender that the TOML file describes."""
+    """The same for a sender that the TOML file describes; what belongs into the address stands under its name there."""
     text = mode_of(secret)[1]
     if source.scheme == "standard":
         return _standard(raw, text, now)
-    if source.scheme == "secret":  # in the notice itself, where it is not in a header
-        return {} if source.secret_place else {source.header: source.prefix + text}
+    if source.scheme == "secret":  # in the notice or the address itself, where it is not in a header
+        return {} if source.secret_place else {source.vouched_in: source.prefix + text}
     signed = b"%d." % now + raw if source.time_header else raw
     digest = hmac.new(text.encode(), signed, source.algorithm).digest()
     written = digest.hex() if source.encoding == "hex" else base64.b64encode(digest).decode()
     times = {source.time_header: str(now)} if source.time_header else {}
-    return {source.header: source.prefix + written, **times}
+    return {source.vouched_in: source.prefix + written, **times}
 
 
 def _standard(raw: bytes, secret: str, now: int) -> dict[str, str]:

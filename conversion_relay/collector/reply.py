@@ -66,7 +66,7 @@ def written(reply: Reply | HttpError) -> Written:
 
 
 async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str], cookies: tuple[str, ...]) -> None:
-    """JSON, whole."""
+    """JSON, unless the headers say something else; whole."""
     pairs = [*header_pairs(headers, cookies), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})
@@ -75,7 +75,8 @@ async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, st
 def header_pairs(headers: Mapping[str, str], cookies: tuple[str, ...] = ()) -> list[tuple[bytes, bytes]]:
     given = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
     set_cookies = [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies]
-    return [(b"content-type", b"application/json"), *given, *set_cookies]
+    kind = [] if any(name == b"content-type" for name, _ in given) else [(b"content-type", b"application/json")]
+    return [*kind, *given, *set_cookies]
 
 
 _encode = msgspec.json.Encoder().encode

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import msgspec
-
 from conversion_relay.collector.body import receive_body
 from conversion_relay.collector.door import headers_of
 from conversion_relay.collector.reply import HttpError, Receive, Send, not_durable, respond, written
@@ -27,16 +25,20 @@ class WebhooksEndpoint:
             answer = written(error)
             await respond(send, answer.status, answer.body, answer.headers, ())
         else:
-            await respond(send, said.status, msgspec.json.encode(said.body), said.headers, ())
+            body = b"" if scope["method"] == "HEAD" else said.content
+            await respond(send, said.status, body, {"content-type": said.content_type, **said.headers}, ())
 
     async def _answer(self, scope: dict[str, Any], receive: Receive) -> WebhookAnswer:
+        provider = scope["path"].removeprefix(PREFIX).rstrip("/")
+        if scope["method"] in ("GET", "HEAD"):
+            return self._webhooks.tried(provider)
         if scope["method"] != "POST":
             raise HttpError(405, "method_not_allowed", "method", "send it with POST", allow="POST")
         headers = headers_of(scope["headers"])
         raw = await receive_body(headers, receive, MOST_BYTES)
-        provider = scope["path"].removeprefix(PREFIX).rstrip("/")
+        query = scope.get("query_string", b"").decode("latin-1")
         # It waits for a commit, and may ask the provider back.
         try:
-            return await in_thread(self._webhooks.answer, provider, raw, headers)
+            return await in_thread(self._webhooks.answer, provider, raw, headers, query)
         except OutboxUnavailable:
             raise not_durable("nothing could be stored now") from None

@@ -70,7 +70,7 @@ def _endpoints(site: CourseSite) -> list[Any]:
     async def view_content(request: AnyRequest) -> ASGIResponse:
         return _response(request, await _call(site.view_content, request, site.shop))
 
-    @post(["/payment-webhook", "/webhooks/{provider:str}"])
+    @route(["/payment-webhook", "/webhooks/{provider:str}"], http_method=["POST", "GET", "HEAD"])
     async def payment_webhook(request: AnyRequest) -> ASGIResponse:
         return _response(request, await _call(site.payment_webhook, request, site.shop))
 
@@ -184,7 +184,9 @@ def _response(request: AnyRequest, answer: SiteAnswer, *, next_page: str | None 
     headers = [*answer.headers.items(), *(("Set-Cookie", cookie) for cookie in answer.cookies)]
     if next_page and is_form and answer.status == 200:
         return ASGIResponse(status_code=303, headers=[*headers, ("Location", next_page)])
-    body = b"" if answer.status == 204 else msgspec.json.encode(answer.body)
+    body = b"" if answer.status == 204 or request.method == "HEAD" else msgspec.json.encode(answer.body)
+    if answer.text and body:
+        return ASGIResponse(body=answer.text, status_code=answer.status, headers=headers, media_type="text/plain")
     return ASGIResponse(body=body, status_code=answer.status, headers=headers)
 
 

@@ -38,7 +38,7 @@ def answer(event: Any, route: Route, the_site: Callable[[], CourseSite]) -> dict
         logger.error("A request could not be answered: %s", reason, extra={"reason": reason})
         body = _problem("internal", "", "this could not be done just now; please try again")
         return http_answer(request.kind, 500, body, {"Retry-After": "5"})
-    return http_answer(request.kind, said.status, said.body, said.headers, said.cookies)
+    return http_answer(request.kind, said.status, said.body, said.headers, said.cookies, said.text)
 
 
 def _site_request(site: CourseSite, request: HttpRequest) -> SiteRequest:

@@ -25,8 +25,11 @@ def payment_webhook(shop: Shop, request: SiteRequest, provider: str = "stripe") 
         shop.webhooks = Webhooks(
             shop.relay, shop.counters, orders=Registered(shop), secrets=_Secrets(shop), clock=shop.clock
         )
-    said = shop.webhooks.answer(provider, request.body, request.headers)
-    return SiteAnswer(said.status, dict(said.body), said.headers)
+    if request.method in ("GET", "HEAD"):
+        said = shop.webhooks.tried(provider)
+    else:
+        said = shop.webhooks.answer(provider, request.body, request.headers, request.url.partition("?")[2])
+    return SiteAnswer(said.status, dict(said.body), said.headers, text=said.text)
 
 
 class Registered:

@@ -50,7 +50,7 @@ class CourseSite:
 
         before, _, name = request.url.partition("?")[0].rstrip("/").rpartition("/")
         provider = provider or (name if before.endswith("/webhooks") else "stripe")
-        return _answered(lambda: payment_webhook(self.shop, request, provider), request)
+        return _answered(lambda: payment_webhook(self.shop, request, provider), request, "GET", "HEAD")
 
     def _to_browser(self, endpoint: Endpoint, request: SiteRequest) -> SiteAnswer:
         cors = cors_headers(request.headers.get("origin"), self._origins) | self.shop.relay.settings.told_policy
@@ -78,9 +78,10 @@ class CourseSite:
         return msgspec.structs.replace(answer, cookies=ids.cookies() if answer.status < 400 else ())
 
 
-def _answered(endpoint: Callable[[], SiteAnswer], request: SiteRequest) -> SiteAnswer:
+def _answered(endpoint: Callable[[], SiteAnswer], request: SiteRequest, *also: str) -> SiteAnswer:
+    """`also`: methods that it takes beside POST."""
     try:
-        if request.method != "POST":
+        if request.method not in ("POST", *also):
             raise SiteError(405, "method_not_allowed", "method", "use POST")
         return endpoint()
     except SiteError as error:

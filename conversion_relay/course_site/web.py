@@ -37,6 +37,8 @@ class SiteAnswer(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     cookies: tuple[str, ...] = ()
     """Set-Cookie values."""
+    text: str = ""
+    """In place of `body`, to a payment provider that reads no JSON."""
 
 
 class SiteError(Exception):

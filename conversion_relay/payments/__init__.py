@@ -73,6 +73,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it tries the address with an unsigned request before it uses it."""
     certificates: bool = False
     """Whether the signature needs a certificate that a header names."""
+    says: str = ""
+    """The word that it wants to read in an answer of 200, where it reads no JSON."""
 
 
 PROVIDERS: Mapping[str, Provider] = {
@@ -93,6 +95,7 @@ PROVIDERS: Mapping[str, Provider] = {
         asks=True,
     ),
     "paypal": Provider(title="PayPal", setting="PAYPAL_WEBHOOK_ID", certificates=True),
+    "digistore24": Provider(title="Digistore24", setting="DIGISTORE24_WEBHOOK_SECRET", says="OK"),
     "standard": Provider(title="Standard Webhooks", setting="STANDARD_WEBHOOK_SECRET"),
 }
 """By the name that stands in the address, `/webhooks/{name}`."""

@@ -17,7 +17,8 @@ from conversion_relay.payments import PROVIDERS
 from conversion_relay.payments.events import Terms
 from conversion_relay.payments.options import Options
 from conversion_relay.payments.signature import TEST, mode_of
-from conversion_relay.payments.sources import Source, source_of
+from conversion_relay.payments.source_table import source_of
+from conversion_relay.payments.sources import Source
 
 STRIPE_KINDS = ("checkout", "payment_intent", "invoice", "refund", "charge")
 TERMS = {

@@ -6,6 +6,7 @@ DEEPEST or comes after MOST_FIELDS is not read.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -25,15 +26,21 @@ def fields_of(raw: bytes) -> dict[str, Any]:
     {'a': '3', 'b': {'c': {'0': 'x', '1': 'é'}}}
     """
     found: dict[str, Any] = {}
-    for field in raw.split(b"&", MOST_FIELDS)[:MOST_FIELDS]:
-        name, _, value = field.partition(b"=")
-        if parts := _parts(_text(name)):
-            _put(found, parts, _text(value))
+    for name, value in pairs_of(raw):
+        if parts := _parts(name.decode("utf-8", "replace")):
+            _put(found, parts, value.decode("utf-8", "replace"))
     return found
 
 
-def _text(encoded: bytes) -> str:
-    return unquote_to_bytes(encoded.replace(b"+", b" ")).decode("utf-8", "replace")
+def pairs_of(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Names and values as the sender had them.
+
+    >>> list(pairs_of(b"a=1+2&b[]=%C3%A9&c"))
+    [(b'a', b'1 2'), (b'b[]', b'\\xc3\\xa9'), (b'c', b'')]
+    """
+    for field in raw.split(b"&", MOST_FIELDS)[:MOST_FIELDS]:
+        name, _, value = field.partition(b"=")
+        yield unquote_to_bytes(name.replace(b"+", b" ")), unquote_to_bytes(value.replace(b"+", b" "))
 
 
 def _parts(name: str) -> list[str]:

@@ -9,14 +9,21 @@ of it (`amountRefunded`), and a second part told as the sum would count the firs
 parts, too (`embed`), each with an id and an amount of its own. The newer webhooks tell each part by itself
 (`refund.refunded`, `chargeback.received`), under the same ids. The sums are not read.
 https://docs.mollie.com/reference/refunds-api-webhooks https://docs.mollie.com/reference/chargebacks-api-webhooks
+
+Orders (`ord_...`, https://docs.mollie.com/orders/status-changes) are an API that Mollie advises against and plugins
+still use. What counts of an order is its payment: the same one, under the same id, that a notice of its own would tell
+of. Its own metadata is empty there, so the order's stands in its place, and the number that the shop gave the order.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
+
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
+from conversion_relay.patterns import seldom
 from conversion_relay.payments.notice import Ask, Customer, Ignored, Mode, Notice, Payment, Pending, Refund, Renewal
 from conversion_relay.payments.options import NO_OPTIONS, Options
 from conversion_relay.payments.reading import (
@@ -35,12 +42,14 @@ from conversion_relay.payments.signature import missing, signed_in, wrong
 
 HEADER, SETTING = "x-mollie-signature", "MOLLIE_WEBHOOK_SECRET"
 ORDER_KEY = ("metadata.order_id", "metadata.order", "metadata.cart")
-_FORM = re.compile(rb"id=([a-z]{1,10}_[A-Za-z0-9]{1,64})")
+_FORM = re.compile(rb"id=([a-z]{1,10}_[A-Za-z0-9.]{1,64})")
 _EMBED = "?embed=refunds,chargebacks"
+_EMBED_IN_ORDER = "?embed=payments,refunds"
 _ON_ITS_WAY = ("pending", "processing", "refunded")
 """Of the older webhooks nobody knows whether another one comes when a refund that is on its way has arrived."""
 _ALONE = {"payment": "payment.paid", "refund": "refund.refunded", "chargeback": "chargeback.received"}
 _PAYMENT = re.compile(r"tr_[A-Za-z0-9]{1,64}")
+_ORDER = seldom(r"ord_[A-Za-z0-9.]{1,64}")
 
 
 def verify(
@@ -78,12 +87,31 @@ def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
 
 def read_answer(ask: Ask, raw: bytes, options: Options = NO_OPTIONS) -> Notice:
     try:
-        return _payment(document_of(raw), ask.webhook_id, ask.what, options)
+        found = document_of(raw)
     except InvalidEvent:
         return Ignored("odd_shape", ask.what)
+    if found.get("resource") == "order":
+        return _of_order(found, ask.what, options)
+    return _payment(found, ask.webhook_id, ask.what, options)
+
+
+def _of_order(order: dict[str, Any], what: str, options: Options) -> Notice:
+    """Another payment of an order can only be made when the one before was not paid."""
+    payments = members(order, "_embedded.payments")
+    payment = next((one for one in payments if text(one, "status") == "paid"), payments[-1] if payments else None)
+    mode: Mode = "test" if "test" in (order.get("mode"), payment and payment.get("mode")) else "live"
+    if payment is None:
+        return Pending(text(order, "status") or "open", what, mode)
+    of_order = {name: order.get(name) for name in ("orderNumber", "billingAddress", "lines", "metadata")}
+    told = of_order | {name: value for name, value in payment.items() if value is not None}
+    told |= {"mode": mode, "_embedded": {"refunds": members(order, "_embedded.refunds")}}
+    places = options.order_key or (*ORDER_KEY, "orderNumber")
+    return _payment(told, "", what, msgspec.structs.replace(options, order_key=places))
 
 
 def _ask(name: str, what: str) -> Notice:
+    if _ORDER.fullmatch(name):
+        return Ask(provider="mollie", path=f"/v2/orders/{name}{_EMBED_IN_ORDER}", what=what)
     if not _PAYMENT.fullmatch(name):
         return Ignored("other_type", what)
     return Ask(provider="mollie", path=f"/v2/payments/{name}{_EMBED}", what=what)

@@ -110,6 +110,15 @@ def is_yes(found: object) -> bool:
     return isinstance(found, int) and found == 1
 
 
+def is_test(found: object) -> bool:
+    """A mark of the test mode: a flag, or the mode by its name.
+
+    >>> is_test(True), is_test("Test"), is_test("sandbox"), is_test("live"), is_test("false"), is_test(None)
+    (True, True, True, False, False, False)
+    """
+    return is_yes(found) or (isinstance(found, str) and found.strip().lower() in ("test", "sandbox"))
+
+
 def key(document: object, *paths: str) -> str | None:
     """A `text` that may name an order: printable, and no longer than an event id can hold."""
     found = text(document, *paths)
@@ -133,15 +142,18 @@ def whole(document: object, path: str) -> int | None:
 
 
 def seconds(document: object, *paths: str) -> int | None:
-    """A moment in Unix seconds: a number of seconds or milliseconds, or ISO 8601 (without an offset it is UTC). What is
-    written where there is none (0, the years 1, 1970 and 9999) is no moment.
+    """A moment in Unix seconds: a number of seconds or milliseconds, or ISO 8601 (without an offset it is UTC; Ruby's
+    "UTC" and "+0000" behind a space, too). What is written where there is none (0, the years 1, 1970 and 9999) is no
+    moment.
 
     >>> seconds({"a": 0, "b": "1790000000123"}, "a", "b"), seconds({"a": "0001-01-01T00:00:00Z"}, "a")
     (1790000000, None)
+    >>> seconds({"a": 1790000000.53355}, "a"), seconds({"a": "2026-09-21 14:13:20 UTC"}, "a")
+    (1790000000, 1790000000)
     """
     for path in paths:
         found = at(document, path)
-        moment = whole(document, path)
+        moment = _counted(found) if (exact := whole(document, path)) is None else exact
         if moment is None and isinstance(found, str):
             moment = _iso(found)
         elif moment is not None and moment >= MILLISECONDS:
@@ -151,9 +163,23 @@ def seconds(document: object, *paths: str) -> int | None:
     return None
 
 
+def _counted(found: object) -> int | None:
+    """A count with a fraction, as Python's `time.time()` is."""
+    if isinstance(found, str):
+        return int(found.strip().partition(".")[0]) if _FRACTION.fullmatch(found.strip()) else None
+    return int(found) if isinstance(found, float) and EARLIEST <= found < LATEST * 1000 else None
+
+
+_FRACTION = seldom(r"[0-9]{10,13}\.[0-9]{1,12}", re.ASCII)
+_ZONE = seldom(r" (?:UTC|GMT|Z|([+-][0-9]{2}:?[0-9]{2}))\Z", re.ASCII)
+
+
 def _iso(written: str) -> int | None:
+    written = written.strip()
+    if len(written) <= 40 and (zone := _ZONE.search(written)):
+        written = written[: zone.start()] + (zone[1] or "Z")
     try:
-        moment = datetime.datetime.fromisoformat(written.strip())
+        moment = datetime.datetime.fromisoformat(written)
         return int((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp())
     except (ValueError, OverflowError):
         return None

@@ -128,7 +128,9 @@ class StripeEvent:
     def _invoice(self) -> Notice:
         invoice, reason = self._thing, text(self._thing, "billing_reason") or ""
         subscription = _id(invoice, "subscription") or text(invoice, "parent.subscription_details.subscription")
-        kind = Renewal if reason in _LATER else Payment
+        # Made by hand for a subscription: no checkout opens such an invoice, and without `invoice` nobody tells of it.
+        is_extra = reason == "manual" and subscription is not None and "invoice" not in self._kinds
+        kind = Renewal if reason in _LATER or is_extra else Payment
         if kind is Payment and "invoice" not in self._kinds:
             return self._ignored("other_kind")
         money = self._money("amount_paid")

@@ -6,13 +6,23 @@ from conversion_relay.relay import Tracked
 
 
 class WebhookAnswer(msgspec.Struct, frozen=True):
-    """`body` becomes JSON."""
+    """`content` is what is sent. `body` says it as an object, for a log or a program that answers JSON by itself."""
 
     status: int
     body: dict[str, str]
     headers: dict[str, str] = {}
+    text: str = ""
+    """Where the sender reads no JSON: the word that it takes for "received"."""
     uncounted: str | None = None
     """Of a notice that is genuine and counts for nothing: what it is about, for the log."""
+
+    @property
+    def content(self) -> bytes:
+        return self.text.encode() if self.text else msgspec.json.encode(self.body)
+
+    @property
+    def content_type(self) -> str:
+        return "text/plain; charset=utf-8" if self.text else "application/json"
 
 
 Answered = tuple[WebhookAnswer, str]

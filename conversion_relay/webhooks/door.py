@@ -81,23 +81,33 @@ class Webhooks:
         self._notices, self._clock = Notices(relay, secrets, asking, clock), clock
         self._memory = Memory(relay, clock)
 
-    def answer(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> WebhookAnswer:
-        """`raw`: the body as it came. `headers` by names in any case. Raises nothing that a notice could cause."""
-        said, why = self._answer(provider, raw, {name.lower(): value for name, value in headers.items()})
+    def answer(self, provider: str, raw: bytes, headers: Mapping[str, str], query: str = "") -> WebhookAnswer:
+        """`raw`: the body as it came. `headers` by names in any case. `query`: what stands behind the `?` of the
+        address, where some senders sign. Raises nothing that a notice could cause."""
+        said, why = self._answer(provider, raw, {name.lower(): value for name, value in headers.items()}, query)
         known = provider if self._notices.is_known(provider) else "unknown"
         self._counters.add("relay_webhooks_total", provider=known, code=str(said.status), reason=why)
         if said.uncounted is not None:
             about = {"provider": known, "reason": why, "kind": said.uncounted}
             logger.info("A payment notice was not counted", extra=about)
-        return said
+        return self._worded(provider, said)
 
-    def _answer(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Answered:
+    def tried(self, provider: str) -> WebhookAnswer:
+        """To a GET or HEAD: some senders try the address so before they take it, and want a 2xx."""
+        said = self._notices.not_taken(provider)
+        return said[0] if said else self._worded(provider, WebhookAnswer(200, {"message": "ready"}))
+
+    def _worded(self, provider: str, said: WebhookAnswer) -> WebhookAnswer:
+        word = self._notices.word_for_received(provider) if said.status == 200 else ""
+        return msgspec.structs.replace(said, text=word) if word else said
+
+    def _answer(self, provider: str, raw: bytes, headers: Mapping[str, str], query: str) -> Answered:
         if len(raw) > MOST_BYTES:
             return refused(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
         if not_taken := self._notices.not_taken(provider):
             return not_taken
         try:
-            return self._heard(self._notices.read(provider, raw, headers))
+            return self._heard(self._notices.read(provider, raw, headers, query))
         except (SignatureError, InvalidEvent) as error:
             logger.warning("A webhook was refused", extra={"provider": provider, "reason": error.reason})
             return refused(400, error.reason, error.field, getattr(error, "message", str(error)))

@@ -50,6 +50,11 @@ class Notices:
     def is_known(self, provider: str) -> bool:
         return provider in PROVIDERS or provider in self._relay.settings.payments.sources
 
+    def word_for_received(self, provider: str) -> str:
+        """What the sender wants to read in an answer of 200; empty where any will do."""
+        row, source = PROVIDERS.get(provider), self._relay.settings.payments.sources.get(provider)
+        return row.says if row else source.answer if source else ""
+
     def not_taken(self, provider: str) -> Answered | None:
         if not self.is_known(provider):
             return refused(404, "unknown_provider", "provider", f"one of {', '.join(PROVIDERS)}, or a [[source]]")
@@ -60,26 +65,26 @@ class Notices:
             return None
         return refused(404, "not_configured", "provider", f"set {row.setting}, then send it again")
 
-    def read(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Notice:
+    def read(self, provider: str, raw: bytes, headers: Mapping[str, str], query: str = "") -> Notice:
         """An Ask where there is no key to ask with. Raises SignatureError, InvalidEvent, and Unreachable where the
         provider did not say."""
         row = PROVIDERS.get(provider)
         if row and row.pings and _module(provider).is_ping(raw):
             return Ignored("ping")
-        return with_order_names(self._meant(provider, raw, self._verified(provider, raw, headers)))
+        return with_order_names(self._meant(provider, raw, self._verified(provider, raw, headers, query)))
 
-    def _verified(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Mode:
+    def _verified(self, provider: str, raw: bytes, headers: Mapping[str, str], query: str) -> Mode:
         try:
-            return self._checked(provider, raw, headers)
+            return self._checked(provider, raw, headers, query)
         except SignatureError as error:
             if error.reason != "signature_wrong" or not self._secrets.renewed(provider):
                 raise
-            return self._checked(provider, raw, headers)
+            return self._checked(provider, raw, headers, query)
 
-    def _checked(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Mode:
+    def _checked(self, provider: str, raw: bytes, headers: Mapping[str, str], query: str) -> Mode:
         secrets, more = self._secrets.of(provider), dict[str, Any]()
         if source := self._relay.settings.payments.sources.get(provider):
-            return sources.verify(source, raw, headers, secrets, self._clock())
+            return sources.verify(source, raw, headers, secrets, self._clock(), query)
         if PROVIDERS[provider].asks:
             more["can_ask"] = bool(self._keys(provider))
         if PROVIDERS[provider].certificates:

@@ -96,6 +96,9 @@ def test_every_caller_gets_the_shape_it_knows(kind):
         case _:
             assert answer["multiValueHeaders"]["Set-Cookie"] == ["_fbp=1; Path=/", "_fbc=2; Path=/"]
     assert http_answer(kind, 204, {}, {})["body"] == ""
+    word = http_answer(kind, 200, {"message": "accepted"}, {}, text="OK")
+    types = word["headers"]["Content-Type"] if "headers" in word else word["multiValueHeaders"]["Content-Type"][0]
+    assert (word["body"], types) == ("OK", "text/plain; charset=utf-8")
 
 
 JSON = st.recursive(

@@ -6,18 +6,23 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from conversion_relay.cli.webhook_samples import sample
 from tests.payments import stripe_notices
-from tests.payments.signing import headers_of, stripe_header
+from tests.payments.signing import form_of, headers_of, stripe_header
 from tests.processes import Process, call, free_pair, installation, until
 
 pytestmark = pytest.mark.xdist_group("the collector")
-SECRET, SHOPIFY = "whsec_canary_secret", "shpss_canary_secret"
+SECRET, SHOPIFY, PHRASE = "whsec_canary_secret", "shpss_canary_secret", "phrase_canary"
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
     with installation(tmp_path_factory.mktemp("webhooks")) as here:
-        here.env |= {"STRIPE_WEBHOOK_SECRET": SECRET, "SHOPIFY_WEBHOOK_SECRET": SHOPIFY}
+        here.env |= {
+            "STRIPE_WEBHOOK_SECRET": SECRET,
+            "SHOPIFY_WEBHOOK_SECRET": SHOPIFY,
+            "DIGISTORE24_WEBHOOK_SECRET": PHRASE,
+        }
         here.start()
         yield here
 
@@ -54,10 +59,14 @@ def test_the_visit_that_a_page_announced_is_in_the_purchase(here):
     assert (event["action_source"], event["user_data"]["fbp"]) == ("website", visitor["fbp"])
 
 
-def test_what_is_not_signed_is_a_400_and_what_is_no_post_a_405(here):
+def test_what_is_not_signed_is_a_400_and_a_get_tries_the_address(here):
     assert post(here.url, session("x"), "whsec_another")[0] == 400
     assert post(here.url, session("x"), provider="nobody")[0] == 404
-    assert call("GET", f"{here.url}/webhooks/stripe")[0] == 405
+    assert call("GET", f"{here.url}/webhooks/stripe") == (200, {"message": "ready"})
+    assert call("GET", f"{here.url}/webhooks/digistore24") == (200, "OK")
+    assert call("HEAD", f"{here.url}/webhooks/digistore24") == (200, "")
+    assert call("GET", f"{here.url}/webhooks/nobody")[0] == 404
+    assert call("PUT", f"{here.url}/webhooks/stripe")[0] == 405
     status, answer = call("POST", f"{here.url}/webhooks/stripe", b" " * 1_100_000, Stripe_Signature="t=1,v1=00")
     assert (status, answer["reason"]) == (413, "too_large")
     assert post(here.url, session("x", payment_status="unpaid"), provider="stripe/")[0] == 200
@@ -67,6 +76,13 @@ def test_what_is_not_signed_is_a_400_and_what_is_no_post_a_405(here):
         200,
         {"message": "ignored", "reason": "other_type"},
     )
+
+
+def test_a_sender_of_forms_hears_its_word_and_its_sale_reaches_meta(here):
+    raw = form_of(sample("digistore24", "paid", int(time.time()) - 60) | {"custom": "cart-ds"}, PHRASE)
+    assert call("POST", f"{here.url}/webhooks/digistore24", raw) == (200, "OK")
+    assert call("POST", f"{here.url}/webhooks/digistore24", raw + b"1")[1]["reason"] == "signature_wrong"
+    until(lambda: [row["event"]["event_id"] for row in here.arrived()].count("purchase_cart-ds") == 1)
 
 
 def test_why_nothing_was_counted_is_counted_and_no_secret_is_in_the_log(here):

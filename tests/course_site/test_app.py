@@ -5,9 +5,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from conversion_relay.cli.webhook_samples import sample
 from conversion_relay.course_site.app import create_app
 from tests.asgi import run
-from tests.course_site.shop import FORM, SECRET
+from tests.course_site.shop import FORM, NOW, SECRET, register
+from tests.payments.signing import form_of
 
 CLASSIC = "application/x-www-form-urlencoded"
 
@@ -111,6 +113,19 @@ def test_an_odd_origin_is_refused_and_is_no_error_of_ours(demo, path, method, or
 def test_an_odd_host_is_no_error_of_ours(demo, path, host):
     assert demo("POST", path, json.dumps(FORM).encode(), host=host, origin=None).status < 500
     assert demo("POST", path, json.dumps(FORM).encode(), host=host, origin="http://courses.example").status < 500
+
+
+def test_a_platform_that_tries_the_address_and_reads_no_json_is_a_payment_provider_too(demo, site, monkeypatch):
+    monkeypatch.setattr(site.shop, "secrets_of", lambda provider: [SECRET])
+    registration = register(site)
+    raw = form_of(sample("digistore24", "paid", NOW - 9) | {"custom": registration}, SECRET)
+    for method, body, said in (("GET", b"", b"OK"), ("HEAD", b"", b""), ("POST", raw, b"OK")):
+        reply = demo(method, "/webhooks/digistore24", body)
+        assert (reply.status, reply.body) == (200, said)
+    assert reply.all("content-type") == ["text/plain; charset=utf-8"]
+    assert site.shop.registrations.find(registration).paid_at == NOW - 9
+    assert json.loads(demo("GET", "/payment-webhook").body) == {"message": "ready"}
+    assert demo("GET", "/webhooks/nobody").status == 404 and demo("PUT", "/payment-webhook").status == 405
 
 
 @pytest.mark.parametrize("value", ["http://[::1", "\xff\xfe", "a" * 10_000, "http://x/?fbclid=\xe9", "=;=;_fbp", "%ff"])

@@ -3,13 +3,17 @@
 import base64
 import datetime
 import hashlib
+import json
 import zlib
 from functools import cache, lru_cache
+from urllib.parse import urlencode
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
+
+from conversion_relay.payments import PROVIDERS
 
 SQUARE_URL = "https://shop.example/hooks/square?a=1"
 WEBHOOK_ID = "8PT597110X687430LKGECATA"
@@ -22,6 +26,8 @@ SECRETS = {
     "paypal": WEBHOOK_ID,
 }
 """As `verify` takes them; "topsecret" for the others."""
+IN_HEADERS = [name for name in PROVIDERS if name != "digistore24"]
+"""Who signs in a header; Digistore24 signs in the form that it sends."""
 
 
 def rfc2104(key: bytes, message: bytes) -> bytes:
@@ -37,6 +43,21 @@ def stripe_header(body: bytes, secret: str, at: int) -> str:
 
 def secret_of(provider: str) -> str:
     return SECRETS.get(provider, "topsecret")
+
+
+def signed(provider: str, document: object, at: int, secret: str = "") -> tuple[bytes, dict[str, str]]:
+    """A notice as the provider sends it: its bytes, and the headers."""
+    if provider == "digistore24":
+        return form_of(document, secret or secret_of(provider)), {}
+    raw = json.dumps(document, ensure_ascii=False, indent=1).encode()
+    return raw, headers_of(provider, raw, at, secret)
+
+
+def form_of(document: dict, passphrase: str, *, in_capitals: bool = False) -> bytes:
+    """https://www.digistore24.com/download/ipn/examples/ipn/sha_sign.php"""
+    signed = {(name.upper() if in_capitals else name): value for name, value in document.items() if value != ""}
+    text = "".join(f"{name}={signed[name]}{passphrase}" for name in sorted(signed))
+    return urlencode(document | {"sha_sign": hashlib.sha512(text.encode()).hexdigest().upper()}).encode()
 
 
 def headers_of(provider: str, body: bytes, at: int, secret: str = "") -> dict[str, str]:

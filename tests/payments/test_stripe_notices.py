@@ -139,7 +139,7 @@ def test_each_kind_of_payment_is_counted_where_the_shop_says_that_it_is_its_own(
     everything = [
         ("checkout.session.completed", notices.session(), "checkout"),
         ("payment_intent.succeeded", notices.intent(), "payment_intent"),
-        ("invoice.paid", notices.invoice("manual"), "invoice"),
+        ("invoice.paid", notices.invoice("manual", parent=None), "invoice"),
     ]
     for kind, thing, name in everything:
         assert isinstance(said(kind, thing, kinds(name)), Payment)

@@ -10,12 +10,12 @@ from conversion_relay.http_client import Response
 from conversion_relay.telemetry import Counters
 from conversion_relay.webhooks import Asking, WebhookAnswer, Webhooks
 from tests.payments import stripe_notices
-from tests.payments.signing import CERT_URL, SQUARE_URL, headers_of, paypal_certificates, secret_of, stripe_header
+from tests.payments.signing import CERT_URL, SQUARE_URL, paypal_certificates, secret_of, signed, stripe_header
 
 NOW, DATASET, SECRET = stripe_notices.NOW, "1232612085335834", "whsec_canary_secret"
 EVERY_PROVIDER = {
     f"{name.upper()}_WEBHOOK_SECRET": secret_of(name)
-    for name in ("paddle", "lemonsqueezy", "razorpay", "shopify", "woocommerce", "mollie", "standard")
+    for name in ("paddle", "lemonsqueezy", "razorpay", "shopify", "woocommerce", "mollie", "standard", "digistore24")
 } | {
     "SQUARE_WEBHOOK_SECRET": "topsecret",
     "SQUARE_WEBHOOK_URL": SQUARE_URL,
@@ -40,8 +40,7 @@ class Shop:
         return self.webhooks.answer("stripe", raw, {"stripe-signature": stripe_header(raw, secret, int(self.now))})
 
     def told(self, provider: str, notice: object, secret: str = "") -> WebhookAnswer:
-        raw = json.dumps(notice, ensure_ascii=False, indent=1).encode()
-        return self.webhooks.answer(provider, raw, headers_of(provider, raw, int(self.now), secret))
+        return self.webhooks.answer(provider, *signed(provider, notice, int(self.now), secret))
 
     def events(self) -> dict[str, dict]:
         """Everything that waits for Meta, by its id."""

@@ -21,7 +21,7 @@ Notice = tuple[dict[str, Any], str]
 TWINS = {
     "paddle": "pdl_ntfset_test", "lemonsqueezy": "test-mode", "razorpay": "test-mode", "shopify": "test-mode",
     "woocommerce": "test-mode", "square": f"{SQUARE_URL} test-mode", "mollie": "test-mode",
-    "standard": STANDARD_SECRET[:-2] + "QQ", "stripe": "whsec_test_mode",
+    "standard": STANDARD_SECRET[:-2] + "QQ", "stripe": "whsec_test_mode", "digistore24": "test-mode",
 }  # fmt: skip
 """The secrets of the test mode; PayPal's has certificates of its own instead."""
 SETTINGS = EVERY_PROVIDER | {
@@ -217,6 +217,18 @@ _FURTHER: dict[str, tuple[list[dict[str, Any]], set[str]]] = {
         ],
         {"refund_ref_2", "trial_sub_1", "renewal_ord_3"},
     ),
+    "digistore24": (
+        [
+            sample("digistore24", event="on_payment_subscription_signup"),
+            sample("digistore24", api_mode="test", pay_method="test"),
+            sample("digistore24", event="payment_denial"),
+            sample("digistore24", event="connection_test"),
+            sample("digistore24", "refund", transaction_id="3999991", transaction_amount="5.00"),
+            sample("digistore24", "refund", event="on_chargeback", transaction_id="3999992"),
+            sample("digistore24", "renewal", transaction_id="4000200", pay_sequence_no="3", billing_type="installment"),
+        ],
+        {"refund_3999991", "refund_3999992", "renewal_4000200"},
+    ),
 }
 _OF_SAMPLES = {
     "stripe": {"purchase_cart-77", "refund_re_1", "renewal_in_2"},
@@ -229,6 +241,7 @@ _OF_SAMPLES = {
     "mollie": {"purchase_cart-77", "refund_re_T1", "renewal_tr_T2"},
     "paypal": {"purchase_cart-77", "refund_REF1", "renewal_SALET2"},
     "standard": {"purchase_cart-77", "refund_ref_1", "renewal_ord_2"},
+    "digistore24": {"purchase_cart-77", "refund_3999990", "renewal_4000100"},
 }
 EVENTS = {provider: _OF_SAMPLES[provider] | _FURTHER[provider][1] for provider in PROVIDERS}
 

@@ -67,7 +67,7 @@ def test_an_unsigned_mollie_notice_is_worth_what_mollie_says(tmp_path, body):
     with open_shop(tmp_path, fetch, MOLLIE_API_KEY="test_canary,live_canary") as shop:
         for message in ("accepted", "duplicate"):
             assert shop.webhooks.answer("mollie", body, {}).body["message"] == message
-        assert shop.webhooks.answer("mollie", b"id=ord_1", {}).body["reason"] == "other_type"
+        assert shop.webhooks.answer("mollie", b"id=sub_1", {}).body["reason"] == "other_type"
         assert shop.webhooks.answer("mollie", b"id=tr_1&url=https://evil.example", {}).status == 400
         assert list(shop.events()) == ["purchase_cart-77"]
     assert {url for url, _ in asked} == {"https://api.mollie.com/v2/payments/tr_T1?embed=refunds,chargebacks"}
@@ -183,3 +183,72 @@ def test_a_key_of_the_other_mode_is_told_and_not_asked_with(tmp_path, key, livem
         event = notices.thin() | {"created": NOW - 20, "livemode": livemode}
         said = shop.signed(json.dumps(event).encode())
         assert (said.status, said.body["reason"]) == (status, reason)
+
+
+def mollie_order(status: str, *payments: str, **more) -> dict:
+    """https://docs.mollie.com/reference/get-order, with `embed=payments,refunds`."""
+    paid = sample("mollie", "paid", NOW - 60)["_embedded"]["entity"]
+    bare = {"resource": "payment", "mode": "live", "metadata": None, "orderId": "ord_1.vsKJpS"}
+    kept = {name: paid[name] for name in ("amount", "createdAt", "paidAt") if name in paid}
+    embedded = [bare | kept | {"id": f"tr_T{n}", "status": one} for n, one in enumerate(payments, 1)]
+    return {
+        "resource": "order",
+        "id": "ord_1.vsKJpS",
+        "mode": "live",
+        "status": status,
+        "orderNumber": "1337",
+        "metadata": None,
+        "billingAddress": {"email": "ada.test@example.com", "givenName": "Ada", "country": "NL"},
+        "lines": [{"sku": "course-1", "quantity": 1, "unitPrice": {"value": "49.90", "currency": "EUR"}}],
+        "_embedded": {"payments": embedded, "refunds": []},
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("order", "body"),
+    [
+        (mollie_order("paid", "failed", "paid"), {"message": "accepted", "event_id": "purchase_1337"}),
+        (
+            mollie_order("shipping", "paid", metadata={"order_id": "R-1"}),
+            {"message": "accepted", "event_id": "purchase_R-1"},
+        ),
+        (mollie_order("authorized", "authorized"), {"message": "pending", "reason": "authorized"}),
+        (mollie_order("created"), {"message": "pending", "reason": "created"}),
+        (mollie_order("expired", "expired"), {"message": "ignored", "reason": "failed"}),
+        (mollie_order("paid", "paid", mode="test"), {"message": "ignored", "reason": "test_payment"}),
+        (mollie_order("paid", _embedded=[]), {"message": "pending", "reason": "paid"}),
+        ({"resource": "order"}, {"message": "pending", "reason": "open"}),
+    ],
+)
+def test_an_order_of_mollies_old_api_counts_by_its_payment(tmp_path, order, body):
+    asked = []
+
+    def fetch(url: str, headers: dict[str, str], deadline: float):
+        asked.append(url)
+        return Response(200, {}, json.dumps(order).encode())
+
+    with open_shop(tmp_path, fetch, MOLLIE_API_KEY="live_canary") as shop:
+        assert shop.webhooks.answer("mollie", b"id=ord_1.vsKJpS", {}).body == body
+        assert asked == ["https://api.mollie.com/v2/orders/ord_1.vsKJpS?embed=payments,refunds"]
+        for event in shop.events().values():
+            assert (event["custom_data"]["value"], event["custom_data"]["content_ids"]) == (49.9, ["course-1"])
+            assert len(event["user_data"]["em"][0]) == 64
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_order_of_mollies_and_the_notice_of_its_payment_are_one_purchase_with_its_refunds(tmp_path, first):
+    part = {"id": "re_9", "status": "refunded", "amount": {"value": "10.00", "currency": "EUR"}, "paymentId": "tr_T1"}
+    order = mollie_order("completed", "paid")
+    order["_embedded"]["refunds"] = [part]
+    alone = order["_embedded"]["payments"][0]
+    told = [b"id=ord_1.vsKJpS", b"id=tr_T1"]
+
+    def fetch(url: str, headers: dict[str, str], deadline: float):
+        return Response(200, {}, json.dumps(order if "/orders/" in url else alone).encode())
+
+    with open_shop(tmp_path, fetch, MOLLIE_API_KEY="live_canary", RELAY_REFUNDS="event") as shop:
+        for body in (told[first], told[1 - first], told[0]):
+            assert shop.webhooks.answer("mollie", body, {}).status == 200
+        events = shop.events()
+        assert len([name for name in events if name.startswith("purchase_")]) == 1 and "refund_re_9" in events

@@ -5,12 +5,12 @@ import logging
 
 import pytest
 
-from conversion_relay.payments import PROVIDERS
 from tests.payments.mutations import MANY, mutations
+from tests.payments.signing import IN_HEADERS
 from tests.webhooks.shop import EVERY_PROVIDER, open_shop
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", IN_HEADERS)
 def test_what_was_changed_on_its_way_is_a_400_and_no_event(tmp_path, caplog, provider):
     caplog.set_level(logging.CRITICAL, "conversion_relay")  # a sentence for each is not what is looked at here
     with open_shop(tmp_path, **EVERY_PROVIDER) as shop:

@@ -11,8 +11,7 @@ import random
 import pytest
 
 from conversion_relay.cli.webhook_samples import names_of
-from conversion_relay.payments import PROVIDERS
-from tests.payments.signing import headers_of
+from tests.payments.signing import IN_HEADERS, headers_of
 from tests.webhooks import stories
 from tests.webhooks.shop import EVERY_PROVIDER, NOW, open_shop
 from tests.webhooks.stories import sample
@@ -34,7 +33,7 @@ def shop(tmp_path):
         yield opened
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", IN_HEADERS)
 def test_a_genuine_notice_of_any_shape_is_never_an_error(shop, provider):
     chance = random.Random(provider)
     for _ in range(SHAPES):
@@ -84,7 +83,7 @@ def told(shop, provider: str, raw: bytes) -> dict[str, str]:
     return answer.body
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", IN_HEADERS)
 @pytest.mark.parametrize(
     ("odd", "written"),
     [

@@ -241,6 +241,15 @@ ORDERS: dict[str, list[tuple[dict[str, object], float, str, list[str]]]] = {
         ),
         ({"resource__final_capture": True}, 49.9, "EUR", []),
     ],
+    "digistore24": [
+        (PLAIN, 49.9, "EUR", ["512345"]),
+        ({"transaction_amount": "12000", "transaction_currency": "JPY", "currency": "JPY"}, 12000, "JPY", ["512345"]),
+        ({"transaction_amount": "1.230", "transaction_currency": "KWD", "currency": "KWD"}, 1.23, "KWD", ["512345"]),
+        # The vendor has all amounts converted, and the buyer paid dollars.
+        ({"transaction_amount": "54.89", "transaction_currency": "USD"}, 49.9, "EUR", ["512345"]),
+        ({"transaction_amount": "64.80", "transaction_vat_amount": "10.35"}, 64.8, "EUR", ["512345"]),
+        ({"transaction_amount": "", "quantity": "2"}, 49.9, "EUR", ["512345"]),
+    ],
     "standard": [
         (PLAIN, 49.9, "EUR", []),
         ({"data__currency": "jpy", "data__total_amount": 500}, 500, "JPY", []),

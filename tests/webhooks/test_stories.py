@@ -4,7 +4,6 @@ RELAY_TEST_EXAMPLES tells more orders than the few of a usual run.
 """
 
 import itertools
-import json
 import os
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from conversion_relay.outbox.sqs import SqsOutbox
 from conversion_relay.payments import PROVIDERS
 from conversion_relay.webhooks import Asking, Webhooks
 from tests.aws.interleaved import World
-from tests.payments.signing import headers_of, paypal_certificates
+from tests.payments.signing import paypal_certificates, signed
 from tests.webhooks import stories
 from tests.webhooks.shop import EVERY_PROVIDER, NOW, certificates, open_shop
 
@@ -62,14 +61,14 @@ class Queueing:
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_hundred_replays_at_once_reach_meta_once_on_aws(provider):
     """The queue takes every copy; the delivery function's table lets one of them leave."""
-    world, raw = World(0), json.dumps(stories.sample(provider)).encode()
+    world = World(0)
     settings = Settings.from_env(
         {"META_PIXEL_ID": "1", "RELAY_OUTBOX": QUEUE, **EVERY_PROVIDER}, required=("META_PIXEL_ID",)
     )
     with Relay(settings, outbox=SqsOutbox(QUEUE, Queueing(world)), clock=lambda: NOW) as relay:
         asking = Asking(certificates, [paypal_certificates()[2]])
         webhooks = Webhooks(relay, asking=asking, clock=lambda: NOW)
-        headers = headers_of(provider, raw, NOW)
+        raw, headers = signed(provider, stories.sample(provider), NOW)
         with ThreadPoolExecutor(20) as threads:
             answers = list(threads.map(lambda _: webhooks.answer(provider, raw, headers), range(100)))
     assert {answer.status for answer in answers} == {200} and len(world.messages) == 100

@@ -51,8 +51,8 @@ run "the_seeds_defaults" {
     error_message = "the pixel of the seed is the default"
   }
   assert {
-    condition     = length(aws_lambda_function.function) == 5 && length(aws_apigatewayv2_route.route) == 5
-    error_message = "five functions, five routes"
+    condition     = length(aws_lambda_function.function) == 5 && length(aws_apigatewayv2_route.route) == 7
+    error_message = "five functions, seven routes"
   }
   assert {
     condition     = alltrue([for f in aws_lambda_function.function : !contains(keys(f.environment[0].variables), "META_ACCESS_TOKEN")])
