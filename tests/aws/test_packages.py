@@ -12,9 +12,11 @@ from tests.aws.deployment import ROOT, build
 
 pytestmark = pytest.mark.xdist_group("aws")
 LAMBDA = ROOT / "lambda"
+MOST_BYTES = 1_150_000
+"""Half of it is bytecode, which grows by a seventh from one Python to the next (3.14)."""
 
 
-def test_two_builds_are_equal_to_the_byte_and_under_a_megabyte():
+def test_two_builds_are_equal_to_the_byte_and_small():
     def packages() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted((LAMBDA / "dist").glob("*.zip"))}
 
@@ -23,7 +25,7 @@ def test_two_builds_are_equal_to_the_byte_and_under_a_megabyte():
     build.cache_clear()
     build()
     assert packages() == first and len(first) == 5
-    assert max(map(len, first.values())) < 1_000_000
+    assert max(map(len, first.values())) < MOST_BYTES
 
 
 def test_a_package_holds_what_runs_and_nothing_else():
@@ -62,7 +64,7 @@ def test_a_package_for_another_processor_holds_its_libraries(tmp_path):
     command = ["lambda/build_lambda_package.sh", "--arch", "arm64"]
     environ = os.environ | OF_A_MACHINE
     subprocess.run(command, cwd=copy.parent, env=environ, check=True, capture_output=True, umask=0o077)
-    assert (copy / "dist/deliver-handler.zip").stat().st_size < 1_000_000  # for Lambda's runtime, where it is here
+    assert (copy / "dist/deliver-handler.zip").stat().st_size < MOST_BYTES  # for Lambda's runtime, where it is here
     package = zipfile.ZipFile(copy / "dist/deliver-handler.zip")
     (library,) = [name for name in package.namelist() if name.endswith(".so")]
     assert "aarch64" in library and package.read(library)[18:20] == b"\xb7\x00"
