@@ -75,17 +75,20 @@ def test_an_address_that_swallows_everything_does_not_hold_up_the_other(port, mo
 
 
 def test_the_family_that_answered_is_tried_first_the_next_time_and_for_a_while(port, monkeypatch):
-    connections = Connections()
+    connections, begun = Connections(), []
+    begin = http_connections._begun
+    monkeypatch.setattr(http_connections, "_begun", lambda address: begun.append(address[0]) or begin(address))
     monkeypatch.setattr(http_connections, "NEXT_ADDRESS_SECONDS", 0.01)
+    both = [socket.AF_INET6, socket.AF_INET]
     with black_hole(port):
         connections.open("meta.example", port, LONG).close()
         monkeypatch.setattr(http_connections, "NEXT_ADDRESS_SECONDS", LONG)
-        connections.open("meta.example", port, LONG).close()
-        monkeypatch.setattr(http_connections, "NEXT_ADDRESS_SECONDS", 0.01)
         monkeypatch.setattr(http_connections, "FAMILY_SECONDS", -1.0)
         connections.open("meta.example", port, LONG).close()
-    with socket.create_server(("::1", port), family=socket.AF_INET6):
-        assert connections.open("meta.example", port, 60.0).family == socket.AF_INET6, "it may be mended by now"
+        assert begun == [*both, socket.AF_INET]
+        monkeypatch.setattr(http_connections, "NEXT_ADDRESS_SECONDS", 0.01)
+        connections.open("meta.example", port, LONG).close()
+        assert begun[3:] == both, "it may be mended by now"
 
 
 def test_an_address_that_refuses_passes_on_at_once(port, monkeypatch):
