@@ -49,8 +49,10 @@ THREAD_STACK = 512 * 1024
 @click.option("--no-worker", is_flag=True, help="accept only; deliver elsewhere")
 def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
     """Accept events over HTTP, show them, deliver them."""
+    from conversion_relay.collector.connections import raise_file_limit
     from conversion_relay.collector.server import run
 
+    raise_file_limit()
     settings = Settings.from_env()
     refuse_open_dashboard(host, settings)
     # A bad path is said here, once, not by every process.

@@ -30,7 +30,9 @@ from typing import TYPE_CHECKING
 import apsw
 import msgspec
 
+from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox.sqlite.books import Read, read
+from conversion_relay.outbox.sqlite.told import explain
 from conversion_relay.patterns import seldom
 
 if TYPE_CHECKING:
@@ -76,7 +78,10 @@ _MARK = seldom(rb'"event_id":"[^"]*"|[0-9a-f]{64}|fb\.\d\.\d{10,13}\.[\w-]{8,}')
 
 def _overwrite(database: "Database", is_there: Callable[[bytes], bool]) -> None:
     for _ in range(ROUNDS):
-        keys = keys_beside(database.path, is_there)
+        try:
+            keys = keys_beside(database.path, is_there)
+        except apsw.Error as error:
+            raise OutboxUnavailable(explain(database.path, error)) from None
         if not keys:
             return
         database.carry_out(partial(rewrite, keys=tuple(keys)))
