@@ -16,8 +16,9 @@ names stay. Each is loaded when it is first asked for, so that a program pays on
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+# A checker knows the name. `typing` is the slowest import here, and Ctrl-C within it cannot be answered well yet.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from conversion_relay.errors import InvalidEvent, OutboxUnavailable, RelayError, SettingsError, SignatureError
     from conversion_relay.event import Content, CustomData, Event, Rejection, UserData

@@ -11,6 +11,8 @@ RelayError
     └── UnsupportedByOutbox   this kind of outbox has no such verb: answer 501, trying again does not help
 """
 
+import errno
+
 
 class RelayError(Exception):
     """Any error this package raises on purpose. Each can be pickled: one that a job of a process pool raises goes back
@@ -56,3 +58,11 @@ class OutboxUnavailable(RelayError):
 
 class UnsupportedByOutbox(OutboxUnavailable):
     """This kind of outbox cannot do it; the message says what to do instead."""
+
+
+TOO_FEW_FILES = "this process may open no more files: raise its limit (`ulimit -n`, LimitNOFILE= of its unit)"
+
+
+def is_short_of_files(error: OSError) -> bool:
+    """Whether the limit of this process or of the machine is reached, whatever it was about to open."""
+    return error.errno in (errno.EMFILE, errno.ENFILE)

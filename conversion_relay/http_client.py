@@ -192,9 +192,10 @@ class _Exchange:
         try:
             proxy = _proxy_for(connection.host) if is_secure else None
             if proxy is None:
-                connection.sock = socket.create_connection((connection.host, connection.port), seconds)
+                connection.sock = self._connections.open(connection.host, connection.port, seconds)
             else:
-                connection.sock = proxy.connect(connection.host, connection.port, seconds, self._deadline)
+                reached = self._connections.open
+                connection.sock = proxy.connect(reached, connection.host, connection.port, seconds, self._deadline)
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._watch(connection.sock)
             if is_secure:

@@ -10,7 +10,7 @@ https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6
 import base64
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +19,7 @@ import msgspec
 from conversion_relay.http_connections import NoWayOut
 
 LONGEST_ANSWER = 65_536
+Reached = Callable[[str, int, float], socket.socket]
 SHARE = 0.8
 """Of the call's seconds; so its silence is told as the proxy's, and nobody waits for it when the call has ended."""
 
@@ -33,10 +34,10 @@ class Proxy(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Proxy({self.host}:{self.port})"
 
-    def connect(self, host: str, port: int, connect_seconds: float, seconds: float) -> socket.socket:
-        """A connection to the host through this proxy. Raises NoWayOut."""
+    def connect(self, reached: Reached, host: str, port: int, connect_seconds: float, seconds: float) -> socket.socket:
+        """A connection to the host through this proxy. `reached`: opens one to the proxy. Raises NoWayOut."""
         try:
-            connected = socket.create_connection((self.host, self.port), connect_seconds)
+            connected = reached(self.host, self.port, connect_seconds)
         except OSError:
             raise NoWayOut("proxy_unreached") from None
         try:

@@ -28,7 +28,7 @@ FUNCTIONS = ("registration-handler", "contact-handler", "payment-webhook", "view
 NOT_ON_LAMBDA = ("emulator", "dashboard", "collector", "cli", "frameworks", "facebook_business", "pages", "__pycache__")
 NOT_NEEDED = ("sqlite", "postgres", "advice.py", "examine.py", "worker.py",
               "app.py", "checkout.py", "registrations.py", "settings_watch.py", "generate.py",
-              "versions.py", "alone.py", "attention.py", "installation.py", "sign_of_life.py", "remedies.py",
+              "alone.py", "attention.py", "installation.py", "sign_of_life.py", "remedies.py",
               "quality.py", "export.py", "notify.py", "audit.py", "dataset_quality.py",
               "background.py", "in_test.py", "counting.py", "lanes.py", "answer.py", "event_names.py",
               "__main__.py")  # fmt: skip

@@ -16,7 +16,7 @@ from importlib import import_module
 import click
 
 from conversion_relay import __version__
-from conversion_relay.errors import RelayError, SettingsError
+from conversion_relay.errors import TOO_FEW_FILES, RelayError, SettingsError, is_short_of_files
 
 EXIT_SETTINGS = 78
 _SERVER_EXTRA = frozenset({"litestar", "uvicorn", "jinja2", "prometheus_client", "multipart", "crawlerdetect"})
@@ -127,7 +127,8 @@ def _run() -> None:
         from conversion_relay.cli.printing import printable
 
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(printable(f"{where}{error.strerror or type(error).__name__}"), err=True)
+        said = TOO_FEW_FILES if is_short_of_files(error) else f"{where}{error.strerror or type(error).__name__}"
+        click.echo(printable(said), err=True)
         sys.exit(1)
     except (RuntimeError, ModuleNotFoundError) as error:
         said, code = _lacking(error)

@@ -67,18 +67,10 @@ def _token(settings: Settings, dataset: Dataset, transport: Transport, skews: li
         skews.append(time.time() - date - 0.5)
 
     outcome = post(transport, settings, dataset, [], DEADLINE, time.time, note_date=note)
-    if isinstance(outcome, Unauthorized | Unlisted) and outcome.said.code in _OF_VERSIONS:
-        version = settings.graph_version
-        if outcome.said.code == _DEPRECATED or not is_served(version, time.time()):
-            fix = f"set META_GRAPH_VERSION={NEWEST}, or leave it out"
-            return _bad(name, f"Meta does not serve {version}{_what_meta_said(outcome)}", fix)
+    if isinstance(outcome, Misconfigured) and outcome.of_version:
+        fix = f"set META_GRAPH_VERSION={NEWEST}, or leave it out"
+        return _bad(name, f"Meta does not serve {settings.graph_version}{_what_meta_said(outcome)}", fix)
     return _told(name, outcome)
-
-
-# An unknown path is what an unknown version is to Meta, and what some refused tokens are:
-# https://github.com/arsduo/koala/issues/611
-_DEPRECATED = 2635
-_OF_VERSIONS = (_DEPRECATED, 2500)
 
 
 def _what_meta_said(outcome: Outcome) -> str:

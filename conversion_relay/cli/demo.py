@@ -42,8 +42,10 @@ PIXEL_ID = "1232612085335834"
 )
 def demo(host: str, port: int, data: Path | None, postgres: str | None) -> None:
     """Everything at once, on this machine."""
+    from conversion_relay.collector.connections import raise_file_limit
     from conversion_relay.collector.server import run
 
+    raise_file_limit()
     if postgres:
         os.environ["RELAY_OUTBOX"] = f"{postgres}{'&' if '?' in postgres else '?'}schema=relay_demo"
     for taken in (port, port + 1):

@@ -12,11 +12,13 @@ from conversion_relay.cli.address import url_of
 @click.option("--latency-ms", default=0, show_default=True, type=click.IntRange(0, 60_000))
 def emulator(host: str, port: int, strict: bool, latency_ms: int) -> None:
     """Answer as Meta would, on this machine."""
+    from conversion_relay.collector.connections import raise_file_limit
     from conversion_relay.collector.server import listen_on
     from conversion_relay.emulator.app import create_app
     from conversion_relay.emulator.server import serve
     from conversion_relay.telemetry import configure_logging
 
+    raise_file_limit()
     configure_logging("auto", ())
     sockets = listen_on(host, port)
     url = url_of(host, sockets[0].getsockname()[1])

@@ -49,8 +49,9 @@ THREAD_STACK = 512 * 1024
 @click.option("--no-worker", is_flag=True, help="accept only; deliver elsewhere")
 def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
     """Accept events over HTTP, show them, deliver them."""
-    from conversion_relay.collector.server import run
+    from conversion_relay.collector import connections, server
 
+    connections.raise_file_limit()
     settings = Settings.from_env()
     refuse_open_dashboard(host, settings)
     # A bad path is said here, once, not by every process.
@@ -64,7 +65,7 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
             configure_logging(settings.log_format, settings.secrets())
             logger.info("Accepting events", extra={"outbox": settings.outbox.partition(":")[0], "at": at})
 
-        run(service, host=host, port=port, workers=workers, factory=True, limits=limits, bound=bound)
+        server.run(service, host=host, port=port, workers=workers, factory=True, limits=limits, bound=bound)
 
 
 @click.command()

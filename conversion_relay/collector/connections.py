@@ -24,6 +24,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from conversion_relay.collector.limits import network_of
+from conversion_relay.errors import SettingsError
 from conversion_relay.intake.request_facts import Network, is_trusted
 
 logger = logging.getLogger("conversion_relay.server")
@@ -182,10 +183,17 @@ def connections_of(server: object, loop: asyncio.AbstractEventLoop, limits: Limi
     return found
 
 
+LEAST_FILES = 64
+_MORE_FILES = "raise its hard limit (`ulimit -n`, LimitNOFILE= of its unit)"
+
+
 def raise_file_limit() -> None:
-    """The soft limit (often 1,024) is for programs that use select(2); the hard one is what this process may have."""
+    """The soft limit (often 1,024) is for programs that use select(2); the hard one is what this process may have.
+    Raises SettingsError where that is too little: the event loop would end with errors of its own, or abort."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = min(hard, 1_048_576) if hard != resource.RLIM_INFINITY else 1_048_576
+    if most < LEAST_FILES:
+        raise SettingsError(f"a server opens {LEAST_FILES} files, and this process may open {most}: {_MORE_FILES}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 

@@ -25,9 +25,10 @@ ENOUGH_ALONE = 5
 """Events of each side without a twin, before it is more than a report that is on its way."""
 OUTAGE_TOLD = 900.0
 """Seconds that an event may wait for Meta to be reached, before somebody is told: most outages are over by then."""
+_UNSERVED = "unserved_version"
 _PERSONS = frozenset(
     {"unauthorized", "misconfigured", "all_refused", "unknown_error", "too_large", "foreign_answer", "tls"}
-    | {"proxy_address", "proxy_login", "accounting_mismatch"}
+    | {"proxy_address", "proxy_login", "accounting_mismatch", _UNSERVED}
 )
 _BY_ITSELF = frozenset({"throttled", "near_limit"})
 """Pauses that Meta asks for; nobody can do anything about them."""
@@ -248,7 +249,8 @@ def _machine(known: Known) -> Iterator[Need]:
     if known.free_bytes is not None and known.free_bytes < LEAST_DISK:
         what = f"the outbox's disk has {known.free_bytes // 1_048_576} MB left; below its reserve nothing is accepted"
         yield Need(cause="disk", urgent=True, what=what, fix="free some space")
-    if (finding := version_finding(known.version, known.now)) is not None:
+    is_told = any(_UNSERVED in _persons(state) for state in at_work_now(known).values())
+    if not is_told and (finding := version_finding(known.version, known.now)) is not None:
         yield Need(cause="version", urgent=finding.severity == "error", what=finding.message, fix=finding.fix)
 
 

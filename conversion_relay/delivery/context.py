@@ -21,7 +21,8 @@ from conversion_relay.outbox.protocol import LeasedEvent, Leases
 from conversion_relay.settings import Dataset, Settings
 from conversion_relay.telemetry import Counters, Sentences
 
-_COUNTED = PAYLOAD_SUBCODES | THROTTLE_CODES | TOKEN_CODES | PERMISSION_CODES | {1, 2, 33, 100, 368, 803, 463, 467, 460}
+_OTHERS = frozenset({1, 2, 33, 100, 368, 803, 463, 467, 460, 2635})
+_COUNTED = PAYLOAD_SUBCODES | THROTTLE_CODES | TOKEN_CODES | PERMISSION_CODES | _OTHERS
 
 
 class Context(NamedTuple):

@@ -7,8 +7,9 @@ import msgspec
 from conversion_relay.delivery.before_sending import is_in_the_future
 from conversion_relay.delivery.transport import Response, Transport
 from conversion_relay.meta.batch import Sized
-from conversion_relay.meta.graph import Accepted, Outcome, Refused, Said, build_request, read_response
+from conversion_relay.meta.graph import Accepted, Misconfigured, Outcome, Refused, Said, build_request, read_response
 from conversion_relay.meta.headers import date
+from conversion_relay.meta.versions import is_of_version
 from conversion_relay.outbox import Attempt, LeasedEvent
 from conversion_relay.settings import Dataset, Settings
 
@@ -37,7 +38,10 @@ def post(
     )
     answer = transport.send(request, deadline)
     if isinstance(answer, Response):
-        outcome = read_response(answer.status, answer.headers, answer.body, len(batch), clock())
+        now = clock()
+        outcome = read_response(answer.status, answer.headers, answer.body, len(batch), now)
+        if is_of_version(outcome.said.code, settings.graph_version, now):
+            return Misconfigured(outcome.said, of_version=True)
         is_metas = isinstance(outcome, Accepted | Refused) and outcome.said.fbtrace_id
         if is_metas and (at := date(answer.headers)) is not None:
             note_date(at)

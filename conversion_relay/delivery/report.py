@@ -13,6 +13,8 @@ from conversion_relay.telemetry import Counters, Sentences, logger
 _ALERTS = {
     "unauthorized": "Meta refuses the access token; events wait, nothing is lost: set a new META_ACCESS_TOKEN",
     "misconfigured": "Meta refuses this token for this dataset; events wait: check META_PIXEL_ID and permissions",
+    "unserved_version": "Meta does not serve this version of its API; events wait, nothing is lost: set another "
+    "META_GRAPH_VERSION, or leave it out",
     "all_refused": "Meta refuses every event of this dataset; events wait: see `conversion-relay dead list`",
     "error_share": "Meta answered over 15 % of the last 500 requests with an error: see `conversion-relay dead list`",
     "clock_skew": "The clock of this machine is over a minute from Meta's; events are judged by Meta's: set the clock",

@@ -88,7 +88,7 @@ def decide(outcome: Outcome, facts: Facts, now: float, jitter: float) -> Verdict
         case Unauthorized() if outcome.said.is_metas:
             return Park(now + PROBE_EVERY, "unauthorized", alert=True)
         case Misconfigured() if outcome.said.is_metas:
-            return Park(now + PROBE_EVERY, "misconfigured", alert=True)
+            return Park(now + PROBE_EVERY, "unserved_version" if outcome.of_version else "misconfigured", alert=True)
         case Unauthorized() | Misconfigured() | Unlisted():
             until = now + backoff(facts.failures, jitter, LONGEST_OUTAGE_DELAY)
             why = "unknown_error" if outcome.said.is_metas else NOT_META

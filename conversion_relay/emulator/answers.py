@@ -105,10 +105,14 @@ def trace() -> str:
 TOKEN = {"data": {"type": "SYSTEM_USER", "is_valid": True, "expires_at": 0, "data_access_expires_at": 0}}
 
 
+def json_of(value: object) -> bytes:
+    return msgspec.json.encode(value)
+
+
 def json(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
     return Answer(
         status,
-        msgspec.json.encode(value),
+        json_of(value),
         {"content-type": "application/json; charset=UTF-8", **(headers or {})},
     )
 

@@ -17,6 +17,7 @@ import msgspec
 
 from conversion_relay.emulator import answers, server
 from conversion_relay.emulator.answers import Answer
+from conversion_relay.emulator.batch import operations_in, played
 from conversion_relay.emulator.exchange import Gone, Receive, Scope, Send, body_of, drip, respond, until_gone
 from conversion_relay.emulator.faults import Fault, Faults, Misbehave
 from conversion_relay.emulator.graph_errors import DATASET_IS_REQUIRED, GraphError
@@ -31,6 +32,7 @@ logger = logging.getLogger("conversion_relay.emulator")
 
 _EVENTS = re.compile(r"/(v\d{1,3}\.\d{1,3})/(\d+)/events", re.ASCII)
 _TOKEN = re.compile(r"/v\d{1,3}\.\d{1,3}/debug_token", re.ASCII)
+_ROOT = re.compile(r"/(?:(v\d{1,3}\.\d{1,3})/?)?", re.ASCII)
 _QUALITY = re.compile(r"/(v\d{1,3}\.\d{1,3})/dataset_quality", re.ASCII)
 
 
@@ -84,8 +86,18 @@ class Emulator:
         elif _TOKEN.fullmatch(path):
             error = self._access_error(read_scope(scope))
             await respond(send, self._refuse(error, {}) if error else answers.json(200, answers.TOKEN))
+        elif scope["method"] == "POST" and not scope.get("in_batch") and (match := _ROOT.fullmatch(path)):
+            await self._batch(scope, receive, send, match[1] or "")
         else:
             await respond(send, self._refuse(answers.UNKNOWN_PATH, {}))
+
+    async def _batch(self, scope: Scope, receive: Receive, send: Send, version: str) -> None:
+        request = read_scope(scope, await body_of(receive))
+        operations = operations_in(request) if request.has_batch else answers.UNKNOWN_PATH
+        if isinstance(operations, GraphError):
+            await respond(send, self._refuse(operations, {}))
+        else:
+            await respond(send, await played(operations, request, scope, receive, version, self._answered))
 
     async def _events(self, scope: Scope, receive: Receive, send: Send, version: str, dataset: str) -> None:
         fault = self.faults.next(dataset)
@@ -96,7 +108,7 @@ class Emulator:
             "fault": fault and fault.mode,
         }
         if fault and fault.mode in ("down", "reset"):
-            self.store.requests.append(line)
+            self.store.note(line)
             (server.close if fault.mode == "down" else server.reset)(scope)
             await until_gone(receive, 5)
             return
@@ -109,7 +121,7 @@ class Emulator:
             "event_ids": [e.get("event_id") if isinstance(e, dict) else None for e in request.events or ()],
             "body_sha256": hashlib.sha256(body).hexdigest(),
         }
-        self.store.requests.append(line)
+        self.store.note(line)
         await asyncio.sleep(self.faults.latency_ms / 1000)
         answer = self._answer(request, scope, version, dataset, fault, line)
         await self._deliver(scope, receive, send, answer, fault)
@@ -244,8 +256,9 @@ class Emulator:
 
     def _state(self) -> dict[str, Any]:
         return {
-            "events": len(self.store.events),
-            "unique": self.store.unique(),
+            "events": self.store.arrived,
+            "unique": self.store.unique,
+            "forgotten": self.store.forgotten,
             "requests": len(self.store.requests),
             "latency_ms": self.faults.latency_ms,
             "faults": self.faults.active(),

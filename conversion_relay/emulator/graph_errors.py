@@ -65,6 +65,26 @@ DATA_IS_REQUIRED = GraphError(100, message="(#100) The parameter data is require
 # As the Graph API speaks of other parameters.
 DATASET_IS_REQUIRED = GraphError(100, message="(#100) The parameter dataset_id is required")
 DATA_IS_NO_ARRAY = GraphError(100, message="(#100) param data must be an array.")
+DATA_IS_NESTED = GraphError(
+    100,
+    title="data is no JSON",
+    text="The stand-in found fields such as data[0][event_name], as PHP's http_build_query writes them. No page of "
+    "Meta's says that they are read; send data as JSON, in one field or as the whole body.",
+    message="(#100) param data must be an array.",
+)
+BATCH_IS_NO_ARRAY = GraphError(100, message="(#100) param batch must be a non-empty array.")
+BATCH_IS_TOO_LARGE = GraphError(
+    100,
+    message="Too many requests in batch message. Maximum batch size is 50",
+    type="GraphBatchException",
+    recorded=f"{GITHUB}/jgorset/facepy tests",
+)
+OPERATION_IS_WRONG = GraphError(
+    100, message="(#100) An operation has a method, a relative_url and, if it has one, a body that is a text."
+)
+OPERATION_IS_NOT_PLAYED = GraphError(
+    100, message="(#100) The stand-in plays no operation with depends_on or attached_files."
+)
 TOO_OLD = refused(
     2804003,
     "Event Timestamp Too Old",

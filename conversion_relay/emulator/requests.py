@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl
 import msgspec
 from multipart import MultipartError, MultipartParser, parse_options_header
 
-from conversion_relay.emulator.graph_errors import DATA_IS_NO_ARRAY, DATA_IS_REQUIRED, GraphError
+from conversion_relay.emulator.graph_errors import DATA_IS_NESTED, DATA_IS_NO_ARRAY, DATA_IS_REQUIRED, GraphError
 
 
 class GraphRequest(msgspec.Struct):
@@ -25,6 +25,10 @@ class GraphRequest(msgspec.Struct):
     proof: str = ""
     """`appsecret_proof`: like every parameter of the Graph API in the body or in the query."""
     query: dict[str, list[str]] = {}
+    batch: Any = None
+    """`batch`, decoded; None where there is none, or one that is no JSON."""
+    has_batch: bool = False
+    include_headers: bool = True
 
 
 def read(headers: Mapping[str, str], query: str, body: bytes) -> GraphRequest:
@@ -42,6 +46,10 @@ def read(headers: Mapping[str, str], query: str, body: bytes) -> GraphRequest:
     data = fields.get("data", asked.get("data"))
     events = _events(data)
     unreadable = None if events is not None else DATA_IS_REQUIRED if data is None else DATA_IS_NO_ARRAY
+    if data is None and any(name.startswith("data[") for name in fields):
+        unreadable = DATA_IS_NESTED
+    batch = fields.get("batch", asked.get("batch"))
+    include = fields.get("include_headers", asked.get("include_headers"))
     return GraphRequest(
         encoding,
         (token if isinstance(token, str) else "") if token_in else None,
@@ -50,6 +58,9 @@ def read(headers: Mapping[str, str], query: str, body: bytes) -> GraphRequest:
         unreadable,
         proof if isinstance(proof, str) else "",
         parse_qs(query),
+        _decode(batch.encode()) if isinstance(batch, str) else batch,
+        batch is not None,
+        include not in (False, "false", "0"),
     )
 
 

@@ -1,9 +1,14 @@
 """What arrived at the stand-in, and which of it Meta would count once.
 
 https://developers.facebook.com/docs/marketing-api/conversions-api/deduplicate-pixel-and-server-events
+
+What could go wrong: a stand-in that runs for weeks beside a test system keeps each event, 4 kB of memory, until the
+machine has none left. The rule: the oldest events go, which is told once and counted; both figures count on. Ids are
+known for Meta's 48 hours, and longest those of the latest MOST_IDS: a copy of an event that came before counts again.
 """
 
-from collections import deque
+import logging
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,7 +18,14 @@ from conversion_relay.emulator.diagnostics import diagnose
 
 WINDOW = 48 * 3_600
 MOST_REQUESTS = 10_000
+MOST_EVENTS = 50_000
+"""That are kept, and up to a tenth more: the oldest go together."""
+MOST_NAMED = 200_000
+"""Ids of events that the kept requests name."""
+MOST_IDS = 500_000
+"""For each way to know an event again."""
 Source = Literal["server", "browser"]
+logger = logging.getLogger("conversion_relay.emulator")
 
 
 class Arrived(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,10 +51,25 @@ class Store:
 
     def reset(self) -> None:
         self.events: list[Arrived] = []
+        self.arrived = self.unique = self.forgotten = 0
+        """Of all that ever came: how many, how many Meta counts, how many are not kept any more."""
         self.requests: deque[dict[str, Any]] = deque(maxlen=MOST_REQUESTS)
-        self._by_id: dict[tuple[str, str, str], float] = {}
-        self._by_browser: dict[tuple[str, str, str, str], float] = {}
-        self._addresses: dict[tuple[str, str, str], dict[Source, str]] = {}
+        self._named = 0
+        self._by_id: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._by_browser: OrderedDict[tuple[str, str, str, str], float] = OrderedDict()
+        self._addresses: OrderedDict[tuple[str, str, str], dict[Source, str]] = OrderedDict()
+
+    def note(self, request: dict[str, Any]) -> None:
+        """A request that came, whatever becomes of it."""
+        if len(self.requests) == MOST_REQUESTS:
+            self._drop_request()
+        self.requests.append(request)
+        self._named += len(request.get("event_ids", ()))
+        while self._named > MOST_NAMED and len(self.requests) > 1:
+            self._drop_request()
+
+    def _drop_request(self) -> None:
+        self._named -= len(self.requests.popleft().get("event_ids", ()))
 
     def take(
         self,
@@ -60,6 +87,21 @@ class Store:
             if self._mismatch(dataset, event, source, given):
                 found.append("server and browser name different IP addresses for one event")
             self.events.append(Arrived(event, source, by is not None, now, dataset, by, found))
+            self.arrived += 1
+            self.unique += by is None
+        self._forget(now)
+
+    def _forget(self, now: float) -> None:
+        if len(self.events) > MOST_EVENTS * 1.1:
+            if not self.forgotten:
+                logger.warning("the oldest events are forgotten from now on", extra={"kept": MOST_EVENTS})
+            self.forgotten += len(self.events) - MOST_EVENTS
+            del self.events[:-MOST_EVENTS]
+        for known in (self._by_id, self._by_browser):
+            while known and (len(known) > MOST_IDS or now - next(iter(known.values())) > WINDOW):
+                known.popitem(last=False)
+        while len(self._addresses) > MOST_IDS:
+            self._addresses.popitem(last=False)
 
     def _mismatch(self, dataset: str, event: Mapping[str, Any], source: Source, address: str | None) -> bool:
         event_id = event.get("event_id")
@@ -68,9 +110,6 @@ class Store:
         known = self._addresses.setdefault((dataset, event["event_name"], event_id), {})
         known[source] = address
         return len(set(known.values())) > 1
-
-    def unique(self) -> int:
-        return sum(not arrived.duplicate for arrived in self.events)
 
     def _duplicate_by(self, dataset: str, event: Mapping[str, Any], source: Source, now: float) -> str | None:
         """Key 1: name and event id, whoever was first. Key 2: external_id or fbp, only browser first, server later,
@@ -81,6 +120,7 @@ class Store:
             if first is not None and now - first <= WINDOW:
                 return "event_id"
             self._by_id[dataset, name, event_id] = now
+            self._by_id.move_to_end((dataset, name, event_id))
         for key, value in _browser_keys(event):
             index = (dataset, name, key, value)
             if source == "browser":

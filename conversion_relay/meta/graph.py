@@ -141,6 +141,7 @@ class Misconfigured(msgspec.Struct, frozen=True):
     """The token is good, but not for this dataset, permission or URL: a person must change the configuration."""
 
     said: Said
+    of_version: bool = False  # Meta does not serve the version that was asked (`versions.is_of_version`)
 
 
 class Unlisted(msgspec.Struct, frozen=True):
@@ -152,9 +153,7 @@ class Unlisted(msgspec.Struct, frozen=True):
 class Unreachable(msgspec.Struct, frozen=True):
     """No answer about the events: no connection, a timeout, or an error on Meta's side.
 
-    `sent`: whether Meta may have taken the events all the same. An error that Meta itself answered with says that it
-    did not.
-    """
+    `sent`: whether Meta may have taken the events all the same. An error that Meta itself answered with says no."""
 
     why: str
     sent: bool

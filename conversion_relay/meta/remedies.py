@@ -12,6 +12,7 @@ import msgspec
 
 from conversion_relay.meta import reasons
 from conversion_relay.meta.finding import Finding
+from conversion_relay.meta.versions import NEWEST
 
 LINK = "https://developers.facebook.com/docs/marketing-api/conversions-api"
 
@@ -32,6 +33,10 @@ _WORDS = {
     "misconfigured": (
         "Meta refuses this token for this dataset",
         "check META_PIXEL_ID, and give the token's system user the dataset with 'Manage'",
+    ),
+    "unserved_version": (
+        "Meta does not serve the version of META_GRAPH_VERSION",
+        f"set META_GRAPH_VERSION={NEWEST}, or leave it out",
     ),
     "throttled": ("Meta asks for a pause", "nothing to do; events are sent when the pause is over"),
     "near_limit": ("Meta's limit of calls is near", "nothing to do; events are sent a little later"),

@@ -25,6 +25,9 @@ GRAPH_API = {
 }
 """The day on which a version ends; not announced yet for those that are not listed."""
 MARKETING_API = {"v24.0": date(2026, 11, 10), "v25.0": date(2027, 2, 23)}
+_DEPRECATED = 2635
+_UNKNOWN_PATH = 2500
+"""What an unknown version is to Meta, and what some refused tokens are: https://github.com/arsduo/koala/issues/611"""
 WARN_DAYS = 183
 """Half a year before the end: an upgrade is one setting, but somebody has to read the changelog."""
 
@@ -46,6 +49,8 @@ def version_finding(version: str, now: float) -> Finding | None:
         return None
     if number < min(map(_number_of, GRAPH_API)):
         return _finding("error", f"version {version} ended before {min(GRAPH_API.values())}")
+    if version not in GRAPH_API:
+        return _finding("error", f"version {version} is none of Meta's")
     ends = {"Graph API": GRAPH_API[version]}
     # Older versions had ended there before the first line of the table.
     ends = {"Marketing API": MARKETING_API.get(version, min(MARKETING_API.values()))} | ends
@@ -65,10 +70,21 @@ def is_served(version: str, now: float) -> bool | None:
     >>> is_served("v27.0", 1_795_651_200), is_served("v20.0", 1_795_651_200), is_served("v99.0", 1_795_651_200)
     (True, False, None)
     """
-    if _number_of(version) > _number_of(NEWEST):
+    if _number_of(version) > _number_of(NEWEST) or (_number_of(version) == _number_of(NEWEST) and version != NEWEST):
         return None
     finding = version_finding(version, now)
     return finding is None or finding.severity != "error"
+
+
+def is_of_version(code: int | None, version: str, now: float) -> bool:
+    """Whether an error with this code means the version of the request, and not its token: nobody would find a wrong
+    digit in META_GRAPH_VERSION by renewing tokens.
+
+    >>> now = 1_795_651_200
+    >>> is_of_version(2500, "v99.0", now), is_of_version(2500, "v27.0", now), is_of_version(190, "v99.0", now)
+    (True, False, False)
+    """
+    return code == _DEPRECATED or (code == _UNKNOWN_PATH and not is_served(version, now))
 
 
 def _finding(severity: str, message: str) -> Finding:

@@ -53,3 +53,19 @@ def _stopped(process: Process, number: signal.Signals) -> int:
     pid = process.popen.pid
     os.kill(max(int(task.name) for task in Path(f"/proc/{pid}/task").iterdir() if int(task.name) != pid), number)
     return process.popen.wait(60)
+
+
+@pytest.mark.parametrize(("is_ignored", "code"), [(False, 130), (True, 7)])
+def test_an_interrupt_while_the_modules_are_loaded_ends_without_a_traceback(tmp_path, is_ignored, code):
+    """The first package that the command line loads is interrupted; a parent such as `nohup` may have it ignored."""
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nraise SystemExit(7)\n")
+    ran = subprocess.run(
+        [sys.executable, "-m", "conversion_relay", "--help"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN if is_ignored else signal.SIG_DFL),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (code, "", "")

@@ -128,6 +128,19 @@ def test_the_soft_limit_of_files_is_raised_to_the_hard_one_and_some_are_left_for
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 8
 
 
+def test_a_server_that_may_open_too_few_files_says_so_and_does_not_begin():
+    """The event loop ended with ninety lines of its own errors, or aborted the process."""
+    few = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (14, 14));"
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{few} from conversion_relay.cli import main; main()", "emulator", "--port", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (78, "") and len(ran.stderr.splitlines()) == 1
+    assert "may open 14" in ran.stderr and "ulimit -n" in ran.stderr
+
+
 def test_one_server_has_one_room():
     class State:
         pass

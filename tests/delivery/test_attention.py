@@ -36,7 +36,8 @@ def test_nobody_delivers_is_said_when_events_wait_and_no_worker_gave_a_sign():
 
 
 @pytest.mark.parametrize(
-    "why", ["unauthorized", "misconfigured", "all_refused", "unknown_error", "foreign_answer", "tls"]
+    "why",
+    ["unauthorized", "misconfigured", "all_refused", "unknown_error", "foreign_answer", "tls", "unserved_version"],
 )
 def test_a_dataset_that_waits_for_a_person_is_named_with_what_to_do(why):
     assert causes(signs=[sign(why=why)]) == [f"{why}:1"]
@@ -72,7 +73,11 @@ def test_a_wrong_clock_a_full_disk_and_an_old_version_are_said():
     assert causes(signs=[sign(), behind]) == ["clocks"]
     assert causes(signs=[sign(), msgspec.structs.replace(behind, clock_ahead_seconds=9.0)]) == []
     assert causes(signs=[sign()], free=1_000) == ["disk"]
-    assert causes(signs=[sign()], version="v20.0") == ["version"]
+    unserved = [sign(why="unserved_version")]
+    assert causes(signs=unserved, version="v20.0") == ["unserved_version:1"], "one cause, one line"
+    assert causes(signs=[sign(why="unserved_version")], version="v20.0") == ["unserved_version:1"], (
+        "one cause, one line"
+    )
 
 
 def test_of_a_fleet_the_machine_is_named_whose_clock_is_wrong_whoever_spoke_last():

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from conversion_relay.delivery.exchange import as_attempt, post
+from conversion_relay.delivery.retry import Facts, decide
 from conversion_relay.delivery.transport import Response
 from conversion_relay.meta.graph import (
     Accepted,
@@ -19,6 +20,8 @@ from conversion_relay.meta.graph import (
     Unreachable,
     appsecret_proof,
 )
+from conversion_relay.meta.remedies import remedy
+from conversion_relay.outbox.verdict import Park
 from conversion_relay.settings import Settings
 from tests.delivery.standins import NOW, TOKEN, error, taken
 
@@ -132,3 +135,22 @@ def test_the_ledger_keeps_the_outcome_by_name_with_all_that_meta_said(outcome, n
 def test_a_silence_is_kept_with_its_reason_alone():
     kept = as_attempt(Unreachable("deadline", sent=True), NOW)
     assert msgspec.to_builtins(kept) == {"at": NOW, "outcome": "unreachable", "why": "deadline"}
+
+
+@pytest.mark.parametrize(
+    ("version", "code", "kind", "of_version"),
+    [
+        ("v99.0", 2500, Misconfigured, True),
+        ("v25.1", 2500, Misconfigured, True),
+        ("v27.0", 2635, Misconfigured, True),
+        ("v27.0", 2500, Unauthorized, False),
+        ("v99.0", 190, Unauthorized, False),
+    ],
+)
+def test_a_version_that_meta_does_not_serve_is_not_called_a_refused_token(version, code, kind, of_version):
+    _, outcome = posted(error(code, None), META_GRAPH_VERSION=version)
+    assert isinstance(outcome, kind) and getattr(outcome, "of_version", False) is of_version
+    verdict = decide(outcome, Facts(attempts=0, failures=1), NOW, 0.5)
+    assert isinstance(verdict, Park) and verdict.alert
+    told = remedy(verdict.why)
+    assert ("META_GRAPH_VERSION" in told.fix) is of_version and ("token" in told.what) is not of_version

@@ -161,6 +161,7 @@ def test_what_was_forgotten_for_want_of_consent_is_one_line_without_ids(lines):
         ("accounting_mismatch", "again and again"),
         ("foreign_answer", "META_GRAPH_URL"),
         ("tls", "certificates"),
+        ("unserved_version", "META_GRAPH_VERSION"),
     ],
 )
 def test_an_alert_names_the_dataset_and_what_to_look_at(why, do, lines):

@@ -72,6 +72,7 @@ def test_what_is_not_the_events_fault_stops_the_dataset_and_never_kills_the_even
 def test_a_dead_token_and_a_wrong_dataset_call_for_somebody():
     assert verdict(Unauthorized(SAID)) == Park(1060.0, "unauthorized", alert=True)
     assert verdict(Misconfigured(SAID)).alert
+    assert verdict(Misconfigured(SAID, of_version=True)) == Park(1060.0, "unserved_version", alert=True)
 
 
 @pytest.mark.parametrize("outcome", [Unauthorized, Misconfigured, Unlisted])

@@ -71,7 +71,7 @@ def test_strict_enforces_the_length_of_a_name():
 
 
 def test_what_is_no_page_and_no_control_is_answered_as_the_graph_api_does(app):
-    assert ask(app, "POST", "/", b"batch=[]", kind=FORM)[2]["error"]["code"] == 2500
+    assert ask(app, "POST", "/", b"x=1", kind=FORM)[2]["error"]["code"] == 2500
     assert ask(app, "GET", "/")[0] == 200
     status, told, answer = ask(app, "GET", "/v27.0/dataset_quality")
     assert (status, answer["error"]["code"], told["x-emulator-inferred"]) == (400, 100, "1")
@@ -123,3 +123,70 @@ def test_the_pixel_is_read_in_each_way_that_it_sends(app, query, body, kind):
     (arrived,) = app.store.events
     assert (arrived.source, arrived.dataset, arrived.event["event_id"]) == ("browser", DATASET, "e9")
     assert arrived.event["custom_data"] == {"value": "12.5"} and arrived.event["user_data"] == {"em": "0" * 64}
+
+
+NESTED = urlencode({"data[0][event_name]": "Lead", "data[0][user_data][em][0]": "0" * 64, "access_token": TOKEN})
+
+
+def test_fields_as_php_nests_them_are_told_apart_from_no_data(app):
+    for body, kind in ((NESTED.encode(), FORM), multipart({"data[0][event_name]": "Lead"})):
+        status, told, answer = ask(app, "POST", EVENTS, body, kind=kind)
+        assert (status, answer["error"]["code"], told["x-emulator-inferred"]) == (400, 100, "1")
+        assert "send data as JSON" in answer["error"]["error_user_msg"]
+
+
+def operation(event_id="e1", address=f"v27.0/{DATASET}/events", **more):
+    return {
+        "method": "POST",
+        "relative_url": address,
+        "body": urlencode({"data": json.dumps([event(event_id=event_id)])}),
+    } | more
+
+
+def batch(app, operations, path="/", **more):
+    return ask(app, "POST", path, urlencode({"batch": json.dumps(operations), **more}).encode(), kind=FORM)
+
+
+def test_the_operations_of_a_batch_are_answered_one_by_one_in_their_order(app):
+    bad = operation(body=urlencode({"data": "[]"}))
+    quality = {"method": "GET", "relative_url": f"v27.0/dataset_quality?dataset_id={DATASET}"}
+    status, _, told = batch(app, [operation("a"), bad, operation("b"), quality])
+    assert (status, [one["code"] for one in told]) == (200, [200, 400, 200, 200])
+    assert [json.loads(one["body"]).get("events_received") for one in told] == [1, None, 1, None]
+    assert {"name": "content-type", "value": "application/json; charset=UTF-8"} in told[0]["headers"]
+    assert [arrived.event["event_id"] for arrived in app.store.events] == ["a", "b"]
+
+
+def test_a_batch_without_headers_and_to_a_version_and_as_json(app):
+    (told,) = batch(app, [operation(address=f"{DATASET}/events")], path="/v27.0/", include_headers="false")[2]
+    assert (told["code"], set(told)) == (200, {"code", "body"})
+    body = json.dumps({"batch": [operation()]}).encode()
+    assert ask(app, "POST", "/", body, kind="application/json")[2][0]["code"] == 200
+
+
+def test_an_operation_has_the_token_of_its_batch_unless_it_has_its_own():
+    app = create_app(token="EAAother")
+    own = operation(body=urlencode({"data": json.dumps([event()]), "access_token": "EAAother"}))
+    assert [one["code"] for one in batch(app, [operation(), own])[2]] == [401, 200]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["x", {}, {"method": "POST", "relative_url": 7}, operation(body={"data": []}), operation(depends_on="first"),
+     operation(address="")],
+)  # fmt: skip
+def test_an_operation_that_is_none_is_refused_alone(app, wrong):
+    told = batch(app, [wrong, operation()])[2]
+    assert [one["code"] for one in told][1] == 200 and told[0]["code"] in (400, 404)
+    assert "error" in json.loads(told[0]["body"])
+
+
+@pytest.mark.parametrize(("operations", "said"), [([], "non-empty"), ({}, "array"), ([operation()] * 51, "size is 50")])
+def test_a_batch_that_is_none_is_refused_as_a_whole(app, operations, said):
+    status, _, answer = batch(app, operations)
+    assert status == 400 and said in answer["error"]["message"] and not app.store.events
+
+
+def test_a_fault_meets_an_operation_as_it_meets_a_request(app):
+    ask(app, "POST", "/_emulator/misbehave", json.dumps({"mode": "throttle", "times": 1}).encode())
+    assert [one["code"] for one in batch(app, [operation("a"), operation("b")])[2]] == [400, 200]

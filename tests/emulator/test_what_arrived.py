@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from conversion_relay.emulator import store
 from tests.emulator.requests import DATASET, TOKEN, arrived, event, send
 from tests.processes import call
 
@@ -135,3 +136,32 @@ def test_the_pixels_limited_data_use_is_shown_as_the_servers_is(meta):
     names = ("data_processing_options", "data_processing_options_country", "data_processing_options_state")
     shown = [[row["event"].get(name) for name in names] for row in arrived(meta)]
     assert shown == [[["LDU"], 0, 0], [None, None, None]]
+
+
+def test_the_oldest_go_which_is_told_once_and_the_figures_count_on(monkeypatch, caplog):
+    monkeypatch.setattr(store, "MOST_EVENTS", 20)
+    monkeypatch.setattr(store, "MOST_IDS", 30)
+    kept = store.Store()
+    for n in range(100):
+        kept.take("1", [one(f"e{n}")], "server", 1_000.0)
+    assert 20 <= len(kept.events) <= 22 and kept.events[-1].event["event_id"] == "e99"
+    assert (kept.arrived, kept.unique, kept.forgotten) == (100, 100, 100 - len(kept.events))
+    assert len([record for record in caplog.records if "forgotten" in record.message]) == 1
+    kept.take("1", [one("e75"), one("e5")], "server", 1_000.0)
+    assert [arrived.duplicate for arrived in kept.events[-2:]] == [True, False], "an id that is known is known still"
+    kept.take("1", [one("e99")], "server", 1_000.0 + store.WINDOW + 1)
+    assert not kept.events[-1].duplicate and len(kept._by_id) == 1
+
+
+def test_requests_are_kept_by_what_they_name(monkeypatch):
+    monkeypatch.setattr(store, "MOST_NAMED", 100)
+    kept = store.Store()
+    for n in range(50):
+        kept.note({"at": n, "event_ids": ["e"] * 30})
+    assert [request["at"] for request in kept.requests] == [47, 48, 49]
+    kept.note({"at": 50, "event_ids": ["e"] * 1_000})
+    assert [request["at"] for request in kept.requests] == [50]
+
+
+def one(event_id):
+    return event(event_id=event_id, event_time=1_000)

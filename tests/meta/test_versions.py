@@ -25,6 +25,8 @@ NOVEMBER = at(date(2026, 11, 26))
         ("v24.0", "warning"),
         ("v21.0", "warning"),
         ("v20.0", "error"),
+        ("v25.1", "error"),
+        ("v27.1", None),
         ("v3.0", "error"),
         ("v28.0", None),
         ("v999.0", None),

@@ -7,7 +7,7 @@ import pytest
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox import open_outbox
 from conversion_relay.outbox.sqlite.file import OLDER_PAGE, PAGE, open_file
-from conversion_relay.outbox.sqlite.traces import keys_on
+from conversion_relay.outbox.sqlite.traces import rows_on
 from conversion_relay.outbox.verdict import Dead, Delivered
 
 NOW = 1_795_435_200.0
@@ -18,14 +18,22 @@ def person(number: int) -> str:
 
 
 def sealed(number: int, chance: random.Random) -> SealedEvent:
-    body = f'{{"em":"{person(number)}","padding":"{"x" * chance.randrange(300, 1_200)}"}}'
+    body = f'{{"event_id":"{number}","em":"{person(number)}","padding":"{"x" * chance.randrange(300, 1_200)}"}}'
     times = {"event_time": int(NOW), "expires_at": int(NOW) + 600_000}
     return SealedEvent(dataset="1", event_name="Lead", event_id=str(number), body=body.encode(), **times)
 
 
-@pytest.mark.parametrize("page", [OLDER_PAGE, PAGE])
-@pytest.mark.parametrize("seed", [0, 9])
-def test_what_sqlite_left_of_an_erased_body_is_overwritten(tmp_path, seed, page):
+@pytest.mark.parametrize(
+    ("seed", "page", "erased_by"),
+    [
+        (0, OLDER_PAGE, "person"),
+        (0, PAGE, "person"),
+        (9, OLDER_PAGE, "person"),
+        (9, PAGE, "person"),
+        (0, OLDER_PAGE, "choice"),
+    ],
+)
+def test_what_sqlite_left_of_an_erased_body_is_overwritten(tmp_path, seed, page, erased_by):
     """Five hundred of six hundred events end in some order; a copy of one or the other body stays behind."""
     chance, path = random.Random(seed), tmp_path / "outbox.db"
     for connection in open_file(path, new_page=page):
@@ -39,7 +47,11 @@ def test_what_sqlite_left_of_an_erased_body_is_overwritten(tmp_path, seed, page)
         outbox.replay(NOW, [str(n) for n in ended[first : first + 4]])
         lease = outbox.claim("1", 600, 60, NOW)
         outbox.settle(lease, [(Delivered(), list(lease.events))], None, NOW)
-    outbox.erase([person(n) for n in ended], NOW)
+    if erased_by == "person":
+        outbox.erase([person(n) for n in ended], NOW)
+    else:
+        keys = {story.event_id: story.key for story in outbox.recent(600)}
+        assert outbox.erase_chosen([keys[str(n)] for n in ended], NOW) == 500
     content = path.read_bytes() + (tmp_path / "outbox.db-wal").read_bytes()
     assert [n for n in ended if person(n).encode() in content] == []
     dead = outbox.dead(1_000)
@@ -49,4 +61,4 @@ def test_what_sqlite_left_of_an_erased_body_is_overwritten(tmp_path, seed, page)
 
 
 def test_a_page_of_another_kind_names_no_rows():
-    assert keys_on(b"\x05" + bytes(4_095)) == []
+    assert rows_on(b"\x05" + bytes(4_095)) == {}

@@ -23,6 +23,7 @@ function ago(seconds) {
 
 function figures(state) {
   const facts = { events: state.events, "counted once": state.unique, requests: state.requests };
+  if (state.forgotten) facts["no longer kept"] = state.forgotten;
   $("figures").replaceChildren(...Object.entries(facts).map(([name, value]) => {
     const box = element("div");
     box.append(element("dt", "", name), element("dd", "", value.toLocaleString()));

@@ -6,7 +6,7 @@ events ended, so one that was erased meanwhile is not counted; and the database,
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from conversion_relay.outbox.counting import MOST_NAMES, as_figures, counted, first_hour, hour_of
@@ -35,12 +35,17 @@ class Tallier:
         """None before they are read."""
         self._lock = threading.Lock()
 
-    def cells(self, dataset: int, ended: Ended, events: Mapping[int, LeasedEvent], now: float) -> Cells:
+    def names(self, dataset: int, events: Iterable[LeasedEvent]) -> dict[str, str]:
+        """Under which name each is counted. Not to be asked within a transaction: it may need a connection."""
+        return {name: self._name(dataset, name) for name in {event.event_name for event in events}}
+
+    def cells(
+        self, dataset: int, names: Mapping[str, str], ended: Ended, events: Mapping[int, LeasedEvent], now: float
+    ) -> Cells:
         cells: Cells = Counter()
         hour = hour_of(now)
         for state, keys in ended:
             these = [events[key] for key in keys]
-            names = {name: self._name(dataset, name) for name in {event.event_name for event in these}}
             for (name, what), n in counted(state, these, now).items():
                 cells[dataset, names[name], hour, what] += n
         return cells

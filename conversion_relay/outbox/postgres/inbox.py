@@ -21,6 +21,7 @@ import psycopg
 
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import SealedEvent
+from conversion_relay.outbox.postgres.keys import PERIOD_SECONDS
 from conversion_relay.outbox.postgres.session import Session
 
 TAKEN_AT_ONCE = 500
@@ -116,6 +117,11 @@ def take(session: Session) -> list[tuple[SealedEvent, float]]:
     ]
 
 
+COMING = f"""
+SELECT DISTINCT dataset, floor(put_at / {PERIOD_SECONDS})::int
+FROM (SELECT dataset, put_at FROM relay.inbox ORDER BY id LIMIT {TAKEN_AT_ONCE}) AS coming
+"""
+"""Datasets and periods of what `take` will find, unless others take it."""
 _TAKE = f"""
 DELETE FROM relay.inbox
 WHERE id IN (SELECT id FROM relay.inbox ORDER BY id LIMIT {TAKEN_AT_ONCE} FOR UPDATE SKIP LOCKED)

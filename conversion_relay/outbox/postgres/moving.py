@@ -94,6 +94,8 @@ class Mover:
     def _keys(self, events: Sequence[Row]) -> list[int]:
         for accepted_at in {period_of(row[6]): row[6] for row in events}.values():
             self._storing.parts.make(period_of(accepted_at))
+        for dataset in {row[1] for row in events}:  # here, not in the transaction, which has a connection already
+            self._datasets.make(self._names[dataset])
         numbers = self._storing.numbers(len(events))
         return [first_key(period_of(row[6])) | number for row, number in zip(events, numbers, strict=True)]
 

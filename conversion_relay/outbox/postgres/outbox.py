@@ -173,9 +173,10 @@ class PostgresOutbox(Beside):
         groups = [(verdict, [event.key for event in events]) for verdict, events in settlements]
         events = {event.key: event for _, settled in settlements for event in settled}
         dataset = self._datasets.make(lease.dataset)
+        names = self._tallier.names(dataset, events.values())
 
         def cells(ended: leases.Ended) -> figures.Cells:
-            return self._tallier.cells(dataset, ended, events, now)
+            return self._tallier.cells(dataset, names, ended, events, now)
 
         def step_by_step(session: Session) -> None:
             books = leases.settle(session, lease.token, groups, attempt, now)

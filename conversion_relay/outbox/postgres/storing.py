@@ -4,7 +4,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -73,10 +72,12 @@ class Storing:
                 self._numbers = iter(())
         raise OutboxUnavailable("PostgreSQL lacks what it just gave: look whether somebody restores the database")
 
-    def _rows(self, groups: Sequence[tuple[Sequence[SealedEvent], float]]) -> list[list[Row]]:
+    def _rows(
+        self, groups: Sequence[tuple[Sequence[SealedEvent], float]], session: Session | None = None
+    ) -> list[list[Row]]:
         ids = {name: self._datasets.make(name) for name in {event.dataset for events, _ in groups for event in events}}
         firsts = {period: self._first_key(period) for period in {period_of(now) for _, now in groups}}
-        numbers = iter(self.numbers(sum(len(events) for events, _ in groups)))
+        numbers = iter(self.numbers(sum(len(events) for events, _ in groups), session))
         return [
             [Row(first | next(numbers), ids[event.dataset], at, event) for event in events]
             for events, at, first in ((events, float(now), firsts[period_of(now)]) for events, now in groups)
@@ -86,12 +87,13 @@ class Storing:
         self.parts.make(period)
         return first_key(period)
 
-    def numbers(self, n: int) -> list[int]:
-        """That nobody else has."""
+    def numbers(self, n: int, session: Session | None = None) -> list[int]:
+        """That nobody else has. `session`: of the caller's transaction; what it asks for is lost if it is undone."""
+        read = session.read if session else self._database.read
         with self._lock:
             found = list(islice(self._numbers, n))
             while len(found) < n:
-                ((first,),) = self._database.read("SELECT nextval('relay.event_number')")
+                ((first,),) = read("SELECT nextval('relay.event_number')")
                 self._numbers = iter(range(first, first + BLOCK))
                 found += islice(self._numbers, n - len(found))
             return found
@@ -103,10 +105,19 @@ class Storing:
         def work(session: Session) -> list[float]:
             taken = inbox.take(session)
             if taken:
-                insert(session, [row for of_put in self._rows([([e], at) for e, at in taken]) for row in of_put])
+                groups = self._rows([([event], at) for event, at in taken], session)
+                insert(session, [row for of_put in groups for row in of_put])
             return [at for _, at in taken]
 
-        while times := self._anew(partial(self._database.transact, work)):
+        def attempt() -> list[float]:
+            # New datasets and parts have commits of their own. Made within the transaction they would need a second
+            # connection while it holds the first: where the server gives few, it would wait for itself.
+            for dataset, period in self._database.read(inbox.COMING, pinned=True):
+                self._datasets.make(dataset)
+                self.parts.make(period)
+            return self._database.transact(work, pinned=True)
+
+        while times := self._anew(attempt):
             earliest = min(earliest, *times)
             if len(times) < inbox.TAKEN_AT_ONCE:
                 break

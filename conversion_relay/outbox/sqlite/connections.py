@@ -8,6 +8,7 @@ from typing import Any
 
 import apsw
 
+from conversion_relay.errors import TOO_FEW_FILES, is_short_of_files
 from conversion_relay.outbox.sqlite import fork
 from conversion_relay.outbox.sqlite.file import Check, Damaged, Identity, Unusable, alone, open_file
 from conversion_relay.outbox.sqlite.salvage import finish_salvage, is_ours, salvage
@@ -72,6 +73,8 @@ class Connections:
         except NotADirectoryError:
             raise Unusable(f"the folder for {self.path.name} is a file: set another RELAY_OUTBOX") from None
         except (apsw.Error, OSError) as error:
+            if isinstance(error, OSError) and is_short_of_files(error):  # nothing is known of its bytes
+                raise Unusable(f"{self.path.name} cannot be opened: {TOO_FEW_FILES}") from None
             why = explain(self.path, error) if isinstance(error, apsw.Error) else error.strerror
             raise Unusable(f"{self.path.name} is damaged, and what can be read cannot be saved: {why}") from None
 

@@ -37,7 +37,7 @@ from typing import Literal
 
 import apsw
 
-from conversion_relay.errors import SettingsError
+from conversion_relay.errors import TOO_FEW_FILES, SettingsError, is_short_of_files
 from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite.fork import LOCKS
 from conversion_relay.outbox.sqlite.told import FULL, explain, is_full
@@ -117,7 +117,8 @@ def _touch(path: Path) -> None:
     except PermissionError:
         raise Unusable(_whose(path)) from None
     except OSError as error:
-        raise Unusable(f"{path.name} cannot be opened for writing: {error.strerror}") from None
+        why = TOO_FEW_FILES if is_short_of_files(error) else error.strerror
+        raise Unusable(f"{path.name} cannot be opened for writing: {why}") from None
 
 
 def _whose(path: Path) -> str:

@@ -145,16 +145,21 @@ def withdraw(db: apsw.Connection, dataset_name: str, event_ids: Sequence[str], n
     """Of those that a browser may have sent: the pending and the dead, how many. Who holds a lease is told by a mark.
     Each is found by its id."""
     dataset = dataset_id(db, dataset_name)
-    n = 0
+    n, held = 0, list[int]()
     for event_id in event_ids:
         for key, state in read(db, _WITHDRAWABLE, (event_id, dataset)):
             if state == "waiting" and not _unqueue(db, key):
-                db.execute("UPDATE event SET consent = 'withdrawn' WHERE key = ?", (key,))
+                held.append(key)
                 continue
             db.execute(_ERASE, (now, event_id, "withdrawn", key))
             db.execute("DELETE FROM body WHERE key = ?", (key,))
             move(db, dataset or 0, "pending" if state == "waiting" else state, "erased", 1)
             n += 1
+    if held:
+        delivered.write_up_these(db, held)  # Meta has those; a mark would say that they may yet be taken back
+        db.execute(
+            "UPDATE event SET consent = 'withdrawn' WHERE key IN carray(?) AND state = 'waiting'", (_array(held),)
+        )
     return n
 
 

@@ -248,9 +248,10 @@ class SqliteOutbox(Looks):
         return erased
 
     def erase_chosen(self, keys: Sequence[int], now: float) -> int:
-        work = partial(operator.erase, keys=tuple(keys), digests=(), now=now)
-        erased = self._database.carry_out(work) if keys else 0
+        marks = traces.marks_of(self._database.read, keys)
+        erased = self._database.carry_out(partial(operator.erase, keys=tuple(keys), digests=(), now=now)) if keys else 0
         self._database.empty_log()
+        traces.overwrite_marks(self._database, marks)
         return erased
 
     def set_aside(self) -> list[str]:

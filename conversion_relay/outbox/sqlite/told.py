@@ -6,6 +6,8 @@ from pathlib import Path
 
 import apsw
 
+from conversion_relay.errors import TOO_FEW_FILES, is_short_of_files
+
 BY_ITSELF = "it is tried again by itself"
 FULL = f"the disk of {{}} is full, or a quota is; free some space, {BY_ITSELF}"
 
@@ -20,7 +22,7 @@ def explain(path: Path, error: apsw.Error) -> str:
         case apsw.FullError():
             return FULL.format(path.name)
         case apsw.CantOpenError():
-            return f"{path.name} cannot be opened{_why(path)}; check its folder and its owner"
+            return f"{path.name} cannot be opened{_why(path)}"
         case apsw.IOError() if getattr(error, "extendedresult", 0) in _NOT_SHARED:
             return NOT_SHARED.format(path.name)
         case apsw.IOError():
@@ -45,6 +47,8 @@ def why_not_opened(path: Path, error: OSError) -> str:
     """What a file beside the database ran into, at a start."""
     if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
         return told_once(NOT_SHARED.format(path.name))
+    if is_short_of_files(error):
+        return f"{path.name} cannot be opened: {TOO_FEW_FILES}"
     return f"the folder of {path.name} is not writable: {error.strerror}"
 
 
@@ -54,8 +58,10 @@ def _why(path: Path) -> str:
     try:
         os.close(os.open(path.parent, os.O_RDONLY))
     except OSError as error:
-        return f" ({error.strerror})"
-    return ""
+        if is_short_of_files(error):
+            return f": {TOO_FEW_FILES}"
+        return f" ({error.strerror}); check its folder and its owner"
+    return "; check its folder and its owner"
 
 
 def told_once(text: str) -> str:

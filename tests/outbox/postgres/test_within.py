@@ -1,5 +1,6 @@
 """By which connections a program's order and its Purchase are stored together."""
 
+import contextlib
 import sqlite3
 
 import psycopg
@@ -7,6 +8,8 @@ import pytest
 
 from conversion_relay import Event, Relay, UserData
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox.postgres.database import Database
+from conversion_relay.outbox.verdict import Dead, Delivered, RetryAt
 from conversion_relay.settings import Settings
 from tests import asgi
 from tests.outbox.postgres.server import cheap, needs_postgres
@@ -125,3 +128,27 @@ def test_an_asynchronous_program_tracks_by_its_own_connection(outbox):
 def test_what_is_no_connection_to_the_outbox_is_told(outbox, connection):
     with pytest.raises(OutboxUnavailable, match="connection="):
         outbox.put([sealed("a")], NOW, connection=connection)
+
+
+def test_no_transaction_of_a_worker_asks_for_a_second_connection(outbox, monkeypatch):
+    """Where a role has few connections, it would wait for itself. Everything is new: dataset, part, numbers, names."""
+    lend, lent = Database._lent, []
+
+    @contextlib.contextmanager
+    def one_at_a_time(database, **how):
+        lent.append(len(lent))
+        try:
+            assert len(lent) == 1
+            with lend(database, **how) as session:
+                yield session
+        finally:
+            lent.pop()
+
+    monkeypatch.setattr(Database, "_lent", one_at_a_time)
+    with psycopg.connect(cheap().conninfo) as shop:
+        outbox.put([sealed(event_id, dataset="new") for event_id in "abc"], NOW, connection=shop)
+    assert outbox.waiting(NOW) == {"new": 0.0}
+    lease = claim(outbox, dataset="new")
+    first, second, third = ([event] for event in lease.events)
+    outbox.settle(lease, [(Delivered(), first), (Dead("refused"), second), (RetryAt(NOW + 9, "x"), third)], None, NOW)
+    assert outbox.counts()["new"].delivered == 1

@@ -157,6 +157,17 @@ def test_what_is_erased_before_it_is_written_up_stays_erased(outbox, path):
     assert rows(path, BODIES) == [(4 * EACH,)]
 
 
+def test_what_meta_has_cannot_be_withdrawn_whether_it_is_written_up_or_not(outbox, path):
+    deliver(outbox, "1")
+    claim(outbox, dataset="2")
+    for name in ("1", "2"):
+        assert outbox.withdraw(name, [f"{name}-3"], NOW) == 0
+    outbox.tidy(NOW)
+    marked = rows(path, "SELECT event_id FROM event WHERE consent = 'withdrawn'")
+    assert marked == [("2-3",)], "who holds it is told, and of what Meta has nothing is said"
+    assert states(outbox)["1"] == (0, EACH, 0) and outbox.find("1-3")[0].state == "delivered"
+
+
 def test_an_erasure_leaves_no_body_that_was_delivered(outbox, path):
     digest = "ab" * 32
     body = b'{"em":"%s"}' % digest.encode()

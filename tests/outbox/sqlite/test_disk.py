@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import os
 import resource
 import stat
 from types import SimpleNamespace
@@ -126,3 +127,24 @@ class TestMountsFromElsewhere:
         error = apsw.IOError("disk I/O error")
         error.extendedresult = apsw.SQLITE_IOERR_SHMMAP
         assert "keep it on a local disk" in explain(path, error)
+
+
+@pytest.mark.parametrize("free", range(7))
+def test_where_no_more_files_may_be_opened_that_is_said_and_not_that_the_file_is_damaged(path, free):
+    opened(path).close()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.open(os.devnull, os.O_RDONLY)]  # the lowest number that is free, and so all below it are taken
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 1 + free, before[1]))
+    refused = []
+    try:
+        outbox = opened(path)
+        outbox.erase(["0" * 64], NOW)
+        outbox.close()
+    except (SettingsError, OutboxUnavailable) as error:
+        refused.append(str(error))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        os.close(taken[0])
+    assert all("ulimit -n" in told and "damaged" not in told for told in refused), refused
+    assert refused or free > 3
+    assert opened(path).set_aside() == []

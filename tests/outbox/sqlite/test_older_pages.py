@@ -4,7 +4,7 @@ import pytest
 
 from conversion_relay.outbox.sqlite.file import MOST_LOG, OLDER_PAGE, PAGE, open_file
 from conversion_relay.outbox.sqlite.salvage import salvage
-from conversion_relay.outbox.sqlite.traces import keys_beside
+from conversion_relay.outbox.sqlite.traces import keys_beside, pages_with, rows_on
 from tests.outbox.sqlite.files import EVENTS, drained, filled, opened, overwrite, rows
 
 
@@ -44,4 +44,7 @@ def test_a_text_is_found_on_the_page_on_which_it_stands(path):
     filled(path)
     for n in range(0, EVENTS, 37):
         ((key,),) = rows(path, "SELECT key FROM event WHERE event_id = ?", f"e{n}")
-        assert key in keys_beside(path, [f'"event_id":"e{n}"'])
+        text = f'"event_id":"e{n}"'.encode()
+        found = [rows_on(*page) for page in pages_with(path, lambda content, text=text: text in content)]
+        assert any(key in rows for rows in found)
+        assert not keys_beside(path, lambda content, text=text: text in content), "it lives there; nothing is beside it"
