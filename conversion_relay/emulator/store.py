@@ -18,11 +18,12 @@ from conversion_relay.emulator.diagnostics import diagnose
 
 WINDOW = 48 * 3_600
 MOST_REQUESTS = 10_000
-MOST_EVENTS = 50_000
-"""That are kept, and up to a tenth more: the oldest go together."""
-MOST_NAMED = 200_000
+MOST_EVENTS = 500_000
+"""That are kept, and up to a tenth more, the oldest go together. Two gigabytes: whoever counts what arrived under load
+counts hundreds of thousands."""
+MOST_NAMED = 2_000_000
 """Ids of events that the kept requests name."""
-MOST_IDS = 500_000
+MOST_IDS = 2_000_000
 """For each way to know an event again."""
 Source = Literal["server", "browser"]
 logger = logging.getLogger("conversion_relay.emulator")
