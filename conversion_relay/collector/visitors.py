@@ -80,7 +80,12 @@ class VisitorsEndpoint:
         facts = _facts(visitor, facts, admitted)
         try:
             remembered = await in_thread(
-                self._relay.remember, visitor.key, facts, visitor.consent, dataset=admitted.dataset
+                self._relay.remember,
+                visitor.key,
+                facts,
+                visitor.consent,
+                dataset=admitted.dataset,
+                sender=admitted.sender,
             )
         except OutboxUnavailable:
             raise not_durable("the visitor could not be remembered") from None
