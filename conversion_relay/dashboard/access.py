@@ -9,9 +9,10 @@ is a loopback address, that Host is a loopback name, that Origin is one too wher
 which proxies add. HTTP/1.0 counts as such: browsers and curl do not speak it, and nginx does to its upstreams, by
 default without any such header.
 
-Guesses. After FREE_GUESSES wrong ones a network waits 1, 2, 4 ... MOST_WAIT seconds after each further one; until then
-it is answered 429 and the password is not looked at. What is asked meanwhile does not prolong the wait, so that who
-knows the password waits MOST_WAIT seconds at most for the next chance, and an hour of silence forgets everything.
+Guesses. After FREE_GUESSES wrong ones a network (of IPv6 a /48: who rents a server has 65,536 smaller ones) waits 1, 2,
+4 ... MOST_WAIT seconds after each further one; until then it is answered 429 and the password is not looked at. What is
+asked meanwhile does not prolong the wait, so that who knows the password waits MOST_WAIT seconds at most for the next
+chance, and an hour of silence forgets everything.
 Rejected: to accept the right password at any time, which would leave guessing as quick as before; and a lock for good,
 with which anyone could shut the operator out.
 """
