@@ -50,7 +50,7 @@ class TokenBuckets:
         network = network_of(address)
         if not self._places.change(network, lambda kept: self._after(kept, events, size)):
             return False
-        holder = holder_of(network)
+        holder = _holder(network)
         if holder == network or self._places.change(holder, lambda kept: self._after(kept, events, size, WIDER)):
             return True
         self._places.change(network, lambda kept: self._after(kept, -events, -size))
@@ -76,7 +76,7 @@ class DailyBound:
 
     def take(self, address: str | None) -> bool:
         network = network_of(address)
-        holder = holder_of(network)
+        holder = _holder(network)
         return self._places.change(network, self._after) and (
             holder == network or self._places.change(holder, lambda kept: self._after(kept, WIDER))
         )
@@ -112,20 +112,16 @@ def network_of(address: str | None) -> str:
     return LOOPBACK if parsed.is_loopback else str(parsed)
 
 
-@lru_cache(maxsize=4_096)
-def holder_of(network: str) -> str:
-    """Who has this network, of those that `network_of` gives: all of a /48 is one hand.
+def holder_of(address: str | None) -> str:
+    """Whose hand it is: as `network_of`, but all of a /48. Three guesses at a password for each /64 would leave nobody
+    to wait.
 
-    >>> holder_of("2001:db8:1:2::/64"), holder_of("198.51.100.7")
+    >>> holder_of("2001:db8:1:2::9"), holder_of("198.51.100.7")
     ('2001:db8:1::/48', '198.51.100.7')
     """
+    return _holder(network_of(address))
+
+
+@lru_cache(maxsize=4_096)
+def _holder(network: str) -> str:
     return str(ipaddress.ip_network(network).supernet(new_prefix=48)) if network.endswith("/64") else network
-
-
-def guesser_of(address: str | None) -> str:
-    """Whose guess at a password it is: a /64 for each three guesses would leave nobody to wait.
-
-    >>> guesser_of("2001:db8:1:2::9")
-    '2001:db8:1::/48'
-    """
-    return holder_of(network_of(address))

@@ -81,9 +81,10 @@ class Webhooks:
         self._notices, self._clock = Notices(relay, secrets, asking, clock), clock
         self._memory = Memory(relay, clock)
 
-    def answer(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> WebhookAnswer:
-        """`raw`: the body as it came. `headers` by names in any case. Raises nothing that a notice could cause."""
-        said, why = self._answer(provider, raw, {name.lower(): value for name, value in headers.items()})
+    def answer(self, provider: str, raw: bytes, headers: Mapping[str, str], network: str = "") -> WebhookAnswer:
+        """`raw`: the body as it came. `headers` by names in any case. `network`: whose line it came by, so that nobody
+        takes all the places for notices that have us ask. Raises nothing that a notice could cause."""
+        said, why = self._answer(provider, raw, {name.lower(): value for name, value in headers.items()}, network)
         known = provider if self._notices.is_known(provider) else "unknown"
         self._counters.add("relay_webhooks_total", provider=known, code=str(said.status), reason=why)
         if said.uncounted is not None:
@@ -91,13 +92,13 @@ class Webhooks:
             logger.info("A payment notice was not counted", extra=about)
         return said
 
-    def _answer(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Answered:
+    def _answer(self, provider: str, raw: bytes, headers: Mapping[str, str], network: str) -> Answered:
         if len(raw) > MOST_BYTES:
             return refused(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
         if not_taken := self._notices.not_taken(provider):
             return not_taken
         try:
-            return self._heard(self._notices.read(provider, raw, headers))
+            return self._heard(self._notices.read(provider, raw, headers, network))
         except (SignatureError, InvalidEvent) as error:
             logger.warning("A webhook was refused", extra={"provider": provider, "reason": error.reason})
             return refused(400, error.reason, error.field, getattr(error, "message", str(error)))

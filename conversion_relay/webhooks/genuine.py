@@ -60,34 +60,34 @@ class Notices:
             return None
         return refused(404, "not_configured", "provider", f"set {row.setting}, then send it again")
 
-    def read(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Notice:
-        """An Ask where there is no key to ask with. Raises SignatureError, InvalidEvent, and Unreachable where the
-        provider did not say."""
+    def read(self, provider: str, raw: bytes, headers: Mapping[str, str], network: str = "") -> Notice:
+        """An Ask where there is no key to ask with. `network`: who sent it, "" where nobody knows. Raises
+        SignatureError, InvalidEvent, and Unreachable where the provider did not say."""
         row = PROVIDERS.get(provider)
         if row and row.pings and _module(provider).is_ping(raw):
             return Ignored("ping")
-        return with_order_names(self._meant(provider, raw, self._verified(provider, raw, headers)))
+        return with_order_names(self._meant(provider, raw, self._verified(provider, raw, headers, network), network))
 
-    def _verified(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Mode:
+    def _verified(self, provider: str, raw: bytes, headers: Mapping[str, str], network: str) -> Mode:
         try:
-            return self._checked(provider, raw, headers)
+            return self._checked(provider, raw, headers, network)
         except SignatureError as error:
             if error.reason != "signature_wrong" or not self._secrets.renewed(provider):
                 raise
-            return self._checked(provider, raw, headers)
+            return self._checked(provider, raw, headers, network)
 
-    def _checked(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> Mode:
+    def _checked(self, provider: str, raw: bytes, headers: Mapping[str, str], network: str) -> Mode:
         secrets, more = self._secrets.of(provider), dict[str, Any]()
         if source := self._relay.settings.payments.sources.get(provider):
             return sources.verify(source, raw, headers, secrets, self._clock())
         if PROVIDERS[provider].asks:
             more["can_ask"] = bool(self._keys(provider))
         if PROVIDERS[provider].certificates:
-            pem = self._asking.certificate(_module(provider).certificate_url(headers, secrets))
+            pem = self._asking.certificate(_module(provider).certificate_url(headers, secrets), network)
             more = {"certificates": pem, "roots": self._asking.roots()}
         return verify(provider, raw, headers, secrets, self._clock(), **more)
 
-    def _meant(self, provider: str, raw: bytes, mode: Mode) -> Notice:
+    def _meant(self, provider: str, raw: bytes, mode: Mode, network: str) -> Notice:
         if source := self._relay.settings.payments.sources.get(provider):
             return sources.read(source, raw, mode)
         options = self._relay.settings.payments.options.get(provider, NO_OPTIONS)
@@ -97,15 +97,15 @@ class Notices:
         keys = [key for key in self._keys(provider) if not _is_of_other_mode(key, notice)]
         if not keys:
             return notice
-        body = self._asked(notice, keys)
+        body = self._asked(notice, keys, network)
         return Ignored("gone", notice.what, notice.mode) if body is None else read_answer(notice, body, options)
 
-    def _asked(self, ask: Ask, keys: list[str]) -> bytes | None:
+    def _asked(self, ask: Ask, keys: list[str], network: str) -> bytes | None:
         """One key of live mode and one of test mode, perhaps. One that was revoked must not hide the other."""
         refused: Unreachable | None = None
         for key in keys:
             try:
-                body = self._asking.answer(ask, PROVIDERS[ask.provider].host, key)
+                body = self._asking.answer(ask, PROVIDERS[ask.provider].host, key, network)
             except Unreachable as error:
                 if not error.why.startswith("http_4"):
                     raise  # the provider is silent: the next key would wait as long
