@@ -251,14 +251,15 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """For a person at a terminal, in local time. Characters that could steer the terminal are left out."""
+    """For a person at a terminal, in local time. A blank stands for each character that could steer the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         extra = " ".join(f"{k}={v}" for k, v in record.__dict__.items() if k not in _RECORD_FIELDS)
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         line = f"{clock} {record.levelname.lower():<7} {record.getMessage()}" + (f"  {extra}" if extra else "")
-        line = line if record.exc_text is None else f"{line}\n{record.exc_text}"
-        return "".join(c for c in line if c == "\n" or c.isprintable())
+        # A break in a value would forge a line; a traceback has several, each behind blanks that no line begins with.
+        told = [line, *(f"  {one}" for one in (record.exc_text or "").split("\n") if one)]
+        return "\n".join("".join(c if c.isprintable() else " " for c in one) for one in told)
 
 
 _RECORD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {

@@ -40,6 +40,13 @@ def test_a_text_line_steers_no_terminal():
     assert "\x1b" not in written("red \x1b[31m", formatter=TextLines())
 
 
+def test_no_value_forges_a_text_line():
+    forged = "12:00:00 info    Meta Conversions API Purchase event sent successfully"
+    written_line = written("A payment notice was not counted", formatter=TextLines(), kind=f"x\n{forged}\r\u2028")
+    first, *others = written_line.splitlines()
+    assert forged in first and others and all(line.startswith("  ") for line in others)
+
+
 def test_above_a_hundred_a_second_sentences_are_summed_up_by_level(caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     now = [100.0]
