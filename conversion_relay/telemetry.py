@@ -257,8 +257,7 @@ class TextLines(logging.Formatter):
         extra = " ".join(f"{k}={v}" for k, v in record.__dict__.items() if k not in _RECORD_FIELDS)
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         line = f"{clock} {record.levelname.lower():<7} {record.getMessage()}" + (f"  {extra}" if extra else "")
-        # A break in a value would forge a line; a traceback has several, each behind blanks that no line begins with.
-        told = [line, *(f"  {one}" for one in (record.exc_text or "").split("\n") if one)]
+        told = [line, *(f"  {one}" for one in (record.exc_text or "").split("\n") if one)]  # no value forges a line
         return "\n".join("".join(c if c.isprintable() else " " for c in one) for one in told)
 
 
