@@ -107,9 +107,12 @@ class Access:
         return self._guess(password.encode(), self._network(_by_name(headers), peer))
 
     def is_secure(self, scheme: str, headers: Iterable[tuple[bytes, bytes]], peer: str | None) -> bool:
-        """The browser came by https, as far as we or a trusted proxy can tell."""
-        told = _by_name(headers).get("x-forwarded-proto", "").rpartition(",")[2].strip()
-        return scheme == "https" or (told == "https" and is_trusted(peer, self._trusted_proxies()))
+        """The browser came by https, as far as we, a trusted proxy, or the browser itself can tell: who claims it
+        falsely gets a cookie that their own browser does not keep."""
+        told = _by_name(headers)
+        said = told.get("x-forwarded-proto", "").rpartition(",")[2].strip()
+        by_proxy = said == "https" and is_trusted(peer, self._trusted_proxies())
+        return scheme == "https" or by_proxy or told.get("origin", "").startswith("https://")
 
     def _network(self, told: dict[str, str], peer: str | None) -> str:
         return self._network_of(client_address(peer, told.get("x-forwarded-for", ""), self._trusted_proxies()))
