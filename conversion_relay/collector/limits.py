@@ -2,11 +2,11 @@
 the outbox.
 
 Whose bucket. An IPv4 address is one customer's line, and stands for itself, also where it is written as IPv6
-(`::ffff:198.51.100.7`). Of IPv6 a line has a /64 at least. Whoever rents a server has a /48, which are 65,536 of them:
-so all of a /48 together have as much as WIDER lines, which is still more than the phones of a carrier's /48 send to one
-site. What cannot be read as an address shares one bucket: a proxy
-that sends rubbish must not be a way around. Loopback is one line like any other: a proxy that nobody told us of stands
-there for all its visitors, and for a flood as well. Who has a key has no bucket.
+(`::ffff:198.51.100.7`). Of IPv6 a line has a /64 at least. But a rented server or a tunnel may come with a /48, which
+is 65,536 of them: so all of a /48 together have as much as WIDER lines, more than the phones of a carrier's /48 send to
+one site. What cannot be read as an address shares one bucket: a proxy that sends rubbish must not be a way around.
+Loopback is one line like any other: a proxy that nobody told us of stands there for all its visitors, and for a flood
+as well. Who has a key has no bucket.
 """
 
 import ipaddress

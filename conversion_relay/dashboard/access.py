@@ -10,7 +10,7 @@ which proxies add. HTTP/1.0 counts as such: browsers and curl do not speak it, a
 1.29.7, by default without any such header. And the peer's program must be one of our own user or of root, as far as the
 system tells (`local_user.py`): a proxy that adds nothing is of another.
 
-Guesses. After FREE_GUESSES wrong ones a network (of IPv6 a /48: who rents a server has 65,536 smaller ones) waits 1, 2,
+Guesses. After FREE_GUESSES wrong ones a network (of IPv6 a /48, which one hand may have whole) waits 1, 2,
 4 ... MOST_WAIT seconds after each further one; until then it is answered 429 and the password is not looked at. What is
 asked meanwhile does not prolong the wait, so that who knows the password waits MOST_WAIT seconds at most for the next
 chance, and an hour of silence forgets everything.
