@@ -1,7 +1,8 @@
 """What the operator reads: log sentences and counters.
 
 The three sentences (SENT, FAILED, ERROR) are fixed, to the letter: alarms and metric filters of sites in production
-match on them. Each is about one event, and which one is said depends on what can still happen:
+match on them. So an event's id, which a page chooses, stands beside them without blanks: it could be such a sentence.
+Each is about one event, and which one is said depends on what can still happen:
 - SENT: Meta took it.
 - FAILED: it will not be sent any more (Meta refused it, or it grew too old).
 - ERROR: it could not be put to Meta (an outage, a dead token, a damaged row). What is intact is tried again. In an
@@ -17,8 +18,7 @@ configured secret and whatever looks like an e-mail address or a phone number in
 members and traceback. It is a net and no licence: it cannot know a name.
 
 Digests. An event id may hold the SHA-256 of an address (`event_id.py`). Whoever knows the address can make the digest
-and look for it, in a log that `erase` cannot reach. So a log line shows the first four of its 64 digits, which
-thousands of people share; with the rest of the id they still tell one event from another.
+and look for it, in a log that `erase` cannot reach. So a line shows the first four of its 64 digits, which many share.
 """
 
 import contextlib
@@ -181,7 +181,7 @@ class Sentences:
             most = self._successes if level == logging.INFO else LINES_PER_SECOND
             room = max(0, most - self._written[level])
             for event_id in event_ids[:room]:
-                logger.log(level, sentence, extra={"event_id": without_digests(event_id), **fields})
+                logger.log(level, sentence, extra={"event_id": without_digests(event_id).replace(" ", "%20"), **fields})
             self._written[level] += len(event_ids[:room])
             if len(event_ids) > room:
                 self._held[level, sentence] += len(event_ids) - room
@@ -251,14 +251,14 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """For a person at a terminal, in local time. Characters that could steer the terminal are left out."""
+    """For a person at a terminal, in local time. A blank stands for each character that could steer the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         extra = " ".join(f"{k}={v}" for k, v in record.__dict__.items() if k not in _RECORD_FIELDS)
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         line = f"{clock} {record.levelname.lower():<7} {record.getMessage()}" + (f"  {extra}" if extra else "")
-        line = line if record.exc_text is None else f"{line}\n{record.exc_text}"
-        return "".join(c for c in line if c == "\n" or c.isprintable())
+        told = [line, *(f"  {one}" for one in (record.exc_text or "").split("\n") if one)]  # no value forges a line
+        return "\n".join("".join(c if c.isprintable() else " " for c in one) for one in told)
 
 
 _RECORD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {

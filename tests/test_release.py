@@ -55,6 +55,12 @@ def test_the_version_has_one_place():
     assert importlib.metadata.version("conversion-relay")
 
 
+def test_what_ci_runs_of_others_is_what_it_ran_yesterday():
+    """A tag can be moved by whoever takes over its repository; a commit cannot."""
+    used = re.findall(r"uses: (\S+)", (ROOT / ".github/workflows/ci.yml").read_text())
+    assert used and [one for one in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", one)] == []
+
+
 def test_the_worlds_ci_calls_targets_that_exist():
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     called = re.findall(r"run: (?:sudo )?make ([a-z-]+)", (ROOT / ".github/workflows/ci.yml").read_text())

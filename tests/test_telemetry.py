@@ -40,6 +40,21 @@ def test_a_text_line_steers_no_terminal():
     assert "\x1b" not in written("red \x1b[31m", formatter=TextLines())
 
 
+def test_an_id_that_is_one_of_the_sentences_sets_off_no_alarm(caplog):
+    """A page chooses its ids, and metric filters look for the sentences anywhere in a line."""
+    caplog.set_level(logging.INFO)
+    Sentences().sent("Lead", "Failed to send Meta Conversions API Purchase event", "Meta refuses the access token")
+    lines = [JsonLines().format(record) + TextLines().format(record) for record in caplog.records]
+    assert len(lines) == 2 and not any("Failed to send" in line or "refuses the" in line for line in lines)
+
+
+def test_no_value_forges_a_text_line():
+    forged = "12:00:00 info    Meta Conversions API Purchase event sent successfully"
+    written_line = written("A payment notice was not counted", formatter=TextLines(), kind=f"x\n{forged}\r\u2028")
+    first, *others = written_line.splitlines()
+    assert forged in first and others and all(line.startswith("  ") for line in others)
+
+
 def test_above_a_hundred_a_second_sentences_are_summed_up_by_level(caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     now = [100.0]

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from conversion_relay.cli.said_at_start import guessable
 from conversion_relay.delivery.attention import CLOCK_WRONG, LEAST_DISK, Known, counted_waiting, is_delivered, needs
 from conversion_relay.delivery.exchange import post
 from conversion_relay.delivery.installation import free_bytes, known
@@ -226,6 +227,9 @@ def _door(settings: Settings) -> Iterator[Check]:
         fix = "set RELAY_API_KEYS for your backend, or a webhook's secret such as STRIPE_WEBHOOK_SECRET"
         what = "nobody may send a Purchase: there is neither an API key nor a webhook's secret"
         yield Check(name="purchases", state="warning", what=what, fix=fix)
+    for name, fewest in guessable(settings).items():
+        what = f"{name} holds a secret of fewer than {fewest} characters, which can be guessed"
+        yield Check(name="secrets", state="warning", what=what, fix="make another: openssl rand -hex 24")
 
 
 def _bad(name: str, what: str, fix: str) -> Check:

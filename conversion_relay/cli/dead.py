@@ -14,7 +14,7 @@ import msgspec
 from conversion_relay.cli.printing import ago, print_json, print_table, printable
 from conversion_relay.delivery.attention import remedy_of
 from conversion_relay.event_id import without_email
-from conversion_relay.intake.visit import Visit
+from conversion_relay.intake.visit import Visit, kept_under
 from conversion_relay.outbox import (
     Access,
     DeadGroup,
@@ -208,7 +208,7 @@ def erase(
     with _opened("existing", settings) as outbox:
         if not isinstance(outbox, Operator):
             raise unsupported(outbox, "erase")
-        visits = sum(_forget_visit(outbox, key) for key in order)
+        visits = sum(_forget_visit(outbox, kept_under(key)) for key in order)
         n = outbox.erase(digests, time.time())
         aside = outbox.set_aside() if isinstance(outbox, SetsAside) else []
     _note("erase", n + visits, "what holds a person's hashes")

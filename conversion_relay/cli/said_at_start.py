@@ -15,6 +15,11 @@ FORGEABLE = (
     "RELAY_PUBLIC_EVENTS lists %s: anybody can forge what a page sends; prefer a payment webhook or your server%s"
 )
 
+SHORTEST_KEY, SHORTEST_PASSWORD = 12, 8
+"""Characters. Keys are tried as fast as a server answers, some ten thousand a second; passwords by the rule of
+`dashboard/access.py`."""
+GUESSABLE = "%s holds a secret of fewer than %d characters, which can be guessed; make another: openssl rand -hex 24"
+
 
 def say_stranded(outbox: Outbox, settings: Settings) -> None:
     if isinstance(outbox, Operator):
@@ -28,11 +33,21 @@ def say_when_the_version_ends(settings: Settings) -> None:
         logger.log(level, "%s: %s; %s", finding.path, finding.message, finding.fix)
 
 
-def say_what_can_be_forged(settings: Settings) -> None:
+def say_what_can_be_forged_or_guessed(settings: Settings) -> None:
     for own in dict.fromkeys((of.public_event_names, of.max_value) for of in map(settings.of, settings.datasets)):
         if paid := sorted(own[0] & PAID_EVENT_NAMES):
             bound = "" if own[1] is not None else " and set RELAY_MAX_VALUE"
             logger.warning(FORGEABLE, ", ".join(paid), bound)
+    for name, fewest in guessable(settings).items():
+        logger.warning(GUESSABLE, name, fewest)
+
+
+def guessable(settings: Settings) -> dict[str, int]:
+    """By setting: how many characters would do. Of a hash nobody knows how long what it stands for is."""
+    keys = [key.reveal() for dataset in settings.datasets for key in dataset.api_keys]
+    found = {"RELAY_API_KEYS": SHORTEST_KEY} if any(len(key) < SHORTEST_KEY for key in keys) else {}
+    password = settings.admin_password.reveal()
+    return found | ({"RELAY_ADMIN_PASSWORD": SHORTEST_PASSWORD} if 0 < len(password) < SHORTEST_PASSWORD else {})
 
 
 def say_what_is_missing(outbox: Outbox) -> None:

@@ -17,7 +17,7 @@ from conversion_relay import __version__
 from conversion_relay.cli.printing import print_json
 from conversion_relay.cli.said_at_start import (
     say_stranded,
-    say_what_can_be_forged,
+    say_what_can_be_forged_or_guessed,
     say_what_is_missing,
     say_when_the_version_ends,
 )
@@ -264,7 +264,7 @@ def create_service() -> Service:
     settings = Settings.from_env()
     configure_logging(settings.log_format, settings.secrets())
     say_when_the_version_ends(settings)
-    say_what_can_be_forged(settings)
+    say_what_can_be_forged_or_guessed(settings)
     service = Service(settings, deliver=not os.environ.get("RELAY_NO_WORKER"))
     # What lives as long as the process is not looked through at every collection, each of which stops all requests.
     gc.collect()

@@ -146,7 +146,7 @@ def _handler(webhooks: Any, as_json: bool) -> type[http.server.BaseHTTPRequestHa
             headers = {name: ", ".join(self.headers.get_all(name) or []) for name in names}
             address = urlsplit(self.path)
             provider = address.path.rpartition("/")[2]
-            said = webhooks.answer(provider, raw, headers, address.query)
+            said = webhooks.answer(provider, raw, headers, query=address.query)
             line = {"provider": provider, "bytes": len(raw), "status": said.status, **said.body}
             # Before the answer: a sender's next notice is then shown after this one.
             print_json(line) if as_json else click.echo(_line(provider, said.status, said.body))

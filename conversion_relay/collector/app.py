@@ -12,7 +12,7 @@ from litestar.exceptions.responses import create_exception_response
 from conversion_relay.collector.dataset_limits import EventLimits
 from conversion_relay.collector.door import Admitted, Door, Handle, headers_of
 from conversion_relay.collector.events import EventsEndpoint
-from conversion_relay.collector.limits import network_of
+from conversion_relay.collector.limits import holder_of
 from conversion_relay.collector.metrics import render
 from conversion_relay.collector.openapi import document
 from conversion_relay.collector.operating import last_day, operating
@@ -74,7 +74,7 @@ class Collector:
     ) -> None:
         limits = EventLimits.kept_in(places)
         self._door = Door(relay, counters, limits.buckets)
-        events, visitors = EventsEndpoint(relay, counters, limits), VisitorsEndpoint(relay, counters)
+        events, visitors = EventsEndpoint(relay, counters, limits), VisitorsEndpoint(relay, counters, limits.visits)
         posts: dict[str, Handle] = {"/events": events.post, "/visitors": visitors.post, "/withdraw": visitors.withdraw}
         posts["/view-content"] = ViewContentEndpoint(events).post
         posts |= {route: _refuse(relay.outbox, route) for route in not_carried(relay.outbox) if route in posts}
@@ -82,7 +82,7 @@ class Collector:
         self._looks = {"/livez": b'{"status":"alive"}', "/openapi.json": msgspec.json.encode(document())}
         self._scripts = {f"/{name}": script for name, script in scripts().items()}
         self._rest = _rest(relay, paces, counters_of_all)
-        self._webhooks = WebhooksEndpoint(Webhooks(relay, counters))
+        self._webhooks = WebhooksEndpoint(Webhooks(relay, counters), lambda: relay.settings)
         self.whole = {b"/events": Whole(self._door, "/events", events.post_at_once, events.post)}
 
     def use(self, settings: Settings) -> None:
@@ -158,7 +158,7 @@ async def _show_script(scope: dict[str, Any], script: Script, send: Send) -> Non
 
 
 def _rest(relay: Relay, paces: Callable[[], dict[str, PaceNow]], counters_of_all: Callable[[], Counters]) -> Litestar:
-    access = access_of(lambda: relay.settings, network_of)
+    access = access_of(lambda: relay.settings, holder_of)
 
     @get("/readyz")
     async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:

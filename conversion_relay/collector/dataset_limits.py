@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from conversion_relay.collector.limits import DailyBound, TokenBuckets
+from conversion_relay.collector.limits import MOST_VISITS, DailyBound, TokenBuckets
 from conversion_relay.collector.places import Numbers, Places
 from conversion_relay.collector.reply import HttpError
 from conversion_relay.event import Rejection
@@ -79,11 +79,12 @@ class DatasetLimits:
 
 
 class EventLimits(NamedTuple):
-    """All that bounds what comes in by POST /events."""
+    """All that bounds what comes in by POST /events, and by POST /visitors."""
 
     buckets: TokenBuckets
     paid: DailyBound
     datasets: DatasetLimits
+    visits: DailyBound
 
     @classmethod
     def kept_in(cls, places: Callable[[str], Places]) -> "EventLimits":
@@ -92,4 +93,5 @@ class EventLimits(NamedTuple):
             TokenBuckets(places=places("networks")),
             DailyBound(places=places("paid")),
             DatasetLimits(places=places("datasets")),
+            DailyBound(MOST_VISITS, places=places("visits")),
         )

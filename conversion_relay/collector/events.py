@@ -70,7 +70,7 @@ class EventsEndpoint:
 
     def __init__(self, relay: Relay, counters: Counters, limits: EventLimits) -> None:
         self._relay, self._counters, self._mirror = relay, counters, HostedMirror(counters)
-        self._buckets, self._paid, self._limits = limits
+        self._buckets, self._paid, self._limits = limits.buckets, limits.paid, limits.datasets
         self._copying = Copying(relay, counters, self._limits)
         self._one_large = asyncio.Lock()
         self._gathers: Gather | None = None

@@ -7,6 +7,7 @@ import msgspec
 
 from conversion_relay.collector.browser_ids import browser_ids
 from conversion_relay.collector.door import Admitted
+from conversion_relay.collector.limits import MOST_VISITS, DailyBound
 from conversion_relay.collector.reply import HttpError, Reply, not_durable
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.intake.members import Refused, read_consent, read_event_id
@@ -22,6 +23,7 @@ from conversion_relay.relay.threads import in_thread
 from conversion_relay.telemetry import Counters
 
 MOST_WITHDRAWN = 100
+_TOO_MANY = f"pages of one network may report {MOST_VISITS} visits a day; let your server send them, with an API key"
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_KEY)]
 BrowserId = Annotated[str, msgspec.Meta(max_length=1_000)]
 Shape = TypeVar("Shape")
@@ -64,14 +66,16 @@ class Withdrawn(msgspec.Struct, frozen=True):
 class VisitorsEndpoint:
     """`post` and `withdraw` are the routes."""
 
-    def __init__(self, relay: Relay, counters: Counters) -> None:
-        self._relay, self._counters = relay, counters
+    def __init__(self, relay: Relay, counters: Counters, visits: DailyBound) -> None:
+        self._relay, self._counters, self._visits = relay, counters, visits
 
     async def post(self, admitted: Admitted) -> Reply:
         visitor = _visitor(admitted.body)
         if holds := held(visitor.key):
             message = "the key holds an e-mail address or a phone number; send an order's or registration's id"
             raise HttpError(400, f"holds_{holds}", "key", message)
+        if admitted.sender == "browser" and not self._visits.take(admitted.facts.client_ip_address):
+            raise HttpError(429, "too_many_visits", "key", _TOO_MANY, **{"retry-after": "3600"})
         ids = browser_ids(admitted, self._relay.settings)
         facts = admitted.facts
         if ids is not None:
@@ -80,7 +84,12 @@ class VisitorsEndpoint:
         facts = _facts(visitor, facts, admitted)
         try:
             remembered = await in_thread(
-                self._relay.remember, visitor.key, facts, visitor.consent, dataset=admitted.dataset
+                self._relay.remember,
+                visitor.key,
+                facts,
+                visitor.consent,
+                dataset=admitted.dataset,
+                sender=admitted.sender,
             )
         except OutboxUnavailable:
             raise not_durable("the visitor could not be remembered") from None

@@ -28,7 +28,8 @@ def payment_webhook(shop: Shop, request: SiteRequest, provider: str = "stripe") 
     if request.method in ("GET", "HEAD"):
         said = shop.webhooks.tried(provider)
     else:
-        said = shop.webhooks.answer(provider, request.body, request.headers, request.url.partition("?")[2])
+        query = request.url.partition("?")[2]
+        said = shop.webhooks.answer(provider, request.body, request.headers, query=query)
     return SiteAnswer(said.status, dict(said.body), said.headers, text=said.text)
 
 

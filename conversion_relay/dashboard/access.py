@@ -6,12 +6,14 @@ name at 127.0.0.1 (DNS rebinding) and read through its visitor's browser. A pass
 The rule. With RELAY_ADMIN_PASSWORD: who knows it, from anywhere: a browser signs in and gets a session (`session.py`),
 a script says it each time (HTTP Basic, any user name). Without: this machine alone. "This machine" takes that the peer
 is a loopback address, that Host is a loopback name, that Origin is one too where it is sent, and that no header came
-which proxies add. HTTP/1.0 counts as such: browsers and curl do not speak it, and nginx does to its upstreams, by
-default without any such header.
+which proxies add. HTTP/1.0 counts as such: browsers and curl do not speak it, and nginx did to its upstreams before
+1.29.7, by default without any such header. And the peer's program must be one of our own user or of root, as far as the
+system tells (`local_user.py`): a proxy that adds nothing is of another.
 
-Guesses. After FREE_GUESSES wrong ones a network waits 1, 2, 4 ... MOST_WAIT seconds after each further one; until then
-it is answered 429 and the password is not looked at. What is asked meanwhile does not prolong the wait, so that who
-knows the password waits MOST_WAIT seconds at most for the next chance, and an hour of silence forgets everything.
+Guesses. After FREE_GUESSES wrong ones a network (of IPv6 a /48, which one hand may have whole) waits 1, 2,
+4 ... MOST_WAIT seconds after each further one; until then it is answered 429 and the password is not looked at. What is
+asked meanwhile does not prolong the wait, so that who knows the password waits MOST_WAIT seconds at most for the next
+chance, and an hour of silence forgets everything.
 Rejected: to accept the right password at any time, which would leave guessing as quick as before; and a lock for good,
 with which anyone could shut the operator out.
 """
@@ -29,6 +31,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from conversion_relay.dashboard.local_user import End, is_anothers
 from conversion_relay.dashboard.password import Password
 from conversion_relay.dashboard.session import is_signed_in
 from conversion_relay.http_proxy import is_loopback
@@ -77,31 +80,39 @@ class Access:
 
     @property
     def is_slow(self) -> bool:
-        """A guess takes tens of milliseconds: ask in a thread."""
-        return self._password.is_hash
+        """A guess takes tens of milliseconds, or a table of connections is looked through: ask in a thread."""
+        return self._password.is_hash or not self._password
 
     def refusal(
-        self, headers: Iterable[tuple[bytes, bytes]], peer: str | None, http_version: str = "1.1"
+        self,
+        headers: Iterable[tuple[bytes, bytes]],
+        peer: str | None,
+        http_version: str = "1.1",
+        ends: tuple[End, End] | None = None,
     ) -> Refusal | None:
-        """None: let in. `headers`: as ASGI gives them. `peer`: the socket's address."""
+        """None: let in. `headers`: as ASGI gives them. `peer`: the socket's address. `ends`: the peer's end of the
+        connection and ours, where they are known."""
         told = _by_name(headers)
         if self._password:
             if is_signed_in(self.keys(), told.get("cookie", ""), time.time()):
                 return None
             authorization = told.get("authorization", "")
             return self._guess(_given(authorization), self._network(told, peer)) if authorization else _asked_for()
-        if _is_local(told, peer, http_version):
+        if _is_local(told, peer, http_version) and not (ends and is_anothers(*ends)):
             return None
-        return Refusal(403, "set RELAY_ADMIN_PASSWORD to open this to other machines and through proxies")
+        return Refusal(403, "set RELAY_ADMIN_PASSWORD to open this to other machines and users, and through proxies")
 
     def sign_in(self, password: str, headers: Iterable[tuple[bytes, bytes]], peer: str | None) -> Refusal | None:
         """None: the password is right. Guesses here and by Basic are counted together."""
         return self._guess(password.encode(), self._network(_by_name(headers), peer))
 
     def is_secure(self, scheme: str, headers: Iterable[tuple[bytes, bytes]], peer: str | None) -> bool:
-        """The browser came by https, as far as we or a trusted proxy can tell."""
-        told = _by_name(headers).get("x-forwarded-proto", "").rpartition(",")[2].strip()
-        return scheme == "https" or (told == "https" and is_trusted(peer, self._trusted_proxies()))
+        """The browser came by https, as far as we, a trusted proxy, or the browser itself can tell: who claims it
+        falsely gets a cookie that their own browser does not keep."""
+        told = _by_name(headers)
+        said = told.get("x-forwarded-proto", "").rpartition(",")[2].strip()
+        by_proxy = said == "https" and is_trusted(peer, self._trusted_proxies())
+        return scheme == "https" or by_proxy or told.get("origin", "").startswith("https://")
 
     def _network(self, told: dict[str, str], peer: str | None) -> str:
         return self._network_of(client_address(peer, told.get("x-forwarded-for", ""), self._trusted_proxies()))

@@ -56,7 +56,7 @@ def change(outbox: Overview, audit: Audit, tokens: Renewed, headers: Mapping[str
     what = " ".join(filter(None, (_one(form, part) for part in ("dataset", "name", "reason")))) or f"{len(keys)} chosen"
     audit.note(Change(now, "dashboard", action, n, what[:200]))
     back = _one(form, "back")
-    path = back if re.match(r"/dashboard(/|\?|$)", back) else "/dashboard"
+    path = back if re.fullmatch(r"/dashboard(?:[/?][^\s\\]*)?", back) else "/dashboard"
     return path + ("&" if "?" in path else "?") + urlencode({"done": f"{action}-{n}"})
 
 

@@ -17,6 +17,7 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from conversion_relay.dashboard.access import Access, Refusal
 from conversion_relay.dashboard.changes import form_in, is_ours
+from conversion_relay.dashboard.local_user import End
 from conversion_relay.dashboard.session import Renewed, forgotten, issued, set_cookie
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.relay.threads import in_thread
@@ -51,7 +52,7 @@ def guard_of(access: Access) -> Guard:
 
 async def refusal_of(access: Access, connection: Connection) -> Refusal | None:
     scope = connection.scope
-    asked = scope["headers"], peer_of(connection), scope.get("http_version", "1.1")
+    asked = scope["headers"], peer_of(connection), scope.get("http_version", "1.1"), _ends_of(scope)
     if access.is_slow:
         return await in_thread(access.refusal, *asked)
     return access.refusal(*asked)
@@ -60,6 +61,14 @@ async def refusal_of(access: Access, connection: Connection) -> Refusal | None:
 def peer_of(connection: Connection) -> str | None:
     client = connection.scope.get("client")
     return client[0] if client else None
+
+
+def _ends_of(scope: Mapping[str, Any]) -> tuple[End, End] | None:
+    """None where the server is no TCP socket, or says nothing of it."""
+    client, server = scope.get("client"), scope.get("server")
+    if not (client and server and client[1] and server[1]):
+        return None
+    return (client[0], client[1]), (server[0], server[1])
 
 
 def sign_in_routes(

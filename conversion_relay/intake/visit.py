@@ -9,8 +9,12 @@ What could go wrong, and the rule against it:
   Meta would take, else it is left out.
 - The visitor declined, and the provider's notice, which says nothing of it, is counted. So the refusal is kept, and
   nothing else of this visitor; what an earlier visit left is gone with it. A later visit takes it back by a yes.
-- A stranger who learns an order's id sends a visit of their own. Of another browser only what is missing is taken. They
-  may refuse in another's name: that costs a figure, and the other way round would cost a choice.
+- A stranger who learns or guesses an order's id sends a visit of their own. What a backend said stands before what a
+  page said, whichever came first, and of another browser than the one that is known nothing is taken: not even a click
+  where none is known, or a sale that came by no ad would be somebody's. They may refuse in another's name: that costs a
+  figure, and the other way round would cost a choice.
+- A stranger names a key of the relay's own. What notices told is kept beside the visits (`webhooks/memory.py`); under
+  such a key a page's visit would make one of two payments, or none. So no order is kept under one (`kept_under`).
 - The click is older than the visit. The `fbc` is built now, because its third segment says when the click was seen.
 """
 
@@ -19,7 +23,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from conversion_relay.event_id import holds_person
+from conversion_relay.event_id import holds_person, without_email
 from conversion_relay.intake import consent
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import scrub_url
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
     from conversion_relay.intake.accept import Policy
 
 LONGEST_KEY = 256
+OF_NOTICES = ":payment:"
+"""In each key under which is kept what a provider's notice told."""
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,16 +59,21 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     event_name: str | None = None
     """Of the event that was told of it, where that is no `Purchase` called `purchase_<order key>`."""
     event_id: str | None = None
+    vouched: bool = False
+    """A backend said it, or the program itself; else a page, which anybody can be."""
 
     def filled_from(self, later: "Visit") -> "Visit":
         """This visit together with a later one for the same order.
 
-        The same browser (same `fbp`): the later one counts, it may have come by a newer click. Any other: only what is
-        missing here is taken.
+        The same browser (same `fbp`): the later one counts, it may have come by a newer click. Any other: a backend's
+        stands before a page's, else the first stays. What is missing in it is taken from the other, but where its
+        browser is known nothing of a page that does not name the same.
 
-        >>> visit = Visit(fbp="fb.1.1.1").filled_from(Visit(fbp="fb.1.2.2", url="https://shop.example/"))
-        >>> visit.fbp, visit.url
-        ('fb.1.1.1', 'https://shop.example/')
+        >>> visit = Visit(fbp="fb.1.1.1").filled_from(Visit(fbp="fb.1.2.2", fbc="fb.1.2.B"))
+        >>> visit.fbp, visit.fbc
+        ('fb.1.1.1', None)
+        >>> visit.filled_from(Visit(fbp="fb.1.3.3", vouched=True)).fbp
+        'fb.1.3.3'
         >>> Visit(fbp="fb.1.1.1", fbc="fb.1.1.A").filled_from(Visit(fbp="fb.1.1.1", fbc="fb.1.2.B")).fbc
         'fb.1.2.B'
         >>> Visit(fbp="fb.1.1.1", consent="granted").filled_from(Visit(consent="denied")).fbp is None
@@ -72,7 +83,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return later
         if self.consent == "denied":
             return self
-        first, then = (later, self) if self.fbp and self.fbp == later.fbp else (self, later)
+        is_same = bool(self.fbp) and self.fbp == later.fbp
+        first, then = (later, self) if is_same or (later.vouched and not self.vouched) else (self, later)
+        if first.fbp and not (is_same or then.vouched):
+            then = Visit(gpc=then.gpc)
         return Visit(**{name: getattr(first, name) or getattr(then, name) for name in self.__struct_fields__})
 
     def facts(self) -> RequestFacts:
@@ -89,7 +103,12 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def visit_of(
-    facts: RequestFacts, said: Literal["granted", "denied"] | None, policy: "Policy", now: float
+    facts: RequestFacts,
+    said: Literal["granted", "denied"] | None,
+    policy: "Policy",
+    now: float,
+    *,
+    vouched: bool = False,
 ) -> Visit | None:
     """What may be remembered of this visitor: of one who declined that alone, None of one whose silence is a no.
     `now` in Unix seconds."""
@@ -108,7 +127,18 @@ def visit_of(
         consent=said,
         gpc=facts.gpc,
         for_long=said == "granted",
+        vouched=vouched,
     )
+
+
+def kept_under(key: str) -> str:
+    """The outbox' key for what a shop calls its order.
+
+    >>> kept_under("1001"), kept_under("stripe:payment:refused:1001")
+    ('1001', '/stripe:payment:refused:1001')
+    """
+    named = without_email(key)
+    return f"/{named}" if OF_NOTICES in named else named
 
 
 def _sound(text: str | None, normalize: Callable[[str], str | Dropped]) -> str | None:

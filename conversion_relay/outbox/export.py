@@ -32,11 +32,15 @@ def dead_csv(stories: Iterable[Story]) -> str:
 
 def safe_cell(cell: object) -> str:
     """
-    >>> safe_cell("=HYPERLINK(1)"), safe_cell(None), safe_cell("a\\nb")
-    ("'=HYPERLINK(1)", '', 'a b')
+    >>> safe_cell("=HYPERLINK(1)"), safe_cell(None), safe_cell("a\\nb"), safe_cell("\\t\uff1d1")
+    ("'=HYPERLINK(1)", '', 'a b', "' \uff1d1")
     """
     text = "" if cell is None else "".join(c if c.isprintable() else " " for c in str(cell))
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return f"'{text}" if text.lstrip()[:1] in _BEGINNINGS else text
+
+
+_BEGINNINGS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""Of a formula, also in the wide letters of Japanese keyboards."""
 
 
 def _clock(at: float) -> str:

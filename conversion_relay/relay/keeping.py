@@ -11,8 +11,9 @@ import msgspec
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Event, Receipt, SealedEvent
 from conversion_relay.event_id import without_email
+from conversion_relay.intake.accept import Sender
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
-from conversion_relay.intake.visit import keys_of, visit_of
+from conversion_relay.intake.visit import kept_under, keys_of, visit_of
 from conversion_relay.outbox import (
     IN_A_TRANSACTION,
     Joins,
@@ -129,13 +130,15 @@ class Keeping(Judge):
         consent: Literal["granted", "denied"] | None = None,
         *,
         dataset: Dataset | None = None,
+        sender: Sender = "backend",
     ) -> bool:
         """Keep this visit (7 days, 90 with consent) under an order's or registration's id, for the event that a webhook
-        brings later. False when the visitor's choice forbids it; then the choice alone is kept. Raises
-        OutboxUnavailable when nothing is durable."""
+        brings later. False when the visitor's choice forbids it; then the choice alone is kept. `sender`: a browser's
+        own word stands behind yours. Raises OutboxUnavailable when nothing is durable."""
         named = _named(key)
         check_facts(facts)
-        visit = visit_of(facts, consent or facts.consent, self._policy(dataset), self._clock())
+        said, vouched = consent or facts.consent, sender == "backend"
+        visit = visit_of(facts, said, self._policy(dataset), self._clock(), vouched=vouched)
         if visit is None:
             return False
         outbox = self.outbox
@@ -208,7 +211,7 @@ def _named(key: object) -> str:
     """An order's id as a key of the outbox: shops count orders, or name them by UUIDs."""
     if not isinstance(key, str | int | UUID) or isinstance(key, bool):
         raise TypeError(f"a visit is kept under a text, a number or a UUID, not {type(key).__name__}: the order's id")
-    return without_email(str(key))
+    return kept_under(str(key))
 
 
 @cache

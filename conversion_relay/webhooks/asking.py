@@ -18,7 +18,9 @@ SECONDS = 4.0
 """Within the five seconds that the least patient providers wait for their answer."""
 MOST_CERTIFICATES = 8
 MOST_AT_ONCE = 3
-"""Anybody can send an unsigned notice that has us ask. Calls that hang must not take every thread that others need."""
+"""Anybody can send an unsigned notice that has us ask. Calls that hang must not take every thread that others need, and
+one sender must not take every place: all but one are what a network gets, or who sends rubbish without end keeps the
+provider's own notices out."""
 
 
 class Unreachable(Exception):
@@ -38,18 +40,20 @@ class Asking:
 
     def __init__(self, fetch: Fetch | None = None, roots: list[bytes] | None = None) -> None:
         self._fetch, self._opening = fetch, threading.Lock()
-        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._asking: list[str] = []
+        """The networks for which somebody is asked now."""
         self._certificates: dict[str, bytes] = {}
         self._roots: list[bytes] | None = roots
 
-    def answer(self, ask: Ask, host: str, api_key: str) -> bytes | None:
-        """The object's JSON; None when the provider has no such object. Raises Unreachable."""
+    def answer(self, ask: Ask, host: str, api_key: str, network: str = "") -> bytes | None:
+        """The object's JSON; None when the provider has no such object. `network`: who sent the notice, "" where nobody
+        knows. Raises Unreachable."""
         headers = {"authorization": f"Bearer {api_key}"}
         if ask.context:
             # A connected account's object, which the platform's own account does not have.
             # https://docs.stripe.com/context
             headers["stripe-context"] = ask.context
-        said = self._get(f"https://{host}{ask.path}", headers)
+        said = self._get(f"https://{host}{ask.path}", headers, network)
         if said.status in (404, 410):
             return None
         if said.status != 200:
@@ -69,11 +73,11 @@ class Asking:
             self._roots = found.get_ca_certs(binary_form=True)
         return self._roots
 
-    def certificate(self, url: str) -> bytes:
+    def certificate(self, url: str, network: str = "") -> bytes:
         """PEM, kept by its address: `payments/paypal.py` has checked that this is the provider's."""
         found = self._certificates.get(url)
         if found is None:
-            said = self._get(url, {})
+            said = self._get(url, {}, network)
             if said.status != 200:
                 raise Unreachable(f"http_{said.status}")
             found = said.body
@@ -83,17 +87,26 @@ class Asking:
                 self._certificates[url] = found
         return found
 
-    def _get(self, url: str, headers: dict[str, str]) -> Response:
-        if not self._places.acquire(blocking=False):
+    def _get(self, url: str, headers: dict[str, str], network: str) -> Response:
+        if not self._has_place(network):
             raise Unreachable("too_many_at_once")
         try:
             sent = {"accept": "application/json", "user-agent": "conversion-relay", **headers}
             said = self._client()(url, sent, SECONDS)
         finally:
-            self._places.release()
+            with self._opening:
+                self._asking.remove(network)
         if isinstance(said, NoAnswer):
             raise Unreachable(said.why)
         return said
+
+    def _has_place(self, network: str) -> bool:
+        with self._opening:
+            most = MOST_AT_ONCE - 1 if network else MOST_AT_ONCE
+            if len(self._asking) >= MOST_AT_ONCE or self._asking.count(network) >= most:
+                return False
+            self._asking.append(network)
+            return True
 
     def _client(self) -> "Callable[..., Response | NoAnswer]":
         with self._opening:

@@ -27,7 +27,7 @@ from conversion_relay.relay import Relay, Tracked
 from conversion_relay.telemetry import Counters, logger
 from conversion_relay.webhooks.answers import Answered, WebhookAnswer, again, quiet, refused, taken
 from conversion_relay.webhooks.asking import Asking, Unreachable
-from conversion_relay.webhooks.genuine import Notices, Secrets
+from conversion_relay.webhooks.genuine import Notices, Secrets, Sent
 from conversion_relay.webhooks.memory import Memory
 
 MOST_BYTES = 1_048_576
@@ -81,10 +81,14 @@ class Webhooks:
         self._notices, self._clock = Notices(relay, secrets, asking, clock), clock
         self._memory = Memory(relay, clock)
 
-    def answer(self, provider: str, raw: bytes, headers: Mapping[str, str], query: str = "") -> WebhookAnswer:
+    def answer(
+        self, provider: str, raw: bytes, headers: Mapping[str, str], *, query: str = "", network: str = ""
+    ) -> WebhookAnswer:
         """`raw`: the body as it came. `headers` by names in any case. `query`: what stands behind the `?` of the
-        address, where some senders sign. Raises nothing that a notice could cause."""
-        said, why = self._answer(provider, raw, {name.lower(): value for name, value in headers.items()}, query)
+        address, where some senders sign. `network`: whose line it came by, so that nobody takes all the places for
+        notices that have us ask. Raises nothing that a notice could cause."""
+        given = {name.lower(): value for name, value in headers.items()}
+        said, why = self._answer(provider, Sent(raw, given, query, network))
         known = provider if self._notices.is_known(provider) else "unknown"
         self._counters.add("relay_webhooks_total", provider=known, code=str(said.status), reason=why)
         if said.uncounted is not None:
@@ -101,13 +105,13 @@ class Webhooks:
         word = self._notices.word_for_received(provider) if said.status == 200 else ""
         return msgspec.structs.replace(said, text=word) if word else said
 
-    def _answer(self, provider: str, raw: bytes, headers: Mapping[str, str], query: str) -> Answered:
-        if len(raw) > MOST_BYTES:
+    def _answer(self, provider: str, sent: Sent) -> Answered:
+        if len(sent.raw) > MOST_BYTES:
             return refused(413, "too_large", "body", f"send at most {MOST_BYTES} bytes")
         if not_taken := self._notices.not_taken(provider):
             return not_taken
         try:
-            return self._heard(self._notices.read(provider, raw, headers, query))
+            return self._heard(self._notices.read(provider, sent))
         except (SignatureError, InvalidEvent) as error:
             logger.warning("A webhook was refused", extra={"provider": provider, "reason": error.reason})
             return refused(400, error.reason, error.field, getattr(error, "message", str(error)))

@@ -5,7 +5,7 @@ A source of one's own and a provider of the table are told apart here and nowher
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from conversion_relay.errors import SignatureError
 from conversion_relay.payments import NO_OPTIONS, PROVIDERS, Notice, read, read_answer, sources, verify
@@ -14,6 +14,17 @@ from conversion_relay.payments.order_names import with_order_names
 from conversion_relay.relay import Relay
 from conversion_relay.webhooks.answers import Answered, refused
 from conversion_relay.webhooks.asking import Asking, Unreachable
+
+
+class Sent(NamedTuple):
+    """A notice as it came, and by which line."""
+
+    raw: bytes
+    headers: Mapping[str, str]
+    """By names in small letters."""
+    query: str = ""
+    network: str = ""
+    """"" where nobody knows."""
 
 
 class Secrets(Protocol):
@@ -65,52 +76,52 @@ class Notices:
             return None
         return refused(404, "not_configured", "provider", f"set {row.setting}, then send it again")
 
-    def read(self, provider: str, raw: bytes, headers: Mapping[str, str], query: str = "") -> Notice:
+    def read(self, provider: str, sent: Sent) -> Notice:
         """An Ask where there is no key to ask with. Raises SignatureError, InvalidEvent, and Unreachable where the
         provider did not say."""
         row = PROVIDERS.get(provider)
-        if row and row.pings and _module(provider).is_ping(raw):
+        if row and row.pings and _module(provider).is_ping(sent.raw):
             return Ignored("ping")
-        return with_order_names(self._meant(provider, raw, self._verified(provider, raw, headers, query)))
+        return with_order_names(self._meant(provider, sent, self._verified(provider, sent)))
 
-    def _verified(self, provider: str, raw: bytes, headers: Mapping[str, str], query: str) -> Mode:
+    def _verified(self, provider: str, sent: Sent) -> Mode:
         try:
-            return self._checked(provider, raw, headers, query)
+            return self._checked(provider, sent)
         except SignatureError as error:
             if error.reason != "signature_wrong" or not self._secrets.renewed(provider):
                 raise
-            return self._checked(provider, raw, headers, query)
+            return self._checked(provider, sent)
 
-    def _checked(self, provider: str, raw: bytes, headers: Mapping[str, str], query: str) -> Mode:
+    def _checked(self, provider: str, sent: Sent) -> Mode:
         secrets, more = self._secrets.of(provider), dict[str, Any]()
         if source := self._relay.settings.payments.sources.get(provider):
-            return sources.verify(source, raw, headers, secrets, self._clock(), query)
+            return sources.verify(source, sent.raw, sent.headers, secrets, self._clock(), sent.query)
         if PROVIDERS[provider].asks:
             more["can_ask"] = bool(self._keys(provider))
         if PROVIDERS[provider].certificates:
-            pem = self._asking.certificate(_module(provider).certificate_url(headers, secrets))
+            pem = self._asking.certificate(_module(provider).certificate_url(sent.headers, secrets), sent.network)
             more = {"certificates": pem, "roots": self._asking.roots()}
-        return verify(provider, raw, headers, secrets, self._clock(), **more)
+        return verify(provider, sent.raw, sent.headers, secrets, self._clock(), **more)
 
-    def _meant(self, provider: str, raw: bytes, mode: Mode) -> Notice:
+    def _meant(self, provider: str, sent: Sent, mode: Mode) -> Notice:
         if source := self._relay.settings.payments.sources.get(provider):
-            return sources.read(source, raw, mode)
+            return sources.read(source, sent.raw, mode)
         options = self._relay.settings.payments.options.get(provider, NO_OPTIONS)
-        notice = read(provider, raw, options, mode)
+        notice = read(provider, sent.raw, options, mode)
         if not isinstance(notice, Ask):
             return notice
         keys = [key for key in self._keys(provider) if not _is_of_other_mode(key, notice)]
         if not keys:
             return notice
-        body = self._asked(notice, keys)
+        body = self._asked(notice, keys, sent.network)
         return Ignored("gone", notice.what, notice.mode) if body is None else read_answer(notice, body, options)
 
-    def _asked(self, ask: Ask, keys: list[str]) -> bytes | None:
+    def _asked(self, ask: Ask, keys: list[str], network: str) -> bytes | None:
         """One key of live mode and one of test mode, perhaps. One that was revoked must not hide the other."""
         refused: Unreachable | None = None
         for key in keys:
             try:
-                body = self._asking.answer(ask, PROVIDERS[ask.provider].host, key)
+                body = self._asking.answer(ask, PROVIDERS[ask.provider].host, key, network)
             except Unreachable as error:
                 if not error.why.startswith("http_4"):
                     raise  # the provider is silent: the next key would wait as long

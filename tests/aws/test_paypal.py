@@ -21,7 +21,7 @@ from conversion_relay.http_client import Response
 from conversion_relay.webhooks.asking import Asking
 
 here = pathlib.Path(__file__).parent
-Asking._get = lambda self, url, headers: Response(200, {}, (here / "chain.pem").read_bytes())
+Asking._get = lambda self, url, headers, network: Response(200, {}, (here / "chain.pem").read_bytes())
 Asking.roots = lambda self: [(here / "root.der").read_bytes()]
 lambda_handler = importlib.import_module("payment-webhook").lambda_handler
 """

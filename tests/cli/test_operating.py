@@ -8,6 +8,7 @@ import apsw
 import pytest
 
 from conversion_relay.cli.checks import checks as all_checks
+from conversion_relay.cli.said_at_start import say_what_can_be_forged_or_guessed
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.sqlite.backup import backup, restore
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
@@ -72,6 +73,25 @@ def test_doctor_names_what_is_missing_on_a_fresh_machine(here):
     found = checks(here)
     assert found["dataset"]["state"] == "error" and "META_PIXEL_ID" in found["dataset"]["fix"]
     assert found["outbox"]["state"] == found["origins"]["state"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("key", "password", "named"),
+    [
+        ("demo", "", ["RELAY_API_KEYS"]),
+        (f"{'k' * 24},short", "hunter2", ["RELAY_API_KEYS", "RELAY_ADMIN_PASSWORD"]),
+        (f"sha256:{'0' * 64}", "correct-horse", []),
+    ],
+)
+def test_a_key_or_password_that_can_be_guessed_is_said(tmp_path, caplog, key, password, named):
+    """Keys are tried as fast as a server answers."""
+    more = {"RELAY_API_KEYS": key, "RELAY_ADMIN_PASSWORD": password, "RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"}
+    settings = Settings.from_env(ENVIRON | more)
+    found = [check for check in all_checks(settings, Meta()) if check.name == "secrets"]
+    assert [check.what.partition(" ")[0] for check in found] == named
+    say_what_can_be_forged_or_guessed(settings)
+    assert [text.partition(" ")[0] for text in caplog.messages] == named
+    assert not any(secret in f"{found}{caplog.messages}" for secret in ("demo", "short", "hunter2"))
 
 
 def test_doctor_says_that_no_outbox_can_be_made_where_there_is_no_folder(here, tmp_path):

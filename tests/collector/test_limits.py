@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversion_relay.collector.limits import TokenBuckets
+from conversion_relay.collector.limits import WIDER, DailyBound, TokenBuckets
 from conversion_relay.collector.places import MOST_NAMES
 
 VISITOR = "198.51.100.7"
@@ -110,6 +110,25 @@ def test_a_flood_from_everywhere_does_not_fill_the_memory_and_the_newest_is_stil
         buckets.take(str(ipaddress.ip_address(first + 256 * n)))
     assert buckets.take(str(ipaddress.ip_address(first + 256 * n))) is False
     assert buckets.take("1.0.0.1") is True, "forgotten, so it has its burst again"
+
+
+def test_who_has_a_48_has_not_65536_buckets(clock):
+    buckets, day = TokenBuckets(rate=1, burst=3, byte_burst=10, clock=clock), DailyBound(2, clock)
+    lines = [f"2001:db8:7:{n:x}::1" for n in range(100)]
+    assert sum(buckets.take(line) for line in lines * 3) == 3 * WIDER
+    assert sum(day.take(line) for line in lines * 3) == 2 * WIDER
+    for neighbour in ("2001:db8:8:1::1", "198.51.100.7"):
+        assert buckets.take(neighbour) and day.take(neighbour)
+
+
+def test_a_line_pays_nothing_for_what_all_of_its_48_may_not(clock):
+    buckets = TokenBuckets(rate=0, burst=2, byte_burst=10, clock=clock)
+    for n in range(WIDER):
+        assert buckets.take(f"2001:db8:7:{n:x}::1", 1, 10)
+    mine = "2001:db8:7:ffff::1"
+    assert not buckets.take(mine, 1, 5)
+    buckets.take("2001:db8:7:0::1", 0, -10)
+    assert buckets.take(mine, 1, 10) and not buckets.take(mine, 1, 1)
 
 
 @given(steps=st.lists(st.floats(0, 5), min_size=1, max_size=60), rate=st.floats(0.1, 10), burst=st.integers(1, 20))

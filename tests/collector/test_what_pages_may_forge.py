@@ -110,6 +110,17 @@ class TestTheBoundOfADay:
         assert bound.take("198.51.100.7")
 
 
+class TestVisits:
+    def test_pages_of_a_network_fill_no_disk_by_visits_day_after_day(self, app, monkeypatch):
+        monkeypatch.setattr("conversion_relay.collector.dataset_limits.MOST_VISITS", 3)
+        shop = app()
+        told = [asgi.ask(shop, "/visitors", json.dumps({"key": f"order {n}"}).encode(), **PAGE) for n in range(5)]
+        assert [answer.status for answer in told] == [202, 202, 202, 429, 429]
+        assert (told[4].headers["x-relay-reason"], told[4].headers["retry-after"]) == ("too_many_visits", "3600")
+        assert asgi.ask(shop, "/visitors", b'{"key": "order 9"}', **KEY).status == 202
+        assert post(shop, purchase("a lead") | {"event_name": "Lead"})[0] == 202
+
+
 class TestTheWarning:
     @pytest.mark.parametrize(
         ("listed", "most", "said"),

@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversion_relay.collector.limits import network_of
+from conversion_relay import Relay, Settings
+from conversion_relay.collector.app import create_app
+from conversion_relay.collector.limits import holder_of
 from conversion_relay.dashboard import access
 from conversion_relay.dashboard.access import Access
+from tests import asgi
 
 PASSWORD = "correct-horse"
 HERE = [(b"host", b"127.0.0.1:8000")]
@@ -65,7 +68,7 @@ def test_no_header_is_an_error_of_ours_and_none_is_the_password(value, name, is_
 
 def test_guesses_are_slowed_and_the_password_is_let_in_after_a_wait_at_most():
     clock = Clock()
-    rule = Access(PASSWORD, network_of=network_of, clock=clock)
+    rule = Access(PASSWORD, network_of=holder_of, clock=clock)
     tried, right_in = 0, []
     for second in range(3_000):
         clock.now += 0.1
@@ -84,14 +87,34 @@ def test_guesses_are_slowed_and_the_password_is_let_in_after_a_wait_at_most():
     assert [status(rule, [basic("x")], peer="198.51.100.7") for _ in range(4)] == [401, 401, 401, 401]
 
 
+def test_an_address_for_each_guess_is_no_way_around():
+    """A rented server has a /48 of IPv6 addresses."""
+    rule = Access(PASSWORD, network_of=holder_of, clock=Clock())
+    told = [status(rule, [basic(f"guess-{n}")], peer=f"2001:db8:1:{n:x}::1") for n in range(300)]
+    assert told.count(401) <= access.FREE_GUESSES + 1
+
+
+def test_the_collector_asks_the_same(tmp_path):
+    environ = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "EAA", "RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"}
+    environ |= {"RELAY_ADMIN_PASSWORD": PASSWORD, "RELAY_TRUSTED_PROXIES": "198.51.100.7/32"}
+    with Relay(Settings.from_env(environ)) as relay:
+        app, (name, guess) = create_app(relay), basic("guess")
+        headers = {name.decode(): guess.decode()}
+        told = [
+            asgi.ask(app, "/metrics", method="GET", x_forwarded_for=f"2001:db8:1:{n:x}::1", **headers).status
+            for n in range(20)
+        ]
+    assert told.count(401) <= access.FREE_GUESSES + 1
+
+
 def test_who_asks_without_a_password_is_asked_for_it_and_guesses_nothing():
-    rule = Access(PASSWORD, network_of=network_of, clock=Clock())
+    rule = Access(PASSWORD, network_of=holder_of, clock=Clock())
     assert {status(rule) for _ in range(50)} == {401}
     assert status(rule, [basic(PASSWORD)]) == 200
 
 
 def test_guesses_from_everywhere_fill_no_memory():
-    rule = Access(PASSWORD, network_of=network_of, clock=Clock())
+    rule = Access(PASSWORD, network_of=holder_of, clock=Clock())
     for n in range(access.MOST_REMEMBERED + 500):
         status(rule, [basic("x")], peer=f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
     assert len(rule._guesses) == access.MOST_REMEMBERED

@@ -103,7 +103,13 @@ def test_a_form_of_another_site_changes_nothing(here, headers):
     assert here.outbox.counts()["1"].dead == 1
 
 
-@pytest.mark.parametrize("back", ["https://evil.example", "//evil.example", "/dashboardx", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "back",
+    [
+        *("https://evil.example", "//evil.example", "/dashboardx", "javascript:alert(1)"),
+        *("/dashboard/\r\nSet-Cookie: relay_session=x", "/dashboard\n", "/dashboard/\\evil.example"),
+    ],
+)
 def test_a_form_leads_back_to_the_dashboard_alone(here, back):
     here.put("a")
     here.settle(Dead("x"), REFUSED)

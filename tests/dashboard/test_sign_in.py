@@ -105,6 +105,14 @@ def test_the_cookie_is_out_of_reach_and_secure_behind_https(opened):
     )
 
 
+def test_a_browser_that_says_it_came_by_https_gets_a_secure_cookie_whatever_the_proxy_says(opened):
+    """A proxy that nobody named as trusted, or one that does not tell the scheme."""
+    said = sign_in(opened(), origin="https://relay.example", host="relay.example").headers["set-cookie"]
+    assert "; Secure" in said
+    plain = sign_in(opened(), origin="http://relay.example", host="relay.example").headers["set-cookie"]
+    assert "Secure" not in plain
+
+
 def test_wrong_passwords_on_the_page_are_slowed_and_counted_with_those_of_scripts(opened):
     client = opened()
     told = [sign_in(client, f"guess-{n}").status_code for n in range(6)]

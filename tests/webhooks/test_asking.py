@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from conversion_relay.cli.webhook_samples import sample
+from conversion_relay.collector.webhooks import WebhooksEndpoint
 from conversion_relay.http_client import NoAnswer, Response
 from conversion_relay.webhooks.asking import MOST_AT_ONCE
+from tests import asgi
 from tests.payments import stripe_notices as notices
 from tests.webhooks.shop import EVERY_PROVIDER, NOW, open_shop
 
@@ -114,6 +116,32 @@ def test_calls_that_hang_are_few_and_the_others_come_again(tmp_path):
         assert shop.webhooks.answer("mollie", b"id=tr_T1", {}).status == 503
         go_on.set()
         assert {call.result().body["reason"] for call in hanging} == {"gone"}
+
+
+def test_who_has_us_ask_without_end_leaves_a_place_for_the_providers_own_notices(tmp_path):
+    """By the unsigned kind, and by a certificate's address: both are fetched before anything is known of the sender."""
+    inside, go_on, ours = threading.Semaphore(0), threading.Event(), b"id=tr_genuine"
+
+    def fetch(url: str, headers: dict[str, str], deadline: float):
+        if "tr_genuine" not in url:
+            inside.release()
+            go_on.wait(10)
+        return Response(404, {}, b"")
+
+    def post(app, address: str, body: bytes) -> int:
+        return asgi.ask(app, "/webhooks/mollie", body, x_forwarded_for=address).status
+
+    settings = {"MOLLIE_API_KEY": "live_canary", "RELAY_TRUSTED_PROXIES": "198.51.100.7/32"}
+    with open_shop(tmp_path, fetch, **settings) as shop, ThreadPoolExecutor(8) as strangers:
+        app = WebhooksEndpoint(shop.webhooks, lambda: shop.relay.settings).serve
+        addresses = [f"2001:db8:1:{n}::1" for n in range(MOST_AT_ONCE)]
+        forged = [strangers.submit(post, app, address, b"id=tr_1") for address in addresses[:-1]]
+        for _ in forged:
+            assert inside.acquire(timeout=30)
+        assert post(app, addresses[-1], b"id=tr_1") == 503
+        assert post(app, "203.0.113.1", ours) == 200
+        go_on.set()
+        assert {call.result() for call in forged} == {200}
 
 
 @pytest.mark.parametrize("status", ["queued", "pending", "processing", "failed", "canceled"])

@@ -134,7 +134,7 @@ def told(shop, name: str, notice: dict, secret: str = ""):
             headers = {"Learnworlds-Webhook-Signature": f"v1={secret}"}
         case "kajabi":
             query = urlencode({"key": secret})
-    return shop.webhooks.answer(name, raw, headers, query)
+    return shop.webhooks.answer(name, raw, headers, query=query)
 
 
 def with_members(notice: dict, **places) -> dict:
@@ -168,7 +168,7 @@ def test_who_does_not_know_the_secret_is_refused(shop, name):
     for secret in ("another", "é", " "):
         answer = told(shop, name, NOTICES[name], secret)
         assert answer.status == 400 and "canary" not in str(answer.body)
-    assert shop.webhooks.answer(name, b"{}", {}, "signature=&key=&%ff=&&" + "x=1&" * 5_000).status == 400
+    assert shop.webhooks.answer(name, b"{}", {}, query="signature=&key=&%ff=&&" + "x=1&" * 5_000).status == 400
     assert shop.events() == {}
 
 
@@ -203,7 +203,7 @@ def test_a_renewal_without_an_id_of_its_own_is_told_and_does_not_pass_for_a_dupl
 
 @pytest.mark.parametrize("query", ["", "signature=", "signature[]=00", "signature[a]=00", "Signature=00"])
 def test_what_is_missing_behind_the_address_is_told_by_its_name(shop, query):
-    answer = shop.webhooks.answer("kiwify", b"{}", {"signature": "00"}, query)
+    answer = shop.webhooks.answer("kiwify", b"{}", {"signature": "00"}, query=query)
     assert (answer.body["reason"], answer.body["field"]) == ("signature_missing", "signature")
 
 
@@ -283,7 +283,7 @@ def test_a_person_tries_a_sender_whose_signature_is_in_the_form_or_in_the_addres
 
     def post(self, url, headers, raw, seconds):
         address = urlsplit(url)
-        said = shop.webhooks.answer(address.path.rpartition("/")[2], raw, headers, address.query)
+        said = shop.webhooks.answer(address.path.rpartition("/")[2], raw, headers, query=address.query)
         return Response(said.status, {}, said.content)
 
     monkeypatch.setattr("conversion_relay.http_client.HttpClient.post", post)

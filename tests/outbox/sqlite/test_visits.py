@@ -28,7 +28,7 @@ def test_how_long_a_visitor_is_known(db, age, is_known):
 
 def test_calling_again_fills_in_what_was_missing_and_keeps_nobody_longer(db):
     visits.remember(db, "o", FIRST, NOW)
-    visits.remember(db, "o", Visit(fbp="fb.1.9.9", client_user_agent="UA"), NOW + VISITOR_SECONDS)
+    visits.remember(db, "o", Visit(fbp=FIRST.fbp, client_user_agent="UA"), NOW + VISITOR_SECONDS)
     assert found(db, "o", NOW + VISITOR_SECONDS) == Visit(fbp=FIRST.fbp, url=FIRST.url, client_user_agent="UA")
     assert found(db, "o", NOW + VISITOR_SECONDS + 1) is None
 
