@@ -106,7 +106,7 @@ variable "payment_secrets" {
   validation {
     condition = alltrue([
       for name, value in var.payment_secrets : value != "" && can(regex(
-        "^((PADDLE|LEMONSQUEEZY|RAZORPAY|SHOPIFY|WOOCOMMERCE|SQUARE|MOLLIE|STANDARD)_WEBHOOK_SECRET|PAYPAL_WEBHOOK_ID|(STRIPE|MOLLIE)_API_KEY)$", name
+        "^((PADDLE|LEMONSQUEEZY|RAZORPAY|SHOPIFY|WOOCOMMERCE|SQUARE|MOLLIE|DIGISTORE24|STANDARD)_WEBHOOK_SECRET|PAYPAL_WEBHOOK_ID|(STRIPE|MOLLIE)_API_KEY)$", name
       ))
     ])
     error_message = "payment_secrets are names of docs/payments.md such as SHOPIFY_WEBHOOK_SECRET, PAYPAL_WEBHOOK_ID, MOLLIE_API_KEY, each with a value; Stripe's is stripe_webhook_secret."
@@ -129,7 +129,7 @@ variable "payment_settings" {
   validation {
     condition = alltrue([
       for name, value in var.payment_settings : value != "" && can(regex(
-        "^((PADDLE|LEMONSQUEEZY|RAZORPAY|SHOPIFY|WOOCOMMERCE|SQUARE|MOLLIE|PAYPAL|STANDARD)_ORDER_KEY|SQUARE_WEBHOOK_URL)$", name
+        "^((PADDLE|LEMONSQUEEZY|RAZORPAY|SHOPIFY|WOOCOMMERCE|SQUARE|MOLLIE|PAYPAL|DIGISTORE24|STANDARD)_ORDER_KEY|SQUARE_WEBHOOK_URL)$", name
       ))
     ])
     error_message = "payment_settings are SQUARE_WEBHOOK_URL and names such as SHOPIFY_ORDER_KEY, each with a value; Stripe's are stripe_order_key and stripe_payments."

@@ -136,7 +136,7 @@ run "every_payment_provider" {
     payment_secrets = {
       PADDLE_WEBHOOK_SECRET      = "a", LEMONSQUEEZY_WEBHOOK_SECRET = "a", RAZORPAY_WEBHOOK_SECRET = "a", SHOPIFY_WEBHOOK_SECRET = "a",
       WOOCOMMERCE_WEBHOOK_SECRET = "a", SQUARE_WEBHOOK_SECRET = "a", MOLLIE_WEBHOOK_SECRET = "a", MOLLIE_API_KEY = "a",
-      STANDARD_WEBHOOK_SECRET    = "a", PAYPAL_WEBHOOK_ID = "a", STRIPE_API_KEY = "a",
+      STANDARD_WEBHOOK_SECRET    = "a", DIGISTORE24_WEBHOOK_SECRET = "a", PAYPAL_WEBHOOK_ID = "a", STRIPE_API_KEY = "a",
     }
     payment_settings = { SQUARE_WEBHOOK_URL = "https://courses.example/webhooks/square", SHOPIFY_ORDER_KEY = "name" }
     payment_layers   = ["arn:aws:lambda:us-east-1:123456789012:layer:cryptography:1"]
