@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from conversion_relay.cli.said_at_start import guessable
+from conversion_relay.cli.said_at_start import GUESSABLE, MAKE_ANOTHER, guessable
 from conversion_relay.delivery.attention import CLOCK_WRONG, LEAST_DISK, Known, counted_waiting, is_delivered, needs
 from conversion_relay.delivery.exchange import post
 from conversion_relay.delivery.installation import free_bytes, known
@@ -21,7 +21,7 @@ from conversion_relay.delivery.transport import Transport
 from conversion_relay.errors import RelayError
 from conversion_relay.meta.graph import Misconfigured, Outcome, Refused, Throttled, Unauthorized, Unlisted, Unreachable
 from conversion_relay.meta.remedies import remedy
-from conversion_relay.meta.versions import GRAPH_API, MARKETING_API, NEWEST, is_served, version_finding
+from conversion_relay.meta.versions import GRAPH_API, MARKETING_API, NEWEST, SET_ANOTHER, is_served, version_finding
 from conversion_relay.outbox import file_of, open_outbox
 from conversion_relay.outbox.special import Served
 from conversion_relay.outbox.story import ServerFact
@@ -69,8 +69,8 @@ def _token(settings: Settings, dataset: Dataset, transport: Transport, skews: li
 
     outcome = post(transport, settings, dataset, [], DEADLINE, time.time, note_date=note)
     if isinstance(outcome, Misconfigured) and outcome.of_version:
-        fix = f"set META_GRAPH_VERSION={NEWEST}, or leave it out"
-        return _bad(name, f"Meta does not serve {settings.graph_version}{_what_meta_said(outcome)}", fix)
+        what = f"Meta does not serve {settings.graph_version}{_what_meta_said(outcome)}"
+        return _bad(name, what, SET_ANOTHER)
     return _told(name, outcome)
 
 
@@ -228,8 +228,7 @@ def _door(settings: Settings) -> Iterator[Check]:
         what = "nobody may send a Purchase: there is neither an API key nor a webhook's secret"
         yield Check(name="purchases", state="warning", what=what, fix=fix)
     for name, fewest in guessable(settings).items():
-        what = f"{name} holds a secret of fewer than {fewest} characters, which can be guessed"
-        yield Check(name="secrets", state="warning", what=what, fix="make another: openssl rand -hex 24")
+        yield Check(name="secrets", state="warning", what=GUESSABLE % (name, fewest), fix=MAKE_ANOTHER)
 
 
 def _bad(name: str, what: str, fix: str) -> Check:

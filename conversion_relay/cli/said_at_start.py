@@ -18,7 +18,8 @@ FORGEABLE = (
 SHORTEST_KEY, SHORTEST_PASSWORD = 12, 8
 """Characters. Keys are tried as fast as a server answers, some ten thousand a second; passwords by the rule of
 `dashboard/access.py`."""
-GUESSABLE = "%s holds a secret of fewer than %d characters, which can be guessed; make another: openssl rand -hex 24"
+GUESSABLE = "%s holds a secret of fewer than %d characters, which can be guessed"
+MAKE_ANOTHER = "make another: openssl rand -hex 24"
 
 
 def say_stranded(outbox: Outbox, settings: Settings) -> None:
@@ -39,7 +40,7 @@ def say_what_can_be_forged_or_guessed(settings: Settings) -> None:
             bound = "" if own[1] is not None else " and set RELAY_MAX_VALUE"
             logger.warning(FORGEABLE, ", ".join(paid), bound)
     for name, fewest in guessable(settings).items():
-        logger.warning(GUESSABLE, name, fewest)
+        logger.warning(f"{GUESSABLE}; {MAKE_ANOTHER}", name, fewest)
 
 
 def guessable(settings: Settings) -> dict[str, int]:

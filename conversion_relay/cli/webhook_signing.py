@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 from conversion_relay.errors import SettingsError
+from conversion_relay.payments.digistore24 import SIGN, sha_sign
 from conversion_relay.payments.form import pairs_of
 from conversion_relay.payments.signature import mode_of
 from conversion_relay.payments.sources import Source
@@ -45,10 +46,9 @@ def signed_headers(provider: str, raw: bytes, secret: str, now: int) -> dict[str
 
 def signed_form(raw: bytes, secret: str) -> bytes:
     """Digistore24's: a field for the signature behind the others."""
-    fields = sorted((name, value) for name, value in dict(pairs_of(raw)).items() if value and name != b"sha_sign")
-    passphrase = mode_of(secret)[1].encode()
-    written = b"".join(name + b"=" + value + passphrase for name, value in fields)
-    return urlencode([*fields, (b"sha_sign", hashlib.sha512(written).hexdigest().upper())]).encode()
+    sign = SIGN.encode()
+    fields = sorted((name, value) for name, value in dict(pairs_of(raw)).items() if value and name != sign)
+    return urlencode([*fields, (sign, sha_sign(fields, mode_of(secret)[1].encode()))]).encode()
 
 
 def of_source(source: Source, raw: bytes, secret: str, now: int) -> dict[str, str]:

@@ -82,7 +82,7 @@ class Collector:
         self._looks = {"/livez": b'{"status":"alive"}', "/openapi.json": msgspec.json.encode(document())}
         self._scripts = {f"/{name}": script for name, script in scripts().items()}
         self._rest = _rest(relay, paces, counters_of_all)
-        self._webhooks = WebhooksEndpoint(Webhooks(relay, counters), lambda: relay.settings)
+        self._webhooks = WebhooksEndpoint(Webhooks(relay, counters), self._door.facts)
         self.whole = {b"/events": Whole(self._door, "/events", events.post_at_once, events.post)}
 
     def use(self, settings: Settings) -> None:

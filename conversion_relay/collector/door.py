@@ -165,12 +165,13 @@ class Door:
             sender=sender,
             dataset=datasets[0],
             datasets=datasets,
-            facts=self._facts(headers, peer) if is_browser else NO_FACTS,
+            facts=self.facts(headers, peer) if is_browser else NO_FACTS,
             host=headers.get("host", ""),
             is_secure=self._is_secure(scheme, headers, peer),
         )
 
-    def _facts(self, headers: Mapping[str, str], peer: str | None) -> RequestFacts:
+    def facts(self, headers: Mapping[str, str], peer: str | None) -> RequestFacts:
+        """By the settings in use now."""
         settings = self.rules.settings
         return request_facts(headers, peer, settings.trusted_proxies, viewer_header=settings.viewer_header)
 

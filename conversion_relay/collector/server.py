@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from conversion_relay.collector.connections import Limits, raise_file_limit
+from conversion_relay.collector.connections import Limits
 from conversion_relay.collector.direct import DirectProtocol
 from conversion_relay.telemetry import tell_supervisor, tell_watchdog
 
@@ -38,8 +38,8 @@ def run(
     limits: Limits | None = None,
     bound: Callable[[str], None] = lambda _at: None,
 ) -> None:
-    """Until SIGTERM or SIGINT. Exits at once where nothing can be bound; `bound` hears where it is, of port 0, too."""
-    raise_file_limit()
+    """Until SIGTERM or SIGINT. Exits at once where nothing can be bound; `bound` hears where it is, of port 0, too.
+    The caller raised the limit of open files before it opened any (`connections.raise_file_limit`)."""
     sockets = listen_on(host, port)
     bound(", ".join(map(_at, sockets)))
     # uvicorn shuts down gracefully and then raises the signal again: a signal to stop is no failure.

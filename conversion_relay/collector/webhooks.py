@@ -8,20 +8,20 @@ from conversion_relay.collector.door import headers_of
 from conversion_relay.collector.limits import holder_of
 from conversion_relay.collector.reply import HttpError, Receive, Send, not_durable, respond, written
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.intake.request_facts import request_facts
+from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.relay.threads import in_thread
-from conversion_relay.settings import Settings
 from conversion_relay.webhooks import MOST_BYTES, WebhookAnswer, Webhooks
 
 PREFIX = "/webhooks/"
+Facts = Callable[[Mapping[str, str], str | None], RequestFacts]
+"""`Door.facts`."""
 
 
 class WebhooksEndpoint:
     """Plain ASGI: the bytes must come as they were sent, and nothing else is asked of the request."""
 
-    def __init__(self, webhooks: Webhooks, settings: Callable[[], Settings]) -> None:
-        """`settings`: those in use now."""
-        self._webhooks, self._settings = webhooks, settings
+    def __init__(self, webhooks: Webhooks, facts: Facts) -> None:
+        self._webhooks, self._facts = webhooks, facts
 
     async def serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         try:
@@ -44,12 +44,8 @@ class WebhooksEndpoint:
         query = scope.get("query_string", b"").decode("latin-1")
         # It waits for a commit, and may ask the provider back.
         try:
-            network = self._network(scope, headers)
+            peer = scope["client"][0] if scope.get("client") else None
+            network = holder_of(self._facts(headers, peer).client_ip_address)
             return await in_thread(self._webhooks.answer, provider, raw, headers, query=query, network=network)
         except OutboxUnavailable:
             raise not_durable("nothing could be stored now") from None
-
-    def _network(self, scope: Mapping[str, Any], headers: Mapping[str, str]) -> str:
-        settings, peer = self._settings(), scope["client"][0] if scope.get("client") else None
-        facts = request_facts(headers, peer, settings.trusted_proxies, viewer_header=settings.viewer_header)
-        return holder_of(facts.client_ip_address)

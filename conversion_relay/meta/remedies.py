@@ -12,7 +12,7 @@ import msgspec
 
 from conversion_relay.meta import reasons
 from conversion_relay.meta.finding import Finding
-from conversion_relay.meta.versions import NEWEST
+from conversion_relay.meta.versions import SET_ANOTHER
 
 LINK = "https://developers.facebook.com/docs/marketing-api/conversions-api"
 
@@ -36,7 +36,7 @@ _WORDS = {
     ),
     "unserved_version": (
         "Meta does not serve the version of META_GRAPH_VERSION",
-        f"set META_GRAPH_VERSION={NEWEST}, or leave it out",
+        SET_ANOTHER,
     ),
     "throttled": ("Meta asks for a pause", "nothing to do; events are sent when the pause is over"),
     "near_limit": ("Meta's limit of calls is near", "nothing to do; events are sent a little later"),

@@ -25,6 +25,7 @@ GRAPH_API = {
 }
 """The day on which a version ends; not announced yet for those that are not listed."""
 MARKETING_API = {"v24.0": date(2026, 11, 10), "v25.0": date(2027, 2, 23)}
+SET_ANOTHER = f"set META_GRAPH_VERSION={NEWEST}, or leave it out"
 _DEPRECATED = 2635
 _UNKNOWN_PATH = 2500
 """What an unknown version is to Meta, and what some refused tokens are: https://github.com/arsduo/koala/issues/611"""

@@ -64,7 +64,7 @@ def verify(raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: 
     modes = set[Mode]()
     for secret in secrets:
         mode, passphrase = mode_of(secret)
-        made = [_sha_sign(pairs, passphrase.encode()) for pairs in (signed, in_capitals)] if passphrase else []
+        made = [sha_sign(pairs, passphrase.encode()) for pairs in (signed, in_capitals)] if passphrase else []
         if any(hmac.compare_digest(one, sign) for one in made for sign in given):
             modes.add(mode)
     if (found := mode_among(modes)) is None:
@@ -72,7 +72,8 @@ def verify(raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: 
     return found
 
 
-def _sha_sign(pairs: Sequence[tuple[bytes, bytes]], passphrase: bytes) -> bytes:
+def sha_sign(pairs: Sequence[tuple[bytes, bytes]], passphrase: bytes) -> bytes:
+    """`pairs`: names and values, sorted and without those that are empty."""
     written = b"".join(b"%b=%b%b" % (name, value, passphrase) for name, value in pairs)
     return hashlib.sha512(written).hexdigest().upper().encode()
 

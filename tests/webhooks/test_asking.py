@@ -7,8 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from conversion_relay.cli.webhook_samples import sample
+from conversion_relay.collector.door import Door
+from conversion_relay.collector.limits import TokenBuckets
 from conversion_relay.collector.webhooks import WebhooksEndpoint
 from conversion_relay.http_client import NoAnswer, Response
+from conversion_relay.telemetry import Counters
 from conversion_relay.webhooks.asking import MOST_AT_ONCE
 from tests import asgi
 from tests.payments import stripe_notices as notices
@@ -133,7 +136,7 @@ def test_who_has_us_ask_without_end_leaves_a_place_for_the_providers_own_notices
 
     settings = {"MOLLIE_API_KEY": "live_canary", "RELAY_TRUSTED_PROXIES": "198.51.100.7/32"}
     with open_shop(tmp_path, fetch, **settings) as shop, ThreadPoolExecutor(8) as strangers:
-        app = WebhooksEndpoint(shop.webhooks, lambda: shop.relay.settings).serve
+        app = WebhooksEndpoint(shop.webhooks, Door(shop.relay, Counters(), TokenBuckets()).facts).serve
         addresses = [f"2001:db8:1:{n}::1" for n in range(MOST_AT_ONCE)]
         forged = [strangers.submit(post, app, address, b"id=tr_1") for address in addresses[:-1]]
         for _ in forged:

@@ -8,11 +8,11 @@ from typing import Any
 
 import apsw
 
-from conversion_relay.errors import TOO_FEW_FILES, is_short_of_files
+from conversion_relay.errors import is_short_of_files
 from conversion_relay.outbox.sqlite import fork
 from conversion_relay.outbox.sqlite.file import Check, Damaged, Identity, Unusable, alone, open_file
 from conversion_relay.outbox.sqlite.salvage import finish_salvage, is_ours, salvage
-from conversion_relay.outbox.sqlite.told import explain
+from conversion_relay.outbox.sqlite.told import explain, why_not_opened
 from conversion_relay.telemetry import logger
 
 
@@ -74,7 +74,7 @@ class Connections:
             raise Unusable(f"the folder for {self.path.name} is a file: set another RELAY_OUTBOX") from None
         except (apsw.Error, OSError) as error:
             if isinstance(error, OSError) and is_short_of_files(error):  # nothing is known of its bytes
-                raise Unusable(f"{self.path.name} cannot be opened: {TOO_FEW_FILES}") from None
+                raise Unusable(why_not_opened(self.path, error)) from None
             why = explain(self.path, error) if isinstance(error, apsw.Error) else error.strerror
             raise Unusable(f"{self.path.name} is damaged, and what can be read cannot be saved: {why}") from None
 
