@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_no_value_forges_a_text_line():
 def test_above_a_hundred_a_second_sentences_are_summed_up_by_level(caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     now = [100.0]
-    monkeypatch.setattr("conversion_relay.telemetry.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("conversion_relay.telemetry.time", SimpleNamespace(monotonic=lambda: now[0]))
     sentences = Sentences()
     for n in range(1000):
         sentences.sent("Lead", str(n))
@@ -72,7 +73,7 @@ def test_above_a_hundred_a_second_sentences_are_summed_up_by_level(caplog, monke
 
 def test_an_outage_is_told_once_a_minute_for_each_event_name(caplog, monkeypatch):
     now = [600.0]
-    monkeypatch.setattr("conversion_relay.telemetry.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("conversion_relay.telemetry.time", SimpleNamespace(monotonic=lambda: now[0]))
     sentences = Sentences()
     for second in range(180):
         now[0] = 600.0 + second

@@ -2,6 +2,7 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_machines_whose_clocks_are_apart_see_each_other_as_they_are(monkeypatch)
     outbox, now = PostgresOutbox(url_of("fleet")), time.time()
 
     def on_a_machine(ahead: float) -> None:
-        monkeypatch.setattr(clock.time, "time", lambda: now + ahead)
+        monkeypatch.setattr(clock, "time", SimpleNamespace(time=lambda: now + ahead))
 
     for name, ahead in (("right", 0.0), ("ahead", 600.0), ("behind", -600.0)):
         on_a_machine(ahead)
@@ -124,7 +125,7 @@ def test_a_machine_whose_clock_is_a_month_ahead_forgets_nothing_of_the_others(mo
     outbox.settle(lease, [(Delivered(), [by_id["delivered"]]), (Dead("x"), [by_id["dead"]])], None, now)
     outbox.remember_visitor("order-1", Visit(fbp="fb.1.1.1"), now)
     month = 30 * 86_400
-    monkeypatch.setattr(clock.time, "time", lambda: now + month)
+    monkeypatch.setattr(clock, "time", SimpleNamespace(time=lambda: now + month))
     outbox.tidy(now + month)
     while outbox.prune(now + month):
         pass
