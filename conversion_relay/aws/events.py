@@ -11,6 +11,7 @@ import binascii
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -81,7 +82,7 @@ def _version_1(event: Mapping[str, Any], context: Mapping[str, Any]) -> HttpRequ
         path=path,
         headers=headers,
         peer=peer or None,
-        url=_url(headers, path, "", event["requestContext"]),
+        url=_url(headers, path, urlencode(_parameters(event), errors="replace"), event["requestContext"]),
         body=_body(event),
     )
 
@@ -100,9 +101,18 @@ def _load_balancer(event: Mapping[str, Any]) -> HttpRequest:
         path=path,
         headers=headers,
         peer=forwarded[-1] if forwarded else None,
-        url=_url(headers, path, "", event["requestContext"]),
+        url=_url(headers, path, "&".join(map("=".join, _parameters(event))), event["requestContext"]),
         body=_body(event),
     )
+
+
+def _parameters(event: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of the query. API Gateway has decoded them; a load balancer leaves them as they were sent."""
+    several = event.get("multiValueQueryStringParameters")
+    if isinstance(several, dict):
+        return [(name, _text(v)) for name, values in several.items() if isinstance(values, list) for v in values]
+    single = event.get("queryStringParameters")
+    return [(name, _text(value)) for name, value in single.items()] if isinstance(single, dict) else []
 
 
 def _headers(single: object, several: object = None) -> dict[str, str]:

@@ -38,7 +38,7 @@ class WebhooksEndpoint:
         if scope["method"] in ("GET", "HEAD"):
             return self._webhooks.tried(provider)
         if scope["method"] != "POST":
-            raise HttpError(405, "method_not_allowed", "method", "send it with POST", allow="POST")
+            raise HttpError(405, "method_not_allowed", "method", "send it with POST", allow="POST, GET, HEAD")
         headers = headers_of(scope["headers"])
         raw = await receive_body(headers, receive, MOST_BYTES)
         query = scope.get("query_string", b"").decode("latin-1")

@@ -56,7 +56,7 @@ class CourseSite:
         cors = cors_headers(request.headers.get("origin"), self._origins) | self.shop.relay.settings.told_policy
         if request.method == "OPTIONS":
             return SiteAnswer(204, {}, {**cors, "Access-Control-Max-Age": PREFLIGHT_SECONDS})
-        answer = _answered(lambda: self._with_visit(endpoint, request), request)
+        answer = _answered(lambda: self._with_visit(endpoint, request), request, "OPTIONS")
         return msgspec.structs.replace(answer, headers={**answer.headers, **cors})
 
     def _with_visit(self, endpoint: Endpoint, request: SiteRequest) -> SiteAnswer:
@@ -82,7 +82,7 @@ def _answered(endpoint: Callable[[], SiteAnswer], request: SiteRequest, *also: s
     """`also`: methods that it takes beside POST."""
     try:
         if request.method not in ("POST", *also):
-            raise SiteError(405, "method_not_allowed", "method", "use POST")
+            raise SiteError(405, "method_not_allowed", "method", "use POST", allow=", ".join(["POST", *also]))
         return endpoint()
     except SiteError as error:
         return error.answer()

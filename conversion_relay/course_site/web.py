@@ -44,13 +44,15 @@ class SiteAnswer(msgspec.Struct, frozen=True):
 class SiteError(Exception):
     """Ends the request with this status and reason; raised by an endpoint, answered in `site.py`."""
 
-    def __init__(self, status: int, error: str, field: str, message: str) -> None:
+    def __init__(self, status: int, error: str, field: str, message: str, *, allow: str = "") -> None:
         super().__init__(error)
         self.status, self.error, self.field, self.message = status, error, field, message
+        self.allow = allow
 
     def answer(self) -> SiteAnswer:
         body = {"error": self.error, "field": self.field, "message": self.message}
-        return SiteAnswer(self.status, body, {"X-Relay-Reason": self.error})
+        allow = {"Allow": self.allow} if self.allow else {}
+        return SiteAnswer(self.status, body, {"X-Relay-Reason": self.error, **allow})
 
 
 def unavailable(_: OutboxUnavailable) -> SiteAnswer:

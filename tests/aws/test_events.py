@@ -2,6 +2,7 @@
 
 import base64
 import json
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import given
@@ -54,6 +55,27 @@ def test_all_shapes_say_the_same(kind, is_base64):
     assert request.headers["user-agent"] == "Mozilla/5.0"
     assert request.headers["cookie"] == "_fbp=fb.1.1.1; _fbc=fb.1.1.AbC"
     assert request.url.startswith("https://api.example/contact")
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_what_stands_behind_the_address_comes_with_it(kind):
+    """A payment platform's key or signature, as `query` of a source asks for it."""
+    decoded = {"signature": ["a+b/c=="], "to": ["x", "y&z"]}
+    as_sent = {"signature": ["a%2Bb/c%3D%3D"], "to": ["x", "y%26z"]}
+    match kind:
+        case "http":
+            query = {"rawQueryString": "signature=a%2Bb/c%3D%3D&to=x&to=y%26z"}
+        case "rest":
+            last = {name: values[-1] for name, values in decoded.items()}
+            query = {"queryStringParameters": last, "multiValueQueryStringParameters": decoded}
+        case "alb":  # one of a name is all that this setting of a load balancer tells
+            query = {"queryStringParameters": {name: values[-1] for name, values in as_sent.items()}}
+        case "alb_multi":
+            query = {"multiValueQueryStringParameters": as_sent}
+    came = dict.fromkeys(decoded)
+    for name, value in parse_qsl(urlsplit(http_request(SHAPES[kind] | query).url).query):
+        came[name] = [*(came[name] or []), value]
+    assert came == (decoded if kind != "alb" else {"signature": ["a+b/c=="], "to": ["y&z"]})
 
 
 def test_repeated_headers_are_joined():
@@ -120,6 +142,9 @@ JSON = st.recursive(
             "isBase64Encoded": JSON,
             "path": JSON,
             "rawPath": JSON,
+            "rawQueryString": JSON,
+            "queryStringParameters": JSON,
+            "multiValueQueryStringParameters": JSON,
         },
     )
     | JSON

@@ -2,6 +2,8 @@
 
 import json
 import time
+import urllib.error
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -66,7 +68,9 @@ def test_what_is_not_signed_is_a_400_and_a_get_tries_the_address(here):
     assert call("GET", f"{here.url}/webhooks/digistore24") == (200, "OK")
     assert call("HEAD", f"{here.url}/webhooks/digistore24") == (200, "")
     assert call("GET", f"{here.url}/webhooks/nobody")[0] == 404
-    assert call("PUT", f"{here.url}/webhooks/stripe")[0] == 405
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(f"{here.url}/webhooks/stripe", method="PUT"))
+    assert (refused.value.status, refused.value.headers["Allow"]) == (405, "POST, GET, HEAD")
     status, answer = call("POST", f"{here.url}/webhooks/stripe", b" " * 1_100_000, Stripe_Signature="t=1,v1=00")
     assert (status, answer["reason"]) == (413, "too_large")
     assert post(here.url, session("x", payment_status="unpaid"), provider="stripe/")[0] == 200
