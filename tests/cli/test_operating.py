@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import threading
 
 import apsw
 import pytest
 
+from conversion_relay.cli import serve
 from conversion_relay.cli.checks import checks as all_checks
 from conversion_relay.cli.said_at_start import say_what_can_be_forged_or_guessed
 from conversion_relay.errors import SettingsError
@@ -200,3 +202,26 @@ def test_a_copy_of_a_newer_version_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(SettingsError, match="install the newer one"):
         restore(copy, tmp_path / "new.db")
     assert not (tmp_path / "new.db").exists()
+
+
+def test_one_failure_does_not_end_the_looks_of_a_door_that_delivers_nothing(tmp_path, monkeypatch, caplog):
+    """Its doors heard of no new settings any more, nobody of trouble, and to others it was gone."""
+    came = threading.Semaphore(0)
+
+    class Watch:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def __call__(self) -> None:
+            came.release()
+            raise KeyError("a mistake of ours")
+
+    monkeypatch.setattr(serve, "SettingsWatch", Watch)
+    settings = Settings.from_env({**ENVIRON, "RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"})
+    service = serve.Service(settings, deliver=False)
+    service.start()
+    try:
+        assert came.acquire(timeout=60) and came.acquire(timeout=60), "it was looked after once"
+    finally:
+        service.stop()
+    assert "What is looked after once a second failed; it goes on" in caplog.messages

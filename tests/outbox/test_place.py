@@ -6,7 +6,7 @@ import time
 import pytest
 
 from conversion_relay import Event, Relay, UserData
-from conversion_relay.cli.serve import Reread
+from conversion_relay.cli.reread import Reread
 from conversion_relay.collector.operating import operating
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.notify import Notifier
