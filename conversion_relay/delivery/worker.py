@@ -67,8 +67,10 @@ class Worker:
         delivery.claims.on_awaited = self._claimed
 
     def start(self) -> None:
-        self._dispatcher.start()
-        self._house.start()
+        """Raises RuntimeError where the system gives no thread; called again, it starts what does not run yet."""
+        for thread in (self._dispatcher, self._house):
+            if not thread.is_alive():
+                thread.start()
 
     def wake(self) -> None:
         """Something was put, or the settings changed."""

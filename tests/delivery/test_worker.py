@@ -271,6 +271,18 @@ def test_where_no_thread_can_be_started_events_go_one_call_after_the_other(outbo
     ]
 
 
+def test_a_worker_that_got_one_of_its_threads_gets_the_other_with_the_next_start(outbox):
+    looked = threading.Event()
+    worker = Worker(Delivery(outbox, Meta(), SETTINGS), outbox, every_second=looked.set)
+    with no_more_threads("delivery-house"), pytest.raises(RuntimeError):
+        worker.start()
+    worker.start()
+    try:
+        assert looked.wait(60), "nobody keeps house"
+    finally:
+        worker.stop()
+
+
 def test_a_run_to_the_end_needs_no_thread(outbox):
     put_now(outbox, *numbered(1_500))
     with no_more_threads():
