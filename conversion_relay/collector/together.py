@@ -94,7 +94,8 @@ class Together:
         is_first = True
         while not self._stopping.is_set():
             try:
-                return worker.start()
+                worker.start()
+                return
             except RuntimeError as error:
                 if is_first:
                     logger.error("Nobody delivers yet; it is tried again", extra={"reason": str(error)})
