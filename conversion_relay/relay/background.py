@@ -60,13 +60,15 @@ class Background:
 
     def ensure(self) -> None:
         """Somebody delivers from here on; costs nothing where somebody does already."""
+        if not (self._delivers or self._is_over):
+            with self._starting:
+                self._begin()
+
+    def _begin(self) -> None:
         if self._delivers or self._is_over:
-            return
-        with self._starting:
-            if self._delivers or self._is_over:
-                return
-            self._running = self._running or self._made()
-            self._start(self._running[0])
+            return  # another thread was quicker
+        self._running = self._running or self._made()
+        self._start(self._running[0])
 
     def _start(self, worker: Worker) -> None:
         try:
