@@ -2,12 +2,12 @@
 
 import contextlib
 import json
-import os
 import threading
 
 import apsw
 import pytest
 
+from conversion_relay.cli import checks as checking
 from conversion_relay.cli import serve
 from conversion_relay.cli.checks import checks as all_checks
 from conversion_relay.cli.said_at_start import say_what_can_be_forged_or_guessed
@@ -17,6 +17,7 @@ from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.settings import Settings
 from tests.cli.test_verbs import lead, lines
 from tests.delivery.standins import Meta
+from tests.one_module import replace_in
 from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3
 from tests.processes import DATASET, call, installation, until
 
@@ -104,7 +105,7 @@ def test_doctor_says_that_no_outbox_can_be_made_where_there_is_no_folder(here, t
 
 def test_doctor_says_that_none_can_be_made_in_a_folder_that_is_closed_to_its_user(tmp_path, monkeypatch):
     settings = Settings.from_env({**ENVIRON, "RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"})
-    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # root may write anywhere
+    replace_in(checking, "os", monkeypatch, access=lambda *_, **__: False)  # root may write anywhere
     found = next(check for check in all_checks(settings, Meta()) if check.name == "outbox")
     assert (found.state, found.fix) == ("error", "let this user write into it")
 
