@@ -115,8 +115,9 @@ class HttpClient:
 
 
 def _end(runners: "queue.SimpleQueue[_Runner]") -> None:
-    while not runners.empty():
-        runners.get().work.put(None)
+    with contextlib.suppress(queue.Empty):  # a call that begins meanwhile may take one between a look and a `get`
+        while True:
+            runners.get_nowait().work.put(None)
 
 
 class _Runner:

@@ -75,9 +75,12 @@ class Connections:
             connection.close()
 
     def close(self) -> None:
-        for idle in self._idle.values():
-            while not idle.empty():
-                idle.get().close()
+        with self._lock:  # a call that begins meanwhile may be the first one of its host
+            kept = list(self._idle.values())
+        for idle in kept:
+            with contextlib.suppress(queue.Empty):  # or take one between a look and a `get`
+                while True:
+                    idle.get_nowait().close()
 
     def _of(self, host: Host) -> "queue.LifoQueue[HTTPConnection]":
         with self._lock:

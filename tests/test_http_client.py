@@ -1,6 +1,7 @@
 """One POST, one bounded answer, whatever the other end does. More of it: tests/delivery/test_transport.py."""
 
 import os
+import queue
 import signal
 import socket
 import ssl
@@ -179,6 +180,21 @@ def test_a_closed_client_can_still_be_asked(client):
 
 
 # -- TLS ---------------------------------------------------------------------------------------------------------------
+
+
+def test_closing_waits_for_nothing_that_a_call_took_meanwhile(client):
+    """Between a look at what is idle and taking it, another thread may begin a call with the last one."""
+
+    def take(of: type[queue.SimpleQueue | queue.LifoQueue]) -> type:
+        def never(_, block=True, timeout=None):
+            assert not block, "it would wait for ever"
+            raise queue.Empty
+
+        return type("Raced", (of,), {"empty": lambda _: False, "get": never, "get_nowait": lambda q: q.get(False)})
+
+    client._runners = take(queue.SimpleQueue)()
+    client._connections._idle[("http", "meta.example")] = take(queue.LifoQueue)()
+    client.close()
 
 
 def test_a_server_that_speaks_no_tls_gets_no_request(client):

@@ -9,6 +9,8 @@ from conversion_relay import http_connections
 from conversion_relay.http_client import HttpClient, Response
 from conversion_relay.http_connections import Connections
 from tests.hostile_server import read_request, serving
+from tests.one_module import replace_in
+from tests.processes import free_port
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 LONG = 20.0
@@ -63,7 +65,7 @@ def _both_families(monkeypatch):
         six = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0))
         return [six, (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    replace_in(http_connections, "socket", monkeypatch, getaddrinfo=look_up)
 
 
 def test_an_address_that_swallows_everything_does_not_hold_up_the_other(port, monkeypatch):
@@ -108,9 +110,9 @@ def test_only_so_many_hosts_are_remembered(port, monkeypatch):
 @pytest.mark.parametrize(("closed", "error"), [(False, TimeoutError), (True, ConnectionRefusedError)])
 def test_a_refusal_tells_more_than_silence(closed, error, monkeypatch):
     monkeypatch.setattr(http_connections, "NEXT_ADDRESS_SECONDS", 0.01)
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     if not closed:
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET6, 1, 6, "", ("::1", port, 0, 0))])
+        silent = [(socket.AF_INET6, 1, 6, "", ("::1", port, 0, 0))]
+        replace_in(http_connections, "socket", monkeypatch, getaddrinfo=lambda *_, **__: silent)
     with black_hole(port), pytest.raises(error):
         Connections().open("meta.example", port, 0.05)

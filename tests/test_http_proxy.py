@@ -14,7 +14,7 @@ from conversion_relay.http_client import HttpClient, NoAnswer, Response
 from conversion_relay.http_proxy import proxy_for
 from conversion_relay.meta.remedies import remedy
 from tests.hostile_server import read_request, received, serving
-from tests.processes import until
+from tests.processes import free_port, until
 from tests.test_http_client import self_signed
 from tests.test_http_client_deadlines import exchanges
 
@@ -86,9 +86,7 @@ def test_what_is_wrong_with_the_proxy_is_told_as_the_proxys_and_nothing_was_sent
 
 
 def test_a_proxy_that_is_not_there_is_no_silence_of_metas(client, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
+    monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{free_port()}")
     assert client.post(URL, {}, b"[]", 10.0) == NoAnswer("proxy_unreached", sent=False)
 
 

@@ -1,5 +1,6 @@
 """docs/production.md: its commands, one after the other, in folders of our own and with Meta's stand-in; deploy/."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ import conversion_relay
 from conversion_relay import Settings
 from tests import release
 from tests.failures.conditions import need_command
-from tests.processes import API_KEY, call, free_port, installation, until
+from tests.processes import API_KEY, Process, call, free_port, installation, until
 from tests.production import NAME, Debian, Folders, certificate, without_ours
 from tests.test_documents import ROOT, blocks
 
@@ -181,6 +182,29 @@ def test_the_unit_is_ready_when_it_says_so_reads_its_credential_again_when_told_
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+def test_a_worker_that_cannot_record_does_not_look_as_if_it_hung(tmp_path):
+    """systemd would end and start it every half minute for as long as the outbox is away."""
+    with installation(tmp_path) as here:
+        env = {name: value for name, value in here.env.items() if name != "META_ACCESS_TOKEN"}
+        systemd = Supervisor(tmp_path, env, here.port)
+        systemd.load("EAAtoken")
+        worker = Process("deliver", log=tmp_path / "deliver.log", env=systemd.env)
+        try:
+            systemd.hears("READY=1")
+            here.database.unlink()
+            until(lambda: "cannot record" in worker.log.read_text())
+            systemd.socket.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    systemd.socket.recv(100)
+            systemd.socket.settimeout(int(systemd.watchdog))
+            systemd.hears("WATCHDOG=1")
+            systemd.hears("WATCHDOG=1")
+        finally:
+            systemd.socket.close()
+            worker.end()
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here (Debian: systemd)")

@@ -10,7 +10,9 @@ from conversion_relay import Event, Relay, Tracked
 from conversion_relay.delivery import worker as delivery_worker
 from conversion_relay.outbox import open_outbox
 from conversion_relay.relay import keeping
+from tests.failures.threads import no_more_threads
 from tests.hostile_server import read_request, serving
+from tests.processes import until
 from tests.test_relay import LEAD, PERSON, environ, events_of
 
 __all__ = ["environ"]
@@ -95,6 +97,20 @@ def test_a_child_tracks_though_a_thread_of_its_parent_was_just_waking_the_worker
     may_go_on.set()
     relay.close()
     assert ended == 0, "the child hung"
+
+
+def test_an_event_is_kept_though_no_thread_can_be_had_to_deliver_it_and_the_next_one_tries_again(environ, caplog):
+    relay, wakers = Relay.from_env({**environ, "META_GRAPH_URL": "http://127.0.0.1:9"}), []
+    relay.outbox.on_put = wakers.append
+    with no_more_threads("delivery"):
+        relay.start_delivery()
+        for n in range(3):
+            assert relay.track(Event(event_name="Lead", event_id=f"lead-{n}", user_data=PERSON)).is_durable
+    assert len(wakers) == 1, "each try made another worker, which the outbox held for ever"
+    assert caplog.messages.count("Nobody delivers here yet; the next event tries again") == 1
+    relay.track(Event(event_name="Lead", event_id="lead-3", user_data=PERSON))
+    until(lambda: [one for one in threading.enumerate() if one.name == "delivery-dispatcher"])
+    relay.close()
 
 
 def test_what_a_child_sends_after_a_fork_goes_over_its_own_connections(environ):

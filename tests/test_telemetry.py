@@ -3,11 +3,12 @@
 import json
 import logging
 import sys
-from types import SimpleNamespace
 
 import pytest
 
+from conversion_relay import telemetry
 from conversion_relay.telemetry import ERROR, JsonLines, NoSecrets, Sentences, TextLines, without_digests
+from tests.one_module import replace_in
 
 TOKEN, EMAIL = "EAAcanary-token", "canary.person@example.org"
 
@@ -59,7 +60,7 @@ def test_no_value_forges_a_text_line():
 def test_above_a_hundred_a_second_sentences_are_summed_up_by_level(caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     now = [100.0]
-    monkeypatch.setattr("conversion_relay.telemetry.time", SimpleNamespace(monotonic=lambda: now[0]))
+    replace_in(telemetry, "time", monkeypatch, monotonic=lambda: now[0])
     sentences = Sentences()
     for n in range(1000):
         sentences.sent("Lead", str(n))
@@ -73,7 +74,7 @@ def test_above_a_hundred_a_second_sentences_are_summed_up_by_level(caplog, monke
 
 def test_an_outage_is_told_once_a_minute_for_each_event_name(caplog, monkeypatch):
     now = [600.0]
-    monkeypatch.setattr("conversion_relay.telemetry.time", SimpleNamespace(monotonic=lambda: now[0]))
+    replace_in(telemetry, "time", monkeypatch, monotonic=lambda: now[0])
     sentences = Sentences()
     for second in range(180):
         now[0] = 600.0 + second

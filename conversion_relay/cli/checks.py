@@ -13,9 +13,10 @@ from typing import Literal
 import msgspec
 
 from conversion_relay.cli.said_at_start import GUESSABLE, MAKE_ANOTHER, guessable
-from conversion_relay.delivery.attention import CLOCK_WRONG, LEAST_DISK, Known, counted_waiting, is_delivered, needs
+from conversion_relay.delivery.attention import LEAST_DISK, Known, counted_waiting, is_delivered, needs
 from conversion_relay.delivery.exchange import post
 from conversion_relay.delivery.installation import free_bytes, known
+from conversion_relay.delivery.meta_clock import WRONG_SECONDS
 from conversion_relay.delivery.retry import A_PERSONS, NOT_META
 from conversion_relay.delivery.transport import Transport
 from conversion_relay.errors import RelayError
@@ -110,7 +111,7 @@ def _clock(skews: list[float]) -> Check:
     if not skews:
         return Check(name="clock", state="skipped", what="Meta did not tell the time")
     skew = skews[-1]
-    if abs(skew) < CLOCK_WRONG:
+    if abs(skew) < WRONG_SECONDS:
         return Check(name="clock", state="ok", what=f"within {max(1, round(abs(skew)))} s of Meta's")
     way = "ahead of" if skew > 0 else "behind"
     return _bad("clock", f"{abs(skew):.0f} s {way} Meta's, which judges the age of events", "set the clock (NTP)")

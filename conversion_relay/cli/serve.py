@@ -15,6 +15,7 @@ import click
 
 from conversion_relay import __version__
 from conversion_relay.cli.printing import print_json
+from conversion_relay.cli.reread import Reread
 from conversion_relay.cli.said_at_start import (
     say_stranded,
     say_what_can_be_forged_or_guessed,
@@ -30,7 +31,6 @@ from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.http_proxy import is_loopback
 from conversion_relay.outbox import Leases, Outbox, open_outbox, unsupported
-from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.relay import Relay
 from conversion_relay.relay.threads import SHORT_OF_THREADS, is_short_of_threads
 from conversion_relay.settings import Settings
@@ -91,7 +91,8 @@ def deliver(once: bool, as_json: bool) -> None:
     signs = SignsOfLife(outbox, delivery.paces, time.time, hear=delivery.hear, version=__version__)
     notifier = Notifier(outbox, settings, time.time)
     watch = SettingsWatch(in_turn(delivery.use, notifier.use, Reread(settings, outbox)), settings)
-    worker = Worker(delivery, outbox, every_second=each(watch, signs, notifier, tell_watchdog))
+    # The watchdog first: what cannot record does not hang, and the signs say nothing while it cannot.
+    worker = Worker(delivery, outbox, every_second=each(tell_watchdog, watch, signs, notifier))
     try:
         if once:
             raise SystemExit(_drain(worker, outbox, settings, as_json))
@@ -193,8 +194,12 @@ class Service:
     def _watch(self) -> None:
         """Where nobody delivers in this process, its doors must still hear of new settings, and a person of trouble."""
         while not self._stopping.wait(1.0):
-            with contextlib.suppress(OutboxUnavailable):
+            try:
                 self._every_second()
+            except OutboxUnavailable:
+                continue  # whoever is to record something says so
+            except Exception:
+                logger.exception("What is looked after once a second failed; it goes on")
 
     def stop(self) -> None:
         """In flight is finished, then the file is let go."""
@@ -220,22 +225,6 @@ def _together(counters: Counters, outbox: Outbox) -> tuple[Any, dict[str, Any]]:
     together = Together(Path(folder), counters)
     outbox.on_put(together.say)
     return together, together.shared()
-
-
-class Reread:
-    """Says what an operator should know of new settings, and puts them into the list of changes by hand."""
-
-    def __init__(self, settings: Settings, outbox: Outbox) -> None:
-        self._before, self._outbox, self._audit = settings, outbox, Audit(settings.outbox)
-
-    def __call__(self, settings: Settings) -> None:
-        before, self._before = self._before, settings
-        if settings.outbox != before.outbox:
-            logger.warning("RELAY_OUTBOX changes with a restart; until then the old outbox is used")
-        if {one.pixel_id for one in before.datasets} - {one.pixel_id for one in settings.datasets}:
-            with contextlib.suppress(OutboxUnavailable):  # the dashboard and `status` say it, too
-                say_stranded(self._outbox, settings)
-        self._audit.note(Change(time.time(), "settings", "settings"))
 
 
 def in_turn(*uses: Callable[[Settings], None]) -> Callable[[Settings], None]:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable
 from urllib.parse import urlencode
 
 from conversion_relay.errors import SettingsError
@@ -21,7 +20,6 @@ HEX = {
     "mollie": "x-mollie-signature",
 }
 BASE64 = {"shopify": "x-shopify-hmac-sha256", "woocommerce": "x-wc-webhook-signature"}
-Digest = Callable[[bytes], bytes]
 
 
 def signed_headers(provider: str, raw: bytes, secret: str, now: int) -> dict[str, str]:

@@ -77,7 +77,8 @@ class Connection(Protocol):
 
 
 class Group:
-    """Connections by what they wait for, oldest first. `of`: those of one network, or all."""
+    """Connections by what they wait for, oldest first: those of one network, or all. `n`: with those that wait for
+    nothing of their client's."""
 
     def __init__(self) -> None:
         self.n = 0

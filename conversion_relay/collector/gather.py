@@ -110,7 +110,7 @@ class Gather:
         taken: list[_Asked],
         put: "Future[list[Receipt]]",
     ) -> None:
-        """In the writing thread."""
+        """In the thread that committed; where nothing could be submitted, on the loop itself."""
         with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
             self.loop.call_soon_threadsafe(then, taken, put)
 

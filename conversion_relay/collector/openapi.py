@@ -75,7 +75,7 @@ _OTHERS = (VisitorBody, Remembered, Withdrawal, Withdrawn, ViewContentBody, View
 _EVENTS = ("Accept events", "Without a key: the public event names, from an allowed origin.", "They are durable.")
 _VISITORS = (
     "Remember a visitor",
-    "For 7 days, for the events that a webhook or a backend sends for the same order.",
+    "For 7 days, or 90 where the visitor agreed, for the events that a webhook or a backend sends for the same order.",
     "Remembered, or not where the visitor's choice forbids it.",
 )
 _WITHDRAW = (

@@ -83,11 +83,24 @@ class Together:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
             hears = self._bind(ear)
-            worker.start()
+            self._start(worker)
             while hears and not self._stopping.is_set():
                 with contextlib.suppress(TimeoutError):
                     ear.recv(1)
                     worker.wake()
+
+    def _start(self, worker: Worker) -> None:
+        """Who has the lock and does not deliver keeps the others from it, so it is tried until there are threads."""
+        is_first = True
+        while not self._stopping.is_set():
+            try:
+                worker.start()
+                return
+            except RuntimeError as error:
+                if is_first:
+                    logger.error("Nobody delivers yet; it is tried again", extra={"reason": str(error)})
+                is_first = False
+                self._stopping.wait(STAND_BY)
 
     def _bind(self, ear: socket.socket) -> bool:
         path = self.folder / "wake"

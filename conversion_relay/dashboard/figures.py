@@ -192,10 +192,6 @@ class Rows:
             self._delays.setdefault(figures.event_name, Counter()).update(figures.delays)
 
 
-def _copied(row: Row) -> Row:
-    return msgspec.structs.replace(row, days=row.days[:], hours=row.hours[:])
-
-
 def _count(row: Row, hour: int, delivered: int, now: float) -> None:
     age = now - hour
     day = int(age // DAY)

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from conversion_relay.delivery.meta_clock import WRONG_SECONDS
+from conversion_relay.delivery.refusals import TOO_MANY
 from conversion_relay.delivery.sign_of_life import alive, collecting
 from conversion_relay.meta.remedies import Remedy, remedy
 from conversion_relay.meta.versions import version_finding
@@ -18,8 +20,6 @@ from conversion_relay.outbox.verdict import HELD
 WAITS_TOO_LONG = 60.0
 """Seconds that an event may wait while nobody delivers, before somebody is told: a restart takes some."""
 EXPIRY_NEAR = 86_400.0
-CLOCK_WRONG = 60.0
-TOO_MANY_ERRORS = 0.15
 LEAST_DISK = 256 * 1_048_576
 ENOUGH_ALONE = 5
 """Events of each side without a twin, before it is more than a report that is on its way."""
@@ -174,7 +174,7 @@ def _datasets(known: Known) -> Iterator[Need]:
         for why in persons:
             if told := remedy(why):
                 yield _of(name, why, f"{told.what}{_said_alone(known, name, why)}", told.fix, urgent=False)
-        if state.error_share > TOO_MANY_ERRORS and not persons:
+        if state.error_share > TOO_MANY and not persons:
             what = f"Meta answered {state.error_share:.0%} of the last 500 requests with an error; its limit is 15 %"
             yield _of(name, "error_share", what, "look at the dead letters", urgent=False)
         if _lasts(state.why, known.books.get(name, Counts()), known.now) and (told := remedy(state.why)):
@@ -240,7 +240,7 @@ def _is_stranded(name: str, known: Known) -> bool:
 def _machine(known: Known) -> Iterator[Need]:
     skews = [(state.clock_skew_seconds, sign.worker) for sign in _workers(known) for state in sign.datasets.values()]
     skew, worker = max(skews, key=lambda found: abs(found[0]), default=(0.0, ""))
-    if abs(skew) >= CLOCK_WRONG:
+    if abs(skew) >= WRONG_SECONDS:
         way = "ahead of" if skew > 0 else "behind"
         whose = "this machine" if len(_workers(known)) == 1 else worker
         what = f"the clock of {whose} is {abs(skew):.0f} s {way} Meta's, which judges the age of events"
@@ -256,7 +256,7 @@ def _machine(known: Known) -> Iterator[Need]:
 
 def _clocks(signs: Sequence[SignOfLife]) -> Iterator[Need]:
     """Of a fleet; a collector never hears Meta's, and refuses events as lying in the future when its own is behind."""
-    wrong = {sign.worker: sign.clock_ahead_seconds for sign in signs if abs(sign.clock_ahead_seconds) >= CLOCK_WRONG}
+    wrong = {sign.worker: sign.clock_ahead_seconds for sign in signs if abs(sign.clock_ahead_seconds) >= WRONG_SECONDS}
     if wrong:
         told = [f"{name} ({ahead:+.0f} s)" for name, ahead in sorted(wrong.items())]
         names = ", ".join(told[:3]) + (" ..." if len(told) > 3 else "")

@@ -72,8 +72,14 @@ class Scores:
             if dataset.access_token and (before != asks_as or abs(now - at) >= EVERY):
                 self._asked[name] = asks_as, now
                 due.append(dataset)
-        if due:
-            threading.Thread(target=self._ask, args=(settings, due), daemon=True, name="dataset-quality").start()
+        if not due:
+            return
+        thread = threading.Thread(target=self._ask, args=(settings, due), daemon=True, name="dataset-quality")
+        try:
+            thread.start()
+        except RuntimeError:  # no thread to be had: the page comes without Meta's word, and the next look asks
+            for dataset in due:
+                del self._asked[dataset.pixel_id]
 
     def _ask(self, settings: Settings, datasets: list[Dataset]) -> None:
         for dataset in datasets:

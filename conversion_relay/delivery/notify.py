@@ -119,12 +119,19 @@ class Notifier:
             work = [("raised", need) for need in current if self._is_new(self._outbox, need, now, is_again)]
             work += [("over", need) for need in self._over(self._outbox, {need.cause for need in current}, now)]
             if work:
-                self._under_way, self._arrived = work, []
-                self._aside(lambda: self._tell(work, now))
-                if len(self._arrived) == len(work):
-                    self._take_down(self._outbox)
+                self._begin(self._outbox, work, now)
         except OutboxUnavailable:
             return  # whoever writes says so
+
+    def _begin(self, outbox: Overview, work: list[Told], now: float) -> None:
+        self._under_way, self._arrived = work, []
+        try:
+            self._aside(lambda: self._tell(work, now))
+        except RuntimeError as error:  # no thread: nothing arrived, and the next call takes that down
+            logger.error("Nobody could be notified; it is tried again", extra={"reason": str(error)})
+            self._arrived = [False] * len(work)
+        if len(self._arrived) == len(work):
+            self._take_down(outbox)
 
     def _is_new(self, outbox: Overview, need: Need, now: float, is_again: bool) -> bool:
         known_before = need.cause in self._raised and not is_again

@@ -29,6 +29,7 @@ from conversion_relay.meta.graph import (
 
 WINDOW = 500
 TOO_MANY = 0.15
+"""A share of the last WINDOW requests; from here on somebody should look."""
 ALL_REFUSED_CALLS = 32
 ALL_REFUSED_SECONDS = 20.0
 PROBE_EVERY = 60.0

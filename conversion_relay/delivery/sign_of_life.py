@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from conversion_relay.delivery.meta_clock import WRONG_SECONDS
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import Overview, Queue
@@ -67,7 +68,7 @@ class SignsOfLife:
             name: (
                 pace.why,
                 pace.troubles,
-                abs(pace.clock_skew_seconds) >= 60,
+                abs(pace.clock_skew_seconds) >= WRONG_SECONDS,
                 round((now + pace.asked_seconds) / EVERY) * bool(pace.asked_seconds),
             )
             for name, pace in paces.items()

@@ -11,7 +11,8 @@ sleep, so a signal in between is not lost. Every second it looks all the same, s
 something, and a clock may have been set. While no dataset could claim whatever is put (`Delivery.rests_for`), only the
 end of a claim or a turn wakes it.
 
-A turn that raises ends alone: nothing is claimed for a second, the reason is logged once, and the lease runs out.
+A turn that raises ends alone: nothing is claimed for a second, and the lease runs out. Each failure is logged; of an
+outbox that cannot record, each new reason is.
 House-keeping has a thread of its own, so that pruning never delays a claim.
 
 Where the system gives no more threads (a limit of processes, of memory), the dispatcher carries out the turn itself, so
@@ -67,8 +68,10 @@ class Worker:
         delivery.claims.on_awaited = self._claimed
 
     def start(self) -> None:
-        self._dispatcher.start()
-        self._house.start()
+        """Raises RuntimeError where the system gives no thread; called again, it starts what does not run yet."""
+        for thread in (self._dispatcher, self._house):
+            if not thread.is_alive():
+                thread.start()
 
     def wake(self) -> None:
         """Something was put, or the settings changed."""

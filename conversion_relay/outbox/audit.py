@@ -4,7 +4,7 @@ A log is rotated away, and the question "who sent these again?" is asked weeks l
 line in `FILE-changes`, written with one call in append mode, which processes on one machine may do at the same time. It
 names no person: by which door, not by whom. Above MOST_BYTES the older half is dropped, so it needs no care.
 
-An outbox that is no file (SQS) has no such list; its changes are in the log alone.
+An outbox that is no file (PostgreSQL, SQS) has no such list; its changes are in the log alone.
 """
 
 import contextlib

@@ -27,11 +27,6 @@ TEST = "test:"
 Encoding = Literal["hex", "base64"]
 
 
-def is_signed(message: bytes, signatures: Iterable[str], secrets: Sequence[str]) -> bool:
-    """Whether one of the hex signatures was made with one of the secrets (several while they are rotated)."""
-    return signed_in(message, signatures, secrets) is not None
-
-
 def signed_in(
     message: bytes,
     signatures: Iterable[str],

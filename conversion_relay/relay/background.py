@@ -10,6 +10,8 @@ The rules.
 - At the end of the interpreter nothing new is begun, what is under way is finished and settled, and the outbox is
   closed. A program that is killed loses nothing: what was tracked is in the file, and whoever opens it next delivers.
 - The worker is a guest: it sets no signal handler and leaves the program's logging alone.
+- Where the system gives no thread for it, what is tracked is kept all the same, and the next event tries again. The
+  same worker is started then: each one that is made hears of every put for as long as the outbox is open.
 
 Rejected: a process of its own for delivery (a program that has two lines of ours would have to watch over it), asyncio
 tasks (delivery is synchronous, and a loop that is blocked would block delivery).
@@ -24,8 +26,10 @@ from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
 from conversion_relay.outbox import Leases, Outbox, unsupported
+from conversion_relay.relay.threads import SHORT_OF_THREADS, is_short_of_threads
 from conversion_relay.settings import Settings
 from conversion_relay.settings_watch import SettingsWatch
+from conversion_relay.telemetry import logger
 
 PATIENCE = 3.0
 """Seconds that the end of a program waits for calls under way; what they carried is sent again by whoever is next."""
@@ -51,16 +55,33 @@ class Background:
         self._watches, self._use = watches, use
         self._starting = threading.RLock()
         self._running: tuple[Worker, SignsOfLife, GraphTransport] | None = None
+        self._delivers = self._lacks_threads = False
         self._is_over = False
 
     def ensure(self) -> None:
         """Somebody delivers from here on; costs nothing where somebody does already."""
-        if self._running is None and not self._is_over:
+        if not (self._delivers or self._is_over):
             with self._starting:
-                if self._running is None and not self._is_over:
-                    self._running = self._start()
+                self._begin()
 
-    def _start(self) -> tuple[Worker, SignsOfLife, GraphTransport]:
+    def _begin(self) -> None:
+        if self._delivers or self._is_over:
+            return  # another thread was quicker
+        self._running = self._running or self._made()
+        self._start(self._running[0])
+
+    def _start(self, worker: Worker) -> None:
+        try:
+            worker.start()
+            self._delivers = True
+        except RuntimeError as error:
+            if not is_short_of_threads(error):
+                raise
+            if not self._lacks_threads:
+                logger.error("Nobody delivers here yet; the next event tries again", extra={"reason": SHORT_OF_THREADS})
+            self._lacks_threads = True
+
+    def _made(self) -> tuple[Worker, SignsOfLife, GraphTransport]:
         from conversion_relay import __version__  # it imports this module
 
         transport = GraphTransport()
@@ -81,9 +102,7 @@ class Background:
             for job in jobs:
                 job()
 
-        worker = Worker(delivery, self._outbox, every_second=every_second)
-        worker.start()
-        return worker, signs, transport
+        return Worker(delivery, self._outbox, every_second=every_second), signs, transport
 
     def stop(self, patience: float = PATIENCE) -> None:
         """What is in flight is finished and settled, as far as patience goes. Again: nothing."""
@@ -100,4 +119,4 @@ class Background:
         self._starting = threading.RLock()
         if self._running is not None:
             self._running[0].after_fork_in_child()
-            self._running = None
+            self._running, self._delivers = None, False

@@ -2,11 +2,13 @@
 
 import contextlib
 import json
-import os
+import threading
 
 import apsw
 import pytest
 
+from conversion_relay.cli import checks as checking
+from conversion_relay.cli import serve
 from conversion_relay.cli.checks import checks as all_checks
 from conversion_relay.cli.said_at_start import say_what_can_be_forged_or_guessed
 from conversion_relay.errors import SettingsError
@@ -15,6 +17,7 @@ from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.settings import Settings
 from tests.cli.test_verbs import lead, lines
 from tests.delivery.standins import Meta
+from tests.one_module import replace_in
 from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3
 from tests.processes import DATASET, call, installation, until
 
@@ -102,7 +105,7 @@ def test_doctor_says_that_no_outbox_can_be_made_where_there_is_no_folder(here, t
 
 def test_doctor_says_that_none_can_be_made_in_a_folder_that_is_closed_to_its_user(tmp_path, monkeypatch):
     settings = Settings.from_env({**ENVIRON, "RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"})
-    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # root may write anywhere
+    replace_in(checking, "os", monkeypatch, access=lambda *_, **__: False)  # root may write anywhere
     found = next(check for check in all_checks(settings, Meta()) if check.name == "outbox")
     assert (found.state, found.fix) == ("error", "let this user write into it")
 
@@ -200,3 +203,26 @@ def test_a_copy_of_a_newer_version_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(SettingsError, match="install the newer one"):
         restore(copy, tmp_path / "new.db")
     assert not (tmp_path / "new.db").exists()
+
+
+def test_one_failure_does_not_end_the_looks_of_a_door_that_delivers_nothing(tmp_path, monkeypatch, caplog):
+    """Its doors heard of no new settings any more, nobody of trouble, and to others it was gone."""
+    came = threading.Semaphore(0)
+
+    class Watch:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def __call__(self) -> None:
+            came.release()
+            raise KeyError("a mistake of ours")
+
+    monkeypatch.setattr(serve, "SettingsWatch", Watch)
+    settings = Settings.from_env({**ENVIRON, "RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"})
+    service = serve.Service(settings, deliver=False)
+    service.start()
+    try:
+        assert came.acquire(timeout=60) and came.acquire(timeout=60), "it was looked after once"
+    finally:
+        service.stop()
+    assert "What is looked after once a second failed; it goes on" in caplog.messages

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import apsw
@@ -105,6 +106,31 @@ def test_figures_of_two_processes_are_added_and_of_moments_the_later_one_counts(
     }
     ((counts, seconds),) = whole.read_times().values()
     assert (sum(counts), seconds) == (2, 0.4)
+
+
+def test_whose_turn_it_is_to_deliver_tries_until_there_are_threads(tmp_path, caplog):
+    """It held the lock and did nothing, and none of the others could take over."""
+
+    class Worker:
+        def __init__(self) -> None:
+            self.refusals, self.delivers = 2, threading.Event()
+
+        def start(self) -> None:
+            if self.refusals:
+                self.refusals -= 1
+                raise RuntimeError("can't start new thread")
+            self.delivers.set()
+
+        def wake(self) -> None:
+            """Nobody puts anything."""
+
+    worker, one = Worker(), Together(tmp_path, Counters())
+    one.start(worker)
+    try:
+        assert worker.delivers.wait(60)
+    finally:
+        one.tell_to_stop()
+    assert caplog.messages.count("Nobody delivers yet; it is tried again") == 1
 
 
 def counted(here) -> float:

@@ -11,6 +11,7 @@ from conversion_relay.dashboard import local_user, refusal_of
 from conversion_relay.dashboard.access import Access
 from conversion_relay.dashboard.local_user import is_anothers
 from tests import asgi
+from tests.one_module import replace_in
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the table of connections is Linux's")
 HERE = [(b"host", b"127.0.0.1:8000")]
@@ -39,7 +40,7 @@ def test_a_program_of_our_own_user_is_let_in_and_another_s_is_not(ends, monkeypa
     assert status(ends) == 200
     ours = os.geteuid()
     monkeypatch.setattr(local_user, "_user_of", lambda *_: 33)
-    monkeypatch.setattr(os, "geteuid", lambda: ours + 1_000)
+    replace_in(local_user, "os", monkeypatch, geteuid=lambda: ours + 1_000)
     assert status(ends) == 403
     monkeypatch.setattr(local_user, "_user_of", lambda *_: 0)
     assert status(ends) == 200, "root reads our settings, and so the password"
@@ -48,7 +49,7 @@ def test_a_program_of_our_own_user_is_let_in_and_another_s_is_not(ends, monkeypa
 @linux
 def test_the_user_of_each_end_stands_in_the_table(ends, monkeypatch):
     assert local_user._user_of(*ends, local_user.TABLES) == local_user._user_of(*ends[::-1], local_user.TABLES)
-    monkeypatch.setattr(os, "geteuid", lambda: 12_345)
+    replace_in(local_user, "os", monkeypatch, geteuid=lambda: 12_345)
     assert is_anothers(*ends) is (local_user._user_of(*ends, local_user.TABLES) != 0)
 
 

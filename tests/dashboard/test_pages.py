@@ -1,5 +1,6 @@
 """What the pages say and do, asked without a browser."""
 
+import asyncio
 from urllib.parse import urlencode
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event_id import without_email
 from conversion_relay.outbox import Attempt, SignOfLife
+from conversion_relay.outbox.export import dead_csv
 from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.dashboard.here import REFUSED
 from tests.hostile_texts import PATTERNS
@@ -146,6 +148,23 @@ def test_the_table_for_a_spreadsheet_holds_no_formula(here):
     table = here.client.get("/dashboard/dead.csv").content
     assert b"'=HYPERLINK(1)" in table
     assert table.startswith(b"\xef\xbb\xbfdataset,"), "without the mark Excel takes UTF-8 for something else"
+
+
+def test_the_table_for_a_spreadsheet_is_not_written_on_the_event_loop(here, monkeypatch):
+    """Fifty thousand rows took it seconds, in which no event was taken."""
+    loops = []
+
+    def write(stories: list[object]) -> str:
+        try:
+            loops.append(asyncio.get_running_loop())
+        except RuntimeError:
+            return dead_csv(stories)
+        return ""
+
+    monkeypatch.setattr("conversion_relay.dashboard.dead_csv", write)
+    here.put("lead-1")
+    here.settle(Dead("x"), REFUSED)
+    assert b"lead-1" in here.client.get("/dashboard/dead.csv").content and loops == []
 
 
 def test_an_event_is_found_by_the_id_that_its_site_gave_it(here):

@@ -10,6 +10,7 @@ from conversion_relay.delivery.dataset_quality import EVERY, Scores
 from conversion_relay.http_client import Response
 from conversion_relay.meta.quality import TokenFacts
 from conversion_relay.settings import Settings
+from tests.failures.threads import no_more_threads
 from tests.processes import until
 
 NOW = 1_795_700_000.0
@@ -70,6 +71,13 @@ def test_a_late_answer_to_the_old_token_is_not_the_new_ones():
     until(lambda: Meta.asked.count("dead") == 2)
     until(lambda: not [one for one in threading.enumerate() if one.name == "dataset-quality"])
     assert told(scores) == (GOOD, {"Lead": 7.1})
+
+
+def test_without_a_thread_nothing_is_known_and_the_next_look_asks():
+    scores = Scores(lambda: settings("good"))
+    with no_more_threads("dataset-quality"):
+        assert told(scores) == (None, None)
+    until(lambda: told(scores, NOW + 1) == (GOOD, {"Lead": 7.1}))
 
 
 def test_each_dataset_is_asked_again_after_a_while():

@@ -15,6 +15,8 @@ from conversion_relay.delivery.sign_of_life import SignsOfLife, alive
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox import open_outbox
 from conversion_relay.settings import Settings
+from tests.failures.threads import no_more_threads
+from tests.processes import until
 
 NOW = 1_795_700_000.0
 DEAD_TOKEN = PaceNow(60.0, "unauthorized", 0, 1)
@@ -183,6 +185,16 @@ def test_a_receiver_that_hangs_holds_up_nobody(here):
     goes_on.set()
     assert told.wait(30)
     here.pass_time(20, notifier)
+    assert here.told == [("raised", "unauthorized:1")]
+
+
+def test_what_no_thread_could_be_had_for_is_tried_again(here, caplog):
+    notifier = Notifier(here.outbox, here.settings, lambda: here.now, here.bring)
+    here.pace = DEAD_TOKEN
+    with no_more_threads("notifier"):
+        here.pass_time(20, notifier)
+    assert "Nobody could be notified; it is tried again" in caplog.messages
+    until(lambda: here.pass_time(20, notifier) or here.told)
     assert here.told == [("raised", "unauthorized:1")]
 
 

@@ -1,7 +1,6 @@
 """What the network does to a request, and that no call outlives its deadline."""
 
 import gzip
-import socket
 import threading
 import time
 import zlib
@@ -12,6 +11,7 @@ from conversion_relay.delivery.transport import GraphTransport, Response
 from conversion_relay.http_client import MOST_BYTES
 from conversion_relay.meta.graph import Request, Unreachable
 from tests.hostile_server import read_request, reset, serving
+from tests.processes import free_port
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -79,9 +79,8 @@ def test_a_connection_is_kept_for_the_next_batch(transport):
 
 
 def test_nobody_listening_is_unreachable_and_nothing_was_sent(transport):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    assert transport.send(request_to(f"http://127.0.0.1:{port}"), 5) == Unreachable("connection_refused", sent=False)
+    refused = Unreachable("connection_refused", sent=False)
+    assert transport.send(request_to(f"http://127.0.0.1:{free_port()}"), 5) == refused
 
 
 def test_a_name_that_does_not_resolve_was_not_sent(transport):

@@ -36,11 +36,12 @@ def put_now(outbox, *ids: str, dataset: str = "1") -> None:
     put(outbox, *ids, dataset=dataset, expires_in=time.time())
 
 
-def test_what_is_put_is_sent_without_waiting_for_the_next_look(outbox, working):
+def test_what_is_put_is_sent_without_waiting_for_the_next_look(outbox, working, monkeypatch):
+    monkeypatch.setattr("conversion_relay.delivery.worker.POLL_SECONDS", 3_600.0)
     meta = Meta()
     working(meta)
     put_now(outbox, "a")
-    until(lambda: meta.calls == [["a"]], 5)
+    until(lambda: meta.calls == [["a"]])
 
 
 def test_a_dataset_that_hangs_takes_no_turn_from_another(outbox, working, tmp_path):
@@ -262,13 +263,25 @@ def test_where_no_thread_can_be_started_events_go_one_call_after_the_other(outbo
     with no_more_threads():
         for n in range(3):
             put_now(outbox, f"a{n}")
-            until(lambda n=n: states(outbox, f"a{n}") == {"delivered": 1}, 10)
+            until(lambda n=n: states(outbox, f"a{n}") == {"delivered": 1})
     put_now(outbox, "b")
-    until(lambda: states(outbox, "b") == {"delivered": 1}, 10)
+    until(lambda: states(outbox, "b") == {"delivered": 1})
     assert meta.calls == [["a0"], ["a1"], ["a2"], ["b"]]
     assert [one.message for one in caplog.records if one.levelname == "ERROR"] == [
         "No thread can be started, so one call to Meta waits for the other"
     ]
+
+
+def test_a_worker_that_got_one_of_its_threads_gets_the_other_with_the_next_start(outbox):
+    looked = threading.Event()
+    worker = Worker(Delivery(outbox, Meta(), SETTINGS), outbox, every_second=looked.set)
+    with no_more_threads("delivery-house"), pytest.raises(RuntimeError):
+        worker.start()
+    worker.start()
+    try:
+        assert looked.wait(60), "nobody keeps house"
+    finally:
+        worker.stop()
 
 
 def test_a_run_to_the_end_needs_no_thread(outbox):

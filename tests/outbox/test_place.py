@@ -1,20 +1,20 @@
 """A relative RELAY_OUTBOX means one file, whatever folder is current when somebody asks about it."""
 
-import os
 import time
 
 import pytest
 
 from conversion_relay import Event, Relay, UserData
-from conversion_relay.cli.serve import Reread
+from conversion_relay.cli.reread import Reread
 from conversion_relay.collector.operating import operating
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.notify import Notifier
 from conversion_relay.errors import SettingsError
-from conversion_relay.outbox import open_outbox
+from conversion_relay.outbox import open_outbox, place
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.outbox.sqlite.backup import backup, restore
 from conversion_relay.settings import Settings
+from tests.one_module import replace_in
 
 ENVIRON = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "t", "RELAY_OUTBOX": "sqlite:///relay.db"}
 
@@ -78,7 +78,7 @@ def test_a_file_that_its_own_user_may_not_write_to_is_told_so_and_not_to_change_
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "open", refuse)  # root may write anywhere
+    replace_in(place, "os", monkeypatch, open=refuse)  # root may write anywhere
     with pytest.raises(SettingsError) as told:
         open_outbox(f"sqlite:///{tmp_path}/relay.db")
     assert "belongs to this user" in str(told.value) and "chmod" in str(told.value)

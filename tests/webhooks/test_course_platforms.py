@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from conversion_relay import Settings, SettingsError
-from conversion_relay.cli import verbs
+from conversion_relay.cli import verbs, webhook
 from conversion_relay.http_client import Response
+from tests.one_module import replace_in
 from tests.test_documents import blocks
 from tests.webhooks.shop import NOW, open_shop_of
 
@@ -287,7 +288,7 @@ def test_a_person_tries_a_sender_whose_signature_is_in_the_form_or_in_the_addres
         return Response(said.status, {}, said.content)
 
     monkeypatch.setattr("conversion_relay.http_client.HttpClient.post", post)
-    monkeypatch.setattr("time.time", lambda: float(NOW))
+    replace_in(webhook, "time", monkeypatch, time=lambda: float(NOW))
     (tmp_path / "notice.json").write_text(json.dumps(NOTICES["kiwify"]))
     told_of = [("digistore24", []), ("kiwify", ["--file", str(tmp_path / "notice.json")])]
     for name, more in told_of:

@@ -204,9 +204,9 @@ class PostgresOutbox(Beside):
         has_mail, lost = waiting.first_look(self._database, self._floors)
         if has_mail:
             self._floors.was_put(self._storing.take_in())
-        refused, self._refused_claims = self._refused_claims, set()
-        for token in refused:
+        for token in list(self._refused_claims):
             self._take_back(token, unsent=True)
+            self._refused_claims.discard(token)  # not before: what fails now is taken back by the next look
         for token in lost or ():
             self._take_back(token, lost=True)
         return waiting.look_for_work(self._database, self._floors, now)

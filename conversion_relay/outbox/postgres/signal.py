@@ -38,8 +38,9 @@ class Signals:
     def _start(self, name: str, run: Callable[[], None]) -> None:
         with self._lock, contextlib.suppress(RuntimeError):  # without a thread there is still polling
             if name not in self._threads and not self._stopping.is_set() and self._database.dsn.listen:
-                self._threads[name] = threading.Thread(target=run, daemon=True, name=f"outbox-{name}")
-                self._threads[name].start()
+                thread = threading.Thread(target=run, daemon=True, name=f"outbox-{name}")
+                thread.start()
+                self._threads[name] = thread
 
     def say(self) -> None:
         if not self._said.is_set():

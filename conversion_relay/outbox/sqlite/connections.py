@@ -17,7 +17,7 @@ from conversion_relay.telemetry import logger
 
 
 class Connections:
-    """`writer` belongs to one thread; `read` may be called from any. Closed until `open` is called."""
+    """`writer` is for who holds the lock of `write_lock.py`, `read` for any thread. Closed until `open` is called."""
 
     writer: apsw.Connection
     reader: apsw.Connection

@@ -1,4 +1,4 @@
-"""One SQLite file as the outbox uses it: jobs are written by one thread, rows are read by any.
+"""One SQLite file as the outbox uses it: jobs are written by one thread at a time, rows are read by any.
 
 `group.py` tells how jobs are committed, `writer.py` what happens after trouble, `connections.py` how the file is
 opened and replaced, `fork.py` what happens when the process forks. This module puts them together.
@@ -78,7 +78,7 @@ class Database:
 
     @property
     def writer(self) -> apsw.Connection:
-        """The connection that the writing thread works on; for benches and tests, which look at its pragmas."""
+        """The connection that whoever commits works on; for benches and tests, which look at its pragmas."""
         return self._file.writer
 
     @property
@@ -104,7 +104,7 @@ class Database:
         return self._writer.submit(work, adds=adds, then=then)
 
     def carry_out(self, work: Work[Result], *, adds: bool = False, then: Sequence[Then[Result]] = ()) -> Result:
-        """The same, and waits for it."""
+        """The same, and waits for it; in this very thread where nobody is before it (`write_lock.py`)."""
         return self._writer.carry_out(work, adds=adds, then=then)
 
     def read(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

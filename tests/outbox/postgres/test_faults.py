@@ -11,7 +11,7 @@ import pytest
 
 from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Receipt
-from conversion_relay.outbox.postgres import database
+from conversion_relay.outbox.postgres import claimed, database, leases
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
@@ -172,6 +172,34 @@ def test_a_server_that_stands_still_is_left_and_asked_again(wired, monkeypatch):
     threading.Timer(2.0, wire.heal).start()
     assert outbox.put([sealed("a")], NOW) == [Receipt("a")]
     assert outbox.counts()["1"].accepted == 2
+
+
+def test_what_a_refused_claim_leased_is_taken_back_as_unsent_however_often_that_fails(outbox, monkeypatch):
+    """Its commit stands and nobody was told of it, so nothing was sent; else its events wait until the lease ends."""
+    really_claim, really_take_back, fails = claimed.claim, leases.take_back, [2]
+
+    def claim_and_lose(*arguments: object) -> None:
+        really_claim(*arguments)
+        raise OutboxUnavailable("nobody answers")
+
+    def take_back(*arguments: object, **how: object) -> None:
+        if fails[0]:
+            fails[0] -= 1
+            raise OutboxUnavailable("nobody answers")
+        really_take_back(*arguments, **how)
+
+    outbox.put([sealed("a")], NOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(claimed, "claim", claim_and_lose)
+        with pytest.raises(OutboxUnavailable):
+            claim(outbox)
+    monkeypatch.setattr(leases, "take_back", take_back)
+    for _ in range(2):
+        with pytest.raises(OutboxUnavailable):
+            outbox.waiting(NOW)
+    assert outbox.waiting(NOW) == {"1": 0.0}
+    (event,) = claim(outbox).events
+    assert (event.event_id, event.sent_at) == ("a", None)
 
 
 def test_a_transaction_that_somebody_leaves_open_blocks_neither_claims_nor_puts(outbox):

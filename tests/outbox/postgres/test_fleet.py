@@ -2,7 +2,6 @@
 
 import json
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +11,7 @@ from conversion_relay.outbox.postgres import clock
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.story import AtWork, SignOfLife
 from conversion_relay.outbox.verdict import Dead, Delivered
+from tests.one_module import replace_in
 from tests.outbox.postgres.backend import empty, url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import claim, sealed
@@ -98,7 +98,7 @@ def test_machines_whose_clocks_are_apart_see_each_other_as_they_are(monkeypatch)
     outbox, now = PostgresOutbox(url_of("fleet")), time.time()
 
     def on_a_machine(ahead: float) -> None:
-        monkeypatch.setattr(clock, "time", SimpleNamespace(time=lambda: now + ahead))
+        replace_in(clock, "time", monkeypatch, time=lambda: now + ahead)
 
     for name, ahead in (("right", 0.0), ("ahead", 600.0), ("behind", -600.0)):
         on_a_machine(ahead)
@@ -125,7 +125,7 @@ def test_a_machine_whose_clock_is_a_month_ahead_forgets_nothing_of_the_others(mo
     outbox.settle(lease, [(Delivered(), [by_id["delivered"]]), (Dead("x"), [by_id["dead"]])], None, now)
     outbox.remember_visitor("order-1", Visit(fbp="fb.1.1.1"), now)
     month = 30 * 86_400
-    monkeypatch.setattr(clock, "time", SimpleNamespace(time=lambda: now + month))
+    replace_in(clock, "time", monkeypatch, time=lambda: now + month)
     outbox.tidy(now + month)
     while outbox.prune(now + month):
         pass

@@ -1,6 +1,5 @@
 """While another session holds a snapshot, what was deleted stays. How much of it a claim reads, the server counts."""
 
-import time
 from types import SimpleNamespace
 
 import psycopg
@@ -9,6 +8,7 @@ import pytest
 from conversion_relay.outbox.postgres import crowd, floors, slots, waiting
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Delivered, RetryAt
+from tests.one_module import replace_in
 from tests.outbox.postgres.backend import url_of
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import NOW, claim, sealed, settle_all
@@ -25,7 +25,7 @@ FEW = 100
 def clock(monkeypatch):
     """Of the looks that are due now and then; it stands still."""
     now = SimpleNamespace(at=1_000.0)
-    monkeypatch.setattr(floors, "time", SimpleNamespace(monotonic=lambda: now.at))
+    replace_in(floors, "time", monkeypatch, monotonic=lambda: now.at)
     monkeypatch.setattr(crowd, "CROWD", -1)
     return now
 
@@ -186,7 +186,7 @@ def ids(lease) -> list[str]:
 
 def test_looks_at_all_datasets_take_no_more_than_a_third_of_the_time(outbox, monkeypatch):
     rested = []
-    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=time.monotonic, sleep=rested.append))
+    replace_in(waiting, "time", monkeypatch, sleep=rested.append)
     outbox.waiting(NOW + 4)
     outbox.waiting(NOW + 4)
     assert rested[0] == 0 < rested[1] <= floors.LONGEST_REST

@@ -138,6 +138,7 @@ def forked_from_inside_the_writing_thread(path: Path) -> None:
         with pytest.raises(OutboxUnavailable, match="forked"):
             database.probe()
 
+    fork.FORK_WAIT = 60.0  # far more than a busy machine needs
     began = time.monotonic()
     database.submit(lambda _: None).add_done_callback(lambda _: children.append(in_child(child)))
     database.probe()

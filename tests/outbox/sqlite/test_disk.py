@@ -1,7 +1,6 @@
 """Room on the disk: the reserve, and the ballast that is given up for settling."""
 
 import errno
-import fcntl
 import os
 import resource
 import stat
@@ -11,11 +10,12 @@ import apsw
 import pytest
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
-from conversion_relay.outbox.sqlite import disk
+from conversion_relay.outbox.sqlite import disk, file
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.sqlite.told import explain
 from conversion_relay.outbox.verdict import Delivered
+from tests.one_module import replace_in
 from tests.outbox.sqlite.files import event, opened
 from tests.outbox.suite import NOW, claim, sealed, settle_all
 
@@ -119,7 +119,7 @@ class TestMountsFromElsewhere:
         def no_locks(*_):
             raise OSError(number, "No locks available")
 
-        monkeypatch.setattr(fcntl, "flock", no_locks)
+        replace_in(file, "fcntl", monkeypatch, flock=no_locks)
         with pytest.raises(SettingsError, match=r"cannot be locked.*keep it on a local disk.*then try again"):
             opened(path)
 

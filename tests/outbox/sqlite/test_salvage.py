@@ -12,9 +12,11 @@ import pytest
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox import SideCounts
+from conversion_relay.outbox import SideCounts, place
+from conversion_relay.outbox.sqlite import salvage as salvaging
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.sqlite.salvage import finish_salvage, salvage
+from tests.one_module import replace_in
 from tests.outbox.sqlite import killing
 from tests.outbox.sqlite.files import EVENTS, PAGE, drained, event, filled, opened, or_none, overwrite, pages_of
 from tests.outbox.sqlite.old_schemas import write_schema_2
@@ -153,7 +155,7 @@ class TestASalvageThatIsInterrupted:
         outbox.close()
 
     def test_goes_by_copies_where_the_file_system_knows_no_links(self, broken, monkeypatch):
-        monkeypatch.setattr("os.link", no_space)
+        replace_in(salvaging, "os", monkeypatch, link=no_space)
         outbox = opened(broken)
         (aside,) = broken.parent.glob("outbox.db.damaged-*Z")
         assert b"\xff" * 600 in aside.read_bytes() and not aside.samefile(broken)
@@ -220,7 +222,7 @@ def test_a_folder_that_is_closed_to_this_user_is_not_called_damage(path, monkeyp
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("pathlib.Path.read_text", closed)  # root may look anywhere
-    monkeypatch.setattr("os.access", lambda *_, **__: False)
-    monkeypatch.setattr("os.open", closed)
+    replace_in(salvaging, "os", monkeypatch, access=lambda *_, **__: False)
+    replace_in(place, "os", monkeypatch, open=closed)
     with pytest.raises(SettingsError, match="cannot be opened for writing: Permission denied"):
         opened(path)

@@ -10,8 +10,10 @@ import apsw
 import pytest
 
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox.sqlite import writer
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.file import Damaged
+from tests.one_module import replace_in
 from tests.outbox.sqlite.files import or_none, rows
 from tests.outbox.sqlite.jobs import NAMES, PATIENCE, add, add_and_fail, answer, in_one_group, named
 from tests.processes import until
@@ -34,7 +36,7 @@ class TestEveryFutureIsAnswered:
                     closing[0].join(0.5)  # all the time that closing needs, if it is let in here
                 super().put(item, *more)
 
-        monkeypatch.setattr(queue, "SimpleQueue", Slow)
+        replace_in(writer, "queue", monkeypatch, SimpleQueue=Slow)
         armed: list[bool] = []
         database = Database(path)
         armed.append(True)
