@@ -10,8 +10,9 @@ from conversion_relay.delivery.pace import LINGER_SECONDS
 from conversion_relay.delivery.turn import Delivery, Turn
 from conversion_relay.delivery.worker import Worker
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.intake.visit import Visit
 from conversion_relay.settings import Settings
-from tests.delivery.standins import SETTINGS, TWO, Clock, Meta, numbered, put, refuse_poison, states, taken
+from tests.delivery.standins import NOW, SETTINGS, TWO, Clock, Meta, numbered, put, refuse_poison, states, taken
 from tests.failures.threads import no_more_threads
 from tests.processes import until
 
@@ -276,3 +277,18 @@ def test_a_run_to_the_end_needs_no_thread(outbox):
     with no_more_threads():
         reports = Worker(Delivery(outbox, Meta(), SETTINGS), outbox).drain()
     assert sum(report.delivered for report in reports) == 1_500
+
+
+def test_a_run_to_the_end_drops_what_is_too_old_since_nobody_else_may(outbox):
+    long_ago = time.time() - 8 * 86_400
+    outbox.remember_visitor("1001", Visit(client_ip_address="203.0.113.7"), long_ago)
+    put(outbox, "stranded", dataset="gone", expires_in=long_ago - NOW)
+    Worker(Delivery(outbox, Meta(), SETTINGS), outbox).drain()
+    assert outbox.visitor("1001", long_ago) is None
+    assert states(outbox, "stranded") == {"expired": 1}
+
+
+def test_house_keeping_ends_what_waits_for_a_dataset_that_is_gone(outbox, working):
+    put(outbox, "stranded", dataset="gone", expires_in=time.time() - 8 * 86_400 - NOW)
+    working(Meta())
+    until(lambda: states(outbox, "stranded") == {"expired": 1}, 10)
