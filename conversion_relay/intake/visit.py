@@ -62,6 +62,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     vouched: bool = False
     """A backend said it, or the program itself; else a page, which anybody can be."""
 
+    def __repr__(self) -> str:
+        """Which parts are known, and none of their values, as of `RequestFacts`."""
+        return f"Visit({', '.join(name for name in self.__struct_fields__ if getattr(self, name))})"
+
     def filled_from(self, later: "Visit") -> "Visit":
         """This visit together with a later one for the same order.
 
