@@ -6,7 +6,7 @@ event would never end.
 
 The rule: house-keeping claims what is over of them and settles it as expired, as a turn of a configured dataset does.
 How late it is tells Meta's clock, where an answer of another dataset brought it; our own may be wrong, and is believed
-a day later. What can still be sent goes back as it was.
+a week later. What can still be sent goes back as it was.
 
 Rejected: to ask Meta for the time (as whom?).
 """
@@ -17,7 +17,7 @@ from conversion_relay.outbox import DeadLetters
 from conversion_relay.outbox.protocol import Lease, Leases
 from conversion_relay.outbox.verdict import Expired
 
-MARGIN_SECONDS = 86_400.0
+MARGIN_SECONDS = 7 * 86_400.0
 """By which our own clock may be ahead, where Meta's is not known."""
 LEASE_SECONDS = 60.0
 AT_ONCE, MOST_LEASES = 500, 20

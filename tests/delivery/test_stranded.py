@@ -16,12 +16,12 @@ def running(outbox, clock):
     return Delivery(outbox, Meta(), SETTINGS, clock=clock, steady_clock=clock)
 
 
-def test_it_ends_as_expired_a_day_after_its_time_by_our_own_clock(outbox, clock, running):
+def test_it_ends_as_expired_a_week_after_its_time_by_our_own_clock(outbox, clock, running):
     put(outbox, "old", dataset="gone")
-    put(outbox, "young", dataset="gone", expires_in=900_000)
-    clock.now = NOW + 600_000 + 0.9 * DAY
+    put(outbox, "young", dataset="gone", expires_in=1_500_000)
+    clock.now = NOW + 600_000 + 6.9 * DAY
     assert running.expire_stranded() == 0 and states(outbox, "old") == {"pending": 1}
-    clock.now = NOW + 600_000 + 1.1 * DAY
+    clock.now = NOW + 600_000 + 7.1 * DAY
     assert running.expire_stranded() == 1
     assert outbox.find("old")[0].state == "expired" and outbox.find("young")[0].state == "pending"
     book = outbox.counts()["gone"]
@@ -55,7 +55,7 @@ def test_whatever_it_waited_for(outbox, clock, running):
     ends = [(Hold("ambiguous_late"), [by_id["held"]]), (Suspect(NOW), [by_id["suspect"]])]
     outbox.settle(lease, ends, None, NOW)
     outbox.release(lease)
-    clock.now = NOW + 600_000 + 2 * DAY
+    clock.now = NOW + 600_000 + 8 * DAY
     assert running.expire_stranded() == 3
     assert states(outbox, "held", "suspect", "fresh") == {"expired": 3}
 
@@ -64,7 +64,7 @@ def test_a_crowd_that_may_still_be_sent_stands_before_it_and_goes_back(outbox, c
     monkeypatch.setattr(stranded, "AT_ONCE", 2)
     put(outbox, *(f"sale{n}" for n in range(5)), dataset="gone", name="Purchase", expires_in=2_000_000)
     put(outbox, "old", dataset="gone")
-    clock.now = NOW + 600_000 + 2 * DAY
+    clock.now = NOW + 600_000 + 8 * DAY
     assert running.expire_stranded() == 1
     assert outbox.counts()["gone"].pending == 5 and outbox.counts()["gone"].leased == 0
     assert [story.attempts for story in outbox.find("sale0")] == [0]
