@@ -218,6 +218,10 @@ class SealedEvent(msgspec.Struct, frozen=True, kw_only=True):
     consent: Literal["granted"] | None = None
     """What the visitor said; kept beside the body, so that consent can be decided again before sending."""
 
+    def __repr__(self) -> str:
+        """Without the body: a traceback that shows arguments leaves the machine, with the visitor's address in it."""
+        return f"SealedEvent({self.dataset}, {self.event_name}, {self.event_id})"
+
 
 class Rejection(msgspec.Struct, frozen=True):
     """The door did not take an event, and nothing of it was kept.

@@ -96,6 +96,7 @@
 /** @type {Tracking} */
 var MetaTracking = (function () {
   const MOST = 100;
+  const NO_EVENT = "undefined"; // the name of what is no event, a visit, among the ids that were sent
   const DAY = 86400; // Meta knows a second copy for two days; what is older than one is not sent again.
   const PATIENCE = 1e4; // until it is sent again; a copy that came after all is known by its id.
   const NEEDED = ["ad_storage", "ad_user_data"]; // of Google's
@@ -356,7 +357,7 @@ var MetaTracking = (function () {
   /** A refusal counts for what was sent and has not left your server, too. */
   function forget() {
     join();
-    const event_ids = kept.s.map((one) => one.split("\n")[0]);
+    const sent = kept.s;
     kept = { q: [], s: [] };
     toldPixel = [];
     todo = [];
@@ -366,10 +367,20 @@ var MetaTracking = (function () {
     // The pixel's own, too.
     ["_mt", "multiFbc", "lastExternalReferrer"].forEach(safely((/** @type {string} */ name) => delete localStorage[name]));
     bake({ fbp: "", fbc: "" });
-    withdraw(event_ids);
+    withdraw(sent);
   }
 
-  function withdraw(/** @type {any[]} */ event_ids) {
+  /**
+   * Of an order the refusal takes the visit's place, or what is paid later would bring browser and click back.
+   * @param {string[]} sent ids with the event's name, as in `kept.s`
+   */
+  function withdraw(sent) {
+    /** @type {string[]} */
+    const event_ids = [];
+    new Set(sent).forEach((one) => {
+      const [key, name] = one.split("\n");
+      name === NO_EVENT ? post({ u: beside("visitors"), b: { key, consent: "denied" } }) : event_ids.push(key);
+    });
     if (event_ids[0]) post({ u: beside("withdraw"), b: { event_ids } });
   }
 
@@ -915,7 +926,8 @@ var MetaTracking = (function () {
       rule = answer.headers.get("x-relay-policy");
     } catch {}
     silent(item.i, status, why);
-    if (state === "denied") withdraw([item.b.event_id]); // it was on its way, perhaps behind the first
+    // It was on its way, perhaps behind the first; what takes back has no id.
+    if (state === "denied" && item.i) withdraw([(item.b.event_id || item.b.key) + "\n" + item.b.event_name]);
     if (status < 500 && status !== 429) {
       load().q = kept.q.filter((other) => other.i !== item.i);
       save();

@@ -1,6 +1,7 @@
 """The facade: what a program that only has `Relay` notices."""
 
 import hashlib
+import time
 
 import pytest
 
@@ -108,6 +109,21 @@ def test_an_event_that_cannot_be_sent_names_its_field_and_leaves_nothing(relay, 
         relay.track(event)
     assert caught.value.field == field
     assert events_of(relay) == []
+
+
+def test_no_repr_of_what_is_kept_shows_whose_browser_it_is(relay):
+    """A program's error reports show the variables of each frame, ours too, and leave the machine."""
+    facts = RequestFacts(client_ip_address="203.0.113.77", client_user_agent="Canary/5.0", fbp="fb.1.1596403881668.77")
+    event = relay.seal(Event(event_name="Lead", event_id="lead-1", user_data=UserData(fbp="fb.1.1596403881668.77")))
+    assert isinstance(event, SealedEvent) and b"fb.1" in event.body
+    relay.outbox.put([event], time.time())
+    lease = relay.outbox.claim("1", 1, 60, time.time())
+    relay.remember("1001", facts)
+    visit = relay.outbox.visitor("1001", time.time())
+    assert (visit.client_ip_address, visit.fbp) == ("203.0.113.77", "fb.1.1596403881668.77")
+    for shown in map(repr, (event, lease, visit)):
+        assert not any(part in shown for part in ("203.0.113", "Canary", "fb.1", "user_data"))
+    assert "lead-1" in repr(event) and "lead-1" in repr(lease)
 
 
 def test_an_error_never_shows_the_person(relay):

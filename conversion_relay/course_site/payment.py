@@ -9,7 +9,7 @@ https://docs.stripe.com/checkout/fulfillment
 import re
 from collections.abc import Sequence
 
-from conversion_relay import CustomData
+from conversion_relay import CustomData, RequestFacts
 from conversion_relay.course_site.registration import person
 from conversion_relay.course_site.shop import Shop
 from conversion_relay.course_site.web import SiteAnswer, SiteRequest
@@ -46,6 +46,7 @@ class Registered:
         course = self._shop.courses.get(registration.course_id)
         return Order(
             user_data=person(registration),
+            facts=RequestFacts(gpc=registration.gpc),
             consent=registration.consent,
             url=registration.url,
             custom_data=CustomData(

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from conversion_relay import CustomData, Event, UserData, for_registration
+from conversion_relay import CustomData, Event, RequestFacts, UserData, for_registration
 from conversion_relay.course_site.courses import Course
 from conversion_relay.course_site.shop import Registration, Shop
 from conversion_relay.course_site.web import (
@@ -81,7 +81,7 @@ def person(registration: Registration) -> UserData:
 def _read(shop: Shop, request: SiteRequest) -> Registration:
     document = read_object(request)
     form = shape({name: document[name] for name in _Form.__struct_fields__ if name in document}, _Form)
-    facts = request.facts
+    facts = RequestFacts(gpc=request.facts.gpc) if _is_withheld(shop, request) else request.facts
     return Registration(
         registration_id=shop.new_id(),
         course_id=required_text("course_id", form.course_id),
@@ -95,8 +95,16 @@ def _read(shop: Shop, request: SiteRequest) -> Registration:
         fbc=facts.fbc,
         url=facts.url,
         consent=request.consent,
+        gpc=facts.gpc,
         fields=_other_fields(document),
     )
+
+
+def _is_withheld(shop: Shop, request: SiteRequest) -> bool:
+    """Whether nothing of this visit will go to Meta: then nobody needs browser, click and address beside the place."""
+    settings, said = shop.relay.settings, request.consent
+    is_out = request.facts.gpc and settings.gpc == "withhold"
+    return said == "denied" or is_out or (said is None and settings.silence == "withhold")
 
 
 def _other_fields(document: dict[str, Any]) -> dict[str, str | int | float | bool]:

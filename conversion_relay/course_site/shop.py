@@ -39,6 +39,8 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     fbc: str | None = None
     url: str | None = None
     consent: Literal["granted", "denied"] | None = None
+    gpc: bool = False
+    """The browser's Global Privacy Control, which counts for the payment as well."""
     fields: dict[str, str | int | float | bool] = {}
     """What else the form asked."""
     paid_at: int | None = None

@@ -29,6 +29,7 @@ from conversion_relay.delivery.pace import LINGER_SECONDS, MOST_EVENTS, PROBE_EV
 from conversion_relay.delivery.report import Report
 from conversion_relay.delivery.sitting import DEADLINE_SECONDS, LEASE_SECONDS, Sitting
 from conversion_relay.delivery.slot import Slot
+from conversion_relay.delivery.stranded import expire_stranded
 from conversion_relay.delivery.stumbling import ASKED_AMONG
 from conversion_relay.delivery.suspects import CROWD, SuspectSitting
 from conversion_relay.delivery.transport import Transport
@@ -192,6 +193,12 @@ class Delivery:
         if (len(lease.events) if lease else 0) < (CROWD if is_shared else most):
             isolation.few_are_left(name)
         return lease
+
+    def expire_stranded(self) -> int:
+        """What waits for a dataset that is not configured, and Meta takes no more, ends; how many."""
+        wall, known = self._clock(), self._meta_clock.is_known
+        now = self._meta_clock.now(wall, self._steady_clock())
+        return expire_stranded(self._outbox, self._datasets, now, is_metas=known, wall=wall)
 
     def stop(self) -> None:
         """What is in flight is finished and settled; what was claimed and not sent is released."""

@@ -23,6 +23,7 @@ Rejected: asyncio (a second copy of outbox and transport), a thread for each dat
 alone (a second of delay for every event).
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -35,7 +36,7 @@ from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.outbox import Housekeeping, Queue
 from conversion_relay.telemetry import logger
 
-PRUNE_EVERY = 600.0
+PRUNE_EVERY, PRUNE_SECONDS = 600.0, 30.0
 POLL_SECONDS = 1.0
 """Another process may have put something, and a clock may have been set."""
 HOUSE_SECONDS = 1.0
@@ -111,7 +112,8 @@ class Worker:
         self._stopping.set()
 
     def drain(self) -> list[Report]:
-        """Every event that is due now; returns when none is left, or when those that are left have to wait."""
+        """Every event that is due now; returns when none is left, or when those that are left have to wait. Then what
+        is too old is dropped."""
         self._reports = []
         while not self._stopping.wait(max(0.0, self._rests_until - time.monotonic())):
             seen = self._signals
@@ -126,7 +128,16 @@ class Worker:
                 break
             if idle:
                 self._stopping.wait(self._delivery.seconds_until_due(POLL_SECONDS))
+        self._drop_old()
         return self._reports
+
+    def _drop_old(self) -> None:
+        """Where a timer delivers, nobody else does: a visitor's address and browser would be kept for good. What takes
+        longer than PRUNE_SECONDS is left to the next run."""
+        ends_at = time.monotonic() + PRUNE_SECONDS
+        with contextlib.suppress(OutboxUnavailable):  # the next run does it
+            while not self._stopping.is_set() and time.monotonic() < ends_at and self._prune():
+                pass
 
     def _run(self) -> None:
         """The dispatcher. Whatever a turn runs into, the next one gets its chance."""
@@ -221,12 +232,17 @@ class Worker:
                     continue
                 self._store.tidy(time.time())
                 if time.monotonic() >= next_prune:
-                    more = self._store.prune(time.time())
-                    next_prune = time.monotonic() + (1.0 if more else PRUNE_EVERY)
+                    next_prune = time.monotonic() + (1.0 if self._prune() else PRUNE_EVERY)
             except OutboxUnavailable:
                 continue  # the dispatcher says so
             except Exception:
                 logger.exception("The delivery worker's house-keeping failed; it goes on")
+
+    def _prune(self) -> int:
+        """Some of what is too old; how many."""
+        if self._store is None:
+            return 0
+        return self._delivery.expire_stranded() + self._store.prune(time.time())
 
 
 def _pool() -> ThreadPoolExecutor:

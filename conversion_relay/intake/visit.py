@@ -62,6 +62,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     vouched: bool = False
     """A backend said it, or the program itself; else a page, which anybody can be."""
 
+    def __repr__(self) -> str:
+        """Which parts are known, and none of their values, as of `RequestFacts`."""
+        return f"Visit({', '.join(name for name in self.__struct_fields__ if getattr(self, name))})"
+
     def filled_from(self, later: "Visit") -> "Visit":
         """This visit together with a later one for the same order.
 
@@ -139,6 +143,30 @@ def kept_under(key: str) -> str:
     """
     named = without_email(key)
     return f"/{named}" if OF_NOTICES in named else named
+
+
+class _Paid(msgspec.Struct):
+    order_id: str | int | None = None
+
+
+class _Sealed(msgspec.Struct):
+    custom_data: _Paid | None = None
+
+
+_sealed_decoder = msgspec.json.Decoder(_Sealed)
+
+
+def keys_of_sealed(event_id: str, body: bytes | None) -> list[str]:
+    """The outbox' keys under which a visit for this event may be kept. `body`: Meta's JSON, where it is still there.
+
+    >>> keys_of_sealed("purchase_abc", b'{"custom_data":{"order_id":1001}}'), keys_of_sealed("purchase_abc", None)
+    (['1001', 'abc'], ['abc'])
+    """
+    try:
+        paid = _sealed_decoder.decode(body).custom_data if body else None
+    except msgspec.MsgspecError:  # damaged, or an order's id of another kind
+        paid = None
+    return [kept_under(key) for key in keys_of(paid and paid.order_id, event_id)]
 
 
 def _sound(text: str | None, normalize: Callable[[str], str | Dropped]) -> str | None:

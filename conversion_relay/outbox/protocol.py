@@ -87,6 +87,10 @@ class LeasedEvent(msgspec.Struct, frozen=True, gc=False):
     accepted_at: float = 0.0
     """Unix seconds."""
 
+    def __repr__(self) -> str:
+        """Without the body, as of `SealedEvent`."""
+        return f"LeasedEvent({self.key}, {self.event_name}, {self.event_id})"
+
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """The right to settle these events; the token is the proof. How long it lasts only the store knows."""

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.tab import cookies, from_server, rows, stored, track
+from tests.browser.tab import cookies, from_server, purchase, rows, stored, track
 from tests.processes import until
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -54,6 +54,38 @@ def test_a_refusal_withdraws_what_meta_has_not_got_yet(page, context, relay, sit
     page.evaluate("MetaTracking.consent('granted')")
     from_server(relay, track(page, "Search"))
     assert [row["source"] for row in rows(relay, event_id)] == ["browser"]
+
+
+def test_a_refusal_takes_the_place_of_the_visits_that_were_remembered_for_an_order(page, context, relay, site):
+    page.goto(site.url("/cart?fbclid=IwAR-refused"))
+    page.evaluate("MetaTracking.rememberVisitor('order-refused')")
+    until(lambda: any("202" in line and "order-refused" in line for line in page.evaluate("MetaTracking.debug")))
+    page.goto(site.url("/next"))
+    with page.expect_response("**/visitors") as answer:
+        page.evaluate("MetaTracking.consent('denied')")
+    assert answer.value.status == 202 and page.sent[-1].post_data_json == {"key": "order-refused", "consent": "denied"}
+    outcome = relay.post(purchase("purchase_order-refused", order_id="order-refused"))
+    assert outcome[1]["refused"][0]["reason"] == "consent_denied"
+    assert (cookies(context), stored(page)) == ({}, 0)
+
+
+def test_a_visit_that_is_on_its_way_is_refused_behind_it(page, relay, site):
+    page.goto(site.url())
+    page.wait_for_load_state("networkidle")
+    told = []
+
+    def late(route):
+        told.append(route.request.post_data_json)
+        if len(told) == 1:
+            page.evaluate("MetaTracking.consent('denied')")
+        route.continue_()
+
+    page.route("**/visitors", late)
+    page.evaluate("MetaTracking.rememberVisitor('order-crossed')")
+    until(lambda: len([line for line in page.evaluate("MetaTracking.debug") if "202" in line]) == 3)
+    assert told[1:] == [{"key": "order-crossed", "consent": "denied"}] * 2
+    outcome = relay.post(purchase("purchase_order-crossed", order_id="order-crossed"))
+    assert outcome[1]["refused"][0]["reason"] == "consent_denied"
 
 
 TCF = """

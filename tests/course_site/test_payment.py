@@ -3,12 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import apsw
+import msgspec
 import pytest
 
 from conversion_relay import Settings
 from conversion_relay.course_site.shop import Shop
 from conversion_relay.course_site.site import CourseSite
-from tests.course_site.shop import DIGEST, NOW, SECRET, VISITOR, count, register, stored, webhook
+from tests.course_site.shop import DIGEST, FORM, NOW, SECRET, VISITOR, count, post, register, stored, webhook
 
 
 def test_the_purchase_of_a_webhook_carries_the_visit_of_the_registration(site):
@@ -158,3 +159,11 @@ def test_when_nothing_can_be_recorded_the_visitor_is_asked_to_try_again_and_a_we
         other.execute("ROLLBACK")
         other.close()
     assert webhook(site, registration_id).body["message"] == "paid"
+
+
+def test_the_signal_of_the_browser_that_registered_limits_the_purchase_too(site):
+    facts = msgspec.structs.replace(VISITOR, gpc=True)
+    registration_id = post(site.register, FORM, facts).body["registration_id"]
+    assert webhook(site, registration_id).body["message"] == "paid"
+    told = {name: event["data_processing_options"] for name, event in stored(site).items()}
+    assert told == {f"registration_{registration_id}": ["LDU"], f"purchase_{registration_id}": ["LDU"]}

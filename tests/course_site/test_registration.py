@@ -2,9 +2,15 @@
 
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
-from tests.course_site.shop import DIGEST, EMAIL, FORM, VISITOR, count, post, register, stored, webhook
+from conversion_relay import Relay, Settings
+from conversion_relay.course_site.mail import FileMail
+from conversion_relay.course_site.registrations import SqliteRegistrations
+from conversion_relay.course_site.shop import Shop
+from conversion_relay.course_site.site import CourseSite
+from tests.course_site.shop import DIGEST, EMAIL, FORM, NOW, SECRET, VISITOR, count, post, register, stored, webhook
 
 
 def test_registering_stores_the_visit_and_tracks_complete_registration(site):
@@ -45,3 +51,24 @@ def test_registering_without_a_field_names_it(site, field, value):
 def test_a_classic_form_works_too(site):
     answer = post(site.register, urlencode(FORM).encode(), content_type="application/x-www-form-urlencoded")
     assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("said", "gpc", "settings"),
+    [
+        ("denied", False, {}),
+        ("granted", True, {"RELAY_GPC": "withhold"}),
+        (None, False, {"RELAY_CONSENT": "withhold"}),
+    ],
+)
+def test_of_whose_events_are_withheld_no_browser_click_or_address_is_stored(tmp_path, environment, said, gpc, settings):
+    with Relay(Settings.from_env(environment | settings), clock=lambda: NOW) as relay:
+        registrations, mail = SqliteRegistrations(tmp_path / "registrations.db"), FileMail(tmp_path / "mail")
+        site = CourseSite(Shop(relay, registrations, mail, stripe_secrets=[SECRET], clock=lambda: NOW))
+        facts = msgspec.structs.replace(VISITOR, gpc=gpc)
+        registration_id = post(site.register, FORM | {"visitor": {"consent": said}}, facts).body["registration_id"]
+        kept = site.shop.registrations.find(registration_id)
+        assert kept.email == FORM["email"] and kept.gpc is gpc
+        assert {kept.client_ip_address, kept.client_user_agent, kept.fbp, kept.fbc, kept.url} == {None}
+        assert webhook(site, registration_id).body == {"message": "paid"}
+        assert count(site) == 0

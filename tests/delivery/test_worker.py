@@ -16,22 +16,6 @@ from tests.failures.threads import no_more_threads
 from tests.processes import until
 
 
-@pytest.fixture
-def working(outbox):
-    """Starts a worker with a Meta and settings; stops it at the end."""
-    workers = []
-
-    def start(meta: Meta, settings: Settings = SETTINGS, **how) -> Worker:
-        worker = Worker(Delivery(outbox, meta, settings), outbox, **how)
-        worker.start()
-        workers.append(worker)
-        return worker
-
-    yield start
-    for worker in workers:
-        worker.stop()
-
-
 def put_now(outbox, *ids: str, dataset: str = "1") -> None:
     put(outbox, *ids, dataset=dataset, expires_in=time.time())
 

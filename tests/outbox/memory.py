@@ -213,7 +213,7 @@ class MemoryOutbox(SidesVerbs):
                 is_named = any(digest in row.event_id for digest in digests)
                 holds = is_named or any(digest.encode() in (row.body or b"") for digest in digests)
                 if holds and row.state != "erased":
-                    self.store.forget_visit(row.event_id)
+                    self.store.forget_visit(row.event_id, row.body)
                     row.end("erased", "erased", now)
                     row.event_id = f"erased_{row.key}" if is_named else row.event_id
                     erased += 1

@@ -1,5 +1,6 @@
 """The visits and the meter of the memory outbox: what they keep, and their verbs."""
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -45,8 +46,10 @@ class MemorySides:
             del self.pixel[name]
         return len(visits) + len(pixel)
 
-    def forget_visit(self, event_id: str) -> None:
-        self.visits.pop(event_id.partition("_")[2], None)
+    def forget_visit(self, event_id: str, body: bytes | None) -> None:
+        found = re.search(rb'"order_id":"?([^",}]*)', body or b"")
+        for key in (event_id.partition("_")[2], found[1].decode() if found else ""):
+            self.visits.pop(key, None)
 
     def forget_names(self, digests: Sequence[str]) -> None:
         for digest in digests:

@@ -1,9 +1,11 @@
 """The verbs by which an operator, a page or a worker changes something beside the way of the events."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from conversion_relay.outbox.postgres import operator, workers
+from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox.postgres import inbox, operator, workers
 from conversion_relay.outbox.postgres.books import Moves, write
 from conversion_relay.outbox.postgres.looks import Looks
 from conversion_relay.outbox.postgres.session import Session
@@ -14,8 +16,12 @@ if TYPE_CHECKING:
     from conversion_relay.outbox.postgres.crowd import Crowd
     from conversion_relay.outbox.postgres.floors import Floors
     from conversion_relay.outbox.postgres.signal import Signals
+    from conversion_relay.outbox.postgres.storing import Storing
 
 SCAN_PATIENCE = 3_600.0
+INBOX_PATIENCE = 30.0
+"""Seconds: longer than any transaction of ours may stand still."""
+NOT_TAKEN_IN = "another process takes in what programs put by their own connections, and does not come to an end"
 STEP = 500
 """Events of one transaction."""
 Result = TypeVar("Result")
@@ -28,6 +34,7 @@ class Deeds(Looks):
     _datasets: "Datasets"
     _floors: "Floors"
     _signals: "Signals"
+    _storing: "Storing"
     _wakers: list[Callable[[], None]]
 
     def _do(
@@ -45,6 +52,7 @@ class Deeds(Looks):
 
     def withdraw(self, dataset: str, event_ids: Sequence[str], now: float) -> int:
         ids = list(dict.fromkeys(event_ids))
+        self._take_in()
         return self._do(lambda session, moves: operator.withdraw(session, dataset, ids, now, moves))
 
     def replay(self, now: float, event_ids: Sequence[str] | None = None) -> int:
@@ -67,6 +75,7 @@ class Deeds(Looks):
 
     def erase(self, digests: Sequence[str], now: float) -> int:
         """A whole scan: it happens rarely, and an index over digests would be a list of persons."""
+        self._take_in()
         keys: dict[int, None] = {}
         for digest in digests:
             values = (digest.encode(), digest)
@@ -74,6 +83,20 @@ class Deeds(Looks):
         erased = self._erase(list(keys), digests, now)
         self._do(lambda session, _: operator.forget_names(session, digests))
         return erased
+
+    def _take_in(self) -> None:
+        """What programs have committed to the inbox until now stands in the tables that are looked through: left there,
+        it would be sent after it was erased. Rows that a worker takes over just now are in neither, for us, until it
+        commits; so it is waited for."""
+        ((last,),) = self._database.read(inbox.LAST)
+        ends_at = time.monotonic() + INBOX_PATIENCE
+        while last is not None and self._database.read(inbox.UP_TO, (last,)):
+            if time.monotonic() > ends_at:
+                raise OutboxUnavailable(NOT_TAKEN_IN)
+            if (earliest := self._storing.take_in()) < float("inf"):
+                self._floors.was_put(earliest)
+            else:
+                time.sleep(0.02)
 
     def _scan(self, values: tuple[bytes, str]) -> Any:
         def work(session: Session, _: Moves) -> Any:

@@ -122,6 +122,8 @@ SELECT DISTINCT dataset, floor(put_at / {PERIOD_SECONDS})::int
 FROM (SELECT dataset, put_at FROM relay.inbox ORDER BY id LIMIT {TAKEN_AT_ONCE}) AS coming
 """
 """Datasets and periods of what `take` will find, unless others take it."""
+LAST = "SELECT max(id) FROM relay.inbox"
+UP_TO = "SELECT 1 FROM relay.inbox WHERE id <= %b::bigint LIMIT 1"
 _TAKE = f"""
 DELETE FROM relay.inbox
 WHERE id IN (SELECT id FROM relay.inbox ORDER BY id LIMIT {TAKEN_AT_ONCE} FOR UPDATE SKIP LOCKED)

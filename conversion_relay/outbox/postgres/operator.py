@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Sequence
 
 from conversion_relay.event import PUBLIC_EVENT_NAMES
+from conversion_relay.intake.visit import keys_of_sealed
 from conversion_relay.outbox.lanes import BACKLOG, BACKLOG_RANK, HELD
 from conversion_relay.outbox.postgres import visits
 from conversion_relay.outbox.postgres.books import Moves, move
@@ -74,8 +75,8 @@ def erase(session: Session, keys: Sequence[int], digests: Sequence[str], now: fl
             ((dataset_name,),) = session.read("SELECT name FROM relay.dataset WHERE id = %b", (dataset,))
             session.run(_RENAME, (new_id, digest(dataset_name, name, new_id), key))
         session.run(_ERASE, (now, "erased", key))
-        session.run("DELETE FROM relay.body WHERE key = %b", (key,))
-        session.run(visits.ERASE, ([event_id.partition("_")[2]],))
+        bodies = session.read("DELETE FROM relay.body WHERE key = %b RETURNING body", (key,))
+        session.run(visits.ERASE, (keys_of_sealed(event_id, bodies[0][0] if bodies else None),))
         move(moves, dataset, was, "erased", 1)
         erased += 1
     return erased

@@ -97,7 +97,7 @@ def erase_persons(database: "Database", digests: Sequence[str], now: float) -> i
 def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now: float) -> int:
     """Forget these events; how many. The id stays, so that a late copy is still known, unless it holds a digest."""
     erased = 0
-    visits.erase(db, [event_id for (event_id,) in read(db, _IDS, (_array(keys),))])
+    visits.erase(db, read(db, _IDS, (_array(keys),)))
     delivered.write_up_these(db, keys)
     for key in keys:
         for dataset, event_id, kept_state in read(db, _ERASABLE, (key,)):
@@ -117,7 +117,7 @@ def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now:
     return erased
 
 
-_IDS = "SELECT event_id FROM event WHERE key IN carray(?)"
+_IDS = "SELECT event_id, body FROM event LEFT JOIN body ON body.key = event.key WHERE event.key IN carray(?)"
 _ERASABLE = "SELECT dataset, event_id, state FROM event WHERE key = ? AND state != 'erased'"
 # Lanes 2 and 4 can only be searched; an event without a reason never stood there. Earlier versions let what
 # tells of money stand in lane 1 by its deadline, like all others.

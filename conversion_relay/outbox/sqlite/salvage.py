@@ -96,8 +96,9 @@ def finish_salvage(path: Path, dataset: str | None = None) -> str | None:
 
 def set_aside(path: Path) -> list[str]:
     """Names of the files beside the outbox that hold events but are not the outbox: damaged ones, copies of deleted
-    ones, and what an interrupted salvage left."""
-    starts = tuple(path.name + mark for mark in (".damaged-", ".rescued-", "-salvaging", "-salvaged"))
+    ones, what was moved to another store, and what an interrupted salvage or restore left."""
+    marks = (".damaged-", ".rescued-", "-salvaging", "-salvaged", ".moved", ".restoring")
+    starts = tuple(path.name + mark for mark in marks)
     return sorted(found.name for found in path.parent.iterdir() if found.name.startswith(starts))
 
 

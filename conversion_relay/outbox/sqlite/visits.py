@@ -1,11 +1,11 @@
 """Who was seen under which order's id, in the SQLite outbox: one row each, for 7 days, or 90 (`Visit.for_long`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import apsw
 import msgspec
 
-from conversion_relay.intake.visit import Visit
+from conversion_relay.intake.visit import Visit, keys_of_sealed
 from conversion_relay.outbox.sqlite.books import Read
 
 VISITOR_SECONDS = 7 * 86_400
@@ -55,10 +55,11 @@ def prune(db: apsw.Connection, now: float) -> int:
 _PRUNE = "DELETE FROM visitor WHERE key IN (SELECT key FROM visitor WHERE seen_at < ? LIMIT ?)"
 
 
-def erase(db: apsw.Connection, event_ids: Sequence[str]) -> None:
-    """Who was remembered for these events."""
-    for event_id in event_ids:
-        db.execute("DELETE FROM visitor WHERE key = ?", (event_id.partition("_")[2],))
+def erase(db: apsw.Connection, events: Iterable[tuple[str, bytes | None]]) -> None:
+    """Who was remembered for these events: their ids and bodies."""
+    for event_id, body in events:
+        for key in keys_of_sealed(event_id, body):
+            db.execute("DELETE FROM visitor WHERE key = ?", (key,))
 
 
 _encode = msgspec.json.Encoder().encode

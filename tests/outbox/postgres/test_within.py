@@ -2,13 +2,16 @@
 
 import contextlib
 import sqlite3
+import threading
 
 import psycopg
 import pytest
 
 from conversion_relay import Event, Relay, UserData
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.outbox.postgres import storing
 from conversion_relay.outbox.postgres.database import Database
+from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.verdict import Dead, Delivered, RetryAt
 from conversion_relay.settings import Settings
 from tests import asgi
@@ -152,3 +155,44 @@ def test_no_transaction_of_a_worker_asks_for_a_second_connection(outbox, monkeyp
     first, second, third = ([event] for event in lease.events)
     outbox.settle(lease, [(Delivered(), first), (Dead("refused"), second), (RetryAt(NOW + 9, "x"), third)], None, NOW)
     assert outbox.counts()["new"].delivered == 1
+
+
+def put_within(outbox, *events) -> None:
+    with psycopg.connect(cheap().conninfo) as shop:
+        outbox.put(events, NOW, connection=shop)
+
+
+def test_a_person_is_erased_from_what_no_worker_has_taken_in_yet(outbox):
+    digest = "ab" * 32
+    put_within(outbox, sealed("theirs", body=digest.encode()), sealed("another's"))
+    assert outbox.erase([digest], NOW) == 1
+    assert outbox.find("theirs")[0].state == "erased"
+    assert [event.event_id for event in claim(outbox).events] == ["another's"]
+
+
+def test_a_visitor_takes_back_what_no_worker_has_taken_in_yet(outbox):
+    put_within(outbox, sealed("contact"))
+    assert outbox.withdraw("1", ["contact"], NOW) == 1
+    assert outbox.claim("1", 10, 60, NOW) is None
+
+
+def test_an_erasure_waits_for_the_worker_that_takes_it_in_just_now(outbox, monkeypatch):
+    digest = "ab" * 32
+    put_within(outbox, sealed("theirs", body=digest.encode()))
+    waits, goes_on = threading.Event(), threading.Event()
+    worker, insert = PostgresOutbox(f"{cheap().url}&schema=s0"), storing.insert
+
+    def slow(session, rows):
+        if threading.current_thread() is taking:
+            waits.set()
+            goes_on.wait(20)
+        insert(session, rows)
+
+    monkeypatch.setattr(storing, "insert", slow)
+    taking = threading.Thread(target=worker.waiting, args=(NOW,))
+    taking.start()
+    assert waits.wait(20)
+    threading.Timer(0.3, goes_on.set).start()
+    assert outbox.erase([digest], NOW) == 1
+    taking.join()
+    worker.close()

@@ -208,11 +208,15 @@ def test_what_is_set_aside_is_named(path):
     salvage(path)
     salvage(path)
     path.with_name("outbox.db.rescued-20260101T000000Z").write_bytes(b"")
+    left = ["outbox.db.moved", "outbox.db.moved-1", "outbox.db.restoring"]
+    for name in left:
+        path.with_name(name).write_bytes(b"")
     path.with_name("other.db.damaged-20260101T000000Z").write_bytes(b"")
     outbox = opened(path)
     named = outbox.set_aside()
     outbox.close()
     assert "outbox.db.rescued-20260101T000000Z" in named and not any("other" in name for name in named)
+    assert set(left) <= set(named)
     assert len([name for name in named if name.startswith("outbox.db.damaged-")]) >= 2
     assert all(path.with_name(name).exists() for name in named)
 

@@ -53,3 +53,12 @@ class VisitsSuite(Backend):
         outbox.note_pixel("1", [("Contact", f"contact_{digest}_1")], NOW).result()
         outbox.erase([digest], NOW)
         assert outbox.visitor("1", NOW) is None and outbox.visitor(digest, NOW) is None
+
+    def test_an_erased_persons_visit_is_gone_by_the_orders_id_too(self, outbox):
+        digest = "ab" * 32
+        body = b'{"user_data":{"em":["' + digest.encode() + b'"]},"custom_data":{"order_id":"1001"}}'
+        outbox.put([sealed("sale-7", body=body)], NOW)
+        outbox.remember_visitor("1001", Visit(client_ip_address="8.8.4.4"), NOW)
+        outbox.remember_visitor("1002", Visit(client_ip_address="8.8.4.4"), NOW)
+        assert outbox.erase([digest], NOW) == 1
+        assert outbox.visitor("1001", NOW) is None and outbox.visitor("1002", NOW) is not None
