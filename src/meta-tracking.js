@@ -1086,11 +1086,14 @@ var MetaTracking = (function () {
     return here.href.replace(byHash ? /#!?\/?$/ : /#.*/, "");
   }
 
-  /** @param {boolean} [isReplaced] then another query alone is the same page, cleaned */
+  /**
+   * @param {boolean} [isReplaced] then another query alone is the same page, cleaned; so is the slash at the end, which
+   * Angular's router takes away as it starts
+   */
   function viewPage(isReplaced) {
     const was = path;
     path = place();
-    const bare = (/** @type {any} */ url) => url.replace(isReplaced ? /\?[^#]*/ : "", "");
+    const bare = (/** @type {any} */ url) => url.replace(isReplaced ? /\/?(\?[^#]*|#|$)/g : "", "");
     if (bare(path) === bare(was)) return;
     if (MIRRORS && proxy?.call && isOn(api.mirror)) proxy("track", "PageView");
     else happen("PageView", {}, /** @type {any} */ ({ n: Math.random() })); // no repeated call

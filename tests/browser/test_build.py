@@ -14,7 +14,7 @@ from tests.browser.site import ROOT
 
 pytestmark = pytest.mark.xdist_group("node")
 SOURCE = ROOT / "src"
-MOST_BYTES = {"meta-tracking.min.js": 6_043, "meta-tracking.mirror.min.js": 6_459}
+MOST_BYTES = {"meta-tracking.min.js": 6_050, "meta-tracking.mirror.min.js": 6_466}
 """What was reached, not what was asked for (docs/adr/0022): it must not grow unnoticed."""
 BUILT = ("meta-tracking.min.js", "meta-tracking.mirror.min.js", "meta-tracking.mjs", "meta-tracking.d.ts")
 BUILDS = ("package.json", "package-lock.json", "tsconfig.json", "build.mjs", "meta-tracking.js")

@@ -178,6 +178,16 @@ def test_a_path_that_was_replaced_counts_and_a_query_that_was_cleaned_does_not(t
     assert addresses(counted) == [counted.url("/landing?utm_source=x"), counted.url("/welcome")]
 
 
+def test_a_slash_at_the_end_that_a_router_takes_or_gives_is_the_same_page(tab: Page, counted: Stage):
+    """As a file server has `/courses/`, Angular's router has `/courses`, and says so in its first call."""
+    tab.goto(counted.url("/courses/?utm_source=x"))
+    move(tab, "replaceState", "/courses?utm_source=x", "/courses/", "/courses#top", "/courses/one")
+    move(tab, "pushState", "/courses/one/")
+    counted.both("PageView", 3)
+    paths = [address.removeprefix(counted.url("")) for address in addresses(counted)]
+    assert sorted(paths) == ["/courses/?utm_source=x", "/courses/one", "/courses/one/"]
+
+
 def test_routes_behind_a_hash_count_where_the_site_says_so(tab: Page, stage: Stage):
     for path, setting, count in (("/routes", '="hash"', 3), ("/anchors", "", 1)):
         stage.reset()
