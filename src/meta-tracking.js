@@ -110,7 +110,7 @@ var MetaTracking = (function () {
   const REVOKE = ["consent", "revoke"];
   const { MIRRORS = true, IS_MODULE = false } = /** @type {any} */ ({}); // build.mjs decides
 
-  if (IS_MODULE && typeof window === "undefined") return /** @type {any} */ (undefined);
+  if (IS_MODULE && typeof document === "undefined") return /** @type {any} */ (undefined);
   /** @type {any} */
   let page = window;
   /** @type {any} */
