@@ -171,6 +171,31 @@ def test_each_page_of_a_single_page_app_counts_once_on_both_sides(tab: Page, cou
     assert sorted(addresses(counted)) == [counted.url(f"/{n}") for n in (1, 2, 3, 4)]  # a request may overtake another
 
 
+SWAP = """async path => {
+  history.pushState({}, '', path);
+  for (const old of document.querySelectorAll('main script')) {
+    const made = document.createElement('script');
+    for (const { name, value } of old.attributes) made.setAttribute(name, value);
+    const run = new Promise(done => made.onload = done);
+    old.replaceWith(made);
+    await run;
+  }
+  history.replaceState({}, '', location.href);
+}"""
+
+
+def test_a_body_that_is_swapped_and_whose_scripts_run_again_counts_once(tab: Page, counted: Stage):
+    """In the order of Turbo and htmx: the address, the new body with its scripts, the same address once more."""
+    counted.head = "<meta name=turbo-cache-control>"
+    counted.more = counted.ours + counted.snippet + "<script src=/init.js></script>"
+    tab.goto(counted.url("/1"))
+    for path in ("/2", "/3"):
+        tab.evaluate(SWAP, path)
+    counted.both("PageView", 3)
+    assert sorted(addresses(counted)) == [counted.url(f"/{n}") for n in (1, 2, 3)]
+    assert tab.evaluate("MetaTracking.debug.filter(line => line === 'loaded twice').length") == 2
+
+
 def test_a_path_that_was_replaced_counts_and_a_query_that_was_cleaned_does_not(tab: Page, counted: Stage):
     tab.goto(counted.url("/landing?utm_source=x"))
     move(tab, "replaceState", "/landing", "/landing#top", "/welcome", "/welcome")
