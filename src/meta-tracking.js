@@ -111,7 +111,7 @@ var MetaTracking = (function () {
   const REVOKE = ["consent", "revoke"];
   const { MIRRORS = true, IS_MODULE = false } = /** @type {any} */ ({}); // build.mjs decides
 
-  if (IS_MODULE && typeof window === "undefined") return /** @type {any} */ (undefined);
+  if (IS_MODULE && typeof document === "undefined") return /** @type {any} */ (undefined);
   /** @type {any} */
   let page = window;
   /** @type {any} */
@@ -1098,11 +1098,14 @@ var MetaTracking = (function () {
     return here.href.replace(byHash ? /#!?\/?$/ : /#.*/, "");
   }
 
-  /** @param {boolean} [isReplaced] then another query alone is the same page, cleaned */
+  /**
+   * @param {boolean} [isReplaced] then another query alone is the same page, cleaned; so is the slash at the end, which
+   * Angular's router takes away as it starts
+   */
   function viewPage(isReplaced) {
     const was = path;
     path = place();
-    const bare = (/** @type {any} */ url) => url.replace(isReplaced ? /\?[^#]*/ : "", "");
+    const bare = (/** @type {any} */ url) => url.replace(isReplaced ? /\/?(\?[^#]*|#|$)/g : "", "");
     if (bare(path) === bare(was)) return;
     if (MIRRORS && proxy?.call && isOn(api.mirror)) proxy("track", "PageView");
     else happen("PageView", {}, /** @type {any} */ ({ n: Math.random() })); // no repeated call

@@ -171,11 +171,46 @@ def test_each_page_of_a_single_page_app_counts_once_on_both_sides(tab: Page, cou
     assert sorted(addresses(counted)) == [counted.url(f"/{n}") for n in (1, 2, 3, 4)]  # a request may overtake another
 
 
+SWAP = """async path => {
+  history.pushState({}, '', path);
+  for (const old of document.querySelectorAll('main script')) {
+    const made = document.createElement('script');
+    for (const { name, value } of old.attributes) made.setAttribute(name, value);
+    const run = new Promise(done => made.onload = done);
+    old.replaceWith(made);
+    await run;
+  }
+  history.replaceState({}, '', location.href);
+}"""
+
+
+def test_a_body_that_is_swapped_and_whose_scripts_run_again_counts_once(tab: Page, counted: Stage):
+    """In the order of Turbo and htmx: the address, the new body with its scripts, the same address once more."""
+    counted.head = "<meta name=turbo-cache-control>"
+    counted.more = counted.ours + counted.snippet + "<script src=/init.js></script>"
+    tab.goto(counted.url("/1"))
+    for path in ("/2", "/3"):
+        tab.evaluate(SWAP, path)
+    counted.both("PageView", 3)
+    assert sorted(addresses(counted)) == [counted.url(f"/{n}") for n in (1, 2, 3)]
+    assert tab.evaluate("MetaTracking.debug.filter(line => line === 'loaded twice').length") == 2
+
+
 def test_a_path_that_was_replaced_counts_and_a_query_that_was_cleaned_does_not(tab: Page, counted: Stage):
     tab.goto(counted.url("/landing?utm_source=x"))
     move(tab, "replaceState", "/landing", "/landing#top", "/welcome", "/welcome")
     counted.both("PageView", 2)
     assert addresses(counted) == [counted.url("/landing?utm_source=x"), counted.url("/welcome")]
+
+
+def test_a_slash_at_the_end_that_a_router_takes_or_gives_is_the_same_page(tab: Page, counted: Stage):
+    """As a file server has `/courses/`, Angular's router has `/courses`, and says so in its first call."""
+    tab.goto(counted.url("/courses/?utm_source=x"))
+    move(tab, "replaceState", "/courses?utm_source=x", "/courses/", "/courses#top", "/courses/one")
+    move(tab, "pushState", "/courses/one/")
+    counted.both("PageView", 3)
+    paths = [address.removeprefix(counted.url("")) for address in addresses(counted)]
+    assert sorted(paths) == ["/courses/?utm_source=x", "/courses/one", "/courses/one/"]
 
 
 def test_routes_behind_a_hash_count_where_the_site_says_so(tab: Page, stage: Stage):
