@@ -36,11 +36,13 @@ def put_now(outbox, *ids: str, dataset: str = "1") -> None:
     put(outbox, *ids, dataset=dataset, expires_in=time.time())
 
 
-def test_what_is_put_is_sent_without_waiting_for_the_next_look(outbox, working):
-    meta = Meta()
+def test_what_is_put_is_sent_without_waiting_for_the_next_look(outbox, working, monkeypatch):
+    monkeypatch.setattr("conversion_relay.delivery.worker.POLL_SECONDS", 60.0)
+    meta, ids = Meta(), numbered(5)
     working(meta)
-    put_now(outbox, "a")
-    until(lambda: meta.calls == [["a"]], 5)
+    for n, name in enumerate(ids, 1):  # most of them while it sleeps
+        put_now(outbox, name)
+        until(lambda: meta.calls == [[name] for name in ids[:n]], 20)  # noqa: B023
 
 
 def test_a_dataset_that_hangs_takes_no_turn_from_another(outbox, working, tmp_path):
