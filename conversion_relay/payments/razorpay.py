@@ -20,6 +20,7 @@ from conversion_relay.payments.signature import body_is_signed, hash_of
 
 HEADER, SETTING = "x-razorpay-signature", "RAZORPAY_WEBHOOK_SECRET"
 ORDER_KEY = ("payment.entity.notes.order_id",)
+TRIAL_KEY = ("subscription.entity.notes.order_id",)
 # https://razorpay.com/docs/payments/international-payments/: ISK and UGX have no digits here, and MGA has two.
 EXPONENTS = {**CURRENCY_EXPONENTS, "ISK": 0, "UGX": 0}
 _PAID = ("payment.captured", "order.paid", "invoice.paid", "payment_link.paid", "subscription.charged")
@@ -40,9 +41,9 @@ def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
     if what == "payment.authorized":
         return Pending("authorized", what)
     if what == "refund.processed":
-        return _refund(payload, what, text(payload, "refund.entity.id"), "refund.entity.amount")
+        return _refund(payload, what, "refund", options)
     if what in _LOST:
-        return _refund(payload, what, text(payload, "dispute.entity.id"), "dispute.entity.amount")
+        return _refund(payload, what, "dispute", options)
     if what == "subscription.authenticated":
         return _trial(event, payload, what, options)
     return Ignored("failed" if what in ("payment.failed", "refund.failed") else "other_type", what)
@@ -94,8 +95,8 @@ def _is_of_subscription(payload: dict[str, object]) -> bool:
     return charged or text(payload, "payment.entity.subscription_id", "invoice.entity.subscription_id") is not None
 
 
-def _refund(payload: dict[str, object], what: str, name: str | None, amount: str) -> Notice:
-    kind = amount.partition(".")[0]
+def _refund(payload: dict[str, object], what: str, kind: str, options: Options) -> Notice:
+    name = text(payload, f"{kind}.entity.id")
     payment = text(payload, f"{kind}.entity.payment_id", "payment.entity.id")
     if not name or not payment:
         return Ignored("odd_shape", what)
@@ -104,8 +105,8 @@ def _refund(payload: dict[str, object], what: str, name: str | None, amount: str
         provider="razorpay",
         refund_id=name,
         payments=(payment,),
-        order_key=key(payload, *ORDER_KEY),
-        money=in_minor_units(whole(payload, amount), currency, EXPONENTS),
+        order_key=key(payload, *(options.order_key or ORDER_KEY)),
+        money=in_minor_units(whole(payload, f"{kind}.entity.amount"), currency, EXPONENTS),
         at=None if kind == "dispute" else seconds(payload, f"{kind}.entity.created_at"),  # lost weeks after it began
         kind="chargeback" if kind == "dispute" else "refund",
     )
@@ -120,7 +121,7 @@ def _trial(event: dict[str, object], payload: dict[str, object], what: str, opti
     return Trial(
         provider="razorpay",
         subscription=name,
-        order_key=key(payload, "subscription.entity.notes.order_id") or name,
+        order_key=key(payload, *(options.order_key or TRIAL_KEY)) or name,
         at=told,
         customer=Customer(external_id=text(entity, "notes.external_id", "customer_id")),
         context=context_of(at(entity, "notes")),

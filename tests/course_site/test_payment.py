@@ -167,3 +167,19 @@ def test_the_signal_of_the_browser_that_registered_limits_the_purchase_too(site)
     assert webhook(site, registration_id).body["message"] == "paid"
     told = {name: event["data_processing_options"] for name, event in stored(site).items()}
     assert told == {f"registration_{registration_id}": ["LDU"], f"purchase_{registration_id}": ["LDU"]}
+
+
+def test_who_declined_at_the_registration_is_counted_neither_there_nor_at_the_payment(site):
+    """Stripe's notice says nothing of a choice; the order does."""
+    registration_id = register(site, visitor={"consent": "denied"})
+    answer = webhook(site, registration_id)
+    assert (answer.status, answer.body) == (200, {"message": "paid"})
+    assert site.shop.registrations.find(registration_id).paid_at == NOW - 9 and count(site) == 0
+
+
+def test_a_test_payment_of_an_order_is_counted_where_the_shop_wants_it(site, environment):
+    environment["RELAY_TEST_PAYMENTS"] = "send"
+    site.shop.relay.settings = Settings.from_env(environment)
+    registration_id = register(site)
+    assert webhook(site, registration_id, livemode=False).body["message"] == "paid"
+    assert f"purchase_{registration_id}" in stored(site)

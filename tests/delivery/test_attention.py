@@ -46,6 +46,13 @@ def test_a_dataset_that_waits_for_a_person_is_named_with_what_to_do(why):
     assert need.fix and "1" in need.what and not need.urgent
 
 
+@pytest.mark.parametrize("state", [{"troubles": ("unauthorized",)}, {"why": "unauthorized"}])
+def test_a_worker_without_companions_is_not_said_to_be_alone_among_others_that_send(state):
+    known = Known(now=NOW, books={}, signs=[sign(**state)], configured=frozenset({"1"}), version="v27.0")
+    (need,) = needs(known)
+    assert "other workers" not in need.what and "so say" not in need.what
+
+
 @pytest.mark.parametrize("why", ["throttled", "near_limit", "http_500", None])
 def test_what_passes_by_itself_asks_nobody(why):
     assert causes(signs=[sign(why=why)]) == []

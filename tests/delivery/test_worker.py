@@ -22,10 +22,11 @@ def put_now(outbox, *ids: str, dataset: str = "1") -> None:
 
 def test_what_is_put_is_sent_without_waiting_for_the_next_look(outbox, working, monkeypatch):
     monkeypatch.setattr("conversion_relay.delivery.worker.POLL_SECONDS", 3_600.0)
-    meta = Meta()
+    meta, ids = Meta(), numbered(5)
     working(meta)
-    put_now(outbox, "a")
-    until(lambda: meta.calls == [["a"]])
+    for n, name in enumerate(ids, 1):  # most of them while it sleeps
+        put_now(outbox, name)
+        until(lambda n=n: meta.calls == [[name] for name in ids[:n]])
 
 
 def test_a_dataset_that_hangs_takes_no_turn_from_another(outbox, working, tmp_path):

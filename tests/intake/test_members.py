@@ -280,3 +280,10 @@ def test_an_event_that_a_program_built_is_read_in_the_same_way():
     assert checked(read) == read and checked(Event(event_name="Lead")) == Event(event_name="Lead")
     assert isinstance(checked(Event(event_name="Lead", custom_data={"x": object()})), Rejection)
     assert checked(Event(event_name=5)).field == "event_name"
+
+
+def test_names_that_resemble_a_visitors_wish_are_compared_fifty_times_and_no_more():
+    """Each comparison takes long: an event of a thousand such names would hold up everybody's."""
+    names = {f"consxxxxxx{n}": 1 for n in range(200)}
+    refused = through({"event_name": "Lead"} | names)
+    assert isinstance(refused, Rejection) and refused.reason == "too_many_members"

@@ -17,29 +17,32 @@ def person(number: int) -> str:
     return f"{number:064x}"
 
 
-def sealed(number: int, chance: random.Random) -> SealedEvent:
-    body = f'{{"event_id":"{number}","em":"{person(number)}","padding":"{"x" * chance.randrange(300, 1_200)}"}}'
+def sealed(number: int, chance: random.Random, longest: int) -> SealedEvent:
+    body = f'{{"event_id":"{number}","em":"{person(number)}","padding":"{"x" * chance.randrange(300, longest)}"}}'
     times = {"event_time": int(NOW), "expires_at": int(NOW) + 600_000}
     return SealedEvent(dataset="1", event_name="Lead", event_id=str(number), body=body.encode(), **times)
 
 
 @pytest.mark.parametrize(
-    ("seed", "page", "erased_by"),
+    ("seed", "page", "erased_by", "longest"),
     [
-        (0, OLDER_PAGE, "person"),
-        (0, PAGE, "person"),
-        (9, OLDER_PAGE, "person"),
-        (9, PAGE, "person"),
-        (0, OLDER_PAGE, "choice"),
+        (0, OLDER_PAGE, "person", 1_200),
+        (0, PAGE, "person", 1_200),
+        (9, OLDER_PAGE, "person", 1_200),
+        (9, PAGE, "person", 1_200),
+        (0, OLDER_PAGE, "choice", 1_200),
+        (0, OLDER_PAGE, "person", 12_000),
+        (0, PAGE, "person", 40_000),
     ],
 )
-def test_what_sqlite_left_of_an_erased_body_is_overwritten(tmp_path, seed, page, erased_by):
-    """Five hundred of six hundred events end in some order; a copy of one or the other body stays behind."""
+def test_what_sqlite_left_of_an_erased_body_is_overwritten(tmp_path, seed, page, erased_by, longest):
+    """Five hundred of six hundred events end in some order; a copy of one or the other body stays behind. The longest
+    rows do not find room on their page."""
     chance, path = random.Random(seed), tmp_path / "outbox.db"
     for connection in open_file(path, new_page=page):
         connection.close()
     outbox = open_outbox(f"sqlite:///{path}")
-    outbox.put([sealed(n, chance) for n in range(600)], NOW)
+    outbox.put([sealed(n, chance, longest) for n in range(600)], NOW)
     lease = outbox.claim("1", 600, 60, NOW)
     outbox.settle(lease, [(Dead("refused"), list(lease.events))], None, NOW)
     ended = chance.sample(range(600), 500)

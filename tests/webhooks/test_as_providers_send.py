@@ -73,8 +73,8 @@ def test_a_business_is_not_hashed_as_a_person(shop, details):
     assert person(event).get("fn") == first and "em" in person(event)
 
 
-@pytest.mark.parametrize("is_linked_first", [False, True])
-def test_a_refund_of_a_subscription_finds_the_invoice_that_no_longer_names_its_intent(shop, is_linked_first):
+@pytest.mark.parametrize(("is_linked_first", "days"), [(False, 0), (True, 0), (False, 30)])
+def test_a_refund_of_a_subscription_finds_the_invoice_that_no_longer_names_its_intent(shop, is_linked_first, days):
     """Since 2025-03-31 only `invoice_payment.paid` says which intent paid an invoice."""
     link = {"id": "inpay_1", "invoice": "in_1", "payment": {"type": "payment_intent", "payment_intent": "pi_9"}}
     steps = [
@@ -83,10 +83,12 @@ def test_a_refund_of_a_subscription_finds_the_invoice_that_no_longer_names_its_i
     ]
     for step in reversed(steps) if is_linked_first else steps:
         assert step().status == 200
+    shop.now += days * 86_400
+    shop.relay.outbox.prune(shop.now)
     back = {"id": "re_1", "object": "refund", "amount": 900, "currency": "eur", "status": "succeeded"}
-    shop.stripe("refund.created", back | {"payment_intent": "pi_9", "charge": "ch_9", "created": NOW - 5})
+    shop.stripe("refund.created", back | {"payment_intent": "pi_9", "charge": "ch_9", "created": int(shop.now) - 5})
     assert shop.events()["refund_re_1"]["original_event_data"]["event_id"] == "purchase_cart-77"
-    assert len(shop.events()) == 2
+    assert days or len(shop.events()) == 2
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ def written(text: str) -> dict[str, str]:
         "behind a name": f"payload={text}",
         "behind a name, escaped": f"data={quote(text)}",
         "in a query": f"https://shop.example/?utm_content=x&d={quote(quote(text))}",
+        "its members alone, escaped": json.dumps(text)[1:-1].strip("{}"),
+        "its members alone, as in an address": quote('"first_name": "Kanari"'),
         "in a callback": f"callback({text});",
         "cut off": text[: text.index("Kanari") + 3],
         "with a word in front": f"\ufeffbody: {text}",
