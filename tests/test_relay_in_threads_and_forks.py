@@ -6,7 +6,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import pytest
+
 from conversion_relay import Event, Relay, Tracked
+from conversion_relay import relay as relay_module
 from conversion_relay.delivery import worker as delivery_worker
 from conversion_relay.outbox import open_outbox
 from conversion_relay.relay import keeping
@@ -148,3 +151,18 @@ def test_parent_and_child_of_a_fork_never_give_one_id_twice(environ):
     os.waitpid(child, 0)
     theirs = os.read(read, 1_000).decode()
     assert not ours & {theirs[i : i + 12] for i in range(0, 60, 12)} and len(theirs) == 60
+
+
+def test_at_the_end_of_the_program_one_that_cannot_be_closed_keeps_no_other_from_it(environ, monkeypatch):
+    relays = [Relay.from_env(environ) for _ in range(3)]
+    closed = []
+
+    def close(relay: Relay) -> None:
+        closed.append(relay)
+        if len(closed) == 2:
+            raise OSError("No space left on device")
+
+    monkeypatch.setattr(Relay, "close", close)
+    with pytest.raises(OSError, match="space"):
+        relay_module._close_all()
+    assert set(relays) <= set(closed)

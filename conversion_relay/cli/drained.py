@@ -12,7 +12,7 @@ from conversion_relay.outbox import DeadLetters, Operator, Queue
 from conversion_relay.settings import Settings
 
 MOST_LETTERS = 1_000
-"""How many dead letters are looked at for their reasons."""
+"""How many dead letters are looked at for their reasons, and how many held events are told from what waits."""
 
 
 def drained(reports: Sequence[Report], outbox: Queue, settings: Settings, started_at: float) -> dict[str, Any]:
@@ -21,15 +21,15 @@ def drained(reports: Sequence[Report], outbox: Queue, settings: Settings, starte
     names = ("delivered", "dead", "expired", "held", "withheld")
     facts: dict[str, Any] = {name: sum(getattr(report, name) for report in reports) for name in names}
     books = outbox.counts() if isinstance(outbox, DeadLetters) else {}
-    held = len(outbox.held(MOST_LETTERS)) if isinstance(outbox, Operator) else 0
-    facts["waiting"] = max(0, sum(book.pending + book.leased for book in books.values()) - held)
+    held = Counter(story.dataset for story in (outbox.held(MOST_LETTERS) if isinstance(outbox, Operator) else ()))
     said = {report.dataset: report.why for report in reports if report.why}
     unknown = stranded(books, settings)
     why_waiting: Counter[str] = Counter()
     for dataset, book in books.items():
         why = "dataset_not_configured" if dataset in unknown else said.get(dataset, "due_later")
-        why_waiting[why] += book.pending + book.leased
-    facts["why_waiting"] = {why: n for why, n in why_waiting.most_common() if n and facts["waiting"]}
+        why_waiting[why] += max(0, book.pending + book.leased - held[dataset])
+    facts["waiting"] = why_waiting.total()
+    facts["why_waiting"] = {why: n for why, n in why_waiting.most_common() if n}
     facts["why_dead"] = _reasons(outbox, started_at) if facts["dead"] else {}
     return facts
 

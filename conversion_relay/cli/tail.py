@@ -13,7 +13,7 @@ from conversion_relay.settings import Settings
 
 EVERY = 1.0
 MOST = 500
-"""Of the newest events, looked at each time; when more arrive in a second the rest is summed up."""
+"""Of the newest events, looked at each time; of more that arrive in a second the oldest are not shown."""
 
 
 @click.command()

@@ -73,7 +73,7 @@ class Mail(Protocol):
 class Shop:
     """The ports, the courses, and the secrets of Stripe. `clock` (Unix seconds) and `new_id` are arguments so that a
     test can hold them still. `read_secrets` reads anew what vouches for each provider's notices, where that is not in
-    the settings alone."""
+    the settings alone; nothing where it cannot be read now."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Shop:
         if self._read_secrets is None or now - self._read_at < RENEW_SECONDS:
             return False
         before, self._read_at = list(self.secrets_of(provider)), now
-        self._read = self._read_secrets()
+        self._read = self._read_secrets() or self._read
         return before != list(self.secrets_of(provider))
 
     def track(self, event: Event, facts: RequestFacts) -> str | None:

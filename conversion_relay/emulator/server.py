@@ -94,9 +94,11 @@ class Server:
         self._thread = threading.Thread(target=self._run, daemon=True, name="emulator")
 
     def start(self) -> None:
-        """Returns when requests are answered."""
+        """Returns when requests are answered. Raises RuntimeError where that fails: why, the thread has said."""
         self._thread.start()
         self._started.wait()
+        if not self._server.started:
+            raise RuntimeError("the stand-in could not be started; the error of its thread says why")
 
     def stop(self) -> None:
         self._server.should_exit = True
@@ -106,7 +108,10 @@ class Server:
 
     def _run(self) -> None:
         # Not uvicorn.Server.run: signals belong to the process that this runs in.
-        asyncio.run(self._serve())
+        try:
+            asyncio.run(self._serve())
+        finally:
+            self._started.set()  # whoever started it must not wait for ever
 
     async def _serve(self) -> None:
         self._server.config.load()

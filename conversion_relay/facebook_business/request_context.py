@@ -38,10 +38,12 @@ class Preference(Model):
         )
 
 
-def facts_of(context: Any, trusted_proxies: Sequence[Network]) -> RequestFacts:
+def facts_of(context: Any, trusted_proxies: Sequence[Network], viewer_header: str = "") -> RequestFacts:
     """What the request tells; `context` as `set_request_context` took it. Raises one of UNREADABLE."""
-    if hasattr(context, "META"):
-        return RequestFacts.from_wsgi({**context.META, "wsgi.url_scheme": context.scheme}, trusted_proxies)
-    found = context if isinstance(context, dict) else getattr(context, "environ", None) or context.scope
-    is_wsgi = "REQUEST_METHOD" in found
-    return RequestFacts.from_wsgi(found, trusted_proxies) if is_wsgi else RequestFacts.from_asgi(found, trusted_proxies)
+    if is_django := hasattr(context, "META"):
+        found: Any = {**context.META, "wsgi.url_scheme": context.scheme}
+    else:
+        found = context if isinstance(context, dict) else getattr(context, "environ", None) or context.scope
+    is_wsgi = is_django or "REQUEST_METHOD" in found
+    read = RequestFacts.from_wsgi if is_wsgi else RequestFacts.from_asgi
+    return read(found, trusted_proxies, viewer_header=viewer_header)

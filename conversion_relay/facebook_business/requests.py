@@ -213,7 +213,7 @@ def _read(event: Any, relay: Relay) -> tuple[ours.Event | Rejection, RequestFact
     if not isinstance(event, Event):
         return _NO_EVENT, NO_FACTS
     try:
-        facts = event.facts(relay.settings.trusted_proxies)
+        facts = event.facts(relay.settings.trusted_proxies, relay.settings.viewer_header)
     except UNREADABLE:  # not NO_FACTS alone: a refusal may stand in it
         return NO_REQUEST, NO_FACTS
     return event.as_ours(), facts

@@ -228,11 +228,11 @@ class Event(Model):
     def get_preference(self) -> Preference:
         return self._preference
 
-    def facts(self, trusted_proxies: Sequence[Network] = ()) -> RequestFacts:
+    def facts(self, trusted_proxies: Sequence[Network] = (), viewer_header: str = "") -> RequestFacts:
         """What the request tells, as far as the preference allows."""
         if self._context is None:
             return NO_FACTS
-        return self._preference.allowed(facts_of(self._context, trusted_proxies))
+        return self._preference.allowed(facts_of(self._context, trusted_proxies, viewer_header))
 
     def as_ours(self) -> ours.Event | ours.Rejection:
         """The event that the Relay takes; total, since the door reads members of any type."""
@@ -258,7 +258,8 @@ class Event(Model):
         """As Meta would get it: hashed and scrubbed, with what `set_request_context` tells. Nothing is kept. Raises
         EventRefused for an event that no request would keep."""
         try:
-            facts = self.facts(judge().settings.trusted_proxies)
+            settings = judge().settings
+            facts = self.facts(settings.trusted_proxies, settings.viewer_header)
         except UNREADABLE:
             return normalized(NO_REQUEST, NO_FACTS)
         return normalized(self.as_ours(), facts)

@@ -1,14 +1,16 @@
 """Who changed what by hand: replays, erasures, new settings, kept as lines of JSON beside the outbox's file.
 
 A log is rotated away, and the question "who sent these again?" is asked weeks later. So each change by a person is one
-line in `FILE-changes`, written with one call in append mode, which processes on one machine may do at the same time. It
-names no person: by which door, not by whom. Above MOST_BYTES the older half is dropped, so it needs no care.
+line in `FILE-changes`. Above MOST_BYTES the older half is dropped, so it needs no care; and each line is written under
+a lock, or it could go into the file that just loses its place. It names no person: by which door, not by whom.
 
 An outbox that is no file (PostgreSQL, SQS) has no such list; its changes are in the log alone.
 """
 
 import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +35,22 @@ class Change(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(Change).decode
 
 
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[int]:
+    """The list, to be added to, and nobody else adds meanwhile; where its newer half took its place while we waited,
+    that one. A file system without locks has to do without."""
+    while True:
+        file = opened(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(file), path.stat()):
+                yield file
+                return
+        finally:
+            os.close(file)
+
+
 class Audit:
     """The list of one outbox, by its URL."""
 
@@ -44,14 +62,9 @@ class Audit:
         """Never fails: what was changed is changed, and the log has its sentence too."""
         if self._path is None:
             return
-        with contextlib.suppress(OSError):
-            file = opened(self._path, os.O_WRONLY | os.O_APPEND)
-            try:
-                os.write(file, msgspec.json.encode(change) + b"\n")
-                is_full = os.fstat(file).st_size > MOST_BYTES
-            finally:
-                os.close(file)
-            if is_full:
+        with contextlib.suppress(OSError), _alone(self._path) as file:
+            os.write(file, msgspec.json.encode(change) + b"\n")
+            if os.fstat(file).st_size > MOST_BYTES:
                 self._halve(self._path)
 
     def newest(self, n: int) -> list[Change]:

@@ -197,13 +197,21 @@ def _groups(entries: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     groups: list[list[dict[str, Any]]] = []
     size = 0
     for entry in entries:
-        cost = len(entry["MessageBody"]) + 1_000
+        cost = len(entry["MessageBody"]) + 200 + sum(map(_size, entry["MessageAttributes"].items()))
         if not groups or len(groups[-1]) == MOST_ENTRIES or size + cost > 256_000:
             groups.append([])
             size = 0
         groups[-1].append(entry)
         size += cost
     return groups
+
+
+def _size(attribute: tuple[str, dict[str, str]]) -> int:
+    """SQS counts its name, type and value: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
+
+    Meta's sentence may be of 600 letters, each of three bytes."""
+    name, said = attribute
+    return len(name) + len(said["DataType"]) + len(said["StringValue"].encode("utf-8", "replace"))
 
 
 PARTS: tuple[type[Queue], type[DeadLetters]] = (SqsOutbox, SqsOutbox)

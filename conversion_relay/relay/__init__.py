@@ -16,6 +16,7 @@ no framework; `frameworks/` does.
 """
 
 import atexit
+import contextlib
 import os
 import threading
 import time
@@ -287,8 +288,10 @@ def _after_fork() -> None:
 
 
 def _close_all() -> None:
-    for relay in all_relays():
-        relay.close()
+    """One that cannot be closed does not keep the others from it; its error is shown when all are closed."""
+    with contextlib.ExitStack() as stack:
+        for relay in all_relays():
+            stack.callback(relay.close)
 
 
 os.register_at_fork(after_in_child=_after_fork)

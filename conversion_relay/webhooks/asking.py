@@ -74,7 +74,8 @@ class Asking:
         return self._roots
 
     def certificate(self, url: str, network: str = "") -> bytes:
-        """PEM, kept by its address: `payments/paypal.py` has checked that this is the provider's."""
+        """PEM, kept by its address: `payments/paypal.py` has checked that this is the provider's. Whoever finds that it
+        is no certificate to trust says `forget`."""
         found = self._certificates.get(url)
         if found is None:
             said = self._get(url, {}, network)
@@ -86,6 +87,11 @@ class Asking:
                     self._certificates.pop(next(iter(self._certificates)))
                 self._certificates[url] = found
         return found
+
+    def forget(self, url: str) -> None:
+        """It is asked for again when the next notice names it."""
+        with self._opening:
+            self._certificates.pop(url, None)
 
     def _get(self, url: str, headers: dict[str, str], network: str) -> Response:
         if not self._has_place(network):

@@ -99,9 +99,18 @@ class Notices:
         if PROVIDERS[provider].asks:
             more["can_ask"] = bool(self._keys(provider))
         if PROVIDERS[provider].certificates:
-            pem = self._asking.certificate(_module(provider).certificate_url(sent.headers, secrets), sent.network)
-            more = {"certificates": pem, "roots": self._asking.roots()}
+            return self._certified(provider, sent, secrets)
         return verify(provider, sent.raw, sent.headers, secrets, self._clock(), **more)
+
+    def _certified(self, provider: str, sent: Sent, secrets: Sequence[str]) -> Mode:
+        url = _module(provider).certificate_url(sent.headers, secrets)
+        more = {"certificates": self._asking.certificate(url, sent.network), "roots": self._asking.roots()}
+        try:
+            return verify(provider, sent.raw, sent.headers, secrets, self._clock(), **more)
+        except SignatureError as error:
+            if error.reason == "certificate_untrusted":
+                self._asking.forget(url)  # perhaps a gateway's page: kept, it would refuse every notice
+            raise
 
     def _meant(self, provider: str, sent: Sent, mode: Mode) -> Notice:
         if source := self._relay.settings.payments.sources.get(provider):

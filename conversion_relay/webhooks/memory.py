@@ -67,14 +67,15 @@ class Memory:
         metadata stands neither on the renewals nor on the refund."""
         context: Context = getattr(notice, "context", NO_CONTEXT)
         outbox, now = self._relay.outbox, self._clock()
-        if context.consent is not None or not isinstance(outbox, Visits) or not outbox.has_visitors():
+        if context.consent is not None or not isinstance(outbox, Visits):
             return False
         return any(outbox.visitor(_key(notice.provider, f"refused:{key}"), now) for key in keys)
 
     def original(self, provider: str, payment: str) -> Original | None:
-        """The order that a provider's id stands for."""
+        """The order that a provider's id stands for. Looked up in any case: `has_visitors` is for event loops, and what
+        another process has just written it may hear of a second later."""
         outbox = self._relay.outbox
-        if not isinstance(outbox, Visits) or not outbox.has_visitors():
+        if not isinstance(outbox, Visits):
             return None
         visit = outbox.visitor(_key(provider, payment), self._clock())
         if visit is None or not visit.order_key:

@@ -1,13 +1,14 @@
 """A task queue. The Relay is made before Celery forks its workers; each worker delivers by itself.
 
-A task that is killed before `track` returns is run again (`acks_late`), and the same event id is one event."""
+A task that is killed before `track` returns is run again (`acks_late`), and the same event id is one event. So is one
+for which nothing could be stored: Celery takes a task that raised for done, unless it is told otherwise."""
 
 import os
 from pathlib import Path
 
 from celery import Celery
 
-from conversion_relay import CustomData, Event, Relay, UserData
+from conversion_relay import CustomData, Event, OutboxUnavailable, Relay, UserData
 
 app = Celery("tasks", broker=os.environ.get("BROKER", "filesystem://"))
 app.conf.update(task_acks_late=True, task_reject_on_worker_lost=True, worker_prefetch_multiplier=1)
@@ -22,7 +23,7 @@ if "BROKER" not in os.environ or "BROKER_FOLDER" in os.environ:  # a broker of f
 relay = Relay.from_env(deliver=True)
 
 
-@app.task(ignore_result=True)
+@app.task(ignore_result=True, autoretry_for=(OutboxUnavailable,), retry_backoff=True, max_retries=None)
 def tell_of_purchase(order: str, email: str, total: float) -> None:
     relay.track(
         Event(

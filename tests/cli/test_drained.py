@@ -4,6 +4,11 @@ import json
 
 import pytest
 
+from conversion_relay.cli.drained import drained
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+from conversion_relay.outbox.verdict import Hold, RetryAt
+from conversion_relay.settings import Settings
+from tests.outbox.suite import NOW, claim, sealed
 from tests.processes import installation
 
 PERSON = {"email": "canary.person@example.org"}
@@ -53,3 +58,16 @@ def test_the_sum_for_programs(here):
     zeros = dict.fromkeys(("dead", "expired", "held", "withheld", "waiting"), 0)
     assert facts == {"delivered": 1, **zeros, "why_waiting": {}, "why_dead": {}}
     assert here.command("deliver", "--json").returncode == 2
+
+
+def test_what_is_held_is_not_among_the_reasons_why_events_wait(tmp_path):
+    outbox = SqliteOutbox(str(tmp_path / "outbox.db"))
+    outbox.put([sealed(name) for name in "abc"], NOW)
+    lease = claim(outbox)
+    held, waits = lease.events[:2], lease.events[2:]
+    later = RetryAt(NOW + 60, "unreachable")
+    outbox.settle(lease, [(Hold("ambiguous_late"), held), (later, waits)], None, NOW)
+    settings = Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "t"})
+    facts = drained([], outbox, settings, NOW)
+    assert (facts["waiting"], facts["why_waiting"]) == (1, {"due_later": 1})
+    outbox.close()

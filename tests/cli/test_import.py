@@ -1,6 +1,7 @@
 """`import`: Excel's files are read or asked about, each row has a verdict, and a second run adds nothing."""
 
 import csv
+import io
 import json
 import os
 import signal
@@ -10,6 +11,9 @@ import time
 
 import pytest
 
+from conversion_relay.cli.table.events import events
+from conversion_relay.cli.table.lines import LONGEST_LINE, Head
+from conversion_relay.event import Event, Rejection
 from conversion_relay.outbox import open_outbox
 from tests.processes import DATASET, until
 
@@ -129,6 +133,26 @@ def test_json_lines_are_read_like_rows(tmp_path, imported):
     done = imported(json.dumps(event) + "\nnot json\n", name="events.jsonl")
     assert done.returncode == 1
     assert [row["verdict"] for row in verdicts(tmp_path, "events.jsonl")] == ["accepted", "refused"]
+
+
+def test_a_json_line_that_could_fill_the_memory_is_refused_and_the_others_are_read():
+    whole, sizes = b'{"event_name": "Lead", "event_id": "l1"}', []
+
+    class Watched(io.BytesIO):
+        def __next__(self) -> bytes:
+            if line := self.readline():
+                return line
+            raise StopIteration
+
+        def readline(self, size: int | None = -1, /) -> bytes:
+            line = super().readline(size)
+            sizes.append(len(line))
+            return line
+
+    file = Watched(b'{"event_name": "' + b"x" * 3 * LONGEST_LINE + b'"}\n' + whole + b"\n\n" + whole)
+    long, *others = events(file, Head(whole, is_whole=False, size=len(file.getvalue())), None, 0)
+    assert isinstance(long, Rejection) and long.reason == "too_large" and max(sizes) <= LONGEST_LINE
+    assert [event.event_id for event in others if isinstance(event, Event)] == ["l1", "l1"]
 
 
 @pytest.mark.parametrize("event_id", [{}, {"event_id": "undefined"}], ids=["none", "a word for none"])

@@ -146,6 +146,25 @@ def test_a_secret_that_was_changed_is_read_again_but_not_for_every_forged_notice
     assert len(reads) == 2
 
 
+def test_a_secret_that_was_read_is_not_forgotten_when_it_cannot_be_read_once_more(site):
+    """Anybody can have it looked up, by a forged notice, at the moment in which nobody answers there."""
+    kept, now = [{"stripe": [SECRET]}, {}], [float(NOW)]
+    shop = Shop(
+        site.shop.relay,
+        site.shop.registrations,
+        site.shop.mail,
+        stripe_secrets=["whsec_old"],
+        read_secrets=lambda: kept.pop(0),
+        clock=lambda: now[0],
+    )
+    changed = CourseSite(shop)
+    assert webhook(changed, register(changed)).body["message"] == "paid"
+    now[0] += 61
+    assert webhook(changed, "x", header=f"t={NOW},v1={'0' * 64}").status == 400
+    assert kept == []
+    assert webhook(changed, register(changed, course_id="sourdough")).body["message"] == "paid"
+
+
 def test_when_nothing_can_be_recorded_the_visitor_is_asked_to_try_again_and_a_webhook_comes_again(site, tmp_path):
     registration_id = register(site)
     other = apsw.Connection(f"{tmp_path}/outbox.db")

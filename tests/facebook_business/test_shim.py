@@ -5,8 +5,10 @@ import inspect
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from conversion_relay import InvalidEvent, Relay
@@ -177,6 +179,22 @@ def test_the_visitors_request_fills_in_what_the_code_did_not_say(collected, cont
     shim.EventRequest("1", [event.setRequestContext(context)]).execute()
     person = collected.events[0]["user_data"]
     assert (person["fbp"], person["client_user_agent"], person["client_ip_address"]) == (FBP, AGENT, "198.51.100.7")
+
+
+@pytest.mark.parametrize("kind", ["Django", "WSGI", "ASGI"])
+def test_the_visitors_address_is_the_one_that_the_trusted_proxy_names(collected, kind):
+    """RELAY_VIEWER_HEADER: else everybody's address is that of the content network."""
+    told = msgspec.structs.replace(
+        collected.settings, viewer_header="cf-connecting-ip", trusted_proxies=(ip_network("198.51.100.0/24"),)
+    )
+    collected.use(told)
+    wsgi = WSGI | {"HTTP_CF_CONNECTING_IP": "203.0.113.9"}
+    asgi_scope = ASGI | {"headers": [*ASGI["headers"], (b"cf-connecting-ip", b"203.0.113.9")]}
+    context = {"Django": SimpleNamespace(META=wsgi, scheme="https"), "WSGI": wsgi, "ASGI": asgi_scope}[kind]
+    event = shim.Event("Lead", user_data=shim.UserData(email="joe@eg.com")).set_request_context(context)
+    shim.EventRequest("1", [event]).execute()
+    for person in (collected.events[0]["user_data"], event.normalize()["user_data"]):
+        assert person["client_ip_address"] == "203.0.113.9"
 
 
 def test_what_is_not_preferred_is_not_filled_in(collected):

@@ -183,6 +183,19 @@ def test_what_sqs_takes_never_is_told_after_three_tries():
     assert len(calls.asked) == 3
 
 
+def test_what_meta_said_of_ten_dead_letters_is_counted_as_sqs_counts_it():
+    """In Hindi or Thai each letter of its sentence is three bytes, and SQS refuses a call of more than 256 kB."""
+    outbox, calls = over(*[all_taken] * 2)
+    said = {"reason": "meta_100_2804009", "title": "\u0e01" * 200, "sentence": "\u0e01" * 600}
+    outbox.send(outbox.dead_url, [(said, "x" * 24_500)] * 10)
+    for asked in calls.asked:
+        size = sum(len(entry["MessageBody"]) for entry in asked["Entries"])
+        for entry in asked["Entries"]:
+            told = entry["MessageAttributes"].items()
+            size += sum(len(name) + len(one["DataType"]) + len(one["StringValue"].encode()) for name, one in told)
+        assert size <= 262_144
+
+
 @pytest.mark.parametrize("error", [AwsError("AccessDenied", 403), AwsUnreachable("timed out")], ids=str)
 def test_an_error_of_aws_is_an_outbox_that_is_unavailable(error):
     outbox, _ = over(error)

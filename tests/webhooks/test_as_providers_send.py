@@ -174,6 +174,17 @@ def test_what_the_shop_wrote_on_a_subscription_names_its_first_invoice(tmp_path,
         assert shop.stripe("invoice.paid", refused).body["message"] == "withheld"
 
 
+def test_a_refusal_that_another_process_has_just_heard_holds_for_the_renewal(tmp_path):
+    """Of a process that knew of nobody until now."""
+    bought = notices.session(metadata={"consent": "denied"}, subscription="sub_1", mode="subscription", invoice="in_1")
+    told = {"subscription_details": {"subscription": "sub_1"}}
+    invoice = {"id": "in_2", "billing_reason": "subscription_cycle", "amount_paid": 900, "currency": "eur"}
+    with open_shop(tmp_path) as one, open_shop(tmp_path) as other:
+        assert not other.relay.has_visitors()
+        assert one.stripe("checkout.session.completed", bought).body["message"] == "withheld"
+        assert other.stripe("invoice.paid", invoice | {"parent": told}).body["message"] == "withheld"
+
+
 def test_a_renewal_of_woocommerce_is_one_without_the_plugin_s_note(shop):
     assert shop.told("woocommerce", sample("woocommerce", created_via="subscription")).body["event_id"] == (
         "renewal_wc_order_T1"

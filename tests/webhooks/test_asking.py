@@ -15,6 +15,7 @@ from conversion_relay.telemetry import Counters
 from conversion_relay.webhooks.asking import MOST_AT_ONCE
 from tests import asgi
 from tests.payments import stripe_notices as notices
+from tests.payments.signing import paypal_certificates
 from tests.webhooks.shop import EVERY_PROVIDER, NOW, open_shop
 
 
@@ -76,6 +77,16 @@ def test_an_unsigned_mollie_notice_is_worth_what_mollie_says(tmp_path, body):
         assert shop.webhooks.answer("mollie", b"id=tr_1&url=https://evil.example", {}).status == 400
         assert list(shop.events()) == ["purchase_cart-77"]
     assert {url for url, _ in asked} == {"https://api.mollie.com/v2/payments/tr_T1?embed=refunds,chargebacks"}
+
+
+@pytest.mark.parametrize("instead", [b"<html>maintenance</html>", b""], ids=["a page", "nothing"])
+def test_what_came_in_place_of_a_certificate_is_not_kept(tmp_path, instead):
+    """A gateway may answer 200 with a page of its own; PayPal sends the notice again, for three days."""
+    answers = [Response(200, {}, instead), Response(200, {}, paypal_certificates()[1])]
+    with open_shop(tmp_path, lambda *_: answers.pop(0), **EVERY_PROVIDER) as shop:
+        said = [shop.told("paypal", sample("paypal", "paid", NOW - 60)) for _ in range(3)]
+    assert [one.status for one in said] == [400, 200, 200] and answers == []
+    assert said[0].body["reason"] == "certificate_untrusted"
 
 
 def test_each_part_of_a_mollie_payment_that_went_back_is_told_with_its_own_amount(tmp_path):

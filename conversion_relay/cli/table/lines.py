@@ -13,6 +13,8 @@ HEAD_BYTES = 256 * 1_024
 MOST_DOCUMENT = 268_435_456
 """Bytes of a JSON document; it is read as a whole, JSON lines are not."""
 LONGEST_CELL = 1_048_576
+LONGEST_LINE = 4 * 1_048_576
+"""Bytes that are kept of a JSON line; more than an event may have."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -115,8 +117,13 @@ def rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[list[s
 
 
 def json_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Lines that hold something."""
-    for number, line in enumerate(file):
-        stripped = (line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line).strip()
+    """Lines that hold something; of one that could fill the memory its beginning, which is refused as too large."""
+    is_first = True
+    while line := file.readline(LONGEST_LINE):
+        rest = line
+        while len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
+            rest = file.readline(LONGEST_LINE)
+        stripped = (line.removeprefix(b"\xef\xbb\xbf") if is_first else line).strip()
+        is_first = False
         if stripped:
             yield stripped

@@ -9,6 +9,7 @@ from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.postgres import sides, visits
 from conversion_relay.outbox.postgres.database import CLOSED
 from conversion_relay.outbox.postgres.deeds import Deeds
+from conversion_relay.outbox.postgres.group import NO_THREAD
 
 LOOK_FOR_VISITORS_EVERY = 1.0
 
@@ -17,8 +18,13 @@ class Beside(Deeds):
     """A part of `PostgresOutbox`, which opens the database."""
 
     def _begin_beside(self) -> None:
-        self._beside = ThreadPoolExecutor(2, thread_name_prefix="outbox-beside")
         self._has_visitors, self._looked_for_visitors_at = False, time.monotonic()
+        self._begin_threads()
+
+    def _begin_threads(self) -> None:
+        """Also in the child of a fork, which knows of visitors what its parent knew: it would pass over the refusal of
+        the first one who buys."""
+        self._beside = ThreadPoolExecutor(2, thread_name_prefix="outbox-beside")
 
     def remember_visitor(self, key: str, visit: Visit, now: float) -> None:
         self._do(lambda session, _: visits.remember(session, key, visit, now), strict=True)
@@ -47,7 +53,7 @@ class Beside(Deeds):
     def _submit(self, work: Callable[[], None]) -> "Future[None]":
         try:
             return self._beside.submit(work)
-        except RuntimeError:
+        except RuntimeError as error:  # "cannot schedule new futures after shutdown", or "can't start new thread"
             refused: Future[None] = Future()
-            refused.set_exception(OutboxUnavailable(CLOSED))
+            refused.set_exception(OutboxUnavailable(NO_THREAD if "thread" in str(error) else CLOSED))
             return refused

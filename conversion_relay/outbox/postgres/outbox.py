@@ -273,7 +273,7 @@ class PostgresOutbox(Beside):
         self._groups.after_fork()
         self._signals.after_fork()
         self._floors = floors.Floors()
-        self._begin_beside()
+        self._begin_threads()
         self._storing.after_fork()
 
 

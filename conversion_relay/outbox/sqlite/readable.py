@@ -19,6 +19,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from conversion_relay.meta.validate import expiry
 from conversion_relay.outbox.lanes import BACKLOG_RANK
 from conversion_relay.outbox.sqlite import delivered
 from conversion_relay.outbox.sqlite.books import dataset_id, make_dataset_id, read
@@ -137,7 +138,8 @@ class _Copying:
                 self.skipped += 1
                 continue
             (dataset,) = datasets
-            told = (event.event_name, event.event_id, event.event_time, event.event_time + 7 * 86_400 - 300)
+            ends_at = expiry(event.event_time, event.action_source)
+            told = (event.event_name, event.event_id, event.event_time, ends_at)
             # Meta may have had it since any time before now.
             self._insert("event", _EVENT[:10], (key, dataset, *told, now, "waiting", 0, now))
 
@@ -170,6 +172,7 @@ class _Body(msgspec.Struct):
     event_name: str
     event_id: str
     event_time: int
+    action_source: str = ""
 
 
 def _is_batch(row: tuple[Any, ...]) -> bool:

@@ -122,6 +122,26 @@ def test_a_body_that_tells_no_event_is_skipped_when_its_row_is_lost(path, body):
     outbox.close()
 
 
+def test_an_event_whose_row_is_lost_waits_for_as_long_as_meta_takes_its_kind(path):
+    """A sale in a shop may be 62 days old, all others seven."""
+    outbox = opened(path)
+    old = NOW - 30 * 86_400
+    bodies = {
+        source: b'{"event_name":"Lead","event_id":"%b","event_time":%d,"action_source":"%b"}' % (source, old, source)
+        for source in (b"physical_store", b"website")
+    }
+    outbox.put([sealed(source.decode(), body=body) for source, body in bodies.items()], NOW)
+    outbox.close()
+    db = apsw.Connection(str(path))
+    db.execute("DELETE FROM event")
+    db.close()
+    salvage(path)
+    outbox = opened(path)
+    stories = {story.event_id: story for story in outbox.recent(5)}
+    assert stories["physical_store"].expires_at > NOW > stories["website"].expires_at
+    outbox.close()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
