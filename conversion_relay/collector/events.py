@@ -90,7 +90,7 @@ class EventsEndpoint:
             if index % EVENTS_AT_ONCE == EVENTS_AT_ONCE - 1:
                 await asyncio.sleep(0)
             events.append(read_common(raw))
-        asked = _without_visit(events) if admitted.sender == "backend" else {}
+        asked = _to_look_up(events) if admitted.sender == "backend" else {}
         visits = await self._remembered(asked) if asked else {}
         for index, event in enumerate(events):
             if index % EVENTS_AT_ONCE == EVENTS_AT_ONCE - 1:
@@ -129,7 +129,7 @@ class EventsEndpoint:
             submitted = _checked(found, admitted, self._buckets)
             admitted = in_dataset(admitted, submitted)
             events = [read_common(raw) for raw in submitted.events]
-        if admitted.sender == "backend" and self._has_visitors() and _without_visit(events):
+        if admitted.sender == "backend" and self._has_visitors() and _to_look_up(events):
             return False
         work = self._begin(submitted, admitted, len(events))
         for index, event in enumerate(events):
@@ -197,16 +197,17 @@ class EventsEndpoint:
         try:
             return self._relay.has_visitors()
         except OutboxUnavailable:
-            return False  # the put will say so; until then the event is no worse than without a visit
+            return True  # perhaps; the look-up will say so
 
     async def _remembered(self, asked: Mapping[int, Event]) -> dict[int, RequestFacts]:
-        """What is remembered of the visitors whose orders a backend reports: one look for the whole request."""
+        """What is remembered of the visitors whose orders a backend reports: one look for the whole request. Where it
+        fails the request has to come again: one of them may have refused."""
         if not self._has_visitors():
             return {}
         try:
             return await in_thread(lambda: {i: self._relay.facts_for(event) for i, event in asked.items()})
         except OutboxUnavailable:
-            return {}
+            raise _not_durable() from None
 
     def _reply(self, work: _Work, receipts: Sequence[Receipt]) -> Reply:
         """After the commit and its fsync: the 202 is a promise."""
@@ -273,13 +274,13 @@ def _sealed(work: _Work) -> list[SealedEvent]:
     return [*events, *work.copies.sealed] if work.copies else events
 
 
-def _without_visit(events: Sequence[Event | Rejection]) -> dict[int, Event]:
-    """By their place: those that do not tell by themselves who their visitor is."""
+def _to_look_up(events: Sequence[Event | Rejection]) -> dict[int, Event]:
+    """By their place: those that do not tell by themselves who their visitor is and whether they agreed."""
     return {
         index: event
         for index, event in enumerate(events)
         if not isinstance(event, Rejection)
-        and not (event.user_data.fbp and event.user_data.fbc and event.user_data.client_ip_address)
+        and not (event.consent and event.user_data.fbp and event.user_data.fbc and event.user_data.client_ip_address)
     }
 
 

@@ -15,6 +15,8 @@ from tests.test_relay import LEAD
 
 KEY = "Bearer key-one"
 ORDER = {"event_name": "Purchase", "event_id": "order-1", "user_data": {"email": "canary@example.org"}}
+KNOWN = {"client_ip_address": "198.51.100.7", "fbp": "fb.1.1.1", "fbc": "fb.1.1.IwAR2"}
+AGREED = ORDER | {"event_id": "order-2", "user_data": KNOWN, "event_name": "Lead", "consent": "granted"}
 ORDER |= {"custom_data": {"value": 1, "currency": "EUR", "order_id": "1"}}
 
 
@@ -44,11 +46,15 @@ def test_what_needs_a_thread_is_asked_to_come_again(relay, method, path, body):
     assert path == "/readyz" or answer.headers["retry-after"]
 
 
-def test_an_event_is_accepted_without_the_visit_that_cannot_be_looked_up(relay):
-    app = create_app(relay)
-    assert asgi.ask(app, "/visitors", b'{"key": "1"}', authorization=KEY).status == 202
+def test_an_order_is_to_come_again_while_nobody_can_look_up_whether_its_visitor_refused(relay):
+    app, order = create_app(relay), json.dumps(ORDER).encode()
+    assert asgi.ask(app, "/visitors", b'{"key": "1", "consent": "denied"}', authorization=KEY).status == 202
     with no_more_threads("asyncio"):
-        assert asgi.ask(app, "/events", json.dumps(ORDER).encode(), authorization=KEY).status == 202
+        answer = asgi.ask(app, "/events", order, authorization=KEY)
+        assert answer.status == 503 and answer.headers["retry-after"]
+        assert asgi.ask(app, "/events", json.dumps(AGREED).encode(), authorization=KEY).status == 202
+    assert asgi.ask(app, "/events", order, authorization=KEY).headers["x-relay-reason"] == "consent_denied"
+    assert relay.outbox.find("order-1") == []
 
 
 def test_a_program_that_awaits_is_told_as_of_a_full_disk(relay):
