@@ -73,9 +73,13 @@ class Relay(Keeping):
         """Settings from the environment and RELAY_CONFIG. Raises SettingsError that names what is missing."""
         if not isinstance(environ, Mapping | None):
             raise TypeError(f"from_env takes a mapping such as os.environ, or nothing, not {type(environ).__name__}")
-        relay = cls(Settings.from_env(environ))
+        watches = environ is None
+        try:
+            relay = cls(Settings.from_env(environ))
+        finally:
+            del environ  # as in `Settings.from_env`: an error page would show it
         if deliver:
-            relay.start_delivery(watches=environ is None)
+            relay.start_delivery(watches=watches)
         return relay
 
     def start_delivery(self, *, watches: bool = False) -> None:
