@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,6 +191,15 @@ def test_an_error_of_aws_is_an_outbox_that_is_unavailable(error):
         outbox.put([sealed("a")], NOW)
     outbox, _ = over(error)
     assert isinstance(outbox.put_soon([sealed("a")], NOW).exception(1), OutboxUnavailable)
+
+
+@pytest.mark.parametrize("answer", [AwsError("AccessDenied", 403), none_taken], ids=["refused", "not taken"])
+def test_the_variables_of_a_put_that_failed_show_no_visitor(answer):
+    outbox, _ = over(*[answer] * 3)
+    with pytest.raises(OutboxUnavailable) as raised:
+        outbox.put([sealed("a", body=b'{"user_data":{"client_ip_address":"203.0.113.77"}}')], NOW)
+    frames = traceback.walk_tb(raised.value.__traceback__.tb_next)  # ours, behind this test's
+    assert "203.0.113.77" not in repr([frame.f_locals for frame, _ in frames])
 
 
 def test_a_put_is_answered_event_by_event_however_many_messages_it_takes():
