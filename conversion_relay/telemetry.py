@@ -204,12 +204,12 @@ class NoSecrets(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = self._struck(record.getMessage()), None
-        for name, value in record.__dict__.items():
-            if isinstance(value, str) and name not in ("msg", "levelname", "name", "pathname"):
-                record.__dict__[name] = self._struck(value)
         if record.exc_info:
-            record.exc_text = self._struck(logging.Formatter().formatException(record.exc_info))
-            record.exc_info = None
+            record.exc_text, record.exc_info = logging.Formatter().formatException(record.exc_info), None
+        for name, value in record.__dict__.items():
+            if name not in ("msg", "levelname", "name", "pathname") and not isinstance(value, int | float | None):
+                text = str(value)  # as a line of the log shows a list, an object, an error
+                record.__dict__[name] = value if (struck := self._struck(text)) == text else struck
         return True
 
     def _struck(self, text: str) -> str:

@@ -75,6 +75,7 @@ class Folders:
             ("/var/lib/conversion-relay", f"{self.folder}/var"),
             ("/usr/local/bin", f"{self.folder}/bin"),
             ("/etc/nginx/conf.d", f"{self.folder}/conf.d"),
+            ("/var/log/nginx", f"{self.folder}"),
             ("nginx -t", f"nginx -t -p {self.folder} -c {self.folder}/nginx.conf"),
             ("listen 443", f"listen 127.0.0.1:{self.tls_port}"),
             ("127.0.0.1:8000", f"127.0.0.1:{self.port}"),

@@ -32,6 +32,18 @@ def test_the_last_net_strikes_out_tokens_and_addresses_wherever_they_are(formatt
     assert "***" in line and "ValueError" in line
 
 
+@pytest.mark.parametrize("formatter", [JsonLines(), TextLines()])
+@pytest.mark.parametrize(
+    "value", [{"mail": EMAIL, "by": [TOKEN]}, [EMAIL], ValueError(TOKEN), EMAIL.encode(), {EMAIL: 1}], ids=str
+)
+def test_the_last_net_looks_into_members_that_are_no_text(formatter, value):
+    """A library's line may carry an object; what holds nobody stays what it is."""
+    line = written("said", formatter=formatter, what=value, count=7, tags=["a", "b"])
+    assert TOKEN not in line and EMAIL not in line
+    if isinstance(formatter, JsonLines):
+        assert json.loads(line)["tags"] == ["a", "b"] and json.loads(line)["count"] == 7
+
+
 def test_a_json_line_is_one_line_whatever_is_in_it():
     line = written("two\nlines", event_id="a\r\nb")
     assert "\n" not in line

@@ -71,8 +71,11 @@ def judge() -> Relay:
     same settings. A pixel and a token that nobody has named are not needed for it."""
     if _ours:
         return _ours[0]
-    environ = FacebookAdsApi.environ(_NOBODYS["META_PIXEL_ID"])
-    return Relay(Settings.from_env(environ if environ.get("RELAY_CONFIG") else _NOBODYS | environ))
+    return Relay(Settings.from_env(_with_nobodys(FacebookAdsApi.environ(_NOBODYS["META_PIXEL_ID"]))))
+
+
+def _with_nobodys(environ: dict[str, str]) -> dict[str, str]:
+    return environ if environ.get("RELAY_CONFIG") else _NOBODYS | environ
 
 
 def _after_fork() -> None:

@@ -61,7 +61,11 @@ class SqsOutbox:
 
     def put(self, events: Sequence[SealedEvent], now: float) -> list[Receipt]:
         """All of them, or OutboxUnavailable; then some may be queued, which their ids make harmless."""
-        self.send(self.queue_url, [({}, body) for body in messages(events, now)])
+        try:
+            self.send(self.queue_url, [({}, body) for body in messages(events, now)])
+        except OutboxUnavailable as error:
+            # A program's error report shows the variables of each frame: those of `send` are the messages, in clear.
+            raise error.with_traceback(None) from None
         return [Receipt(event.event_id, duplicate=False) for event in events]
 
     def put_soon(self, events: Sequence[SealedEvent], now: float) -> "Future[list[Receipt]]":

@@ -2,7 +2,8 @@
 
 What could go wrong: the place holds a document (`{"name": "...", "phone": "..."}` in PayPal's `custom_id`, a form's
 text) or a person's name, and with the event's id it goes to Meta, into logs and into the outbox, where nothing is
-hashed. So of a document its order's id counts, and what is no id stands as its digest: the same in every notice.
+hashed. So of a document its order's id counts, and what is no id stands as its digest: the same in every notice. A
+platform may name a subscription so, too: by whose it is.
 """
 
 import re
@@ -15,7 +16,7 @@ from conversion_relay.payments.reading import LONGEST_KEY, document_in, key
 from conversion_relay.payments.signature import hash_of
 
 _IDS = ("order_id", "orderId", "order", "order_number", "cart_id", "cart", "invoice_id", "reference", "id")
-_NAMES = ("order_key", "of_order", "payment_id", "refund_id")
+_NAMES = ("order_key", "of_order", "payment_id", "refund_id", "subscription")
 T = TypeVar("T")
 
 
@@ -27,6 +28,8 @@ def with_order_names(notice: T) -> T:
             changed[member] = order_name(given)
     if isinstance(notice, Refund):
         changed["payments"] = tuple(map(order_name, notice.payments))
+    if isinstance(notice, Paid):
+        changed["also"] = tuple(map(order_name, notice.also))
     if isinstance(notice, Stage):
         changed["key"] = order_name(notice.key)
     if isinstance(notice, Paid) and notice.refunds:

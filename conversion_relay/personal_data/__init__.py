@@ -18,9 +18,10 @@ from typing import Literal
 from conversion_relay.patterns import seldom
 from conversion_relay.personal_data.email import email_spans, holds_email, spelled_out
 from conversion_relay.personal_data.phone import holds_phone, phone_spans
-from conversion_relay.personal_data.plain import Plain, folded, plain, unquoted, without_entities
+from conversion_relay.personal_data.plain import ROUNDS, Plain, folded, plain, unquoted, without_entities
 
 __all__ = [
+    "ROUNDS",
     "Held",
     "email_spans",
     "folded",

@@ -74,9 +74,12 @@ class Relay(Keeping):
         """Settings from the environment and RELAY_CONFIG. Raises SettingsError that names what is missing."""
         if not isinstance(environ, Mapping | None):
             raise TypeError(f"from_env takes a mapping such as os.environ, or nothing, not {type(environ).__name__}")
-        relay = cls(Settings.from_env(environ))
+        try:
+            relay = cls(Settings.from_env(environ))
+        finally:
+            watches, environ = environ is None, None  # as in `Settings.from_env`: an error page would show it
         if deliver:
-            relay.start_delivery(watches=environ is None)
+            relay.start_delivery(watches=watches)
         return relay
 
     def start_delivery(self, *, watches: bool = False) -> None:
@@ -288,8 +291,7 @@ def _after_fork() -> None:
 
 
 def _close_all() -> None:
-    """One that cannot be closed does not keep the others from it; its error is shown when all are closed."""
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:  # one that cannot be closed keeps no other from it
         for relay in all_relays():
             stack.callback(relay.close)
 

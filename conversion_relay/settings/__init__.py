@@ -125,12 +125,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         with every missing variable, or with the first malformed one.
         """
         environ = os.environ if environ is None else environ
-        refuse_misspelt(environ)
         name = as_meant("RELAY_CONFIG", environ.get("RELAY_CONFIG") or "")
         try:
+            refuse_misspelt(environ)
             return cls._read(environ, name, required)
         except SettingsError as error:
-            raise with_line(error, name) from None
+            # An error page and a report show the variables of each frame: here all secrets, and all of the environment.
+            del environ
+            raise with_line(error, name).with_traceback(None) from None
 
     @classmethod
     def _read(cls, environ: Mapping[str, str], name: str, required: tuple[str, ...]) -> "Settings":

@@ -3,6 +3,7 @@
 import msgspec
 
 from conversion_relay.relay import Tracked
+from conversion_relay.telemetry import without_persons
 
 
 class WebhookAnswer(msgspec.Struct, frozen=True):
@@ -37,7 +38,12 @@ def taken(tracked: Tracked) -> Answered:
 
 
 def quiet(message: str, why: str, what: str, **more: str) -> Answered:
-    return WebhookAnswer(200, {"message": message, "reason": why, **more}, uncounted=what[:100]), why
+    return WebhookAnswer(200, {"message": message, "reason": why, **more}, uncounted=kind_shown(what)), why
+
+
+def kind_shown(what: str) -> str:
+    """A notice's type for a line of the log. It stands where the provider, or the table of a source, says it does."""
+    return without_persons(what)[:100]
 
 
 def refused(status: int, reason: str, field: str, message: str, *, retry: bool = False) -> Answered:

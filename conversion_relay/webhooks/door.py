@@ -25,7 +25,7 @@ from conversion_relay.payments.notice import Ask, Ignored, Link, Payment, Pendin
 from conversion_relay.payments.signature import hash_of
 from conversion_relay.relay import Relay, Tracked
 from conversion_relay.telemetry import Counters, logger
-from conversion_relay.webhooks.answers import Answered, WebhookAnswer, again, quiet, refused, taken
+from conversion_relay.webhooks.answers import Answered, WebhookAnswer, again, kind_shown, quiet, refused, taken
 from conversion_relay.webhooks.asking import Asking, Unreachable
 from conversion_relay.webhooks.genuine import Notices, Secrets, Sent
 from conversion_relay.webhooks.memory import Memory
@@ -159,7 +159,9 @@ class Webhooks:
         """There is no key to ask the provider with. It repeats the notice for days, in which one can be set."""
         if notice.mode == "test" and self._relay.settings.payments.terms.tests == "ignore":
             return quiet("ignored", "test_payment", notice.what)
-        logger.error("A payment notice was not read", extra={"reason": "needs_api_key", "kind": notice.what[:100]})
+        logger.error(
+            "A payment notice was not read", extra={"reason": "needs_api_key", "kind": kind_shown(notice.what)}
+        )
         return refused(404, "needs_api_key", "provider", _NO_KEY)
 
     def _counted(self, notice: Counted, order: Order | None = None) -> Answered:

@@ -137,7 +137,7 @@ class Memory:
 
     def _first_word(self, paid: Payment, name: str, word: str) -> str:
         """What was written under this name first, by whomever; `word` is written where nothing is."""
-        outbox, now = self._relay.outbox, self._clock()
+        outbox, now, word = self._relay.outbox, self._clock(), without_email(word)
         if not isinstance(outbox, Visits):
             return word
         key = _key(paid.provider, f"{paid.mode}:{name}")
@@ -186,7 +186,7 @@ class Memory:
             order_key=without_email(notice.order_key),
             paid_at=paid_at,
             event_name=name_of(notice, terms) if isinstance(notice, Payment) and terms.first != "Purchase" else None,
-            event_id=renewal_id(notice) if isinstance(notice, Renewal) else None,
+            event_id=without_email(renewal_id(notice)) if isinstance(notice, Renewal) else None,
         )
         for one in ids:
             outbox.remember_visitor(_key(notice.provider, one), visit, self._clock())

@@ -1,7 +1,10 @@
 """A task queue. The Relay is made before Celery forks its workers; each worker delivers by itself.
 
 A task that is killed before `track` returns is run again (`acks_late`), and the same event id is one event. So is one
-for which nothing could be stored: Celery takes a task that raised for done, unless it is told otherwise."""
+for which nothing could be stored: Celery takes a task that raised for done, unless it is told otherwise.
+
+The broker keeps a task's arguments until it was run, and Celery shows them in its events (Flower) and its debug log.
+Where the task can look the person up, give it the order's id alone; `argsrepr` keeps them out of events and log."""
 
 import os
 from pathlib import Path
@@ -41,4 +44,4 @@ if __name__ == "__main__":  # python tasks.py 100: so many orders
     from tasks import tell_of_purchase as task
 
     for n in range(int(sys.argv[1])):
-        task.delay(str(n), "jane@shop.example", 9.5)
+        task.apply_async((str(n), "jane@shop.example", 9.5), argsrepr=f"({n}, ...)")

@@ -88,7 +88,9 @@ def test_the_times_on_the_page_for_a_data_protection_officer_are_the_codes():
     assert f"({OLDEST_DAYS['physical_store']} for a sale in a shop)" in rows["outbox: content of an event"]
     assert rows["outbox: dead letters"] == f"{ledger.DEAD_SECONDS // day} days"
     kept = visits.VISITOR_SECONDS // day, visits.LONG_SECONDS // day
-    assert rows["outbox: visits, under an order's id"] == "{} days; {} where the visitor agreed".format(*kept)
+    assert rows["outbox: visits, under an order's id"] == "{} days; {} where the visitor agreed or declined".format(
+        *kept
+    )
     assert rows["outbox: what the pixel reported"].startswith(f"{sides.PIXEL_SECONDS // day} days")
     assert rows["outbox: figures"] == f"{counting.KEPT_HOURS // 24} days"
     assert rows["`FILE-changes`"] == f"the newest {audit.MOST_BYTES // 1_000_000} MB"

@@ -25,6 +25,7 @@ def nginx(folder: Path, relay: int):
     need_command("nginx")
     port = free_port()
     server = documented("nginx").replace("listen 80;", f"listen 127.0.0.1:{port};").replace(":8000;", f":{relay};")
+    server = server.replace("/var/log/nginx/", f"{folder}/")
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -82,6 +83,19 @@ def test_behind_the_documented_proxy_visitors_are_told_apart_and_the_dashboard_i
             claimed = {"Origin": "https://shop.example", "X_Forwarded_For": "203.0.113.9"}
             assert call("POST", f"{url}/events", event, **claimed)[0] == 202
             assert here.is_ready()
+
+
+@pytest.mark.parametrize("proxy", [nginx, caddy], ids=["nginx", "caddy"])
+def test_the_documented_proxys_logs_hold_no_visitor_also_while_the_relay_is_away(proxy, tmp_path):
+    with proxy(tmp_path, free_port()) as (process, port):
+        url = f"http://127.0.0.1:{port}/events?email=canary%40example.org"
+        page = "https://shop.example/thanks?email=canary%40example.org"
+        told = {"Referer": page, "User_Agent": "Mozilla/5.0 (canary)", "Cookie": "_fbp=fb.1.1596403881668.canary"}
+        until(lambda: process.poll() is not None or call("POST", url, {}, **told)[0] == 502)
+        assert call("POST", url, {}, **told)[0] == 502
+    logs = "".join(log.read_text() for log in tmp_path.glob("*.log"))
+    assert "canary" not in logs
+    assert proxy is nginx or "connection refused" in logs
 
 
 BARE_NGINX = """daemon off; {process} pid {folder}/nginx.pid; error_log {folder}/error.log; events {{}}

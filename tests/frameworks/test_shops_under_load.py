@@ -94,12 +94,14 @@ def test_a_task_queue_that_forks_its_workers_neither_hangs_nor_loses(here, tmp_p
     env = here.env | {"BROKER_FOLDER": str(tmp_path / "broker")}
     worker = ["celery", "-A", "tasks", "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"]
     ordering = ["tasks", str(tasks)]
-    with running("celery_tasks", [*worker, "--loglevel", "WARNING"], env, tmp_path / "celery.log") as server:
+    with running("celery_tasks", [*worker, "--loglevel", "DEBUG"], env, tmp_path / "celery.log") as server:
         with running("celery_tasks", ordering, env, tmp_path / "orders.log") as orders:
             assert orders.process.wait(60) == 0, (tmp_path / "orders.log").read_text()
         until(lambda: here.books()["accepted"] == tasks)
         server.kill()
     assert arrived(here) == {f"purchase_{n}" for n in range(tasks)}
+    log = (tmp_path / "celery.log").read_text()
+    assert "tell_of_purchase" in log and "jane@shop.example" not in log
 
 
 def test_a_visitor_never_waits_for_meta(here, tmp_path):

@@ -30,6 +30,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 }
 """A text such as "false" would count as yes, and anything else would fail with the first request."""
 KNOWN = frozenset({"SETTINGS", "DELIVER", "OUTBOX_DATABASE", "CONSENT_COOKIE", "SCRIPT", "ENDPOINT", "DASHBOARD_URL"})
+LISTS = (list, tuple, set, frozenset)
 _made: list[Relay] = []
 
 
@@ -37,45 +38,55 @@ def given() -> dict[str, Any]:
     """What Django's settings say. Raises ImproperlyConfigured for a name that is not known, and for a type that is none
     of its name's."""
     found: dict[str, Any] = getattr(settings, "CONVERSION_RELAY", {})
+    if wrong := _wrong(found):
+        del found  # Django's error page, and its mail to the admins, show the variables of each frame
+        raise ImproperlyConfigured(f"CONVERSION_RELAY{wrong}")
+    return found
+
+
+def _wrong(found: Any) -> str:
+    """What cannot be used of it, "" for nothing."""
     if not isinstance(found, dict):
-        raise ImproperlyConfigured(f"CONVERSION_RELAY: a dictionary is needed, not {type(found).__name__}")
+        return f": a dictionary is needed, not {type(found).__name__}"
     if unknown := sorted(set(found) - KNOWN):
-        raise ImproperlyConfigured(
-            f"CONVERSION_RELAY: no such name: {', '.join(unknown)}; known are {', '.join(sorted(KNOWN))}"
-        )
+        return f": no such name: {', '.join(unknown)}; known are {', '.join(sorted(KNOWN))}"
     for name, types in TYPES.items():
         if not isinstance(found.get(name), types):
             wanted = " or ".join(one.__name__ for one in types[:-1])
-            raise ImproperlyConfigured(f"CONVERSION_RELAY: {name} needs {wanted}, not {type(found[name]).__name__}")
-    return found
+            return f": {name} needs {wanted}, not {type(found[name]).__name__}"
+    for name, value in (found.get("SETTINGS") or {}).items():
+        if value is not None and (odd := _no_text(value)):
+            return f"['SETTINGS']: {name} is a text, a number or a list, not {odd}"
+    return ""
 
 
 def environ() -> dict[str, str]:
     """The environment with Django's SETTINGS over it. None in these is a setting that is not given there."""
     own = given().get("SETTINGS") or {}
-    return {**os.environ, **{name: _text(name, value) for name, value in own.items() if value is not None}}
+    return {**os.environ, **{name: _text(value) for name, value in own.items() if value is not None}}
 
 
-def _text(name: str, value: Any) -> str:
+def _no_text(value: Any) -> str:
+    """The type that the environment could not have, "" for nothing."""
+    if isinstance(value, LISTS):
+        return next(filter(None, map(_no_text, value)), "")
+    return "" if isinstance(value, str | int | float | PurePath) else type(value).__name__
+
+
+def _text(value: Any) -> str:
     """As the environment would have it: a list has commas, and yes and no are words."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str() | int() | float() | PurePath():
-            return str(value)
-        case list() | tuple() | set() | frozenset():
-            return ",".join(_text(name, one) for one in value)
-    given = type(value).__name__
-    raise ImproperlyConfigured(f"CONVERSION_RELAY['SETTINGS']: {name} is a text, a number or a list, not {given}")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(map(_text, value)) if isinstance(value, LISTS) else str(value)
 
 
 def get_relay() -> Relay:
     """The Relay of this process, made when first needed. Raises SettingsError that names what is missing."""
     # No lock, which a fork could leave locked: where two threads make one each, they share a file.
     if not _made:
-        own = given().get("SETTINGS")
+        has_own = bool(given().get("SETTINGS"))
         # With the environment alone, files that it names are watched while we deliver.
-        _made.append(Relay.from_env(environ() if own else None, deliver=bool(given().get("DELIVER"))))
+        _made.append(Relay.from_env(environ() if has_own else None, deliver=bool(given().get("DELIVER"))))
     return _made[0]
 
 

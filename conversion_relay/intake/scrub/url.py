@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, quote_plus, unquote, urlencode, urlsplit, ur
 
 from conversion_relay.intake.scrub.names import read_name
 from conversion_relay.patterns import seldom
-from conversion_relay.personal_data import has_zeros, held, is_quiet, unquoted, without_entities
+from conversion_relay.personal_data import ROUNDS, has_zeros, held, is_quiet, unquoted, without_entities
 
 # fbclid makes the click id; utm_* are campaign names: https://support.google.com/analytics/answer/10917952
 QUERY_KEYS = frozenset({"fbclid", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id"})
@@ -141,8 +141,12 @@ def careful_url(url: str) -> str | None:
     if "\x00" in url:
         return None
     if "&" in url:
-        # A template escaped it. Its # and & would part an address in two, and the first half would stay.
-        url = without_entities(url[: 2 * LONGEST_URL])
+        # A template escaped it, or two did. Its # and & would part an address in two, and the first half would stay.
+        layers, url = 0, url[: 2 * LONGEST_URL]
+        while (read := without_entities(url)) != url:
+            layers, url = layers + 1, read
+            if layers > ROUNDS:
+                return None
     if len(url) > LONGEST_URL:
         url = url.partition("#")[0].partition("?")[0]
         if len(url) > LONGEST_URL:

@@ -44,6 +44,13 @@ class Dsn(msgspec.Struct, frozen=True):
 
 def read_dsn(url: str) -> Dsn:
     """Parts of our own are taken out: `schema`, `pooler=transaction`, `listen=no`."""
+    try:
+        return _read(url)
+    except SettingsError as error:
+        raise error.with_traceback(None) from None  # an error page shows variables: there the password
+
+
+def _read(url: str) -> Dsn:
     from psycopg import ProgrammingError, conninfo
 
     if _splits_a_password(url):

@@ -36,6 +36,13 @@ WRONG_ASYNC = "connection=: expected an asynchronous one of psycopg 3 or SQLAlch
 def append(connection: Any, schema: str, events: Iterable[SealedEvent], now: float) -> None:
     """By a connection of psycopg, Django (`django.db.connection`) or SQLAlchemy (also its session). Errors are the
     driver's own: the caller's transaction failed, and the caller knows what to do."""
+    try:
+        _append(connection, schema, events, now)
+    except Exception as error:
+        raise _bare(error) from error.__cause__
+
+
+def _append(connection: Any, schema: str, events: Iterable[SealedEvent], now: float) -> None:
     driver, is_numbered = _driver(connection)
     for sql, values in _statements(schema, events, now, is_numbered=is_numbered):
         with contextlib.closing(_cursor(driver)) as cursor:
@@ -49,9 +56,27 @@ async def append_async(connection: Any, schema: str, events: Iterable[SealedEven
         return
     if not isinstance(connection, psycopg.AsyncConnection):
         raise OutboxUnavailable(WRONG_ASYNC)
+    try:
+        await _append_async(connection, schema, events, now)
+    except Exception as error:
+        raise _bare(error) from error.__cause__
+
+
+async def _append_async(
+    connection: "psycopg.AsyncConnection[Any]", schema: str, events: Iterable[SealedEvent], now: float
+) -> None:
     for sql, values in _statements(schema, events, now):
         async with psycopg.AsyncCursor(connection) as cursor:
             await cursor.execute(sql.encode(), values)
+
+
+def _bare(error: Exception) -> Exception:
+    """Without the frames below us, also of the driver's error behind a framework's: a program's error report shows the
+    variables of each, and there they are the rows, with the visitor's address in clear."""
+    behind = error.__cause__
+    while behind is not None:
+        behind = behind.with_traceback(None).__cause__
+    return error.with_traceback(None)
 
 
 def _statements(

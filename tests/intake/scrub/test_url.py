@@ -44,6 +44,12 @@ EMAIL = "canary.person@example.org"
             "https://shop.example/thanks/-",
         ),
         ("https://shop.example/?utm_id=7&amp;utm_term=a", "https://shop.example/?utm_id=7&utm_term=a"),
+        ("https://shop.example/?utm_id=7&amp;amp;utm_term=a", "https://shop.example/?utm_id=7&utm_term=a"),
+        (
+            "https://shop.example/thanks/joe&amp;#64;example.org?utm_term=joe&amp;amp;#x40;example.org",
+            "https://shop.example/thanks/-",
+        ),
+        (f"https://shop.example/joe&{'amp;' * 9}#64;example.org", None),
         ("https://shop.example/call/+16505551212/00493012345678", "https://shop.example/call/-/-"),
         ("https://shop.example/call/0049301234567", "https://shop.example/call/-"),
         ("https://shop.example/?utm_term=+16505551212&utm_id=summer+2026", "https://shop.example/?utm_id=summer+2026"),

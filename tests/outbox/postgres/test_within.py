@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 import threading
+import traceback
 
 import psycopg
 import pytest
@@ -131,6 +132,58 @@ def test_an_asynchronous_program_tracks_by_its_own_connection(outbox):
 def test_what_is_no_connection_to_the_outbox_is_told(outbox, connection):
     with pytest.raises(OutboxUnavailable, match="connection="):
         outbox.put([sealed("a")], NOW, connection=connection)
+
+
+class Translating:
+    """As Django's connection, whose errors are its own with the driver's behind them."""
+
+    def __init__(self, connection):
+        self._connection = connection
+
+    def cursor(self):
+        return self
+
+    def execute(self, sql, values):
+        try:
+            self._connection.execute(sql, values)
+        except psycopg.Error as error:
+            raise sqlite3.DatabaseError("of another kind") from error
+
+    def close(self):
+        """As a cursor's."""
+
+
+def shown_variables(error: BaseException | None) -> str:
+    """What an error report shows of the frames behind the test's own, of the error and of those that caused it."""
+    frames = []
+    while error is not None:
+        frames += [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        error = error.__cause__
+    return repr([frame.f_locals for frame in frames if not frame.f_code.co_name.startswith("test_")])
+
+
+VISITOR = b'{"user_data":{"client_ip_address":"203.0.113.77"}}'
+
+
+@pytest.mark.parametrize("wrapped", [lambda c: c, Session, Translating])
+def test_the_variables_of_a_put_that_the_transaction_refused_show_no_visitor(outbox, wrapped):
+    with psycopg.connect(cheap().conninfo) as shop:
+        shop.execute("SET TRANSACTION READ ONLY")
+        with pytest.raises((psycopg.Error, sqlite3.DatabaseError)) as raised:
+            outbox.put([sealed("a", body=VISITOR)], NOW, connection=wrapped(shop))
+    assert "203.0.113.77" not in shown_variables(raised.value)
+    assert isinstance(raised.value.__cause__ or raised.value, psycopg.errors.ReadOnlySqlTransaction)
+
+
+def test_the_same_holds_for_an_asynchronous_one(outbox):
+    async def put():
+        async with await psycopg.AsyncConnection.connect(cheap().conninfo) as shop:
+            await shop.execute("SET TRANSACTION READ ONLY")
+            await outbox.put_within_async(shop, [sealed("a", body=VISITOR)], NOW)
+
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as raised:
+        asgi.run(put())
+    assert "203.0.113.77" not in shown_variables(raised.value)
 
 
 def test_no_transaction_of_a_worker_asks_for_a_second_connection(outbox, monkeypatch):
