@@ -12,7 +12,7 @@ from conversion_relay.dashboard import words
 from conversion_relay.dashboard.dataset_rows import MANY, STATES, DatasetRows, copies_of
 from conversion_relay.dashboard.figures import Memory, Row, bars, waiting
 from conversion_relay.dashboard.notices import notices
-from conversion_relay.delivery.attention import Known, is_delivered, needs, remedies_of, remedy_of, together
+from conversion_relay.delivery.attention import Known, is_delivered, needs, remedies_of, remedy_of, stopped, together
 from conversion_relay.delivery.dataset_pace import PaceNow
 from conversion_relay.delivery.dataset_quality import Scores
 from conversion_relay.delivery.installation import known
@@ -72,10 +72,16 @@ class Look:
         of_all: dict[str, Counts] = dict(common["known"].books)
         books = {name: book for name, book in of_all.items() if dataset in ("", name)}
         table = self._rows(now, dataset)
-        wait = waiting(books)
+        accepted = sum(book.accepted for book in books.values())
         return common | {
             "rows": table,
-            "verdict": words.verdict(table, wait, is_delivered=common["is_delivered"]),
+            "verdict": words.verdict(
+                table,
+                waiting(books),
+                is_delivered=common["is_delivered"],
+                stopped=stopped(common["known"], books),
+                accepted=accepted,
+            ),
             "fresh": self._fresh(now),
             "notices": notices(self._counters().read()),
             "books": _books(books),
