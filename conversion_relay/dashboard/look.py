@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 import msgspec
 
 from conversion_relay.dashboard import words
+from conversion_relay.dashboard.banner import MOST_HELD, Line, lines
 from conversion_relay.dashboard.dataset_rows import MANY, STATES, DatasetRows, copies_of
 from conversion_relay.dashboard.figures import Memory, Row, bars, waiting
 from conversion_relay.dashboard.notices import notices
-from conversion_relay.delivery.attention import Known, is_delivered, needs, remedies_of, remedy_of, stopped, together
+from conversion_relay.delivery.attention import Known, is_delivered, remedies_of, remedy_of, stopped
 from conversion_relay.delivery.dataset_pace import PaceNow
 from conversion_relay.delivery.dataset_quality import Scores
 from conversion_relay.delivery.installation import known
@@ -44,7 +45,7 @@ class Look:
         return {
             "now": now,
             "known": found,
-            "needs": together(needs(found)),
+            "needs": self._lines(found, now),
             "is_delivered": is_delivered(found),
             "datasets": len(found.books),
             "span": words.span,
@@ -58,6 +59,12 @@ class Look:
             "left": lambda story: words.span(story.expires_at - now) if story.expires_at > now else "too old",
             "remedy_of": remedy_of,
         }
+
+    def _lines(self, found: Known, now: float) -> list[Line]:
+        outbox = self._relay.outbox
+        today = self._memory.today(outbox, now) if isinstance(outbox, Overview) else []
+        held = len(outbox.held(MOST_HELD)) if isinstance(outbox, Operator) else 0
+        return lines(found, today=today, held=held, datasets=self._relay.settings.datasets)
 
     def _known(self, now: float) -> Known:
         """What workers said, and what a worker in this very process knows now."""

@@ -47,6 +47,11 @@ WORDS = {
     "provider_silent": "the provider did not answer",
     "not_durable": "nothing could be stored; it comes again",
     "unknown_provider": "no provider of this name",
+    "not_configured": "refused: no secret is set for it",
+    "signature_missing": "refused: not signed",
+    "signature_malformed": "refused: not signed as the provider signs",
+    "signature_wrong": "refused: signed with another secret",
+    "signature_too_old": "refused: signed too long ago, by one of the clocks",
 }
 
 
