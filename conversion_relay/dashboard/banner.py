@@ -63,7 +63,7 @@ def _letters(found: Known, today: Iterable[Figures], held: int) -> Iterable[Line
     dead, delivered = sum(one.dead for one in figures), sum(one.delivered for one in figures)
     if dead > MANY_REFUSED * (dead + delivered) and any(book.dead for book in found.books.values()):
         what = f"Meta refused {dead:,} of {dead + delivered:,} events in 24 hours"
-        fix = "see why; mend that first, then send them again"
+        fix = "see why, and what can be done"
         yield Line(cause="refused", urgent=False, what=what, fix=fix, path=path, page=page)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from conversion_relay.dashboard import words
 from conversion_relay.dashboard.banner import MOST_HELD, Line, lines
 from conversion_relay.dashboard.dataset_rows import MANY, STATES, DatasetRows, copies_of
-from conversion_relay.dashboard.figures import Memory, Row, bars, waiting
+from conversion_relay.dashboard.figures import Memory, Row, bars
 from conversion_relay.dashboard.notices import notices
 from conversion_relay.delivery.attention import Known, is_delivered, remedies_of, remedy_of, stopped
 from conversion_relay.delivery.dataset_pace import PaceNow
@@ -79,15 +79,15 @@ class Look:
         of_all: dict[str, Counts] = dict(common["known"].books)
         books = {name: book for name, book in of_all.items() if dataset in ("", name)}
         table = self._rows(now, dataset)
-        accepted = sum(book.accepted for book in books.values())
+        names = ("accepted", "pending", "leased", "dead")
+        book = Counts(**{name: sum(getattr(one, name) for one in books.values()) for name in names})
         return common | {
             "rows": table,
             "verdict": words.verdict(
                 table,
-                waiting(books),
+                book,
                 is_delivered=common["is_delivered"],
                 stopped=stopped(common["known"], books),
-                accepted=accepted,
             ),
             "fresh": self._fresh(now),
             "notices": notices(self._counters().read()),

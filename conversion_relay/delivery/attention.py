@@ -163,7 +163,7 @@ def stopped(known: Known, names: Collection[str]) -> str | None:
         since = known.now if book.oldest_pending_at is None else book.oldest_pending_at
         if told and (state.why in _PERSONS or known.now - since >= WAITS_TOO_LONG):
             n += book.pending + book.leased
-            reasons[told.what] = None
+            reasons[told.what.partition(": ")[0]] = None  # the whole of it stands in the banner
     return f"{counted_waiting(n)}: {'; '.join(list(reasons)[:2])}" if n else None
 
 

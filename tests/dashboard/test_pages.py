@@ -230,3 +230,10 @@ def test_that_no_purchase_came_today_is_said_before_what_came(here, end):
     page = here.page("/dashboard")
     assert "No Purchase was delivered in 24 hours" in page
     assert page.index("No Purchase") < page.index("Lead arrives. 1 in 24 hours")
+
+
+def test_an_event_with_a_wrong_field_is_not_said_to_be_mended_by_sending_it_again(here):
+    here.put("a")
+    here.settle(Dead("meta_100_2804009"), REFUSED)
+    assert "send this event anew with another id" in here.page("/dashboard/life?id=a")
+    assert "sent as it is kept" in here.page("/dashboard/dead")
