@@ -12,7 +12,7 @@ from conversion_relay.dashboard import words
 from conversion_relay.dashboard.banner import MOST_HELD, Line, lines
 from conversion_relay.dashboard.dataset_rows import MANY, STATES, DatasetRows, copies_of
 from conversion_relay.dashboard.figures import Memory, Row, bars
-from conversion_relay.dashboard.notices import notices
+from conversion_relay.dashboard.notices import notices, refused_at_the_door
 from conversion_relay.delivery.attention import Known, is_delivered, remedies_of, remedy_of, stopped
 from conversion_relay.delivery.dataset_pace import PaceNow
 from conversion_relay.delivery.dataset_quality import Scores
@@ -79,6 +79,7 @@ class Look:
         of_all: dict[str, Counts] = dict(common["known"].books)
         books = {name: book for name, book in of_all.items() if dataset in ("", name)}
         table = self._rows(now, dataset)
+        counted = self._counters().read()
         names = ("accepted", "pending", "leased", "dead")
         book = Counts(**{name: sum(getattr(one, name) for one in books.values()) for name in names})
         return common | {
@@ -90,7 +91,8 @@ class Look:
                 stopped=stopped(common["known"], books),
             ),
             "fresh": self._fresh(now),
-            "notices": notices(self._counters().read()),
+            "notices": notices(counted),
+            "refused_at_the_door": refused_at_the_door(counted),
             "books": _books(books),
             "names": sorted(of_all),
             "dataset": dataset,

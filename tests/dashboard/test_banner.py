@@ -73,3 +73,11 @@ def test_a_letter_that_arrived_at_last_is_no_need_any_more(here):
     here.settle(Delivered())
     page = here.page("/dashboard")
     assert "Nothing needs you" in page and "was refused" not in page
+
+
+def test_events_that_the_door_refused_are_counted_by_reason(here):
+    here.counters.add("relay_events_rejected_total", 20, reason="consent_missing")
+    here.counters.add("relay_events_rejected_total", 1, reason="value_too_high")
+    page = here.page("/dashboard")
+    assert page.index("nothing was said of consent") < page.index("more money than a page may report")
+    assert "/dashboard#door" in here.page("/dashboard/life?id=none")
