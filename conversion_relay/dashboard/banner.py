@@ -40,15 +40,21 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 def lines(found: Known, *, today: Iterable[Figures], held: int, datasets: Sequence[Dataset]) -> list[Line]:
     """The worst first. `today`: of the last 24 hours; `held`: how many wait for a person's word."""
-    return [*map(_of, together(needs(found))), *_letters(found, today, held), *_test_codes(datasets)]
+    return [
+        *(_of(need, found) for need in together(needs(found))),
+        *_letters(found, today, held),
+        *_test_codes(datasets),
+    ]
 
 
-def _of(need: Need) -> Line:
+def _of(need: Need, found: Known) -> Line:
     kind = need.cause.partition(":")[0]
     path, page = _PAGES.get(kind, (None, None))
     if kind in _WAITING:
         query = {"state": "pending"} | ({"dataset": need.dataset} if need.dataset else {})
         path, page = f"/dashboard/events?{urlencode(query)}", "What waits"
+    if kind == "error_share" and not any(book.dead for book in found.books.values()):
+        path = page = None
     return Line(cause=need.cause, urgent=need.urgent, what=need.what, fix=need.fix, path=path, page=page)
 
 

@@ -190,7 +190,13 @@ def _datasets(known: Known) -> Iterator[Need]:
                 yield _of(name, why, f"{told.what}{_said_alone(known, name, why)}", told.fix, urgent=False)
         if state.error_share > TOO_MANY and not persons:
             what = f"Meta answered {state.error_share:.0%} of the last 500 requests with an error; its limit is 15 %"
-            yield _of(name, "error_share", what, "look at the dead letters", urgent=False)
+            is_refused = known.books.get(name, Counts()).dead
+            fix = (
+                "look at the dead letters"
+                if is_refused
+                else "the log names the errors; pauses of Meta's end by themselves"
+            )
+            yield _of(name, "error_share", what, fix, urgent=False)
         if _lasts(state.why, known.books.get(name, Counts()), known.now) and (told := remedy(state.why)):
             yield _of(
                 name,
