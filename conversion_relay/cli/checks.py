@@ -45,6 +45,7 @@ def checks(settings: Settings, transport: Transport) -> Iterator[Check]:
     skews: list[float] = []
     for dataset in settings.datasets:
         yield _token(settings, dataset, transport, skews)
+    yield from _test_codes(settings)
     yield _clock(skews)
     yield _version(settings)
     yield from _store(settings)
@@ -73,6 +74,13 @@ def _token(settings: Settings, dataset: Dataset, transport: Transport, skews: li
         what = f"Meta does not serve {settings.graph_version}{_what_meta_said(outcome)}"
         return _bad(name, what, SET_ANOTHER)
     return _told(name, outcome)
+
+
+def _test_codes(settings: Settings) -> Iterator[Check]:
+    for dataset in settings.datasets:
+        if dataset.test_event_code:
+            what = f"META_TEST_EVENT_CODE is set, so every event of dataset {dataset.pixel_id} is a test event, too"
+            yield Check(name="test code", state="warning", what=what, fix="leave it out when the test is over")
 
 
 def _what_meta_said(outcome: Outcome) -> str:

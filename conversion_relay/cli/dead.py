@@ -62,8 +62,8 @@ def list_(reason: str, name: str, dataset: str, group: bool, as_json: bool) -> N
         stories = _chosen(outbox, held, reason, name, dataset)
         of_others = outbox.of_others() if isinstance(outbox, Shared) else 0
     if groups is not None:
-        print_json([_told(one) for one in groups]) if as_json else _tell_groups(groups, now)
-        raise SystemExit(1 if groups else 0)
+        print_json([_told(one) for one in groups]) if as_json else _tell_groups(groups, len(held), now)
+        raise SystemExit(1 if groups or held else 0)
     if of_others:
         click.echo(
             f"{of_others} of the messages there are no relay's: look at them where the queue is kept, and delete them",
@@ -103,7 +103,7 @@ def _told(group: DeadGroup) -> dict[str, object]:
     return {**msgspec.to_builtins(group), "remedy": remedy_of(group.newest)}
 
 
-def _tell_groups(groups: list[DeadGroup], now: float) -> None:
+def _tell_groups(groups: list[DeadGroup], held: int, now: float) -> None:
     for group in groups:
         last = group.newest.history[-1] if group.newest.history else None
         left = f"{ago(group.nearest_expiry_at - now)} left" if group.nearest_expiry_at else "too old to be sent"
@@ -112,8 +112,15 @@ def _tell_groups(groups: list[DeadGroup], now: float) -> None:
             click.echo(printable(f"  Meta said: {last.sentence or last.title}"))
         if told := remedy_of(group.newest):
             click.echo(f"  -> {told.fix}")
-    if not groups:
+    if groups:
+        click.echo(
+            "`dead replay` sends them as they are kept. Where a field is wrong, mend what sends it, and send the event"
+        )
+        click.echo("anew with another id: under the old one it counts as known.")
+    else:
         click.echo("no dead letters")
+    if held:
+        click.echo(f"{held} held, since Meta may have them already: `dead list`")
 
 
 @dead.command()
@@ -121,7 +128,7 @@ def _tell_groups(groups: list[DeadGroup], now: float) -> None:
 @chosen
 @click.option("--json", "as_json", is_flag=True)
 def replay(event_ids: tuple[str, ...], reason: str, name: str, dataset: str, as_json: bool) -> None:
-    """Send dead and held events again: these ids, those of a reason, name or dataset, or all.
+    """Send dead and held events again, as they are kept: these ids, those of a reason, name or dataset, or all.
 
     Only those that Meta still takes. Exit 1 when there was none.
     """

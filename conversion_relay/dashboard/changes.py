@@ -22,7 +22,7 @@ from conversion_relay.telemetry import logger
 
 MOST_BYTES = 64 * 1_024
 MOST_KEYS = 50_000
-_DONE = {"replay": "{} sent again", "erase": "{} erased"}
+_DONE = {"replay": "{} will be sent again", "erase": "{} erased"}
 
 
 class Refused(Exception):
@@ -67,7 +67,7 @@ def told(done: str) -> str | None:
     'Nothing was changed: choose an event first, or those that were chosen are gone.'
 
     >>> told("replay-3"), told("<script>")
-    ('3 events sent again', None)
+    ('3 events will be sent again', None)
     """
     found = re.fullmatch(r"(replay|erase)-(\d{1,9})", done)
     if found is None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from conversion_relay.outbox import Counts, Figures, Overview, SideCounts, Sums
+from conversion_relay.outbox import Figures, Overview, SideCounts, Sums
 
 HOUR, DAY, WEEK = 3_600, 86_400, 7 * 86_400
 
@@ -246,10 +246,6 @@ _FIRST = (
 
 def _rank(name: str) -> int:
     return _FIRST.index(name) if name in _FIRST else len(_FIRST)
-
-
-def waiting(books: dict[str, Counts]) -> int:
-    return sum(book.pending + book.leased for book in books.values())
 
 
 def bars(values: Sequence[int]) -> list[tuple[int, int, int]]:

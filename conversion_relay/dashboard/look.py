@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 import msgspec
 
 from conversion_relay.dashboard import words
+from conversion_relay.dashboard.banner import MOST_HELD, Line, lines
 from conversion_relay.dashboard.dataset_rows import MANY, STATES, DatasetRows, copies_of
-from conversion_relay.dashboard.figures import Memory, Row, bars, waiting
-from conversion_relay.dashboard.notices import notices
-from conversion_relay.delivery.attention import Known, is_delivered, needs, remedies_of, remedy_of, together
+from conversion_relay.dashboard.figures import Memory, Row, bars
+from conversion_relay.dashboard.notices import notices, refused_at_the_door
+from conversion_relay.delivery.attention import Known, is_delivered, remedies_of, remedy_of, stopped
 from conversion_relay.delivery.dataset_pace import PaceNow
 from conversion_relay.delivery.dataset_quality import Scores
 from conversion_relay.delivery.installation import known
@@ -44,7 +45,7 @@ class Look:
         return {
             "now": now,
             "known": found,
-            "needs": together(needs(found)),
+            "needs": self._lines(found, now),
             "is_delivered": is_delivered(found),
             "datasets": len(found.books),
             "span": words.span,
@@ -59,6 +60,12 @@ class Look:
             "remedy_of": remedy_of,
         }
 
+    def _lines(self, found: Known, now: float) -> list[Line]:
+        outbox = self._relay.outbox
+        today = self._memory.today(outbox, now) if isinstance(outbox, Overview) else []
+        held = len(outbox.held(MOST_HELD)) if isinstance(outbox, Operator) else 0
+        return lines(found, today=today, held=held, datasets=self._relay.settings.datasets)
+
     def _known(self, now: float) -> Known:
         """What workers said, and what a worker in this very process knows now."""
         found = known(self._relay.outbox, self._relay.settings, now)
@@ -72,12 +79,20 @@ class Look:
         of_all: dict[str, Counts] = dict(common["known"].books)
         books = {name: book for name, book in of_all.items() if dataset in ("", name)}
         table = self._rows(now, dataset)
-        wait = waiting(books)
+        counted = self._counters().read()
+        names = ("accepted", "pending", "leased", "dead")
+        book = Counts(**{name: sum(getattr(one, name) for one in books.values()) for name in names})
         return common | {
             "rows": table,
-            "verdict": words.verdict(table, wait, is_delivered=common["is_delivered"]),
+            "verdict": words.verdict(
+                table,
+                book,
+                is_delivered=common["is_delivered"],
+                stopped=stopped(common["known"], books),
+            ),
             "fresh": self._fresh(now),
-            "notices": notices(self._counters().read()),
+            "notices": notices(counted),
+            "refused_at_the_door": refused_at_the_door(counted),
             "books": _books(books),
             "names": sorted(of_all),
             "dataset": dataset,

@@ -1,7 +1,7 @@
-"""Payment notices by what became of them, in words: a provider that is answered 200 shows no trace of why it counted
-nothing. Pure.
+"""Payment notices by what became of them, and events that the door refused, in words: a provider that is answered 200
+shows no trace of why it counted nothing, and a page that is refused tells nobody. Pure.
 
-Counted since this server began, as nothing of a notice that counts is kept.
+Counted since this server began, as nothing is kept of what is not accepted.
 """
 
 from collections.abc import Mapping
@@ -47,6 +47,11 @@ WORDS = {
     "provider_silent": "the provider did not answer",
     "not_durable": "nothing could be stored; it comes again",
     "unknown_provider": "no provider of this name",
+    "not_configured": "refused: no secret is set for it",
+    "signature_missing": "refused: not signed",
+    "signature_malformed": "refused: not signed as the provider signs",
+    "signature_wrong": "refused: signed with another secret",
+    "signature_too_old": "refused: signed too long ago, by one of the clocks",
 }
 
 
@@ -87,3 +92,34 @@ def notices(counted: Mapping[CounterKey, float]) -> list[Notices]:
             told = dict(labels)
             found.append(Notices(told.get("provider", ""), told.get("code", ""), told.get("reason", ""), int(n)))
     return sorted(found, key=lambda one: (one.provider, one.reason not in COUNTED, -one.n, one.reason))
+
+
+DOOR = {
+    "consent_denied": "the visitor declined",
+    "consent_missing": "nothing was said of consent (RELAY_CONSENT)",
+    "origin_not_allowed": "the page's origin is not listed (RELAY_ALLOWED_ORIGINS)",
+    "needs_api_key": "a page may not send this event (RELAY_PUBLIC_EVENTS)",
+    "value_too_high": "more money than a page may report (RELAY_MAX_VALUE)",
+    "unauthorized": "no API key, or another one",
+    "event_time_too_old": "older than the 7 days that Meta takes",
+    "missing_field": "a field is missing that Meta asks for",
+    "too_many": "too many from one address (RELAY_TRUSTED_PROXIES)",
+    "not_durable": "nothing could be stored; it is to be sent again",
+}
+
+
+def refused_at_the_door(counted: Mapping[CounterKey, float]) -> list[tuple[str, str, int]]:
+    """(reason, in words, how many), the many first.
+
+    >>> from conversion_relay.telemetry import Counters
+    >>> seen = Counters()
+    >>> seen.add("relay_events_rejected_total", 20, reason="consent_missing")
+    >>> refused_at_the_door(seen.read())
+    [('consent_missing', 'nothing was said of consent (RELAY_CONSENT)', 20)]
+    """
+    reasons = {
+        dict(labels).get("reason", ""): int(n)
+        for (name, labels), n in counted.items()
+        if name == "relay_events_rejected_total"
+    }
+    return [(one, DOOR.get(one, "refused"), n) for one, n in sorted(reasons.items(), key=lambda found: -found[1])]

@@ -8,37 +8,56 @@ from markupsafe import Markup, escape
 
 from conversion_relay.dashboard.figures import Row
 from conversion_relay.meta.quality import TokenFacts
-from conversion_relay.outbox import Story
+from conversion_relay.outbox import Counts, Story
 from conversion_relay.outbox.verdict import HELD
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
-def verdict(rows: Sequence[Row], waiting: int, *, is_delivered: bool | None) -> str:
-    """One sentence a person reads first.
+def verdict(rows: Sequence[Row], book: Counts, *, is_delivered: bool | None, stopped: str | None = None) -> str:
+    """What a person reads first. `stopped`: what waits, and why nothing is sent now; then nothing is said to arrive.
+    Refused events are told while they are kept: what was sent again since, or erased, is no news.
 
-    >>> verdict([Row(dataset="1", event_name="Purchase", today=41, worth={"EUR": 6120.4}, p50=3)], 0, is_delivered=True)
+    >>> sales = Row(dataset="1", event_name="Purchase", today=41, worth={"EUR": 6120.4}, p50=3)
+    >>> verdict([sales], Counts(), is_delivered=True)
     'Purchase arrives. 41 in 24 hours, 6,120.40 EUR, half of them within 3 s.'
-    >>> verdict([], 3, is_delivered=False)
+    >>> verdict([], Counts(pending=3), is_delivered=False)
     'Nobody delivers. 3 events wait, and nothing is lost yet.'
+    >>> verdict([Row(dataset="1", event_name="Purchase", dead=2)], Counts(dead=2), is_delivered=True)
+    'Nothing was delivered in 24 hours. 2 events were refused.'
     """
+    waiting = book.pending + book.leased
     if is_delivered is False and waiting:
         return f"Nobody delivers. {counted(waiting)} wait, and nothing is lost yet."
+    told = [f"{stopped}."] if stopped else []
     main = next((row for row in rows if row.today), None)
     if main is None:
-        if waiting:
-            return f"Nothing was delivered in 24 hours; {counted(waiting)} wait."
-        known = any(row.week for row in rows)
-        return "Nothing came in 24 hours." if known else "No event yet."
-    told = [f"{main.today:,} in 24 hours", *(money(n, currency) for currency, n in main.worth.items())]
-    if main.p50 is not None:
-        told.append(f"half of them within {span(main.p50)}")
-    seen = main.sides.both + main.sides.server_only
-    if main.sides.both and seen:
-        told.append(f"{main.sides.both / seen:.0%} also seen by the pixel")
-    sentence = f"{main.event_name} arrives. {', '.join(told)}."
-    refused = sum(row.dead for row in rows)
-    return sentence + (f" {counted(refused)} {'was' if refused == 1 else 'were'} refused." if refused else "")
+        is_first = not (book.accepted or any(row.week or row.dead or row.expired for row in rows))
+        if is_first:
+            return "No event yet."
+        waits = f"; {counted(waiting)} {'waits' if waiting == 1 else 'wait'}" if waiting and not stopped else ""
+        told.append(f"Nothing was delivered in 24 hours{waits}.")
+    else:
+        sales = next((row for row in rows if row.event_name == "Purchase"), main)
+        if sales is not main and sales.week:
+            told.append(f"No Purchase was delivered in 24 hours, {sales.week:,} in 7 days.")
+        elif sales is not main and (sales.dead or sales.expired):
+            told.append("No Purchase was delivered in 24 hours.")
+        told.append(f"{main.event_name}{':' if stopped else ' arrives.'} {_sums(main)}.")
+        seen = main.sides.both + main.sides.server_only
+        if main.sides.both:
+            told.append(f"Of all so far, {main.sides.both / seen:.0%} were also seen by the pixel.")
+    refused, old = min(book.dead, sum(row.dead for row in rows)), sum(row.expired for row in rows)
+    told += [f"{counted(refused)} {'was' if refused == 1 else 'were'} refused."] if refused else []
+    told += [f"{counted(old)} grew too old."] if old else []
+    return " ".join(told)
+
+
+def _sums(row: Row) -> str:
+    told = [f"{row.today:,} in 24 hours", *(money(n, currency) for currency, n in sorted(row.worth.items()))]
+    if row.p50 is not None:
+        told.append(f"half of them within {span(row.p50)}")
+    return ", ".join(told)
 
 
 def sentence(text: str) -> Markup:

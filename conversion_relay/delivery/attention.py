@@ -4,7 +4,7 @@ Pure: what is known comes in, a list comes out, the worst first. `urgent` means 
 nobody delivers; the rest waits, and nothing is lost yet. One cause gives one line, whoever noticed it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -153,6 +153,20 @@ def _workers(known: Known) -> list[SignOfLife]:
     return alive(known.signs or (), known.now)
 
 
+def stopped(known: Known, names: Collection[str]) -> str | None:
+    """How many events of these datasets wait since nothing is sent now, and why; None while they are sent, and for the
+    first minute of what hardly ever lasts."""
+    n, reasons = 0, dict[str, None]()
+    for name, state in at_work_now(known).items():
+        book = known.books.get(name, Counts())
+        told = remedy(state.why) if name in names and book.pending + book.leased else None
+        since = known.now if book.oldest_pending_at is None else book.oldest_pending_at
+        if told and (state.why in _PERSONS or known.now - since >= WAITS_TOO_LONG):
+            n += book.pending + book.leased
+            reasons[told.what.partition(": ")[0]] = None  # the whole of it stands in the banner
+    return f"{counted_waiting(n)}: {'; '.join(list(reasons)[:2])}" if n else None
+
+
 def is_delivered(known: Known) -> bool | None:
     """Whether somebody delivers; None where it cannot be known."""
     return None if known.signs is None else bool(_workers(known))
@@ -176,7 +190,13 @@ def _datasets(known: Known) -> Iterator[Need]:
                 yield _of(name, why, f"{told.what}{_said_alone(known, name, why)}", told.fix, urgent=False)
         if state.error_share > TOO_MANY and not persons:
             what = f"Meta answered {state.error_share:.0%} of the last 500 requests with an error; its limit is 15 %"
-            yield _of(name, "error_share", what, "look at the dead letters", urgent=False)
+            is_refused = known.books.get(name, Counts()).dead
+            fix = (
+                "look at the dead letters"
+                if is_refused
+                else "the log names the errors; pauses of Meta's end by themselves"
+            )
+            yield _of(name, "error_share", what, fix, urgent=False)
         if _lasts(state.why, known.books.get(name, Counts()), known.now) and (told := remedy(state.why)):
             yield _of(
                 name,
@@ -204,10 +224,10 @@ def _datasets(known: Known) -> Iterator[Need]:
 
 def counted_waiting(n: int) -> str:
     """
-    >>> counted_waiting(1), counted_waiting(2)
-    ('1 event waits', '2 events wait')
+    >>> counted_waiting(1), counted_waiting(2_000)
+    ('1 event waits', '2,000 events wait')
     """
-    return f"{n} {'event waits' if n == 1 else 'events wait'}"
+    return f"{n:,} {'event waits' if n == 1 else 'events wait'}"
 
 
 def _lasts(why: str | None, book: Counts, now: float) -> bool:

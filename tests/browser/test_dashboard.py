@@ -163,3 +163,31 @@ def test_an_event_is_erased_from_its_page_and_without_javascript_too(here: Insta
     assert "An operator changed events" in here.logs()
     assert json.loads(here.command("explain", "first", "--json").stdout)[0]["state"] == "erased"
     context.close()
+
+
+def test_a_need_is_announced_once_though_its_figures_change(here: Installation, page: Page):
+    page.goto(f"{here.url}/dashboard")
+    news = page.locator("#news[role=status]")
+    page.evaluate("""() => {
+      window.said = [];
+      const news = document.getElementById("news");
+      new MutationObserver(() => window.said.push(news.textContent)).observe(news, { childList: true });
+    }""")
+    need = page.locator(".need", has_text="nobody delivers;")
+    expect(need).to_contain_text("1 event waits", timeout=90_000, ignore_case=True)
+    expect(news).to_contain_text("Nobody delivers; 1 event waits")
+    here.post({"event_id": "second", **WAITING})
+    expect(need).to_contain_text("2 events wait")
+    assert len(page.evaluate("said")) == 1
+    assert need.get_attribute("role") is None, "each change of it would be read out"
+
+
+def test_what_a_form_did_has_the_focus_and_is_said_once(here: Installation, page: Page):
+    page.goto(f"{here.url}/dashboard/life?id=first")
+    page.get_by_role("button", name="Erase it").click()
+    expect(page.locator(".done")).to_be_focused()
+    page.wait_for_timeout(4_500)
+    expect(page.locator(".done")).to_contain_text("1 event erased")
+    assert "done=" not in page.url
+    page.reload()
+    expect(page.locator(".done")).to_have_count(0)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import threading
+import time
 
 import apsw
 import pytest
@@ -14,6 +15,7 @@ from conversion_relay.cli.said_at_start import say_what_can_be_forged_or_guessed
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.sqlite.backup import backup, restore
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
+from conversion_relay.outbox.verdict import HELD, Hold
 from conversion_relay.settings import Settings
 from tests.cli.test_verbs import lead, lines
 from tests.delivery.standins import Meta
@@ -123,6 +125,26 @@ def test_a_refused_event_is_explained_with_the_sentence_the_field_and_the_remedy
     assert story["history"][-1]["sentence"].encode() in here.command("dead", "list", "--group").stdout
     table = here.command("dead", "export", "--csv").stdout.decode()
     assert "bad-1" in table and table.startswith("dataset,event_name")
+
+
+def test_the_list_by_cause_says_what_a_replay_mends_and_does_not_hide_what_is_held(here):
+    here.misbehave(**REFUSED)
+    here.command("send", "-", stdin=lines(lead("bad-1"), lead("held", event_name="Contact")))
+    outbox = SqliteOutbox(str(here.database))
+    lease = outbox.claim(DATASET, 1_000, 60, time.time())
+    held = [event for event in lease.events if event.event_id == "held"]
+    outbox.settle(lease, [(Hold(HELD), held)], None, time.time())
+    told = here.command("dead", "list", "--group")
+    assert told.returncode == 1 and b"no dead letters" in told.stdout and b"1 held" in told.stdout
+    outbox.close()
+    here.command("deliver", "--once")
+    assert b"another id" in here.command("dead", "list", "--group").stdout
+
+
+def test_a_test_code_that_was_left_on_is_a_warning(here):
+    assert "test code" not in checks(here)
+    here.env["META_TEST_EVENT_CODE"] = "TEST1"
+    assert checks(here)["test code"]["state"] == "warning"
 
 
 def test_dead_letters_are_replayed_by_reason_or_name(here):

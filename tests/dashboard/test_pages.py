@@ -1,6 +1,7 @@
 """What the pages say and do, asked without a browser."""
 
 import asyncio
+import time
 from urllib.parse import urlencode
 
 import pytest
@@ -9,6 +10,7 @@ from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event_id import without_email
 from conversion_relay.outbox import Attempt, SignOfLife
 from conversion_relay.outbox.export import dead_csv
+from conversion_relay.outbox.story import AtWork
 from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.dashboard.here import REFUSED
 from tests.hostile_texts import PATTERNS
@@ -196,3 +198,42 @@ def test_an_outbox_that_cannot_be_read_is_said_by_the_page(here, monkeypatch, pa
     answer = here.client.get(f"/dashboard{path}")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "The disk under outbox.db fails &lt;b&gt;to read" in answer.text and "doctor" in answer.text
+
+
+def test_the_first_sentence_says_no_arrival_while_nothing_is_sent_and_why(here):
+    here.put("a")
+    here.settle(Delivered())
+    here.put("b", "c")
+    here.outbox.note_worker(SignOfLife(worker="w", at=here.now, datasets={"1": AtWork(why="unauthorized")}))
+    page = here.page("/dashboard")
+    assert "2 events wait: the access token is refused by Meta" in page and "Purchase arrives" not in page
+    assert "Purchase: 1 in 24 hours, 10.00 EUR" in page
+    here.outbox.note_worker(SignOfLife(worker="w", at=here.now, datasets={"1": AtWork(why="closed")}))
+    assert "Purchase arrives" in here.page("/dashboard"), "most of these are over within a minute"
+
+
+def test_events_that_were_all_refused_are_not_called_none(here):
+    here.put("a", "b")
+    here.settle(Dead("meta_100_2804009"), REFUSED)
+    page = here.page("/dashboard")
+    assert "Nothing was delivered in 24 hours. 2 events were refused." in page and "No event yet" not in page
+
+
+@pytest.mark.parametrize("end", [Delivered(), Dead("meta_100_2804009")])
+def test_that_no_purchase_came_today_is_said_before_what_came(here, end):
+    here.put("a", ago=3 * 86_400)
+    here.now -= 3 * 86_400 if isinstance(end, Delivered) else 0
+    here.settle(end)
+    here.now = time.time()
+    here.put("b", name="Lead")
+    here.settle(Delivered())
+    page = here.page("/dashboard")
+    assert "No Purchase was delivered in 24 hours" in page
+    assert page.index("No Purchase") < page.index("Lead arrives. 1 in 24 hours")
+
+
+def test_an_event_with_a_wrong_field_is_not_said_to_be_mended_by_sending_it_again(here):
+    here.put("a")
+    here.settle(Dead("meta_100_2804009"), REFUSED)
+    assert "send this event anew with another id" in here.page("/dashboard/life?id=a")
+    assert "sent as it is kept" in here.page("/dashboard/dead")

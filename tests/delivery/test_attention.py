@@ -157,3 +157,15 @@ CLOSED = remedy("closed")
 def test_what_an_event_waits_for_is_what_holds_its_dataset_now(dataset, signs, own, told):
     known = Known(now=NOW, books={}, signs=signs, configured=frozenset({"1"}), version="v27.0")
     assert [one.what for one in advice(known, dataset, own)] == told
+
+
+def test_pauses_of_metas_send_nobody_to_dead_letters_that_are_not_there():
+    def fix(dead: int) -> str:
+        book = Counts(accepted=dead, dead=dead)
+        known = Known(
+            now=NOW, books={"1": book}, signs=[sign(error_share=0.3)], configured=frozenset({"1"}), version="v27.0"
+        )
+        (need,) = needs(known)
+        return need.fix
+
+    assert "dead letters" in fix(3) and "dead letters" not in fix(0)

@@ -12,6 +12,8 @@ const button = document.getElementById("live");
 const stale = document.getElementById("stale");
 let paused = false;
 let answered = Date.now();
+const asked = location.href;
+const done = document.querySelector(".done");
 
 function isChanged(field) {
   if (field.type === "checkbox") return field.checked !== field.defaultChecked;
@@ -72,6 +74,16 @@ function withCopies(root) {
   return root;
 }
 
+// A need is said once, by its cause: its figures change every two seconds.
+function causes() {
+  return new Map([...document.querySelectorAll(".needs > [data-key]")].map((need) => [need.dataset.key, need.textContent]));
+}
+
+function announce(before) {
+  const fresh = [...causes()].filter(([cause]) => !before.has(cause)).map(([, said]) => said.trim());
+  if (fresh.length) document.getElementById("news").textContent = fresh.join(" ");
+}
+
 function tell() {
   const isOld = Date.now() - answered > PATIENCE;
   const said = isOld ? `No answer since ${new Date(answered).toLocaleTimeString()}: what stands here is from then.` : "";
@@ -81,11 +93,13 @@ function tell() {
 async function look() {
   if (!paused && !document.hidden) {
     try {
-      const answer = await fetch(location.href, { headers: { "X-Patch": "1" }, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+      const answer = await fetch(asked, { headers: { "X-Patch": "1" }, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
       if (answer.status === 401) return location.reload(); // the session is over: sign in, and come back here
       const main = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
       if (main) {
+        const before = causes();
         patchChildren(document.getElementById("main"), withCopies(main));
+        announce(before);
         answered = Date.now();
       }
     } catch {
@@ -112,3 +126,9 @@ withCopies(document).addEventListener("click", ({ target }) => {
   const { copy } = target.dataset;
   if (copy) navigator.clipboard.writeText(document.getElementById(copy).textContent);
 });
+if (done) {
+  done.focus(); // what the form did is read out, and Tab goes on from there
+  const plain = new URL(asked);
+  plain.searchParams.delete("done");
+  history.replaceState(null, "", plain); // said once: a reload or a bookmark does not say it again
+}

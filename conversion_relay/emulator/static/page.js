@@ -24,13 +24,20 @@ function ago(seconds) {
 function figures(state) {
   const facts = { events: state.events, "counted once": state.unique, requests: state.requests };
   if (state.forgotten) facts["no longer kept"] = state.forgotten;
-  $("figures").replaceChildren(...Object.entries(facts).map(([name, value]) => {
+  const said = JSON.stringify(facts);
+  // A screen reader reads out what is put there: only what is new.
+  if ($("figures").dataset.said !== said) $("figures").replaceChildren(...Object.entries(facts).map(([name, value]) => {
     const box = element("div");
     box.append(element("dt", "", name), element("dd", "", value.toLocaleString()));
     return box;
   }));
+  $("figures").dataset.said = said;
   const modes = state.faults.flatMap((fault) => fault.modes ?? [fault.mode]);
-  for (const button of $("modes").children) button.className = modes.includes(button.textContent) ? "on" : "";
+  for (const button of $("modes").children) {
+    const isOn = modes.includes(button.textContent);
+    button.className = isOn ? "on" : "";
+    button.setAttribute("aria-pressed", String(isOn));
+  }
   $("faults").hidden = state.faults.length === 0;
   $("faults").textContent = `Misbehaving: ${state.faults.map((fault) => [fault.mode ?? fault.modes?.join(" or "),
     fault.times && `${fault.times} more`, fault.dataset && `dataset ${fault.dataset}`].filter(Boolean).join(", ")).join("; ")}`;
@@ -50,6 +57,7 @@ function eventCard(arrived, number, now) {
   inside.append(...arrived.diagnostics.map((text) => element("p", "diagnostic", `⚠ ${text}`)), element("pre", "", JSON.stringify(event, null, 2)));
   card.append(line, inside);
   card.open = open.has(number);
+  card.dataset.number = number;
   card.addEventListener("toggle", () => (card.open ? open.add(number) : open.delete(number)));
   return card;
 }
@@ -60,6 +68,17 @@ function requestRow(request) {
   row.append(element("td", "", new Date(request.at * 1000).toLocaleTimeString()), element("td", "", request.path.split("/")[2]),
     element("td", "n", request.events ?? ""), element("td", "", request.fault ?? ""), element("td", "", answer));
   return row;
+}
+
+function replaceEvents(cards) {
+  const held = document.activeElement?.closest("#events details")?.dataset.number;
+  $("events").replaceChildren(...cards);
+  if (held) document.querySelector(`#events details[data-number="${held}"] summary`)?.focus();
+}
+
+function isSelected() {
+  const chosen = document.getSelection();
+  return chosen && !chosen.isCollapsed && chosen.getRangeAt(0).intersectsNode($("events"));
 }
 
 async function read(path) {
@@ -74,9 +93,9 @@ async function refresh() {
   const first = state.events - events.length;
   const list = events.map((arrived, i) => [arrived, first + i]).filter(([arrived]) => JSON.stringify(arrived).toLowerCase().includes(wanted));
   const key = JSON.stringify([state.events, wanted, Math.floor(now / 5)]);
-  if (key !== shown) {
+  if (key !== shown && !isSelected()) {
     shown = key;
-    $("events").replaceChildren(...list.reverse().map(([arrived, number]) => eventCard(arrived, number, now)));
+    replaceEvents(list.reverse().map(([arrived, number]) => eventCard(arrived, number, now)));
     $("no-events").hidden = state.events > 0;
     const bad = requests.filter((request) => request.fault || request.code).slice(-50).reverse();
     $("refused").tBodies[0].replaceChildren(...bad.map(requestRow));
