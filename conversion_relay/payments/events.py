@@ -231,4 +231,4 @@ def _young_click(fbc: str | None, now: float) -> str | None:
 
 def ignored(why: str, notice: Counted) -> Ignored:
     """An `Ignored` in place of what the terms leave out."""
-    return Ignored(why, type(notice).__name__.lower(), notice.mode)
+    return Ignored(why, type(notice).__name__.lower())
