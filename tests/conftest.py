@@ -1,4 +1,4 @@
-"""Hypothesis: as many examples as RELAY_TEST_EXAMPLES asks for. Node: Meta's packages, installed once."""
+"""Hypothesis: as many examples as TEST_EXAMPLES asks for. Node: Meta's packages, installed once."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ NODE = Path(__file__).parent / "node"
 collect_ignore = [] if os.environ.get("EMPTY_DEBIAN") else ["test_empty_debian.py"]
 
 settings.register_profile(
-    "relay", max_examples=int(os.environ.get("RELAY_TEST_EXAMPLES", "100")), deadline=None, print_blob=True
+    "relay", max_examples=int(os.environ.get("TEST_EXAMPLES", "100")), deadline=None, print_blob=True
 )
 settings.load_profile("relay")
 

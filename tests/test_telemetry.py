@@ -44,6 +44,18 @@ def test_the_last_net_looks_into_members_that_are_no_text(formatter, value):
         assert json.loads(line)["tags"] == ["a", "b"] and json.loads(line)["count"] == 7
 
 
+@pytest.mark.parametrize("log_format", ["json", "text"])
+@pytest.mark.parametrize("who", ["conversion_relay", "psycopg.pool"])
+def test_what_a_process_logs_goes_through_the_net_its_libraries_lines_included(capsys, monkeypatch, log_format, who):
+    for each, level in ((logging.getLogger(), logging.WARNING), (telemetry.logger, logging.INFO)):
+        monkeypatch.setattr(each, "handlers", [])
+        monkeypatch.setattr(each, "level", level)
+    telemetry.configure_logging(log_format, [TOKEN])
+    logging.getLogger(who).warning("refused: %s of %s", TOKEN, EMAIL)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "refused: ***" in line and TOKEN not in line and "canary.person" not in line
+
+
 def test_a_json_line_is_one_line_whatever_is_in_it():
     line = written("two\nlines", event_id="a\r\nb")
     assert "\n" not in line

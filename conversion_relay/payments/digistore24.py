@@ -87,13 +87,13 @@ def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
     is_test = (text(event, "api_mode") or "live") != "live" or text(event, "pay_method") == "test"
     mode: Mode = "test" if is_test else "live"
     if what == "on_payment_missed":
-        return Pending("unpaid", what, mode)
+        return Pending("unpaid", what)
     if what not in (*_PAID, *_BACK):
         why = {"connection_test": "ping", "payment_denial": "failed"}.get(what, "other_type")
-        return Ignored(why if what else "no_type", what, mode)
+        return Ignored(why if what else "no_type", what)
     name, order = text(event, "transaction_id"), text(event, "order_id")
     if not name or not order:
-        return Ignored("odd_shape", what, mode)
+        return Ignored("odd_shape", what)
     own = key(event, *(options.order_key or ORDER_KEY)) or order
     position = text(event, "order_item_id")
     if what in _BACK:

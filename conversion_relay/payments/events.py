@@ -24,7 +24,6 @@ from conversion_relay.payments.notice import (
     NO_CONTEXT,
     Context,
     Customer,
-    Ignored,
     Money,
     Paid,
     Payment,
@@ -227,8 +226,3 @@ def _young_click(fbc: str | None, now: float) -> str | None:
         seen = int(parts[2]) / (1000 if len(parts[2]) > 10 else 1)
         return fbc if now - seen <= CLICK_SECONDS else None
     return fbc
-
-
-def ignored(why: str, notice: Counted) -> Ignored:
-    """An `Ignored` in place of what the terms leave out."""
-    return Ignored(why, type(notice).__name__.lower(), notice.mode)

@@ -54,7 +54,7 @@ def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
     mode: Mode = "test" if is_test else "live"
     name = text(event, "data.id")
     if not isinstance(told, dict) or not name:
-        return Ignored("other_type" if what else "no_type", what, mode)
+        return Ignored("other_type" if what else "no_type", what)
     reader = _Notice(event, told, name, what, mode, options)
     if what == "order_created":
         return reader.order()
@@ -66,7 +66,7 @@ def read(raw: bytes, options: Options = NO_OPTIONS) -> Notice:
         return reader.refund(f"invoice-{name}")
     if what == "subscription_created":
         return reader.trial()
-    return Ignored("failed" if what == "subscription_payment_failed" else "other_type", what, mode)
+    return Ignored("failed" if what == "subscription_payment_failed" else "other_type", what)
 
 
 class _Notice:
@@ -81,9 +81,9 @@ class _Notice:
     def order(self) -> Notice:
         status = text(self._told, "status")
         if status == "pending":
-            return Pending("pending", self._what, self._mode)
+            return Pending("pending", self._what)
         if status not in ("paid", "refunded", "partial_refund"):  # what is refunded by now was paid before
-            return Ignored("failed" if status == "failed" else "not_paid", self._what, self._mode)
+            return Ignored("failed" if status == "failed" else "not_paid", self._what)
         item = at(self._told, "first_order_item")
         product = key(item, "product_id", "variant_id")
         line = (
@@ -105,7 +105,7 @@ class _Notice:
 
     def invoice(self) -> Notice:
         if text(self._told, "billing_reason") == "initial":
-            return Ignored("told_by_order", self._what, self._mode)
+            return Ignored("told_by_order", self._what)
         subscription = text(self._told, "subscription_id")
         return Renewal(
             provider="lemonsqueezy",
@@ -140,7 +140,7 @@ class _Notice:
 
     def trial(self) -> Notice:
         if text(self._told, "status") != "on_trial":
-            return Ignored("told_by_order", self._what, self._mode)
+            return Ignored("told_by_order", self._what)
         return Trial(
             provider="lemonsqueezy",
             subscription=self._name,

@@ -101,7 +101,7 @@ def _of_order(order: dict[str, Any], what: str, options: Options) -> Notice:
     payment = next((one for one in payments if text(one, "status") == "paid"), payments[-1] if payments else None)
     mode: Mode = "test" if "test" in (order.get("mode"), payment and payment.get("mode")) else "live"
     if payment is None:
-        return Pending(text(order, "status") or "open", what, mode)
+        return Pending(text(order, "status") or "open", what)
     of_order = {name: order.get(name) for name in ("orderNumber", "billingAddress", "lines", "metadata")}
     told = of_order | {name: value for name, value in payment.items() if value is not None}
     told |= {"mode": mode, "_embedded": {"refunds": members(order, "_embedded.refunds")}}
@@ -125,11 +125,11 @@ def _payment(payment: dict[str, Any], webhook_id: str, what: str, options: Optio
         payment = {**payment, "metadata": found}  # Mollie takes any JSON there, and a text that holds JSON, too
         own = own or key(payment, *(options.order_key or ORDER_KEY))
     if not name:
-        return Ignored("odd_shape", what, mode)
+        return Ignored("odd_shape", what)
     if status in ("open", "pending", "authorized"):
-        return Pending(status, what, mode)
+        return Pending(status, what)
     if status != "paid":
-        return Ignored("failed" if status in ("failed", "canceled", "expired") else "odd_shape", what, mode)
+        return Ignored("failed" if status in ("failed", "canceled", "expired") else "odd_shape", what)
     subscription = text(payment, "subscriptionId")
     is_renewal = payment.get("sequenceType") == "recurring" or subscription is not None
     kind = Renewal if is_renewal else Payment
@@ -169,10 +169,10 @@ def _back(part: dict[str, Any], what: str) -> Notice:
     mode: Mode = "test" if part.get("mode") == "test" else "live"
     payment = text(part, "paymentId")
     if not payment or not text(part, "id"):
-        return Ignored("odd_shape", what, mode)
+        return Ignored("odd_shape", what)
     is_refund = what.startswith("refund.")
     if part.get("reversedAt") or (text(part, "status") != "refunded" if is_refund else what != "chargeback.received"):
-        return Ignored("refund_not_done", what, mode)
+        return Ignored("refund_not_done", what)
     return _part(part, payment, mode, "refund" if is_refund else "chargeback")
 
 

@@ -160,7 +160,6 @@ class Pending(msgspec.Struct, frozen=True):
 
     why: str
     what: str = ""
-    mode: Mode = "live"
 
 
 class Ignored(msgspec.Struct, frozen=True):
@@ -168,7 +167,6 @@ class Ignored(msgspec.Struct, frozen=True):
 
     why: str
     what: str = ""
-    mode: Mode = "live"
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from conversion_relay.errors import SignatureError
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
-from conversion_relay.payments.notice import Customer, Ignored, Mode, Notice, Payment, Pending, Refund, Renewal
+from conversion_relay.payments.notice import Ignored, Mode, Notice, Payment, Pending, Refund, Renewal
 from conversion_relay.payments.options import NO_OPTIONS, Options
 from conversion_relay.payments.reading import (
     at,
@@ -204,7 +204,6 @@ def _payment(event: dict[str, Any], thing: dict[str, Any], what: str, options: O
         paid_at=seconds(thing, "update_time", "create_time") or seconds(event, "create_time"),
         also=tuple(one for one in (order, subscription) if one),
         subscription=subscription,
-        customer=Customer(email=text(thing, "payer.email_address"), external_id=text(thing, "payer.payer_id")),
         context=context_of(thing.get("custom_id"), thing.get("custom")),
     )
 

@@ -57,9 +57,9 @@ def _order(order: dict[str, Any], options: Options) -> Notice:
     status, name = text(order, "financial_status") or "", text(order, "id")
     mode: Mode = "test" if order.get("test") is True else "live"
     if status in ("pending", "authorized", "partially_paid"):
-        return Pending(status, "order", mode)
+        return Pending(status, "order")
     if status not in _PAID or not name:
-        return Ignored("failed" if status == "voided" else "not_paid", "order", mode)
+        return Ignored("failed" if status == "voided" else "not_paid", "order")
     notes = pairs(order, "note_attributes")
     is_renewal = _is_renewal(order)
     kind = Renewal if is_renewal else Payment

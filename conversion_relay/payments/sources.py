@@ -144,9 +144,9 @@ def read(source: Source, raw: bytes, mode: Mode = "live") -> Notice:
     if _is_of_a_test(event, field):
         mode = "test"
     if what not in (*source.paid, *source.renewed, *source.refunded, *source.stages):
-        return Ignored("other_type" if what else "no_type", what, mode)
+        return Ignored("other_type" if what else "no_type", what)
     if name is None:
-        return Ignored("odd_shape", what, mode)
+        return Ignored("odd_shape", what)
     customer = Customer(**{one: text(event, field[one]) for one in _PERSON if one in field})
     context = context_of(at(event, field["metadata"])) if "metadata" in field else context_of(event)
     moment = seconds(event, field["time"]) if "time" in field else None
@@ -175,7 +175,7 @@ def read(source: Source, raw: bytes, mode: Mode = "live") -> Notice:
     subscription = text(event, field["subscription"]) if "subscription" in field else None
     is_renewal = what in source.renewed or ("period" in field and (whole(event, field["period"]) or 0) > 1)
     if is_renewal and payment is None:
-        return Ignored("odd_shape", what, mode)  # under the order's name every further one would be its duplicate
+        return Ignored("odd_shape", what)  # under the order's name every further one would be its duplicate
     kind = Renewal if is_renewal else Payment
     return kind(
         provider=source.name,

@@ -67,7 +67,7 @@ def read_event(event: dict[str, Any], options: Options = NO_OPTIONS) -> Notice:
     mode: Mode = "test" if event.get("livemode") is False else "live"
     thing = at(event, "data.object")
     if not isinstance(thing, dict):
-        return Ignored("other_type" if what else "no_type", what, mode)
+        return Ignored("other_type" if what else "no_type", what)
     return StripeEvent(event, thing, what, mode, options).read()
 
 
@@ -82,14 +82,14 @@ def _thin(event: dict[str, Any], what: str) -> Notice:
     mode: Mode = "test" if event.get("livemode") is False else "live"
     snapshot = what.removeprefix("v1.")
     if snapshot == what or not (snapshot in _THIN or snapshot.partition(".")[0] in _THIN):
-        return Ignored("other_type", what, mode)
+        return Ignored("other_type", what)
     path = text(event, "related_object.url") or ""
     if not re.fullmatch(r"/v1(?:/[a-z_]{1,40}){1,2}/[A-Za-z0-9_]{1,255}", path, re.ASCII):
-        return Ignored("odd_shape", what, mode)
+        return Ignored("odd_shape", what)
     moment = seconds(event, "created")
     context = text(event, "context") or ""
     if not re.fullmatch(r"[A-Za-z0-9_/]{0,200}", context, re.ASCII):
-        return Ignored("odd_shape", what, mode)
+        return Ignored("odd_shape", what)
     return Ask(
         provider="stripe",
         path=path,

@@ -77,7 +77,7 @@ class StripeEvent:
         if what == "invoice_payment.paid":
             return self._link()
         if what in _PENDING:
-            return Pending("processing", what, self._mode)
+            return Pending("processing", what)
         return self._ignored("failed" if what in _FAILED else "other_type")
 
     def _of_kind(self, kind: str, read: Any) -> Notice:
@@ -85,7 +85,7 @@ class StripeEvent:
         return found
 
     def _ignored(self, why: str) -> Ignored:
-        return Ignored(why, self._what, self._mode)
+        return Ignored(why, self._what)
 
     def _session(self) -> Notice:
         session, status = self._thing, text(self._thing, "payment_status")
@@ -94,7 +94,7 @@ class StripeEvent:
         if session.get("mode") == "setup":
             return self._ignored("setup")
         if status == "unpaid":
-            return Pending("unpaid", self._what, self._mode)
+            return Pending("unpaid", self._what)
         if status not in ("paid", "no_payment_required"):
             return self._ignored("odd_shape")
         intent, invoice, subscription = (_id(session, name) for name in ("payment_intent", "invoice", "subscription"))

@@ -123,7 +123,7 @@ class Notices:
         if not keys:
             return notice
         body = self._asked(notice, keys, sent.network)
-        return Ignored("gone", notice.what, notice.mode) if body is None else read_answer(notice, body, options)
+        return Ignored("gone", notice.what) if body is None else read_answer(notice, body, options)
 
     def _asked(self, ask: Ask, keys: list[str], network: str) -> bytes | None:
         """One key of live mode and one of test mode, perhaps. One that was revoked must not hide the other."""

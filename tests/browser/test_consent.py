@@ -42,6 +42,26 @@ def test_a_refusal_forgets_what_was_held(page, context, relay, site):
     assert track(page, "Lead") is None and "denied" in page.evaluate("MetaTracking.debug").pop()
 
 
+def test_who_refuses_within_the_same_moment_is_heard_before_what_was_put_off(page, context, site):
+    """A banner's answer may come in the very task that reported an event, before the first look at cookies."""
+    page.goto(site.url())
+    page.wait_for_load_state("networkidle")
+    page.evaluate("localStorage.theirs = localStorage.multiFbc = localStorage.lastExternalReferrer = 'x'")
+    page.evaluate("MetaTracking.track('Lead'); MetaTracking.consent('denied')")
+    page.evaluate("new Promise((done) => setTimeout(done, 300))")
+    assert (cookies(context), page.evaluate("Object.keys(localStorage)")) == ({}, ["theirs"])
+    assert not [request for request in page.sent if request.url.endswith("/events")], "the pixel had it before"
+
+
+def test_a_form_takes_no_ids_along_before_the_visitor_agrees(page, site):
+    site.attributes = 'data-consent="required"'
+    page.goto(site.url())
+    page.evaluate("document.cookie = '_fbp=fb.1.1596403881668.1116446470'")
+    assert "fbp" not in page.evaluate("MetaTracking.visitor()")
+    page.evaluate("MetaTracking.consent('granted')")
+    assert page.evaluate("MetaTracking.visitor()")["fbp"] == "fb.1.1596403881668.1116446470"
+
+
 def test_a_refusal_withdraws_what_meta_has_not_got_yet(page, context, relay, site):
     relay.misbehave(mode="down")
     page.goto(site.url())

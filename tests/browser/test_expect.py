@@ -141,6 +141,7 @@ def test_a_page_that_cannot_be_tried_fails_and_the_others_are_tried(shop, tmp_pa
         ("collector: https://x.example", "`pages`"),
         (BROKEN.replace("LEAD", "{event: Lead, vaule: 1}").replace("DO", ""), "vaule"),
         (BROKEN.replace("LEAD", "").replace("DO", "{klick: x}"), "no such verb"),
+        (BROKEN.replace("LEAD", "").replace("DO", "{click: x, type: y}"), "one verb"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_wrong_usage(tmp_path, text, said):

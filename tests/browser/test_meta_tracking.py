@@ -160,3 +160,10 @@ def test_every_host_of_the_tests_may_post(relay, site):
     for host in HOSTS:
         answer = call("OPTIONS", f"{relay.url}/events", Origin=f"http://{host}:{site.port}")
         assert answer[0] == 204
+
+
+def test_what_is_clicked_twice_is_one_event_and_again_a_moment_later_another(page, site):
+    page.goto(site.url())
+    first = [track(page, "Contact"), track(page, "Contact")]
+    page.evaluate("new Promise((done) => setTimeout(done, 1_100))")
+    assert first[0] == first[1] != track(page, "Contact")

@@ -138,6 +138,8 @@ SIGNALS: Signals = {
         "",
         "open",
     ),
+    "gpp: a known child, of either age": ({}, says_gpp("[{KnownChildSensitiveDataConsents: [0, 1]}]"), "", "denied"),
+    "gpp: a child that is none": ({}, says_gpp("[{KnownChildSensitiveDataConsents: [0, 0]}]"), "", "open"),
     "gpp: the old string": ({}, says_gpp("'1YYN'", "uspv1", "[6]"), "", "optedout"),
     "gpp: Canada's, which nothing here reads": (
         {},

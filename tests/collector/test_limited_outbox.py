@@ -86,6 +86,10 @@ def test_dashboard_and_metrics_show_what_the_queue_knows(here):
     status, _, shown = answer(here, "/dashboard/data")
     assert status == 200 and [row["dataset"] for row in shown["datasets"]] == ["all"]
     assert (shown["recent"], shown["dead"]) == ([], [])
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{here.url}/dashboard/events", headers=KEY), timeout=30
+    ) as page:
+        assert page.status == 200 and b"Events" in page.read()
     status, text = call("GET", f"{here.url}/metrics")
     assert status == 200 and 'relay_queue_events{dataset="all",state="pending"}' in text
 

@@ -39,6 +39,12 @@ def test_registering_again_replaces_while_unpaid_under_the_same_id_and_is_refuse
     assert post(site.register, FORM | {"course_id": "sourdough"}).status == 200
 
 
+def test_a_course_that_is_not_sold_is_refused_with_those_that_are(site):
+    answer = post(site.register, FORM | {"course_id": "juggling"})
+    assert (answer.status, answer.body["error"], answer.body["field"]) == (400, "unknown_course", "course_id")
+    assert "sourdough" in str(answer.body) and "juggling" not in str(answer.body) and stored(site) == {}
+
+
 @pytest.mark.parametrize("field", ["name", "email", "course_id"])
 @pytest.mark.parametrize("value", [None, "", "   ", 5, ["x"], {"a": 1}])
 def test_registering_without_a_field_names_it(site, field, value):

@@ -53,6 +53,7 @@ REQUIRED, NO_ARRAY, EMPTY = (
         (b'\xef\xbb\xbf{"data": []}', "", REQUIRED),
         (b'{"data": [NaN]}', "", REQUIRED),
         (PART, "multipart/form-data; boundary=b", REQUIRED),
+        (PART, "multipart/form-data", REQUIRED),
         (b'{"data": {}}', "", NO_ARRAY),
         (b"data=%5B", FORM, NO_ARRAY),
         (b'{"data": []}', "", EMPTY),

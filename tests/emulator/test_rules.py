@@ -11,7 +11,7 @@ from conversion_relay.emulator.app import create_app
 from conversion_relay.emulator.graph_errors import GraphError
 from conversion_relay.emulator.rules import judge
 from conversion_relay.emulator.server import Server
-from tests.emulator.refused import DAY, GOOD, ITEM, NOW, REFUSED, TAKEN, contents, ldu, person
+from tests.emulator.refused import DAY, GOOD, ITEM, NOW, REFUSED, SHA, TAKEN, contents, ldu, person
 from tests.emulator.requests import DATASET, TOKEN
 
 
@@ -100,3 +100,12 @@ def test_a_physical_store_has_62_days():
     shop = GOOD | {"action_source": "physical_store"}
     assert judge([shop | {"event_time": NOW - 61 * DAY}], NOW) is None
     assert judge([shop | {"event_time": NOW - 63 * DAY}], NOW) is graph_errors.TOO_OLD
+
+
+def test_strict_asks_of_a_websites_event_all_that_the_pages_require_and_for_nothing_more():
+    whole = GOOD | {"event_source_url": "https://a.example/", "user_data": {"em": [SHA], "client_user_agent": "M"}}
+    assert judge([whole], NOW, strict=True) is None
+    assert judge([GOOD | {"action_source": "phone_call"}], NOW, strict=True) is None, "a call has no page"
+    for name in ("event_source_url", "user_data"):
+        error = judge([whole | {name: GOOD.get(name)}], NOW, strict=True)
+        assert error is not None and error.inferred and judge([whole | {name: GOOD.get(name)}], NOW) is None

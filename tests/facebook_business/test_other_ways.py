@@ -68,6 +68,14 @@ def test_a_batch_and_no_data_are_a_callers_mistakes(relay):
             AdsPixel(PIXEL).create_event(params=params)
 
 
+def test_an_answer_that_a_shops_test_makes_up_is_told_to_its_handler():
+    """With `side_effect=FacebookRequestError(...)` shops test what they do when Meta refuses."""
+    body = {"error": {"code": 190}}
+    error = FacebookRequestError("refused", {"path": "/1/events"}, 400, {"x-fb-trace-id": "A"}, body)
+    assert (error.body(), error.http_headers()) == (body, {"x-fb-trace-id": "A"})
+    assert (error.http_status(), error.request_context()) == (400, {"path": "/1/events"})
+
+
 def test_a_handler_of_the_sdks_exception_catches_what_is_refused(relay):
     request = importlib.import_module(HERE).EventRequest(pixel_id=PIXEL, events=[importlib.import_module(HERE).Event()])
     with pytest.raises(FacebookRequestError) as refused:

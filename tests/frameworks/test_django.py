@@ -222,6 +222,13 @@ def test_the_admins_page_links_the_dashboard():
         assert page.render(Context()) == ""
 
 
+def test_the_script_is_loaded_from_its_address_and_sends_to_the_collectors():
+    from django.template import Context, Template
+
+    page = Template("{% load conversion_relay %}{% relay_script %}").render(Context())
+    assert 'src="/meta-tracking.min.js"' in page and 'data-endpoint="https://relay.shop.example/events"' in page
+
+
 def test_the_script_carries_the_pages_nonce():
     from django.template import Context, Template
 

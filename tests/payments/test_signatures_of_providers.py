@@ -2,7 +2,7 @@
 
 What is changed stands in `mutations.py`. Nothing but SignatureError may come of it, and the door answers each with 400
 (`tests/webhooks/test_mutations.py`). PayPal's signing takes a millisecond each: a usual run signs fewer of its
-deliveries, RELAY_TEST_EXAMPLES=5000 all of them.
+deliveries, TEST_EXAMPLES=5000 all of them.
 """
 
 import itertools
@@ -45,7 +45,7 @@ def is_taken(provider: str, body: bytes, headers: dict[str, str], secrets: list[
 @pytest.mark.parametrize("provider", IN_HEADERS)
 def test_what_the_provider_signed_is_taken(provider):
     chance = random.Random(provider)
-    n = MANY if provider != "paypal" else int(os.environ.get("RELAY_TEST_EXAMPLES", "500"))
+    n = MANY if provider != "paypal" else int(os.environ.get("TEST_EXAMPLES", "500"))
     for body in itertools.islice(bodies(provider), n):
         assert is_taken(provider, body, headers_of(provider, body, NOW - chance.randrange(-299, 299)))
 

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 from conversion_relay import CustomData, Event, Relay, RequestFacts, UserData
+from tests.payments import stripe_notices as notices
 from tests.test_relay import LEAD, PERSON, environ, events_of, relay
+from tests.webhooks.shop import open_shop
 
 __all__ = ["environ", "relay"]
 JANE = UserData(email="jane@shop.example")
@@ -27,6 +29,14 @@ def test_a_relay_for_tests_needs_nothing_and_shows_what_meta_would_get(tmp_path,
         assert relay.events == []
         relay.start_delivery()  # as a program does that is tested; nothing is delivered
     assert not list(Path(tmp_path).iterdir())
+
+
+def test_a_refund_finds_the_order_that_was_paid_in_the_same_test(tmp_path):
+    with open_shop(tmp_path, RELAY_REFUNDS="event") as shop, shop.relay.testing() as collected:
+        assert shop.stripe("checkout.session.completed", notices.session()).body["message"] == "accepted"
+        assert shop.stripe("refund.created", notices.refund()).body["message"] == "accepted"
+        bought, refunded = collected.events
+        assert refunded["original_event_data"]["order_id"] == bought["custom_data"]["order_id"] == "cart-77"
 
 
 def test_a_program_own_relay_collects_until_the_block_ends(relay):

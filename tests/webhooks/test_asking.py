@@ -47,6 +47,7 @@ def test_a_thin_event_is_fetched_with_the_shops_key_and_counted(tmp_path):
         (Response(500, {}, b""), 503, "provider_silent"),
         (Response(401, {}, b""), 503, "provider_silent"),
         (Response(404, {}, b""), 200, "gone"),
+        (Response(410, {}, b""), 200, "gone"),
     ],
 )
 def test_a_provider_that_does_not_say_is_asked_again_when_its_notice_comes_again(tmp_path, answer, status, reason):

@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 
 import apsw
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -88,6 +89,13 @@ def test_a_refusal_under_any_of_the_keys_of_a_payment_counts(shop):
     shop.relay.remember("cart-77", VISIT, "granted")
     shop.relay.remember("u-1", VISIT, "denied")
     assert shop.stripe(COMPLETED, notices.session(metadata={"external_id": "u-1"})).body == {"message": "withheld"}
+
+
+def test_the_browsers_opt_out_goes_with_the_visit_to_the_payment(shop):
+    """GPC is heard where the page was; the provider's notice has no such header."""
+    shop.relay.remember("cart-77", msgspec.structs.replace(VISIT, gpc=True), "granted")
+    shop.stripe(COMPLETED, notices.session())
+    assert shop.events()["purchase_cart-77"]["data_processing_options"] == ["LDU"]
 
 
 def test_a_hundred_copies_at_once_are_one_event(shop):

@@ -1,6 +1,6 @@
 """Genuine notices in shapes that nobody documented: never an error of ours, and what was paid is counted.
 
-RELAY_TEST_EXAMPLES tries more shapes than a usual run.
+TEST_EXAMPLES tries more shapes than a usual run.
 """
 
 import copy
@@ -16,7 +16,7 @@ from tests.webhooks import stories
 from tests.webhooks.shop import EVERY_PROVIDER, NOW, open_shop
 from tests.webhooks.stories import sample
 
-SHAPES = int(os.environ.get("RELAY_TEST_EXAMPLES", "200"))
+SHAPES = int(os.environ.get("TEST_EXAMPLES", "200"))
 ODD = [
     None, True, 5, -1, 0, 10**30, 2**64, 1e308, 0.1, -0.0, 1.5e-320, float("nan"), "", " ", "x" * 400, "y" * 100_000,
     "9" * 5_000, "é😀", "\x00", "a\nb", "\ud83d", "<script>", "٣٤", "²", "12,50", "1_000", "0x10", "1e999", "1e-999",

@@ -1,6 +1,6 @@
 """Every notice of one order and its subscription, from every provider: in any order, any number, and all at once.
 
-RELAY_TEST_EXAMPLES tells more orders than the few of a usual run.
+TEST_EXAMPLES tells more orders than the few of a usual run.
 """
 
 import itertools
@@ -19,7 +19,7 @@ from tests.payments.signing import paypal_certificates, signed
 from tests.webhooks import stories
 from tests.webhooks.shop import EVERY_PROVIDER, NOW, certificates, open_shop
 
-TELLINGS = int(os.environ.get("RELAY_TEST_EXAMPLES", "4"))
+TELLINGS = int(os.environ.get("TEST_EXAMPLES", "4"))
 QUEUE = "sqs://sqs.us-east-1.amazonaws.com/1/events"
 
 

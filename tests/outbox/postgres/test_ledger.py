@@ -6,9 +6,9 @@ import pytest
 from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.postgres import ledger
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
-from conversion_relay.outbox.verdict import Delivered
+from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.outbox.postgres.server import cheap, needs_postgres
-from tests.outbox.suite import DAY, NOW, claim, sealed, settle_all
+from tests.outbox.suite import DAY, NOW, REFUSED, claim, sealed, settle_all
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
 
@@ -41,3 +41,16 @@ def test_a_database_that_publishes_all_its_tables_is_pruned(outbox, version):
     finally:
         cheap().execute("DROP PUBLICATION everything")
         outbox.close()
+
+
+def test_a_dead_letter_outlives_its_part_of_the_ledger_and_goes_when_meta_takes_it_no_more(outbox):
+    outbox.put([sealed("dead"), sealed("old")], NOW)
+    lease = claim(outbox)
+    by_id = {event.event_id: event for event in lease.events}
+    outbox.settle(lease, [(Dead("x"), [by_id["dead"]]), (Delivered(), [by_id["old"]])], REFUSED, NOW)
+    outbox.put([sealed("next")], NOW + 2 * DAY)  # into the part behind it
+    assert outbox.prune(NOW + 11 * DAY) == 1 and outbox.find("old") == []
+    assert outbox.find("dead") and outbox.find("next")
+    assert outbox.prune(NOW + 91 * DAY) == 1 and outbox.find("dead") == []
+    ((n,),) = cheap().execute("SELECT count(*) FROM s0.body")
+    assert n == 1, "what waits has a body, and nobody else"

@@ -2,12 +2,15 @@
 
 import queue
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import apsw
 import pytest
 
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.outbox.sqlite.database import Database
+from conversion_relay.outbox.sqlite.write_lock import REST_SECONDS
 from tests.outbox.sqlite.files import or_none
 from tests.outbox.sqlite.jobs import NAMES, PATIENCE, add, add_and_fail, answer, in_one_group, lose, named
 from tests.processes import until
@@ -128,6 +131,20 @@ def test_the_log_is_copied_after_the_answers_and_does_not_grow(database, monkeyp
         may_go_on.set()
         assert seen.get(timeout=PATIENCE) > 0, "a caller waited for the copying"
     assert log.stat().st_size < 60 * 4_200, "what was copied makes room for what comes"
+
+
+def test_the_log_does_not_grow_where_every_caller_commits_by_itself(database, monkeypatch):
+    """On a quiet site no two come at once: then nothing else wakes the thread that copies."""
+    monkeypatch.setattr("conversion_relay.outbox.sqlite.group.LOG_PAGES", 20)
+    log = database.path.with_name(database.path.name + "-wal")
+
+    def put(n: int) -> None:
+        time.sleep(2 * REST_SECONDS)
+        database.carry_out(add(f"{n:03}" + "x" * 4_000))
+
+    with ThreadPoolExecutor(1) as caller:
+        list(caller.map(put, range(60)))
+    assert log.stat().st_size < 1_000_000, "what was copied makes room for what comes"
 
 
 def not_copied(database: Database) -> int:
