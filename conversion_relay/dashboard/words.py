@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from conversion_relay.dashboard.figures import Row
+from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.meta.quality import TokenFacts
 from conversion_relay.outbox import Counts, Story
 from conversion_relay.outbox.verdict import HELD
@@ -131,7 +132,12 @@ def exact(at: float) -> str:
 
 
 def money(amount: float, currency: str) -> str:
-    return f"{amount:,.2f} {currency}"
+    """With as many digits as the currency has.
+
+    >>> money(6120.4, "EUR"), money(12_000, "JPY")
+    ('6,120.40 EUR', '12,000 JPY')
+    """
+    return f"{amount:,.{CURRENCY_EXPONENTS.get(currency, 2)}f} {currency}"
 
 
 def worth(sums: Mapping[str, float]) -> str:

@@ -168,7 +168,6 @@ TAKEN = {
     "an app": APP,
     "an app's flag as a boolean, which Events Manager dislikes": APP
     | {"app_data": {"extinfo": EXTINFO, "advertiser_tracking_enabled": True}},
-    "a sum as some languages write large ones": worth(value="1.5e3"),
     "a sale at a loss": worth(value=10, net_revenue=-2.5),
     "messenger": WHATSAPP | {"messaging_channel": "messenger"},
     "a later value": LATER_VALUE,

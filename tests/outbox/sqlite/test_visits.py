@@ -63,5 +63,11 @@ def test_no_one_waits_for_a_million_old_visitors_to_be_dropped(db, monkeypatch):
 )
 def test_whose_visit_goes_with_an_erased_event(db, event_id, is_forgotten):
     visits.remember(db, "o", FIRST, NOW)
-    visits.erase(db, [event_id])
+    visits.erase(db, [(event_id, None)])
     assert (found(db, "o") is None) == is_forgotten
+
+
+def test_whose_visit_goes_with_an_erased_event_that_names_the_order_in_its_data(db):
+    visits.remember(db, "o", FIRST, NOW)
+    visits.erase(db, [("purchase_p", b'{"custom_data":{"order_id":"o"}}')])
+    assert found(db, "o") is None
