@@ -13,7 +13,15 @@ from typing import Literal
 import msgspec
 
 from conversion_relay.cli.said_at_start import GUESSABLE, MAKE_ANOTHER, guessable
-from conversion_relay.delivery.attention import LEAST_DISK, Known, counted_waiting, is_delivered, needs
+from conversion_relay.delivery.attention import (
+    LEAST_DISK,
+    NO_TEST_CODE,
+    TEST_CODE,
+    Known,
+    counted_waiting,
+    is_delivered,
+    needs,
+)
 from conversion_relay.delivery.exchange import post
 from conversion_relay.delivery.installation import free_bytes, known
 from conversion_relay.delivery.meta_clock import WRONG_SECONDS
@@ -79,8 +87,8 @@ def _token(settings: Settings, dataset: Dataset, transport: Transport, skews: li
 def _test_codes(settings: Settings) -> Iterator[Check]:
     for dataset in settings.datasets:
         if dataset.test_event_code:
-            what = f"META_TEST_EVENT_CODE is set, so every event of dataset {dataset.pixel_id} is a test event, too"
-            yield Check(name="test code", state="warning", what=what, fix="leave it out when the test is over")
+            what = TEST_CODE % f"dataset {dataset.pixel_id}"
+            yield Check(name="test code", state="warning", what=what, fix=NO_TEST_CODE)
 
 
 def _what_meta_said(outcome: Outcome) -> str:

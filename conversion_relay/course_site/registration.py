@@ -81,7 +81,9 @@ def person(registration: Registration) -> UserData:
 def _read(shop: Shop, request: SiteRequest) -> Registration:
     document = read_object(request)
     form = shape({name: document[name] for name in _Form.__struct_fields__ if name in document}, _Form)
-    facts = RequestFacts(gpc=request.facts.gpc) if _is_withheld(shop, request) else request.facts
+    facts = request.facts
+    if shop.relay.settings.withholds(request.consent, gpc=facts.gpc):  # then nobody needs browser, click and address
+        facts = RequestFacts(gpc=facts.gpc)
     return Registration(
         registration_id=shop.new_id(),
         course_id=required_text("course_id", form.course_id),
@@ -98,13 +100,6 @@ def _read(shop: Shop, request: SiteRequest) -> Registration:
         gpc=facts.gpc,
         fields=_other_fields(document),
     )
-
-
-def _is_withheld(shop: Shop, request: SiteRequest) -> bool:
-    """Whether nothing of this visit will go to Meta: then nobody needs browser, click and address beside the place."""
-    settings, said = shop.relay.settings, request.consent
-    is_out = request.facts.gpc and settings.gpc == "withhold"
-    return said == "denied" or is_out or (said is None and settings.silence == "withhold")
 
 
 def _other_fields(document: dict[str, Any]) -> dict[str, str | int | float | bool]:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from conversion_relay.delivery.attention import Known, Need, needs, together
+from conversion_relay.delivery.attention import NO_TEST_CODE, TEST_CODE, Known, Need, needs, together
 from conversion_relay.outbox import Figures
 from conversion_relay.settings import Dataset
 
@@ -29,11 +29,9 @@ _PAGES = {
 _WAITING = {"expiry", "stranded", "nobody_delivers", "outage", "unknown_error", "too_large", "foreign_answer"}
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    cause: str
-    urgent: bool
-    what: str
-    fix: str
+class Line(Need, frozen=True, kw_only=True):
+    """A need, and the page for it."""
+
     path: str | None = None
     page: str | None = None
 
@@ -55,7 +53,7 @@ def _of(need: Need, found: Known) -> Line:
         path, page = f"/dashboard/events?{urlencode(query)}", "What waits"
     if kind == "error_share" and not any(book.dead for book in found.books.values()):
         path = page = None
-    return Line(cause=need.cause, urgent=need.urgent, what=need.what, fix=need.fix, path=path, page=page)
+    return Line(**msgspec.structs.asdict(need), path=path, page=page)
 
 
 def _letters(found: Known, today: Iterable[Figures], held: int) -> Iterable[Line]:
@@ -77,5 +75,4 @@ def _test_codes(datasets: Sequence[Dataset]) -> Iterable[Line]:
     named = [dataset.pixel_id for dataset in datasets if dataset.test_event_code]
     if named:
         whose = f"dataset {named[0]}" if len(named) == 1 else f"{len(named)} datasets"
-        what = f"META_TEST_EVENT_CODE is set, so every event of {whose} is a test event, too"
-        yield Line(cause="test_code", urgent=False, what=what, fix="leave it out when the test is over")
+        yield Line(cause="test_code", urgent=False, what=TEST_CODE % whose, fix=NO_TEST_CODE)

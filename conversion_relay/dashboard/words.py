@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from conversion_relay.dashboard.figures import Row
+from conversion_relay.delivery.attention import counted_waiting
 from conversion_relay.meta.customer_information import CURRENCY_EXPONENTS
 from conversion_relay.meta.quality import TokenFacts
 from conversion_relay.outbox import Counts, Story
@@ -36,7 +37,7 @@ def verdict(rows: Sequence[Row], book: Counts, *, is_delivered: bool | None, sto
         is_first = not (book.accepted or any(row.week or row.dead or row.expired for row in rows))
         if is_first:
             return "No event yet."
-        waits = f"; {counted(waiting)} {'waits' if waiting == 1 else 'wait'}" if waiting and not stopped else ""
+        waits = f"; {counted_waiting(waiting)}" if waiting and not stopped else ""
         told.append(f"Nothing was delivered in 24 hours{waits}.")
     else:
         sales = next((row for row in rows if row.event_name == "Purchase"), main)

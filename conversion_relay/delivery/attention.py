@@ -34,6 +34,8 @@ _BY_ITSELF = frozenset({"throttled", "near_limit"})
 """Pauses that Meta asks for; nobody can do anything about them."""
 _DELIVER = "start `conversion-relay deliver`"
 _ADD_DATASET = "add the dataset to the settings, or erase its events"
+TEST_CODE = "META_TEST_EVENT_CODE is set, so every event of %s is a test event, too"
+NO_TEST_CODE = "leave it out when the test is over"
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):

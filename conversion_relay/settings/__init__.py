@@ -31,7 +31,7 @@ import msgspec
 from conversion_relay.errors import SettingsError
 from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.intake.accept import Policy
-from conversion_relay.intake.consent import POLICY_HEADER, GpcPolicy, SilencePolicy, told
+from conversion_relay.intake.consent import POLICY_HEADER, Decision, GpcPolicy, SilencePolicy, decision, told
 from conversion_relay.payments.configured import Choices, api_keys_of, choices_of, secrets_of
 from conversion_relay.settings.dataset import (
     TOKEN_FILE,
@@ -238,6 +238,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             public_event_names=own.public_event_names,
             max_value=own.max_value,
         )
+
+    def withholds(self, said: Literal["granted", "denied"] | None, *, gpc: bool) -> bool:
+        """Whether nothing of such a visit goes to Meta: what the visitor said, what the browser signals."""
+        return decision(said, gpc=gpc, policy=self.gpc, silence=self.silence) is Decision.WITHHOLD
 
     @property
     def told_policy(self) -> dict[str, str]:
