@@ -31,9 +31,7 @@ def measured(form: Form, *, is_ours: bool) -> Found:
             door = ours.least_door("sending", folder, meta.url)
         with door as (process, port):
             plan = {"port": port, "events": str(ours.traffic_file(form)), "rate": RATE}
-            ours.load(**plan, seconds=0.5)
-            until_arrived(meta, 1)
-            time.sleep(0.5)
+            until_arrived(meta, ours.all_answered(ours.load(**plan, seconds=0.5))["answered"])
             meta.set(forget=1)
             before = cpu_seconds(process.pid)
             found = ours.all_answered(ours.load(**plan, seconds=form.pick(3.0, 20.0)))

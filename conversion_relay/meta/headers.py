@@ -82,7 +82,7 @@ def parse(body: bytes) -> dict[str, Any]:
     A sentence of Meta's may quote a text that was cut in an emoji, and a program on the way may write another charset:
     an answer that is JSON but for that is read, since an unread refusal would hold up its dataset.
 
-    >>> parse(b'{"error": {"code": 100, "error_user_msg": "Mug \\ud83d"}}')["error"]["code"], parse(b"<html>")
+    >>> parse(b'{"error": {"code": 100, "error_user_msg": "Mug \\\\ud83d"}}')["error"]["code"], parse(b"<html>")
     (100, {})
     """
     try:

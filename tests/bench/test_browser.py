@@ -1,0 +1,23 @@
+"""The bench of the script waits for its pages: a busy machine makes it slower, and nothing else."""
+
+import time
+
+import pytest
+
+from bench import browser
+
+pytestmark = pytest.mark.xdist_group("bench")
+
+
+class Late(dict):
+    """Scripts that come long after the page and what follows them in it."""
+
+    def __getitem__(self, name):
+        time.sleep(3 * browser.QUIET)
+        return super().__getitem__(name)
+
+
+def test_a_page_whose_script_comes_late_is_measured_all_the_same():
+    times = browser._measure(Late(empty=browser.EMPTY, least=browser.LEAST), 2)
+    assert {name: len(pages) for name, pages in times.items()} == {"empty": 2, "least": 2}
+    assert all(whole > call > 0 for pages in times.values() for whole, call in pages)
