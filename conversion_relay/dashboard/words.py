@@ -25,12 +25,14 @@ def verdict(rows: Sequence[Row], book: Counts, *, is_delivered: bool | None, sto
     'Purchase arrives. 41 in 24 hours, 6,120.40 EUR, half of them within 3 s.'
     >>> verdict([], Counts(pending=3), is_delivered=False)
     'Nobody delivers. 3 events wait, and nothing is lost yet.'
+    >>> verdict([], Counts(pending=1), is_delivered=False)
+    'Nobody delivers. 1 event waits, and nothing is lost yet.'
     >>> verdict([Row(dataset="1", event_name="Purchase", dead=2)], Counts(dead=2), is_delivered=True)
     'Nothing was delivered in 24 hours. 2 events were refused.'
     """
     waiting = book.pending + book.leased
     if is_delivered is False and waiting:
-        return f"Nobody delivers. {counted(waiting)} wait, and nothing is lost yet."
+        return f"Nobody delivers. {counted_waiting(waiting)}, and nothing is lost yet."
     told = [f"{stopped}."] if stopped else []
     main = next((row for row in rows if row.today), None)
     if main is None:

@@ -157,7 +157,10 @@ def test_an_event_is_erased_from_its_page_and_without_javascript_too(here: Insta
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{here.url}/dashboard/life?id=first")
-    page.click("button[value=erase]")
+    erase = page.locator("button[value=erase]")
+    expect(erase).to_be_hidden()
+    page.locator("summary", has_text="Erase it").click()
+    erase.click()
     expect(page.locator(".done")).to_contain_text("1 event erased")
     until(lambda: here.books()["erased"] == 1)
     assert "An operator changed events" in here.logs()
@@ -184,7 +187,8 @@ def test_a_need_is_announced_once_though_its_figures_change(here: Installation, 
 
 def test_what_a_form_did_has_the_focus_and_is_said_once(here: Installation, page: Page):
     page.goto(f"{here.url}/dashboard/life?id=first")
-    page.get_by_role("button", name="Erase it").click()
+    page.locator("summary", has_text="Erase it").click()
+    page.get_by_role("button", name="Yes, erase it").click()
     expect(page.locator(".done")).to_be_focused()
     page.wait_for_timeout(4_500)
     expect(page.locator(".done")).to_contain_text("1 event erased")

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from conversion_relay.cli.table.events import events
-from conversion_relay.cli.table.lines import LONGEST_LINE, Head
+from conversion_relay.cli.table.lines import LONGEST_LINE, Head, rows
 from conversion_relay.event import Event, Rejection
 from conversion_relay.outbox import open_outbox
 from tests.processes import DATASET, until
@@ -153,6 +153,19 @@ def test_a_json_line_that_could_fill_the_memory_is_refused_and_the_others_are_re
     long, *others = events(file, Head(whole, is_whole=False, size=len(file.getvalue())), None, 0)
     assert isinstance(long, Rejection) and long.reason == "too_large" and max(sizes) <= LONGEST_LINE
     assert [event.event_id for event in others if isinstance(event, Event)] == ["l1", "l1"]
+
+
+def test_a_line_of_a_table_that_could_fill_the_memory_ends_the_reading():
+    class Open(io.BytesIO):
+        def close(self) -> None:
+            """It is asked afterwards how far it was read."""
+
+    file = Open(b"email,value\n" + b"joe@example.com,5\n" * 3 + b"x,y," * 4 * LONGEST_LINE)
+    read = rows(file, "utf-8", ",")
+    assert [next(read)[0][1] for _ in range(4)] == ["value", "5", "5", "5"]
+    with pytest.raises(csv.Error):
+        next(read)
+    assert file.tell() < 2 * LONGEST_LINE
 
 
 @pytest.mark.parametrize("event_id", [{}, {"event_id": "undefined"}], ids=["none", "a word for none"])

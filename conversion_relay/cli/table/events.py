@@ -7,7 +7,7 @@ from typing import BinaryIO
 import click
 
 from conversion_relay.cli.table.asked import Read
-from conversion_relay.cli.table.lines import LONGEST_CELL, MOST_DOCUMENT, Head, json_lines, rows
+from conversion_relay.cli.table.lines import LONGEST_CELL, LONGEST_LINE, MOST_DOCUMENT, Head, json_lines, rows
 from conversion_relay.cli.table.rows import Rows, identified
 from conversion_relay.event import Event, Rejection
 from conversion_relay.intake.reading import read_event, read_lines
@@ -55,6 +55,7 @@ def _of_table(file: BinaryIO, read: Read, skip: int) -> Iterator[Event | Rejecti
         ) from None
     except csv.Error:
         raise click.ClickException(
-            f"after row {number} a cell is longer than {LONGEST_CELL:,} characters; look for a quote that is not"
-            " closed, mend it, and import the file again: what was accepted is known already"
+            f"after row {number} a cell is longer than {LONGEST_CELL:,} characters, or a line than {LONGEST_LINE:,};"
+            " look for a quote that is not closed, mend it, and import the file again: what was accepted is known"
+            " already"
         ) from None

@@ -102,14 +102,16 @@ def first_lines(head: Head, encoding: str) -> list[str]:
 def rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[list[str], bool]]:
     """All rows, and whether each is ended by a line end: the last one of a file may not be. Raises UnicodeDecodeError
     where a later part of the file is written in another charset, and csv.Error for a cell that is longer than
-    LONGEST_CELL: somewhere a quote is not closed."""
+    LONGEST_CELL, where somewhere a quote is not closed, and for a line that is longer than LONGEST_LINE."""
     csv.field_size_limit(LONGEST_CELL)
     text = io.TextIOWrapper(file, encoding=encoding, newline="")
     line = ""
 
     def read() -> Iterator[str]:
         nonlocal line
-        for line in text:  # noqa: UP028 - the name is read below
+        while line := text.readline(LONGEST_LINE):
+            if len(line) == LONGEST_LINE and line[-1] not in "\r\n":
+                raise csv.Error
             yield line
 
     for cells in csv.reader(read(), delimiter=delimiter):
