@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.table import TOO_SHORT, Row, amount
 
-WIDTH, LEFT, RIGHT, LINE = 940, 430, 110, 26
+WIDTH, LEFT, RIGHT, LINE = 1010, 500, 110, 26
 LEAST, MOST = 0.1, 100.0
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 STYLE = (
@@ -46,7 +46,7 @@ def _row(row: Row, y: int) -> list[str]:
     kind = "peer" if row.label.startswith("peer: ") else "ours"
     bar = "peer-interval" if kind == "peer" else "interval"
     lines = [
-        f'<text x="10" y="{y + 4}">{escape(f"{row.part}: {row.label}"[:64])}</text>',
+        f'<text x="10" y="{y + 4}">{escape(f"{row.part}: {row.label}")}</text>',
         f'<line class="{bar}" x1="{_x(row.found.low)}" y1="{y}" x2="{_x(row.found.high)}" y2="{y}"/>',
         f'<circle class="{kind}" cx="{_x(row.found.median)}" cy="{y}" r="5"/>',
         f'<text x="{WIDTH - 10}" y="{y + 4}" text-anchor="end">{amount(row.found.median, row.unit)}</text>',

@@ -176,6 +176,7 @@ def test_a_need_is_announced_once_though_its_figures_change(here: Installation, 
       const news = document.getElementById("news");
       new MutationObserver(() => window.said.push(news.textContent)).observe(news, { childList: true });
     }""")
+    expect(page.locator(".needs")).to_contain_text("Nobody delivers just now")
     need = page.locator(".need", has_text="nobody delivers;")
     expect(need).to_contain_text("1 event waits", timeout=90_000, ignore_case=True)
     expect(news).to_contain_text("Nobody delivers; 1 event waits")
