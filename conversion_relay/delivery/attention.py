@@ -58,7 +58,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     free_bytes: int | None = None
     sides: Mapping[str, Mapping[str, SideCounts]] = {}
-    """By dataset and event name: what Meta got from both sides, or from one alone."""
+    """By dataset and event name: what of the newest came from both sides, or from one alone."""
 
 
 def needs(known: Known) -> list[Need]:

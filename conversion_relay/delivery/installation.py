@@ -16,7 +16,7 @@ def known(outbox: Queue, settings: Settings, now: float) -> Known:
         configured=frozenset(dataset.pixel_id for dataset in settings.datasets),
         version=settings.graph_version,
         free_bytes=free_bytes(settings),
-        sides=outbox.deduplication() if isinstance(outbox, Meter) else {},
+        sides=outbox.recent_sides(now) if isinstance(outbox, Meter) else {},
     )
 
 

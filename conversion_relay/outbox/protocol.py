@@ -271,7 +271,11 @@ class Meter(Protocol):
         changes nothing. At most 200 names of a dataset come from pages: anybody can write a page's report."""
 
     def deduplication(self) -> dict[str, dict[str, SideCounts]]:
-        """By dataset and event name."""
+        """Of all time, by dataset and event name."""
+
+    def recent_sides(self, now: float) -> dict[str, dict[str, SideCounts]]:
+        """The same of the newest 10,000 events and reports, and of these the newest 100 of each name: what is wrong
+        since today does not stand out from a year, nor does what was mended. At most ten seconds old."""
 
 
 @runtime_checkable

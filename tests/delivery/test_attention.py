@@ -1,12 +1,18 @@
 """What needs a person, in words: for banners, `status`, `doctor` and the notifier."""
 
+import contextlib
+
 import msgspec
 import pytest
 
 from conversion_relay.delivery.attention import Known, advice, needs, together
+from conversion_relay.delivery.installation import known
 from conversion_relay.meta.remedies import remedy
 from conversion_relay.outbox import Counts, SideCounts, SignOfLife
+from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.story import AtWork
+from conversion_relay.settings import Settings
+from tests.outbox.suite.backend import sealed
 
 NOW = 1_795_700_000.0
 WAITING = Counts(accepted=3, pending=3, oldest_pending_at=NOW - 120, nearest_expiry_at=int(NOW) + 500_000)
@@ -136,6 +142,20 @@ def test_ids_that_differ_between_page_and_server_are_named(sides, is_said):
 
 
 CLOSED = remedy("closed")
+
+
+def test_a_site_that_counted_once_for_a_year_is_told_when_it_begins_to_count_twice_and_until_it_is_mended(tmp_path):
+    settings = Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x"})
+
+    def causes_after(kind: str, pixels: str, now: float) -> list[str]:
+        outbox.put([sealed(f"{kind}{n}") for n in range(120)], now)
+        outbox.note_pixel("1", [("Lead", f"{pixels}{n}") for n in range(120)], now).result()
+        return [need.cause for need in needs(known(outbox, settings, now)) if need.cause.startswith("different_ids")]
+
+    with contextlib.closing(SqliteOutbox(str(tmp_path / "outbox.db"))) as outbox:
+        assert causes_after("good", "good", NOW) == []
+        assert causes_after("server", "page", NOW + 60) == ["different_ids:1"]
+        assert causes_after("mended", "mended", NOW + 120) == []
 
 
 @pytest.mark.parametrize(

@@ -89,3 +89,25 @@ class SidesVerbs:
         with self.store.lock:
             meter = self.store.meter.items()
             return {d: {name: SideCounts(**sides) for name, sides in names.items()} for d, names in meter if names}
+
+    def recent_sides(self, now: float) -> dict[str, dict[str, SideCounts]]:
+        with self.store.lock:
+            events, reports = _newest(self.store.ledger), _newest(self.store.pixel)
+            ledger, pixel = set(self.store.ledger), set(self.store.pixel)
+        found: dict[str, dict[str, SideCounts]] = {}
+        for place in events.keys() | reports.keys():
+            mine, theirs = events.get(place, []), reports.get(place, [])
+            met = [sum(name in pixel for name in mine), sum(name in ledger for name in theirs)]
+            counts = SideCounts(both=max(met), server_only=len(mine) - met[0], browser_only=len(theirs) - met[1])
+            found.setdefault(place[0], {})[place[1]] = counts
+        return found
+
+
+def _newest(names: dict[Name, Any]) -> dict[tuple[str, str], list[Name]]:
+    """Of the newest 10,000 the newest 100 of each dataset and event name."""
+    found: dict[tuple[str, str], list[Name]] = {}
+    for name in list(names)[-10_000:][::-1]:
+        those = found.setdefault(name[:2], [])
+        if len(those) < 100:
+            those.append(name)
+    return found

@@ -29,7 +29,7 @@ PARTS = {
     DeadLetters: ["counts", "dead", "replay"],
     Operator: ["counts", "dead", "replay", "find", "recent", "held", "erase", "withdraw"],
     Visits: ["remember_visitor", "visitor", "has_visitors"],
-    Meter: ["note_pixel", "deduplication"],
+    Meter: ["note_pixel", "deduplication", "recent_sides"],
     Housekeeping: ["tidy", "prune"],
 }
 LACKING = [(part, verb) for part, verbs in PARTS.items() for verb in verbs]

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox.counting import RECENT_SECONDS
 from conversion_relay.outbox.sqlite import figures, look, operator, sides, visits, workers
 from conversion_relay.outbox.story import (
     Counts,
@@ -24,6 +25,8 @@ class Looks:
     """A part of `SqliteOutbox`, which opens the database."""
 
     _database: "Database"
+    _sides: tuple[float, dict[str, dict[str, SideCounts]]] = (0.0, {})
+    """When they were read, and which."""
 
     def counts(self) -> dict[str, Counts]:
         return look.counts(self._database.read)
@@ -61,6 +64,13 @@ class Looks:
 
     def deduplication(self) -> dict[str, dict[str, SideCounts]]:
         return sides.deduplication(self._database.read)
+
+    def recent_sides(self, now: float) -> dict[str, dict[str, SideCounts]]:
+        read_at, found = self._sides
+        if not 0 <= now - read_at < RECENT_SECONDS:
+            found = sides.recent(self._database.read)
+            self._sides = now, found
+        return found
 
     def visitor(self, key: str, now: float) -> Visit | None:
         return visits.find(self._database.read, key, now)

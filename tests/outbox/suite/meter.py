@@ -52,3 +52,28 @@ class MeterSuite(Backend):
         assert len(outbox.deduplication()["1"]) <= 200
         outbox.put([sealed("a", name="Own Name")], NOW)
         assert self.sides(outbox, "Own Name") == (0, 1, 0)
+
+    def test_by_the_newest_a_site_that_begins_to_count_twice_stands_out_and_so_does_its_mending(self, outbox):
+        def both_send(kind: str, n: int, now: float, *, same: bool) -> None:
+            outbox.put([sealed(f"{kind}{i}") for i in range(n)], now)
+            pairs = [("Lead", f"{kind if same else 'page'}{i}") for i in range(n)]
+            outbox.note_pixel("1", pairs, now).result()
+
+        assert outbox.recent_sides(NOW) == {}
+        both_send("good", 150, NOW + 20, same=True)
+        assert outbox.recent_sides(NOW + 40) == {"1": {"Lead": SideCounts(both=100)}}
+        both_send("bad", 110, NOW + 60, same=False)
+        assert outbox.recent_sides(NOW + 80) == {"1": {"Lead": SideCounts(server_only=100, browser_only=100)}}
+        both_send("mended", 100, NOW + 100, same=True)
+        assert outbox.recent_sides(NOW + 120) == {"1": {"Lead": SideCounts(both=100)}}
+        assert self.sides(outbox) == (250, 110, 110)
+
+    def test_by_the_newest_each_name_has_its_own_and_made_up_reports_hide_no_twin(self, outbox):
+        outbox.put([sealed(f"twin{i}") for i in range(20)], NOW)
+        outbox.note_pixel("1", [("Lead", f"twin{i}") for i in range(20)], NOW).result()
+        outbox.put([sealed(f"c{i}", name="Contact") for i in range(200)], NOW + 1)
+        outbox.note_pixel("1", [("Lead", f"made up {i}") for i in range(200)], NOW + 1).result()
+        outbox.note_pixel("2", [("Lead", "alone")], NOW + 1).result()
+        found = outbox.recent_sides(NOW + 20)
+        assert found["1"] == {"Lead": SideCounts(both=20, browser_only=100), "Contact": SideCounts(server_only=100)}
+        assert found["2"] == {"Lead": SideCounts(browser_only=1)}
