@@ -20,7 +20,7 @@ VISITOR = ("client_ip_address", "client_user_agent", "fbc", "fbp")
 Visitor = tuple[str | None, str | None, str | None, str | None]
 
 
-def visitor_of(event: Event, facts: RequestFacts, *, is_browser: bool, now: float) -> Visitor:
+def visitor_of(event: Event, facts: RequestFacts, event_time: int, *, is_browser: bool, now: float) -> Visitor:
     """`client_ip_address`, `client_user_agent`, `fbc` and `fbp`: the caller's, completed from the request."""
     given = event.user_data
     address, visitor = given.client_ip_address, facts.client_ip_address
@@ -31,7 +31,7 @@ def visitor_of(event: Event, facts: RequestFacts, *, is_browser: bool, now: floa
     return (
         address,
         agent or given.client_user_agent,
-        _click(given.fbc, event, facts, now) or given.fbc,
+        _click(given.fbc, event, facts, click_id.seen_before(event_time, now)) or given.fbc,
         fbp or given.fbp,
     )
 
@@ -54,7 +54,7 @@ def match_keys_of(
     return wire, dropped
 
 
-def _click(given: object, event: Event, facts: RequestFacts, now: float) -> str | None:
+def _click(given: object, event: Event, facts: RequestFacts, seen: float) -> str | None:
     """The newest click: of the event's page, else the request's; else as caller or cookie say; else of the referrer."""
     page, request, referrer = event.event_source_url, facts.url, event.referrer_url or facts.referrer
     if not facts.fbc and not click_id.may_bring_click(f"{page}{request}{referrer}"):
@@ -62,9 +62,9 @@ def _click(given: object, event: Event, facts: RequestFacts, now: float) -> str 
     said = given if isinstance(given, str) else None
     known = click_id.readable(said) or click_id.readable(facts.fbc)
     for url in (page, request):
-        if fbc := click_id.newer_fbc(url, now, known=known):
+        if fbc := click_id.newer_fbc(url, seen, known=known):
             return fbc
-    return known or click_id.fbc_from_url(referrer, now)
+    return known or click_id.fbc_from_url(referrer, seen)
 
 
 def _is_public(address: str) -> bool:

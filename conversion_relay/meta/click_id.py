@@ -8,6 +8,8 @@ that Meta appends to the URL of an ad. What could go wrong:
   error tells of it. So an id that exists is kept verbatim and never taken apart and put together again.
 - The time. Segment 3 says when the click was first seen, in milliseconds. Rebuilding the id of a known click would
   move that time. So a URL that brings the click of the cookie keeps the cookie; only another click makes a new id.
+  And an event that comes late (a file of orders, a page that was offline) was after its click: a click that seems to
+  be later than the conversion led to none.
 - A fifth segment. Meta's Parameter Builder appends one (8 characters now, 2 before). The click id is the fourth
   segment, not "the string after the last dot" as the page says.
 - Text that is no click id: anyone can write a URL. Only letters, digits, "-" and "_" are taken, at most 500 of them,
@@ -59,6 +61,16 @@ def newer_fbc(url: str | None, now: float, *, known: str | None, subdomain_index
     if not clicks or click_of(known) in clicks:
         return None
     return f"fb.{subdomain_index}.{int(now * 1000)}.{clicks[-1]}"
+
+
+def seen_before(event_time: int, now: float) -> float:
+    """When the click in the URL of an event was first seen, at the latest. Both in Unix seconds; an event of this very
+    second has no fraction, and the click may have one. Of an event that is too old for Meta the time says nothing.
+
+    >>> seen_before(1_699_990_000, 1_700_000_000.5), seen_before(1_700_000_000, 1_700_000_000.5)
+    (1699990000, 1700000000.5)
+    """
+    return event_time if now - COOKIE_SECONDS < event_time <= now - 1 else now
 
 
 def readable(fbc: str | None) -> str | None:

@@ -136,6 +136,18 @@ class TestIds:
         declined = Event(event_name="Lead", consent="denied", event_source_url=PAGE)
         assert ids(RequestFacts()).facts_for_event(declined) == RequestFacts()
 
+    def test_an_event_that_waited_in_the_page_was_after_its_click(self):
+        for when, fbc in (
+            (1_699_999_400, "fb.1.1699999400000.AbC"),
+            ("1699999400", "fb.1.1699999400000.AbC"),
+            (None, NEW_FBC),
+            ("no time", NEW_FBC),
+            (5, NEW_FBC),
+        ):
+            visitor = ids(RequestFacts(url=PAGE))
+            assert visitor.facts_for_event(Event(event_name="Lead", event_time=when)).fbc == fbc
+            assert f"_fbc={fbc};" in visitor.cookies()[1]
+
     def test_where_the_cookie_is_kept(self):
         visitor = ids(RequestFacts(), CookieSite("shop.co.uk", 2), is_secure=False)
         assert visitor.facts_for(None).fbp == "fb.2.1700000000000.42"
