@@ -166,7 +166,7 @@ BY_NAME: dict[str, Callable[[str], Any]] = {
 }
 BY_FUNCTION: dict[str, Callable[[str], dict[str, Any]]] = {
     "intake.at_a_look.at_a_look": lambda text: _look(text) | {"default_country": None},
-    "intake.match_keys.visitor_of": _look,
+    "intake.match_keys.visitor_of": lambda text: _look(text) | {"event_time": int(NOW)},
     "intake.match_keys.match_keys_of": lambda text: {
         "given": person(text),
         "removed": [],

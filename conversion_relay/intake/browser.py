@@ -35,7 +35,7 @@ from conversion_relay.event import Event
 from conversion_relay.intake.consent import POLICY_HEADER
 from conversion_relay.intake.moment import event_time_of
 from conversion_relay.intake.request_facts import RequestFacts
-from conversion_relay.meta.click_id import cookie_line, fbc_from_url, new_fbp, seen_before
+from conversion_relay.meta.click_id import cookie_line, fbc_from_url, new_fbp, readable, readable_fbp, seen_before
 from conversion_relay.meta.customer_information.identifier import quick_fbc, quick_fbp
 
 LONGEST_ORIGIN = 512
@@ -161,8 +161,9 @@ class BrowserIds:
         facts, url = self._facts, url or self._facts.url
         if gpc or facts.gpc or consent == "denied" or (self._needs_consent and consent != "granted"):
             return facts
+        fbp, fbc = readable_fbp(fbp), readable(fbc) if isinstance(fbc, str) else None
         self._renew(fbp, fbc)
-        if not fbp and not facts.fbp:
+        if not fbp and not readable_fbp(facts.fbp):
             new = new_fbp(self._now, self._number, subdomain_index=self._site.index)
             facts = msgspec.structs.replace(facts, fbp=self._minted.setdefault("_fbp", new))
         if not fbc:

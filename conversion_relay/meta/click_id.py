@@ -20,7 +20,7 @@ Rejected: Meta's capi-param-builder. It writes its appendix into URLs and takes 
 import re
 from urllib.parse import parse_qsl
 
-from conversion_relay.meta.customer_information.identifier import normalize_fbc, quick_fbc
+from conversion_relay.meta.customer_information.identifier import normalize_fbc, normalize_fbp, quick_fbc, quick_fbp
 from conversion_relay.meta.customer_information.nothing import is_nothing
 
 LONGEST_URL = 8_192
@@ -82,6 +82,19 @@ def readable(fbc: str | None) -> str | None:
     if not fbc or quick_fbc(fbc):
         return fbc or None
     normal = normalize_fbc(fbc)
+    return normal if isinstance(normal, str) else None
+
+
+def readable_fbp(fbp: object) -> str | None:
+    """The `fbp` verbatim, where Meta could read it: one that cannot be read must not hide the cookie's, nor keep a new
+    one from being made.
+
+    >>> readable_fbp("fb.1.1596403881668.1116446470"), readable_fbp("undefined"), readable_fbp(42)
+    ('fb.1.1596403881668.1116446470', None, None)
+    """
+    if not isinstance(fbp, str):
+        return None
+    normal = quick_fbp(fbp) or normalize_fbp(fbp)
     return normal if isinstance(normal, str) else None
 
 
