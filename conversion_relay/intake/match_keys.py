@@ -29,14 +29,21 @@ def visitor_of(event: Event, facts: RequestFacts, event_time: int, *, is_browser
     if visitor and (is_browser or not _is_public(address)) and _is_public(visitor):
         # What a browser claims about its own address is not believed; a backend passes its visitor's address on.
         address = visitor
-    agent = _readable(given.client_user_agent, facts.client_user_agent, normalize_user_agent)
-    fbp = _readable(given.fbp, facts.fbp, normalize_fbp)
+    agent = said_or_known(given.client_user_agent, facts.client_user_agent, normalize_user_agent)
+    fbp = said_or_known(given.fbp, facts.fbp, normalize_fbp)
     return (
         address,
         agent or given.client_user_agent,
         _click(given.fbc, event, facts, click_id.seen_before(event_time, now)) or given.fbc,
         fbp or given.fbp,
     )
+
+
+def said_or_known(said: Any, known: str | None, read: Callable[[str], object]) -> Any:
+    """What the caller says, where Meta could read it or nothing else is known; else what the request knows."""
+    if not said or not known:
+        return said or known
+    return said if isinstance(said, str) and isinstance(read(said), str) else known
 
 
 def match_keys_of(
@@ -68,13 +75,6 @@ def _click(given: object, event: Event, facts: RequestFacts, seen: float) -> str
         if fbc := click_id.newer_fbc(url, seen, known=known):
             return fbc
     return known or click_id.fbc_from_url(referrer, seen)
-
-
-def _readable(said: Any, known: str | None, read: Callable[[str], object]) -> Any:
-    """What the caller says, where Meta could read it or nothing else is known; else what the request knows."""
-    if not said or not known:
-        return said or known
-    return said if isinstance(said, str) and isinstance(read(said), str) else known
 
 
 def _is_public(address: object) -> bool:
