@@ -26,6 +26,7 @@ from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.visit import Visit
 from conversion_relay.meta.customer_information import CommonKeys
 from conversion_relay.meta.customer_information.keys import Context
+from conversion_relay.meta.customer_information.network import normalize_user_agent
 from tests.hostile_texts import PATTERNS
 
 NOW = 1_795_435_200.0
@@ -166,7 +167,8 @@ BY_NAME: dict[str, Callable[[str], Any]] = {
 }
 BY_FUNCTION: dict[str, Callable[[str], dict[str, Any]]] = {
     "intake.at_a_look.at_a_look": lambda text: _look(text) | {"default_country": None},
-    "intake.match_keys.visitor_of": _look,
+    "intake.match_keys.said_or_known": lambda text: {"said": text, "known": text, "read": normalize_user_agent},
+    "intake.match_keys.visitor_of": lambda text: _look(text) | {"event_time": int(NOW)},
     "intake.match_keys.match_keys_of": lambda text: {
         "given": person(text),
         "removed": [],

@@ -10,6 +10,7 @@ from conversion_relay.collector.door import Admitted
 from conversion_relay.collector.limits import MOST_VISITS, DailyBound
 from conversion_relay.collector.reply import HttpError, Reply, not_durable
 from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.intake.match_keys import said_or_known
 from conversion_relay.intake.members import Refused, read_consent, read_event_id
 from conversion_relay.intake.mending import decode_mended
 from conversion_relay.intake.misshapen import wrong_shape
@@ -17,6 +18,8 @@ from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.values import LeftOut
 from conversion_relay.intake.visit import LONGEST_KEY
 from conversion_relay.intake.wishes import read_wish
+from conversion_relay.meta.customer_information.identifier import normalize_fbc, normalize_fbp
+from conversion_relay.meta.customer_information.network import normalize_user_agent
 from conversion_relay.personal_data import held
 from conversion_relay.relay import Relay
 from conversion_relay.relay.threads import in_thread
@@ -141,14 +144,14 @@ def _object_in(body: bytes) -> dict[str, object] | None:
 
 
 def _facts(visitor: VisitorBody, facts: RequestFacts, admitted: Admitted) -> RequestFacts:
-    """What was said outranks what the request shows, but for a browser's address."""
+    """What was said outranks what the request shows, but for a browser's address and for a word for nothing."""
     address = facts.client_ip_address if admitted.sender == "browser" else visitor.client_ip_address
     return msgspec.structs.replace(
         facts,
         client_ip_address=address,
-        client_user_agent=visitor.client_user_agent or facts.client_user_agent,
-        fbp=visitor.fbp or facts.fbp,
-        fbc=visitor.fbc or facts.fbc,
+        client_user_agent=said_or_known(visitor.client_user_agent, facts.client_user_agent, normalize_user_agent),
+        fbp=said_or_known(visitor.fbp, facts.fbp, normalize_fbp),
+        fbc=said_or_known(visitor.fbc, facts.fbc, normalize_fbc),
         url=visitor.event_source_url or facts.url,
         gpc=facts.gpc or bool(visitor.gpc),
     )

@@ -41,6 +41,8 @@ def _ids(event: Mapping[str, Any]) -> Iterator[str]:
             yield "fbc has seconds where milliseconds belong"
         elif len(segments[3]) > 20 and segments[3] == segments[3].lower():
             yield "fbc looks lower-cased: click ids are case-sensitive"
+        elif int(segments[2]) > (int(event["event_time"]) + 60) * 1000:
+            yield "fbc is dated after the event: the click cannot have led to it"
 
 
 def _address(event: Mapping[str, Any]) -> Iterator[str]:

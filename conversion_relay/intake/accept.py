@@ -161,7 +161,7 @@ def prepare(
         complete_options(wire, tell)
     if "messaging_channel" in wire:
         complete_channel(wire, tell)
-    visitor = visitor_of(event, facts, is_browser=is_browser, now=now)
+    visitor = visitor_of(event, facts, event_time, is_browser=is_browser, now=now)
     person |= {name: value for name, value in zip(VISITOR, visitor, strict=True) if value is not None}
     wire["user_data"], dropped = match_keys_of(
         person, removed, policy.default_country, now=now, variants=policy.variants

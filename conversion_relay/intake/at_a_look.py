@@ -78,7 +78,7 @@ def at_a_look(
         if event.action_source == "website":
             url, referrer = url or facts.url, referrer or facts.referrer
         keys_given += visitor.count(None)
-        visitor = visitor_of(event, facts, is_browser=is_browser, now=now)
+        visitor = visitor_of(event, facts, when, is_browser=is_browser, now=now)
         keys_given -= visitor.count(None)
     address, agent, fbc, fbp = visitor
     country = known_country(default_country) if default_country else None

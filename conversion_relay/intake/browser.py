@@ -33,8 +33,9 @@ import msgspec
 
 from conversion_relay.event import Event
 from conversion_relay.intake.consent import POLICY_HEADER
+from conversion_relay.intake.moment import event_time_of
 from conversion_relay.intake.request_facts import RequestFacts
-from conversion_relay.meta.click_id import cookie_line, fbc_from_url, new_fbp
+from conversion_relay.meta.click_id import cookie_line, fbc_from_url, new_fbp, readable, readable_fbp, seen_before
 from conversion_relay.meta.customer_information.identifier import quick_fbc, quick_fbp
 
 LONGEST_ORIGIN = 512
@@ -142,7 +143,8 @@ class BrowserIds:
     def facts_for_event(self, event: Event) -> RequestFacts:
         """The request's facts with the ids that belong to this event."""
         person = event.user_data
-        return self.facts_for(event.consent, event.gpc, event.event_source_url, person.fbp, person.fbc)
+        said = event.consent, event.gpc, event.event_source_url, person.fbp, person.fbc
+        return self.facts_for(*said, event_time=event_time_of(event.event_time, self._now, is_browser=True))
 
     def facts_for(
         self,
@@ -151,18 +153,23 @@ class BrowserIds:
         url: str | None = None,
         fbp: str | None = None,
         fbc: str | None = None,
+        *,
+        event_time: int | None = None,
     ) -> RequestFacts:
-        """The request's facts with the ids; the arguments are what the page's script says."""
+        """The request's facts with the ids; the arguments are what the page's script says. `event_time` in Unix
+        seconds, None for now."""
         facts, url = self._facts, url or self._facts.url
         if gpc or facts.gpc or consent == "denied" or (self._needs_consent and consent != "granted"):
             return facts
+        fbp, fbc = readable_fbp(fbp), readable(fbc) if isinstance(fbc, str) else None
         self._renew(fbp, fbc)
-        if not fbp and not facts.fbp:
+        if not fbp and not readable_fbp(facts.fbp):
             new = new_fbp(self._now, self._number, subdomain_index=self._site.index)
             facts = msgspec.structs.replace(facts, fbp=self._minted.setdefault("_fbp", new))
         if not fbc:
             known = self._minted.get("_fbc") or facts.fbc
-            clicked = fbc_from_url(url, self._now, known=known, subdomain_index=self._site.index)
+            seen = self._now if event_time is None else seen_before(event_time, self._now)
+            clicked = fbc_from_url(url, seen, known=known, subdomain_index=self._site.index)
             if clicked and clicked != facts.fbc:
                 self._minted["_fbc"] = clicked
             facts = msgspec.structs.replace(facts, fbc=clicked, url=url)

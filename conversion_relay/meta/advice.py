@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from conversion_relay.event import DeliveryCategory
+from conversion_relay.meta.click_advice import on_click
 from conversion_relay.meta.event_names import standard_name
 from conversion_relay.meta.finding import PAGES, Finding
 from conversion_relay.meta.validate import is_number
@@ -292,4 +293,4 @@ _MEMBERS = {
     ),
 }
 """What Meta's pages and its package facebook-business 26.0.3 list."""
-_RULES = (_website, _identity, _worth, _contents, _profit, _own_properties, _known_names, _app, _privacy)
+_RULES = (_website, _identity, _worth, _contents, _profit, _own_properties, _known_names, _app, _privacy, on_click)

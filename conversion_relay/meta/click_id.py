@@ -8,6 +8,8 @@ that Meta appends to the URL of an ad. What could go wrong:
   error tells of it. So an id that exists is kept verbatim and never taken apart and put together again.
 - The time. Segment 3 says when the click was first seen, in milliseconds. Rebuilding the id of a known click would
   move that time. So a URL that brings the click of the cookie keeps the cookie; only another click makes a new id.
+  And an event that comes late (a file of orders, a page that was offline) was after its click: a click that seems to
+  be later than the conversion led to none.
 - A fifth segment. Meta's Parameter Builder appends one (8 characters now, 2 before). The click id is the fourth
   segment, not "the string after the last dot" as the page says.
 - Text that is no click id: anyone can write a URL. Only letters, digits, "-" and "_" are taken, at most 500 of them,
@@ -18,7 +20,7 @@ Rejected: Meta's capi-param-builder. It writes its appendix into URLs and takes 
 import re
 from urllib.parse import parse_qsl
 
-from conversion_relay.meta.customer_information.identifier import normalize_fbc, quick_fbc
+from conversion_relay.meta.customer_information.identifier import normalize_fbc, normalize_fbp, quick_fbc, quick_fbp
 from conversion_relay.meta.customer_information.nothing import is_nothing
 
 LONGEST_URL = 8_192
@@ -61,6 +63,16 @@ def newer_fbc(url: str | None, now: float, *, known: str | None, subdomain_index
     return f"fb.{subdomain_index}.{int(now * 1000)}.{clicks[-1]}"
 
 
+def seen_before(event_time: int, now: float) -> float:
+    """When the click in the URL of an event was first seen, at the latest. Both in Unix seconds; an event of this very
+    second has no fraction, and the click may have one. Of an event that is too old for Meta the time says nothing.
+
+    >>> seen_before(1_699_990_000, 1_700_000_000.5), seen_before(1_700_000_000, 1_700_000_000.5)
+    (1699990000, 1700000000.5)
+    """
+    return event_time if now - COOKIE_SECONDS < event_time <= now - 1 else now
+
+
 def readable(fbc: str | None) -> str | None:
     """The `fbc` verbatim, where Meta could read it: one that cannot be read must not hide the click of a URL.
 
@@ -70,6 +82,19 @@ def readable(fbc: str | None) -> str | None:
     if not fbc or quick_fbc(fbc):
         return fbc or None
     normal = normalize_fbc(fbc)
+    return normal if isinstance(normal, str) else None
+
+
+def readable_fbp(fbp: object) -> str | None:
+    """The `fbp` verbatim, where Meta could read it: one that cannot be read must not hide the cookie's, nor keep a new
+    one from being made.
+
+    >>> readable_fbp("fb.1.1596403881668.1116446470"), readable_fbp("undefined"), readable_fbp(42)
+    ('fb.1.1596403881668.1116446470', None, None)
+    """
+    if not isinstance(fbp, str):
+        return None
+    normal = quick_fbp(fbp) or normalize_fbp(fbp)
     return normal if isinstance(normal, str) else None
 
 

@@ -8,7 +8,7 @@ path, and what is not of the expected kind counts as missing.
 import codecs
 import datetime
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 from urllib.parse import parse_qsl
@@ -17,6 +17,9 @@ import msgspec
 
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.intake.mending import decode_mended
+from conversion_relay.intake.scrub import scrub_url
+from conversion_relay.meta.customer_information.identifier import normalize_fbc, normalize_fbp
+from conversion_relay.meta.customer_information.network import normalize_client_ip_address, normalize_user_agent
 from conversion_relay.patterns import seldom
 from conversion_relay.payments.notice import Context, Line, Money
 
@@ -229,18 +232,23 @@ def _bounded(amount: Decimal | None, code: str) -> Money:
 
 def context_of(*given: object) -> Context:
     """What stands in metadata under Meta's names (also `_fbp`, `_fbc`, `user_agent`, `ip`); the first place counts. A
-    provider without metadata has one text, into which a shop writes a document."""
+    provider without metadata has one text, into which a shop writes a document.
+
+    What Meta could not read is not said: a template writes "undefined" where it knows nothing, or its own server's
+    address, and that must not hide what the remembered visit knows, nor make a page of a website out of nothing.
+    """
     places = [document_in(place) if isinstance(place, str) else place for place in given]
 
-    def first(*names: str) -> str | None:
-        return next((found for place in places if (found := text(place, *names))), None)
+    def first(read: Callable[[str], object], *names: str) -> str | None:
+        said = (text(place, *names) for place in places)
+        return next((found for found in said if found and isinstance(read(found), str)), None)
 
     return Context(
-        fbp=first("fbp", "_fbp"),
-        fbc=first("fbc", "_fbc"),
-        client_ip_address=first("client_ip_address", "ip"),
-        client_user_agent=first("client_user_agent", "user_agent"),
-        event_source_url=first("event_source_url"),
+        fbp=first(normalize_fbp, "fbp", "_fbp"),
+        fbc=first(normalize_fbc, "fbc", "_fbc"),
+        client_ip_address=first(normalize_client_ip_address, "client_ip_address", "ip"),
+        client_user_agent=first(normalize_user_agent, "client_user_agent", "user_agent"),
+        event_source_url=first(scrub_url, "event_source_url"),
         consent=next((found for place in places if (found := _consent(place))), None),
     )
 

@@ -136,6 +136,28 @@ class TestIds:
         declined = Event(event_name="Lead", consent="denied", event_source_url=PAGE)
         assert ids(RequestFacts()).facts_for_event(declined) == RequestFacts()
 
+    @pytest.mark.parametrize("broken", ["undefined", "fb.1.1596403881.42", "GA1.2.42.7"])
+    def test_a_cookie_that_nobody_can_read_is_replaced_as_the_pixel_would(self, broken):
+        visitor = ids(RequestFacts(fbp=broken), renews=True)
+        assert visitor.facts_for(None).fbp == NEW_FBP
+        assert [cookie.partition(";")[0] for cookie in visitor.cookies()] == [f"_fbp={NEW_FBP}"]
+        said = ids(RequestFacts(), renews=True)
+        assert said.facts_for(None, fbp=broken).fbp == NEW_FBP
+        known = ids(RequestFacts(fbp=FBP), renews=True)
+        assert known.facts_for(None, fbp=broken).fbp == FBP
+
+    def test_an_event_that_waited_in_the_page_was_after_its_click(self):
+        for when, fbc in (
+            (1_699_999_400, "fb.1.1699999400000.AbC"),
+            ("1699999400", "fb.1.1699999400000.AbC"),
+            (None, NEW_FBC),
+            ("no time", NEW_FBC),
+            (5, NEW_FBC),
+        ):
+            visitor = ids(RequestFacts(url=PAGE))
+            assert visitor.facts_for_event(Event(event_name="Lead", event_time=when)).fbc == fbc
+            assert f"_fbc={fbc};" in visitor.cookies()[1]
+
     def test_where_the_cookie_is_kept(self):
         visitor = ids(RequestFacts(), CookieSite("shop.co.uk", 2), is_secure=False)
         assert visitor.facts_for(None).fbp == "fb.2.1700000000000.42"
@@ -210,7 +232,7 @@ class TestRenewal:
     )
     def test_what_is_no_id_is_not_set(self, text):
         lines = self.renewed(RequestFacts(fbp=text, fbc=text), None)
-        assert not [line for line in lines if text in line]
+        assert not [line for line in lines if f"={text}" in line]
 
     def test_a_door_that_does_not_know_the_domain_renews_nothing(self):
         made = ids(RequestFacts(fbp=FBP, fbc=FBC))

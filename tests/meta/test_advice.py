@@ -168,3 +168,30 @@ def test_advice_never_raises_never_refuses_and_never_quotes(custom_data, members
     assert {finding.severity for finding in findings} <= {"warning", "hint"}
     assert canary not in repr(findings)
     assert all(f.fix and f.link.startswith("https://developers.facebook.com/docs/") for f in findings)
+
+
+@pytest.mark.parametrize(
+    ("seconds_before", "appendix", "code"),
+    [
+        (60, "", None),
+        (0, ".AQICAQMC", None),
+        (-200, "", None),  # clocks differ
+        (-301, "", "click_after_event"),
+        (-7_200, ".AQICAQMC", "click_after_event"),
+        (90 * 86_400, "", None),
+        (90 * 86_400 + 1, "", "old_click"),
+        (400 * 86_400, ".Bg", "old_click"),
+    ],
+)
+def test_a_click_that_led_to_nothing_is_told(seconds_before, appendix, code):
+    person = BEST["user_data"] | {"fbc": f"fb.1.{(NOW - seconds_before) * 1000}.AbC{appendix}"}
+    found = [finding.code for finding in advise(BEST | {"user_data": person}) if finding.path == "user_data.fbc"]
+    assert found == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    "fbc", ["", "fb.1.x.AbC", "fb.1.1596403881.AbC", "fb.1.\u0661596403881668.AbC", 7, ["a"], None]
+)
+def test_of_what_is_no_click_id_its_own_rule_speaks(fbc):
+    person = BEST["user_data"] | {"fbc": fbc}
+    assert not [finding for finding in advise(BEST | {"user_data": person}) if finding.path == "user_data.fbc"]

@@ -98,13 +98,10 @@ def test_what_was_bought_is_read_where_the_notice_holds_it():
 
 
 def test_what_the_shop_gave_along_of_the_visitor_is_read():
-    given = {"fbp": "fb.1.1.1", "_fbc": "fb.1.1.A", "user_agent": "UA", "consent": "granted", "external_id": "u-1"}
+    fbp, fbc = "fb.1.1596403881668.1116446470", "fb.1.1596403881668.A"
+    given = {"fbp": fbp, "_fbc": fbc, "user_agent": "UA", "consent": "granted", "external_id": "u-1"}
     payment = said("checkout.session.completed", notices.session(metadata=given))
-    assert (payment.context.fbp, payment.context.fbc, payment.context.client_user_agent) == (
-        "fb.1.1.1",
-        "fb.1.1.A",
-        "UA",
-    )
+    assert (payment.context.fbp, payment.context.fbc, payment.context.client_user_agent) == (fbp, fbc, "UA")
     assert (payment.context.consent, payment.customer.external_id) == ("granted", "u-1")
 
 
