@@ -7,8 +7,7 @@ lock, and random numbers of its own. Outbox and client look after themselves (`o
 `http_client.py`); who delivers in the background is started anew (`background.py`). A Relay does not travel by pickle:
 where processes are spawned, each makes its own.
 
-An event loop awaits `track_async`: the file is opened in a thread, and the commit is a future that the outbox
-completes.
+An event loop awaits `track_async`: the file is opened in a thread, and the outbox completes a future at the commit.
 
 Beside it: `judge.py` and `keeping.py` (the door and the outbox by themselves), `tracked.py` (answers), `background.py`
 (delivery in this process), `at_once.py` (past the outbox), `in_test.py` (collects instead of keeping).
