@@ -1,9 +1,12 @@
 """What tools that report errors show of us: the variables of each frame, whatever went wrong in it."""
 
+import inspect
 import logging
+import runpy
 import threading
 import traceback
 from base64 import b64encode
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -29,6 +32,7 @@ PERSON = UserData(
 )
 EVENT = Event(event_name="Lead", event_id="lead-1", user_data=PERSON, custom_data=CustomData(order_id="1"))
 TOKEN = "EAAcanary.zz"
+LAMBDA = Path(__file__).parents[1] / "lambda"
 
 
 @pytest.fixture
@@ -161,3 +165,18 @@ def test_a_page_that_fails_shows_neither_password_nor_session(relay, monkeypatch
     assert answer.status == 500 and seen
     secret = value.rpartition(" ")[2].rpartition(".")[2]
     assert secret not in "".join(seen)
+
+
+HANDLERS = ["contact-handler", "deliver-handler", "payment-webhook", "registration-handler", "view-content-handler"]
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_function_on_lambda_that_fails_shows_nothing_of_what_it_was_called_with(monkeypatch, name):
+    """A report of errors leaves out the frames of its own wrapper, and shows the handler's."""
+    monkeypatch.syspath_prepend(str(LAMBDA))
+    handler = runpy.run_path(str(LAMBDA / f"{name}.py"))["lambda_handler"]
+    inner = inspect.unwrap(handler).__globals__
+    monkeypatch.setitem(inner, "_delivery" if "_delivery" in inner else "answer", fails)
+    with pytest.raises(ZeroDivisionError) as raised:
+        handler({"body": "canary.zz@example.org", "Records": [{"body": "canary.zz@example.org"}]}, None)
+    assert traces_in(shown(raised.value).encode()) == []
