@@ -12,6 +12,15 @@ RelayError
 """
 
 import errno
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+CO_COROUTINE = 0x80  # as of `inspect`, whose import would be felt at a cold start
+_OURS = __file__.removesuffix("errors.py")
 
 
 class RelayError(Exception):
@@ -66,3 +75,59 @@ TOO_FEW_FILES = "this process may open no more files: raise its limit (`ulimit -
 def is_short_of_files(error: OSError) -> bool:
     """Whether the limit of this process or of the machine is reached, whatever it was about to open."""
     return error.errno in (errno.EMFILE, errno.ENFILE)
+
+
+def leaves_no_variables(call: Callable[_P, _R]) -> Callable[_P, _R]:
+    """For a function in which a person or a token is in clear. Whatever it raises keeps its kind, its text and the
+    lines of its traceback; the variables stay behind.
+
+    Reports of errors (Sentry and the like) show the variables of each frame, and send them off the machine. That a
+    mistake of ours, a time limit of Celery or a full memory may end any line is no reason to send the visitor along."""
+
+    if getattr(call, "__code__", None) and call.__code__.co_flags & CO_COROUTINE:
+
+        @wraps(call)
+        async def awaited(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+            try:
+                return await call(*args, **kwargs)  # type: ignore[misc]
+            except BaseException as error:
+                args, kwargs = (), {}  # type: ignore[assignment]  # this frame runs, so it cannot be cleared
+                without_variables(error)
+                raise
+
+        return awaited  # type: ignore[return-value]
+
+    @wraps(call)
+    def called(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return call(*args, **kwargs)
+        except BaseException as error:
+            args, kwargs = (), {}  # type: ignore[assignment]  # this frame runs, so it cannot be cleared
+            without_variables(error)
+            raise
+
+    return called
+
+
+_E = TypeVar("_E", bound=BaseException)
+
+
+def without_variables(error: _E) -> _E:
+    """The same error, where the frames that have ended hold no variables any more: ours and those below them.
+    A caller's own are the caller's, also in an error of theirs that was being handled when we were called."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        waiting += (one.__cause__, one.__context__)
+        trace, is_below = one.__traceback__, False
+        while trace is not None:
+            is_below = is_below or trace.tb_frame.f_code.co_filename.startswith(_OURS)
+            if is_below:
+                with suppress(RuntimeError):  # it still runs
+                    trace.tb_frame.clear()
+            trace = trace.tb_next
+    return error

@@ -5,10 +5,12 @@ from functools import cache
 import meta_conversions_api
 
 from conversion_relay.aws import DeliveryFunction
+from conversion_relay.errors import leaves_no_variables
 
 _delivery = cache(DeliveryFunction)
 
 
+@leaves_no_variables
 def lambda_handler(event, context=None):
     """Messages of the queue; or, from the test console, one event that is sent at once."""
     if isinstance(event, dict) and "event_type" in event:

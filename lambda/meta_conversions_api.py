@@ -37,6 +37,7 @@ from conversion_relay import (
     for_registration,
     read_event,
 )
+from conversion_relay.errors import leaves_no_variables
 
 logger = logging.getLogger("conversion_relay.lambda")
 DIRECT_SECONDS = 1.5
@@ -45,6 +46,7 @@ ERROR = "Error sending Meta Conversions API %s event"
 EVENT_TYPES = ("CompleteRegistration", "Contact", "Purchase", "ViewContent")
 
 
+@leaves_no_variables
 def handle_complete_registration(
     user_data: dict[str, Any],
     event_source_url: str | None = None,
@@ -61,6 +63,7 @@ def handle_complete_registration(
     )
 
 
+@leaves_no_variables
 def handle_contact(
     user_data: dict[str, Any], event_source_url: str | None = None, contact_id: str | None = None
 ) -> dict[str, Any]:
@@ -72,6 +75,7 @@ def handle_contact(
     return send_conversion_event("Contact", user_data, event_source_url, event_id=event_id)
 
 
+@leaves_no_variables
 def handle_purchase(
     user_data: dict[str, Any],
     purchase_data: dict[str, Any],
@@ -91,6 +95,7 @@ def handle_purchase(
     )
 
 
+@leaves_no_variables
 def handle_view_content(
     user_data: dict[str, Any], event_source_url: str | None, content_data: dict[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -98,6 +103,7 @@ def handle_view_content(
     return send_conversion_event("ViewContent", user_data, event_source_url, custom_data=content_data)
 
 
+@leaves_no_variables
 def send_conversion_event(
     event_name: str,
     user_data: dict[str, Any],
@@ -133,6 +139,7 @@ def hash_data(value: Any) -> str | None:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if text else None
 
 
+@leaves_no_variables
 def lambda_handler(event: dict[str, Any], context: Any = None) -> dict[str, Any]:
     """The test console's document: {"event_type", "user_data", "event_source_url", "custom_data"?, "event_id"?}."""
     event_type = event.get("event_type") if isinstance(event, dict) else None

@@ -1,6 +1,7 @@
 """An error that a job raises in another process comes back to who asked, as itself."""
 
 import pickle
+import traceback
 
 import pytest
 
@@ -28,3 +29,43 @@ def test_a_handler_of_the_sdks_error_reads_status_and_message():
     error: FacebookRequestError = EventRefused(*TOLD)
     assert error.http_status() == 400
     assert error.body()["error"]["message"] == error.api_error_message() == f"{TOLD[1]}: {TOLD[2]}"
+
+
+def variables_of(error: BaseException | None) -> str:
+    """As a report of errors shows them: of each frame but the test's, also of the errors behind this one."""
+    shown: list[str] = []
+    while error is not None:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        shown += [repr(frame.f_locals) for frame in frames if not frame.f_code.co_name.startswith("test_")]
+        error = error.__cause__ or error.__context__
+    return "".join(shown)
+
+
+def test_what_a_guarded_function_raises_leaves_its_variables_behind_and_keeps_its_lines():
+    @errors.leaves_no_variables
+    def door(event: str) -> int:
+        try:
+            return len(event) // 0
+        except ZeroDivisionError as error:
+            raise LookupError("no such thing") from error
+
+    with pytest.raises(LookupError, match="no such thing") as raised:
+        door("canary@example.org")
+    assert traceback.extract_tb(raised.tb)[-1].name == "door"
+    assert "canary" not in variables_of(raised.value)
+
+
+def test_the_variables_of_a_caller_who_handled_an_error_of_their_own_stay():
+    def theirs(order: str) -> None:
+        raise KeyError
+
+    @errors.leaves_no_variables
+    def door(event: str) -> None:
+        raise LookupError
+
+    try:
+        theirs("their own order")
+    except KeyError:
+        with pytest.raises(LookupError) as raised:
+            door("canary@example.org")
+    assert "their own order" in variables_of(raised.value) and "canary" not in variables_of(raised.value)

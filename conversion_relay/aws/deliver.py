@@ -25,7 +25,7 @@ from conversion_relay.aws.records import Records
 from conversion_relay.aws.token import TokenSource
 from conversion_relay.delivery.transport import GraphTransport, Transport
 from conversion_relay.delivery.turn import Delivery
-from conversion_relay.errors import SettingsError
+from conversion_relay.errors import SettingsError, leaves_no_variables
 from conversion_relay.outbox.sqs import SqsOutbox
 from conversion_relay.outbox.sqs_message import Message
 from conversion_relay.outbox.verdict import Expired, Park
@@ -64,6 +64,7 @@ class DeliveryFunction:
         self._finisher = Finisher(self._queue, self._calls, self._ledger, clock=clock, jitter=jitter)
         self._clock, self._jitter = clock, jitter
 
+    @leaves_no_variables
     def handle(self, event: Mapping[str, Any], context: Any = None) -> dict[str, Any]:
         """Partial batch response: the ids of the messages that stay in the queue."""
         records = [received(record) for record in _messages(event)]

@@ -16,7 +16,7 @@ from importlib import import_module
 import click
 
 from conversion_relay import __version__
-from conversion_relay.errors import TOO_FEW_FILES, RelayError, SettingsError, is_short_of_files
+from conversion_relay.errors import TOO_FEW_FILES, RelayError, SettingsError, is_short_of_files, leaves_no_variables
 
 EXIT_SETTINGS = 78
 _SERVER_EXTRA = frozenset({"litestar", "uvicorn", "jinja2", "prometheus_client", "multipart", "crawlerdetect"})
@@ -95,6 +95,7 @@ def _is_written() -> bool:
     return True
 
 
+@leaves_no_variables
 def _run() -> None:
     if None in (sys.stdin, sys.stdout, sys.stderr) or not (sys.stdout.encoding == sys.stderr.encoding == "utf-8"):
         from conversion_relay.cli.printing import open_what_is_closed, print_in_any_charset

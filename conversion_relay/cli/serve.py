@@ -28,7 +28,7 @@ from conversion_relay.delivery.sign_of_life import SignsOfLife
 from conversion_relay.delivery.transport import GraphTransport
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
-from conversion_relay.errors import OutboxUnavailable, SettingsError
+from conversion_relay.errors import OutboxUnavailable, SettingsError, without_variables
 from conversion_relay.http_proxy import is_loopback
 from conversion_relay.outbox import Leases, Outbox, open_outbox, unsupported
 from conversion_relay.relay import Relay
@@ -198,7 +198,8 @@ class Service:
                 self._every_second()
             except OutboxUnavailable:
                 continue  # whoever is to record something says so
-            except Exception:
+            except Exception as error:
+                without_variables(error)
                 logger.exception("What is looked after once a second failed; it goes on")
 
     def stop(self) -> None:

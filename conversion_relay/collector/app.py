@@ -26,6 +26,7 @@ from conversion_relay.collector.webhooks import PREFIX, WebhooksEndpoint
 from conversion_relay.collector.whole import Whole
 from conversion_relay.dashboard import access_of, dashboard_routes, guard_of, refusal_of
 from conversion_relay.dashboard.changes import MOST_BYTES
+from conversion_relay.dashboard.credentials import without_credentials
 from conversion_relay.dashboard.figures import Memory
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.pace import PaceNow
@@ -102,6 +103,7 @@ class Collector:
         elif scope["type"] == "http" and scope["path"].startswith(PREFIX):
             await self._webhooks.serve(scope, receive, send)
         else:
+            scope = without_credentials(scope) if scope["type"] == "http" else scope
             await _or_its_head(self._rest, scope, receive, send)
 
 

@@ -17,6 +17,7 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from conversion_relay.dashboard.access import Access, Refusal
 from conversion_relay.dashboard.changes import form_in, is_ours
+from conversion_relay.dashboard.credentials import all_headers
 from conversion_relay.dashboard.local_user import End
 from conversion_relay.dashboard.session import Renewed, forgotten, issued, set_cookie
 from conversion_relay.outbox.audit import Audit, Change
@@ -52,7 +53,7 @@ def guard_of(access: Access) -> Guard:
 
 async def refusal_of(access: Access, connection: Connection) -> Refusal | None:
     scope = connection.scope
-    asked = scope["headers"], peer_of(connection), scope.get("http_version", "1.1"), _ends_of(scope)
+    asked = all_headers(scope), peer_of(connection), scope.get("http_version", "1.1"), _ends_of(scope)
     if access.is_slow:
         return await in_thread(access.refusal, *asked)
     return access.refusal(*asked)
@@ -98,7 +99,7 @@ def sign_in_routes(
             raise HTTPException("this form did not come from the dashboard; open it anew", status_code=403)
         if not access.has_password:
             return page(403, to, wrong="There is no password: set RELAY_ADMIN_PASSWORD.")
-        told = request.scope["headers"], peer_of(request)
+        told = all_headers(request.scope), peer_of(request)
         refused = await in_thread(access.sign_in, form.get("password", [""])[0], *told)
         if refused is not None and refused.status == 429:
             after = refused.headers["Retry-After"]
@@ -119,7 +120,7 @@ def sign_in_routes(
         return gone_to(PAGE, forgotten(is_secure=_is_secure(request)))
 
     def _is_secure(request: Request[Any, Any, Any]) -> bool:
-        return access.is_secure(request.url.scheme, request.scope["headers"], peer_of(request))
+        return access.is_secure(request.url.scheme, all_headers(request.scope), peer_of(request))
 
     return [ask, sign_in, sign_out]
 

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 
 from conversion_relay.delivery.exchange import asker
+from conversion_relay.errors import leaves_no_variables
 from conversion_relay.http_client import HttpClient, Response
 from conversion_relay.meta.quality import TokenFacts, quality_request, read_quality, read_token, token_request
 from conversion_relay.settings import Dataset, Settings
@@ -21,6 +22,7 @@ EVERY = 900.0
 DEADLINE = 8.0
 
 
+@leaves_no_variables
 def ask(client: HttpClient, settings: Settings, dataset: Dataset) -> dict[str, float] | None:
     """Meta's score by event name; None where it did not tell."""
     token, secret = dataset.access_token.reveal(), dataset.app_secret.reveal()
@@ -29,6 +31,7 @@ def ask(client: HttpClient, settings: Settings, dataset: Dataset) -> dict[str, f
     return read_quality(answer.status, answer.body) if isinstance(answer, Response) else None
 
 
+@leaves_no_variables
 def ask_about_token(client: HttpClient, settings: Settings, dataset: Dataset) -> TokenFacts | None:
     """None where Meta did not tell: not every token may ask about itself."""
     token, secret = dataset.access_token.reveal(), dataset.app_secret.reveal()

@@ -6,6 +6,7 @@ import msgspec
 
 from conversion_relay.delivery.before_sending import is_in_the_future
 from conversion_relay.delivery.transport import Response, Transport
+from conversion_relay.errors import leaves_no_variables
 from conversion_relay.meta.batch import Sized
 from conversion_relay.meta.graph import Accepted, Misconfigured, Outcome, Refused, Said, build_request, read_response
 from conversion_relay.meta.headers import date
@@ -14,6 +15,7 @@ from conversion_relay.outbox import Attempt, LeasedEvent
 from conversion_relay.settings import Dataset, Settings
 
 
+@leaves_no_variables
 def post(
     transport: Transport,
     settings: Settings,

@@ -23,7 +23,7 @@ import msgspec
 
 from conversion_relay.delivery.attention import Need, needs
 from conversion_relay.delivery.installation import known
-from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.errors import OutboxUnavailable, without_variables
 from conversion_relay.http_client import HttpClient, Response
 from conversion_relay.meta.remedies import remedy
 from conversion_relay.outbox import Overview, Queue, located
@@ -205,7 +205,8 @@ def deliver(address: str, message: Message) -> str | None:
         _mail(address, message)
     except (OSError, ValueError) as error:
         return type(error).__name__
-    except Exception:
+    except Exception as error:
+        without_variables(error)  # an address may be a secret, as Slack's is
         logger.exception("A notification failed")
         return "an error of ours"
     return None

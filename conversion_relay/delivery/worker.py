@@ -32,7 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 from conversion_relay.delivery.dataset_pace import MOST_TURNS
 from conversion_relay.delivery.report import Report
 from conversion_relay.delivery.turn import Delivery, Turn
-from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.errors import OutboxUnavailable, without_variables
 from conversion_relay.outbox import Housekeeping, Queue
 from conversion_relay.telemetry import logger
 
@@ -164,6 +164,7 @@ class Worker:
                 logger.error("The outbox cannot record, so nothing is sent", extra={"reason": str(error)})
             self._trouble = str(error)
         else:
+            without_variables(error)  # or a report of errors shows the token, and what is sent
             logger.error("A turn of the delivery worker failed; its events are sent again", exc_info=error)
 
     def _has_room(self) -> bool:
@@ -235,7 +236,8 @@ class Worker:
                     next_prune = time.monotonic() + (1.0 if self._prune() else PRUNE_EVERY)
             except OutboxUnavailable:
                 continue  # the dispatcher says so
-            except Exception:
+            except Exception as error:
+                without_variables(error)
                 logger.exception("The delivery worker's house-keeping failed; it goes on")
 
     def _prune(self) -> int:

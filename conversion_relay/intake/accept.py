@@ -24,6 +24,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from conversion_relay import event_id as event_ids
+from conversion_relay.errors import leaves_no_variables
 from conversion_relay.event import PUBLIC_EVENT_NAMES, ActionSource, Event, EventAsRead, Rejection, SealedEvent
 from conversion_relay.intake import consent
 from conversion_relay.intake.at_a_look import Common, at_a_look
@@ -76,6 +77,7 @@ class Acceptance(msgspec.Struct, frozen=True):
     """What of `dropped` was a page's amount or currency that cannot be read, by the rule's code; for counting."""
 
 
+@leaves_no_variables
 def accept(
     submission: Submission, facts: RequestFacts, policy: Policy, *, now: float, entropy: bytes
 ) -> Acceptance | Rejection:
@@ -119,6 +121,7 @@ Prepared = tuple[dict[str, Any], list[Dropped]]
 else by its path."""
 
 
+@leaves_no_variables
 def prepare(
     submission: Submission, facts: RequestFacts, policy: Policy, *, now: float, entropy: bytes
 ) -> Prepared | Rejection:

@@ -12,11 +12,13 @@ from typing import Any
 
 import msgspec
 
+from conversion_relay.errors import leaves_no_variables
 from conversion_relay.event import OCTETS, CustomData, Event, Rejection, plain_number
 from conversion_relay.intake.members import read_members
 from conversion_relay.intake.printable import printable_name
 
 
+@leaves_no_variables
 def checked(event: Event) -> Event | Rejection:
     """With the types that `Event` says. Raises nothing.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from conversion_relay.errors import leaves_no_variables
 from conversion_relay.event import Event, Rejection
 from conversion_relay.intake.custom_data import Known
 from conversion_relay.intake.reading import EVENT, SURELY_FEW, read_event
@@ -49,6 +50,7 @@ def as_event(event: Event) -> Event:
     return Event(**members)
 
 
+@leaves_no_variables
 def read_common(raw: msgspec.Raw | bytes) -> Event | Rejection:
     """What `read_event` gives, as a `CommonEvent` where it is one.
 

@@ -25,6 +25,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from conversion_relay.errors import leaves_no_variables
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -139,6 +141,7 @@ CLOUDFRONT = "cloudfront-viewer-address"
 NO_FACTS = RequestFacts()
 
 
+@leaves_no_variables
 def request_facts(
     headers: Mapping[str, str],
     peer: str | None,

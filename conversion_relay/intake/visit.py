@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from conversion_relay.errors import leaves_no_variables
 from conversion_relay.event_id import holds_person, without_email
 from conversion_relay.intake import consent
 from conversion_relay.intake.request_facts import RequestFacts
@@ -106,6 +107,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
+@leaves_no_variables
 def visit_of(
     facts: RequestFacts,
     said: Literal["granted", "denied"] | None,

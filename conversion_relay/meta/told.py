@@ -6,7 +6,8 @@ click id, or the token ("Malformed access token EAAB..."). What is kept goes int
 
 The rule. What we sent was hashed and scrubbed at the door, so only a few kinds of values can be quoted. Each of them
 is struck out by its shape: e-mail addresses and phone numbers, digests, long codes that hold a digit (tokens, browser
-ids), IP addresses, and the query of a URL. A name cannot be known by its shape; none is ever sent in clear.
+ids), IP addresses, user agents, and the query of a URL. A name cannot be known by its shape; none is ever sent in
+clear.
 
 Rejected: to keep only sentences that are known, since they come in every language; to strike out whatever is quoted,
 since the path of the field is.
@@ -23,6 +24,11 @@ _BROWSER = re.compile(r"\bfb\.\d\.\S+")
 _ADDRESS = re.compile(
     r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\d)|(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}"
 )
+_COMMENT = r"\([^()]*(?:\([^()]*\)[^()]*)*(?:\)|$)|\[[^\]]*(?:\]|$)"
+_AGENT = re.compile(
+    rf"(?<![\w/.:-])[A-Za-z][\w-]*/\d[\w.]*(?: {{0,2}}(?:{_COMMENT}|\b[A-Z]\w*/[\w.]+|(?:Mobile|Safari)\b))*"
+)
+"""Products with their versions, and comments: Mozilla/5.0 (...) AppleWebKit/537.36 (KHTML, like Gecko)."""
 _CODE = re.compile(r"[A-Za-z0-9_\-]{20,}")
 
 
@@ -39,6 +45,7 @@ def told(value: object, most: int) -> str | None:
     text = "".join(c for c in value[:MOST_READ] if c.isprintable())
     if len(value) > MOST_READ:
         text = text.rpartition(" ")[0]
+    text = _AGENT.sub("***", text)
     text = _QUERY.sub(r"\1", text)
     text = _ADDRESS.sub("***", _BROWSER.sub("***", text))
     text = _CODE.sub(lambda code: "***" if any(c.isdigit() for c in code[0]) else code[0], text)

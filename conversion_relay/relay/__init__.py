@@ -7,12 +7,10 @@ lock, and random numbers of its own. Outbox and client look after themselves (`o
 `http_client.py`); who delivers in the background is started anew (`background.py`). A Relay does not travel by pickle:
 where processes are spawned, each makes its own.
 
-An event loop awaits `track_async`: the file is opened in a thread, and the commit is a future that the outbox
-completes.
+An event loop awaits `track_async`: the file is opened in a thread, and the outbox completes a future at the commit.
 
 Beside it: `judge.py` and `keeping.py` (the door and the outbox by themselves), `tracked.py` (answers), `background.py`
-(delivery in this process), `at_once.py` (past the outbox), `in_test.py` (collects instead of keeping). This room knows
-no framework; `frameworks/` does.
+(delivery in this process), `at_once.py` (past the outbox), `in_test.py` (collects instead of keeping).
 """
 
 import atexit
@@ -24,7 +22,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from conversion_relay.errors import InvalidEvent, OutboxUnavailable
+from conversion_relay.errors import InvalidEvent, OutboxUnavailable, leaves_no_variables
 from conversion_relay.event import Event, Rejection, SealedEvent
 from conversion_relay.intake.accept import WITHHELD, Sender
 from conversion_relay.intake.built import checked
@@ -42,8 +40,7 @@ if TYPE_CHECKING:
     from conversion_relay.relay.in_test import RelayInTest
 
 __all__ = ["NO_FACTS", "Copied", "Relay", "Sent", "Tracked"]
-AT_ONCE = 1_000
-"""Events of one commit of `track_many`."""
+AT_ONCE = 1_000  # events of one commit of `track_many`
 
 
 class Relay(Keeping):
@@ -103,6 +100,7 @@ class Relay(Keeping):
                 self._background = Background(self.settings, outbox, self._clock, watches=watches, use=self.use)
         self._background.ensure()
 
+    @leaves_no_variables
     def track(
         self,
         event: Event,
@@ -127,6 +125,7 @@ class Relay(Keeping):
             return judged.told(None)
         return judged.told(iter(self.put(sealed)))
 
+    @leaves_no_variables
     async def track_async(
         self,
         event: Event,
@@ -156,6 +155,7 @@ class Relay(Keeping):
             put = asyncio.ensure_future(in_thread(self.put, sealed))
         return judged.told(iter(await asyncio.shield(put)))
 
+    @leaves_no_variables
     def track_many(
         self,
         events: Iterable[Event],

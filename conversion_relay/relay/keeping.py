@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.errors import OutboxUnavailable, leaves_no_variables
 from conversion_relay.event import Event, Receipt, SealedEvent
 from conversion_relay.event_id import without_email
 from conversion_relay.intake.accept import Sender
@@ -123,6 +123,7 @@ class Keeping(Judge):
         """Whether `put_soon` only submits; a store over the network waits for its answer."""
         return _has(type(self.outbox), Leases)
 
+    @leaves_no_variables
     def remember(
         self,
         key: str | int | UUID,

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from conversion_relay.errors import InvalidEvent, OutboxUnavailable, SignatureError
+from conversion_relay.errors import InvalidEvent, OutboxUnavailable, SignatureError, leaves_no_variables
 from conversion_relay.event import Event, UserData, present
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.payments import Notice
@@ -81,6 +81,7 @@ class Webhooks:
         self._notices, self._clock = Notices(relay, secrets, asking, clock), clock
         self._memory = Memory(relay, clock)
 
+    @leaves_no_variables
     def answer(
         self, provider: str, raw: bytes, headers: Mapping[str, str], *, query: str = "", network: str = ""
     ) -> WebhookAnswer:

@@ -40,7 +40,8 @@ def page() -> str:
 
 
 def _definition(found: object, name: str) -> Definition:
-    tree = ast.parse(Path(inspect.getsourcefile(found)).read_text("utf-8"))  # type: ignore[arg-type]
+    source = inspect.getsourcefile(inspect.unwrap(found))  # type: ignore[arg-type]
+    tree = ast.parse(Path(source).read_text("utf-8"))  # type: ignore[arg-type]
     return next(node for node in ast.walk(tree) if isinstance(node, Definition) and node.name == name)
 
 

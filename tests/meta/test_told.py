@@ -10,6 +10,7 @@ KEPT = [
     "The parameter $['data'][0]['event_source_url'] is required",
     "Your purchase event doesn’t include a value parameter. Enter a value. For example: 1.99",
     "Der Parameter advertiser_tracking_enabled fehlt; siehe https://developers.facebook.com/docs/marketing-api",
+    "See https://www.facebook.com/business/help/1234567 and the formats text/csv or image/png, 24/7",
 ]
 STRUCK = [
     ("the URL https://shop.example/a?email=joe@example.com is bad", "joe"),
@@ -19,6 +20,12 @@ STRUCK = [
     ("2001:db8:85a3::8a2e:370:7334 is not public", "85a3"),
     ("the click fb.1.1699999999999.IwAR2abcdef is too old", "IwAR2"),
     ("Malformed access token EAABwzLixnjYBO1234567890abcdefghij", "EAAB"),
+    (
+        "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Mobile is old",
+        "Android",
+    ),
+    ("no browser: Instagram/330.0.0 (iPhone14,5; iOS 17_5; de_DE) is one", "iPhone14"),
+    ("Mozilla/5.0 (iPhone) AppleWebKit/605.1 [FBAN/FBIOS;FBDV/iPhone11,8]", "iPhone"),
     (f"the digest {'ab' * 31}12 is not known", "abab"),
 ]
 

@@ -1,0 +1,182 @@
+"""What tools that report errors show of us: the variables of each frame, whatever went wrong in it."""
+
+import inspect
+import logging
+import runpy
+import threading
+import traceback
+from base64 import b64encode
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from conversion_relay import CustomData, Event, RequestFacts, UserData
+from conversion_relay.collector import app as collector
+from conversion_relay.dashboard.figures import Memory
+from conversion_relay.delivery.turn import Delivery
+from conversion_relay.delivery.worker import Worker
+from conversion_relay.intake import accept as intake
+from conversion_relay.meta import graph
+from conversion_relay.relay import Relay
+from conversion_relay.settings import Settings
+from conversion_relay.webhooks import door
+from tests import asgi
+from tests.canary import traces_in
+from tests.payments import stripe_notices as notices
+from tests.test_relay import Meta
+from tests.webhooks.shop import open_shop
+
+PERSON = UserData(
+    email="canary.zz@example.org", phone="+16505550199", first_name="Canariazz", client_user_agent="UA/5550199"
+)
+EVENT = Event(event_name="Lead", event_id="lead-1", user_data=PERSON, custom_data=CustomData(order_id="1"))
+TOKEN = "EAAcanary.zz"
+LAMBDA = Path(__file__).parents[1] / "lambda"
+
+
+@pytest.fixture
+def relay(tmp_path):
+    env = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": TOKEN, "META_APP_SECRET": TOKEN}
+    env |= {"RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db", "RELAY_ADMIN_PASSWORD": "canary.zz"}
+    with Relay(Settings.from_env(env)) as opened:
+        yield opened
+
+
+def fails(*_, **__):
+    raise ZeroDivisionError("a mistake of ours")
+
+
+def shown(error: BaseException | None) -> str:
+    """The variables of the frames that are not this test's."""
+    told = ""
+    while error is not None:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename != __file__]
+        assert frames
+        told += "".join(repr(frame.f_locals) for frame in frames)
+        error = error.__cause__ or error.__context__
+    return told
+
+
+@pytest.mark.parametrize(
+    ("room", "name"),
+    [
+        ("conversion_relay.intake.accept", "match_keys_of"),
+        ("conversion_relay.intake.accept", "_sealed"),
+        ("conversion_relay.intake.built", "read_members"),
+        ("conversion_relay.meta.customer_information.common", "_of_number"),
+    ],
+)
+def test_a_mistake_of_ours_in_the_door_shows_no_person(relay, monkeypatch, room, name):
+    monkeypatch.setattr(f"{room}.{name}", fails)
+    with pytest.raises(ZeroDivisionError) as raised:
+        relay.track(msgspec.structs.replace(EVENT, event_time="2026") if name == "read_members" else EVENT)
+    assert traces_in(shown(raised.value).encode()) == []
+
+
+@pytest.mark.parametrize("how", ["track", "track_async", "track_many"])
+def test_a_dictionary_in_the_place_of_an_event_is_refused_without_the_person_in_it(relay, how):
+    person = {"event_name": "Lead", "user_data": {"email": "canary.zz@example.org"}}
+
+    def called():
+        return relay.track_many([person]) if how == "track_many" else getattr(relay, how)(person)
+
+    with pytest.raises(TypeError, match="takes an Event") as raised:
+        asgi.run(called()) if how == "track_async" else called()
+    trace = raised.value.__traceback__
+    while trace and "conversion_relay" not in trace.tb_frame.f_code.co_filename:
+        trace = trace.tb_next
+    assert trace and traces_in("".join(repr(f.f_locals) for f, _ in traceback.walk_tb(trace)).encode()) == []
+
+
+def test_what_are_no_facts_of_a_visit_is_refused_without_the_visitor(relay):
+    with pytest.raises(TypeError, match="facts are") as raised:
+        relay.remember("order-1", {"client_user_agent": "canary.zz"})
+    assert traces_in(shown(raised.value).encode()) == []
+
+
+def test_a_time_limit_that_ends_the_door_shows_no_person(relay, monkeypatch):
+    """As Celery's soft limit and gunicorn's timeout do, at any line."""
+
+    def ended(*_):
+        raise SystemExit(1)
+
+    monkeypatch.setattr(intake, "_complete", ended)
+    with pytest.raises(SystemExit) as raised:
+        relay.track(EVENT, RequestFacts(url="https://shop.example/?email=canary.zz@example.org"))
+    assert traces_in(shown(raised.value).encode()) == []
+
+
+def test_a_mistake_of_ours_about_a_payment_notice_shows_no_buyer(tmp_path, monkeypatch):
+    monkeypatch.setattr(door, "event_of", fails)
+    notice = notices.session(customer_details={"email": "canary.zz@example.org", "phone": "+16505550199"})
+    with open_shop(tmp_path) as shop, pytest.raises(ZeroDivisionError) as raised:
+        shop.stripe("checkout.session.completed", notice)
+    ours = raised.value.__traceback__
+    while ours and "conversion_relay" not in ours.tb_frame.f_code.co_filename:
+        ours = ours.tb_next
+    told = "".join(repr(frame.f_locals) for frame, _ in traceback.walk_tb(ours))
+    assert ours and traces_in(told.encode()) == []
+
+
+def test_a_turn_of_delivery_that_fails_is_told_without_token_and_visitor(relay, monkeypatch, caplog):
+    told = threading.Event()
+
+    class Tells(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "turn of the delivery worker failed" in record.getMessage():
+                self.error = record.exc_info[1]
+                told.set()
+
+    handler = Tells()
+    monkeypatch.setattr(graph, "appsecret_proof", fails)
+    relay.track(EVENT)
+    logging.getLogger("conversion_relay").addHandler(handler)
+    worker = Worker(Delivery(relay.outbox, Meta(), relay.settings), relay.outbox)
+    worker.start()
+    try:
+        assert told.wait(60)
+    finally:
+        worker.stop()
+        logging.getLogger("conversion_relay").removeHandler(handler)
+    assert traces_in(shown(handler.error).encode()) == []
+
+
+def test_meta_asked_at_once_shows_no_token_when_it_fails(relay, monkeypatch):
+    monkeypatch.setattr(graph, "appsecret_proof", fails)
+    with pytest.raises(ZeroDivisionError) as raised:
+        relay.send([relay.seal(EVENT)])
+    assert traces_in(shown(raised.value).encode()) == []
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/dashboard"])
+@pytest.mark.parametrize("header", ["authorization", "cookie"])
+def test_a_page_that_fails_shows_neither_password_nor_session(relay, monkeypatch, path, header):
+    """Sentry hooks into Litestar by itself, and sees its frames while they run."""
+    from conversion_relay.dashboard.session import issued, session_key
+
+    value = f"Basic {b64encode(b'x:canary.zz').decode()}"
+    if header == "cookie":
+        value = issued(session_key(relay.settings), 4e9)
+    seen: list[str] = []
+    monkeypatch.setattr(Memory, "today", fails)
+    monkeypatch.setattr(collector, "note_failure", lambda error: seen.append(shown(error)))
+    answer = asgi.ask(collector.create_app(relay), path, method="GET", **{header: value})
+    assert answer.status == 500 and seen
+    secret = value.rpartition(" ")[2].rpartition(".")[2]
+    assert secret not in "".join(seen)
+
+
+HANDLERS = ["contact-handler", "deliver-handler", "payment-webhook", "registration-handler", "view-content-handler"]
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_function_on_lambda_that_fails_shows_nothing_of_what_it_was_called_with(monkeypatch, name):
+    """A report of errors leaves out the frames of its own wrapper, and shows the handler's."""
+    monkeypatch.syspath_prepend(str(LAMBDA))
+    handler = runpy.run_path(str(LAMBDA / f"{name}.py"))["lambda_handler"]
+    inner = inspect.unwrap(handler).__globals__
+    monkeypatch.setitem(inner, "_delivery" if "_delivery" in inner else "answer", fails)
+    with pytest.raises(ZeroDivisionError) as raised:
+        handler({"body": "canary.zz@example.org", "Records": [{"body": "canary.zz@example.org"}]}, None)
+    assert traces_in(shown(raised.value).encode()) == []
