@@ -54,6 +54,33 @@ def test_an_event_that_the_collector_could_not_take_is_kept(tab: Page, stage: St
     tab.said = [line for line in tab.said if "503" not in line]  # the browser's own words
 
 
+@pytest.fixture
+def crowded(tab: Page, stage: Stage):
+    """A page whose other script has all on its way that may outlive a page: 64 KiB, which all scripts share.
+    https://fetch.spec.whatwg.org/#http-network-or-cache-fetch"""
+    tab.goto(stage.url())
+    yield "fetch('/cue', {method: 'POST', keepalive: true, body: JSON.stringify({replay: 'y'.repeat(65500)})});"
+    stage.cue.set()
+    tab.said = [line for line in tab.said if "net::ERR_" not in line]  # the browser's own words
+
+
+def test_an_event_leaves_at_once_while_another_script_has_all_on_its_way_that_may_outlive_the_page(
+    tab: Page, stage: Stage, crowded
+):
+    event_id = tab.evaluate(f"() => {{ {crowded} return MetaTracking.track('Lead') }}")
+    assert [event["event_id"] for event in until(lambda: stage.events("Lead"), 8)] == [event_id]
+
+
+def test_a_refusal_is_told_while_another_script_has_all_on_its_way_that_may_outlive_the_page(
+    tab: Page, stage: Stage, crowded
+):
+    event_id = tab.evaluate("MetaTracking.track('Lead')")
+    until(lambda: f"{event_id} 202 " in tab.evaluate("MetaTracking.debug"))
+    tab.evaluate(f"() => {{ {crowded} MetaTracking.consent('denied') }}")
+    (told,) = until(lambda: [post.body for post in stage.posts if post.path == "/withdraw"], 8)
+    assert told["event_ids"] == [event_id]
+
+
 def test_what_could_wait_in_memory_alone_is_written_down_once_it_may_be(tab: Page, stage: Stage):
     """An opt-out: nothing is stored. Then the visitor agrees, and what an earlier page left must not take its place."""
     tab.add_init_script("Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {value: true})")
