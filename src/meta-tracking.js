@@ -929,6 +929,9 @@ var MetaTracking = (function () {
     if (status < 500 && status !== 429) {
       load().q = kept.q.filter((other) => other.i !== item.i);
       save();
+    } else if (!item.i && !item.b.pixel) {
+      // A refusal, which is kept nowhere else; while it stands, since it would undo what came after it.
+      setTimeout(() => state === "denied" && post(item), PATIENCE);
     } // else it is tried again when its time has come
     if (policy || status > 499) return;
     policy = rule || "limit";
