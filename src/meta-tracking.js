@@ -900,25 +900,23 @@ var MetaTracking = (function () {
 
   /**
    * text/plain needs no preflight, and keepalive lets it leave while the page goes away. A browser refuses that for more
-   * than 64 KiB.
+   * than 64 KiB, which all scripts of the page share: then it goes as any other request. What came all the same is known by
+   * its id.
    * @param {Waiting} item
    */
   async function post(item) {
     const body = text(item);
+    /** @type {(keepalive?: boolean) => Promise<Response>} */
+    const send = async (keepalive) =>
+      // A page may have its own fetch, which wants headers, or answers without any.
+      fetch(item.u, { method: "POST", body, headers: {}, keepalive, credentials: api.credentials });
     let status = 599;
     /** @type {any} */
     let why = "not reached";
     /** @type {any} */
     let rule;
     try {
-      // A page may have its own fetch, which wants headers, or answers without any.
-      const answer = await fetch(item.u, {
-        method: "POST",
-        body,
-        headers: {},
-        keepalive: body.length < 2e4,
-        credentials: api.credentials,
-      });
+      const answer = await send(body.length < 2e4).catch(() => send());
       status = answer.status;
       // An offline page of the site's own worker is no answer.
       if (answer.ok && /html/.test(/** @type {any} */ (answer.headers.get("content-type")))) status = 599;
@@ -931,6 +929,9 @@ var MetaTracking = (function () {
     if (status < 500 && status !== 429) {
       load().q = kept.q.filter((other) => other.i !== item.i);
       save();
+    } else if (!item.i && !item.b.pixel) {
+      // A refusal, which is kept nowhere else; while it stands, since it would undo what came after it.
+      setTimeout(() => state === "denied" && post(item), PATIENCE);
     } // else it is tried again when its time has come
     if (policy || status > 499) return;
     policy = rule || "limit";

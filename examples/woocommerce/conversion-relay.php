@@ -31,6 +31,7 @@ function conversion_relay_script() {
 // WooCommerce's notice has the buyer's address, browser and page. Meta's cookies and the answer to the banner it has not.
 add_action( 'woocommerce_checkout_order_created', 'conversion_relay_visit' );
 add_action( 'woocommerce_store_api_checkout_update_order_meta', 'conversion_relay_visit' ); // the checkout of blocks
+add_action( 'woocommerce_before_pay_action', 'conversion_relay_visit' ); // the link to pay: the shop made it, or a card failed
 function conversion_relay_visit( $order ) {
 	$said    = sanitize_text_field( wp_unslash( $_COOKIE[ CONVERSION_RELAY_CONSENT ] ?? '' ) );
 	$consent = CONVERSION_RELAY_WORDS[ $said ] ?? '';
@@ -43,14 +44,20 @@ function conversion_relay_visit( $order ) {
 	foreach ( array_filter( $kept ) as $name => $value ) {
 		$order->update_meta_data( $name, $value );
 	}
+	if ( 'denied' === $consent ) { // they may have agreed when the order was made
+		$order->delete_meta_data( '_fbp' );
+		$order->delete_meta_data( '_fbc' );
+	}
 	$order->save();
 }
 
-// The pixel's copy, under the id of the webhook's. An order that is paid later is told by the webhook alone.
+// The pixel's copy, under the id of the webhook's. Of an order that is paid later (on delivery, too: it is in work and has no
+// date) the webhook tells alone, and nobody of one whose page is opened again: Meta knows a second copy for two days.
 add_action( 'woocommerce_thankyou', 'conversion_relay_thanks' );
 function conversion_relay_thanks( $id ) {
 	$order = wc_get_order( $id );
-	if ( ! $order || ! $order->is_paid() ) {
+	$paid  = $order ? $order->get_date_paid() : null;
+	if ( ! $paid || ! $order->is_paid() || time() - $paid->getTimestamp() > DAY_IN_SECONDS ) {
 		return;
 	}
 	printf(

@@ -54,7 +54,7 @@ class Stage:
         self.scripts = {"/init.js": f"fbq('init', '{PIXEL}');"}
         """Small files, by path."""
         self.cue = threading.Event()
-        """The answer to /cue waits for it: a page that nobody drives is told to go on."""
+        """The answer to /cue waits for it: a page that nobody drives is told to go on, what is posted is on its way."""
 
     def close(self) -> None:
         self.server.shutdown()
@@ -127,6 +127,8 @@ class Stage:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path == "/cue":
+                    stage.cue.wait(60)
                 stage.posts.append(Post(urlsplit(self.path).path, body, dict(self.headers)))
                 readable = {
                     "Access-Control-Allow-Origin": self.headers.get("Origin", "*"),

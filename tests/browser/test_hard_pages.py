@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.stage import PIXEL, Stage
+from tests.browser.stage import PIXEL, Post, Stage
 from tests.processes import until
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -51,6 +51,60 @@ def test_an_event_that_the_collector_could_not_take_is_kept(tab: Page, stage: St
     event_id = tab.evaluate("MetaTracking.track('Lead')")
     until(lambda: any(f"{event_id} 503" in line for line in tab.evaluate("MetaTracking.debug")))
     assert tab.evaluate("JSON.parse(localStorage._mt).q.map(item => item.i)") == [event_id]
+    tab.said = [line for line in tab.said if "503" not in line]  # the browser's own words
+
+
+@pytest.fixture
+def crowded(tab: Page, stage: Stage):
+    """A page whose other script has all on its way that may outlive a page: 64 KiB, which all scripts share.
+    https://fetch.spec.whatwg.org/#http-network-or-cache-fetch"""
+    tab.goto(stage.url())
+    yield "fetch('/cue', {method: 'POST', keepalive: true, body: JSON.stringify({replay: 'y'.repeat(65500)})});"
+    stage.cue.set()
+    tab.said = [line for line in tab.said if "net::ERR_" not in line]  # the browser's own words
+
+
+def test_an_event_leaves_at_once_while_another_script_has_all_on_its_way_that_may_outlive_the_page(
+    tab: Page, stage: Stage, crowded
+):
+    event_id = tab.evaluate(f"() => {{ {crowded} return MetaTracking.track('Lead') }}")
+    assert [event["event_id"] for event in until(lambda: stage.events("Lead"), 8)] == [event_id]
+
+
+def test_a_refusal_is_told_while_another_script_has_all_on_its_way_that_may_outlive_the_page(
+    tab: Page, stage: Stage, crowded
+):
+    event_id = tab.evaluate("MetaTracking.track('Lead')")
+    until(lambda: f"{event_id} 202 " in tab.evaluate("MetaTracking.debug"))
+    tab.evaluate(f"() => {{ {crowded} MetaTracking.consent('denied') }}")
+    (told,) = until(lambda: [post.body for post in stage.posts if post.path == "/withdraw"], 8)
+    assert told["event_ids"] == [event_id]
+
+
+@pytest.mark.parametrize("again", ["denied", "granted"])
+def test_a_refusal_that_the_server_could_not_take_is_told_again_while_it_stands(tab: Page, stage: Stage, again):
+    tab.clock.install()
+    tab.goto(stage.url())
+    event_id = tab.evaluate("MetaTracking.rememberVisitor('1001'), MetaTracking.track('Lead')")
+    tab.clock.run_for(1_000)
+    until(lambda: f"{event_id} 202 " in tab.evaluate("MetaTracking.debug"))
+
+    def told() -> list[Post]:
+        return [post for post in stage.posts if post.path == "/withdraw" or post.body.get("consent") == "denied"]
+
+    stage.status = 503
+    tab.evaluate("MetaTracking.consent('denied')")
+    until(lambda: len(tab.evaluate("MetaTracking.debug.filter(line => / 503/.test(line))")) == 2)
+    stage.status = 202
+    tab.evaluate("MetaTracking.consent", again)
+    first = len(told())
+    tab.clock.run_for(11_000)
+    if again == "granted":
+        tab.wait_for_load_state("networkidle")
+        assert len(told()) == first == 2
+    else:
+        until(lambda: len(told()) == first + 2, 10)
+        assert sorted(str(post.body) for post in told()[-2:]) == sorted(str(post.body) for post in told()[:2])
     tab.said = [line for line in tab.said if "503" not in line]  # the browser's own words
 
 

@@ -114,6 +114,30 @@ def test_a_switch_of_klaro_that_is_not_saved_is_no_answer(shop):
     assert said == [False, False, True, True]
 
 
+USERCENTRICS = """details_ = {consent: {type: 'IMPLICIT'}, services: {ID: {consent: {given: false}}}};
+__ucCmp = {
+    isInitialized: async () => true,
+    getConsentDetails: async () => details_,
+    async say(type, given) {
+        details_ = {consent: {type}, services: {ID: {consent: {given}}}};
+        dispatchEvent(new CustomEvent('UC_CONSENT', {detail: details_}));
+    },
+};"""
+"""As Usercentrics 3 does: `UC_CONSENT` is said when the consent changes, by a button or by a program."""
+
+
+@pytest.mark.parametrize(("kind", "answer"), [("EXPLICIT", "granted"), ("IMPLICIT", "held")])
+def test_what_usercentrics_knew_before_our_lines_ran_and_what_a_program_tells_it_are_heard(shop, kind, answer):
+    text = (ROOT / "docs/browser.md").read_text().partition("// Usercentrics")[2].partition("// Klaro")[0]
+    before = f"__ucCmp.say('{kind}', true);"
+    shop.head = PLAIN.format('data-consent="required"')
+    shop.base = USERCENTRICS + before + text.partition("\n")[2]
+    shop.open()
+    until(lambda: f"consent {answer}" in shop.page.evaluate("MetaTracking.debug"))
+    shop.page.evaluate("__ucCmp.say('EXPLICIT', false)")
+    until(lambda: "consent denied" in shop.page.evaluate("MetaTracking.debug"))
+
+
 @pytest.mark.parametrize(
     ("platform", "state"),
     [

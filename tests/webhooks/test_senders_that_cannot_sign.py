@@ -49,7 +49,7 @@ def shop(tmp_path):
 
 
 def ping(shop, **more: str):
-    """As https://gumroad.com/ping tells of it."""
+    """As https://gumroad.com/ping tells of it: of three of its marks it has those that are true."""
     told = {
         "seller_id": "seller-canary==",
         "email": "ada.test@example.com",
@@ -61,7 +61,6 @@ def ping(shop, **more: str):
         "url_params[client_reference_id]": "R-1",
         "url_params[_fbp]": "fb.1.1790000000000.123",
         "refunded": "false",
-        "is_recurring_charge": "false",
     }
     return shop.webhooks.answer("gumroad", urlencode({k: v for k, v in (told | more).items() if v}).encode(), {})
 
@@ -87,6 +86,23 @@ def test_what_goes_back_is_a_refund_and_a_test_is_not_counted(shop):
         "R-1"
     ]
     assert ping(shop, test="true", sale_id="T").body["reason"] == "test_payment"
+
+
+def test_a_membership_s_later_charges_are_renewals_and_each_refund_is_its_own(shop):
+    """The address's parameters stay those of the first sale."""
+    later = {"subscription_id": "M-1", "is_recurring_charge": "true", "sale_id": "S-2"}
+    assert ping(shop, subscription_id="M-1").body["event_id"] == "purchase_R-1"
+    assert ping(shop, **later).body["event_id"] == "renewal_S-2"
+    assert ping(shop, **later).body["message"] == "duplicate"
+    for sale in ({}, later):
+        assert ping(shop, **sale, refunded="true").body["message"] == "accepted"
+    back = [e["original_event_data"]["event_id"] for e in shop.events().values() if "original_event_data" in e]
+    assert sorted(back) == ["purchase_R-1", "renewal_S-2"]
+
+
+def test_a_card_that_is_only_authorized_for_a_preorder_is_no_money(shop):
+    assert ping(shop, is_preorder_authorization="true").body == {"message": "ignored", "reason": "other_type"}
+    assert ping(shop, sale_id="S-3").body["event_id"] == "purchase_R-1"
 
 
 @pytest.mark.parametrize("seller", ["", "another", "seller-canary", "é"])

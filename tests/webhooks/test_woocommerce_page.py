@@ -18,6 +18,7 @@ WORDPRESS = r"""
 error_reporting(E_ALL);
 set_error_handler(function ($kind, $text) { fwrite(STDERR, $text); exit(1); });
 define('ABSPATH', '/');
+const DAY_IN_SECONDS = 86400;
 $hooks = [];
 function add_action($name, $call, $priority = 10) { $GLOBALS['hooks'][$name] = $call; }
 function esc_url($text) { return htmlspecialchars($text, ENT_QUOTES); }
@@ -27,10 +28,14 @@ function sanitize_text_field($text) { return trim(strip_tags($text)); }
 function wp_json_encode($what) { return json_encode($what); }
 function wc_get_order($id) { return $id === 52 ? $GLOBALS['order'] : false; }
 class Order {
-    public $meta = [], $saved = false, $paid = true;
-    function update_meta_data($key, $value) { $this->meta[] = ['key' => $key, 'value' => $value]; }
+    public $meta = [], $saved = false, $paid = true, $paid_ago = 0;
+    function update_meta_data($key, $value) { $this->meta[$key] = $value; }
+    function delete_meta_data($key) { unset($this->meta[$key]); }
     function save() { $this->saved = true; }
     function is_paid() { return $this->paid; }
+    function get_date_paid() {
+        return $this->paid_ago === null ? null : new DateTime('@' . (time() - $this->paid_ago));
+    }
     function get_id() { return 52; }
     function get_total() { return '49.90'; }
     function get_currency() { return 'EUR'; }
@@ -39,6 +44,8 @@ $given = json_decode(stream_get_contents(STDIN), true);
 $_COOKIE = $given['cookies'];
 $order = new Order();
 $order->paid = $given['paid'];
+$order->paid_ago = $given['paid_ago'];
+$order->meta = $given['before'] ?: [];
 require $argv[1];
 $printed = [];
 foreach (['wp_head', $given['checkout'], 'woocommerce_thankyou'] as $name) {
@@ -46,15 +53,29 @@ foreach (['wp_head', $given['checkout'], 'woocommerce_thankyou'] as $name) {
     $hooks[$name]($name === 'wp_head' ? '' : ($name === 'woocommerce_thankyou' ? 52 : $order));
     $printed[$name] = ob_get_clean();
 }
-echo json_encode(['meta' => $order->meta, 'saved' => $order->saved, 'printed' => $printed]);
+$meta = [];
+foreach ($order->meta as $key => $value) { $meta[] = ['key' => $key, 'value' => $value]; }
+echo json_encode(['meta' => $meta, 'saved' => $order->saved, 'printed' => $printed]);
 """
-CHECKOUTS = ("woocommerce_checkout_order_created", "woocommerce_store_api_checkout_update_order_meta")
+CHECKOUTS = (
+    "woocommerce_checkout_order_created",
+    "woocommerce_store_api_checkout_update_order_meta",
+    "woocommerce_before_pay_action",
+)
 
 
-def bought(cookies: dict[str, str], checkout: str = CHECKOUTS[0], *, paid: bool = True, file: Path = FILE) -> dict:
+def bought(
+    cookies: dict[str, str],
+    checkout: str = CHECKOUTS[0],
+    *,
+    paid: bool = True,
+    paid_ago: int | None = 0,
+    before: dict[str, str] | None = None,
+    file: Path = FILE,
+) -> dict:
     """What the file wrote into an order and onto the pages, in a shop of a few functions."""
     need_command("php")
-    given = json.dumps({"cookies": cookies, "paid": paid, "checkout": checkout})
+    given = json.dumps({"cookies": cookies, "paid": paid, "paid_ago": paid_ago, "before": before, "checkout": checkout})
     done = subprocess.run(
         ["php", "-r", WORDPRESS, "--", str(file)], input=given, capture_output=True, text=True, check=False
     )
@@ -88,6 +109,21 @@ def test_of_who_declined_the_refusal_alone_is_in_the_order_and_nothing_is_sent(s
     told = bought({"_fbp": FBP, "cmplz_marketing": "deny"})
     assert [one["key"] for one in told["meta"]] == ["consent"]
     assert shop.told("woocommerce", notice(told["meta"])).body == {"message": "withheld"}
+
+
+def test_who_declines_before_they_pay_leaves_nothing_of_what_they_had_agreed_to(shop):
+    before = {"_fbp": FBP, "_fbc": "fb.1.1596403881668.IwAR", "consent": "granted"}
+    told = bought({"_fbp": FBP, "cmplz_marketing": "deny"}, "woocommerce_before_pay_action", before=before)
+    assert told["meta"] == [{"key": "consent", "value": "denied"}]
+    # A refusal stands where the link to pay is opened in a browser that was not asked.
+    refused = bought({"_fbp": FBP}, "woocommerce_before_pay_action", before={"consent": "denied"})
+    assert refused["meta"] == told["meta"]
+
+
+@pytest.mark.parametrize("paid_ago", [None, 2 * 86_400])
+def test_the_pixel_hears_nothing_of_what_is_paid_at_the_door_and_of_a_page_that_is_opened_again_days_after(paid_ago):
+    """Meta knows a second copy for two days. An order in work that is paid on delivery has no date of payment."""
+    assert bought({}, paid_ago=paid_ago)["printed"]["woocommerce_thankyou"] == ""
 
 
 def test_who_was_not_asked_leaves_no_cookie_in_the_order_and_an_unpaid_order_tells_the_pixel_nothing():
