@@ -10,10 +10,12 @@ from collections.abc import Callable
 
 import apsw
 import pytest
+import yaml
 
 from conversion_relay import Event, OutboxUnavailable, Relay, Settings, UserData
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.postgres.refusals import STARTING, is_of_settings, told
+from conversion_relay.outbox.postgres.schema import LONGEST
 from tests.processes import free_port
 from tests.test_documents import ROOT
 
@@ -94,6 +96,17 @@ def test_a_program_hears_that_nothing_was_kept():
     with Relay(Settings.from_env(env)) as relay, pytest.raises(OutboxUnavailable) as caught:
         relay.track(Event(event_name="Lead", event_id="one", user_data=UserData(email="john_smith@gmail.com")))
     assert not isinstance(caught.value, SettingsError) and "PASSWORD" not in str(caught.value)
+
+
+def test_a_start_has_the_time_that_a_new_schema_may_take():
+    """Killed in the middle, it would begin anew with each start, and never come to an end."""
+    (seconds,) = re.findall(r"^TimeoutStartSec=(\d+)$", UNIT, re.MULTILINE)
+    pods = next(yaml.safe_load_all((ROOT / "deploy/kubernetes.yml").read_text("utf-8")))
+    probe = pods["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
+    (health,) = re.findall(
+        r"^HEALTHCHECK .*--start-period=(\d+)s ", (ROOT / "deploy/Containerfile").read_text(), re.MULTILINE
+    )
+    assert min(int(seconds), probe["periodSeconds"] * probe["failureThreshold"], int(health)) >= LONGEST
 
 
 def test_systemd_never_gives_up_but_for_settings():
