@@ -148,6 +148,9 @@ class AwsCalls:
 
         keys = self._credentials()
         signer = AwsRequestSigner(self.region, keys.access_key, keys.secret_key, service, keys.token)
+        # No trace id goes along, as AWS's SDKs send it. By it Lambda sees a function that writes to its own queue, as
+        # ours does with what waits, and after 16 times it throws the message away.
+        # https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
         return {**headers, **signer.sign_with_headers("POST", url, headers, hashlib.sha256(data).hexdigest())}
 
     def _credentials(self) -> Any:

@@ -1,6 +1,7 @@
 """docs/production.md: its commands, one after the other, in folders of our own and with Meta's stand-in; deploy/."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -230,6 +231,24 @@ def test_the_containers_steps_are_in_order_and_name_what_is_there():
     assert entry and unit and entry.group(1) == unit.group(1)
     outbox = "sqlite:////var/lib/conversion-relay/outbox.db"
     assert all(outbox in text for text in (steps, UNIT.read_text(), (ROOT / PAGE).read_text()))
+
+
+def test_the_container_looks_at_itself_and_not_through_the_companys_proxy(tmp_path):
+    """Docker hands its client's proxy to each container, often without a NO_PROXY for this machine."""
+    steps = (ROOT / "deploy" / "Containerfile").read_text()
+    _, *look = json.loads(re.findall(r"^HEALTHCHECK .+ CMD (.+)", steps, re.MULTILINE)[0])
+
+    def health(port: int) -> int:
+        nobody = f"http://127.0.0.1:{free_port()}"
+        command = [sys.executable, *(word.replace("8000", str(port)) for word in look)]
+        return subprocess.run(command, env={"http_proxy": nobody, "HTTP_PROXY": nobody}, check=False).returncode
+
+    with installation(tmp_path) as here:
+        assert health(here.port) == 1, "nobody answers yet"
+        here.start()
+        assert health(here.port) == 0
+        here.database.rename(tmp_path / "away.db")
+        until(lambda: health(here.port) == 1)
 
 
 def test_compose_hands_the_token_over_as_a_file_and_opens_no_port_to_the_world():

@@ -139,7 +139,8 @@ resource "aws_lambda_function" "function" {
 resource "aws_iam_role" "function" {
   for_each = local.functions
 
-  name = "${var.name_prefix}${each.key}"
+  name                 = "${var.name_prefix}${each.key}"
+  permissions_boundary = var.permissions_boundary
   assume_role_policy = jsonencode({
     Version   = "2012-10-17"
     Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "lambda.amazonaws.com" } }]

@@ -20,8 +20,9 @@ locals {
 }
 
 resource "aws_sqs_queue" "events" {
-  name                       = local.queue_name
-  visibility_timeout_seconds = 6 * local.delivery_seconds
+  name = local.queue_name
+  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: while Lambda gathers, a message hides already.
+  visibility_timeout_seconds = 6 * local.delivery_seconds + var.batch_seconds
   message_retention_seconds  = 4 * 86400
   kms_master_key_id          = aws_kms_key.main.arn
   # The delivery function buries what Meta refuses; this only catches what makes the function itself fail.

@@ -222,6 +222,22 @@ variable "tags" {
   description = "Tags of everything."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = length(distinct([for key in keys(var.tags) : lower(key)])) == length(var.tags) && !anytrue([for key in keys(var.tags) : startswith(lower(key), "aws:")])
+    error_message = "tags are keys that differ in more than case, as roles need it, and none begins with aws:."
+  }
+}
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that bounds each role, where the account lets no role be made without one. null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[^\\s]+$", var.permissions_boundary))
+    error_message = "permissions_boundary is a policy's ARN, such as arn:aws:iam::123456789012:policy/boundary."
+  }
 }
 
 variable "architecture" {

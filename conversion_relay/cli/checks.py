@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from conversion_relay.cli.said_at_start import GUESSABLE, MAKE_ANOTHER, guessable
+from conversion_relay.cli.said_at_start import GUESSABLE, MAKE_ANOTHER, NOT_LOCAL, TO_A_DISK, guessable
 from conversion_relay.delivery.attention import (
     LEAST_DISK,
     NO_TEST_CODE,
@@ -23,7 +23,7 @@ from conversion_relay.delivery.attention import (
     needs,
 )
 from conversion_relay.delivery.exchange import post
-from conversion_relay.delivery.installation import free_bytes, known
+from conversion_relay.delivery.installation import free_bytes, known, mounted_from_elsewhere
 from conversion_relay.delivery.meta_clock import WRONG_SECONDS
 from conversion_relay.delivery.retry import A_PERSONS, NOT_META
 from conversion_relay.delivery.transport import Transport
@@ -193,6 +193,8 @@ def _disk(settings: Settings) -> Iterator[Check]:
         yield _bad("disk", what, "free some space: below its reserve the outbox accepts nothing")
     else:
         yield Check(name="disk", state="ok", what=what)
+    if kind := mounted_from_elsewhere(settings):
+        yield _bad("disk", NOT_LOCAL % kind, TO_A_DISK)
     import apsw
 
     version = apsw.sqlite_lib_version()

@@ -4,6 +4,7 @@ import logging
 import time
 
 from conversion_relay.cli.look import stranded
+from conversion_relay.delivery.installation import mounted_from_elsewhere
 from conversion_relay.event import PAID_EVENT_NAMES
 from conversion_relay.meta.versions import version_finding
 from conversion_relay.outbox import Leases, Operator, Outbox
@@ -20,12 +21,19 @@ SHORTEST_KEY, SHORTEST_PASSWORD = 12, 8
 `dashboard/access.py`."""
 GUESSABLE = "%s holds a secret of fewer than %d characters, which can be guessed"
 MAKE_ANOTHER = "make another: openssl rand -hex 24"
+NOT_LOCAL = "the outbox lies on a network file system (%s), where a second machine damages it"
+TO_A_DISK = "move it to a disk of this machine, or use postgresql://"
 
 
 def say_stranded(outbox: Outbox, settings: Settings) -> None:
     if isinstance(outbox, Operator):
         for dataset, n in stranded(outbox.counts(), settings).items():
             logger.error(STRANDED, extra={"dataset": dataset, "events": n})
+
+
+def say_when_not_local(settings: Settings) -> None:
+    if kind := mounted_from_elsewhere(settings):
+        logger.error(f"RELAY_OUTBOX: {NOT_LOCAL}; {TO_A_DISK}", kind)
 
 
 def say_when_the_version_ends(settings: Settings) -> None:

@@ -20,6 +20,7 @@ from conversion_relay.cli.said_at_start import (
     say_stranded,
     say_what_can_be_forged_or_guessed,
     say_what_is_missing,
+    say_when_not_local,
     say_when_the_version_ends,
 )
 from conversion_relay.cli.told_to_stop import when_told_to_stop
@@ -267,6 +268,7 @@ def open_for_service(settings: Settings) -> Outbox:
     """The outbox of a process that runs for long. An alarm for events that nobody will send."""
     outbox = open_outbox(settings.outbox, ballast=settings.ballast, dataset=settings.only_dataset)
     say_stranded(outbox, settings)
+    say_when_not_local(settings)
     return outbox
 
 

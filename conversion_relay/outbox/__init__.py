@@ -91,7 +91,8 @@ def open_outbox(url: str, access: Access = "create", *, ballast: bool = False, d
     `postgresql://USER:PASSWORD@HOST/DATABASE`.
     `ballast`: keep a file that is given up on a full disk, for whoever runs for long. `dataset`: the only configured
     one, where events go whose dataset's name cannot be read any more.
-    Raises SettingsError for anything else, and for a file that cannot be opened."""
+    Raises SettingsError for anything else, and for a place that cannot be one; OutboxUnavailable where the same may be
+    opened later: a database that is not up yet, a full disk, a file that another process holds."""
     if why := misaddressed(url):
         raise SettingsError(why)
     if url.startswith(FILE):

@@ -59,8 +59,8 @@ run "the_seeds_defaults" {
     error_message = "no function has the token in its environment"
   }
   assert {
-    condition     = aws_sqs_queue.events.visibility_timeout_seconds == 6 * aws_lambda_function.function["deliver-handler"].timeout
-    error_message = "a message is out of sight for six times the function's time"
+    condition     = aws_sqs_queue.events.visibility_timeout_seconds == 6 * aws_lambda_function.function["deliver-handler"].timeout + var.batch_seconds
+    error_message = "a message is out of sight while Lambda gathers, and then for six times the function's time"
   }
   assert {
     condition     = length(aws_apigatewayv2_api.site.cors_configuration) == 0 && length(aws_cloudwatch_metric_alarm.silence) == 0
@@ -304,4 +304,31 @@ run "without_the_zips_it_says_what_to_do" {
   }
 
   expect_failures = [aws_lambda_function.function]
+}
+
+run "a_boundary_is_on_each_role_and_ours_is_no_second_application" {
+  command = apply
+  variables {
+    permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+    tags                 = { application = "site", team = "courses" }
+  }
+
+  assert {
+    condition     = length(aws_iam_role.function) == 5 && alltrue([for role in aws_iam_role.function : role.permissions_boundary == var.permissions_boundary])
+    error_message = "the boundary is on every role"
+  }
+  assert {
+    condition     = jsonencode(local.tags) == jsonencode({ application = "site", team = "courses" })
+    error_message = "IAM takes Application and application for one key, and makes no role"
+  }
+}
+
+run "tags_that_no_role_can_have_and_no_boundary_are_refused" {
+  command = plan
+  variables {
+    tags                 = { team = "courses", Team = "courses" }
+    permissions_boundary = "boundary"
+  }
+
+  expect_failures = [var.tags, var.permissions_boundary]
 }

@@ -41,6 +41,7 @@ from conversion_relay.outbox.postgres.crowd import Crowd
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
 from conversion_relay.outbox.postgres.group import Groups
+from conversion_relay.outbox.postgres.refusals import is_of_settings
 from conversion_relay.outbox.postgres.schema import prepare
 from conversion_relay.outbox.postgres.session import Session
 from conversion_relay.outbox.postgres.signal import Signals
@@ -69,14 +70,16 @@ class PostgresOutbox(Beside):
     Longer than 150 lines, since it has each verb of the way of the events; the others are in its bases."""
 
     def __init__(self, url: str, *, create: bool = True) -> None:
-        """`url` as of RELAY_OUTBOX. `create`: make the tables where there are none."""
+        """`url` as of RELAY_OUTBOX. `create`: make the tables where there are none. Raises SettingsError for what only
+        another setting, of the server too, puts right; OutboxUnavailable for what may pass."""
         self._database = Database(read_dsn(url))
         try:
             prepare(self._database, create=create)
         except OutboxUnavailable as error:
-            raise SettingsError(f"RELAY_OUTBOX: {error}") from None
+            kind = SettingsError if is_of_settings(error) else OutboxUnavailable
+            raise kind(f"RELAY_OUTBOX: {error}") from None
         except psycopg.Error:
-            raise SettingsError(UNREACHABLE) from None
+            raise OutboxUnavailable(UNREACHABLE) from None
         self._owner = secrets.token_hex(8)
         self._datasets = Datasets(self._database)
         self._storing = Storing(self._database, self._datasets)

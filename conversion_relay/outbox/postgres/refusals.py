@@ -21,14 +21,20 @@ POOLER = (
     " there, give no options=, also not by PGOPTIONS or a service"
 )
 VALUE = "a parameter of RELAY_OUTBOX has a value that libpq does not take (sslmode, port, target_session_attrs ...)"
+STARTING = "PostgreSQL is starting or shutting down"
+AWAY = "nobody answers as PostgreSQL at the address in RELAY_OUTBOX; start it, or correct host and port"
+READS = "PostgreSQL only reads: a standby, or default_transaction_read_only; name the primary in RELAY_OUTBOX"
+BROKEN = (
+    "the connection to PostgreSQL was lost, or did not come about: look whether the server and the network are well"
+)
+WAITED = "the pooler has no connection to PostgreSQL in time; look at its log"
 FULL = "PostgreSQL has no connection left: raise max_connections (of the server, the role or the database) or the pool"
 NO_DISK = "the disk of PostgreSQL is full"
 _BY_TEXT = (
     (("unsupported startup parameter",), POOLER),
     (("statement pooling",), "the pooler is in statement mode; set pool_mode=transaction, no transaction works there"),
     (("query_wait_timeout", "pgbouncer cannot connect", "server login has been failing", "bouncer config error",
-      "client_login_timeout"),
-     "the pooler has no connection to PostgreSQL in time; look at its log"),
+      "client_login_timeout"), WAITED),
     (("too many clients", "connection slots", "too many connections", "no more connections allowed"), FULL),
     (("pg_hba.conf", "login rejected"),
      "pg_hba.conf of the server lets nobody in from here with this role, database and encryption"),
@@ -42,9 +48,8 @@ _BY_TEXT = (
     (("role \"",), "PostgreSQL has no such role; CREATE ROLE relay LOGIN PASSWORD ..."),
     (("database \"", "no such database"),
      "PostgreSQL has no such database; CREATE DATABASE relay OWNER relay ENCODING 'UTF8'"),
-    (("read-only", "hot standby"),
-     "PostgreSQL only reads: a standby, or default_transaction_read_only; name the primary in RELAY_OUTBOX"),
-    (("starting up", "shutting down", "not accepting"), "PostgreSQL is starting or shutting down"),
+    (("read-only", "hot standby"), READS),
+    (("starting up", "shutting down", "not accepting"), STARTING),
     (("definition of service", "service file"),
      "libpq finds no such service: look at service= in RELAY_OUTBOX, and at PGSERVICEFILE"),
     (("value: \"", "invalid integer value", "could not match"), VALUE),
@@ -56,21 +61,22 @@ _BY_TEXT = (
      " sslrootcert, channel_binding, require_auth, gssencmode)"),
     (("SSL", "certificate", "TLS"), "PostgreSQL and sslmode in RELAY_OUTBOX do not agree on TLS, or on a certificate"),
     (("Connection refused", "could not translate", "failed to resolve", "Name or service", "No such file", "timeout",
-      "No route to host", "unreachable"),
-     "nobody answers as PostgreSQL at the address in RELAY_OUTBOX; start it, or correct host and port"),
-    (("closed the connection unexpectedly",),
-     "the connection to PostgreSQL was lost, or did not come about: look whether the server and the network are well"),
+      "No route to host", "unreachable"), AWAY),
+    (("closed the connection unexpectedly",), BROKEN),
 )  # fmt: skip
 LACKS = (
     "the server lacks something that the outbox needs of PostgreSQL 14 (advisory locks, partitions, SKIP LOCKED ...);"
     " its log says what"
 )
+RIGHTS = (
+    "PostgreSQL denies the role a right: it must own the schema and all tables in it; the first start needs"
+    " GRANT CREATE ON DATABASE, or a schema that is the role's already"
+)
 _BY_SQLSTATE = {
     "0A000": LACKS,
     "42601": LACKS,
     "42883": LACKS,
-    "42501": "PostgreSQL denies the role a right: it must own the schema and all tables in it; the first start needs"
-    " GRANT CREATE ON DATABASE, or a schema that is the role's already",
+    "42501": RIGHTS,
     "26000": POOLER,
     "42P05": POOLER,
     "42P01": "PostgreSQL has not all of our tables any more; put the schema back, or drop it and start `serve` once",
@@ -81,6 +87,15 @@ _BY_SQLSTATE = {
     "55P03": "a table of ours is locked by somebody else (VACUUM FULL, REINDEX, ALTER ...); it goes on when that ends",
     "57014": "PostgreSQL took too long, or somebody cancelled the statement",
 }
+
+_PASSING = frozenset({WAITED, FULL, READS, STARTING, AWAY, BROKEN})
+_OF_SETTINGS = {VALUE, POOLER, LACKS, RIGHTS, *(sentence for _, sentence in _BY_TEXT)} - _PASSING
+
+
+def is_of_settings(error: OutboxUnavailable) -> bool:
+    """A start ends for good then. A server that is not up yet, a fail-over, a full disk or a sentence that nobody knows
+    may pass: whoever supervises the process starts it again until they have."""
+    return str(error) in _OF_SETTINGS
 
 
 def is_lost(error: psycopg.Error) -> bool:

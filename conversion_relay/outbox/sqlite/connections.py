@@ -10,9 +10,9 @@ import apsw
 
 from conversion_relay.errors import is_short_of_files
 from conversion_relay.outbox.sqlite import fork
-from conversion_relay.outbox.sqlite.file import Check, Damaged, Identity, Unusable, alone, open_file
+from conversion_relay.outbox.sqlite.file import Check, Damaged, Identity, NotNow, Unusable, alone, open_file
 from conversion_relay.outbox.sqlite.salvage import finish_salvage, is_ours, salvage
-from conversion_relay.outbox.sqlite.told import explain, why_not_opened
+from conversion_relay.outbox.sqlite.told import explain, may_pass, why_not_opened
 from conversion_relay.telemetry import logger
 
 
@@ -74,9 +74,10 @@ class Connections:
             raise Unusable(f"the folder for {self.path.name} is a file: set another RELAY_OUTBOX") from None
         except (apsw.Error, OSError) as error:
             if isinstance(error, OSError) and is_short_of_files(error):  # nothing is known of its bytes
-                raise Unusable(why_not_opened(self.path, error)) from None
+                raise NotNow(why_not_opened(self.path, error)) from None
             why = explain(self.path, error) if isinstance(error, apsw.Error) else error.strerror
-            raise Unusable(f"{self.path.name} is damaged, and what can be read cannot be saved: {why}") from None
+            kind = NotNow if may_pass(error) else Unusable
+            raise kind(f"{self.path.name} is damaged, and what can be read cannot be saved: {why}") from None
 
     def trouble(self) -> str | None:
         """None while the files at the path are the ones that were opened."""

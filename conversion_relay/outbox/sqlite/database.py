@@ -22,11 +22,11 @@ from conversion_relay.outbox.answer import Then
 from conversion_relay.outbox.sqlite import fork
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
-from conversion_relay.outbox.sqlite.file import DAMAGE, Identity, Unusable
+from conversion_relay.outbox.sqlite.file import DAMAGE, Identity, NotNow, Unusable
 from conversion_relay.outbox.sqlite.group import Result, Work
 from conversion_relay.outbox.sqlite.handover import TOLD, hand_over, is_handed_over, is_marked
 from conversion_relay.outbox.sqlite.owner import Owner
-from conversion_relay.outbox.sqlite.told import explain
+from conversion_relay.outbox.sqlite.told import explain, may_pass
 from conversion_relay.outbox.sqlite.writer import CLOSED, Writer
 
 IN_USE_AT_FORK = "the outbox was in use while this process was forked from another one; open it anew in this process"
@@ -64,7 +64,9 @@ class Database:
                 raise Unusable(TOLD.format(self.path.name))
         except (apsw.Error, Unusable) as error:
             self.close()
-            raise Unusable(explain(self.path, error) if isinstance(error, apsw.Error) else str(error)) from None
+            if isinstance(error, Unusable):
+                raise
+            raise (NotNow if may_pass(error) else Unusable)(explain(self.path, error)) from None
 
     def _begin(self, identity: Identity | None = None) -> None:
         self._file = Connections(self.path, identity, dataset=self._dataset)

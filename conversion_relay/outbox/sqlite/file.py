@@ -37,10 +37,10 @@ from typing import Literal
 
 import apsw
 
-from conversion_relay.errors import TOO_FEW_FILES, SettingsError, is_short_of_files
+from conversion_relay.errors import TOO_FEW_FILES, OutboxUnavailable, SettingsError, is_short_of_files
 from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite.fork import LOCKS
-from conversion_relay.outbox.sqlite.told import FULL, explain, is_full
+from conversion_relay.outbox.sqlite.told import FULL, explain, is_full, may_pass, told_once, why_not_opened
 
 SCHEMA_VERSION = 5
 PAGE = 8_192
@@ -68,6 +68,19 @@ class Damaged(Exception):
 
 class Unusable(Exception):
     """The file cannot be used now; the text says why and what to do, and names no path but the file's own name."""
+
+
+class NotNow(Unusable):
+    """The same file may be used later, with nothing set otherwise."""
+
+
+def at_start(path: Path, error: Unusable | Damaged | OSError) -> SettingsError | OutboxUnavailable:
+    """What a start says: whether it ends for good, or whoever supervises the process is to start it again."""
+    if isinstance(error, OSError):
+        passes, why = may_pass(error), why_not_opened(path, error)
+    else:
+        passes, why = isinstance(error, NotNow), told_once(str(error))
+    return (OutboxUnavailable if passes else SettingsError)(f"RELAY_OUTBOX: {why}")
 
 
 def open_file(path: Path, check: Check = "quick", *, new_page: int = PAGE) -> tuple[apsw.Connection, apsw.Connection]:
@@ -102,7 +115,8 @@ def open_file(path: Path, check: Check = "quick", *, new_page: int = PAGE) -> tu
     except DAMAGE as error:
         raise Damaged(f"{path.name} is damaged, or no outbox: {error}") from None
     except apsw.Error as error:
-        raise Unusable(FULL.format(path.name) if is_full(error, writer) else explain(path, error)) from None
+        kind = NotNow if may_pass(error) else Unusable
+        raise kind(FULL.format(path.name) if is_full(error, writer) else explain(path, error)) from None
     return writer, reader
 
 
@@ -118,7 +132,7 @@ def _touch(path: Path) -> None:
         raise Unusable(_whose(path)) from None
     except OSError as error:
         why = TOO_FEW_FILES if is_short_of_files(error) else error.strerror
-        raise Unusable(f"{path.name} cannot be opened for writing: {why}") from None
+        raise (NotNow if may_pass(error) else Unusable)(f"{path.name} cannot be opened for writing: {why}") from None
 
 
 def _whose(path: Path) -> str:

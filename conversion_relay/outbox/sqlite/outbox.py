@@ -18,7 +18,7 @@ from typing import Any
 
 import apsw
 
-from conversion_relay.errors import OutboxUnavailable, SettingsError
+from conversion_relay.errors import OutboxUnavailable
 from conversion_relay.event import Receipt, SealedEvent
 from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.protocol import (
@@ -37,11 +37,10 @@ from conversion_relay.outbox.sqlite import figures, ledger, look, operator, rows
 from conversion_relay.outbox.sqlite.books import make_dataset_id
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.delivered import MOST_NOTED, to_write_up
-from conversion_relay.outbox.sqlite.file import Damaged, Unusable
+from conversion_relay.outbox.sqlite.file import Damaged, Unusable, at_start
 from conversion_relay.outbox.sqlite.lanes import shift_lanes, to_shift
 from conversion_relay.outbox.sqlite.looks import Looks
 from conversion_relay.outbox.sqlite.salvage import set_aside
-from conversion_relay.outbox.sqlite.told import told_once, why_not_opened
 from conversion_relay.outbox.story import Attempt, SignOfLife
 
 LEDGER_SECONDS = 8 * 86_400
@@ -78,10 +77,8 @@ class SqliteOutbox(Looks):
         file = Path(path)
         try:
             self._database = Database(file, ballast=ballast, dataset=dataset, hands_over=hands_over)
-        except (Unusable, Damaged) as error:
-            raise SettingsError(f"RELAY_OUTBOX: {told_once(str(error))}") from None
-        except OSError as error:
-            raise SettingsError(f"RELAY_OUTBOX: {why_not_opened(file, error)}") from None
+        except (Unusable, Damaged, OSError) as error:
+            raise at_start(file, error) from None
         self._has_visitors, self._looked_for_visitors_at = False, -LOOK_FOR_VISITORS_EVERY
         with contextlib.suppress(OutboxUnavailable):  # it is looked for again
             self._has_visitors = bool(self._database.read("SELECT 1 FROM visitor LIMIT 1"))

@@ -43,6 +43,16 @@ _NOT_SHARED = (
 )
 
 
+def may_pass(error: apsw.Error | OSError) -> bool:
+    """Whether the same file may be opened later, with nothing set otherwise: it is locked, its disk is full or fails,
+    the process has no descriptor left."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) or is_short_of_files(error)
+    if isinstance(error, apsw.IOError):
+        return getattr(error, "extendedresult", 0) not in _NOT_SHARED
+    return isinstance(error, apsw.BusyError | apsw.FullError)
+
+
 def why_not_opened(path: Path, error: OSError) -> str:
     """What a file beside the database ran into, at a start."""
     if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from conversion_relay.errors import OutboxUnavailable, SettingsError
+from conversion_relay.errors import OutboxUnavailable, RelayError, SettingsError
 from conversion_relay.outbox.postgres import refusals, schema
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
@@ -183,7 +183,7 @@ REFUSED = [
 @pytest.mark.parametrize(("url", "said"), REFUSED)
 def test_what_refuses_is_told_and_no_part_of_the_address_is(clerk, url, said):
     host = cheap().folder.as_posix().replace("/", "%2F")
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(RelayError) as refused:
         PostgresOutbox(url.format(host=host))
     assert said in str(refused.value)
     assert not any(part in str(refused.value) for part in ("geheim", "clerk", "nowhere", str(cheap().folder)))
@@ -193,7 +193,7 @@ def test_no_connection_left_is_told_and_is_over_when_there_is_one(clerk):
     cheap().execute("CREATE SCHEMA kept AUTHORIZATION clerk; ALTER ROLE clerk CONNECTION LIMIT 1")
     with (
         psycopg.connect(clerk("kept").partition("&schema")[0]),
-        pytest.raises(SettingsError, match="no connection left"),
+        pytest.raises(OutboxUnavailable, match="no connection left"),
     ):
         PostgresOutbox(clerk("kept"))
 

@@ -82,7 +82,7 @@ class TestSpace:
 
     def test_where_no_file_may_be_written_a_start_says_so_and_promises_no_other_try(self, path, small_files):
         small_files(0)
-        with pytest.raises(SettingsError, match="full, or a quota is; free some space, then try again"):
+        with pytest.raises(OutboxUnavailable, match="full, or a quota is; free some space, then try again"):
             opened(path)
 
     @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ class TestASalvageThatIsInterrupted:
     def test_by_an_error_goes_on_when_the_file_is_opened_again(self, broken, monkeypatch, caplog):
         with monkeypatch.context() as bad:
             bad.setattr("conversion_relay.outbox.sqlite.salvage.copy", full)
-            with pytest.raises(SettingsError, match=r"cannot be saved: the disk of outbox\.db is full"):
+            with pytest.raises(OutboxUnavailable, match=r"cannot be saved: the disk of outbox\.db is full"):
                 opened(broken)
         assert broken.exists(), "the damaged file stays where it was"
         outbox = opened(broken)
@@ -148,7 +148,7 @@ class TestASalvageThatIsInterrupted:
     def test_by_a_disk_that_takes_no_file_says_what_is_wrong(self, broken, monkeypatch):
         with monkeypatch.context() as bad:
             bad.setattr("shutil.copyfileobj", no_space)
-            with pytest.raises(SettingsError, match="cannot be saved: No space left"):
+            with pytest.raises(OutboxUnavailable, match="cannot be saved: No space left"):
                 opened(broken)
         outbox = opened(broken)
         assert outbox.counts()["1"].accepted == 500
@@ -165,7 +165,7 @@ class TestASalvageThatIsInterrupted:
     def test_of_a_file_that_was_taken_away_meanwhile_is_given_up(self, broken, monkeypatch):
         with monkeypatch.context() as bad:
             bad.setattr("conversion_relay.outbox.sqlite.salvage.copy", full)
-            with pytest.raises(SettingsError):
+            with pytest.raises(OutboxUnavailable):
                 opened(broken)
         broken.unlink()
         outbox = opened(broken)
