@@ -16,7 +16,7 @@ from conversion_relay.outbox import open_outbox
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.sqlite.read_only import SqliteReader
 from tests.outbox.sqlite.files import PAGE, filled, opened, overwrite, pages_of, rows
-from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3
+from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3, write_schema_4
 from tests.outbox.suite import NOW, sealed
 
 
@@ -123,7 +123,9 @@ def test_a_file_of_this_schema_is_looked_at_though_an_older_process_wrote_its_ow
     assert looked(path) == 500
 
 
-@pytest.mark.parametrize(("write", "schema"), [(write_schema_1, 1), (write_schema_2, 2), (write_schema_3, 3)])
+@pytest.mark.parametrize(
+    ("write", "schema"), [(write_schema_1, 1), (write_schema_2, 2), (write_schema_3, 3), (write_schema_4, 4)]
+)
 def test_an_old_schema_is_named_and_not_brought_up_to_date_by_a_look(path, write, schema):
     write(path)
     before = folder(path)
