@@ -336,7 +336,7 @@ var MetaTracking = (function () {
   function settle() {
     if (isHearing) return;
     // Not before it matters: the first look at a storage waits for another process.
-    if (isOut() && policy === undefined) policy = safely(() => sessionStorage._mt)() || "";
+    if (isOut() && policy === undefined) policy = safely(() => sessionStorage._m)() || "";
     const before = state;
     const isBare = !mayRemember();
     state = judged();
@@ -936,7 +936,8 @@ var MetaTracking = (function () {
     if (policy || status > 499) return;
     policy = rule || "limit";
     settle();
-    if (state === "withheld") safely(() => (sessionStorage._mt = policy))();
+    // Not `_mt`: of what stands there, scripts of 2026-11-27 and before know the word `withhold` alone.
+    if (state === "withheld") safely(() => (sessionStorage._m = policy))();
   }
 
   /** With what was not written down, and what the pixel has had since. @param {any} item */

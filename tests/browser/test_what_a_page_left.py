@@ -79,3 +79,33 @@ def test_an_offline_page_of_the_sites_own_worker_is_no_answer(shop):
     shop.page.evaluate("MetaTracking.track('Search')")
     shop.wait(2, 0)
     assert ("Lead", event_id) in shop.ids()
+
+
+OPTS_OUT = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {value: true})"
+
+
+def test_what_the_server_withholds_is_written_down_where_no_older_script_looks(shop):
+    """In `_mt` it knows the word `withhold` alone: anything else tells it that the pixel may hear of an opt-out."""
+    shop.head, shop.base, shop.policy = PLAIN.format(""), "", "gpc=withhold, consent=required"
+    shop.page.add_init_script(OPTS_OUT)
+    shop.open()
+    shop.page.evaluate("MetaTracking.track('Lead')")
+    shop.page.wait_for_function("MetaTracking.debug.includes('consent withheld')")
+    assert shop.page.evaluate("[sessionStorage.length, sessionStorage._mt]") == [1, None]
+    shop.posts.clear()
+    shop.open("/next")
+    shop.page.evaluate("MetaTracking.track('Search')")
+    shop.page.wait_for_function("MetaTracking.debug.includes('consent withheld')")
+    assert shop.posts == []
+
+
+def test_what_an_older_script_wrote_down_of_the_server_is_asked_anew(shop):
+    """It kept half of it: whether a silent visitor has to be asked was not said."""
+    shop.head, shop.base, shop.policy = PLAIN.format(""), "", "gpc=limit, consent=required"
+    shop.page.add_init_script(OPTS_OUT)
+    shop.open()
+    shop.page.evaluate("sessionStorage.clear(); sessionStorage._mt = 'withhold'")
+    shop.open("/next")
+    shop.page.evaluate("MetaTracking.track('Search')")
+    shop.page.wait_for_function("MetaTracking.debug.includes('consent held')")
+    assert "consent withheld" not in shop.page.evaluate("MetaTracking.debug")

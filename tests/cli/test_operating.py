@@ -20,7 +20,7 @@ from conversion_relay.settings import Settings
 from tests.cli.test_verbs import lead, lines
 from tests.delivery.standins import Meta
 from tests.one_module import replace_in
-from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3
+from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3, write_schema_4
 from tests.processes import DATASET, call, installation, until
 
 REFUSED = {"mode": "poison", "event_id_contains": "bad"}
@@ -206,7 +206,9 @@ def test_a_copy_of_an_outbox_in_use_is_put_back_whole(here, tmp_path):
     assert not (tmp_path / "other.db").exists()
 
 
-@pytest.mark.parametrize(("write", "events"), [(write_schema_1, 4), (write_schema_2, 2), (write_schema_3, 1)])
+@pytest.mark.parametrize(
+    ("write", "events"), [(write_schema_1, 4), (write_schema_2, 2), (write_schema_3, 1), (write_schema_4, 1)]
+)
 def test_a_copy_of_an_older_version_is_made_before_an_upgrade_and_put_back_after_it(tmp_path, write, events):
     old, copy, new = (tmp_path / name for name in ("old.db", "copy.db", "new.db"))
     write(old)

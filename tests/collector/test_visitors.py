@@ -196,6 +196,13 @@ class TestWithdraw:
         call("POST", f"{here.url}/events", {"event_name": "ViewContent", "event_id": name}, **PAGE)
         assert call("POST", f"{here.url}/withdraw", {"event_ids": [odd, name]}, **PAGE) == (202, {"withdrawn": 1})
 
+    def test_an_older_script_takes_back_what_a_newer_one_wrote_down(self, here):
+        """It reads an id and its event's name, parted by a line break, as one id."""
+        call("POST", f"{here.url}/events", {"event_name": "ViewContent", "event_id": "n1"}, **PAGE)
+        taken_back = {"event_ids": ["n1\nViewContent", "1001\nundefined"]}
+        assert call("POST", f"{here.url}/withdraw", taken_back, **PAGE) == (202, {"withdrawn": 1})
+        assert "erased (withdrawn)" in here.command("explain", "n1").stdout.decode()
+
     @pytest.mark.parametrize("event_id", ["long " + "x" * 300, "half \ud83d", 5])
     def test_an_id_is_withdrawn_as_it_was_accepted(self, here, event_id):
         event = {"event_name": "ViewContent", "event_id": event_id}

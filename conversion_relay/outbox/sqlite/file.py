@@ -31,9 +31,9 @@ import pkgutil
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import apsw
 
@@ -184,10 +184,7 @@ def migrate(db: apsw.Connection) -> None:
         return
     db.execute("BEGIN IMMEDIATE")
     try:
-        version = int(db.execute("PRAGMA user_version").fetchall()[0][0] or 0)
-        # A process of schema 4 that ran on beside a newer one wrote its own number whenever it was probed.
-        if version == 4 and db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'reduced'").fetchall():
-            version = SCHEMA_VERSION
+        version = schema_of(lambda sql: db.execute(sql).fetchall())
         if version == 0:
             db.execute(sql_text("schema.sql")).fetchall()
         elif version < SCHEMA_VERSION:
@@ -203,6 +200,19 @@ def migrate(db: apsw.Connection) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def schema_of(read: Callable[[str], list[tuple[Any, ...]]]) -> int:
+    """By its tables, where they tell of a newer schema than the number: a process of schema 4 or before that ran on
+    beside a newer one wrote its own number whenever it was probed. Who believes it adds columns that are there."""
+    version = int(read("PRAGMA user_version")[0][0] or 0)
+    if 0 < version < SCHEMA_VERSION:
+        there = {name for (name,) in read("SELECT name FROM sqlite_schema")}
+        version = max(version, *(number for table, number in _CAME_WITH.items() if table in there), 0)
+    return version
+
+
+_CAME_WITH = {"body": 2, "visitor": 3, "figure": 4, "reduced": 5}
 
 
 def _bring_up(db: apsw.Connection, version: int) -> None:

@@ -28,7 +28,7 @@ from urllib.parse import quote
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError, UnsupportedByOutbox
-from conversion_relay.outbox.sqlite.file import DAMAGE, SCHEMA_VERSION
+from conversion_relay.outbox.sqlite.file import DAMAGE, SCHEMA_VERSION, schema_of
 from conversion_relay.outbox.sqlite.handover import MARK, TOLD
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.sqlite.told import explain, told_once
@@ -119,11 +119,11 @@ class ReadOnlyDatabase:
     def _check(self) -> None:
         """That it is an outbox of this version."""
         ours = self.read("SELECT 1 FROM sqlite_schema WHERE name IN ('event', 'tally')")  # in each version's file
-        ((version,),) = self.read("PRAGMA user_version")
         if len(ours) < 2:
             raise SettingsError(
                 f"RELAY_OUTBOX: no outbox at {self.path.absolute()}: it is a database of something else"
             )
+        version = schema_of(self.read)
         if version != SCHEMA_VERSION:
             remedy = "start `serve` or `deliver` once" if version < SCHEMA_VERSION else "install the newer version"
             raise SettingsError(

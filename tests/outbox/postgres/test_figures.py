@@ -99,3 +99,15 @@ def test_an_outbox_of_the_first_schema_gets_the_index():
     PostgresOutbox(url).close()
     assert cheap().execute("SELECT version FROM s1.about") == [(schema.VERSION,)]
     assert cheap().execute("SELECT to_regclass('s1.figure_hour') IS NOT NULL") == [(True,)]
+
+
+@pytest.mark.parametrize("number", range(1, schema.VERSION))
+def test_a_number_that_was_set_back_for_an_older_version_is_set_forward_by_the_next_upgrade(number):
+    url = url_of("back")
+    PostgresOutbox(url).close()
+    cheap().execute(f"UPDATE back.about SET version = {number}")  # as docs/postgres.md has it
+    outbox = PostgresOutbox(url)
+    assert cheap().execute("SELECT version FROM back.about") == [(schema.VERSION,)]
+    outbox.put([sealed(f"after {number}")], NOW)
+    assert outbox.counts()["1"].imbalance == 0
+    outbox.close()

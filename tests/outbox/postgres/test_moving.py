@@ -19,7 +19,7 @@ from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.verdict import Dead, Delivered, Hold, RetryAt, Suspect
 from tests.outbox.postgres.backend import url_of
 from tests.outbox.postgres.server import needs_postgres
-from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3
+from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3, write_schema_4
 from tests.outbox.suite import REFUSED, claim, sealed
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
@@ -119,7 +119,9 @@ def test_a_file_that_a_living_process_holds_is_not_moved(filled):
     assert filled.exists()
 
 
-@pytest.mark.parametrize(("write", "events"), [(write_schema_1, 4), (write_schema_2, 2), (write_schema_3, 1)])
+@pytest.mark.parametrize(
+    ("write", "events"), [(write_schema_1, 4), (write_schema_2, 2), (write_schema_3, 1), (write_schema_4, 1)]
+)
 def test_a_file_of_an_older_version_is_moved_without_a_start_from_it(tmp_path, write, events):
     write(tmp_path / "outbox.db")
     url = url_of("moved")

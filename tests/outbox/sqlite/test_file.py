@@ -79,12 +79,20 @@ class TestSchema:
         assert event.event_id == "l" and event.sent_at is not None
         outbox.close()
 
-    def test_a_process_of_schema_4_that_runs_on_beside_it_keeps_nobody_from_opening_it(self, path):
+    @pytest.mark.parametrize("number", [1, 2, 3, 4])
+    def test_a_process_of_an_older_schema_that_runs_on_beside_it_keeps_nobody_from_opening_it(self, path, number):
         opened(path).close()
-        rows(path, "PRAGMA user_version = 4")  # as it does at each probe
+        rows(path, f"PRAGMA user_version = {number}")  # as it does at each probe
         outbox = opened(path)
         outbox.put([sealed("a")], NOW)
         outbox.close()
+        assert rows(path, "PRAGMA user_version") == [(5,)]
+
+    @pytest.mark.parametrize("write", [write_schema_3, write_schema_4])
+    def test_nor_does_one_beside_a_file_that_is_brought_up_afterwards(self, path, write):
+        write(path)
+        rows(path, "PRAGMA user_version = 2")
+        opened(path).close()
         assert rows(path, "PRAGMA user_version") == [(5,)]
 
     def test_a_probe_leaves_the_number_that_a_newer_version_wrote(self, path):

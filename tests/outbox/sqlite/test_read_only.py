@@ -15,8 +15,8 @@ from conversion_relay.errors import OutboxUnavailable, SettingsError, Unsupporte
 from conversion_relay.outbox import open_outbox
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.sqlite.read_only import SqliteReader
-from tests.outbox.sqlite.files import PAGE, filled, opened, overwrite, pages_of
-from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3
+from tests.outbox.sqlite.files import PAGE, filled, opened, overwrite, pages_of, rows
+from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3, write_schema_4
 from tests.outbox.suite import NOW, sealed
 
 
@@ -116,7 +116,16 @@ def test_a_log_without_its_index_is_read_from_a_copy(path):
     assert folder(path) == before
 
 
-@pytest.mark.parametrize(("write", "schema"), [(write_schema_1, 1), (write_schema_2, 2), (write_schema_3, 3)])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_file_of_this_schema_is_looked_at_though_an_older_process_wrote_its_own_number(path, number):
+    filled(path, 500)
+    rows(path, f"PRAGMA user_version = {number}")
+    assert looked(path) == 500
+
+
+@pytest.mark.parametrize(
+    ("write", "schema"), [(write_schema_1, 1), (write_schema_2, 2), (write_schema_3, 3), (write_schema_4, 4)]
+)
 def test_an_old_schema_is_named_and_not_brought_up_to_date_by_a_look(path, write, schema):
     write(path)
     before = folder(path)
