@@ -223,10 +223,13 @@ def test_headers_that_are_no_texts_are_refused_without_the_visitor():
     assert traces_in(shown(raised.value).encode()) == []
 
 
-def test_a_view_that_fails_shows_no_visitor_in_the_frame_of_the_middleware(relay):
+@pytest.mark.parametrize("fault", ["view", "from_asgi"])
+def test_the_frame_of_the_middleware_shows_no_visitor_when_a_view_or_the_middleware_fails(relay, monkeypatch, fault):
     async def view(scope, receive, send):
         raise ZeroDivisionError
 
+    if fault == "from_asgi":
+        monkeypatch.setattr(RequestFacts, fault, fails)
     with pytest.raises(ZeroDivisionError) as raised:
         asgi.run(Conversions(view, relay)(dict(SCOPE), None, None))
     frames = traceback.walk_tb(raised.value.__traceback__)

@@ -39,12 +39,12 @@ class Conversions:
         self._app, self._relay, self._consent = app, relay, consent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
-            scope[KEY] = visitor_of_scope(self._relay, scope, self._consent)
         try:
+            if scope["type"] in ("http", "websocket"):
+                scope[KEY] = visitor_of_scope(self._relay, scope, self._consent)
             await self._app(scope, receive, send)
         finally:
-            del scope, receive, send  # a report of an error in the application shows the variables of this frame, too
+            del scope, receive, send  # a report of an error shows the variables of this frame, too
 
 
 @leaves_no_variables
