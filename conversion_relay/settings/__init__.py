@@ -131,9 +131,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             refuse_misspelt(environ)
             return cls._read(environ, name, required)
         except SettingsError as error:
-            # An error page and a report show the variables of each frame: here all secrets, and all of the environment.
-            del environ
-            raise with_line(error, name).with_traceback(None) from None
+            raise with_line(error, name) from None
 
     @classmethod
     def _read(cls, environ: Mapping[str, str], name: str, required: tuple[str, ...]) -> "Settings":
