@@ -232,6 +232,13 @@ def test_the_containers_steps_are_in_order_and_name_what_is_there():
     assert all(outbox in text for text in (steps, UNIT.read_text(), (ROOT / PAGE).read_text()))
 
 
+def test_a_process_that_is_aborted_leaves_no_dump_of_its_memory():
+    """The watchdog ends a process by SIGABRT, and systemd-coredump would keep visitors and token for two weeks."""
+    (relay,) = yaml.safe_load((ROOT / "deploy" / "compose.yml").read_text())["services"].values()
+    assert relay["ulimits"] == {"core": 0}
+    assert "LimitCORE=0" in UNIT.read_text().splitlines()
+
+
 def test_compose_hands_the_token_over_as_a_file_and_opens_no_port_to_the_world():
     """Each name that a service uses is declared, and the process may do and write nothing that it need not."""
     compose = yaml.safe_load((ROOT / "deploy" / "compose.yml").read_text())
