@@ -14,6 +14,7 @@ import pytest
 
 from conversion_relay import CustomData, Event, RequestFacts, UserData
 from conversion_relay.collector import app as collector
+from conversion_relay.dashboard.access import Access
 from conversion_relay.dashboard.figures import Memory
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
@@ -169,6 +170,32 @@ def test_a_page_that_fails_shows_neither_password_nor_session(relay, monkeypatch
     assert answer.status == 500 and seen
     secret = value.rpartition(" ")[2].rpartition(".")[2]
     assert secret not in "".join(seen)
+
+
+@pytest.mark.parametrize("how", ["basic", "form"])
+def test_a_mistake_in_judging_a_password_shows_it_not(relay, monkeypatch, how):
+    seen: list[str] = []
+    monkeypatch.setattr(Access, "_guess", fails)
+    monkeypatch.setattr(collector, "note_failure", lambda error: seen.append(ours_shown(error)))
+    app = collector.create_app(relay)
+    if how == "basic":
+        asked = asgi.ask(app, "/metrics", method="GET", authorization=f"Basic {b64encode(b'x:canary.zz').decode()}")
+    else:
+        asked = asgi.ask(app, "/dashboard/sign-in", b"password=canary.zz", origin="https://x", host="x")
+    assert asked.status == 500 and seen
+    assert traces_in("".join(seen).encode()) == [] and b64encode(b"x:canary.zz").decode() not in "".join(seen)
+
+
+def ours_shown(error: BaseException) -> str:
+    frames = traceback.walk_tb(error.__traceback__)
+    return "".join(repr(frame.f_locals) for frame, _ in frames if "conversion_relay" in frame.f_code.co_filename)
+
+
+def test_a_collector_that_cannot_be_made_shows_no_password(relay, monkeypatch):
+    monkeypatch.setattr("conversion_relay.dashboard.password._EATEN", SimpleNamespace(search=fails))
+    with pytest.raises(ZeroDivisionError) as raised:
+        collector.create_app(relay)
+    assert traces_in(shown(raised.value).encode()) == []
 
 
 HANDLERS = ["contact-handler", "deliver-handler", "payment-webhook", "registration-handler", "view-content-handler"]
