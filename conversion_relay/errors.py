@@ -12,6 +12,7 @@ RelayError
 """
 
 import errno
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -20,7 +21,6 @@ from typing import Any, ParamSpec, TypeVar
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 CO_COROUTINE = 0x80  # as of `inspect`, whose import would be felt at a cold start
-_OURS = __file__.removesuffix("errors.py")
 
 
 class RelayError(Exception):
@@ -88,22 +88,26 @@ def leaves_no_variables(call: Callable[_P, _R]) -> Callable[_P, _R]:
 
         @wraps(call)
         async def awaited(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+            handled = sys.exception()
             try:
                 return await call(*args, **kwargs)  # type: ignore[misc]
             except BaseException as error:
                 args, kwargs = (), {}  # type: ignore[assignment]  # this frame runs, so it cannot be cleared
-                without_variables(error)
+                without_variables(error, handled)
+                del handled
                 raise
 
         return awaited  # type: ignore[return-value]
 
     @wraps(call)
     def called(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        handled = sys.exception()
         try:
             return call(*args, **kwargs)
         except BaseException as error:
             args, kwargs = (), {}  # type: ignore[assignment]  # this frame runs, so it cannot be cleared
-            without_variables(error)
+            without_variables(error, handled)
+            del handled
             raise
 
     return called
@@ -112,22 +116,21 @@ def leaves_no_variables(call: Callable[_P, _R]) -> Callable[_P, _R]:
 _E = TypeVar("_E", bound=BaseException)
 
 
-def without_variables(error: _E) -> _E:
-    """The same error, where the frames that have ended hold no variables any more: ours and those below them.
-    A caller's own are the caller's, also in an error of theirs that was being handled when we were called."""
+def without_variables(error: _E, handled: BaseException | None = None) -> _E:
+    """The same error, where the frames that have ended hold no variables any more: that of who caught it and those
+    below, also in the errors behind it. `handled`: what the caller was handling when we were called. That error and
+    those behind it are the caller's own, even where it passed a middleware of ours on its way."""
     waiting: list[BaseException | None] = [error]
-    seen: set[int] = set()
+    seen = {id(handled)}
     while waiting:
         one = waiting.pop()
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
         waiting += (one.__cause__, one.__context__)
-        trace, is_below = one.__traceback__, False
+        trace = one.__traceback__
         while trace is not None:
-            is_below = is_below or trace.tb_frame.f_code.co_filename.startswith(_OURS)
-            if is_below:
-                with suppress(RuntimeError):  # it still runs
-                    trace.tb_frame.clear()
+            with suppress(RuntimeError):  # it still runs
+                trace.tb_frame.clear()
             trace = trace.tb_next
     return error

@@ -7,15 +7,20 @@ import threading
 import traceback
 from base64 import b64encode
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 from conversion_relay import CustomData, Event, RequestFacts, UserData
 from conversion_relay.collector import app as collector
+from conversion_relay.dashboard.access import Access
 from conversion_relay.dashboard.figures import Memory
 from conversion_relay.delivery.turn import Delivery
 from conversion_relay.delivery.worker import Worker
+from conversion_relay.frameworks.asgi import Conversions
+from conversion_relay.frameworks.asgi import visitor as asgi_visitor
+from conversion_relay.frameworks.visitor import ConsentCookie, visitor_of_environ, visitor_of_scope
 from conversion_relay.intake import accept as intake
 from conversion_relay.meta import graph
 from conversion_relay.relay import Relay
@@ -167,6 +172,32 @@ def test_a_page_that_fails_shows_neither_password_nor_session(relay, monkeypatch
     assert secret not in "".join(seen)
 
 
+@pytest.mark.parametrize("how", ["basic", "form"])
+def test_a_mistake_in_judging_a_password_shows_it_not(relay, monkeypatch, how):
+    seen: list[str] = []
+    monkeypatch.setattr(Access, "_guess", fails)
+    monkeypatch.setattr(collector, "note_failure", lambda error: seen.append(ours_shown(error)))
+    app = collector.create_app(relay)
+    if how == "basic":
+        asked = asgi.ask(app, "/metrics", method="GET", authorization=f"Basic {b64encode(b'x:canary.zz').decode()}")
+    else:
+        asked = asgi.ask(app, "/dashboard/sign-in", b"password=canary.zz", origin="https://x", host="x")
+    assert asked.status == 500 and seen
+    assert traces_in("".join(seen).encode()) == [] and b64encode(b"x:canary.zz").decode() not in "".join(seen)
+
+
+def ours_shown(error: BaseException) -> str:
+    frames = traceback.walk_tb(error.__traceback__)
+    return "".join(repr(frame.f_locals) for frame, _ in frames if "conversion_relay" in frame.f_code.co_filename)
+
+
+def test_a_collector_that_cannot_be_made_shows_no_password(relay, monkeypatch):
+    monkeypatch.setattr("conversion_relay.dashboard.password._EATEN", SimpleNamespace(search=fails))
+    with pytest.raises(ZeroDivisionError) as raised:
+        collector.create_app(relay)
+    assert traces_in(shown(raised.value).encode()) == []
+
+
 HANDLERS = ["contact-handler", "deliver-handler", "payment-webhook", "registration-handler", "view-content-handler"]
 
 
@@ -179,4 +210,82 @@ def test_a_function_on_lambda_that_fails_shows_nothing_of_what_it_was_called_wit
     monkeypatch.setitem(inner, "_delivery" if "_delivery" in inner else "answer", fails)
     with pytest.raises(ZeroDivisionError) as raised:
         handler({"body": "canary.zz@example.org", "Records": [{"body": "canary.zz@example.org"}]}, None)
+    assert traces_in(shown(raised.value).encode()) == []
+
+
+HEADERS = {
+    "user-agent": "UA/5550199",
+    "cookie": "_fbp=fb.1.1.5550199; marketing=granted",
+    "referer": "https://canary.zz",
+}
+SCOPE = {"type": "http", "method": "GET", "query_string": b"email=canary.zz@example.org", "client": ("5550199", 1)}
+SCOPE["headers"] = [(name.encode(), value.encode()) for name, value in {**HEADERS, "host": "shop.example"}.items()]
+ENVIRON = {f"HTTP_{name.replace('-', '_').upper()}": value for name, value in HEADERS.items()}
+
+
+@pytest.mark.parametrize(
+    "fault", ["request_facts.request_facts", "request_facts._with_url", "visitor.ConsentCookie.read"]
+)
+@pytest.mark.parametrize("read", [visitor_of_scope, visitor_of_environ])
+def test_a_mistake_of_ours_in_reading_a_request_shows_no_visitor(relay, monkeypatch, read, fault):
+    """Before the program's own lines, in the middleware: the visitor is in the request's headers."""
+    room = "frameworks" if fault.startswith("visitor") else "intake"
+    monkeypatch.setattr(f"conversion_relay.{room}.{fault}", fails)
+    with pytest.raises(ZeroDivisionError) as raised:
+        read(relay, SCOPE if read is visitor_of_scope else ENVIRON, ConsentCookie("marketing"))
+    assert traces_in(shown(raised.value).encode()) == []
+
+
+@pytest.mark.parametrize("read", [RequestFacts.from_asgi, RequestFacts.from_wsgi])
+def test_neither_do_facts_that_a_program_reads_by_itself(monkeypatch, read):
+    monkeypatch.setattr("conversion_relay.intake.request_facts._with_url", fails)
+    with pytest.raises(ZeroDivisionError) as raised:
+        read(SCOPE if read == RequestFacts.from_asgi else ENVIRON)
+    assert traces_in(shown(raised.value).encode()) == []
+
+
+def test_headers_that_are_no_texts_are_refused_without_the_visitor():
+    with pytest.raises(TypeError, match="headers are texts") as raised:
+        RequestFacts.from_headers({"user-agent": b"UA/5550199"})
+    assert traces_in(shown(raised.value).encode()) == []
+
+
+@pytest.mark.parametrize("fault", ["view", "from_asgi"])
+def test_the_frame_of_the_middleware_shows_no_visitor_when_a_view_or_the_middleware_fails(relay, monkeypatch, fault):
+    async def view(scope, receive, send):
+        raise ZeroDivisionError
+
+    if fault == "from_asgi":
+        monkeypatch.setattr(RequestFacts, fault, fails)
+    with pytest.raises(ZeroDivisionError) as raised:
+        asgi.run(Conversions(view, relay)(dict(SCOPE), None, None))
+    frames = traceback.walk_tb(raised.value.__traceback__)
+    told = "".join(repr(frame.f_locals) for frame, _ in frames if "conversion_relay" in frame.f_code.co_filename)
+    assert told and traces_in(told.encode()) == []
+
+
+def test_a_request_without_the_middleware_is_told_without_the_visitor():
+    request = type("Request", (dict,), {"scope": SCOPE})(SCOPE)
+    with pytest.raises(RuntimeError, match="add the middleware") as raised:
+        asgi_visitor(request)
+    assert traces_in(shown(raised.value).encode()) == []
+
+
+def test_a_visit_that_cannot_be_read_shows_no_visitor(relay, monkeypatch):
+    relay.remember("1", RequestFacts(client_user_agent="UA/5550199"))
+    monkeypatch.setattr("conversion_relay.outbox.sqlite.visits.visit_decoder", SimpleNamespace(decode=fails))
+    for call in (lambda: relay.facts_of("1"), lambda: relay.facts_for(EVENT)):
+        with pytest.raises(ZeroDivisionError) as raised:
+            call()
+        assert traces_in(shown(raised.value).encode()) == []
+
+
+@pytest.mark.parametrize("fault", ["_read", "read_dataset"])
+def test_a_mistake_of_ours_in_reading_settings_shows_no_secret(monkeypatch, fault):
+    if fault == "_read":
+        monkeypatch.setattr(Settings, fault, fails)
+    else:
+        monkeypatch.setattr(f"conversion_relay.settings.{fault}", fails)
+    with pytest.raises(ZeroDivisionError) as raised:
+        Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": TOKEN, "RELAY_API_KEYS": TOKEN})
     assert traces_in(shown(raised.value).encode()) == []

@@ -2,6 +2,7 @@
 
 import pickle
 import traceback
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
@@ -69,3 +70,35 @@ def test_the_variables_of_a_caller_who_handled_an_error_of_their_own_stay():
         with pytest.raises(LookupError) as raised:
             door("canary@example.org")
     assert "their own order" in variables_of(raised.value) and "canary" not in variables_of(raised.value)
+
+
+def test_their_variables_stay_where_their_error_passed_a_middleware_of_ours():
+    def view(order: str) -> None:
+        raise KeyError
+
+    def passed_on() -> None:
+        view("their own order")
+
+    passing = passed_on.__code__.replace(co_filename=errors.__file__)
+    passed_on.__code__ = passing
+
+    @errors.leaves_no_variables
+    def door(event: str) -> None:
+        raise LookupError
+
+    try:
+        passed_on()
+    except KeyError:
+        with pytest.raises(LookupError) as raised:
+            door("canary@example.org")
+    assert "their own order" in variables_of(raised.value) and "canary" not in variables_of(raised.value)
+
+
+def test_an_error_that_the_standard_library_caught_leaves_its_variables_behind():
+    @errors.leaves_no_variables
+    def door(event: str) -> None:
+        ZoneInfo(event)
+
+    with pytest.raises(ZoneInfoNotFoundError) as raised:
+        door("canary@example.org/there")
+    assert raised.value.__context__ is not None and "canary" not in variables_of(raised.value)

@@ -239,9 +239,9 @@ def test_the_container_looks_at_itself_and_not_through_the_companys_proxy(tmp_pa
     _, *look = json.loads(re.findall(r"^HEALTHCHECK .+ CMD (.+)", steps, re.MULTILINE)[0])
 
     def health(port: int) -> int:
-        nobody = f"http://127.0.0.1:{free_port()}"
         command = [sys.executable, *(word.replace("8000", str(port)) for word in look)]
-        return subprocess.run(command, env={"http_proxy": nobody, "HTTP_PROXY": nobody}, check=False).returncode
+        nobody = dict.fromkeys(("http_proxy", "HTTP_PROXY"), f"http://127.0.0.1:{free_port()}")
+        return subprocess.run(command, env=nobody, check=False).returncode
 
     with installation(tmp_path) as here:
         assert health(here.port) == 1, "nobody answers yet"
@@ -249,6 +249,11 @@ def test_the_container_looks_at_itself_and_not_through_the_companys_proxy(tmp_pa
         assert health(here.port) == 0
         here.database.rename(tmp_path / "away.db")
         until(lambda: health(here.port) == 1)
+
+
+def test_a_process_that_is_aborted_leaves_no_dump_of_its_memory():
+    """The watchdog ends a process by SIGABRT, and systemd-coredump would keep visitors and token for two weeks."""
+    assert "LimitCORE=0" in UNIT.read_text().splitlines()
 
 
 def test_compose_hands_the_token_over_as_a_file_and_opens_no_port_to_the_world():
@@ -266,6 +271,7 @@ def test_compose_hands_the_token_over_as_a_file_and_opens_no_port_to_the_world()
     assert [volume.partition(":")[0] for volume in relay["volumes"]] == list(compose["volumes"])
     assert relay["volumes"][0].partition(":")[2] == "/var/lib/conversion-relay"
     assert (relay["read_only"], relay["cap_drop"], relay["tmpfs"]) == (True, ["ALL"], ["/tmp"])
+    assert relay["ulimits"] == {"core": 0}
 
 
 def test_kubernetes_gets_what_the_image_and_the_settings_are():

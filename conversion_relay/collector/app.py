@@ -30,7 +30,7 @@ from conversion_relay.dashboard.credentials import without_credentials
 from conversion_relay.dashboard.figures import Memory
 from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.pace import PaceNow
-from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.errors import OutboxUnavailable, leaves_no_variables
 from conversion_relay.outbox import DeadLetters, Meter, Operator, Overview, Queue, Visits, unsupported
 from conversion_relay.relay import Relay
 from conversion_relay.relay.threads import in_thread
@@ -107,6 +107,7 @@ class Collector:
             await _or_its_head(self._rest, scope, receive, send)
 
 
+@leaves_no_variables
 def create_app(
     relay: Relay,
     *,

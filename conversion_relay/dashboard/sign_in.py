@@ -20,6 +20,7 @@ from conversion_relay.dashboard.changes import form_in, is_ours
 from conversion_relay.dashboard.credentials import all_headers
 from conversion_relay.dashboard.local_user import End
 from conversion_relay.dashboard.session import Renewed, forgotten, issued, set_cookie
+from conversion_relay.errors import leaves_no_variables
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.relay.threads import in_thread
 from conversion_relay.telemetry import logger
@@ -51,6 +52,7 @@ def guard_of(access: Access) -> Guard:
     return only_operators
 
 
+@leaves_no_variables
 async def refusal_of(access: Access, connection: Connection) -> Refusal | None:
     scope = connection.scope
     asked = all_headers(scope), peer_of(connection), scope.get("http_version", "1.1"), _ends_of(scope)
@@ -91,6 +93,7 @@ def sign_in_routes(
         return page(200, to, again=request.headers.get("sec-fetch-site") == "cross-site" and access.has_password)
 
     @post(PAGE, status_code=303)
+    @leaves_no_variables
     async def sign_in(request: Request[Any, Any, Any]) -> Response[str]:
         body = await _form_of(request)
         form = form_in(body, 10)

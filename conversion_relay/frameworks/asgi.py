@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
+from conversion_relay.errors import leaves_no_variables
 from conversion_relay.frameworks.visitor import ConsentCookie, Visitor, visitor_of_scope
 from conversion_relay.relay import Relay
 from conversion_relay.relay.threads import in_thread
@@ -38,11 +39,15 @@ class Conversions:
         self._app, self._relay, self._consent = app, relay, consent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
-            scope[KEY] = visitor_of_scope(self._relay, scope, self._consent)
-        await self._app(scope, receive, send)
+        try:
+            if scope["type"] in ("http", "websocket"):
+                scope[KEY] = visitor_of_scope(self._relay, scope, self._consent)
+            await self._app(scope, receive, send)
+        finally:
+            del scope, receive, send  # a report of an error shows the variables of this frame, too
 
 
+@leaves_no_variables
 def visitor(request: HasScope) -> Visitor:
     """The visitor of this request. Raises RuntimeError where the middleware is missing."""
     found = request.scope.get(KEY)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from conversion_relay.errors import leaves_no_variables
 from conversion_relay.event import Event
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.relay import Relay, Tracked
@@ -54,6 +55,7 @@ class Visitor:
         return self.relay.remember(key, self.facts)
 
 
+@leaves_no_variables
 def visitor_of_scope(relay: Relay, scope: Mapping[str, Any], consent: ConsentCookie | None) -> Visitor:
     """From an ASGI scope."""
     settings = relay.settings
@@ -62,6 +64,7 @@ def visitor_of_scope(relay: Relay, scope: Mapping[str, Any], consent: ConsentCoo
     return Visitor(relay, _with_consent(facts, "; ".join(cookies), consent))
 
 
+@leaves_no_variables
 def visitor_of_environ(relay: Relay, environ: Mapping[str, Any], consent: ConsentCookie | None) -> Visitor:
     """From a WSGI environment."""
     settings = relay.settings

@@ -49,6 +49,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
         return f"RequestFacts({', '.join(name for name in self.__struct_fields__ if getattr(self, name))})"
 
     @classmethod
+    @leaves_no_variables
     def from_headers(
         cls,
         headers: Mapping[str, str] | Iterable[tuple[str, str]],
@@ -69,6 +70,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
         return request_facts(joined, peer, trusted_proxies, url=url, viewer_header=viewer_header)
 
     @classmethod
+    @leaves_no_variables
     def from_asgi(
         cls,
         scope: Mapping[str, Any],
@@ -92,6 +94,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
         return _with_url(facts, {name.lower(): value for name, value in pairs}, url, own, host, trusted_proxies)
 
     @classmethod
+    @leaves_no_variables
     def from_wsgi(
         cls,
         environ: Mapping[str, Any],

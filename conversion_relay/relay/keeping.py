@@ -156,18 +156,21 @@ class Keeping(Judge):
         outbox = self.outbox
         return _has(type(outbox), Visits) and cast("Visits", outbox).has_visitors()
 
+    @leaves_no_variables
     def facts_of(self, key: str | int | UUID) -> RequestFacts | None:
         """The visit that was remembered under this key, for `track`."""
         named, outbox = _named(key), self.outbox
         visit = outbox.visitor(named, self._clock()) if isinstance(outbox, Visits) else None
         return visit.facts() if visit else None
 
+    @leaves_no_variables
     def facts_for(self, event: Event) -> RequestFacts:
         """The visit behind a backend's event: remembered under its `order_id`, or under what its id names."""
         custom: Any = event.custom_data or {}
         order_id = custom.get("order_id") if isinstance(custom, dict) else custom.order_id or None
         return self.facts_under(keys_of(order_id, event.event_id))
 
+    @leaves_no_variables
     def facts_under(self, keys: Iterable[str]) -> RequestFacts:
         """The first visit under these keys; a refusal under any of them counts before it."""
         found = [facts for key in keys if (facts := self.facts_of(key))]

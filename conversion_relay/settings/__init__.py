@@ -28,7 +28,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from conversion_relay.errors import SettingsError
+from conversion_relay.errors import SettingsError, leaves_no_variables
 from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.intake.accept import Policy
 from conversion_relay.intake.consent import POLICY_HEADER, Decision, GpcPolicy, SilencePolicy, decision, told
@@ -118,6 +118,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The files as they were before they were read, for `SettingsWatch`: what changes while they are read is seen."""
 
     @classmethod
+    @leaves_no_variables
     def from_env(cls, environ: Mapping[str, str] | None = None, *, required: tuple[str, ...] = REQUIRED) -> "Settings":
         """Reads `environ` (by default the process's own) and the files that it names.
 
@@ -130,9 +131,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             refuse_misspelt(environ)
             return cls._read(environ, name, required)
         except SettingsError as error:
-            # An error page and a report show the variables of each frame: here all secrets, and all of the environment.
-            del environ
-            raise with_line(error, name).with_traceback(None) from None
+            raise with_line(error, name) from None
 
     @classmethod
     def _read(cls, environ: Mapping[str, str], name: str, required: tuple[str, ...]) -> "Settings":

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from conversion_relay.errors import OutboxUnavailable
+from conversion_relay.errors import OutboxUnavailable, leaves_no_variables
 from conversion_relay.event import Event, SealedEvent
 from conversion_relay.frameworks.django.conf import consent_cookie, get_relay, given
 from conversion_relay.frameworks.visitor import Visitor, visitor_of_environ
@@ -54,6 +54,7 @@ class DjangoVisitor(Visitor):
         return judged.told(None)
 
 
+@leaves_no_variables
 def visitor(request: "HttpRequest | None") -> DjangoVisitor:
     """Who asks: address through trusted proxies, browser, click, page, consent. None: nobody does, as in a task."""
     if request is None:

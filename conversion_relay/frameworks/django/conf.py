@@ -20,6 +20,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from conversion_relay.errors import leaves_no_variables
 from conversion_relay.frameworks.visitor import ConsentCookie
 from conversion_relay.relay import Relay
 
@@ -80,6 +81,7 @@ def _text(value: Any) -> str:
     return ",".join(map(_text, value)) if isinstance(value, LISTS) else str(value)
 
 
+@leaves_no_variables
 def get_relay() -> Relay:
     """The Relay of this process, made when first needed. Raises SettingsError that names what is missing."""
     # No lock, which a fork could leave locked: where two threads make one each, they share a file.
