@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from conversion_relay.errors import LeaseLost, OutboxUnavailable, SettingsError
+from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox.postgres import database
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
@@ -33,7 +33,7 @@ def opened(url: str) -> PostgresOutbox:
     while True:
         try:
             return PostgresOutbox(url)
-        except SettingsError:
+        except OutboxUnavailable:
             time.sleep(0.1)
 
 
