@@ -22,6 +22,7 @@ from conversion_relay.frameworks.asgi import Conversions
 from conversion_relay.frameworks.asgi import visitor as asgi_visitor
 from conversion_relay.frameworks.visitor import ConsentCookie, visitor_of_environ, visitor_of_scope
 from conversion_relay.intake import accept as intake
+from conversion_relay.intake.common_event import read_common
 from conversion_relay.meta import graph
 from conversion_relay.relay import Relay
 from conversion_relay.settings import Settings
@@ -76,6 +77,17 @@ def test_a_mistake_of_ours_in_the_door_shows_no_person(relay, monkeypatch, room,
     monkeypatch.setattr(f"{room}.{name}", fails)
     with pytest.raises(ZeroDivisionError) as raised:
         relay.track(msgspec.structs.replace(EVENT, event_time="2026") if name == "read_members" else EVENT)
+    assert traces_in(shown(raised.value).encode()) == []
+
+
+@pytest.mark.parametrize("does", ["seal", "seal bytes", "accept", "read"])
+def test_nor_does_one_in_the_door_by_itself(relay, monkeypatch, does):
+    raw = msgspec.json.encode(EVENT)
+    given = {"seal": EVENT, "accept": read_common(raw)}.get(does, raw)
+    for broken in ("accept._sealed", "common_event._decoded"):
+        monkeypatch.setattr(f"conversion_relay.intake.{broken}", fails)
+    with pytest.raises(ZeroDivisionError) as raised:
+        {"accept": relay.accept, "read": read_common}.get(does, relay.seal)(given)
     assert traces_in(shown(raised.value).encode()) == []
 
 
@@ -280,12 +292,9 @@ def test_a_visit_that_cannot_be_read_shows_no_visitor(relay, monkeypatch):
         assert traces_in(shown(raised.value).encode()) == []
 
 
-@pytest.mark.parametrize("fault", ["_read", "read_dataset"])
+@pytest.mark.parametrize("fault", ["Settings._read", "read_dataset"])
 def test_a_mistake_of_ours_in_reading_settings_shows_no_secret(monkeypatch, fault):
-    if fault == "_read":
-        monkeypatch.setattr(Settings, fault, fails)
-    else:
-        monkeypatch.setattr(f"conversion_relay.settings.{fault}", fails)
+    monkeypatch.setattr(f"conversion_relay.settings.{fault}", fails)
     with pytest.raises(ZeroDivisionError) as raised:
         Settings.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": TOKEN, "RELAY_API_KEYS": TOKEN})
     assert traces_in(shown(raised.value).encode()) == []

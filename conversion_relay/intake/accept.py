@@ -77,7 +77,6 @@ class Acceptance(msgspec.Struct, frozen=True):
     """What of `dropped` was a page's amount or currency that cannot be read, by the rule's code; for counting."""
 
 
-@leaves_no_variables
 def accept(
     submission: Submission, facts: RequestFacts, policy: Policy, *, now: float, entropy: bytes
 ) -> Acceptance | Rejection:

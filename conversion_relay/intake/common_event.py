@@ -10,11 +10,12 @@ It is an `Event` to everybody who reads its other members, and `as_event` is the
 others have it; `test_common_event.py` compares the two, event by event.
 """
 
+from sys import exception
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from conversion_relay.errors import leaves_no_variables
+from conversion_relay.errors import without_variables
 from conversion_relay.event import Event, Rejection
 from conversion_relay.intake.custom_data import Known
 from conversion_relay.intake.reading import EVENT, SURELY_FEW, read_event
@@ -50,14 +51,20 @@ def as_event(event: Event) -> Event:
     return Event(**members)
 
 
-@leaves_no_variables
 def read_common(raw: msgspec.Raw | bytes) -> Event | Rejection:
     """What `read_event` gives, as a `CommonEvent` where it is one.
 
     >>> read_common(b'{"event_name": "Lead", "custom_data": {"value": 5}}').custom_data.value
     5
     """
-    return (_decoded(_COMMON, raw) if memoryview(raw).nbytes <= SURELY_FEW else None) or read_event(raw)
+    handled = exception()
+    try:
+        return (_decoded(_COMMON, raw) if memoryview(raw).nbytes <= SURELY_FEW else None) or read_event(raw)
+    except BaseException as error:  # `leaves_no_variables` by hand, in a quarter of its time
+        del raw
+        without_variables(error, handled)
+        del handled
+        raise
 
 
 def read_alone(body: bytes) -> Event | None:

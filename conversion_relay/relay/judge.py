@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from sys import exception
 
 import msgspec
 
 from conversion_relay import event_id as event_ids
-from conversion_relay.errors import InvalidEvent
+from conversion_relay.errors import InvalidEvent, without_variables
 from conversion_relay.event import Event, Rejection, SealedEvent
 from conversion_relay.intake.accept import Acceptance, Policy, Sender, Submission, accept
 from conversion_relay.intake.built import checked
@@ -34,10 +35,17 @@ class Judge:
         dataset: Dataset | None = None,
     ) -> SealedEvent | Rejection:
         """The door of one dataset by itself: hash and judge one event (bytes: its JSON), keep nothing."""
-        read = read_common(event) if isinstance(event, bytes) else checked(event)
-        if isinstance(read, Rejection):
-            return read
-        accepted = self.accept(read, facts, sender=sender, dataset=dataset)
+        handled = exception()
+        try:
+            read = read_common(event) if isinstance(event, bytes) else checked(event)
+            if isinstance(read, Rejection):
+                return read
+            accepted = self.accept(read, facts, sender=sender, dataset=dataset)
+        except BaseException as error:  # `leaves_no_variables` by hand, in a quarter of its time
+            event = read = facts = None  # type: ignore[assignment]
+            without_variables(error, handled)
+            del handled
+            raise
         return accepted if isinstance(accepted, Rejection) else accepted.event
 
     def accept(
@@ -49,9 +57,16 @@ class Judge:
         dataset: Dataset | None = None,
     ) -> Acceptance | Rejection:
         """`seal`, with what was left out on the way; for a door that tells its caller so."""
-        submission, policy = Submission(event=event, sender=sender), self._policy(dataset)
-        entropy = b"" if event.event_id and event_ids.surely_names_one(event.event_id) else self._entropy()
-        return accept(submission, facts, policy, now=self._clock(), entropy=entropy)
+        handled = exception()
+        try:
+            policy, now = self._policy(dataset), self._clock()
+            entropy = b"" if event.event_id and event_ids.surely_names_one(event.event_id) else self._entropy()
+            return accept(Submission(event=event, sender=sender), facts, policy, now=now, entropy=entropy)
+        except BaseException as error:  # `leaves_no_variables` by hand, in a quarter of its time
+            del event, facts
+            without_variables(error, handled)
+            del handled
+            raise
 
     def copies_of(
         self, event: Event, facts: RequestFacts, *, sender: Sender, datasets: Sequence[Dataset], own: Answer
