@@ -113,13 +113,10 @@ def leaves_no_variables(call: Callable[_P, _R]) -> Callable[_P, _R]:
     return called
 
 
-_E = TypeVar("_E", bound=BaseException)
-
-
-def without_variables(error: _E, handled: BaseException | None = None) -> _E:
-    """The same error, where the frames that have ended hold no variables any more: that of who caught it and those
-    below, also in the errors behind it. `handled`: what the caller was handling when we were called. That error and
-    those behind it are the caller's own, even where it passed a middleware of ours on its way."""
+def without_variables(error: BaseException, handled: BaseException | None = None) -> None:
+    """Empties the frames that have ended: that of who caught the error and those below, also in the errors behind it.
+    `handled`: what the caller was handling when we were called. That error and those behind it are the caller's own,
+    even where it passed a middleware of ours on its way."""
     waiting: list[BaseException | None] = [error]
     seen = {id(handled)}
     while waiting:
@@ -133,4 +130,3 @@ def without_variables(error: _E, handled: BaseException | None = None) -> _E:
             with suppress(RuntimeError):  # it still runs
                 trace.tb_frame.clear()
             trace = trace.tb_next
-    return error

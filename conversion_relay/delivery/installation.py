@@ -46,14 +46,16 @@ def mounted_from_elsewhere(settings: Settings) -> str | None:
     """The kind of network file system under the outbox. SQLite's locks and its shared memory work there among the
     processes of one machine at best: in a rolling deployment two machines open one file and damage it."""
     file = file_of(settings.outbox)
+    if file is None:
+        return None
     try:
-        rows = MOUNTS.read_text("utf-8", "surrogateescape").splitlines() if file is not None else []
+        rows = MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:  # another system than Linux
         return None
     kind, longest = None, -1
     for row in rows:
         mount, _, source = row.partition(" - ")
         at = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), mount.split(" ")[4])
-        if file is not None and file.parent.is_relative_to(at) and len(at) >= longest:
+        if file.parent.is_relative_to(at) and len(at) >= longest:
             kind, longest = source.split(" ")[0], len(at)  # of two at one place the later one is seen
     return kind if kind in FROM_ELSEWHERE else None

@@ -161,7 +161,7 @@ class BrowserIds:
         facts, url = self._facts, url or self._facts.url
         if gpc or facts.gpc or consent == "denied" or (self._needs_consent and consent != "granted"):
             return facts
-        fbp, fbc = readable_fbp(fbp), readable(fbc) if isinstance(fbc, str) else None
+        fbp, fbc = readable_fbp(fbp), readable(fbc)
         self._renew(fbp, fbc)
         if not fbp and not readable_fbp(facts.fbp):
             new = new_fbp(self._now, self._number, subdomain_index=self._site.index)

@@ -69,8 +69,7 @@ def _click(given: object, event: Event, facts: RequestFacts, seen: float) -> str
     page, request, referrer = event.event_source_url, facts.url, event.referrer_url or facts.referrer
     if not facts.fbc and not click_id.may_bring_click(f"{page}{request}{referrer}"):
         return None  # what is given stays, and is judged as every key
-    said = given if isinstance(given, str) else None
-    known = click_id.readable(said) or click_id.readable(facts.fbc)
+    known = click_id.readable(given) or click_id.readable(facts.fbc)
     for url in (page, request):
         if fbc := click_id.newer_fbc(url, seen, known=known):
             return fbc

@@ -18,6 +18,7 @@ Rejected: Meta's capi-param-builder. It writes its appendix into URLs and takes 
 """
 
 import re
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from conversion_relay.meta.customer_information.identifier import normalize_fbc, normalize_fbp, quick_fbc, quick_fbp
@@ -73,16 +74,13 @@ def seen_before(event_time: int, now: float) -> float:
     return event_time if now - COOKIE_SECONDS < event_time <= now - 1 else now
 
 
-def readable(fbc: str | None) -> str | None:
+def readable(fbc: object) -> str | None:
     """The `fbc` verbatim, where Meta could read it: one that cannot be read must not hide the click of a URL.
 
     >>> readable("fb.1.1596403881668.AbC"), readable("fb.1.1596403881.AbC"), readable("fb.1.1596403881668.undefined")
     ('fb.1.1596403881668.AbC', None, None)
     """
-    if not fbc or quick_fbc(fbc):
-        return fbc or None
-    normal = normalize_fbc(fbc)
-    return normal if isinstance(normal, str) else None
+    return _read(fbc, quick_fbc, normalize_fbc)
 
 
 def readable_fbp(fbp: object) -> str | None:
@@ -92,9 +90,13 @@ def readable_fbp(fbp: object) -> str | None:
     >>> readable_fbp("fb.1.1596403881668.1116446470"), readable_fbp("undefined"), readable_fbp(42)
     ('fb.1.1596403881668.1116446470', None, None)
     """
-    if not isinstance(fbp, str):
+    return _read(fbp, quick_fbp, normalize_fbp)
+
+
+def _read(said: object, quick: Callable[[str], str | None], normalize: Callable[[str], object]) -> str | None:
+    if not said or not isinstance(said, str):
         return None
-    normal = quick_fbp(fbp) or normalize_fbp(fbp)
+    normal = quick(said) or normalize(said)
     return normal if isinstance(normal, str) else None
 
 

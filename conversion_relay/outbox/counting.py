@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from conversion_relay.outbox.protocol import LeasedEvent
-from conversion_relay.outbox.story import Figures, SideCounts, State
+from conversion_relay.outbox.story import Figures, State
 
 KEPT_HOURS = 31 * 24
 MOST_NAMES = 100
@@ -28,10 +28,6 @@ KEYS = frozenset(
         *("zp", "country", "db", "ge", "fb_login_id", "lead_id"),
     }
 )
-NEWEST, NEWEST_OF_A_NAME = 10_000, 100
-"""Events, and reports of the pixel, by which it is judged whether both sides send the same ids now."""
-RECENT_SECONDS = 10.0
-"""For so long these are not counted again: it takes 25 ms."""
 SALES = frozenset({"Purchase", "Subscribe", "Donate"})
 """What a person calls turnover."""
 
@@ -142,18 +138,3 @@ def _figures(dataset: str, name: str, hour: int, whats: dict[str, float]) -> Fig
         sampled=int(whats.get("sampled", 0)),
         keys=parted["key"],
     )
-
-
-def as_sides(events: Iterable[tuple[Any, ...]], reports: Iterable[tuple[Any, ...]]) -> dict[str, dict[str, SideCounts]]:
-    """Of (dataset, event name, n, how many of them the other side has, too), of each side's newest.
-
-    `both` is the larger of two samples of the same: whoever makes up reports does not make it smaller."""
-    found: dict[str, dict[str, SideCounts]] = {}
-    for dataset, name, n, met in events:
-        found.setdefault(dataset, {})[name] = SideCounts(both=met, server_only=n - met)
-    for dataset, name, n, met in reports:
-        names = found.setdefault(dataset, {})
-        of_events = names.get(name, SideCounts())
-        both, alone = max(of_events.both, met), of_events.server_only
-        names[name] = SideCounts(both=both, server_only=alone, browser_only=n - met)
-    return found

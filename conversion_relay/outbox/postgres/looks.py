@@ -3,8 +3,9 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from conversion_relay.outbox.counting import RECENT_SECONDS, as_figures, first_hour, hour_of
+from conversion_relay.outbox.counting import as_figures, first_hour, hour_of
 from conversion_relay.outbox.postgres import figures, health, look, sides, workers
+from conversion_relay.outbox.recent_sides import RecentSides
 from conversion_relay.outbox.story import (
     Counts,
     DeadGroup,
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
     from conversion_relay.outbox.postgres.database import Database
 
 
-class Looks:
+class Looks(RecentSides):
     """A part of `PostgresOutbox`, which opens the database."""
 
     _database: "Database"
-    _sides: tuple[float, dict[str, dict[str, SideCounts]]] = (0.0, {})
-    """When they were read, and which."""
+    _newest = sides.NEWEST_EVENTS, sides.NEWEST_REPORTS
 
     def counts(self) -> dict[str, Counts]:
         return look.counts(partial(self._database.read, pinned=True))
@@ -69,13 +69,6 @@ class Looks:
 
     def deduplication(self) -> dict[str, dict[str, SideCounts]]:
         return sides.deduplication(self._database.read(sides.METER))
-
-    def recent_sides(self, now: float) -> dict[str, dict[str, SideCounts]]:
-        read_at, found = self._sides
-        if not 0 <= now - read_at < RECENT_SECONDS:
-            found = sides.recent(self._database.read)
-            self._sides = now, found
-        return found
 
     def notices(self) -> list[tuple[str, float]]:
         return [(str(cause), float(at)) for cause, at in self._database.read(workers.NOTICES)]

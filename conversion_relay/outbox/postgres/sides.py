@@ -5,9 +5,8 @@ One thing differs: two machines may store an event and its report at the same mo
 Such a pair is counted as two events of one side each. It is a figure, so nobody waits for a lock because of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from conversion_relay.outbox.counting import NEWEST, NEWEST_OF_A_NAME, as_sides
 from conversion_relay.outbox.postgres.keys import digest
 from conversion_relay.outbox.postgres.session import Rows, Session
 from conversion_relay.outbox.story import SideCounts
@@ -71,17 +70,13 @@ GROUP BY 1, 2, 3 ORDER BY 1, 2
 """
 
 
-def recent(rows: Callable[[str, tuple[int, int]], Rows]) -> dict[str, dict[str, SideCounts]]:
-    return as_sides(*(rows(sql, (NEWEST, NEWEST_OF_A_NAME)) for sql in (_NEWEST_EVENTS, _NEWEST_REPORTS)))
-
-
-_NEWEST_EVENTS = """
+NEWEST_EVENTS = """
 SELECT d.name, newest.event_name, count(*), count(p.at) FROM (
   SELECT *, row_number() OVER (PARTITION BY dataset, event_name ORDER BY key DESC) AS place
   FROM (SELECT key, digest, dataset, event_name FROM relay.event ORDER BY key DESC LIMIT %b) AS e) AS newest
 LEFT JOIN relay.pixel p USING (digest) JOIN relay.dataset d ON d.id = newest.dataset WHERE place <= %b GROUP BY 1, 2
 """
-_NEWEST_REPORTS = """
+NEWEST_REPORTS = """
 SELECT d.name, newest.event_name, count(*), count(e.key) FROM (
   SELECT *, row_number() OVER (PARTITION BY dataset, event_name ORDER BY at DESC) AS place
   FROM (SELECT at, digest, dataset, event_name FROM relay.pixel ORDER BY at DESC LIMIT %b) AS p) AS newest

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox.counting import RECENT_SECONDS
+from conversion_relay.outbox.recent_sides import RecentSides
 from conversion_relay.outbox.sqlite import figures, look, operator, sides, visits, workers
 from conversion_relay.outbox.story import (
     Counts,
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from conversion_relay.outbox.sqlite.database import Database
 
 
-class Looks:
+class Looks(RecentSides):
     """A part of `SqliteOutbox`, which opens the database."""
 
     _database: "Database"
-    _sides: tuple[float, dict[str, dict[str, SideCounts]]] = (0.0, {})
-    """When they were read, and which."""
+    _newest = sides.NEWEST_EVENTS, sides.NEWEST_REPORTS
 
     def counts(self) -> dict[str, Counts]:
         return look.counts(self._database.read)
@@ -64,13 +63,6 @@ class Looks:
 
     def deduplication(self) -> dict[str, dict[str, SideCounts]]:
         return sides.deduplication(self._database.read)
-
-    def recent_sides(self, now: float) -> dict[str, dict[str, SideCounts]]:
-        read_at, found = self._sides
-        if not 0 <= now - read_at < RECENT_SECONDS:
-            found = sides.recent(self._database.read)
-            self._sides = now, found
-        return found
 
     def visitor(self, key: str, now: float) -> Visit | None:
         return visits.find(self._database.read, key, now)

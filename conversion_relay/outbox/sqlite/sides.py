@@ -29,7 +29,6 @@ from typing import Any
 import apsw
 import msgspec
 
-from conversion_relay.outbox.counting import NEWEST, NEWEST_OF_A_NAME, as_sides
 from conversion_relay.outbox.sqlite.books import Read, read
 from conversion_relay.outbox.story import SideCounts
 
@@ -147,17 +146,13 @@ def deduplication(read_rows: Read) -> dict[str, dict[str, SideCounts]]:
 _METER = "SELECT name, event_name, side, n FROM meter JOIN dataset ON id = dataset ORDER BY 1, 2"
 
 
-def recent(read_rows: Read) -> dict[str, dict[str, SideCounts]]:
-    return as_sides(*(read_rows(sql, (NEWEST, NEWEST_OF_A_NAME)) for sql in (_NEWEST_EVENTS, _NEWEST_REPORTS)))
-
-
-_NEWEST_EVENTS = """
+NEWEST_EVENTS = """
 SELECT name, event_name, count(*), count(pixel.at) FROM (
   SELECT *, row_number() OVER (PARTITION BY dataset, event_name ORDER BY key DESC) AS place
   FROM (SELECT key, dataset, event_name, event_id FROM event ORDER BY key DESC LIMIT ?)) AS newest
 LEFT JOIN pixel USING (event_id, dataset, event_name) JOIN dataset ON id = newest.dataset WHERE place <= ? GROUP BY 1, 2
 """
-_NEWEST_REPORTS = """
+NEWEST_REPORTS = """
 SELECT name, event_name, count(*), count(event.key) FROM (
   SELECT *, row_number() OVER (PARTITION BY dataset, event_name ORDER BY at DESC) AS place
   FROM (SELECT at, dataset, event_name, event_id FROM pixel ORDER BY at DESC LIMIT ?)) AS newest
