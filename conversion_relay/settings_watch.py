@@ -35,8 +35,13 @@ class SettingsWatch:
         self._use, self._is_guest = use, is_guest
         self._is_told = False
         self._seen = settings.read_from
-        if not is_guest and threading.current_thread() is threading.main_thread():
-            # Without a handler SIGHUP would end the process. Only the main thread may set one.
+        if (
+            not is_guest
+            and threading.current_thread() is threading.main_thread()
+            and not callable(signal.getsignal(signal.SIGHUP))
+        ):
+            # Without a handler SIGHUP would end the process. Only the main thread may set one; a verb that a person
+            # watches has set its own.
             signal.signal(signal.SIGHUP, self._hear)
 
     def _hear(self, *_: object) -> None:

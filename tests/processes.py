@@ -67,6 +67,8 @@ class Process:
         module = ("tests.failures.launcher", *planted, "--") if planted else ("conversion_relay.cli",)
         ours = ("META_", "RELAY_", "STRIPE_")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        if arguments[:1] == ("demo",):
+            clean["TMPDIR"] = str(log.parent)  # who is killed leaves its 64 MB behind
         with log.open("ab") as output:
             self.popen = subprocess.Popen(
                 [*under, sys.executable, "-m", *module, *arguments],
@@ -89,6 +91,15 @@ class Process:
     def end(self) -> None:
         if self.popen.poll() is None:
             self.kill()
+
+
+def answers(port: int) -> bool:
+    """Somebody listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def call(method: str, url: str, body: Any = None, **headers: str) -> tuple[int, Any]:

@@ -15,7 +15,7 @@ def token(tmp_path, monkeypatch):
     place.write_text("EAAfirst\n")
     monkeypatch.setenv("META_PIXEL_ID", "1")
     monkeypatch.setenv("META_ACCESS_TOKEN_FILE", str(place))
-    before = signal.getsignal(signal.SIGHUP)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield place
     signal.signal(signal.SIGHUP, before)
 

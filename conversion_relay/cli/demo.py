@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from conversion_relay.cli.serve import Service, limits_of
+from conversion_relay.cli.told_to_stop import end_like_an_interrupt
 from conversion_relay.http_proxy import is_loopback
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import configure_logging
@@ -46,6 +47,7 @@ def demo(host: str, port: int, data: Path | None, postgres: str | None) -> None:
     from conversion_relay.collector.server import run
 
     raise_file_limit()
+    end_like_an_interrupt()
     if postgres:
         os.environ["RELAY_OUTBOX"] = f"{postgres}{'&' if '?' in postgres else '?'}schema=relay_demo"
     for taken in (port, port + 1):

@@ -58,8 +58,8 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
     # A bad path is said here, once, not by every process.
     open_outbox(settings.outbox, dataset=settings.only_dataset).close()
     os.environ["RELAY_NO_WORKER"] = "1" if no_worker else ""
-    with tempfile.TemporaryDirectory(prefix="relay-", ignore_cleanup_errors=True) as folder:
-        os.environ["RELAY_TOGETHER"] = folder if workers > 1 else ""
+    with _shared_folder() if workers > 1 else contextlib.nullcontext("") as folder:
+        os.environ["RELAY_TOGETHER"] = folder
         service, limits = f"{__name__}:create_service", limits_of(settings)
 
         def bound(at: str) -> None:
@@ -216,6 +216,10 @@ class Service:
             self._together.stop()
         self.relay.close()
         self._transport.close()
+
+
+def _shared_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="relay-", ignore_cleanup_errors=True)
 
 
 def _together(counters: Counters, outbox: Outbox) -> tuple[Any, dict[str, Any]]:

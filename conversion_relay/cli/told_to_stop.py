@@ -11,6 +11,7 @@ The rule. The interpreter's C handler writes the signal's number into a socket, 
 
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 
@@ -32,3 +33,12 @@ def _listen(heard: socket.socket, _told: socket.socket, stop: Callable[[], None]
     while numbers := heard.recv(64):
         if set(numbers) & set(SIGNALS):
             stop()
+
+
+def end_like_an_interrupt() -> None:
+    """For a verb that a person watches: SIGTERM, and SIGHUP when the terminal is closed, end it as Ctrl-C does, so that
+    what it laid down for itself goes with it. What the parent ignores (`nohup`) stays ignored."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))  # a server has its own way to stop

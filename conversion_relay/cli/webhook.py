@@ -17,6 +17,7 @@ import msgspec
 
 from conversion_relay.cli.address import refuse, url_of
 from conversion_relay.cli.printing import print_json
+from conversion_relay.cli.told_to_stop import end_like_an_interrupt
 from conversion_relay.cli.webhook_samples import names_of, sample
 from conversion_relay.cli.webhook_signing import FORMS, of_source, signed_form, signed_headers
 from conversion_relay.errors import SettingsError
@@ -99,6 +100,7 @@ def listen(host: str, port: int, as_json: bool) -> None:
     settings = Settings.from_env(required=())
     configure_logging(settings.log_format, settings.secrets())
     logger.setLevel("ERROR")  # the line of each notice says the same
+    end_like_an_interrupt()
     with tempfile.TemporaryDirectory(prefix="conversion-relay-webhook-") as folder:
         # Neither a dataset nor a token is needed to see what would be counted.
         tried = msgspec.structs.replace(settings, outbox=f"sqlite:///{folder}/tried.db", ballast=False)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.processes import until
+from tests.processes import answers, until
 
 LISTENS = {
     "serve": ("serve", "--no-worker"),
@@ -20,14 +20,6 @@ LISTENS = {
 
 def command(verb: str, *more: str) -> list[str]:
     return [sys.executable, "-m", "conversion_relay", *LISTENS[verb], *more]
-
-
-def answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=60).close()
-    except ConnectionRefusedError:
-        return False
-    return True
 
 
 @pytest.fixture

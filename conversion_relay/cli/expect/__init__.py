@@ -10,6 +10,7 @@ import click
 
 from conversion_relay.cli.expect.plan import Plan, UnreadablePlan, read_plan
 from conversion_relay.cli.printing import print_json, printable
+from conversion_relay.cli.told_to_stop import end_like_an_interrupt
 from conversion_relay.errors import SettingsError
 
 
@@ -31,6 +32,7 @@ def expect(file: Path, junit: Path | None, as_json: bool) -> None:
     except ModuleNotFoundError as error:
         raise SettingsError(f"{error.name} is missing: pip install 'conversion-relay[server,expect]'") from None
 
+    end_like_an_interrupt()
     outcomes = []
     for outcome in run(plan):
         outcomes.append(outcome)
