@@ -32,6 +32,7 @@ lint: setup-dev ## style, types, walls between the layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin conversion_relay
 	$(BIN)/mypy examples/fastapi_shop/shop.py
 	$(BIN)/mypy examples/litestar_shop/shop.py
 	$(BIN)/mypy examples/flask_shop/shop.py

@@ -15,7 +15,11 @@ A customer imports from here, from `conversion_relay.aws`, `.payments` and `.web
 names stay. Each is loaded when it is first asked for, so that a program pays only for what it uses.
 """
 
+import os
 from importlib import import_module
+
+if os.name != "posix":
+    raise ImportError("Conversion Relay needs Linux, macOS or another POSIX system; on Windows it runs within WSL")
 
 # A checker knows the name. `typing` is the slowest import here, and Ctrl-C within it cannot be answered well yet.
 TYPE_CHECKING = False

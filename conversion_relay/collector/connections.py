@@ -15,6 +15,7 @@ stays and the customer is turned away.
 """
 
 import asyncio
+import contextlib
 import logging
 import resource
 from collections import Counter
@@ -185,17 +186,22 @@ def connections_of(server: object, loop: asyncio.AbstractEventLoop, limits: Limi
 
 
 LEAST_FILES = 64
+DARWIN_STEPS = (65_536, 10_240)
+"""The second is OPEN_MAX, which setrlimit(2) of macOS promises to take."""
 _MORE_FILES = "raise its hard limit (`ulimit -n`, LimitNOFILE= of its unit)"
 
 
 def raise_file_limit() -> None:
     """The soft limit (often 1,024) is for programs that use select(2); the hard one is what this process may have.
     Raises SettingsError where that is too little: the event loop would end with errors of its own, or abort."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = min(hard, 1_048_576) if hard != resource.RLIM_INFINITY else 1_048_576
     if most < LEAST_FILES:
         raise SettingsError(f"a server opens {LEAST_FILES} files, and this process may open {most}: {_MORE_FILES}")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    for wanted in (most, *(step for step in DARWIN_STEPS if soft < step < most)):
+        with contextlib.suppress(ValueError):  # macOS calls its hard limit endless, and refuses more than some
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return
 
 
 def most_connections() -> int:

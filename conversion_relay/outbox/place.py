@@ -7,6 +7,7 @@ already may be a link that the folder's owner laid.
 """
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -95,6 +96,19 @@ def give(file: int, folder: "Path") -> None:
             os.fchown(file, owner.st_uid, owner.st_gid)
     except OSError:
         return
+
+
+def bring_to_disk(file: int) -> None:
+    """fsync; on macOS, where that leaves the bytes in the disk's own memory, fcntl(2)'s F_FULLFSYNC. Raises OSError."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        try:
+            fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+            return
+        except OSError:  # a file system that does not know it
+            pass
+    os.fsync(file)
 
 
 def file_of(url: str) -> "Path | None":

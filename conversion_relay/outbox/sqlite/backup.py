@@ -19,7 +19,7 @@ from pathlib import Path
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
-from conversion_relay.outbox.place import opened
+from conversion_relay.outbox.place import bring_to_disk, opened
 from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, migrate
 from conversion_relay.outbox.sqlite.told import explain, told_once
 
@@ -35,7 +35,7 @@ def backup(source: Path, target: Path, tell: Callable[[int, int], None] = lambda
         _copy(source, draft, tell)
         n = verify(draft, source.name)
         with draft.open("rb") as file:
-            os.fsync(file.fileno())
+            bring_to_disk(file.fileno())
         draft.rename(target)
     return n
 

@@ -14,7 +14,7 @@ The rule: two reserves.
    service (`serve`, `deliver`) keeps ballast: a command or somebody else's program leaves no such file behind.
 
 Why statvfs before each commit: it costs two microseconds, and a quick writer fills a small disk within a second. The
-ballast is allocated with posix_fallocate, since a sparse file would give nothing back.
+ballast is allocated (macOS: written), since a sparse file would give nothing back.
 
 Rejected: a limit in bytes for the backlog (the disk has one); `PRAGMA max_page_count` (it does not count the log);
 reserving pages inside the database (the log cannot use them).
@@ -68,7 +68,7 @@ class Room:
     def _write(self, size: int) -> None:
         file = opened(self._ballast, os.O_EXCL | os.O_WRONLY)
         try:
-            os.posix_fallocate(file, 0, size)
+            _allocate(file, size)
         except OSError:
             self._ballast.unlink(missing_ok=True)
             raise
@@ -88,3 +88,13 @@ class Room:
         with contextlib.suppress(OSError):  # the folder is gone: the database will say so
             found = os.statvfs(self._folder)
             self._free, self._total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+
+
+def _allocate(file: int, size: int) -> None:
+    """So many bytes that are the file's own. Raises OSError where there is no room."""
+    if allocate := getattr(os, "posix_fallocate", None):
+        allocate(file, 0, size)
+        return
+    nothing = bytes(1_048_576)
+    for begun in range(0, size, len(nothing)):
+        os.write(file, nothing[: size - begun])

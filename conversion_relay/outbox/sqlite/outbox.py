@@ -289,7 +289,7 @@ class SqliteOutbox(Looks):
 
 def _seconds_since_boot() -> float:
     """Goes on while the machine is suspended, which `time.monotonic` does not: a lease from before has run out then."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))  # macOS calls it so
 
 
 PARTS: tuple[type[Queue], type[Leases], type[Operator], type[Overview], type[Visits], type[Meter], type[Housekeeping]]

@@ -37,7 +37,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from conversion_relay.outbox.place import opened
+from conversion_relay.outbox.place import bring_to_disk, opened
 from conversion_relay.outbox.sqlite.file import OLDER_PAGE, PAGE, migrate, open_file
 from conversion_relay.outbox.sqlite.readable import Copied, copy
 
@@ -265,7 +265,7 @@ def _written(path: Path) -> Iterator[int]:
     file = opened(path, os.O_TRUNC | os.O_WRONLY)
     try:
         yield file
-        os.fsync(file)
+        bring_to_disk(file)
     finally:
         os.close(file)
 
@@ -273,6 +273,6 @@ def _written(path: Path) -> Iterator[int]:
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        bring_to_disk(handle)
     finally:
         os.close(handle)

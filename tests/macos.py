@@ -1,0 +1,46 @@
+"""`python -m tests.macos VERB ...`: the command line without what macOS has not got.
+
+What typeshed says of the platform is asked by `make lint` (mypy --platform darwin); this runs it. Not played: its file
+systems, its event queue, its C library.
+"""
+
+import fcntl
+import os
+import resource
+import signal
+import socket
+import time
+from typing import Any
+
+OPEN_MAX = 10_240
+ABSENT: dict[Any, tuple[str, ...]] = {
+    os: ("posix_fallocate", "posix_fadvise", "sched_getaffinity", "memfd_create", "eventfd", "splice", "getxattr"),
+    time: ("CLOCK_BOOTTIME", "CLOCK_TAI"),
+    socket: ("SO_PEERCRED", "TCP_USER_TIMEOUT", "TCP_DEFER_ACCEPT", "AF_NETLINK", "MSG_NOSIGNAL"),
+    signal: ("sigtimedwait", "sigwaitinfo", "SIGRTMIN", "SIGPOLL"),
+    resource: ("prlimit",),
+    fcntl: ("F_OFD_SETLK", "F_OFD_GETLK", "F_OFD_SETLKW"),
+}
+
+
+def play() -> None:
+    for module, names in ABSENT.items():
+        for name in names:
+            if hasattr(module, name):
+                delattr(module, name)
+    setrlimit = resource.setrlimit
+
+    def refusing(which: int, limits: tuple[int, int]) -> None:
+        if which == resource.RLIMIT_NOFILE and limits[0] > OPEN_MAX:
+            raise ValueError("current limit exceeds maximum limit")
+        setrlimit(which, limits)
+
+    resource.setrlimit = refusing
+    resource.getrlimit = lambda _which: (256, resource.RLIM_INFINITY)
+
+
+if __name__ == "__main__":
+    play()
+    from conversion_relay.__main__ import main
+
+    main()
