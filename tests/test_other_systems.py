@@ -1,4 +1,4 @@
-"""Systems that are not Linux: what macOS has not got is not needed, and Windows is told in a sentence."""
+"""What macOS or a Python of few parts has not got is not needed, and Windows is told in a sentence."""
 
 import json
 import os
@@ -6,16 +6,20 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from conversion_relay.outbox.sqlite.file import open_file
 from tests.processes import call, free_pair, installation, until
 
+SYSTEMS = ["macos", "bare"]
 LEAD = {"event_name": "Lead", "user_data": {"email": "a@example.org", "client_user_agent": "Mozilla/5.0"}}
 
 
-def test_the_demo_takes_an_event_to_meta_without_what_macos_has_not_got(tmp_path):
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_demo_takes_an_event_to_meta(tmp_path, system):
     port = free_pair()
     env = {name: value for name, value in os.environ.items() if not name.startswith(("META_", "RELAY_", "STRIPE_"))}
-    command = [sys.executable, "-m", "tests.macos", "demo", "--port", str(port)]
+    command = [sys.executable, "-m", "tests.other_systems", system, "demo", "--port", str(port)]
     with (tmp_path / "said").open("wb") as said:
         demo = subprocess.Popen(command, env=env | {"TMPDIR": str(tmp_path)}, stdout=said, stderr=said)
     try:
@@ -31,7 +35,8 @@ def test_the_demo_takes_an_event_to_meta_without_what_macos_has_not_got(tmp_path
         demo.kill()
 
 
-def test_verbs_run_without_it(tmp_path):
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_verbs_run(tmp_path, system):
     events = tmp_path / "events.json"
     events.write_text(json.dumps(LEAD | {"event_id": "lead-1"}))
     copy = str(tmp_path / "copy.db")
@@ -39,7 +44,7 @@ def test_verbs_run_without_it(tmp_path):
         here.start()
         here.relay.stop()
         for verb in (["send", str(events)], ["deliver", "--once"], ["status"], ["backup", copy], ["explain", "lead-1"]):
-            command = [sys.executable, "-m", "tests.macos", *verb]
+            command = [sys.executable, "-m", "tests.other_systems", system, *verb]
             ran = subprocess.run(command, env=os.environ | here.env, capture_output=True, text=True, timeout=60)
             assert ran.returncode == 0, f"{verb} {ran.stderr}"
         assert "delivered" in ran.stdout

@@ -1,7 +1,6 @@
 """`serve`: collector, dashboard and delivery in one process. `deliver`: delivery alone."""
 
 import contextlib
-import ctypes
 import gc
 import os
 import tempfile
@@ -286,7 +285,10 @@ def limits_of(settings: Settings) -> Any:
 def spare_memory() -> None:
     """For many threads in a small container. glibc would reserve 64 MB of addresses for each of a dozen threads."""
     threading.stack_size(THREAD_STACK)
-    with contextlib.suppress(OSError, AttributeError):  # another C library has other ways
+    # Another C library has other ways, and Python may have been built where libffi was missing.
+    with contextlib.suppress(OSError, AttributeError, ImportError):
+        import ctypes
+
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 

@@ -31,7 +31,6 @@ since `gunicorn --preload` is a common and reasonable way to start.
 """
 
 import contextlib
-import ctypes
 import os
 import threading
 import weakref
@@ -58,6 +57,7 @@ LOCKS: set[int] = set()
 """Descriptors that hold a file lock for this process; a child closes them."""
 _living: "weakref.WeakSet[Forkable]" = weakref.WeakSet()
 _stopped: list[Forkable] = []
+_kept: list[object] = []
 _one_at_a_time = [threading.RLock()]
 """Two threads that fork could each wait for what the other one stopped. In a list, since a child needs a new one."""
 
@@ -94,7 +94,12 @@ def _in_child() -> None:
 
 def never_free(value: object) -> None:
     """One reference more than anybody can drop, so that not even the end of the interpreter closes it."""
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
+    try:
+        import ctypes
+    except ImportError:  # Python was built where libffi was missing; until that end, then
+        _kept.append(value)
+    else:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
 
 
 os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -1,7 +1,8 @@
-"""`python -m tests.macos VERB ...`: the command line without what macOS has not got.
+"""`python -m tests.other_systems macos|bare VERB ...`: the command line without what some systems have not got.
 
-What typeshed says of the platform is asked by `make lint` (mypy --platform darwin); this runs it. Not played: its file
-systems, its event queue, its C library.
+`macos`: what typeshed says of the platform is asked by `make lint` (mypy --platform darwin); this runs it. Not played:
+its file systems, its event queue, its C library. `bare`: a Python that was built where libffi, SQLite and others were
+missing, as pyenv does with a warning.
 """
 
 import fcntl
@@ -9,6 +10,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
 from typing import Any
 
@@ -23,7 +25,14 @@ ABSENT: dict[Any, tuple[str, ...]] = {
 }
 
 
-def play() -> None:
+BARE = ("_ctypes", "ctypes", "_sqlite3", "sqlite3", "_lzma", "lzma", "_bz2", "bz2", "readline", "_curses", "_dbm")
+
+
+def bare() -> None:
+    sys.modules.update(dict.fromkeys(BARE, None))  # type: ignore[arg-type]
+
+
+def macos() -> None:
     for module, names in ABSENT.items():
         for name in names:
             if hasattr(module, name):
@@ -40,7 +49,7 @@ def play() -> None:
 
 
 if __name__ == "__main__":
-    play()
+    {"macos": macos, "bare": bare}[sys.argv.pop(1)]()
     from conversion_relay.__main__ import main
 
     main()
