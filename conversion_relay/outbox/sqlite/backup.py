@@ -20,7 +20,7 @@ import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.place import opened
-from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, migrate
+from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, migrate, schema_of
 from conversion_relay.outbox.sqlite.told import explain, told_once
 
 PAGES_AT_ONCE = 1_000
@@ -70,13 +70,17 @@ def _refuse_what_is_no_outbox(source: Path) -> None:
     try:
         db = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
         with contextlib.closing(db):
-            version = db.execute("PRAGMA user_version").fetchall()[0][0]
+            version = _schema_of(db)
     except (apsw.NotADBError, apsw.CorruptError):
         version = 0
     except apsw.Error as error:
         raise OutboxUnavailable(_told(source, error)) from None
     if not version:
         raise SettingsError(f"{source.absolute()} is no outbox: it is empty, or a file of something else")
+
+
+def _schema_of(db: apsw.Connection) -> int:
+    return schema_of(lambda sql: db.execute(sql).fetchall())
 
 
 def _refuse_what_was_left(target: Path) -> None:
@@ -116,9 +120,9 @@ def verify(path: Path, name: str = "") -> int:
     name = name or path.name
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
-        version = db.execute("PRAGMA user_version").fetchall()[0][0]
+        version = _schema_of(db)
         sound = db.execute("PRAGMA integrity_check(1)").fetchall()
-        if int(version or 0) > SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             raise SettingsError(
                 f"{name} is of schema {version}, this version writes {SCHEMA_VERSION}: install the newer one"
             )

@@ -204,14 +204,18 @@ def migrate(db: apsw.Connection) -> None:
 
 def schema_of(read: Callable[[str], list[tuple[Any, ...]]]) -> int:
     """By its tables, where they tell of a newer schema than the number: a process of schema 4 or before that ran on
-    beside a newer one wrote its own number whenever it was probed. Who believes it adds columns that are there."""
+    beside a newer one wrote its own number whenever it was probed. Who believes it adds columns that are there. And
+    `sqlite3 FILE .dump` writes down all but the number."""
     version = int(read("PRAGMA user_version")[0][0] or 0)
-    if 0 < version < SCHEMA_VERSION:
+    if 0 <= version < SCHEMA_VERSION:
         there = {name for (name,) in read("SELECT name FROM sqlite_schema")}
-        version = max(version, *(number for table, number in _CAME_WITH.items() if table in there), 0)
+        version = version or int(there >= _IN_EACH)
+        if version:
+            version = max(version, *(number for table, number in _CAME_WITH.items() if table in there), 0)
     return version
 
 
+_IN_EACH = {"event", "retried", "tally"}
 _CAME_WITH = {"body": 2, "visitor": 3, "figure": 4, "reduced": 5}
 
 
