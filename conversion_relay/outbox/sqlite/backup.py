@@ -7,7 +7,7 @@ events that were delivered since: they would all be sent once more.
 The rule. SQLite's own backup copies page by page from a read connection, and begins anew where somebody wrote; the copy
 is checked whole before it gets its name. A restored event that had waited is marked as one that Meta may have
 (`sent_at`), so that delivery treats it as doubtful: Meta drops what it had within 48 hours by the event id, and older
-Purchases are held for a person.
+Purchases are held for a person. Who was erased after the copy was made is in it still (`forgotten.py`).
 """
 
 import contextlib
@@ -15,12 +15,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, migrate, schema_of
+from conversion_relay.outbox.sqlite.forgotten import forget_as_in
 from conversion_relay.outbox.sqlite.told import explain, told_once
 
 PAGES_AT_ONCE = 1_000
@@ -135,13 +137,24 @@ def verify(path: Path, name: str = "") -> int:
         db.close()
 
 
-def restore(copy: Path, target: Path) -> int:
-    """Puts a copy where no outbox is; how many events it holds."""
+class Restored(NamedTuple):
+    events: int
+    waiting: int
+    """Of them; Meta may have had them since."""
+    erased: int
+    """As in the outbox that was there before."""
+
+
+def restore(copy: Path, target: Path, erased_in: Path | None = None) -> Restored:
+    """Puts a copy where no outbox is. `erased_in`: the outbox that was there, by which people are forgotten who are in
+    the copy still."""
     if target.exists():
         raise SettingsError(f"{target.name} exists: move it away first, so that nothing is overwritten")
     _refuse_what_was_left(target)
     _refuse_what_is_no_outbox(copy)
-    n = verify(copy)
+    if erased_in:
+        _refuse_what_is_no_outbox(erased_in)
+    n, erased = verify(copy), 0
     with _draft(target, ".restoring", is_outbox=True) as draft:
         _copy(copy, draft, lambda _done, _all: None)
         db = apsw.Connection(str(draft))
@@ -153,9 +166,17 @@ def restore(copy: Path, target: Path) -> int:
         )
         db.execute("UPDATE queue SET rank = (SELECT sent_at FROM event WHERE event.key = queue.key) WHERE lane = 1")
         db.execute("COMMIT")
-        db.close()
+        try:
+            if erased_in:
+                erased = forget_as_in(db, erased_in, time.time())
+            waiting = int(db.execute(_WAITING).fetchall()[0][0] or 0)
+        finally:
+            db.close()
         draft.rename(target)
-    return n
+    return Restored(n, waiting, erased)
+
+
+_WAITING = "SELECT sum(n) FROM tally WHERE state IN ('pending', 'leased')"
 
 
 # Since when Meta may have it: from the moment it was accepted, if the copy does not know better.
