@@ -1,6 +1,8 @@
 """Databases that were copied or restored by PostgreSQL's own means."""
 
 import logging
+import time
+from urllib.parse import urlencode
 
 import pytest
 
@@ -9,6 +11,7 @@ from conversion_relay.outbox.postgres.keys import first_key, period_of
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
 from conversion_relay.outbox.story import Attempt
 from conversion_relay.outbox.verdict import Dead, Delivered
+from tests.dashboard.here import REFUSED, Here
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import NOW, claim, sealed
 
@@ -118,3 +121,17 @@ def test_why_a_put_is_refused_stands_in_the_log_once(filled, caplog):
     assert [message for message, _ in told] == ["The outbox cannot record", "The outbox records again"]
     assert "took a part of `event` away" in told[0][1]
     outbox.close()
+
+
+def test_what_is_chosen_on_the_dashboard_is_sent_again_and_erased(url, tmp_path):
+    """A key of PostgreSQL's has more figures than one of the embedded outbox."""
+    here = Here(tmp_path, time.time(), RELAY_OUTBOX=url)
+    here.put("again", "erased")
+    here.settle(Dead("x"), REFUSED)
+    for name, action in (("again", "replay"), ("erased", "erase")):
+        token = here.page("/dashboard/dead").partition('name="token" value="')[2].partition('"')[0]
+        form = urlencode({"token": token, "do": action, "key": here.outbox.find(name)[0].key})
+        answer = here.client.post("/dashboard/change", content=form, follow_redirects=False)
+        assert answer.headers["location"] == f"/dashboard?done={action}-1"
+    assert [here.outbox.find(name)[0].state for name in ("again", "erased")] == ["pending", "erased"]
+    here.relay.close()
