@@ -1,6 +1,7 @@
 """`backup` and `restore`: a verified copy of the outbox while it is in use, and back."""
 
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ import click
 from conversion_relay.cli.printing import print_json
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox import file_of
+from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.settings import Settings
 
 
@@ -45,6 +47,9 @@ def restore(file: Path, erased_in: Path | None, as_json: bool) -> None:
 
     target = _outbox()
     done = put_back(file, target, erased_in)
+    if done.erased:
+        change = Change(time.time(), "command line", "erase", done.erased, "as in the outbox that was there before")
+        Audit(f"sqlite:///{target}").note(change)
     told = {"erased": done.erased} if erased_in else {}
     if as_json:
         print_json({"events": done.events, "outbox": str(target), "waiting": done.waiting, **told})

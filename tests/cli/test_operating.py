@@ -228,6 +228,7 @@ def test_who_was_forgotten_after_the_copy_does_not_come_back_with_it(here, tmp_p
     assert here.command("deliver", "--once").returncode == 0
     assert [sent["event"]["event_id"] for sent in here.arrived()] == ["stays"]
     assert here.books()["erased"] == 2 and here.books()["imbalance"] == 0
+    assert '"count":2' in (tmp_path / "outbox.db-changes").read_text(), "it stands among the changes by hand"
 
 
 @pytest.mark.parametrize(

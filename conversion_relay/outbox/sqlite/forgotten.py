@@ -26,14 +26,20 @@ from conversion_relay.outbox.sqlite.outbox import LEDGER_SECONDS
 def forget_as_in(db: apsw.Connection, other: Path, now: float) -> int:
     """`db`: the copy, which nobody else has open; how many of its events were erased. Raises SettingsError where the
     other is not the outbox of which the copy was made, or cannot be read."""
-    db.execute("ATTACH ? AS other", (str(other.absolute()),))
     try:
+        db.execute("ATTACH ? AS other", (str(other.absolute()),))
         return _forget(db, other.name, now)
-    except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError, apsw.BusyError):
+    except _UNREADABLE:
         raise SettingsError(
-            f"{other.name} is damaged, in use or of another version, so nobody can tell who was erased there: restore"
-            " without it, and say each erasure again"
+            f"{other.name} is damaged, closed to this user, in use or of another version, so nobody can tell who was"
+            " erased there: restore without it, and say each erasure again"
         ) from None
+
+
+_UNREADABLE = (
+    *(apsw.NotADBError, apsw.CorruptError, apsw.SQLError, apsw.BusyError, apsw.CantOpenError, apsw.ReadOnlyError),
+    *(apsw.PermissionsError, apsw.AuthError),
+)
 
 
 def _forget(db: apsw.Connection, name: str, now: float) -> int:
