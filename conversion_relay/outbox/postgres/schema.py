@@ -5,10 +5,10 @@ from importlib import resources
 
 from psycopg.errors import DuplicateObject, DuplicateTable
 
-from conversion_relay.errors import SettingsError
+from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.keys import BLOCK, NUMBER_BITS
-from conversion_relay.outbox.postgres.refusals import POOLER
+from conversion_relay.outbox.postgres.refusals import LACKS, POOLER
 from conversion_relay.outbox.postgres.session import LIMITS, Session
 
 VERSION = 3
@@ -62,7 +62,11 @@ def prepare(database: Database, *, create: bool) -> None:
     if create:
         if not database.read(_MAKES_TABLES, (database.dsn.schema,))[0][0]:
             raise SettingsError(MAKES_NO_TABLE)
-        advance_numbers(database)
+        try:
+            _advance_numbers(database)
+        except OutboxUnavailable as error:
+            if str(error) != LACKS:  # an engine without these functions goes on as it is
+                raise
 
 
 def _version(database: Database) -> int | None:
@@ -95,7 +99,7 @@ _IS_OWNER = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_
 _MAKES_TABLES = "SELECT has_schema_privilege(%b, 'CREATE')"
 
 
-def advance_numbers(database: Database) -> None:
+def _advance_numbers(database: Database) -> None:
     """Logical replication copies rows and leaves the sequences as they were. Each number that they give is then taken,
     and until they have passed the last row nothing that Meta answered can be recorded."""
     for table in _NUMBERED:

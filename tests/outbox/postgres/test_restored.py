@@ -61,12 +61,14 @@ def test_a_schema_in_which_the_role_makes_no_table_is_refused_at_the_start(fille
     )
     for (sql,) in tables:
         cheap().execute(str(sql))
-    cheap().execute("ALTER SEQUENCE restored.event_number OWNER TO restorer")
     theirs = filled.replace("postgres@", "restorer@")
     try:
         with pytest.raises(SettingsError, match="ALTER SCHEMA"):
             PostgresOutbox(theirs)
         cheap().execute("GRANT CREATE ON SCHEMA restored TO restorer")
+        with pytest.raises(SettingsError, match="denies the role a right"):
+            PostgresOutbox(theirs)
+        cheap().execute("ALTER SEQUENCE restored.event_number OWNER TO restorer")
         outbox = PostgresOutbox(theirs)
         assert not outbox.put([sealed("after")], NOW)[0].duplicate
         outbox.close()
