@@ -6,8 +6,8 @@ events that were delivered since: they would all be sent once more.
 
 The rule. SQLite's own backup copies page by page from a read connection, and begins anew where somebody wrote; the copy
 is checked whole before it gets its name. A restored event that had waited is marked as one that Meta may have
-(`sent_at`), so that delivery treats it as doubtful: Meta drops what it had within 48 hours by the event id, and older
-Purchases are held for a person. Who was erased after the copy was made is in it still (`forgotten.py`).
+(`sent_at`, `put_back.py`), so that delivery treats it as doubtful: Meta drops what it had within 48 hours by the event
+id, and older Purchases are held for a person. Who was erased after the copy was made is in it still (`forgotten.py`).
 """
 
 import contextlib
@@ -21,6 +21,7 @@ import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.place import opened
+from conversion_relay.outbox.sqlite import put_back
 from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, migrate, schema_of
 from conversion_relay.outbox.sqlite.forgotten import forget_as_in
 from conversion_relay.outbox.sqlite.told import explain, told_once
@@ -35,6 +36,8 @@ def backup(source: Path, target: Path, tell: Callable[[int, int], None] = lambda
     _refuse_what_is_no_outbox(source)
     with _draft(target, ".part", is_outbox=False) as draft:
         _copy(source, draft, tell)
+        with contextlib.closing(apsw.Connection(str(draft))) as db:
+            put_back.mark(db)
         n = verify(draft, source.name)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
@@ -159,13 +162,7 @@ def restore(copy: Path, target: Path, erased_in: Path | None = None) -> Restored
         _copy(copy, draft, lambda _done, _all: None)
         db = apsw.Connection(str(draft))
         migrate(db)
-        db.execute("BEGIN IMMEDIATE")
-        db.execute(_DOUBTFUL, (time.time(),))
-        db.execute(
-            "UPDATE queue SET lane = 1, rank = (SELECT sent_at FROM event WHERE event.key = queue.key) WHERE lane = 0"
-        )
-        db.execute("UPDATE queue SET rank = (SELECT sent_at FROM event WHERE event.key = queue.key) WHERE lane = 1")
-        db.execute("COMMIT")
+        put_back.make_doubtful(db, time.time())
         try:
             if erased_in:
                 erased = forget_as_in(db, erased_in, time.time())
@@ -177,7 +174,3 @@ def restore(copy: Path, target: Path, erased_in: Path | None = None) -> Restored
 
 
 _WAITING = "SELECT sum(n) FROM tally WHERE state IN ('pending', 'leased')"
-
-
-# Since when Meta may have it: from the moment it was accepted, if the copy does not know better.
-_DOUBTFUL = "UPDATE event SET sent_at = coalesce(sent_at, min(accepted_at, ?)) WHERE state = 'waiting'"

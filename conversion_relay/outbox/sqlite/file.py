@@ -39,6 +39,7 @@ import apsw
 
 from conversion_relay.errors import TOO_FEW_FILES, OutboxUnavailable, SettingsError, is_short_of_files
 from conversion_relay.outbox.place import opened
+from conversion_relay.outbox.sqlite import put_back
 from conversion_relay.outbox.sqlite.fork import LOCKS
 from conversion_relay.outbox.sqlite.told import FULL, explain, is_full, may_pass, told_once, why_not_opened
 
@@ -108,6 +109,7 @@ def open_file(path: Path, check: Check = "quick", *, new_page: int = PAGE) -> tu
             if not is_full(error, writer):  # to look, and to make room, no free disk is needed
                 raise
         _check(writer, path, check)
+        put_back.look(writer, time.time())
         reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         reader.set_busy_timeout(2_000)
         # Only the writer checkpoints: two connections that do are what the WAL-reset bug needed.

@@ -8,6 +8,7 @@ import pytest
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox.sqlite import handover
 from conversion_relay.outbox.sqlite.backup import backup, restore
 from conversion_relay.outbox.sqlite.file import PAGE
 from conversion_relay.outbox.verdict import Dead
@@ -25,6 +26,36 @@ def write_ours(path):
 def with_its_log(path, copy):
     shutil.copyfile(path, copy)
     shutil.copyfile(f"{path}-wal", f"{copy}-wal")
+
+
+@pytest.mark.parametrize("way", ["cp", "restore"])
+def test_a_backup_is_doubtful_in_whatever_way_it_is_put_back(tmp_path, caplog, way):
+    """Once: what is put later is not, and a second start tells nothing."""
+    path, copy, again = (tmp_path / name for name in ("outbox.db", "copy.db", "again.db"))
+    outbox = opened(path)
+    outbox.put([sealed("a"), sealed("b")], NOW)
+    backup(path, copy)
+    outbox.close()
+    shutil.copyfile(copy, again) if way == "cp" else restore(copy, again)
+    opened(again).close()
+    outbox = opened(again)
+    outbox.put([sealed("c")], NOW)
+    outbox.close()
+    outbox = opened(again)
+    assert {e.event_id: e.sent_at for e in claim(outbox).events} == {"a": NOW, "b": NOW, "c": None}
+    assert outbox.counts()["1"].imbalance == 0
+    outbox.close()
+    told = [message for message in caplog.messages if "stands in the outbox's place" in message]
+    assert len(told) == (way == "cp")
+
+
+def test_a_copy_of_what_was_handed_over_stays_so(tmp_path):
+    write_ours(tmp_path / "outbox.db")
+    rows(tmp_path / "outbox.db", f"PRAGMA application_id = {handover.MARK}")
+    backup(tmp_path / "outbox.db", tmp_path / "copy.db")
+    restore(tmp_path / "copy.db", tmp_path / "again.db")
+    for name in ("copy.db", "again.db"):
+        assert handover.is_marked(tmp_path / name)
 
 
 def vacuumed(path, copy):
