@@ -1,6 +1,7 @@
 """`backup` and `restore`: a verified copy of the outbox while it is in use, and back."""
 
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ import click
 from conversion_relay.cli.printing import print_json
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox import file_of
+from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.settings import Settings
 
 
@@ -27,18 +29,42 @@ def backup(file: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--erased-in",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="the outbox that was moved away: who was erased, withdrew or declined there is forgotten here, too",
+)
 @click.option("--json", "as_json", is_flag=True)
-def restore(file: Path, as_json: bool) -> None:
+def restore(file: Path, erased_in: Path | None, as_json: bool) -> None:
     """Put the copy FILE where RELAY_OUTBOX says; there must be none yet.
 
     What waited in the copy may have been sent since: it is sent again within the 48 hours in which Meta drops copies,
-    and what is older and names a sale is held for you.
+    and what is older and names a sale is held for you. What was accepted later is not in it. People who were erased or
+    took their consent back later are in it again: name the outbox that was there with --erased-in, or erase them again
+    before you start the service.
     """
     from conversion_relay.outbox.sqlite.backup import restore as put_back
 
     target = _outbox()
-    n = put_back(file, target)
-    print_json({"events": n, "outbox": str(target)}) if as_json else click.echo(f"{n} events in {target}")
+    done = put_back(file, target, erased_in)
+    if done.erased:
+        change = Change(time.time(), "command line", "erase", done.erased, "as in the outbox that was there before")
+        Audit(f"sqlite:///{target}").note(change)
+    told = {"erased": done.erased} if erased_in else {}
+    if as_json:
+        print_json({"events": done.events, "outbox": str(target), "waiting": done.waiting, **told})
+        return
+    click.echo(f"{done.events} events in {target}, of which {done.waiting} wait and may be sent again")
+    if erased_in:
+        click.echo(f"{done.erased} of them erased, as in {erased_in.name}; delete that file when all is well")
+    else:
+        click.echo(_IN_IT_AGAIN, err=True)
+
+
+_IN_IT_AGAIN = (
+    "who was erased or took consent back after the copy was made is in it again: `erase` them again before you start"
+    " the service, or restore with --erased-in and the outbox that was moved away"
+)
 
 
 def _outbox() -> Path:

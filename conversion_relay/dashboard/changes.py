@@ -22,6 +22,8 @@ from conversion_relay.telemetry import logger
 
 MOST_BYTES = 64 * 1_024
 MOST_KEYS = 50_000
+_KEY = re.compile(r"\d{1,18}", re.ASCII)
+"""Of PostgreSQL's keys, too, which have sixteen figures; always less than what a store takes for a number."""
 _DONE = {"replay": "{} will be sent again", "erase": "{} erased"}
 
 
@@ -39,7 +41,7 @@ def change(outbox: Overview, audit: Audit, tokens: Renewed, headers: Mapping[str
     form = form_in(body, 2_000)
     if not is_ours(headers) or not tokens.is_one(_one(form, "token").encode()):
         raise Refused
-    keys = [int(key) for key in form.get("key", []) if re.fullmatch(r"\d{1,15}", key)]
+    keys = [int(key) for key in form.get("key", []) if _KEY.fullmatch(key)]
     if not keys and _one(form, "reason"):
         keys = _of_group(outbox, _one(form, "dataset"), _one(form, "name"), _one(form, "reason"))
     action = _one(form, "do")

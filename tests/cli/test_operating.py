@@ -206,13 +206,38 @@ def test_a_copy_of_an_outbox_in_use_is_put_back_whole(here, tmp_path):
     assert not (tmp_path / "other.db").exists()
 
 
+def test_who_was_forgotten_after_the_copy_does_not_come_back_with_it(here, tmp_path):
+    here.start("--no-worker")
+    for name in ("stays", "erased"):
+        here.post(lead(name, user_data={"email": f"{name}@example.com"}))
+    here.post(lead("withdrawn", event_name="ViewContent"))
+    assert here.command("backup", str(tmp_path / "copy.db")).returncode == 0
+    assert b"1 events erased" in here.command("erase", "--email", "-", stdin=b"erased@example.com").stdout
+    taken = call("POST", f"{here.url}/withdraw", {"event_ids": ["withdrawn"]}, Origin="https://shop.example")
+    assert taken == (202, {"withdrawn": 1})
+    here.kill()
+    (tmp_path / "old").mkdir()
+    for path in tmp_path.glob("outbox.db*"):
+        path.rename(tmp_path / "old" / path.name)
+    assert (tmp_path / "old" / "outbox.db-wal").stat().st_size, "what was erased last stands in the log alone"
+    told = here.command("restore", str(tmp_path / "copy.db"))
+    assert told.returncode == 0 and b"3 wait" in told.stdout and b"--erased-in" in told.stderr
+    (tmp_path / "outbox.db").unlink()
+    told = here.command("restore", str(tmp_path / "copy.db"), "--erased-in", str(tmp_path / "old" / "outbox.db"))
+    assert told.returncode == 0 and b"1 wait" in told.stdout and b"2 of them erased" in told.stdout, told
+    assert here.command("deliver", "--once").returncode == 0
+    assert [sent["event"]["event_id"] for sent in here.arrived()] == ["stays"]
+    assert here.books()["erased"] == 2 and here.books()["imbalance"] == 0
+    assert '"count":2' in (tmp_path / "outbox.db-changes").read_text(), "it stands among the changes by hand"
+
+
 @pytest.mark.parametrize(
     ("write", "events"), [(write_schema_1, 4), (write_schema_2, 2), (write_schema_3, 1), (write_schema_4, 1)]
 )
 def test_a_copy_of_an_older_version_is_made_before_an_upgrade_and_put_back_after_it(tmp_path, write, events):
     old, copy, new = (tmp_path / name for name in ("old.db", "copy.db", "new.db"))
     write(old)
-    assert backup(old, copy) == restore(copy, new) == events
+    assert backup(old, copy) == restore(copy, new).events == events
     outbox = SqliteOutbox(str(new))
     (book,) = outbox.counts().values()
     assert book.imbalance == 0 and book.accepted == events

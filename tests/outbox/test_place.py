@@ -65,7 +65,7 @@ def test_a_name_that_a_uri_reads_in_another_way_is_backed_up_and_restored(tmp_pa
         relay.track(Event(event_name="Lead", user_data=UserData(external_id="7")))
         assert backup(tmp_path / name, tmp_path / f"copy of {name}") == 1
     (tmp_path / "back").mkdir()
-    assert restore(tmp_path / f"copy of {name}", tmp_path / "back" / name) == 1
+    assert restore(tmp_path / f"copy of {name}", tmp_path / "back" / name).events == 1
 
 
 def test_a_file_in_the_place_of_the_folder_is_no_damage(tmp_path):

@@ -77,6 +77,8 @@ _BY_SQLSTATE = {
     "42601": LACKS,
     "42883": LACKS,
     "42501": RIGHTS,
+    "23505": "PostgreSQL gives numbers that are taken, as after a replication that leaves out its sequences; start one"
+    " of the relay's processes again, which sets them forward",
     "26000": POOLER,
     "42P05": POOLER,
     "42P01": "PostgreSQL has not all of our tables any more; put the schema back, or drop it and start `serve` once",

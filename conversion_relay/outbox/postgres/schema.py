@@ -5,9 +5,10 @@ from importlib import resources
 
 from psycopg.errors import DuplicateObject, DuplicateTable
 
-from conversion_relay.errors import SettingsError
+from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.postgres.database import Database
-from conversion_relay.outbox.postgres.refusals import POOLER
+from conversion_relay.outbox.postgres.keys import BLOCK, NUMBER_BITS
+from conversion_relay.outbox.postgres.refusals import LACKS, POOLER
 from conversion_relay.outbox.postgres.session import LIMITS, Session
 
 VERSION = 3
@@ -31,6 +32,18 @@ NOT_OURS = (
     "RELAY_OUTBOX: the tables belong to another role, and every two days a new one joins them; give them to this role"
     " (ALTER TABLE ... OWNER TO), or this role the other one (GRANT ... TO)"
 )
+MAKES_NO_TABLE = (
+    "RELAY_OUTBOX: the role may make no table in the schema, and every two days a new one joins the others: ALTER"
+    " SCHEMA ... OWNER TO this role, or GRANT CREATE ON SCHEMA ... TO it"
+)
+NO_ROWS = (
+    "RELAY_OUTBOX: the tables are there without their rows, as after a dump of the schema alone: restore the rows too,"
+    " or drop the schema and start `serve` once, it makes one"
+)
+ROWS_OF_TWO = (
+    "RELAY_OUTBOX: the tables hold the rows of two outboxes, as after rows that were restored into tables of ours that"
+    " were there: drop the schema and restore the dump whole"
+)
 OLD_SERVER = "RELAY_OUTBOX: PostgreSQL 14 or newer is needed"
 
 
@@ -46,6 +59,14 @@ def prepare(database: Database, *, create: bool) -> None:
         raise SettingsError(NEWER)
     if create and not database.read(_IS_OWNER, (f'"{database.dsn.schema}".event',))[0][0]:
         raise SettingsError(NOT_OURS)
+    if create:
+        if not database.read(_MAKES_TABLES, (database.dsn.schema,))[0][0]:
+            raise SettingsError(MAKES_NO_TABLE)
+        try:
+            _advance_numbers(database)
+        except OutboxUnavailable as error:
+            if str(error) != LACKS:  # an engine without these functions goes on as it is
+                raise
 
 
 def _version(database: Database) -> int | None:
@@ -57,7 +78,12 @@ def _version(database: Database) -> int | None:
         raise SettingsError(OLD_SERVER)
     if not is_there and charset not in CHARSETS:
         raise SettingsError(CHARSET)
-    return int(database.read("SELECT version FROM relay.about")[0][0]) if is_there else None
+    if not is_there:
+        return None
+    rows = database.read("SELECT version FROM relay.about")
+    if len(rows) != 1:
+        raise SettingsError(ROWS_OF_TWO if rows else NO_ROWS)
+    return int(rows[0][0])
 
 
 _SERVER = """
@@ -70,6 +96,30 @@ _IS_MADE = """
 SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %b AND c.relname = 'about'
 """
 _IS_OWNER = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass(%b)"
+_MAKES_TABLES = "SELECT has_schema_privilege(%b, 'CREATE')"
+
+
+def _advance_numbers(database: Database) -> None:
+    """Logical replication copies rows and leaves the sequences as they were. Each number that they give is then taken,
+    and until they have passed the last row nothing that Meta answered can be recorded."""
+    for table in _NUMBERED:
+        database.read(_ADVANCE.format(table=table), (f'"{database.dsn.schema}".{table}',))
+    database.read(_ADVANCE_KEYS, (f'"{database.dsn.schema}".event_number', 2**NUMBER_BITS, BLOCK, BLOCK))
+
+
+_NUMBERED = ("dataset", "answer", "delivered", "inbox")
+# setval only where it is behind, so that no number is given twice to those that run.
+_ADVANCE = """
+SELECT setval(numbers, top) FROM (
+  SELECT pg_get_serial_sequence(%b, 'id')::regclass AS numbers, (SELECT max(id) FROM relay.{table}) AS top
+) AS found WHERE top > coalesce(pg_sequence_last_value(numbers), 0)
+"""
+# Only numbers of the same two days can be taken, and the newest key is of the newest of them.
+_ADVANCE_KEYS = """
+SELECT setval(numbers, top) FROM (
+  SELECT %b::regclass AS numbers, (SELECT max(key) %% %b::bigint / %b::bigint * %b::bigint FROM relay.event) AS top
+) AS found WHERE top > coalesce(pg_sequence_last_value(numbers), 0)
+"""
 
 
 def _bring_up(session: Session) -> None:

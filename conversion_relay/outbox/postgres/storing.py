@@ -18,6 +18,7 @@ from conversion_relay.outbox.postgres.ledger import Parts
 from conversion_relay.outbox.postgres.put import Outdated, Row, insert, store
 from conversion_relay.outbox.postgres.refusals import NO_DISK
 from conversion_relay.outbox.postgres.session import Session
+from conversion_relay.telemetry import logger
 
 ATTEMPTS = 3
 FULL_SECONDS = 15.0
@@ -36,15 +37,26 @@ class Storing:
         self._lock = threading.Lock()
         self._numbers: Iterator[int] = iter(())
         self._full_at: float | None = None
+        self._trouble = ""
 
     def commit(self, jobs: Sequence[Job]) -> list[list[Receipt]]:
         try:
             told = self._commit(jobs)
         except OutboxUnavailable as error:
             self._full_at = time.monotonic() if str(error) == NO_DISK else None
+            self._note(str(error))
             raise
         self._full_at = None
+        self._note("")
         return told
+
+    def _note(self, trouble: str) -> None:
+        """Once for each trouble: whoever is refused hears no reason, and a collector may be alone."""
+        if trouble and trouble != self._trouble:
+            logger.error("The outbox cannot record", extra={"reason": trouble})
+        elif self._trouble and not trouble:
+            logger.info("The outbox records again")
+        self._trouble = trouble
 
     def refuse_if_full(self) -> None:
         """On a full disk a small row may still find room in a page, so only the last put tells."""
@@ -70,7 +82,10 @@ class Storing:
             self.parts.forget()
             with self._lock:
                 self._numbers = iter(())
-        raise OutboxUnavailable("PostgreSQL lacks what it just gave: look whether somebody restores the database")
+        raise OutboxUnavailable(
+            "PostgreSQL lacks what it just gave: look whether somebody restores the database,"
+            " or took a part of `event` away"
+        )
 
     def _rows(
         self, groups: Sequence[tuple[Sequence[SealedEvent], float]], session: Session | None = None

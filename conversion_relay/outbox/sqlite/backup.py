@@ -6,8 +6,8 @@ events that were delivered since: they would all be sent once more.
 
 The rule. SQLite's own backup copies page by page from a read connection, and begins anew where somebody wrote; the copy
 is checked whole before it gets its name. A restored event that had waited is marked as one that Meta may have
-(`sent_at`), so that delivery treats it as doubtful: Meta drops what it had within 48 hours by the event id, and older
-Purchases are held for a person.
+(`sent_at`, `put_back.py`), so that delivery treats it as doubtful: Meta drops what it had within 48 hours by the event
+id, and older Purchases are held for a person. Who was erased after the copy was made is in it still (`forgotten.py`).
 """
 
 import contextlib
@@ -15,12 +15,15 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.place import bring_to_disk, opened
-from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, migrate
+from conversion_relay.outbox.sqlite import put_back
+from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, migrate, schema_of
+from conversion_relay.outbox.sqlite.forgotten import forget_as_in
 from conversion_relay.outbox.sqlite.told import explain, told_once
 
 PAGES_AT_ONCE = 1_000
@@ -33,6 +36,8 @@ def backup(source: Path, target: Path, tell: Callable[[int, int], None] = lambda
     _refuse_what_is_no_outbox(source)
     with _draft(target, ".part", is_outbox=False) as draft:
         _copy(source, draft, tell)
+        with contextlib.closing(apsw.Connection(str(draft))) as db:
+            put_back.mark(db)
         n = verify(draft, source.name)
         with draft.open("rb") as file:
             bring_to_disk(file.fileno())
@@ -70,13 +75,17 @@ def _refuse_what_is_no_outbox(source: Path) -> None:
     try:
         db = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
         with contextlib.closing(db):
-            version = db.execute("PRAGMA user_version").fetchall()[0][0]
+            version = _schema_of(db)
     except (apsw.NotADBError, apsw.CorruptError):
         version = 0
     except apsw.Error as error:
         raise OutboxUnavailable(_told(source, error)) from None
     if not version:
         raise SettingsError(f"{source.absolute()} is no outbox: it is empty, or a file of something else")
+
+
+def _schema_of(db: apsw.Connection) -> int:
+    return schema_of(lambda sql: db.execute(sql).fetchall())
 
 
 def _refuse_what_was_left(target: Path) -> None:
@@ -116,9 +125,9 @@ def verify(path: Path, name: str = "") -> int:
     name = name or path.name
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
-        version = db.execute("PRAGMA user_version").fetchall()[0][0]
+        version = _schema_of(db)
         sound = db.execute("PRAGMA integrity_check(1)").fetchall()
-        if int(version or 0) > SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             raise SettingsError(
                 f"{name} is of schema {version}, this version writes {SCHEMA_VERSION}: install the newer one"
             )
@@ -131,28 +140,37 @@ def verify(path: Path, name: str = "") -> int:
         db.close()
 
 
-def restore(copy: Path, target: Path) -> int:
-    """Puts a copy where no outbox is; how many events it holds."""
+class Restored(NamedTuple):
+    events: int
+    waiting: int
+    """Of them; Meta may have had them since."""
+    erased: int
+    """As in the outbox that was there before."""
+
+
+def restore(copy: Path, target: Path, erased_in: Path | None = None) -> Restored:
+    """Puts a copy where no outbox is. `erased_in`: the outbox that was there, by which people are forgotten who are in
+    the copy still."""
     if target.exists():
         raise SettingsError(f"{target.name} exists: move it away first, so that nothing is overwritten")
     _refuse_what_was_left(target)
     _refuse_what_is_no_outbox(copy)
-    n = verify(copy)
+    if erased_in:
+        _refuse_what_is_no_outbox(erased_in)
+    n, erased = verify(copy), 0
     with _draft(target, ".restoring", is_outbox=True) as draft:
         _copy(copy, draft, lambda _done, _all: None)
         db = apsw.Connection(str(draft))
         migrate(db)
-        db.execute("BEGIN IMMEDIATE")
-        db.execute(_DOUBTFUL, (time.time(),))
-        db.execute(
-            "UPDATE queue SET lane = 1, rank = (SELECT sent_at FROM event WHERE event.key = queue.key) WHERE lane = 0"
-        )
-        db.execute("UPDATE queue SET rank = (SELECT sent_at FROM event WHERE event.key = queue.key) WHERE lane = 1")
-        db.execute("COMMIT")
-        db.close()
+        put_back.make_doubtful(db, time.time())
+        try:
+            if erased_in:
+                erased = forget_as_in(db, erased_in, time.time())
+            waiting = int(db.execute(_WAITING).fetchall()[0][0] or 0)
+        finally:
+            db.close()
         draft.rename(target)
-    return n
+    return Restored(n, waiting, erased)
 
 
-# Since when Meta may have it: from the moment it was accepted, if the copy does not know better.
-_DOUBTFUL = "UPDATE event SET sent_at = coalesce(sent_at, min(accepted_at, ?)) WHERE state = 'waiting'"
+_WAITING = "SELECT sum(n) FROM tally WHERE state IN ('pending', 'leased')"

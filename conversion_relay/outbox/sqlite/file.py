@@ -39,6 +39,7 @@ import apsw
 
 from conversion_relay.errors import TOO_FEW_FILES, OutboxUnavailable, SettingsError, is_short_of_files
 from conversion_relay.outbox.place import opened
+from conversion_relay.outbox.sqlite import put_back
 from conversion_relay.outbox.sqlite.fork import LOCKS
 from conversion_relay.outbox.sqlite.told import FULL, explain, is_full, may_pass, told_once, why_not_opened
 
@@ -109,6 +110,7 @@ def open_file(path: Path, check: Check = "quick", *, new_page: int = PAGE) -> tu
             if not is_full(error, writer):  # to look, and to make room, no free disk is needed
                 raise
         _check(writer, path, check)
+        put_back.look(writer, time.time())
         reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         reader.set_busy_timeout(2_000)
         # Only the writer checkpoints: two connections that do are what the WAL-reset bug needed.
@@ -205,14 +207,18 @@ def migrate(db: apsw.Connection) -> None:
 
 def schema_of(read: Callable[[str], list[tuple[Any, ...]]]) -> int:
     """By its tables, where they tell of a newer schema than the number: a process of schema 4 or before that ran on
-    beside a newer one wrote its own number whenever it was probed. Who believes it adds columns that are there."""
+    beside a newer one wrote its own number whenever it was probed. Who believes it adds columns that are there. And
+    `sqlite3 FILE .dump` writes down all but the number."""
     version = int(read("PRAGMA user_version")[0][0] or 0)
-    if 0 < version < SCHEMA_VERSION:
+    if 0 <= version < SCHEMA_VERSION:
         there = {name for (name,) in read("SELECT name FROM sqlite_schema")}
-        version = max(version, *(number for table, number in _CAME_WITH.items() if table in there), 0)
+        version = version or int(there >= _IN_EACH)
+        if version:
+            version = max(version, *(number for table, number in _CAME_WITH.items() if table in there), 0)
     return version
 
 
+_IN_EACH = {"event", "retried", "tally"}
 _CAME_WITH = {"body": 2, "visitor": 3, "figure": 4, "reduced": 5}
 
 

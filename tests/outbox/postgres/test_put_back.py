@@ -8,7 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.postgres.outbox import PostgresOutbox
+from conversion_relay.outbox.verdict import Dead
 from tests.outbox.postgres.server import cheap, needs_postgres
 from tests.outbox.suite import claim, sealed
 
@@ -93,8 +95,63 @@ def test_what_a_caller_committed_is_taken_in_by_a_worker_that_remembers_another_
 def test_an_older_state_is_made_doubtful_by_the_statement_on_the_page(put_back):
     _, _, outbox, now = put_back
     outbox.put([sealed("delivered since", dataset="ours", expires_in=FAR)], now - 3 * 86_400)
-    page = Path("docs/postgres.md").read_text("utf-8")
-    (statement,) = re.findall(r"^UPDATE relay.event .*$", page, re.MULTILINE)
-    cheap().execute(statement.replace("relay.", "putback."))
+    cheap().execute(on_the_page("UPDATE relay.event SET sent_at"))
     (event,) = claim(outbox, now=now, dataset="ours").events
     assert event.sent_at == now - 3 * 86_400
+
+
+def test_what_stands_in_the_inbox_of_an_older_state_is_doubtful_once_it_is_taken_in(put_back):
+    _, _, outbox, now = put_back
+    with psycopg.connect(cheap().conninfo) as connection:
+        outbox.put([sealed("order", dataset="ours", expires_in=FAR)], now, connection=connection)
+    outbox.erase([], now)
+    cheap().execute(on_the_page("UPDATE relay.event SET sent_at"))
+    (event,) = claim(outbox, now=now, dataset="ours").events
+    assert event.sent_at == now
+
+
+def on_the_page(start):
+    page = Path("docs/postgres.md").read_text("utf-8")
+    (statement,) = re.findall(rf"^{re.escape(start)}.*$", page, re.MULTILINE)
+    return statement.replace("relay.", "putback.").removesuffix(";")
+
+
+def test_who_was_forgotten_in_the_later_state_is_forgotten_in_the_older_one_by_the_page(put_back):
+    _, _, outbox, now = put_back
+    outbox.put([sealed("dead", dataset="ours", expires_in=FAR)], now)
+    lease = claim(outbox, now=now, dataset="ours")
+    outbox.settle(lease, [(Dead("refused"), lease.events)], None, now)
+    outbox.put([sealed(name, dataset="ours", expires_in=FAR) for name in ("erased", "stays")], now)
+    outbox.remember_visitor("order", Visit(client_ip_address="203.0.113.7"), now)
+    tables = ("event", "body", "queue", "tally", "visitor")
+    cheap().execute("; ".join(f"CREATE TABLE putback.was_{name} AS SELECT * FROM putback.{name}" for name in tables))
+    keys = [outbox.find(name)[0].key for name in ("dead", "erased")]
+    assert outbox.erase_chosen(keys, now) == 2
+    outbox.remember_visitor("order", Visit(consent="denied", for_long=True), now)
+    with psycopg.connect(cheap().conninfo, autocommit=True) as psql:
+        written = [copied(psql, on_the_page(f"\\copy {what}")) for what in ("(SELECT", "relay.visitor TO")]
+        for name in tables:
+            psql.execute(f"DELETE FROM putback.{name}".encode())
+            psql.execute(f"INSERT INTO putback.{name} SELECT * FROM putback.was_{name}".encode())
+        psql.execute(on_the_page("CREATE TABLE relay_erased").encode())
+        copied(psql, on_the_page("\\copy relay_erased FROM"), written[0])
+        for start in ("UPDATE relay.event e", "DELETE FROM relay.body", "DELETE FROM relay.visitor"):
+            psql.execute(on_the_page(start).encode())
+        copied(psql, on_the_page("\\copy relay.visitor FROM"), written[1])
+        psql.execute(on_the_page("DROP TABLE").encode())
+    told = {event.event_id: event.consent for event in claim(outbox, now=now, dataset="ours").events}
+    assert told == {"erased": "withdrawn", "stays": None}
+    assert outbox.replay(now) == 0, "of the dead letter nothing is left to be sent"
+    assert outbox.visitor("order", now).consent == "denied"
+
+
+def copied(psql, command, data=b""):
+    """psql's own command, without its file."""
+    sql = re.sub(
+        r" (TO|FROM) \w+\.txt$", lambda found: f" {found[1]} {'STDOUT' if found[1] == 'TO' else 'STDIN'}", command
+    )
+    with psql.cursor().copy(sql.removeprefix("\\").encode()) as copy:
+        if "STDIN" in sql:
+            copy.write(data)
+            return b""
+        return b"".join(bytes(part) for part in copy)
