@@ -48,11 +48,10 @@ ERASE_STEP = 20_000
 def replay(db: apsw.Connection, now: float, keys: Sequence[int]) -> int:
     """Those of the keys that are dead or held and that Meta still takes; how many. No more is held against them."""
     found = read(db, _REPLAYABLE, (_array(keys), now))
+    _unqueue(db, [key for key, _, state, _ in found if state == "waiting"])
     for key, dataset, state, answer in found:
         if answer is not None:
             db.execute("INSERT OR IGNORE INTO retried VALUES (?, ?)", (key, answer))
-        if state == "waiting":
-            db.execute(_UNQUEUE, (key,))
         db.execute(_REVIVE, (key,))
         move(db, dataset, "pending" if state == "waiting" else "dead", "pending", 1)
     if found:
@@ -99,11 +98,12 @@ def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now:
     erased = 0
     visits.erase(db, read(db, _IDS, (_array(keys),)))
     delivered.write_up_these(db, keys)
+    waited = _unqueue(db, keys)
     for key in keys:
         for dataset, event_id, kept_state in read(db, _ERASABLE, (key,)):
             state = kept_state
             if state == "waiting":
-                state = "pending" if _unqueue(db, key) else "leased"
+                state = "pending" if key in waited else "leased"
             if state == "leased":
                 db.execute("INSERT OR IGNORE INTO reduced SELECT token FROM lease WHERE dataset = ?", (dataset,))
             named = any(digest in event_id for digest in digests)
@@ -119,21 +119,6 @@ def erase(db: apsw.Connection, keys: Sequence[int], digests: Sequence[str], now:
 
 _IDS = "SELECT event_id, body FROM event LEFT JOIN body ON body.key = event.key WHERE event.key IN carray(?)"
 _ERASABLE = "SELECT dataset, event_id, state FROM event WHERE key = ? AND state != 'erased'"
-# Lanes 2 and 4 can only be searched; an event without a reason never stood there. Earlier versions let what
-# tells of money stand in lane 1 by its deadline, like all others.
-_UNQUEUE = f"""
-DELETE FROM queue WHERE (dataset, lane, rank, key) IN (
-  SELECT dataset, 0, accepted_at, key FROM event WHERE key = ?1
-  UNION ALL SELECT dataset, 1, {BACKLOG_RANK}, key FROM event WHERE key = ?1
-  UNION ALL SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM event WHERE key = ?1
-  UNION ALL SELECT dataset, 3, expires_at, key FROM event WHERE key = ?1
-  UNION ALL SELECT dataset, 2, rank, key FROM queue
-    WHERE dataset = (SELECT dataset FROM event WHERE key = ?1) AND lane = 2 AND key = ?1
-      AND (SELECT reason FROM event WHERE key = ?1) IS NOT NULL
-  UNION ALL SELECT dataset, 4, rank, key FROM queue
-    WHERE dataset = (SELECT dataset FROM event WHERE key = ?1) AND lane = 4 AND key = ?1
-      AND (SELECT reason FROM event WHERE key = ?1) = 'suspect')
-"""
 _ERASE = "UPDATE event SET state = 'erased', settled_at = ?, event_id = ?, reason = ? WHERE key = ?"
 _HOLDS_DIGEST = """
 SELECT event.key FROM event LEFT JOIN body ON body.key = event.key
@@ -145,16 +130,17 @@ def withdraw(db: apsw.Connection, dataset_name: str, event_ids: Sequence[str], n
     """Of those that a browser may have sent: the pending and the dead, how many. Who holds a lease is told by a mark.
     Each is found by its id."""
     dataset = dataset_id(db, dataset_name)
+    named = [(event_id, *row) for event_id in event_ids for row in read(db, _WITHDRAWABLE, (event_id, dataset))]
+    waited = _unqueue(db, [key for _, key, state in named if state == "waiting"])
     n, held = 0, list[int]()
-    for event_id in event_ids:
-        for key, state in read(db, _WITHDRAWABLE, (event_id, dataset)):
-            if state == "waiting" and not _unqueue(db, key):
-                held.append(key)
-                continue
-            db.execute(_ERASE, (now, event_id, "withdrawn", key))
-            db.execute("DELETE FROM body WHERE key = ?", (key,))
-            move(db, dataset or 0, "pending" if state == "waiting" else state, "erased", 1)
-            n += 1
+    for event_id, key, state in named:
+        if state == "waiting" and key not in waited:
+            held.append(key)
+            continue
+        db.execute(_ERASE, (now, event_id, "withdrawn", key))
+        db.execute("DELETE FROM body WHERE key = ?", (key,))
+        move(db, dataset or 0, "pending" if state == "waiting" else state, "erased", 1)
+        n += 1
     if held:
         delivered.write_up_these(db, held)  # Meta has those; a mark would say that they may yet be taken back
         db.execute(
@@ -163,10 +149,34 @@ def withdraw(db: apsw.Connection, dataset_name: str, event_ids: Sequence[str], n
     return n
 
 
-def _unqueue(db: apsw.Connection, key: int) -> bool:
-    """Whether it waited; what is leased has no turn in the queue."""
-    db.execute(_UNQUEUE, (key,))
-    return db.changes() > 0
+def _unqueue(db: apsw.Connection, keys: Sequence[int]) -> set[int]:
+    """Those that waited in a lane, which they do not any more; what is leased has no turn in the queue. However many
+    others wait, each is found by its place."""
+    turns = read(db, _TURNS, (_array(keys),)) if keys else []
+    found = {key for _, _, _, key in turns}
+    if rest := [key for key in keys if key not in found]:
+        turns += read(db, _LATER_TURNS, (_array(rest),))
+    db.executemany("DELETE FROM queue WHERE dataset = ? AND lane = ? AND rank = ? AND key = ?", turns)
+    return {key for _, _, _, key in turns}
+
+
+# Earlier versions let what tells of money stand in lane 1 by its deadline, like all others. CROSS JOIN: SQLite would
+# rather read the whole queue for each event (https://sqlite.org/optoverview.html#crossjoin).
+_TURNS = f"""
+WITH e AS MATERIALIZED (SELECT * FROM event WHERE key IN carray(?1) AND state = 'waiting')
+SELECT queue.dataset, queue.lane, queue.rank, queue.key FROM (
+  SELECT dataset, 0 AS lane, accepted_at AS rank, key FROM e
+  UNION SELECT dataset, 1, {BACKLOG_RANK}, key FROM e
+  UNION SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM e
+  UNION SELECT dataset, 3, expires_at, key FROM e) AS place
+CROSS JOIN queue USING (dataset, lane, rank, key)
+"""
+# Lanes 2 and 4 can only be searched, once for all; an event without a reason never stood there.
+_LATER_TURNS = """
+SELECT dataset, lane, rank, key FROM queue
+WHERE dataset IN (SELECT dataset FROM event WHERE key IN carray(?1) AND state = 'waiting' AND reason IS NOT NULL)
+  AND lane IN (2, 4) AND key IN carray(?1)
+"""
 
 
 _WITHDRAWABLE = f"""

@@ -45,7 +45,7 @@ from conversion_relay.outbox.story import Attempt, SignOfLife
 
 LEDGER_SECONDS = 8 * 86_400
 """A duplicate is known this long after its twin was settled: longer than Meta's own 48 h and any webhook's retries."""
-REPLAY_STEP, IDS_AT_ONCE = 5_000, 1_000
+STEP, IDS_AT_ONCE = 5_000, 1_000
 """Events of one transaction; event ids that one query looks up."""
 LEASES = "SELECT token, owner, until FROM lease"
 LOOK_FOR_VISITORS_EVERY = 1.0
@@ -218,8 +218,7 @@ class SqliteOutbox(Looks):
         return self.replay_chosen(keys, now)
 
     def replay_chosen(self, keys: Sequence[int], now: float) -> int:
-        steps = [keys[first : first + REPLAY_STEP] for first in range(0, len(keys), REPLAY_STEP)]
-        replayed = sum(self._database.carry_out(partial(operator.replay, now=now, keys=step)) for step in steps)
+        replayed = self._in_steps(partial(operator.replay, now=now), keys)
         if replayed:
             for wake in self._database.wakers:
                 wake()
@@ -246,10 +245,14 @@ class SqliteOutbox(Looks):
 
     def erase_chosen(self, keys: Sequence[int], now: float) -> int:
         marks = traces.marks_of(self._database.read, keys)
-        erased = self._database.carry_out(partial(operator.erase, keys=tuple(keys), digests=(), now=now)) if keys else 0
+        erased = self._in_steps(partial(operator.erase, digests=(), now=now), keys)
         self._database.empty_log()
         traces.overwrite_marks(self._database, marks)
         return erased
+
+    def _in_steps(self, deed: Callable[..., int], keys: Sequence[int]) -> int:
+        """Between which others may write."""
+        return sum(self._database.carry_out(partial(deed, keys=keys[n : n + STEP])) for n in range(0, len(keys), STEP))
 
     def set_aside(self) -> list[str]:
         """Names of the files beside the outbox that `erase` cannot reach: damaged ones, and copies of deleted ones."""

@@ -9,6 +9,7 @@ from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.sqlite import operator, rows, sides, visits
 from conversion_relay.outbox.sqlite.books import make_dataset_id, read
 from conversion_relay.outbox.sqlite.figures import told
+from conversion_relay.outbox.sqlite.file import open_file
 from conversion_relay.outbox.verdict import Dead, Delivered, Expired, Hold, Park, RetryAt, Suspect
 from tests.outbox.suite import NOW, REFUSED, sealed
 
@@ -117,3 +118,28 @@ def test_an_id_that_holds_the_digest_is_replaced_and_its_report_and_visitor_go(d
     operator.forget_names(db, [DIGEST])
     left = "".join(str(row) for table in ("event", "pixel", "visitor") for row in read(db, f"SELECT * FROM {table}"))
     assert DIGEST not in left and "erased_" in left and "'b'" in left
+
+
+REACHES = {
+    "erase": lambda db: operator.erase(db, [1], [], NOW),
+    "withdraw": lambda db: operator.withdraw(db, "1", ["a"], NOW),
+    "replay": lambda db: operator.replay(db, NOW, [1]),
+}
+
+
+@pytest.mark.parametrize("deed", REACHES)
+def test_one_event_is_found_by_its_place_however_many_wait(tmp_path, deed):
+    """A page's word must not keep everybody's puts waiting while a backlog is read."""
+
+    def steps_beside(others: int) -> int:
+        db = open_file(tmp_path / f"{others}.db")[0]
+        put_into(db, "held" if deed == "replay" else "live")
+        for first in range(0, others, 1_000):
+            rows.insert(db, [sealed(f"e{n}") for n in range(first, first + 1_000)], NOW)
+        steps = []
+        db.set_progress_handler(lambda: bool(steps.append(1)), 100)
+        assert REACHES[deed](db) == 1
+        db.set_progress_handler(None)
+        return len(steps)
+
+    assert steps_beside(20_000) < 2 * steps_beside(1_000) + 10
