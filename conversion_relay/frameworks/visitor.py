@@ -7,6 +7,7 @@ settings (RELAY_TRUSTED_PROXIES), and no context variable or thread local stands
 
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -50,7 +51,7 @@ class Visitor:
         """`Relay.track_async` with this visitor's facts."""
         return await self.relay.track_async(event, self.facts)
 
-    def remember(self, key: str) -> bool:
+    def remember(self, key: str | int | UUID) -> bool:
         """`Relay.remember` this visit under an order's id, for the payment webhook that comes later."""
         return self.relay.remember(key, self.facts)
 

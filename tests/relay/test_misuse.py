@@ -14,7 +14,7 @@ import uuid
 import pytest
 from django.utils.functional import lazystr
 
-from conversion_relay import Content, CustomData, Event, InvalidEvent, Relay, RequestFacts, UserData
+from conversion_relay import Content, CustomData, Event, InvalidEvent, Relay, RequestFacts, UserData, read_event
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from tests.asgi import run
 
@@ -199,12 +199,16 @@ class TestOfTheRelay:
                 lambda relay: relay.track(Event(event_name="Lead", user_data=JANE), sender="shop"),
                 "one of browser, backend",
             ),
+            (
+                lambda relay: relay.seal('{"event_name": "Lead"}'),
+                "takes an Event, or the JSON of one as bytes, not str",
+            ),
             (lambda relay: relay.track_many(Event(event_name="Lead", user_data=JANE)), "track takes one"),
             (lambda relay: relay.remember(None, RequestFacts()), "not NoneType: the order's id"),
             (lambda relay: relay.remember("17", None), "facts are RequestFacts, not NoneType"),
             (lambda relay: relay.facts_of(True), "not bool: the order's id"),
         ],
-        ids=range(9),
+        ids=range(10),
     )
     def test_a_wrong_type_is_told_at_the_call(self, relay, call, said):
         with pytest.raises(TypeError, match=said):
@@ -243,6 +247,76 @@ class TestOfTheRelay:
         facts = RequestFacts(client_ip_address=ipaddress.ip_address("198.51.100.7"))
         with pytest.raises(TypeError, match=r"client_ip_address is a text or None, not IPv4Address; give it as str"):
             relay.track(Event(event_name="Lead", user_data=JANE), facts)
+
+    @pytest.mark.parametrize("said", ["Denied", " DENIED ", False], ids=range(3))
+    def test_a_no_that_is_spelled_otherwise_is_a_no(self, relay, said):
+        """It was no answer, so the event went to Meta; and a visit that was kept with it was never read again, so that
+        the payment's notice failed each time."""
+        lead = Event(event_name="Lead", user_data=JANE)
+        assert relay.track(lead, RequestFacts(consent=said)).status == "withheld"
+        assert not relay.remember("17", RequestFacts(client_ip_address="198.51.100.7"), said)
+        assert not relay.remember("18", RequestFacts(consent=said))
+        assert relay.seal(lead, RequestFacts(consent=said)).reason == "consent_denied"
+        for key in ("17", "18"):
+            assert relay.track(lead, relay.facts_of(key)).status == "withheld"
+
+    @pytest.mark.parametrize("said", ["Granted", True], ids=range(2))
+    def test_a_yes_that_is_spelled_otherwise_is_a_yes(self, relay, said):
+        assert relay.remember("17", RequestFacts(), said)
+        assert relay.facts_of("17").consent == "granted"
+
+    @pytest.mark.parametrize("said", ["no", 1, "", ["denied"]], ids=range(4))
+    def test_a_word_that_is_neither_is_told_at_the_call(self, relay, said):
+        lead = Event(event_name="Lead", user_data=JANE)
+        calls = (
+            lambda: relay.track(lead, RequestFacts(consent=said)),
+            lambda: relay.track_many([lead], RequestFacts(consent=said)),
+            lambda: relay.remember("17", RequestFacts(), said),
+            lambda: relay.remember("17", RequestFacts(consent=said)),
+        )
+        for call in calls:
+            with pytest.raises(InvalidEvent, match="consent: send one of granted, denied"):
+                call()
+        assert relay.facts_of("17") is None
+
+    @pytest.mark.parametrize(
+        ("given", "is_signal"), [("1", True), (None, False), ("0", False), (1, True)], ids=range(4)
+    )
+    def test_the_signal_may_be_the_header_as_it_came(self, relay, given, is_signal):
+        """A visit that was kept with it was never read again."""
+        assert relay.remember("17", RequestFacts(gpc=given))
+        assert relay.facts_of("17").gpc is is_signal
+
+    def test_an_order_that_nobody_was_remembered_for_is_tracked(self, relay):
+        paid = Event(event_name="Lead", user_data=JANE)
+        assert relay.track(paid, relay.facts_of("by-telephone")).status == "accepted"
+        assert run(relay.track_async(paid, relay.facts_of("by-telephone"))).status == "accepted"
+        assert relay.track_many([paid], None)[0].status == "accepted"
+
+    @pytest.mark.parametrize("key", ["", " ", "None", "undefined"])
+    def test_no_visitor_stands_behind_all_orders_that_have_no_id_yet(self, relay, key):
+        with pytest.raises(ValueError, match="where an order has no id"):
+            relay.remember(key, RequestFacts(client_ip_address="198.51.100.7"))
+        assert relay.facts_of(key) is None
+
+    def test_an_event_that_was_read_may_be_changed_before_it_is_tracked(self, relay):
+        """Where something had been left out of it, another library's types in it were an error from the depths."""
+        read = read_event(b'{"event_name": "Lead", "user_data": {"email": "jane@shop.example", "shoe": 43}}')
+        read.event_id, read.custom_data = uuid.UUID(int=7), CustomData(value=decimal.Decimal("9.50"), currency="EUR")
+        with relay.testing() as collected:
+            told = relay.track(read)
+            (sent,) = collected.events
+        assert told.dropped == ("user_data.shoe: no such member here",)
+        assert (sent["event_id"], sent["custom_data"]) == (str(uuid.UUID(int=7)), {"value": 9.5, "currency": "EUR"})
+
+    def test_a_class_made_of_event_is_read_like_an_event(self, relay):
+        class OfAShop(Event):
+            shop: str = "north"
+
+        with relay.testing() as collected:
+            relay.track(OfAShop(event_name="Lead", event_id=7, user_data={"email": b"jane@shop.example"}))
+            (sent,) = collected.events
+        assert (sent["event_id"], sent["user_data"]) == ("7", tracked()["user_data"])
 
     def test_an_orders_number_is_a_key(self, relay):
         facts = RequestFacts(client_ip_address="198.51.100.7")
