@@ -139,9 +139,9 @@ class Relay(Keeping):
         `connection`: an asynchronous one of psycopg or SQLAlchemy."""
         import asyncio
 
-        from conversion_relay.relay.threads import in_thread
+        from conversion_relay.relay.threads import in_thread, loop_of_asyncio
 
-        judged = self.judge(event, facts, sender, datasets)
+        judged, loop = self.judge(event, facts, sender, datasets), loop_of_asyncio()
         if not (sealed := judged.events):
             return judged.told(None)
         if self._outbox is None:
@@ -150,7 +150,7 @@ class Relay(Keeping):
             await self.put_within_async(connection, sealed)
             return judged.told(None)
         if self.waits_for_disk_alone:
-            put = asyncio.wrap_future(self.put_soon(sealed))
+            put = asyncio.wrap_future(self.put_soon(sealed), loop=loop)
         else:
             put = asyncio.ensure_future(in_thread(self.put, sealed))
         return judged.told(iter(await asyncio.shield(put)))

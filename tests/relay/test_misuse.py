@@ -325,6 +325,14 @@ class TestOfTheRelay:
         paid = Event(event_name="Purchase", event_id=17, user_data=JANE, custom_data=CustomData(order_id=17))
         assert relay.facts_for(paid) == facts
 
+    def test_a_loop_that_is_not_asyncios_is_told_before_anything_is_kept(self, relay):
+        """Under trio the event was kept, and who tracked it heard of a thread without a loop, and tried again."""
+        lead = Event(event_name="Lead", event_id="lead-1", user_data=JANE)
+        asked = relay.track_async(lead)
+        with pytest.raises(RuntimeError, match=r"loop of asyncio.*nothing was kept.*trio\.to_thread\.run_sync"):
+            asked.send(None)
+        assert relay.track(lead).status == "accepted"
+
     def test_one_dataset_may_be_named_without_a_list(self, relay):
         assert relay.track(Event(event_name="Lead", user_data=JANE), datasets="1").status == "accepted"
 
