@@ -23,6 +23,12 @@ def test_a_public_name_is_there_and_says_what_it_is(room, name):
 
 
 @pytest.mark.parametrize("room", ROOMS)
+def test_a_shell_completes_the_names_that_are_not_loaded_yet(room):
+    code = f"import {room} as room; raise SystemExit(not set(room.__all__) <= set(dir(room)))"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("room", ROOMS)
 def test_a_name_that_is_not_public_is_an_attribute_error_that_names_it(room):
     with pytest.raises(AttributeError, match="no_such_name"):
         getattr(importlib.import_module(room), "no_such_name")  # noqa: B009
