@@ -40,7 +40,7 @@ import apsw
 from conversion_relay.errors import TOO_FEW_FILES, OutboxUnavailable, SettingsError, is_short_of_files
 from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite.fork import LOCKS
-from conversion_relay.outbox.sqlite.told import FULL, explain, is_full, may_pass, told_once, why_not_opened
+from conversion_relay.outbox.sqlite.told import FULL, NOT_BUNDLED, explain, is_full, may_pass, told_once, why_not_opened
 
 SCHEMA_VERSION = 5
 PAGE = 8_192
@@ -226,7 +226,10 @@ def _bring_up(db: apsw.Connection, version: int) -> None:
 
 def sql_text(name: str) -> str:
     """One of the .sql files beside this module."""
-    text = pkgutil.get_data("conversion_relay.outbox.sqlite", name)  # importlib.resources takes as long as SQLite
+    try:
+        text = pkgutil.get_data("conversion_relay.outbox.sqlite", name)  # importlib.resources takes as long as SQLite
+    except FileNotFoundError:
+        raise SettingsError(NOT_BUNDLED.format(name)) from None
     return (text or b"").decode()
 
 
