@@ -57,7 +57,11 @@ class Sent(msgspec.Struct, frozen=True):
     """What Meta said to events that were sent at once, past the outbox."""
 
     event_ids: tuple[str, ...]
-    outcome: "Outcome"
+    if TYPE_CHECKING:
+        outcome: "Outcome"
+        """What Meta said, or the silence: one of `conversion_relay.meta.graph.Outcome`."""
+    else:
+        outcome: object  # `help` evaluates it, and the other name is not loaded here
 
     @property
     def accepted(self) -> bool:
