@@ -115,9 +115,15 @@ __all__ = [
     "wrong_shape",
 ]
 
+if not TYPE_CHECKING:  # or a checker believed every name that somebody mistypes
 
-def __getattr__(name: str) -> object:
-    """Loaded when first asked for: a Lambda function that only accepts must not pay for the client that sends."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'conversion_relay' has no attribute {name!r}")
-    return getattr(import_module(f"conversion_relay.{_HOME[name]}"), name)
+    def __getattr__(name: str) -> object:
+        """Loaded when first asked for: a Lambda function that only accepts must not pay for the client that sends."""
+        if name not in _HOME:
+            raise AttributeError(f"module 'conversion_relay' has no attribute {name!r}")
+        return getattr(import_module(f"conversion_relay.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Those that are not loaded yet, too: for a shell that completes names, and for `help`."""
+    return sorted({*globals(), *__all__})

@@ -52,6 +52,7 @@ class SignatureError(RelayError):
         super().__init__(message)
         self.reason = reason
         self.field = field
+        self.message = message
 
     def __reduce__(self) -> tuple[type["SignatureError"], tuple[str, str, str]]:
         return type(self), (self.reason, self.field, str(self))

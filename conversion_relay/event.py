@@ -8,11 +8,26 @@ In `user_data` the readable names (`email`, `phone`, ...) work beside Meta's two
 import datetime
 import operator
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
-type_of_text = str | int | list[str | int]
+if TYPE_CHECKING:
+    # What a program may give, for type checkers alone. Before anybody reads it, the door (`intake.built.checked`) makes
+    # of it what stands in the other branch, by which msgspec decodes JSON.
+    from collections.abc import Sequence
+    from decimal import Decimal
+    from uuid import UUID
+
+    type_of_id = str | int | UUID
+    type_of_text = type_of_id | bytes | datetime.date | Sequence[type_of_id | bytes]
+    type_of_ids = Sequence[type_of_id]
+    type_of_amount = float | Decimal
+else:
+    type_of_id = str
+    type_of_text = str | int | list[str | int]
+    type_of_ids = list[str | int]
+    type_of_amount = float
 
 OCTETS = (bytes, bytearray, memoryview)
 """What databases give for a text; never base64 of it, as msgspec makes of them."""
@@ -53,7 +68,10 @@ ActionSource = Literal[
 
 
 class UserData(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Who did it: plain or hashed, single values or lists. It lives only until `intake` has hashed it."""
+    """Who did it: plain or hashed, single values or lists. It lives only until `intake` has hashed it.
+
+    `phone` has its country code, or is read by `country` or RELAY_DEFAULT_COUNTRY; `country` and `state` are names or
+    codes; `date_of_birth` is YYYYMMDD, ISO 8601 or a date. What cannot be read is left out (`Tracked.dropped`)."""
 
     email: type_of_text | None = None
     phone: type_of_text | None = None
@@ -110,7 +128,7 @@ class Content(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     id: str | int
     quantity: int = 1
-    item_price: float | None = None
+    item_price: type_of_amount | None = None
     title: str | None = None
     description: str | None = None
     brand: str | None = None
@@ -121,17 +139,17 @@ class Content(msgspec.Struct, kw_only=True, omit_defaults=True):
 class CustomData(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What the event was worth. `value` is in the currency's major unit (299.99, not 29999); currency is ISO 4217."""
 
-    value: float | None = None
+    value: type_of_amount | None = None
     currency: str | None = None
     content_name: str | None = None
     content_category: str | None = None
-    content_ids: list[str | int] | None = None
+    content_ids: type_of_ids | None = None
     content_type: str | None = None
     contents: list[Content] | None = None
-    order_id: str | None = None
+    order_id: type_of_id | None = None
     num_items: int | None = None
-    predicted_ltv: float | None = None
-    net_revenue: float | None = None
+    predicted_ltv: type_of_amount | None = None
+    net_revenue: type_of_amount | None = None
     search_string: str | None = None
     status: str | bool | None = None
     properties: dict[str, Any] | None = None
@@ -145,13 +163,14 @@ class CustomData(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 if TYPE_CHECKING:
+    Read = TypeVar("Read")
+    Given = TypeVar("Given")
 
-    class _CustomDataMember:
-        """For type checkers alone: a program may give a `CustomData`. A union of both would keep msgspec from decoding;
-        the door (`intake.built.checked`) makes one a dictionary before anybody reads it."""
+    class Member(Generic[Read, Given]):
+        """A program may give it in more types than it is read in; a union of them would keep msgspec from decoding."""
 
-        def __get__(self, event: object, owner: object = None) -> dict[str, Any] | None: ...
-        def __set__(self, event: object, value: dict[str, Any] | CustomData | None) -> None: ...
+        def __get__(self, event: object, owner: object = None) -> Read: ...
+        def __set__(self, event: object, value: Given) -> None: ...
 
 
 class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -162,19 +181,25 @@ class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     """
 
     event_name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-    user_data: UserData = msgspec.field(default_factory=UserData)
-    event_time: int | float | None = None
-    """Unix seconds; the moment of acceptance when absent."""
-    event_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
-    """The string that the browser pixel sends as `eventID`; a UUID version 7 when absent."""
+    if TYPE_CHECKING:
+        user_data: Member[UserData, UserData | Mapping[str, Any]] = Member()
+        """Who did it: a `UserData`, or a dictionary of its members."""
+        event_time: Member[int | float | None, type_of_amount | datetime.datetime | str | None] = Member()
+        """Unix seconds, or a date with a time zone; the moment of acceptance when absent."""
+        event_id: Member[str | None, type_of_id | None] = Member()
+        """The string that the browser pixel sends as `eventID`; a UUID version 7 when absent."""
+    else:
+        user_data: UserData = msgspec.field(default_factory=UserData)
+        event_time: int | float | None = None
+        event_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
     action_source: ActionSource = "website"
     event_source_url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
     referrer_url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
     if TYPE_CHECKING:
-        custom_data: _CustomDataMember = _CustomDataMember()
+        custom_data: Member[dict[str, Any] | None, CustomData | Mapping[str, Any] | None] = Member()
+        """Standard and custom properties: a `CustomData`, or a dictionary in Meta's form."""
     else:
         custom_data: dict[str, Any] | None = None
-    """Standard and custom properties: a dictionary in Meta's form, or a `CustomData`."""
     opt_out: bool | None = None
     data_processing_options: list[str] | None = None
     data_processing_options_country: int | None = None

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import pydoc
 import subprocess
 import sys
 
@@ -20,6 +21,21 @@ def test_a_public_name_is_there_and_says_what_it_is(room, name):
     found = getattr(importlib.import_module(room), name)
     assert found.__doc__ or isinstance(found, str | tuple)
     assert not name.startswith("_")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_help_can_be_asked_of_a_room_and_of_each_of_its_names(room):
+    module = importlib.import_module(room)
+    for found in (module, *(getattr(module, name) for name in module.__all__)):
+        if isinstance(found, str | tuple):  # a constant
+            continue
+        assert pydoc.render_doc(found, renderer=pydoc.plaintext)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_shell_completes_the_names_that_are_not_loaded_yet(room):
+    code = f"import {room} as room; raise SystemExit(not set(room.__all__) <= set(dir(room)))"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("room", ROOMS)

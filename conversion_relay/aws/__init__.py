@@ -46,8 +46,14 @@ __all__ = [
     "read_secret",
 ]
 
+if not TYPE_CHECKING:  # or a checker believed every name that somebody mistypes
 
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'conversion_relay.aws' has no attribute {name!r}")
-    return getattr(import_module(f"conversion_relay.{_HOME[name]}"), name)
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module 'conversion_relay.aws' has no attribute {name!r}")
+        return getattr(import_module(f"conversion_relay.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Those that are not loaded yet, too."""
+    return sorted({*globals(), *__all__})

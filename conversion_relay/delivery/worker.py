@@ -98,11 +98,12 @@ class Worker:
         """What is in flight is finished and settled."""
         self.tell_to_stop()
         ends_at = time.monotonic() + patience
+        # First who begins turns: one that it was choosing just now would run into an outbox that is closed next.
+        if self._dispatcher.is_alive():
+            self._dispatcher.join(max(0.1, patience))
         with self._signal:
             while self._running and time.monotonic() < ends_at:
                 self._signal.wait(max(0.0, ends_at - time.monotonic()))
-        if self._dispatcher.is_alive():
-            self._dispatcher.join(max(0.1, ends_at - time.monotonic()))
         self._turns.shutdown(wait=False, cancel_futures=True)
         self._delivery.flush()
 

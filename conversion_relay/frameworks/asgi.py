@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 from conversion_relay.errors import leaves_no_variables
-from conversion_relay.frameworks.visitor import ConsentCookie, Visitor, visitor_of_scope
+from conversion_relay.frameworks.visitor import ConsentCookie, Visitor, cookie_of, visitor_of_scope
 from conversion_relay.relay import Relay
 from conversion_relay.relay.threads import in_thread
 
@@ -35,8 +35,8 @@ class HasScope(Protocol):
 class Conversions:
     """Middleware: each HTTP request and WebSocket knows its visitor. Reads headers alone, so it delays nothing."""
 
-    def __init__(self, app: App, relay: Relay, consent: ConsentCookie | None = None) -> None:
-        self._app, self._relay, self._consent = app, relay, consent
+    def __init__(self, app: App, relay: Relay, consent: ConsentCookie | str | None = None) -> None:
+        self._app, self._relay, self._consent = app, relay, cookie_of(consent)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

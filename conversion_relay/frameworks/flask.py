@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from conversion_relay.event import Event
 from conversion_relay.frameworks.page import event_tag, script_tag
-from conversion_relay.frameworks.visitor import ConsentCookie, Visitor, visitor_of_environ
+from conversion_relay.frameworks.visitor import ConsentCookie, Visitor, cookie_of, visitor_of_environ
 from conversion_relay.relay import Relay, Tracked
 
 __all__ = ["ConsentCookie", "Conversions", "Visitor"]
@@ -28,9 +28,9 @@ class Conversions:
     """One Relay for one or several Flask applications."""
 
     def __init__(
-        self, app: Flask | None = None, relay: Relay | None = None, *, consent: ConsentCookie | None = None
+        self, app: Flask | None = None, relay: Relay | None = None, *, consent: ConsentCookie | str | None = None
     ) -> None:
-        self._relay, self._consent = relay, consent
+        self._relay, self._consent = relay, cookie_of(consent)
         if app is not None:
             self.init_app(app)
 

@@ -17,7 +17,7 @@ from litestar.plugins import InitPluginProtocol
 
 from conversion_relay.frameworks import asgi
 from conversion_relay.frameworks.asgi import Conversions, lifespan
-from conversion_relay.frameworks.visitor import ConsentCookie, Visitor
+from conversion_relay.frameworks.visitor import ConsentCookie, Visitor, cookie_of
 from conversion_relay.relay import Relay
 
 __all__ = ["ConsentCookie", "ConversionPlugin", "Visitor"]
@@ -26,8 +26,8 @@ __all__ = ["ConsentCookie", "ConversionPlugin", "Visitor"]
 class ConversionPlugin(InitPluginProtocol):
     """Every handler may ask for `visitor`; the outbox lives as long as the application."""
 
-    def __init__(self, relay: Relay, consent: ConsentCookie | None = None) -> None:
-        self._relay, self._consent = relay, consent
+    def __init__(self, relay: Relay, consent: ConsentCookie | str | None = None) -> None:
+        self._relay, self._consent = relay, cookie_of(consent)
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         middleware: Any = Conversions  # typed by ASGI's own shapes, which are wider than Litestar's

@@ -7,6 +7,7 @@ settings (RELAY_TRUSTED_PROXIES), and no context variable or thread local stands
 
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -18,22 +19,41 @@ from conversion_relay.relay import Relay, Tracked
 
 class ConsentCookie(msgspec.Struct, frozen=True):
     """The cookie in which a consent banner keeps the visitor's answer about marketing. Any other value is no answer.
+    `granted`, `denied`: the banner's words, in any case.
 
     >>> ConsentCookie("marketing").read("a=b; marketing=granted"), ConsentCookie("marketing").read("marketing=later")
     ('granted', None)
+    >>> ConsentCookie("cc", granted=("All",), denied=("None",)).read("cc=None")
+    'denied'
     """
 
     name: str
     granted: Collection[str] = ("granted", "yes", "true", "1", "accepted", "allow")
     denied: Collection[str] = ("denied", "no", "false", "0", "declined", "deny")
 
+    def __post_init__(self) -> None:
+        if not self.name or not isinstance(self.name, str):
+            raise TypeError('ConsentCookie takes the name of a cookie: ConsentCookie("marketing")')
+
     def read(self, cookies: str) -> Literal["granted", "denied"] | None:
         """`cookies`: the Cookie header. Of two with one name the first counts, and a "no" in any of them."""
         pairs = [pair.partition("=") for pair in cookies.split(";")]
         said = [value.strip().strip('"').lower() for name, _, value in pairs if name.strip() == self.name]
-        if any(value in self.denied for value in said):
+        if not _words(self.denied).isdisjoint(said):
             return "denied"
-        return "granted" if said and said[0] in self.granted else None
+        return "granted" if said and said[0] in _words(self.granted) else None
+
+
+def _words(given: Collection[str]) -> set[str]:
+    """In lower case, as the value of the cookie is read. A text is one word and not its letters: `("none")` is one."""
+    return {str(word).strip().lower() for word in ((given,) if isinstance(given, str) else given)}
+
+
+def cookie_of(consent: ConsentCookie | str | None) -> ConsentCookie | None:
+    """What a program gives as `consent`: the cookie, or its name. Raises TypeError for anything else."""
+    if not isinstance(consent, ConsentCookie | str | None):
+        raise TypeError(f"consent is a ConsentCookie or the cookie's name, not {type(consent).__name__}")
+    return ConsentCookie(consent) if isinstance(consent, str) else consent
 
 
 class Visitor:
@@ -50,7 +70,7 @@ class Visitor:
         """`Relay.track_async` with this visitor's facts."""
         return await self.relay.track_async(event, self.facts)
 
-    def remember(self, key: str) -> bool:
+    def remember(self, key: str | int | UUID) -> bool:
         """`Relay.remember` this visit under an order's id, for the payment webhook that comes later."""
         return self.relay.remember(key, self.facts)
 

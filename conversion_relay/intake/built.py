@@ -4,8 +4,9 @@ What could go wrong. A constructor looks at no type: `user_data={"email": ...}`,
 numpy's, an address as bytes. Each of them would fail deep inside, as an AttributeError that names nothing of the
 program's, or worse, be hashed as something that it is not.
 
-The rule. The event is made plain and read by its types once more. What has a JSON form comes out as `Event` says, what
-differs from it goes the way of all foreign JSON (`members.py`), and what has none is refused by its name.
+The rule. The event is made plain and read by its types once more, also one of a class that a program made of ours, or
+that `read_event` gave and the program changed. What has a JSON form comes out as `Event` says, what differs from it
+goes the way of all foreign JSON (`members.py`), and what has none is refused by its name.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 
 from conversion_relay.errors import leaves_no_variables
-from conversion_relay.event import OCTETS, CustomData, Event, Rejection, plain_number
+from conversion_relay.event import OCTETS, CustomData, Event, EventAsRead, Rejection, plain_number
 from conversion_relay.intake.members import read_members
 from conversion_relay.intake.printable import printable_name
 
@@ -26,7 +27,7 @@ def checked(event: Event) -> Event | Rejection:
     UserData(email)
     """
     if type(event) is not Event:
-        return event
+        return _of_another_class(event)
     try:
         custom: object = event.custom_data
         if isinstance(custom, CustomData):
@@ -37,6 +38,17 @@ def checked(event: Event) -> Event | Rejection:
         return read_members(document)
     except _NO_JSON:
         return Rejection("unencodable", _without_json(event), f"{_NO_FORM}; send texts, numbers, lists and objects")
+
+
+def _of_another_class(event: Event) -> Event | Rejection:
+    """What `read_event` gave, which the program may have changed since, or of a class of the program's own."""
+    read = checked(Event(**{name: getattr(event, name) for name in Event.__struct_fields__}))
+    told = event.left_out if isinstance(event, EventAsRead) else ()
+    if isinstance(read, Rejection) or not told:
+        return read
+    also = read.left_out if isinstance(read, EventAsRead) else ()
+    members = {name: getattr(read, name) for name in Event.__struct_fields__}
+    return EventAsRead(**members, left_out=(*told, *also))
 
 
 def _builtins(value: object) -> Any:

@@ -20,7 +20,7 @@ Total: raises nothing. Linear: each member is looked at once, and at most MOST_M
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -184,13 +184,13 @@ def _action_source(given: object) -> str:
     return source
 
 
-def read_consent(given: object) -> str | None:
+def read_consent(given: object) -> Literal["granted", "denied"]:
     said = given.strip().lower() if isinstance(given, str) and len(given) < 100 else given
     if said is True or said is False:
         return "granted" if said else "denied"
     if said not in ("granted", "denied"):
         raise Refused(Rejection("wrong_type", "consent", CHOICES["consent"]))
-    return str(said)
+    return "denied" if said == "denied" else "granted"
 
 
 def _flag(given: object) -> bool | None:

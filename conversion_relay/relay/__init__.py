@@ -30,7 +30,7 @@ from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.outbox import Outbox
 from conversion_relay.relay.copies import Judged
 from conversion_relay.relay.keeping import CLOSED, Keeping
-from conversion_relay.relay.tracked import Copied, Sent, Tracked, refuse_misuse, refuse_settings
+from conversion_relay.relay.tracked import Copied, Sent, Tracked, facts_as_read, refuse_misuse, refuse_settings
 from conversion_relay.relay.uwsgi import Later, forks_later
 from conversion_relay.settings import Dataset, Settings
 
@@ -104,7 +104,7 @@ class Relay(Keeping):
     def track(
         self,
         event: Event,
-        facts: RequestFacts = NO_FACTS,
+        facts: RequestFacts | None = NO_FACTS,
         *,
         sender: Sender = "backend",
         connection: object | None = None,
@@ -116,7 +116,7 @@ class Relay(Keeping):
         `connection`: as of `put_within`; the event is durable when its transaction commits, and `pending` until then.
         `datasets`: pixel ids, by default that of the first dataset; further ones get a copy, and so do those that
         RELAY_COPIES_TO of each names (`Tracked.copies`). `is_test`: copies go only where META_TEST_EVENT_CODE is set.
-        In an event loop await `track_async`: this one waits for the disk."""
+        `facts`: None where nobody is known. In an event loop await `track_async`: this one waits for the disk."""
         judged = self.judge(event, facts, sender, datasets, is_test=is_test)
         if not (sealed := judged.events):
             return judged.told(None)
@@ -129,7 +129,7 @@ class Relay(Keeping):
     async def track_async(
         self,
         event: Event,
-        facts: RequestFacts = NO_FACTS,
+        facts: RequestFacts | None = NO_FACTS,
         *,
         sender: Sender = "backend",
         connection: object | None = None,
@@ -139,9 +139,9 @@ class Relay(Keeping):
         `connection`: an asynchronous one of psycopg or SQLAlchemy."""
         import asyncio
 
-        from conversion_relay.relay.threads import in_thread
+        from conversion_relay.relay.threads import in_thread, loop_of_asyncio
 
-        judged = self.judge(event, facts, sender, datasets)
+        judged, loop = self.judge(event, facts, sender, datasets), loop_of_asyncio()
         if not (sealed := judged.events):
             return judged.told(None)
         if self._outbox is None:
@@ -150,7 +150,7 @@ class Relay(Keeping):
             await self.put_within_async(connection, sealed)
             return judged.told(None)
         if self.waits_for_disk_alone:
-            put = asyncio.wrap_future(self.put_soon(sealed))
+            put = asyncio.wrap_future(self.put_soon(sealed), loop=loop)
         else:
             put = asyncio.ensure_future(in_thread(self.put, sealed))
         return judged.told(iter(await asyncio.shield(put)))
@@ -159,7 +159,7 @@ class Relay(Keeping):
     def track_many(
         self,
         events: Iterable[Event],
-        facts: RequestFacts = NO_FACTS,
+        facts: RequestFacts | None = NO_FACTS,
         *,
         sender: Sender = "backend",
         datasets: Sequence[str] = (),
@@ -180,9 +180,9 @@ class Relay(Keeping):
             told += [one.told(receipts) for one in step]
         return told
 
-    def _asked(self, event: Event, facts: RequestFacts, sender: Sender, datasets: Sequence[Dataset]) -> Judged:
-        refuse_misuse(event, facts, sender)
-        read = checked(event)
+    def _asked(self, event: Event, facts: RequestFacts | None, sender: Sender, datasets: Sequence[Dataset]) -> Judged:
+        refuse_misuse(event, sender)
+        read, facts = checked(event), facts_as_read(NO_FACTS if facts is None else facts)
         if isinstance(read, Rejection):
             return Judged(read)
         own = self.accept(read, facts, sender=sender, dataset=datasets[0])
@@ -193,7 +193,7 @@ class Relay(Keeping):
     def judge(
         self,
         event: Event,
-        facts: RequestFacts = NO_FACTS,
+        facts: RequestFacts | None = NO_FACTS,
         sender: Sender = "backend",
         datasets: Sequence[str] = (),
         *,

@@ -14,6 +14,7 @@ from conversion_relay.intake.built import checked
 from conversion_relay.intake.common_event import read_common
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.relay.copies import Answer, Copy
+from conversion_relay.relay.tracked import facts_as_read, sealable
 from conversion_relay.settings import Dataset, Settings
 
 
@@ -29,7 +30,7 @@ class Judge:
     def seal(
         self,
         event: Event | bytes,
-        facts: RequestFacts = NO_FACTS,
+        facts: RequestFacts | None = NO_FACTS,
         *,
         sender: Sender = "backend",
         dataset: Dataset | None = None,
@@ -37,12 +38,13 @@ class Judge:
         """The door of one dataset by itself: hash and judge one event (bytes: its JSON), keep nothing."""
         handled = exception()
         try:
-            read = read_common(event) if isinstance(event, bytes) else checked(event)
+            read = read_common(event) if isinstance(event, bytes) else checked(sealable(event))
             if isinstance(read, Rejection):
                 return read
-            accepted = self.accept(read, facts, sender=sender, dataset=dataset)
+            known = NO_FACTS if facts is NO_FACTS or facts is None else facts_as_read(facts)
+            accepted = self.accept(read, known, sender=sender, dataset=dataset)
         except BaseException as error:  # `leaves_no_variables` by hand, in a quarter of its time
-            event = read = facts = None  # type: ignore[assignment]
+            event = read = facts = known = None  # type: ignore[assignment]
             without_variables(error, handled)
             del handled
             raise

@@ -10,7 +10,7 @@ import msgspec
 
 from conversion_relay.errors import OutboxUnavailable, leaves_no_variables
 from conversion_relay.event import Event, Receipt, SealedEvent
-from conversion_relay.event_id import without_email
+from conversion_relay.event_id import names_no_event, without_email
 from conversion_relay.intake.accept import Sender
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.intake.visit import kept_under, keys_of, visit_of
@@ -28,7 +28,7 @@ from conversion_relay.outbox import (
     unsupported,
 )
 from conversion_relay.relay.judge import Judge
-from conversion_relay.relay.tracked import check_facts
+from conversion_relay.relay.tracked import consent_as_read, facts_as_read
 from conversion_relay.relay.uwsgi import NOT_YET, Later, forks_later
 from conversion_relay.settings import Dataset, Settings
 
@@ -135,10 +135,12 @@ class Keeping(Judge):
     ) -> bool:
         """Keep this visit (7 days, 90 with consent) under an order's or registration's id, for the event that a webhook
         brings later. False when the visitor's choice forbids it; then the choice alone is kept. `sender`: a browser's
-        own word stands behind yours. Raises OutboxUnavailable when nothing is durable."""
-        named = _named(key)
-        check_facts(facts)
-        said, vouched = consent or facts.consent, sender == "backend"
+        own word stands behind yours. Raises OutboxUnavailable when nothing is durable, and ValueError for a key such as
+        "" or "None": it is of every order without an id, and one visitor would stand behind another's."""
+        named, facts = _named(key), facts_as_read(facts)
+        if _is_nobodys(named):
+            raise ValueError("remember: this key is what stands where an order has no id; give the id once it has one")
+        said, vouched = facts.consent if consent is None else consent_as_read(consent), sender == "backend"
         visit = visit_of(facts, said, self._policy(dataset), self._clock(), vouched=vouched)
         if visit is None:
             return False
@@ -160,7 +162,8 @@ class Keeping(Judge):
     def facts_of(self, key: str | int | UUID) -> RequestFacts | None:
         """The visit that was remembered under this key, for `track`."""
         named, outbox = _named(key), self.outbox
-        visit = outbox.visitor(named, self._clock()) if isinstance(outbox, Visits) else None
+        is_known = isinstance(outbox, Visits) and not _is_nobodys(named)
+        visit = cast("Visits", outbox).visitor(named, self._clock()) if is_known else None
         return visit.facts() if visit else None
 
     @leaves_no_variables
@@ -216,6 +219,10 @@ def _named(key: object) -> str:
     if not isinstance(key, str | int | UUID) or isinstance(key, bool):
         raise TypeError(f"a visit is kept under a text, a number or a UUID, not {type(key).__name__}: the order's id")
     return kept_under(str(key))
+
+
+def _is_nobodys(key: str) -> bool:
+    return not key.strip() or names_no_event(key)
 
 
 @cache

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
+from conversion_relay.errors import InvalidEvent
 from conversion_relay.event import Event
 from conversion_relay.intake.accept import Sender
+from conversion_relay.intake.members import Refused, read_consent
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.settings import Settings
 
@@ -55,7 +57,11 @@ class Sent(msgspec.Struct, frozen=True):
     """What Meta said to events that were sent at once, past the outbox."""
 
     event_ids: tuple[str, ...]
-    outcome: "Outcome"
+    if TYPE_CHECKING:
+        outcome: "Outcome"
+        """What Meta said, or the silence: one of `conversion_relay.meta.graph.Outcome`."""
+    else:
+        outcome: object  # `help` evaluates it, and the other name is not loaded here
 
     @property
     def accepted(self) -> bool:
@@ -64,14 +70,20 @@ class Sent(msgspec.Struct, frozen=True):
         return isinstance(self.outcome, Accepted)
 
 
-def refuse_misuse(event: object, facts: object, sender: object) -> None:
+def refuse_misuse(event: object, sender: object) -> None:
     """A TypeError that says what belongs here. Without it the mistake would show as an AttributeError deep inside."""
     if not isinstance(event, Event):
         given = type(event).__name__
         raise TypeError(f'track takes an Event, not {given}; build one: Event(event_name="Lead", ...)')
     if sender not in _SENDERS:  # anything else would be believed like a backend
         raise TypeError(f"sender is one of {', '.join(_SENDERS)}")
-    check_facts(facts)
+
+
+def sealable(event: object) -> Event:
+    """Raises TypeError for what is neither an event nor, as bytes, the JSON of one."""
+    if not isinstance(event, Event):
+        raise TypeError(f"seal takes an Event, or the JSON of one as bytes, not {type(event).__name__}")
+    return event
 
 
 def refuse_settings(settings: object) -> None:
@@ -80,17 +92,36 @@ def refuse_settings(settings: object) -> None:
         raise TypeError(f"a Relay takes Settings, not {given}; Relay.from_env() reads them from the environment")
 
 
-def check_facts(facts: object) -> None:
-    """Raises TypeError for what is none, or has something else than a text where a text belongs."""
+def facts_as_read(facts: object) -> RequestFacts:
+    """With what the visitor said in the words of `Event`: a "Denied" or a False that nobody understood would be a no
+    that nobody hears, and a visit that is kept with it could not be read again.
+
+    Raises TypeError for what are no facts, or for something else than a text where a text belongs; InvalidEvent for a
+    consent that is neither yes nor no."""
     if facts is NO_FACTS:
-        return
+        return NO_FACTS
     if not isinstance(facts, RequestFacts):
         given = type(facts).__name__
         raise TypeError(f"facts are RequestFacts, not {given}; use RequestFacts.from_asgi, from_wsgi or from_headers")
     for name in _TEXTS:
         if not isinstance(value := getattr(facts, name), str | None):
             raise TypeError(f"RequestFacts: {name} is a text or None, not {type(value).__name__}; give it as str(...)")
+    said, gpc = facts.consent, facts.gpc
+    if type(gpc) is bool and (said is None or said in ("granted", "denied")):
+        return facts
+    return msgspec.structs.replace(facts, consent=consent_as_read(said), gpc=gpc not in _NO_SIGNAL)
 
 
+def consent_as_read(said: object) -> Literal["granted", "denied"] | None:
+    """What a program gives as the visitor's word, read as an event's `consent` is. Raises InvalidEvent."""
+    try:
+        return None if said is None else read_consent(said)
+    except Refused as refused:
+        (why,) = refused.args
+        raise InvalidEvent(why.reason, why.field, why.message) from None
+
+
+_NO_SIGNAL = (False, None, "", "0", "false")
+"""Programs give the header as it came: "1", or nothing. Whatever is no plain no is the signal."""
 _SENDERS = get_args(Sender)
-_TEXTS = tuple(name for name in RequestFacts.__struct_fields__ if name != "gpc")
+_TEXTS = tuple(name for name in RequestFacts.__struct_fields__ if name not in ("gpc", "consent"))

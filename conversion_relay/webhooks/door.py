@@ -87,7 +87,9 @@ class Webhooks:
     ) -> WebhookAnswer:
         """`raw`: the body as it came. `headers` by names in any case. `query`: what stands behind the `?` of the
         address, where some senders sign. `network`: whose line it came by, so that nobody takes all the places for
-        notices that have us ask. Raises nothing that a notice could cause."""
+        notices that have us ask. Raises nothing that a notice could cause; TypeError for a body that was read as
+        JSON or as a text already, and for headers that are no mapping of texts."""
+        _refuse_misuse(raw, headers)
         given = {name.lower(): value for name, value in headers.items()}
         said, why = self._answer(provider, Sent(raw, given, query, network))
         known = provider if self._notices.is_known(provider) else "unknown"
@@ -254,3 +256,14 @@ def _complete(event: Event, order: Order) -> None:
     event.custom_data = {**(event.custom_data or {}), **order.custom_data}
     if order.url:
         event.action_source, event.event_source_url = "website", order.url
+
+
+def _refuse_misuse(raw: object, headers: object) -> None:
+    """A program's mistake, told as one: as a signature that is missing or wrong it would be looked for at the provider.
+    Frameworks' headers need be no `Mapping`."""
+    if not isinstance(raw, bytes | bytearray | memoryview):
+        given = type(raw).__name__
+        raise TypeError(f"answer takes the body as it came, in bytes, not {given}: the signature is over these bytes")
+    items = getattr(headers, "items", None)
+    if items is None or not all(isinstance(name, str) and isinstance(value, str) for name, value in items()):
+        raise TypeError("answer takes the headers as a mapping of texts, such as request.headers")

@@ -25,6 +25,9 @@ def page() -> str:
         "What `from conversion_relay import ...` gives; these names stay. How they are used together: [in your own",
         "program](../library.md). Written from the docstrings by `python -m tests.documents`.",
         "",
+        "`type_of_id` is a text, a whole number or a UUID; `type_of_ids` several; `type_of_text` one or several, bytes",
+        "in UTF-8 and dates, too; `type_of_amount` a number or a `Decimal`.",
+        "",
     ]
     for name in names:
         found = getattr(conversion_relay, name)
@@ -103,13 +106,24 @@ def _arguments(node: ast.arguments, before: int) -> str:
 
 def _members(node: ast.ClassDef) -> Iterator[str]:
     """Of a value: each with its type, its default, and the words below it."""
-    for part, below in zip(node.body, [*node.body[1:], ast.Pass()], strict=True):
+    for part, below in _with_words(node.body):
         if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name) and part.target.id[0] != "_":
             default = f" = {ast.unparse(part.value)}" if part.value else ""
             words = ""
             if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
                 words = ": " + " ".join(str(below.value.value).split())
             yield f"- `{part.target.id}: {ast.unparse(part.annotation)}{default}`{words}"
+
+
+def _with_words(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, ast.stmt]]:
+    """Each part, and what stands below it. Of members that checkers see in another form, the real one with the words
+    of that form, which an editor shows."""
+    for part, below in zip(body, [*body[1:], ast.Pass()], strict=True):
+        if isinstance(part, ast.If):
+            words = [below for one, below in _with_words(part.body) if isinstance(one, ast.AnnAssign)]
+            yield from zip((one for one in part.orelse if isinstance(one, ast.AnnAssign)), words, strict=True)
+        else:
+            yield part, below
 
 
 def _prose(docstring: str) -> Iterator[str]:

@@ -1,6 +1,10 @@
 """A user's program, for the type checkers: `make lint` gives it to mypy. Never run."""
 
 import asyncio
+import datetime
+import decimal
+import uuid
+from collections.abc import Mapping
 
 from conversion_relay import Content, CustomData, Event, InvalidEvent, Relay, RequestFacts, Settings, Tracked, UserData
 from conversion_relay import facebook_business as sdk
@@ -22,6 +26,22 @@ def tracks(relay: Relay, facts: RequestFacts) -> list[Tracked]:
     status: str = tracked.status
     print(status, tracked.event_id, tracked.dropped, tracked.is_durable)
     return [tracked, asyncio.run(tracks_in_a_loop(relay, lead)), *relay.track_many([event, lead])]
+
+
+def tracks_what_its_own_libraries_gave(
+    relay: Relay, order: uuid.UUID, total: decimal.Decimal, born: datetime.date
+) -> None:
+    skus: list[str] = ["mug", "tee"]
+    row: Mapping[str, object] = {"email": "jane@shop.example"}
+    lines = [Content(id=sku, item_price=total) for sku in skus]
+    worth = CustomData(value=total, currency="EUR", order_id=order, content_ids=skus, contents=lines)
+    person = UserData(email=b"jane@shop.example", external_id=skus, date_of_birth=born)
+    now = datetime.datetime.now(datetime.UTC)
+    paid = Event(event_name="Purchase", event_id=order, event_time=now, user_data=person, custom_data=worth)
+    relay.track(paid, relay.facts_of(order))
+    relay.track_many(Event(event_name="Lead", event_id=n, user_data=row, custom_data=row) for n in range(3))
+    read: tuple[str | None, UserData] = paid.event_id, paid.user_data
+    print(read)
 
 
 async def tracks_in_a_loop(relay: Relay, event: Event) -> Tracked:
@@ -48,3 +68,9 @@ def with_the_sdks_names() -> int:
         .execute()
         .events_received
     )
+
+
+def mistypes_a_name() -> object:
+    from conversion_relay import Trackt as mistyped  # type: ignore[attr-defined]
+
+    return mistyped

@@ -21,7 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
 from conversion_relay.errors import leaves_no_variables
-from conversion_relay.frameworks.visitor import ConsentCookie
+from conversion_relay.frameworks.visitor import ConsentCookie, cookie_of
 from conversion_relay.relay import Relay
 
 TYPES: dict[str, tuple[type, ...]] = {
@@ -95,7 +95,7 @@ def get_relay() -> Relay:
 def consent_cookie() -> ConsentCookie | None:
     """The cookie of the consent banner; None where none is configured."""
     cookie = given().get("CONSENT_COOKIE")
-    return ConsentCookie(cookie) if isinstance(cookie, str) else cookie
+    return cookie_of(cookie)
 
 
 def _forget(*, setting: str, **_: Any) -> None:

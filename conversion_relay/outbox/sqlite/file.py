@@ -41,14 +41,12 @@ from conversion_relay.errors import TOO_FEW_FILES, OutboxUnavailable, SettingsEr
 from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite import put_back
 from conversion_relay.outbox.sqlite.fork import LOCKS
-from conversion_relay.outbox.sqlite.told import FULL, explain, is_full, may_pass, told_once, why_not_opened
+from conversion_relay.outbox.sqlite.told import FULL, NOT_BUNDLED, explain, is_full, may_pass, told_once, why_not_opened
 
 SCHEMA_VERSION = 5
-PAGE = 8_192
-"""Bytes of a page of a new file. Five bodies as people send them fit into it, and only two into half of it; what is
-delivered is overwritten page by page, so that pages are what delivery costs."""
-OLDER_PAGE = 4_096
-"""Of a file that was made before; it keeps its pages."""
+PAGE, OLDER_PAGE = 8_192, 4_096
+"""Bytes of a page of a new file, and of one that was made before, which keeps them. Five bodies as people send them fit
+into the first, and only two into the other; what is delivered is overwritten page by page, so pages are its cost."""
 CACHE_KB = 4_000
 """Of pages in memory. Four times as much was no quicker, with a million events of history either, and while Meta hangs
 it filled up: the process grew by a quarter."""
@@ -233,7 +231,10 @@ def _bring_up(db: apsw.Connection, version: int) -> None:
 
 def sql_text(name: str) -> str:
     """One of the .sql files beside this module."""
-    text = pkgutil.get_data("conversion_relay.outbox.sqlite", name)  # importlib.resources takes as long as SQLite
+    try:
+        text = pkgutil.get_data("conversion_relay.outbox.sqlite", name)  # importlib.resources takes as long as SQLite
+    except FileNotFoundError:
+        raise SettingsError(NOT_BUNDLED.format(name)) from None
     return (text or b"").decode()
 
 

@@ -11,6 +11,11 @@ from conversion_relay.errors import TOO_FEW_FILES, is_short_of_files
 BY_ITSELF = "it is tried again by itself"
 FULL = f"the disk of {{}} is full, or a quota is; free some space, {BY_ITSELF}"
 
+NOT_BUNDLED = (
+    "{} of conversion_relay is not in this program's bundle; tell the tool that made it to take the package's data "
+    "along (PyInstaller: --collect-data conversion_relay)"
+)
+
 
 def explain(path: Path, error: apsw.Error) -> str:
     """An SQLite error as a line for the operator, with a remedy."""

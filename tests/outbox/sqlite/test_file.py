@@ -1,13 +1,14 @@
 """The file itself: old schemas, how far the log grows, what is left after an erasure."""
 
 from pathlib import Path
+from unittest import mock
 
 import apsw
 import pytest
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox import Attempt, SideCounts
+from conversion_relay.outbox import Attempt, SideCounts, open_outbox
 from conversion_relay.outbox.sqlite import file
 from conversion_relay.outbox.verdict import Dead, Delivered
 from tests.outbox.sqlite.files import event, opened, rows
@@ -16,6 +17,14 @@ from tests.outbox.suite import NOW, claim, sealed, settle_all
 
 
 class TestSchema:
+    def test_a_bundle_without_the_packages_data_is_told(self, path, monkeypatch):
+        """It was a folder that is not writable, although it was."""
+        monkeypatch.setattr(
+            "pkgutil.get_data", mock.Mock(side_effect=FileNotFoundError(2, "No such file or directory"))
+        )
+        with pytest.raises(SettingsError, match=r"schema\.sql of conversion_relay is not in .* --collect-data"):
+            open_outbox(f"sqlite:///{path}")
+
     def test_an_old_file_becomes_a_new_one_with_everything_in_it(self, path):
         write_schema_1(path)
         outbox = opened(path)
