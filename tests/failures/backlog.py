@@ -40,7 +40,7 @@ def quick_to_claim(folder: Path, events: int, progress: Progress = lambda _: Non
     fill(small, max(5 * BATCH, events // 100), progress)
     fill(large, events, progress)
     few, few_steps = _claim_and_settle(small, 3)
-    many, many_steps = _claim_and_settle(large, rounds)
+    many, many_steps = _claim_and_settle(large, min(rounds, events // BATCH - 1))
     opened_at = time.perf_counter()
     SqliteOutbox(str(large)).close()
     opened = time.perf_counter() - opened_at

@@ -56,7 +56,7 @@ class Generator:
         body = self.body() if chance.random() < 0.8 else b""
         headers = self.headers()
         target = self.target()
-        framing = chance.random()
+        framing, is_whole = chance.random(), True
         if framing < 0.8:
             headers.append(("Content-Length", str(len(body))))
         elif framing < 0.95:
@@ -67,14 +67,15 @@ class Generator:
             body += b"Authorization: Bearer x\r\n" * (chance.random() < 0.2) + b"\r\n"
         else:
             headers.append(("Content-Length", chance.choice(["-1", "9" * 30, "1e3", "0x10", "", " 5", "5,5", "٣"])))
+            is_whole = len(body) >= 5  # the server waits for the rest of what is shorter
         version = chance.choice(["HTTP/1.1"] * 12 + ["HTTP/1.0", "HTTP/2.0", "HTTP/9.9", "", "http/1.1"])
         lines = [f"{chance.choice(METHODS)} {target} {version}", *(f"{name}: {value}" for name, value in headers)]
         raw = "\r\n".join(lines).encode("utf-8", "surrogatepass") + b"\r\n\r\n" + body
         if chance.random() < 0.03:
             return raw[: chance.randint(1, len(raw))], False
         if chance.random() < 0.03:
-            raw = bytes(byte ^ (chance.random() < 0.02) * chance.randint(1, 255) for byte in raw)
-        return raw, True
+            raw, is_whole = bytes(byte ^ (chance.random() < 0.02) * chance.randint(1, 255) for byte in raw), False
+        return raw, is_whole
 
     def nearly_right(self) -> bytes:
         """One thing is wrong with it, or nothing."""

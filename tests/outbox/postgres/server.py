@@ -23,7 +23,9 @@ CHEAP = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 def programs() -> Path | None:
-    """Where the newest server on this machine is."""
+    """Where the newest server on this machine is, or that of TEST_POSTGRES."""
+    if named := os.environ.get("TEST_POSTGRES"):
+        return Path(named)
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     on_path = shutil.which("postgres")
     return found[-1].parent if found else Path(on_path).resolve().parent if on_path else None
@@ -152,7 +154,8 @@ def run(program: str, *arguments: str | Path) -> None:
 def _program(name: str) -> Path:
     folder = programs()
     assert folder is not None, "PostgreSQL is not installed"
-    return folder / name
+    own = folder / name
+    return own if own.exists() else Path(shutil.which(name) or own)
 
 
 def _children(pid: int) -> Sequence[str]:

@@ -48,6 +48,8 @@ def outbox(clock):
 
 def read_by(outbox, index, work) -> int:
     """Index entries that the server read for it."""
+    if not cheap().execute("SELECT 1 FROM pg_proc WHERE proname = 'pg_stat_force_next_flush'"):
+        pytest.skip("PostgreSQL 14 cannot be asked for them at once")
 
     def read() -> int:
         # Of each connection, whichever thread had it: what one still holds back would be counted later.
@@ -203,5 +205,5 @@ def test_deleted_rows_that_nobody_holds_do_not_wait_for_the_minute_of_autovacuum
     deleted = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 's0.queue'::regclass"
     until(lambda: cheap().execute(deleted) > [(200,)], every=0.02)
     outbox.tidy(NOW)
-    assert cheap().execute(deleted) == [(0,)]
+    until(lambda: cheap().execute(deleted) == [(0,)], every=0.02)
     outbox.close()
