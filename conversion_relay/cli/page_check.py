@@ -22,7 +22,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LOOK = """
 () => ({
   debug: window.MetaTracking ? window.MetaTracking.debug.map(String) : null,
-  collector: window.MetaTracking ? new URL(window.MetaTracking.endpoint, location.href).hostname : "",
+  endpoint: window.MetaTracking ? new URL(window.MetaTracking.endpoint, location.href).href : "",
   takes_cookies: window.MetaTracking?.credentials === "include",
   has_pixel: typeof window.fbq === "function",
 })
@@ -38,8 +38,10 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     debug: list[str] | None
     """What our script noted; None where it is not there."""
-    collector: str
-    """The host that our script posts to."""
+    endpoint: str
+    """Where our script posts events to."""
+    answer: int | None
+    """The status of what the collector said last; 0 where nothing came, None where nothing was posted."""
     takes_cookies: bool
     """Whether the browser keeps what that host sets, where it is not the page's own."""
     has_pixel: bool
@@ -50,6 +52,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     fbp: str | None
     """The domain of the cookie `_fbp`."""
 
+    @property
+    def collector(self) -> str:
+        """Its host."""
+        return urlsplit(self.endpoint).hostname or ""
+
 
 def page_checks(url: str, settings: Settings) -> Iterator[Check]:
     seen = _visit(url)
@@ -57,6 +64,7 @@ def page_checks(url: str, settings: Settings) -> Iterator[Check]:
         yield seen
         return
     yield _script(seen)
+    yield from _collector(seen)
     yield _pixel(seen, settings)
     if seen.debug is not None:
         yield _ids(seen)
@@ -71,6 +79,7 @@ def _visit(url: str) -> Seen | Check:
         fix = "pip install 'conversion-relay[expect]' && playwright install chromium"
         return Check(name="page", state="skipped", what="no browser here", fix=fix)
     requests: list[tuple[str, str]] = []
+    answers: dict[str, int] = {}
     chromium = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     try:
         with sync_playwright() as playwright:
@@ -78,6 +87,8 @@ def _visit(url: str) -> Seen | Check:
             context = browser.new_context()
             page = context.new_page()
             page.on("request", lambda request: requests.append((request.url, _body(request))))
+            page.on("requestfailed", lambda request: answers.update({f"{request.method} {request.url}": 0} | answers))
+            page.on("response", lambda said: answers.update({f"{said.request.method} {said.url}": said.status}))
             page.goto(url, wait_until="load", timeout=OPENS_MS)
             with contextlib.suppress(Error):  # a page that never falls quiet was looked at for long enough
                 page.wait_for_load_state("networkidle", timeout=QUIET_MS)
@@ -90,8 +101,8 @@ def _visit(url: str) -> Seen | Check:
             return Check(name="page", state="skipped", what="no browser here", fix="playwright install chromium")
         return Check(name="page", state="error", what=f"the page cannot be opened: {first}", fix="check its URL")
     pixel = {told for address, _ in requests if urlsplit(address).path.rstrip("/") == "/tr" for told in _told(address)}
-    server = {pair for address, body in requests if urlsplit(address).path.endswith("/events") for pair in _sent(body)}
-    return Seen(**looked, pixel=pixel, server=server, fbp=fbp)
+    server = {pair for address, body in requests if address == looked["endpoint"] for pair in _sent(body)}
+    return Seen(**looked, answer=answers.get(f"POST {looked['endpoint']}"), pixel=pixel, server=server, fbp=fbp)
 
 
 def _body(request: object) -> str:
@@ -126,6 +137,30 @@ def _script(seen: Seen) -> Check:
         fix = "take one of the two tags out; a tag manager may hold the other"
         return Check(name="script", state="warning", what="meta-tracking.js is on this page twice", fix=fix)
     return Check(name="script", state="ok", what="meta-tracking.js runs")
+
+
+def _collector(seen: Seen) -> Iterator[Check]:
+    """Only what is wrong: a page's console shows it to nobody who looks at the page."""
+    # What the page's own policy forbids is no request; our script notes it.
+    silent = any(line.endswith("not reached") for line in seen.debug or ())
+    answer = 0 if seen.answer is None and silent else seen.answer
+    if answer is None or 200 <= answer < 300:
+        return
+    where = urlsplit(seen.endpoint)
+    address = f"{where.scheme}://{where.netloc}{where.path}"
+    if answer == 0:
+        what = f"nobody answers the page at {address}"
+        fix = "look at the name, its certificate, and the page's Content-Security-Policy (connect-src)"
+    elif answer == 403:
+        what = f"{address} refuses the page: 403"
+        fix = "name the page's origin in RELAY_ALLOWED_ORIGINS; where it is there, look at what stands before the relay"
+    elif answer in (404, 405) and not where.path.endswith("/events"):
+        what = f"{address} takes no events: {answer}"
+        fix = "data-endpoint is the whole address, https://RELAY/events"
+    else:
+        what = f"{address} takes no event of this page: {answer}"
+        fix = "its answer in the browser's network panel says why"
+    yield Check(name="collector", state="error", what=what, fix=fix)
 
 
 def _pixel(seen: Seen, settings: Settings) -> Check:

@@ -9,6 +9,7 @@ from conversion_relay.cli.page_check import page_checks
 from conversion_relay.settings import Settings
 from tests.browser.chromium import chromium_path
 from tests.browser.stage import PIXEL, Stage
+from tests.processes import free_port
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -85,3 +86,23 @@ def test_a_page_that_is_not_there(shop: Stage):
     settings = Settings.from_env({"META_PIXEL_ID": PIXEL, "META_ACCESS_TOKEN": "x"})
     (check,) = looked("http://localhost:1/", settings)
     assert check.state == "error" and "cannot be opened" in check.what
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "status", "policy", "fix"),
+    [
+        ("/", 404, "", "data-endpoint is the whole address"),
+        ("/events", 403, "", "RELAY_ALLOWED_ORIGINS"),
+        ("/events", 422, "", "network panel"),
+        ("nobody", 202, "", "its certificate"),
+        ("/events", 202, "default-src 'self' 'unsafe-inline'; connect-src 'none'", "connect-src"),
+    ],
+)
+def test_a_collector_that_takes_nothing_of_this_page_is_told_by_its_reason(shop, endpoint, status, policy, fix):
+    where = f"http://localhost:{free_port()}/events" if endpoint == "nobody" else shop.url(endpoint, "localhost")
+    shop.head = f'<script src="{shop.script}" data-endpoint="{where}" data-auto-page-views></script>'
+    shop.status = status
+    if policy:
+        shop.headers = {"Content-Security-Policy": policy}
+    found = said(shop)["collector"]
+    assert found.state == "error" and fix in (found.fix or ""), found
