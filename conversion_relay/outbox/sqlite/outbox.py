@@ -238,7 +238,7 @@ class SqliteOutbox(Looks):
     def erase(self, digests: Sequence[str], now: float) -> int:
         self._write_up()
         erased = operator.erase_persons(self._database, digests, now)
-        self._database.carry_out(partial(operator.forget_names, digests=digests))
+        operator.forget_names(self._database, digests)
         self._database.empty_log()
         traces.overwrite(self._database, digests)
         return erased
