@@ -4,10 +4,11 @@ from array import array
 from functools import partial
 
 import apsw
+import msgspec
 import pytest
 
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox.sqlite import operator, rows, sides, visits
+from conversion_relay.outbox.sqlite import lanes, operator, rows, sides, visits
 from conversion_relay.outbox.sqlite.books import make_dataset_id, read
 from conversion_relay.outbox.sqlite.figures import told
 from conversion_relay.outbox.sqlite.file import open_file
@@ -148,6 +149,45 @@ def test_an_id_that_holds_the_digest_is_replaced_and_its_report_and_visitor_go(d
     operator.forget_names(Alone(db), [DIGEST])
     left = "".join(str(row) for table in ("event", "pixel", "visitor") for row in read(db, f"SELECT * FROM {table}"))
     assert DIGEST not in left and "erased_" in left and "'b'" in left
+
+
+@pytest.mark.parametrize("lane", [RetryAt(NOW + 60, "limit"), Suspect(NOW + 60)])
+@pytest.mark.parametrize("state", ["later", "suspect", "leased again"])
+def test_one_event_is_found_however_many_wait_for_a_time(tmp_path, state, lane):
+    """Those of one call wait for the same time: there are as many places to look at as there were calls."""
+
+    def steps_beside(calls: int) -> int:
+        db = open_file(tmp_path / f"{calls}.db")[0]
+        put_into(db, "backlog" if state == "leased again" else state)
+        if state == "leased again":
+            rows.claim(db, "again", "us", "1", NOW, NOW + 60, 1)
+        for call in range(calls):
+            rows.insert(db, [sealed(f"{call}-{n}") for n in range(1_000)], NOW)
+            keys = rows.claim(db, "token", "us", "1", NOW, NOW + 60, 1_000)
+            waits = msgspec.structs.replace(lane, at=lane.at + call)
+            rows.settle(db, "token", [(keys, told(waits, [], NOW))], None, NOW)
+        done = []
+        taken = steps(db, lambda: done.append(operator.withdraw(db, "1", ["a"], NOW)))
+        assert done == [0 if state == "leased again" else 1]
+        return taken
+
+    assert steps_beside(20) < steps_beside(2) + 20
+
+
+def test_of_many_events_each_is_found_in_a_later_lane(db):
+    events, datasets = lanes.FEW * 2, ("1", "2")
+    for dataset in datasets:
+        rows.insert(db, [sealed(f"e{n}", dataset=dataset) for n in range(events)], NOW)
+        for n in range(2):
+            keys = rows.claim(db, f"{n}", "us", dataset, NOW, NOW + 60, events // 2)
+            wait = Suspect(NOW + 60) if n else RetryAt(NOW + 60, "limit")
+            rows.settle(db, f"{n}", [(keys, told(wait, [], NOW))], None, NOW)
+    queue = sorted(read(db, "SELECT dataset, lane, rank, key FROM queue"))
+    assert {lane for _, lane, _, _ in queue} == {2, 4}
+    keys = [key for _, _, _, key in queue]
+    assert sorted(lanes.turns(partial(read, db), keys)) == queue
+    few = keys[:: len(keys) // lanes.FEW + 1]
+    assert sorted(lanes.turns(partial(read, db), few)) == [turn for turn in queue if turn[3] in few]
 
 
 REACHES = {
