@@ -144,6 +144,7 @@ class Mover:
         session.run(
             _INSERT_BODIES, ([keys[k] for k, _, _ in bodies], [c for _, c, _ in bodies], [b for _, _, b in bodies])
         )
+        self._read(_SORT_TURNS)
         turns = [row for row in self._read(_TURNS, (first, last)) if row[3] in keys]
         numbers = [self._datasets.make(self._names[dataset]) for dataset, _, _, _ in turns]
         told = (
@@ -175,9 +176,9 @@ class Mover:
         if not session.run(_NOTE, (mark, 0)):
             return
         names = {old: self._datasets.make(name) for old, name in self._names.items()}
-        for key, document, seen_at in self._read("SELECT key, document, seen_at FROM visitor"):
+        for key, document, seen_at in self._old.execute("SELECT key, document, seen_at FROM visitor"):
             self.done.visitors += session.run(_INSERT_VISITOR, (key, document, float(seen_at)))
-        for event_id, dataset, name, at in self._read("SELECT event_id, dataset, event_name, at FROM pixel"):
+        for event_id, dataset, name, at in self._old.execute("SELECT event_id, dataset, event_name, at FROM pixel"):
             named = digest(self._names[dataset], name, event_id)
             session.run(_INSERT_REPORT, (named, names[dataset], name, event_id, float(at)))
         for dataset, name, side, n in meter:
@@ -201,7 +202,13 @@ WHERE id IN (
 ORDER BY id
 """
 _BODIES = "SELECT key, checksum, body FROM body WHERE key BETWEEN ? AND ?"
-_TURNS = "SELECT dataset, lane, rank, key FROM queue WHERE dataset IN (SELECT id FROM dataset) AND key BETWEEN ? AND ?"
+# By key, which the queue has last: each step would read all of it. The file itself is only read.
+_SORT_TURNS = """
+CREATE TEMP TABLE IF NOT EXISTS turn AS
+SELECT dataset, lane, rank, key FROM queue WHERE dataset IN (SELECT id FROM dataset);
+CREATE INDEX IF NOT EXISTS temp.turn_key ON turn (key)
+"""
+_TURNS = "SELECT dataset, lane, rank, key FROM turn WHERE key BETWEEN ? AND ?"
 _RETRIED = "SELECT event, answer FROM retried WHERE event BETWEEN ? AND ?"
 _INSERT = """
 INSERT INTO relay.event SELECT * FROM unnest(%b::bigint[], %b::uuid[], %b::int[], %b::text[], %b::text[], %b::bigint[],

@@ -8,7 +8,7 @@ locked, so nobody settles meanwhile), delivered. If it was nowhere it moved just
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from conversion_relay.event import PUBLIC_EVENT_NAMES
 from conversion_relay.intake.visit import keys_of_sealed
@@ -66,8 +66,10 @@ def ranges(event_ids: Sequence[str]) -> tuple[list[object], list[object], list[s
 def erase(session: Session, keys: Sequence[int], digests: Sequence[str], now: float, moves: Moves) -> int:
     """Forget these events; how many. The id stays, so that a late copy is still known, unless it holds a digest."""
     erased = 0
-    for key, dataset, name, event_id, state in session.read(_ERASABLE, (list(keys),)):
-        was = state if state != "waiting" else _place(session, key)
+    rows = session.read(_ERASABLE, (list(keys),))
+    later = _later_turns(session, [row[0] for row in rows if row[-1] == "waiting"])
+    for key, dataset, name, event_id, state in rows:
+        was = state if state != "waiting" else _place(session, key, later)
         named = any(part in event_id for part in digests)
         new_id = f"erased_{secrets.token_hex(8)}" if named else event_id
         if named:
@@ -95,29 +97,44 @@ UNION SELECT key FROM relay.event WHERE strpos(event_id, %b) > 0 AND state <> 'e
 """
 
 
-def _place(session: Session, key: int) -> str:
-    """Where this event waits, which it does not any more; the caller has locked its row."""
+Turn = tuple[int, int, float, int]
+"""(dataset, lane, rank, key)"""
+
+
+def _later_turns(session: Session, keys: Sequence[int]) -> dict[int, Turn]:
+    """Of those that stand in lanes 2 and 4, which can only be searched: once for all, and not where an event has no
+    reason, which never stood there."""
+    return {turn[3]: turn for turn in session.read(_LATER_TURNS, (list(keys), list(keys)))} if keys else {}
+
+
+# `+ 0`: the lanes are read once, not by the index over keys for each of them.
+_LATER_TURNS = """
+SELECT dataset, lane, rank, key FROM relay.queue WHERE lane IN (2, 4) AND key + 0 = ANY (%b::bigint[])
+  AND dataset = ANY (ARRAY (SELECT dataset FROM relay.event WHERE key = ANY (%b::bigint[]) AND reason IS NOT NULL))
+"""
+
+
+def _place(session: Session, key: int, later: Mapping[int, Turn]) -> str:
+    """Where this event waits, which it does not any more; the caller has locked its row. `later`: of `_later_turns`."""
     for _ in range(LOOKS):
-        if session.run(_UNQUEUE, {"key": key}):
+        if (key in later and session.run(_UNHOLD, later[key])) or session.run(_UNQUEUE, {"key": key}):
             return "pending"
         if session.read(_LEASED, (key,)):
             return "leased"
         if session.read(_DELIVERED, (key,)):
             return "delivered"
+        later = _later_turns(session, [key])  # it moved
     raise RuntimeError("an event stands neither in a lane, nor in a lease, nor among the delivered")
 
 
-# Lanes 2 and 4 can only be searched; an event without a reason never stood there. Earlier versions let what
-# tells of money stand in lane 1 by its deadline, like all others.
+# Earlier versions let what tells of money stand in lane 1 by its deadline, like all others.
 _UNQUEUE = f"""
 WITH e AS MATERIALIZED (SELECT * FROM relay.event WHERE key = %(key)b)
 DELETE FROM relay.queue WHERE (dataset, lane, rank, key) IN (
   SELECT dataset, 0, accepted_at, key FROM e
   UNION ALL SELECT dataset, 1, {BACKLOG_RANK}, key FROM e
   UNION ALL SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM e
-  UNION ALL SELECT dataset, 3, expires_at, key FROM e
-  UNION ALL SELECT q.dataset, q.lane, q.rank, q.key FROM e JOIN relay.queue q
-    ON q.dataset = e.dataset AND q.lane IN (2, 4) AND q.key = e.key AND e.reason IS NOT NULL)
+  UNION ALL SELECT dataset, 3, expires_at, key FROM e)
 """
 _LEASED = "SELECT token FROM relay.lease WHERE %b::bigint = ANY (keys) FOR UPDATE"
 _DELIVERED = """
@@ -129,9 +146,10 @@ def withdraw(session: Session, dataset: str, event_ids: Sequence[str], now: floa
     """Of those that a browser may have sent: the pending and the dead, how many. What is leased gets a mark."""
     names = sorted(PUBLIC_EVENT_NAMES)
     wanted = [digest(dataset, name, event_id) for event_id in event_ids for name in names]
-    n = 0
-    for key, number, state in session.read(_WITHDRAWABLE, (wanted,)):
-        was = state if state != "waiting" else _place(session, key)
+    n, rows = 0, session.read(_WITHDRAWABLE, (wanted,))
+    later = _later_turns(session, [row[0] for row in rows if row[-1] == "waiting"])
+    for key, number, state in rows:
+        was = state if state != "waiting" else _place(session, key, later)
         if was == "delivered":
             continue
         if was == "leased":

@@ -70,16 +70,25 @@ _sums_decoder = msgspec.json.Decoder(list[tuple[str, float]])
 _ENDED = """
 SELECT key FROM event WHERE key IN carray(?) AND settled_at = ? AND state IN ('delivered', 'dead', 'expired')
 """
+# From each name to the next: a month of a name's figures is thousands of rows.
 _ADD = f"""
+WITH RECURSIVE named (event_name) AS (
+  SELECT min(event_name) FROM figure WHERE dataset = ?1
+  UNION ALL SELECT (SELECT min(f.event_name) FROM figure f WHERE f.dataset = ?1 AND f.event_name > named.event_name)
+  FROM named WHERE event_name IS NOT NULL
+)
 INSERT INTO figure SELECT ?1, iif(EXISTS (SELECT 1 FROM figure WHERE dataset = ?1 AND event_name = name)
-  OR (SELECT count(DISTINCT event_name) FROM figure WHERE dataset = ?1) < {MOST_NAMES}, name, 'other'), ?2, what, sum(n)
+  OR (SELECT count(*) FROM (SELECT 1 FROM named WHERE event_name IS NOT NULL LIMIT {MOST_NAMES})) < {MOST_NAMES},
+  name, 'other'), ?2, what, sum(n)
 FROM (SELECT value ->> 0 AS name, value ->> 1 AS what, value ->> 2 AS n FROM json_each(?3))
 GROUP BY 1, 2, 3, 4 ON CONFLICT DO UPDATE SET n = n + excluded.n
 """
 
 
-def prune(db: apsw.Connection, now: float) -> None:
-    db.execute("DELETE FROM figure WHERE hour < ?", (hour_of(now) - KEPT_HOURS,))
+def prune(db: apsw.Connection, now: float) -> int:
+    """Some of the old ones; how many."""
+    db.execute(_PRUNE, (hour_of(now) - KEPT_HOURS, PRUNED_AT_ONCE))
+    return db.changes()
 
 
 def figures(read: Read, since: float) -> list[Figures]:
@@ -122,6 +131,12 @@ SELECT name, event_name, h, (
   AND what >= 'delay:' AND what < 'delay;')
 FROM named CROSS JOIN hours WHERE h < ?2 AND event_name IS NOT NULL
 """
+_PRUNE = f"""{_NAMES}
+DELETE FROM figure WHERE (dataset, event_name, hour, what) IN (
+  SELECT id, named.event_name, f.hour, f.what FROM named CROSS JOIN figure f
+  ON f.dataset = id AND f.event_name = named.event_name AND f.hour < ? LIMIT ?)
+"""
+PRUNED_AT_ONCE = 5_000
 _FIGURES = f"""{_NAMES}
 SELECT name, f.event_name, hour, what, n FROM named CROSS JOIN figure f
 ON f.dataset = id AND f.event_name = named.event_name AND hour >= ? ORDER BY 3, 1, 2

@@ -31,6 +31,7 @@ Rejected: priorities as numbers (nobody knows which); weighted fair queueing (ha
 """
 
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
@@ -142,6 +143,55 @@ def enqueue(db: apsw.Connection, lane: int, keys: Any, due_at: float | None = No
         (lane, due_at, keys),
     )
     return db.changes()
+
+
+def turns(read: Read, keys: Sequence[int]) -> list[tuple[int, int, float, int]]:
+    """(dataset, lane, rank, key) of those that wait in a lane; what is leased does not. However many others wait, each
+    is found by its place."""
+    found = read(_TURNS, (apsw.carray(array("q", keys)),)) if keys else []
+    known = {key for _, _, _, key in found}
+    if rest := array("q", (key for key in keys if key not in known)):
+        found += read(_LATER_TURNS if len(rest) <= FEW else _LATER_TURNS_OF_MANY, (apsw.carray(rest),))
+    return found
+
+
+FEW = 10
+"""Of more events it takes less to read the lanes."""
+
+
+# Earlier versions let what tells of money stand in lane 1 by its deadline, like all others. CROSS JOIN: SQLite would
+# rather read the whole queue for each event (https://sqlite.org/optoverview.html#crossjoin).
+_TURNS = f"""
+WITH e AS MATERIALIZED (SELECT * FROM event WHERE key IN carray(?1) AND state = 'waiting')
+SELECT queue.dataset, queue.lane, queue.rank, queue.key FROM (
+  SELECT dataset, 0 AS lane, accepted_at AS rank, key FROM e
+  UNION SELECT dataset, 1, {BACKLOG_RANK}, key FROM e
+  UNION SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM e
+  UNION SELECT dataset, 3, expires_at, key FROM e) AS place
+CROSS JOIN queue USING (dataset, lane, rank, key)
+"""
+# Lanes 2 and 4 can only be searched, once for all; an event without a reason never stood there. What one call to Meta
+# put there has one rank, so a few events are looked for by jumps from rank to rank.
+_LATER_TURNS = """
+WITH RECURSIVE e AS MATERIALIZED (
+  SELECT key, dataset FROM event WHERE key IN carray(?1) AND state = 'waiting' AND reason IS NOT NULL
+), place (dataset, lane, rank) AS (
+  SELECT DISTINCT dataset, column1, (SELECT min(rank) FROM queue WHERE dataset = e.dataset AND lane = column1)
+  FROM e, (VALUES (2), (4))
+  UNION ALL
+  SELECT dataset, lane, (SELECT min(q.rank) FROM queue q
+    WHERE q.dataset = place.dataset AND q.lane = place.lane AND q.rank > place.rank)
+  FROM place WHERE rank IS NOT NULL
+)
+SELECT queue.dataset, queue.lane, queue.rank, queue.key
+FROM place CROSS JOIN e USING (dataset) CROSS JOIN queue
+ON queue.dataset = place.dataset AND queue.lane = place.lane AND queue.rank = place.rank AND queue.key = e.key
+"""
+_LATER_TURNS_OF_MANY = """
+SELECT dataset, lane, rank, key FROM queue
+WHERE dataset IN (SELECT dataset FROM event WHERE key IN carray(?1) AND state = 'waiting' AND reason IS NOT NULL)
+  AND lane IN (2, 4) AND key IN carray(?1)
+"""
 
 
 _keys_decoder = msgspec.json.Decoder(list[int])

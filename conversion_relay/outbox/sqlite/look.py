@@ -7,9 +7,10 @@ from typing import Any
 import apsw
 import msgspec
 
-from conversion_relay.outbox.lanes import HEADS
+from conversion_relay.outbox.lanes import BACKLOG, HEADS, LIVE
 from conversion_relay.outbox.sqlite import delivered
 from conversion_relay.outbox.sqlite.books import Read, Rows
+from conversion_relay.outbox.sqlite.lanes import turns
 from conversion_relay.outbox.story import Attempt, Counts, DeadGroup, Details, Found, Search, State, Story
 
 
@@ -62,7 +63,13 @@ def stories(read: Read, where: str, values: tuple[Any, ...]) -> list[Story]:
     leased, noted = set(_leased_keys(read)), delivered.batches(read)  # before the rows, which say it later
     rows = _written_up(read(f"{_STORY} {where}", values), noted)
     history = _histories(read, {row[0]: row[1] for row in rows})
-    return [_story(row, leased, history.get(row[0], ())) for row in rows]
+    due = _due(read, [row[0] for row in rows if row[3] == "waiting" and row[0] not in leased])
+    return [_story(row, leased, due.get(row[0]), history.get(row[0], ())) for row in rows]
+
+
+def _due(read: Read, keys: list[int]) -> dict[int, float]:
+    """Of all together: who is in a later lane can only be searched, and a page shows fifty of a backlog."""
+    return {key: rank for _, lane, rank, key in turns(read, keys) if lane not in (LIVE, BACKLOG)}
 
 
 def _written_up(rows: Rows, noted: list[delivered.Batch]) -> Rows:
@@ -73,8 +80,8 @@ def _written_up(rows: Rows, noted: list[delivered.Batch]) -> Rows:
 
 
 def _delivered(row: tuple[Any, ...], at: float, last: int | None) -> tuple[Any, ...]:
-    key, answer, dataset, _, _, *what, _, attempts, _ = row
-    return key, answer if last is None else last, dataset, "delivered", None, *what, None, attempts + 1, at
+    key, answer, dataset, _, *what, _, attempts, _ = row
+    return key, answer if last is None else last, dataset, "delivered", *what, None, attempts + 1, at
 
 
 NO_KEYS = array("q", [0])
@@ -107,8 +114,8 @@ def _histories(read: Read, last: Mapping[int, int | None]) -> dict[int, tuple[At
     return {key: tuple(known[answer] for answer in sorted(several) if answer in known) for key, several in told.items()}
 
 
-def _story(row: tuple[Any, ...], leased: set[int], history: tuple[Attempt, ...]) -> Story:
-    key, _, dataset, kept_state, due_at, *fields = row
+def _story(row: tuple[Any, ...], leased: set[int], due_at: float | None, history: tuple[Attempt, ...]) -> Story:
+    key, _, dataset, kept_state, *fields = row
     state: State = kept_state if kept_state != "waiting" else "leased" if key in leased else "pending"
     names = ("event_name", "event_id", "event_time", "accepted_at", "expires_at", "reason", "attempts", "settled_at")
     return Story(
@@ -123,8 +130,6 @@ def _story(row: tuple[Any, ...], leased: set[int], history: tuple[Attempt, ...])
 
 _STORY = """
 SELECT event.key, answer, name, state,
-  (SELECT max(rank) FROM queue
-    WHERE dataset = id AND lane IN (2, 3, 4) AND state = 'waiting' AND queue.key = event.key),
   event_name, event_id, event_time, accepted_at, expires_at, reason, attempts, settled_at
 FROM event JOIN dataset ON id = dataset
 """
@@ -169,9 +174,10 @@ def search(read: Read, asked: Search) -> Found:
 
 _KEYS, _NAMED = "SELECT event.key FROM", "JOIN dataset ON id = dataset"
 _DEAD = f"(SELECT * FROM event WHERE state = 'dead' ORDER BY settled_at DESC LIMIT {SCANNED}) AS event"
-# Each is a range of the index over ids.
-_BY_ID = """
-WHERE event.key IN (SELECT key FROM event WHERE event_id >= ? AND event_id < ?
+# Each is a range of the index over ids; the beginning of an id may be that of every one.
+_BY_ID = f"""
+WHERE event.key IN (
+  SELECT key FROM (SELECT key FROM event WHERE event_id >= ? AND event_id < ? LIMIT {SCANNED})
   UNION SELECT key FROM event WHERE event_id IN (SELECT value FROM json_each(?)) LIMIT ?)
 ORDER BY event.key DESC
 """

@@ -32,10 +32,10 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from conversion_relay.event import PUBLIC_EVENT_NAMES
-from conversion_relay.outbox.lanes import BACKLOG, BACKLOG_RANK
+from conversion_relay.outbox.lanes import BACKLOG
 from conversion_relay.outbox.sqlite import delivered, sides, visits
 from conversion_relay.outbox.sqlite.books import dataset_id, move, read
-from conversion_relay.outbox.sqlite.lanes import enqueue
+from conversion_relay.outbox.sqlite.lanes import enqueue, turns
 
 if TYPE_CHECKING:
     from conversion_relay.outbox.sqlite.database import Database
@@ -150,33 +150,10 @@ def withdraw(db: apsw.Connection, dataset_name: str, event_ids: Sequence[str], n
 
 
 def _unqueue(db: apsw.Connection, keys: Sequence[int]) -> set[int]:
-    """Those that waited in a lane, which they do not any more; what is leased has no turn in the queue. However many
-    others wait, each is found by its place."""
-    turns = read(db, _TURNS, (_array(keys),)) if keys else []
-    found = {key for _, _, _, key in turns}
-    if rest := [key for key in keys if key not in found]:
-        turns += read(db, _LATER_TURNS, (_array(rest),))
-    db.executemany("DELETE FROM queue WHERE dataset = ? AND lane = ? AND rank = ? AND key = ?", turns)
-    return {key for _, _, _, key in turns}
-
-
-# Earlier versions let what tells of money stand in lane 1 by its deadline, like all others. CROSS JOIN: SQLite would
-# rather read the whole queue for each event (https://sqlite.org/optoverview.html#crossjoin).
-_TURNS = f"""
-WITH e AS MATERIALIZED (SELECT * FROM event WHERE key IN carray(?1) AND state = 'waiting')
-SELECT queue.dataset, queue.lane, queue.rank, queue.key FROM (
-  SELECT dataset, 0 AS lane, accepted_at AS rank, key FROM e
-  UNION SELECT dataset, 1, {BACKLOG_RANK}, key FROM e
-  UNION SELECT dataset, 1, coalesce(sent_at, expires_at), key FROM e
-  UNION SELECT dataset, 3, expires_at, key FROM e) AS place
-CROSS JOIN queue USING (dataset, lane, rank, key)
-"""
-# Lanes 2 and 4 can only be searched, once for all; an event without a reason never stood there.
-_LATER_TURNS = """
-SELECT dataset, lane, rank, key FROM queue
-WHERE dataset IN (SELECT dataset FROM event WHERE key IN carray(?1) AND state = 'waiting' AND reason IS NOT NULL)
-  AND lane IN (2, 4) AND key IN carray(?1)
-"""
+    """Those that waited in a lane, which they do not any more; what is leased has no turn in the queue."""
+    found = turns(partial(read, db), keys)
+    db.executemany("DELETE FROM queue WHERE dataset = ? AND lane = ? AND rank = ? AND key = ?", found)
+    return {key for _, _, _, key in found}
 
 
 _WITHDRAWABLE = f"""
@@ -185,11 +162,29 @@ AND event_name IN ({", ".join(f"'{name}'" for name in sorted(PUBLIC_EVENT_NAMES)
 """
 
 
-def forget_names(db: apsw.Connection, digests: Sequence[str]) -> None:
-    """The pixel's reports and the visitors' keys that hold a digest; a whole scan, of two small tables."""
-    for digest in digests:
-        db.execute("DELETE FROM pixel WHERE instr(event_id, ?)", (digest,))
-        db.execute("DELETE FROM visitor WHERE instr(key, ?)", (digest,))
+def forget_names(database: "Database", digests: Sequence[str]) -> None:
+    """The pixel's reports and the visitors' keys that hold a digest; a whole scan, in steps as of `erase_persons`."""
+    for table, column in ("pixel", "event_id"), ("visitor", "key"):
+        after: str | bytes = ""
+        while after != _END:
+            ends = database.read(
+                f"{_NAMES.format(column, table)} ORDER BY 1 LIMIT 1 OFFSET {ERASE_STEP}", (after, _END)
+            )
+            until = ends[0][0] if ends else _END
+            for digest in digests:
+                named = f"{_NAMES.format(column, table)} AND instr({column}, ?)"
+                if held := database.read(named, (after, until, digest)):
+                    database.carry_out(partial(_forget, sql=f"DELETE FROM {table} WHERE {column} = ?", names=held))
+            after = until
+
+
+_NAMES = "SELECT {0} FROM {1} WHERE {0} > ? AND {0} <= ?"
+_END = b""
+"""Behind every text. https://sqlite.org/datatype3.html#sort_order"""
+
+
+def _forget(db: apsw.Connection, sql: str, names: list[tuple[Any, ...]]) -> None:
+    db.executemany(sql, names)
 
 
 def _array(keys: Iterable[int]) -> Any:

@@ -79,6 +79,7 @@ class SqliteOutbox(Looks):
             self._database = Database(file, ballast=ballast, dataset=dataset, hands_over=hands_over)
         except (Unusable, Damaged, OSError) as error:
             raise at_start(file, error) from None
+        self._over = ledger.Looking()
         self._has_visitors, self._looked_for_visitors_at = False, -LOOK_FOR_VISITORS_EVERY
         with contextlib.suppress(OutboxUnavailable):  # it is looked for again
             self._has_visitors = bool(self._database.read("SELECT 1 FROM visitor LIMIT 1"))
@@ -238,7 +239,7 @@ class SqliteOutbox(Looks):
     def erase(self, digests: Sequence[str], now: float) -> int:
         self._write_up()
         erased = operator.erase_persons(self._database, digests, now)
-        self._database.carry_out(partial(operator.forget_names, digests=digests))
+        operator.forget_names(self._database, digests)
         self._database.empty_log()
         traces.overwrite(self._database, digests)
         return erased
@@ -272,12 +273,10 @@ class SqliteOutbox(Looks):
     def prune(self, now: float) -> int:
         self._database.lay_ballast()
         self._write_up()
-        dropped = 0
-        last: int | None = 0
-        while not dropped and last is not None:
-            keys, last = ledger.over(self._database.read, now, LEDGER_SECONDS, last)
-            if keys or last is None:
-                dropped = self._database.carry_out(partial(ledger.prune, keys=keys, now=now))
+        dropped, others = 0, 1
+        while others and not dropped:
+            found = self._over.look(self._database.read, now, LEDGER_SECONDS)
+            dropped, others = self._database.carry_out(partial(ledger.prune, found=found, now=now))
         return dropped
 
     def probe(self) -> None:

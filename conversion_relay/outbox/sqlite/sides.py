@@ -35,7 +35,7 @@ from conversion_relay.outbox.story import SideCounts
 MOST_NAMES = 200
 """Event names of one dataset that a page may bring up; anybody can write a page's report."""
 PIXEL_SECONDS = 8 * 86_400
-PRUNED_AT_ONCE = 5_000
+LOOKED_AT = 5_000
 
 
 def count_stored(db: apsw.Connection, first_key: int) -> None:
@@ -110,18 +110,36 @@ WHERE dataset = met.value ->> 0 AND event_name = met.value ->> 1 AND side = ?2
 """
 
 
-def prune(db: apsw.Connection, now: float) -> int:
-    """Some of the old reports; how many. One whose event is still in the ledger stays as long as that, or it could be
-    counted again."""
-    db.execute(_PRUNE, (now - PIXEL_SECONDS, PRUNED_AT_ONCE))
+Report = tuple[float, str, int, str]
+"""(at, event id, dataset, event name): the order in which old reports are looked at."""
+FIRST: Report = (-1e18, "", 0, "")
+
+
+def over(read_rows: Read, now: float, after: Report) -> tuple[list[Report], Report | None]:
+    """Of the next LOOKED_AT reports that are old: those that may go, and the last one, if there may be more. One whose
+    event is still in the ledger stays as long as that, or it could be counted again."""
+    found = read_rows(_OLD, (now - PIXEL_SECONDS, *after, LOOKED_AT))
+    reports = [(at, event_id, dataset, name) for at, event_id, dataset, name, is_known in found if not is_known]
+    return reports, None if len(found) < LOOKED_AT else found[-1][:4]
+
+
+def drop(db: apsw.Connection, reports: Sequence[Report], now: float) -> int:
+    """Those of `over`; how many. The event of one may have come meanwhile."""
+    db.execute(_DROP, (_encode(reports).decode(), now - PIXEL_SECONDS))
     return db.changes()
 
 
-_PRUNE = """
+_IS_KNOWN = """
+EXISTS (SELECT 1 FROM event WHERE event.event_id = pixel.event_id AND event.dataset = pixel.dataset
+  AND event.event_name = pixel.event_name)
+"""
+_OLD = f"""
+SELECT at, event_id, dataset, event_name, {_IS_KNOWN} FROM pixel
+WHERE at < ? AND (at, event_id, dataset, event_name) > (?, ?, ?, ?) ORDER BY at, event_id, dataset, event_name LIMIT ?
+"""
+_DROP = f"""
 DELETE FROM pixel WHERE (event_id, dataset, event_name) IN (
-  SELECT event_id, dataset, event_name FROM pixel WHERE at < ? AND NOT EXISTS (
-    SELECT 1 FROM event WHERE event.event_id = pixel.event_id AND event.dataset = pixel.dataset
-      AND event.event_name = pixel.event_name) LIMIT ?)
+  SELECT value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)) AND at < ? AND NOT {_IS_KNOWN}
 """
 
 

@@ -20,6 +20,7 @@ from conversion_relay.outbox.verdict import Dead, Delivered, Hold, RetryAt, Susp
 from tests.outbox.postgres.backend import url_of
 from tests.outbox.postgres.server import needs_postgres
 from tests.outbox.sqlite.old_schemas import write_schema_1, write_schema_2, write_schema_3, write_schema_4
+from tests.outbox.sqlite.steps import steps
 from tests.outbox.suite import REFUSED, claim, sealed
 
 pytestmark = [needs_postgres, pytest.mark.xdist_group("postgres")]
@@ -241,3 +242,21 @@ def test_one_moves_a_file_and_another_is_refused(filled):
     moved(filled, url)
     with pytest.raises(SettingsError, match="no such file"):
         moved(filled, url)
+
+
+def test_a_step_costs_the_same_however_many_wait_behind_it(tmp_path, now):
+    """A backlog of a million is a thousand steps: if each read all of it, the move took hours."""
+
+    def taken(n: int) -> int:
+        old = SqliteOutbox(str(tmp_path / f"{n}.db"))
+        old.put([sealed(f"{n}-{i}", expires_in=FAR) for i in range(n)], now)
+        old.close()
+        mover = Mover(tmp_path / f"{n}.db", url)
+        assert mover.step()  # the first one sorts them
+        second = steps(mover._old, mover.step)
+        mover.close()
+        return second
+
+    url = url_of("moved")
+    PostgresOutbox(url).close()
+    assert taken(20_000) < 2 * taken(2_000)

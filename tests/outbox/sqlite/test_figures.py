@@ -7,10 +7,12 @@ import msgspec
 import pytest
 
 from conversion_relay.outbox import STATES, Search, Story
+from conversion_relay.outbox.counting import MOST_NAMES, hour_of
 from conversion_relay.outbox.protocol import LeasedEvent
 from conversion_relay.outbox.sqlite import look
 from conversion_relay.outbox.verdict import HELD, Dead, Delivered, Expired, Hold, RetryAt
 from tests.outbox.sqlite.files import opened
+from tests.outbox.sqlite.steps import steps
 from tests.outbox.suite import NOW, REFUSED, claim, sealed, settle_all
 
 
@@ -175,3 +177,18 @@ class TestSearch:
             found += [story.event_id for story in answer.stories]
             rest, asked = answer.rest, asked + 1
         assert found == ["p2", "p1", "p0"] and asked < 10
+
+
+def test_a_name_beyond_the_bound_costs_the_same_after_an_hour_and_after_a_month(outbox):
+    """Whoever settles such an event holds up everybody's puts meanwhile."""
+    db = outbox._database.writer
+
+    def taken(hours: int) -> int:
+        of_names = [(f"n{n}", hour_of(NOW) - back) for n in range(MOST_NAMES) for back in range(hours)]
+        db.executemany("INSERT OR IGNORE INTO figure VALUES (1, ?, ?, 'dead', 1)", of_names)
+        return steps(db, lambda: deliver(outbox, sealed(f"{hours}", name=f"Another{hours}")))
+
+    outbox.put([sealed("first")], NOW)
+    few = taken(2)
+    assert taken(60) < 2 * few
+    assert {figures.event_name for figures in outbox.figures(NOW)} == {*(f"n{n}" for n in range(MOST_NAMES)), "other"}

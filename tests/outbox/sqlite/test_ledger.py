@@ -5,9 +5,12 @@ from functools import partial
 
 import pytest
 
-from conversion_relay.outbox.sqlite import ledger, rows
-from conversion_relay.outbox.sqlite.books import read
+from conversion_relay.outbox.counting import hour_of
+from conversion_relay.outbox.sqlite import ledger, rows, sides
+from conversion_relay.outbox.sqlite.books import make_dataset_id, read
+from conversion_relay.outbox.sqlite.file import open_file
 from conversion_relay.outbox.sqlite.ledger import DEAD_SECONDS
+from tests.outbox.sqlite.steps import steps
 from tests.outbox.suite import NOW, sealed
 
 KEEPS = 8 * 86_400
@@ -55,7 +58,7 @@ def test_the_newest_row_stays_so_that_its_key_does_not_come_again(db):
         end(db, "delivered", NOW, key)
     keys, _ = over(db, NOW + KEEPS + 1)
     assert keys == [1, 2]
-    ledger.prune(db, array("q", keys), NOW + KEEPS + 1)
+    ledger.prune(db, ledger.Over(array("q", keys)), NOW + KEEPS + 1)
     put(db, 1, NOW + 1)
     assert read(db, "SELECT key FROM event ORDER BY key") == [(3,), (4,)]
 
@@ -89,6 +92,78 @@ def test_a_dead_letter_keeps_its_story_but_not_what_can_no_longer_be_sent(db):
     rows.insert(db, [sealed("a", expires_in=100), sealed("b", expires_in=900), sealed("c")], NOW)
     for key in (1, 2):
         end(db, "dead", NOW, key)
-    ledger.prune(db, array("q"), NOW + 101)
+    ledger.prune(db, ledger.Looking().look(partial(read, db), NOW + 101, KEEPS), NOW + 101)
     assert read(db, "SELECT key FROM body ORDER BY key") == [(2,), (3,)]
     assert read(db, "SELECT key FROM event ORDER BY key") == [(1,), (2,), (3,)]
+
+
+def lying_about(db, n: int) -> None:
+    """So many of each that may not go, and are older than what may."""
+    put(db, n)
+    db.execute("UPDATE event SET state = 'dead', settled_at = accepted_at")
+    dataset = make_dataset_id(db, "1")
+    sides.note_pixel(db, dataset, [("Lead", event_id) for (event_id,) in read(db, "SELECT event_id FROM event")], NOW)
+    hour = hour_of(NOW + 20 * 86_400)
+    figures = [(dataset, f"Name{name}", hour - back) for name in range(5) for back in range(n // 5)]
+    db.executemany("INSERT INTO figure VALUES (?, ?, ?, 'dead', 1)", figures)
+
+
+def test_whoever_writes_does_not_step_over_what_stays(tmp_path):
+    """Dead letters stay for 90 days, with their reports: a shop may have a million, while everybody's puts wait."""
+
+    def taken(n: int) -> int:
+        db, now = open_file(tmp_path / f"{n}.db")[0], NOW + 20 * 86_400
+        lying_about(db, n)
+        ledger.prune(db, ledger.Over(), now)  # bodies that Meta takes no more
+        db.execute("DELETE FROM body")
+        found = ledger.Looking().look(partial(read, db), now, KEEPS)
+        assert found == ledger.Over()
+        return steps(db, lambda: ledger.prune(db, found, now))
+
+    assert taken(5_000) < 2 * taken(500) + 5
+
+
+def test_each_look_goes_on_where_the_last_one_found_something(db, monkeypatch):
+    monkeypatch.setattr(ledger, "CHUNK", 10)
+    monkeypatch.setattr(sides, "LOOKED_AT", 10)
+    lying_about(db, 200)
+    put(db, 201, NOW + 1)
+    db.execute("UPDATE event SET state = 'delivered', settled_at = accepted_at WHERE accepted_at > ?", (NOW,))
+    gone = [("Lead", f"gone-{n}") for n in range(100)]
+    sides.note_pixel(db, make_dataset_id(db, "1"), gone, NOW + 1)
+    looked_at, now, looking, rounds = [], NOW + KEEPS + 2, ledger.Looking(), 0
+
+    def read_rows(sql, values):
+        found = read(db, sql, values)
+        looked_at.extend(found)
+        return found
+
+    while any(ledger.prune(db, looking.look(read_rows, now, KEEPS), now)):
+        rounds += 1
+    assert rounds >= 20
+    ((left,),) = read(db, "SELECT count(*) FROM event")
+    assert left == 201, "the dead letters, and the newest"
+    assert read(db, "SELECT event_id FROM pixel WHERE event_id LIKE 'gone%'") == []
+    assert read(db, "SELECT 1 FROM body JOIN event USING (key) WHERE state = 'dead'") == []
+    assert len(looked_at) < 3 * (201 + 200 + 200 + 300), "each a few times, however many steps there were"
+
+
+def test_what_was_passed_over_earlier_goes_in_the_end(db, monkeypatch):
+    monkeypatch.setattr(ledger, "CHUNK", 2)
+    put(db, 9)
+    for key in (3, 4):
+        end(db, "delivered", NOW, key)
+    looking, now = ledger.Looking(), NOW + KEEPS + 1
+    assert list(looking.look(partial(read, db), now, KEEPS).keys) == [3, 4]
+    end(db, "delivered", NOW, 1)
+    assert list(looking.look(partial(read, db), now, KEEPS).keys) == [1]
+
+
+def test_a_body_that_was_found_over_stays_when_its_event_waits_again(db):
+    rows.insert(db, [sealed("a", expires_in=100), sealed("b")], NOW)
+    end(db, "dead", NOW)
+    found = ledger.Looking().look(partial(read, db), NOW + 101, KEEPS)
+    assert list(found.bodies) == [1]
+    end(db, "waiting", None)
+    ledger.prune(db, found, NOW + 101)
+    assert read(db, "SELECT key FROM body ORDER BY key") == [(1,), (2,)]

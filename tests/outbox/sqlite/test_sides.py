@@ -66,8 +66,11 @@ def test_an_old_report_goes_unless_its_event_is_still_known(db):
     rows.insert(db, [sealed("a")], NOW)
     sides.note_pixel(db, dataset, [("Lead", "a"), ("Lead", "b")], NOW)
     later = NOW + PIXEL_SECONDS + 1
-    assert sides.prune(db, NOW + PIXEL_SECONDS) == 0
-    assert sides.prune(db, later) == 1
+    assert sides.over(partial(read, db), NOW + PIXEL_SECONDS, sides.FIRST) == ([], None)
+    reports, _ = sides.over(partial(read, db), later, sides.FIRST)
+    assert [event_id for _, event_id, *_ in reports] == ["b"]
+    assert sides.drop(db, reports, later) == 1
+    assert sides.drop(db, [(NOW, "a", dataset, "Lead")], later) == 0, "its event came meanwhile"
     before = told(db)
     sides.note_pixel(db, dataset, [("Lead", "a")], later)
     assert told(db) == before, "said again, it is not counted again"
@@ -79,7 +82,7 @@ def test_what_leaves_the_ledger_takes_its_report_along(db):
     sides.note_pixel(db, dataset, [("Lead", "a"), ("Lead", "b")], NOW)
     db.execute("UPDATE event SET state = 'delivered', settled_at = ? WHERE event_id = 'a'", (NOW,))
     keys, _ = ledger.over(partial(read, db), NOW + 9 * 86_400, 8 * 86_400, 0)
-    assert ledger.prune(db, keys, NOW) == 1
+    assert ledger.prune(db, ledger.Over(keys), NOW) == (1, 0)
     assert read(db, "SELECT event_id FROM pixel") == [("b",)]
 
 
