@@ -11,12 +11,17 @@ PRUNED_AT_ONCE = 5_000
 
 
 def remember(session: Session, key: str, visit: Visit, now: float) -> None:
-    """The time stays the first one's, so that nobody is kept longer by calling again."""
-    known = found(session.read(FIND + " FOR UPDATE", (key, now - VISITOR_SECONDS)))
-    if known is None:
-        session.run(_INSERT, (key, _encode(visit), now + _longer(visit)))
-    elif (filled := known.filled_from(visit)) != known:
+    """The time stays the first one's, so that nobody is kept longer by calling again. Another machine may tell of the
+    same order at the same moment: whoever finds its row in the way looks again, or a refusal would be passed over."""
+    while (known := _found_for_update(session, key, now)) is None:
+        if session.run(_INSERT, (key, _encode(visit), now + _longer(visit), now - VISITOR_SECONDS)):
+            return
+    if (filled := known.filled_from(visit)) != known:
         session.run(_FILL, (_encode(filled), float(_longer(filled) - _longer(known)), key))
+
+
+def _found_for_update(session: Session, key: str, now: float) -> Visit | None:
+    return found(session.read(FIND + " FOR UPDATE", (key, now - VISITOR_SECONDS)))
 
 
 def _longer(visit: Visit) -> int:
@@ -32,11 +37,11 @@ def found(rows: Rows) -> Visit | None:
 
 
 FIND = "SELECT document FROM relay.visitor WHERE key = %b AND seen_at >= %b::float8"
-# Another machine may have remembered the same order at the same moment: the first one stays.
+# Who is too old is written over, and not yet swept away.
 _INSERT = """
 INSERT INTO relay.visitor AS v VALUES (%b, %b, %b::float8)
 ON CONFLICT (key) DO UPDATE SET document = excluded.document, seen_at = excluded.seen_at
-WHERE v.seen_at < excluded.seen_at - 604800
+WHERE v.seen_at < %b::float8
 """
 _FILL = "UPDATE relay.visitor SET document = %b, seen_at = seen_at + %b::float8 WHERE key = %b"
 PRUNE = f"""
