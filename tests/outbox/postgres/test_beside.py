@@ -34,6 +34,19 @@ def test_where_no_thread_is_to_be_had_nobody_is_told_that_the_outbox_is_closed(o
     outbox.note_pixel("1", [("Lead", "b")], NOW).result()
 
 
+def test_a_look_that_found_nobody_does_not_undo_what_was_remembered_meanwhile(outbox, monkeypatch):
+    read = outbox._database.read
+
+    def slowly(sql):
+        found = read(sql)
+        outbox.remember_visitor("order-1", Visit(consent="denied"), NOW)
+        return found
+
+    monkeypatch.setattr(outbox._database, "read", slowly)
+    outbox._look_for_visitors()
+    assert outbox.has_visitors()
+
+
 SEEN = Visit(fbp="fb.1.1700000000000.1", vouched=True)
 AGREED = Visit(fbp="fb.1.1700000000000.1", consent="granted", for_long=True)
 DENIED = Visit(consent="denied", for_long=True)
