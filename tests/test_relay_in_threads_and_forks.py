@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from conversion_relay import Event, Relay, Tracked
+from conversion_relay import Event, OutboxUnavailable, Relay, Tracked
 from conversion_relay import relay as relay_module
 from conversion_relay.delivery import worker as delivery_worker
 from conversion_relay.outbox import open_outbox
-from conversion_relay.relay import keeping
+from conversion_relay.relay import background, keeping
 from tests.failures.threads import no_more_threads
 from tests.hostile_server import read_request, serving
 from tests.processes import until
@@ -166,3 +166,33 @@ def test_at_the_end_of_the_program_one_that_cannot_be_closed_keeps_no_other_from
     with pytest.raises(OSError, match="space"):
         relay_module._close_all()
     assert set(relays) <= set(closed)
+
+
+def test_an_outbox_that_is_opened_while_another_thread_closes_the_relay_is_closed_too(environ, monkeypatch):
+    """Or its file stays in use until the program ends, and `migrate` is refused."""
+    relay = Relay.from_env(environ)
+    opened = []
+
+    def closed_meanwhile(url, **how):
+        opened.append(open_outbox(url, **how))
+        relay.close()
+        return opened[0]
+
+    monkeypatch.setattr(keeping, "open_outbox", closed_meanwhile)
+    with pytest.raises(OutboxUnavailable, match="closed"):
+        relay.track(LEAD)
+    with pytest.raises(OutboxUnavailable):
+        opened[0].counts()
+
+
+def test_who_begins_to_deliver_while_another_thread_closes_the_relay_stops(environ, monkeypatch):
+    relay, before = Relay.from_env(environ), set(threading.enumerate())
+
+    class ClosedMeanwhile(background.Background):
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
+            relay.close()
+
+    monkeypatch.setattr(background, "Background", ClosedMeanwhile)
+    relay.start_delivery()
+    until(lambda: set(threading.enumerate()) <= before, 10)

@@ -22,14 +22,14 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from conversion_relay.errors import InvalidEvent, OutboxUnavailable, leaves_no_variables
+from conversion_relay.errors import InvalidEvent, leaves_no_variables
 from conversion_relay.event import Event, Rejection, SealedEvent
 from conversion_relay.intake.accept import WITHHELD, Sender
 from conversion_relay.intake.built import checked
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.outbox import Outbox
 from conversion_relay.relay.copies import Judged
-from conversion_relay.relay.keeping import CLOSED, Keeping
+from conversion_relay.relay.keeping import Keeping
 from conversion_relay.relay.tracked import Copied, Sent, Tracked, facts_as_read, refuse_misuse, refuse_settings
 from conversion_relay.relay.uwsgi import Later, forks_later
 from conversion_relay.settings import Dataset, Settings
@@ -86,8 +86,7 @@ class Relay(Keeping):
         for a store whose events others deliver."""
         from conversion_relay.relay.background import Background
 
-        if self._is_closed:
-            raise OutboxUnavailable(CLOSED)
+        self._refuse_if_closed()
         self._delivery_watches = watches
         if self._outbox is None and forks_later():
             self._background = Later(self, watches)
@@ -99,6 +98,8 @@ class Relay(Keeping):
             if not isinstance(self._background, Background):
                 self._background = Background(self.settings, outbox, self._clock, watches=watches, use=self.use)
         self._background.ensure()
+        if self._is_closed:  # by another thread, which saw nobody to stop
+            self._background.stop()
 
     @leaves_no_variables
     def track(
@@ -252,10 +253,9 @@ class Relay(Keeping):
         self._is_closed = True
         if self._background is not None:
             self._background.stop()
-        if self._outbox is not None:
-            self._outbox.close()
-        if self._transport is not None:
-            self._transport.close()
+        for opened in (self._outbox, self._transport):
+            if opened is not None:
+                opened.close()
 
     def reopen(self) -> None:
         """After `close`: the file is opened anew when it is needed, and who delivered delivers again. Nothing for a

@@ -110,11 +110,13 @@ class Judge:
         self.settings = msgspec.structs.replace(settings, outbox=self.settings.outbox)
 
     def _policy(self, dataset: Dataset | None) -> Policy:
-        """Made once for each dataset, and again when the settings have changed."""
+        """Made once for each dataset, and again when the settings have changed. The pair is read once: another thread
+        may put one of newer settings in its place, and an older policy that is written into it would stay."""
         settings, pixel_id = self.settings, dataset.pixel_id if dataset else None
-        if self._policies[0] is not settings:
-            self._policies = settings, {}
-        known = self._policies[1]
+        made_of, known = self._policies
+        if made_of is not settings:
+            known = {}
+            self._policies = settings, known
         if pixel_id not in known:
             # As it is in the settings of now: the caller may have looked it up before they changed.
             now_is = settings.dataset(pixel_id) if pixel_id else settings.datasets[0]

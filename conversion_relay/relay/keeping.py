@@ -70,6 +70,9 @@ class Keeping(Judge):
                     raise OutboxUnavailable("the outbox is being opened; a signal handler cannot wait for it")
                 if self._outbox is None:
                     self._outbox = self._own_outbox = self._open()
+                    if self._is_closed:  # by another thread, which saw none to close
+                        self._outbox.close()
+                    self._refuse_if_closed()
         return self._outbox
 
     def _follow_patch(self) -> None:
@@ -80,9 +83,12 @@ class Keeping(Judge):
             raise OutboxUnavailable(PATCHED)
         self._opening, self._kind_of_lock = threading.RLock(), threading.Lock
 
-    def _open(self) -> Outbox:
+    def _refuse_if_closed(self) -> None:
         if self._is_closed:
             raise OutboxUnavailable(CLOSED)
+
+    def _open(self) -> Outbox:
+        self._refuse_if_closed()
         if forks_later():
             raise OutboxUnavailable(NOT_YET)
         self._is_opening = True

@@ -79,22 +79,24 @@ class Notices:
     def read(self, provider: str, sent: Sent) -> Notice:
         """An Ask where there is no key to ask with. Raises SignatureError, InvalidEvent, and Unreachable where the
         provider did not say."""
-        row = PROVIDERS.get(provider)
+        row, source = PROVIDERS.get(provider), self._relay.settings.payments.sources.get(provider)
+        if not (row or source):  # the settings have changed since `not_taken`
+            raise SignatureError("unknown_provider", "provider", "this sender was taken out of the settings just now")
         if row and row.pings and _module(provider).is_ping(sent.raw):
             return Ignored("ping")
-        return with_order_names(self._meant(provider, sent, self._verified(provider, sent)))
+        return with_order_names(self._meant(provider, source, sent, self._verified(provider, source, sent)))
 
-    def _verified(self, provider: str, sent: Sent) -> Mode:
+    def _verified(self, provider: str, source: sources.Source | None, sent: Sent) -> Mode:
         try:
-            return self._checked(provider, sent)
+            return self._checked(provider, source, sent)
         except SignatureError as error:
             if error.reason != "signature_wrong" or not self._secrets.renewed(provider):
                 raise
-            return self._checked(provider, sent)
+            return self._checked(provider, source, sent)
 
-    def _checked(self, provider: str, sent: Sent) -> Mode:
+    def _checked(self, provider: str, source: sources.Source | None, sent: Sent) -> Mode:
         secrets, more = self._secrets.of(provider), dict[str, Any]()
-        if source := self._relay.settings.payments.sources.get(provider):
+        if source:
             return sources.verify(source, sent.raw, sent.headers, secrets, self._clock(), sent.query)
         if PROVIDERS[provider].asks:
             more["can_ask"] = bool(self._keys(provider))
@@ -112,8 +114,8 @@ class Notices:
                 self._asking.forget(url)  # perhaps a gateway's page: kept, it would refuse every notice
             raise
 
-    def _meant(self, provider: str, sent: Sent, mode: Mode) -> Notice:
-        if source := self._relay.settings.payments.sources.get(provider):
+    def _meant(self, provider: str, source: sources.Source | None, sent: Sent, mode: Mode) -> Notice:
+        if source:
             return sources.read(source, sent.raw, mode)
         options = self._relay.settings.payments.options.get(provider, NO_OPTIONS)
         notice = read(provider, sent.raw, options, mode)

@@ -13,6 +13,12 @@ ENDS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 VERBS = {"demo": ["demo"], "webhook listen": ["webhook", "listen"]}
 
 
+def as_at_a_terminal() -> None:
+    """Whoever runs the tests may have these ignored."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def begun(verb, tmp_path, *under):
     """(process, its folder for temporary files), answering."""
     port, folder = free_pair(), tmp_path / "temporary"
@@ -21,7 +27,9 @@ def begun(verb, tmp_path, *under):
     env |= {"TMPDIR": str(folder), "STRIPE_WEBHOOK_SECRET": "whsec_x"}
     command = [*under, sys.executable, "-m", "conversion_relay", *VERBS[verb], "--port", str(port)]
     with (tmp_path / "said").open("wb") as said:
-        process = subprocess.Popen(command, env=env, stdout=said, stderr=said, cwd=tmp_path)
+        process = subprocess.Popen(
+            command, env=env, stdout=said, stderr=said, cwd=tmp_path, preexec_fn=as_at_a_terminal
+        )
     until(lambda: process.poll() is not None or answers(port))
     assert any(folder.iterdir()), (tmp_path / "said").read_text()
     return process, folder

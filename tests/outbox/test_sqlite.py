@@ -8,7 +8,6 @@ import apsw
 import pytest
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
-from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox import open_outbox
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.file import open_file
@@ -18,7 +17,6 @@ from tests.outbox.backends import SqliteBackend, connections, locked
 from tests.outbox.suite import NOW, claim, sealed, settle_all
 from tests.outbox.suite.everything import EverySuite
 from tests.outbox.suite.notices import NoticesSuite
-from tests.processes import until
 
 
 class TestSqlite(SqliteBackend, EverySuite, NoticesSuite):
@@ -97,14 +95,6 @@ class TestSqlite(SqliteBackend, EverySuite, NoticesSuite):
         lease = claim(neighbour)
         assert outbox.waiting(NOW) == {}
         settle_all(neighbour, lease, Delivered())
-        neighbour.close()
-
-    def test_a_visitor_whom_another_process_remembered_is_soon_looked_up(self, outbox, place, monkeypatch):
-        monkeypatch.setattr("conversion_relay.outbox.sqlite.outbox.LOOK_FOR_VISITORS_EVERY", 0.0)
-        assert outbox.has_visitors() is False
-        neighbour = self.open(place)
-        neighbour.remember_visitor("o", Visit(fbp="fb.1.1.1"), NOW)
-        assert until(outbox.has_visitors) and outbox.visitor("o", NOW) == Visit(fbp="fb.1.1.1")
         neighbour.close()
 
     def test_what_a_locked_file_cannot_take_is_told_and_not_stored(self, outbox, place):

@@ -235,3 +235,19 @@ def test_no_secret_of_a_provider_shows_and_all_are_known_to_the_log_filter():
     settings = Settings.from_env(env)
     assert "canary" not in repr(settings)
     assert {"square-canary", "rk-canary", "live_canary"} <= set(settings.secrets())
+
+
+def test_a_sender_that_new_settings_lack_is_refused_though_its_notice_was_let_in(tmp_path, monkeypatch):
+    with open_shop_of(tmp_path, FILE, **SECRETS) as shop:
+        let_in = shop.webhooks._notices.not_taken
+
+        def changes(provider):
+            found = let_in(provider)
+            (tmp_path / "relay.toml").write_text("")
+            shop.relay.use(Settings.from_env({"META_PIXEL_ID": DATASET, "META_ACCESS_TOKEN": "EAAcanary"}))
+            return found
+
+        monkeypatch.setattr(shop.webhooks._notices, "not_taken", changes)
+        assert shop.webhooks.answer("till", b"{}", {}).status == 400
+        monkeypatch.undo()
+        assert shop.webhooks.answer("till", b"{}", {}).status == 404

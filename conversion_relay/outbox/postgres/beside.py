@@ -18,7 +18,7 @@ class Beside(Deeds):
     """A part of `PostgresOutbox`, which opens the database."""
 
     def _begin_beside(self) -> None:
-        self._has_visitors, self._looked_for_visitors_at = False, time.monotonic()
+        self._has_visitors, self._looked_for_visitors_at = False, float("-inf")
         self._begin_threads()
 
     def _begin_threads(self) -> None:
@@ -34,14 +34,18 @@ class Beside(Deeds):
         return visits.found(self._database.read(visits.FIND, (key, now - visits.VISITOR_SECONDS)))
 
     def has_visitors(self) -> bool:
-        """Once there was one, they are looked up. Another thread looks: an event loop asks, and must not wait."""
-        if not self._has_visitors and time.monotonic() - self._looked_for_visitors_at >= LOOK_FOR_VISITORS_EVERY:
-            self._looked_for_visitors_at = time.monotonic()
-            self._submit(self._look_for_visitors)
-        return self._has_visitors
+        """Once there was one, they are looked up. Another thread looks, for event loops; until it has there may be one:
+        another machine may just have remembered the first, who refused."""
+        if self._has_visitors or time.monotonic() - self._looked_for_visitors_at < LOOK_FOR_VISITORS_EVERY:
+            return self._has_visitors
+        self._submit(self._look_for_visitors)
+        return True
 
     def _look_for_visitors(self) -> None:
-        self._has_visitors = bool(self._database.read("SELECT 1 FROM relay.visitor LIMIT 1"))
+        at = time.monotonic()
+        if self._database.read("SELECT 1 FROM relay.visitor LIMIT 1"):
+            self._has_visitors = True  # and never False: this process may just have remembered one
+        self._looked_for_visitors_at = at
 
     def note_pixel(self, dataset: str, pairs: Sequence[tuple[str, str]], now: float) -> "Future[None]":
         def work() -> None:

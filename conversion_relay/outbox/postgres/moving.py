@@ -13,7 +13,9 @@ The rules.
 3. An event that PostgreSQL has already, since its copy came to the new place, is passed over by the unique index.
 4. At the end the file is renamed (`cli/migrate.py`), so that a service that is started with the old address begins an
    empty file and sends nothing twice.
-5. Figures are added once: what was added is noted in the same transaction, by its digest. Two that move the same file
+5. Who was seen or declined comes first: what is paid meanwhile is told to PostgreSQL, and a refusal that still lay in
+   the file would be passed over.
+6. Figures are added once: what was added is noted in the same transaction, by its digest. Two that move the same file
    at the same time (`cli/migrate.py` lets one) add neither an event nor a figure twice.
 
 Rejected: claiming from the old store and putting into the new one. Attempts, "Meta may have it", held events, dead
@@ -23,12 +25,14 @@ letters and the ledger against copies would be lost.
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import apsw
 import msgspec
 
+from conversion_relay.outbox.postgres import visits
 from conversion_relay.outbox.postgres.books import Datasets, Moves, write
 from conversion_relay.outbox.postgres.database import Database
 from conversion_relay.outbox.postgres.dsn import read_dsn
@@ -59,6 +63,10 @@ class Mover:
         self._names: dict[int, str] = dict(self._read("SELECT id, name FROM dataset"))
         self.done = Moved()
         self._noted, self._after = self._came_to()
+        after = ""
+        while visitors := self._read(_VISITORS, (after, STEP)):
+            self.done.visitors += self._database.transact(partial(_write_visitors, visitors=visitors))
+            after = visitors[-1][0]
 
     def _read(self, sql: str, values: Row = ()) -> list[Row]:
         return self._old.execute(sql, values).fetchall()
@@ -166,7 +174,7 @@ class Mover:
             session.run(_INSERT_DELIVERED, (at, answer, min(of_batch), max(of_batch), of_batch))
 
     def the_rest(self) -> None:
-        """Visitors, the pixel's reports, meter and figures; once, at the end."""
+        """The pixel's reports, meter and figures; once, at the end."""
         self._database.transact(self._write_rest)
 
     def _write_rest(self, session: Session) -> None:
@@ -176,8 +184,6 @@ class Mover:
         if not session.run(_NOTE, (mark, 0)):
             return
         names = {old: self._datasets.make(name) for old, name in self._names.items()}
-        for key, document, seen_at in self._old.execute("SELECT key, document, seen_at FROM visitor"):
-            self.done.visitors += session.run(_INSERT_VISITOR, (key, document, float(seen_at)))
         for event_id, dataset, name, at in self._old.execute("SELECT event_id, dataset, event_name, at FROM pixel"):
             named = digest(self._names[dataset], name, event_id)
             session.run(_INSERT_REPORT, (named, names[dataset], name, event_id, float(at)))
@@ -191,6 +197,16 @@ class Mover:
         self._database.close()
 
 
+def _write_visitors(session: Session, visitors: Sequence[Row]) -> int:
+    """How many were not known. Once: who is forgotten in PostgreSQL since must not come back when a move goes on."""
+    if not session.run(_NOTE, (_named("visitors", visitors), 0)):
+        return 0
+    return sum(
+        visits.told_before(session, key, visits.decoder.decode(document), float(seen_at))
+        for key, document, seen_at in visitors
+    )
+
+
 _EVENTS = """
 SELECT key, dataset, event_name, event_id, event_time, expires_at, accepted_at, state, attempts, sent_at, settled_at,
   reason, answer, consent FROM event WHERE key > ? ORDER BY key LIMIT ?
@@ -201,6 +217,7 @@ WHERE id IN (
   SELECT answer FROM event WHERE key BETWEEN ? AND ? UNION SELECT answer FROM retried WHERE event BETWEEN ? AND ?)
 ORDER BY id
 """
+_VISITORS = "SELECT key, document, seen_at FROM visitor WHERE key > ? ORDER BY key LIMIT ?"
 _BODIES = "SELECT key, checksum, body FROM body WHERE key BETWEEN ? AND ?"
 # By key, which the queue has last: each step would read all of it. The file itself is only read.
 _SORT_TURNS = """
@@ -227,7 +244,6 @@ _INSERT_RETRIED = "INSERT INTO relay.retried SELECT * FROM unnest(%b::bigint[], 
 _INSERT_DELIVERED = """
 INSERT INTO relay.delivered (at, answer, lo, hi, keys) VALUES (%b::float8, %b, %b::bigint, %b::bigint, %b::bigint[])
 """
-_INSERT_VISITOR = "INSERT INTO relay.visitor VALUES (%b, %b, %b::float8) ON CONFLICT DO NOTHING"
 _INSERT_REPORT = "INSERT INTO relay.pixel VALUES (%b, %b, %b, %b, %b::float8) ON CONFLICT DO NOTHING"
 _INSERT_METER = """
 INSERT INTO relay.meter AS m VALUES (%b, %b, %b, %b, %b)

@@ -11,12 +11,30 @@ PRUNED_AT_ONCE = 5_000
 
 
 def remember(session: Session, key: str, visit: Visit, now: float) -> None:
-    """The time stays the first one's, so that nobody is kept longer by calling again."""
-    known = found(session.read(FIND + " FOR UPDATE", (key, now - VISITOR_SECONDS)))
-    if known is None:
-        session.run(_INSERT, (key, _encode(visit), now + _longer(visit)))
-    elif (filled := known.filled_from(visit)) != known:
+    """The time stays the first one's, so that nobody is kept longer by calling again. Another machine may tell of the
+    same order at the same moment: whoever finds its row in the way looks again, or a refusal would be passed over."""
+    while (known := _found_for_update(session, key, now)) is None:
+        if session.run(_INSERT, (key, _encode(visit), now + _longer(visit), now - VISITOR_SECONDS)):
+            return
+    if (filled := known.filled_from(visit)) != known:
         session.run(_FILL, (_encode(filled), float(_longer(filled) - _longer(known)), key))
+
+
+def told_before(session: Session, key: str, visit: Visit, seen_at: float) -> bool:
+    """A visit that another outbox remembered; whether nothing is known here under this key. What was told here since
+    counts as the later word: where one of them is a refusal, a row that just stays would pass it over."""
+    if session.run(_INSERT, (key, _encode(visit), seen_at, float("-inf"))):
+        return True
+    for (document,) in session.read(_KNOWN, (key,)):
+        known = decoder.decode(document)
+        is_of_a_notice = known.order_key is not None or visit.order_key is not None
+        if not is_of_a_notice and (filled := visit.filled_from(known)) != known:
+            session.run(_FILL, (_encode(filled), float(_longer(filled) - _longer(known)), key))
+    return False
+
+
+def _found_for_update(session: Session, key: str, now: float) -> Visit | None:
+    return found(session.read(FIND + " FOR UPDATE", (key, now - VISITOR_SECONDS)))
 
 
 def _longer(visit: Visit) -> int:
@@ -27,17 +45,18 @@ def _longer(visit: Visit) -> int:
 def found(rows: Rows) -> Visit | None:
     """Of FIND's rows."""
     for (document,) in rows:
-        return _decoder.decode(document)
+        return decoder.decode(document)
     return None
 
 
 FIND = "SELECT document FROM relay.visitor WHERE key = %b AND seen_at >= %b::float8"
-# Another machine may have remembered the same order at the same moment: the first one stays.
+# Who is too old is written over, and not yet swept away.
 _INSERT = """
 INSERT INTO relay.visitor AS v VALUES (%b, %b, %b::float8)
 ON CONFLICT (key) DO UPDATE SET document = excluded.document, seen_at = excluded.seen_at
-WHERE v.seen_at < excluded.seen_at - 604800
+WHERE v.seen_at < %b::float8
 """
+_KNOWN = "SELECT document FROM relay.visitor WHERE key = %b FOR UPDATE"
 _FILL = "UPDATE relay.visitor SET document = %b, seen_at = seen_at + %b::float8 WHERE key = %b"
 PRUNE = f"""
 DELETE FROM relay.visitor WHERE key IN (
@@ -48,4 +67,4 @@ ERASE = "DELETE FROM relay.visitor WHERE key = ANY (%b::text[])"
 
 
 _encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(Visit)
+decoder = msgspec.json.Decoder(Visit)

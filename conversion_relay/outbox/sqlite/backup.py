@@ -8,9 +8,14 @@ The rule. SQLite's own backup copies page by page from a read connection, and be
 is checked whole before it gets its name. A restored event that had waited is marked as one that Meta may have
 (`sent_at`, `put_back.py`), so that delivery treats it as doubtful: Meta drops what it had within 48 hours by the event
 id, and older Purchases are held for a person. Who was erased after the copy was made is in it still (`forgotten.py`).
+
+A copy takes minutes. Meanwhile a service may start and confirm events into a new file, or another timer make the same
+copy. So one copy at a time is made in a folder, and its name is looked at again when the copy takes it, in the lock by
+which a service opens its file.
 """
 
 import contextlib
+import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +27,7 @@ import apsw
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.place import bring_to_disk, opened
 from conversion_relay.outbox.sqlite import put_back
-from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, migrate, schema_of
+from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, alone, migrate, schema_of
 from conversion_relay.outbox.sqlite.forgotten import forget_as_in
 from conversion_relay.outbox.sqlite.told import explain, told_once
 
@@ -31,26 +36,35 @@ PAGES_AT_ONCE = 1_000
 
 def backup(source: Path, target: Path, tell: Callable[[int, int], None] = lambda _done, _all: None) -> int:
     """Copies an outbox that may be in use; how many events it holds. Raises SettingsError, OutboxUnavailable."""
-    if target.exists():
-        raise SettingsError(f"{target.name} exists already: choose another name")
+    _refuse_a_name_in_use(target)
     _refuse_what_is_no_outbox(source)
     with _draft(target, ".part", is_outbox=False) as draft:
+        _refuse_a_name_in_use(target)
         _copy(source, draft, tell)
         with contextlib.closing(apsw.Connection(str(draft))) as db:
             put_back.mark(db)
         n = verify(draft, source.name)
         with draft.open("rb") as file:
             bring_to_disk(file.fileno())
+        _refuse_a_name_in_use(target)
         draft.rename(target)
     return n
 
 
+def _refuse_a_name_in_use(target: Path) -> None:
+    if target.exists():
+        raise SettingsError(f"{target.name} exists already: choose another name")
+
+
 @contextlib.contextmanager
 def _draft(target: Path, suffix: str, *, is_outbox: bool) -> Iterator[Path]:
-    """A new file beside the target, which is gone at the end unless it took its place. An outbox belongs to who owns
-    its folder, a copy to who asked for it. What the disk or SQLite does not let us do becomes OutboxUnavailable."""
+    """A new file beside the target, which is gone at the end unless it took its place; the only one of its folder. An
+    outbox belongs to who owns its folder, a copy to who asked for it. What the disk or SQLite does not let us do
+    becomes OutboxUnavailable."""
     draft = target.with_name(target.name + suffix)
+    turn = contextlib.ExitStack()
     try:
+        turn.enter_context(_in_turn(target.absolute().parent))
         draft.unlink(missing_ok=True)
         flags = os.O_EXCL | os.O_RDWR
         os.close(opened(draft, flags) if is_outbox else os.open(draft, os.O_CREAT | flags, 0o600))
@@ -62,6 +76,19 @@ def _draft(target: Path, suffix: str, *, is_outbox: bool) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
+        turn.close()
+
+
+@contextlib.contextmanager
+def _in_turn(folder: Path) -> Iterator[None]:
+    """By a lock on the folder, which leaves no file behind. A file system without such locks has to do without."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
 
 
 def _told(path: Path, error: apsw.Error) -> str:
@@ -88,9 +115,11 @@ def _schema_of(db: apsw.Connection) -> int:
     return schema_of(lambda sql: db.execute(sql).fetchall())
 
 
-def _refuse_what_was_left(target: Path) -> None:
-    """SettingsError where the log of another outbox stands: SQLite would write its pages over those of the copy. It
-    stays when an outbox in use, or of a process that was killed, is moved away without it."""
+def _refuse_another_outbox(target: Path) -> None:
+    """SettingsError where one stands, or its log is left: SQLite would write its pages over those of the copy. It stays
+    when an outbox in use, or of a process that was killed, is moved away without it."""
+    if target.exists():
+        raise SettingsError(f"{target.name} exists: move it away first, so that nothing is overwritten")
     for mark, what in _LEFT.items():
         left = target.with_name(target.name + mark)
         if left.exists() and left.stat().st_size:
@@ -151,9 +180,7 @@ class Restored(NamedTuple):
 def restore(copy: Path, target: Path, erased_in: Path | None = None) -> Restored:
     """Puts a copy where no outbox is. `erased_in`: the outbox that was there, by which people are forgotten who are in
     the copy still."""
-    if target.exists():
-        raise SettingsError(f"{target.name} exists: move it away first, so that nothing is overwritten")
-    _refuse_what_was_left(target)
+    _refuse_another_outbox(target)
     _refuse_what_is_no_outbox(copy)
     if erased_in:
         _refuse_what_is_no_outbox(erased_in)
@@ -169,7 +196,9 @@ def restore(copy: Path, target: Path, erased_in: Path | None = None) -> Restored
             waiting = int(db.execute(_WAITING).fetchall()[0][0] or 0)
         finally:
             db.close()
-        draft.rename(target)
+        with alone(target):
+            _refuse_another_outbox(target)
+            draft.rename(target)
     return Restored(n, waiting, erased)
 
 

@@ -48,7 +48,6 @@ LEDGER_SECONDS = 8 * 86_400
 STEP, IDS_AT_ONCE = 5_000, 1_000
 """Events of one transaction; event ids that one query looks up."""
 LEASES = "SELECT token, owner, until FROM lease"
-LOOK_FOR_VISITORS_EVERY = 1.0
 
 
 class SqliteOutbox(Looks):
@@ -80,9 +79,9 @@ class SqliteOutbox(Looks):
         except (Unusable, Damaged, OSError) as error:
             raise at_start(file, error) from None
         self._over = ledger.Looking()
-        self._has_visitors, self._looked_for_visitors_at = False, -LOOK_FOR_VISITORS_EVERY
         with contextlib.suppress(OutboxUnavailable):  # it is looked for again
-            self._has_visitors = bool(self._database.read("SELECT 1 FROM visitor LIMIT 1"))
+            found = time.monotonic(), bool(self._database.read("SELECT 1 FROM visitor LIMIT 1"))
+            self._looked_for_visitors_at, self._has_visitors = found
 
     # -- putting ---------------------------------------------------------------------------------------------------
 
@@ -178,17 +177,6 @@ class SqliteOutbox(Looks):
         work = partial(visits.remember, key=key, visit=visit, now=now)
         self._database.carry_out(work, adds=True)
         self._has_visitors = True
-
-    def has_visitors(self) -> bool:
-        """Once there was one, they are looked up. The writing thread looks: an event loop asks, and must not wait."""
-        if not self._has_visitors and time.monotonic() - self._looked_for_visitors_at >= LOOK_FOR_VISITORS_EVERY:
-            self._looked_for_visitors_at = time.monotonic()
-            self._database.submit(visits.is_any).add_done_callback(self._note_visitors)
-        return self._has_visitors
-
-    def _note_visitors(self, look: "Future[bool]") -> None:
-        if not look.cancelled() and look.exception() is None and look.result():
-            self._has_visitors = True
 
     def note_pixel(self, dataset: str, pairs: Sequence[tuple[str, str]], now: float) -> "Future[None]":
         def work(db: Any) -> None:

@@ -102,8 +102,7 @@ class Fleet:
         outbox.close()
         lost = sum(event_id not in sent for event_id in acked) + max(0, len(acked) - book.delivered)
         twice = sum(n > 1 for n in sent.values())
-        logs = [path.read_text() for path in self.folder.glob("log-*")]
-        crashes = "".join(text for text in logs if "Traceback" in text)  # that nothing could be recorded is told there
+        crashes = "".join(text for path in self.folder.glob("log-*") if "Traceback" in (text := path.read_text()))
         assert not crashes, crashes[-2_000:]
         shutil.rmtree(self.folder)
         return Result(kind, faults, len(acked), lost, twice, (faults + 1) * BATCH * WORKERS, book.imbalance)

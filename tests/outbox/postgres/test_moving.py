@@ -233,6 +233,29 @@ def test_what_was_stopped_after_its_last_step_adds_no_figure_twice(filled):
     there.close()
 
 
+def test_a_refusal_in_the_file_counts_for_what_is_paid_while_it_is_moved(filled, now):
+    """The service uses PostgreSQL by then, and the visitor has looked at another page."""
+    declined, seen, clicked = Visit(consent="denied", for_long=True), Visit(fbp="fb.1.1.1"), Visit(fbc="fb.1.1.A")
+    outbox = SqliteOutbox(str(filled))
+    for order, visit in (("declined", declined), ("declined, then seen", declined), ("seen", seen)):
+        outbox.remember_visitor(order, visit, now)
+    outbox.close()
+    url = url_of("moved")
+    there = PostgresOutbox(url)
+    there.remember_visitor("declined, then seen", seen, now)
+    there.remember_visitor("seen", clicked, now)
+    mover = Mover(filled, url)
+    assert mover.step()
+    assert there.visitor("declined", now) == there.visitor("declined, then seen", now) == declined
+    assert there.visitor("seen", now) == seen.filled_from(clicked)
+    there.put([sealed("purchase_seen")], now)
+    there.erase_chosen([there.find("purchase_seen")[0].key], now)
+    Mover(filled, url).close()
+    mover.close()
+    assert there.visitor("seen", now) is None, "a move that goes on brings nobody back"
+    there.close()
+
+
 def test_one_moves_a_file_and_another_is_refused(filled):
     from conversion_relay.cli.migrate import _alone
 

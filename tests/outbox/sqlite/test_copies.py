@@ -3,13 +3,15 @@
 import contextlib
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.intake.visit import Visit
-from conversion_relay.outbox.sqlite import handover
-from conversion_relay.outbox.sqlite.backup import backup, restore
+from conversion_relay.outbox.sqlite import backup as sqlite_backup
+from conversion_relay.outbox.sqlite import handover, put_back
+from conversion_relay.outbox.sqlite.backup import backup, restore, verify
 from conversion_relay.outbox.sqlite.file import PAGE
 from conversion_relay.outbox.verdict import Dead
 from tests.outbox.sqlite.files import opened, rows
@@ -182,3 +184,48 @@ def test_a_damaged_one_tells_nothing_and_nothing_is_restored(tmp_path, yesterday
     with pytest.raises(SettingsError, match="say each erasure again"):
         restore(copy, tmp_path / "outbox.db", moved)
     assert not (tmp_path / "outbox.db").exists()
+
+
+def test_a_service_that_starts_while_a_copy_is_put_back_keeps_its_file(tmp_path, monkeypatch):
+    """What it confirmed meanwhile would be gone with the file."""
+    path, copy = tmp_path / "outbox.db", tmp_path / "copy.db"
+    write_ours(tmp_path / "yesterday.db")
+    backup(tmp_path / "yesterday.db", copy)
+    service = []
+    doubt = put_back.make_doubtful
+
+    def starts(*arguments):
+        doubt(*arguments)
+        service.append(opened(path))
+        service[0].put([sealed("b")], NOW)
+
+    monkeypatch.setattr(put_back, "make_doubtful", starts)
+    with pytest.raises(SettingsError, match=r"outbox\.db exists"):
+        restore(copy, path)
+    assert [event.event_id for event in claim(service[0]).events] == ["b"]
+    service[0].close()
+    assert not list(tmp_path.glob("*.restoring*"))
+
+
+@pytest.mark.parametrize("second_by", ["backup", "restore"])
+def test_who_makes_the_same_copy_at_the_same_time_waits_and_is_refused(tmp_path, monkeypatch, second_by):
+    """Two timers: each would take the other's draft for its own."""
+    target, source = tmp_path / "copy.db", tmp_path / "outbox.db"
+    write_ours(source)
+    again = {"backup": backup, "restore": restore}[second_by]
+    second = ThreadPoolExecutor(1)
+    asked = []
+
+    def meanwhile(path, name=""):
+        if not asked:
+            asked.append(second.submit(again, source, target))
+            with contextlib.suppress(TimeoutError):
+                asked[0].result(0.5)
+        return verify(path, name)
+
+    monkeypatch.setattr(sqlite_backup, "verify", meanwhile)
+    assert backup(source, target) == 1
+    with pytest.raises(SettingsError, match="exists"):
+        asked[0].result(10)
+    assert verify(target) == 1
+    assert not list(tmp_path.glob("copy.db.*"))

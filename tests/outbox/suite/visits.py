@@ -22,6 +22,15 @@ class VisitsSuite(Backend):
         assert again.visitor("order-1", NOW) is None, "it was dropped"
         again.close()
 
+    def test_the_first_whom_another_process_remembered_is_looked_up(self, outbox, place, monkeypatch):
+        """Whoever refused would be sent by a process that has asked for nobody since."""
+        assert outbox.has_visitors() is False
+        neighbour = self.open(place)
+        neighbour.remember_visitor("order-1", Visit(consent="denied", for_long=True), NOW)
+        monkeypatch.setattr(outbox, "_looked_for_visitors_at", float("-inf"), raising=False)  # a while ago
+        assert outbox.has_visitors() is True, "perhaps: nobody has looked yet"
+        neighbour.close()
+
     def test_who_agreed_is_known_for_ninety_days_from_the_first_call(self, outbox):
         agreed = Visit(fbp="fb.1.1.1", consent="granted", for_long=True)
         outbox.remember_visitor("silent", Visit(fbp="fb.1.1.1"), NOW)
