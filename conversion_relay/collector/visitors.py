@@ -22,6 +22,7 @@ from conversion_relay.meta.customer_information.identifier import normalize_fbc,
 from conversion_relay.meta.customer_information.network import normalize_user_agent
 from conversion_relay.personal_data import held
 from conversion_relay.relay import Relay
+from conversion_relay.relay.keeping import is_nobodys
 from conversion_relay.relay.threads import in_thread
 from conversion_relay.telemetry import Counters
 
@@ -85,6 +86,10 @@ class VisitorsEndpoint:
             said = (visitor.consent, visitor.gpc, visitor.event_source_url, visitor.fbp, visitor.fbc)
             facts = ids.facts_for(*said)
         facts = _facts(visitor, facts, admitted)
+        if is_nobodys(visitor.key):
+            raise HttpError(
+                400, "missing_field", "key", "this stands where an order has no id; give the id once it has one"
+            )
         try:
             remembered = await in_thread(
                 self._relay.remember,

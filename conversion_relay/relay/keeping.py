@@ -144,7 +144,7 @@ class Keeping(Judge):
         own word stands behind yours. Raises OutboxUnavailable when nothing is durable, and ValueError for a key such as
         "" or "None": it is of every order without an id, and one visitor would stand behind another's."""
         named, facts = _named(key), facts_as_read(facts)
-        if _is_nobodys(named):
+        if is_nobodys(named):
             raise ValueError("remember: this key is what stands where an order has no id; give the id once it has one")
         said, vouched = facts.consent if consent is None else consent_as_read(consent), sender == "backend"
         visit = visit_of(facts, said, self._policy(dataset), self._clock(), vouched=vouched)
@@ -168,7 +168,7 @@ class Keeping(Judge):
     def facts_of(self, key: str | int | UUID) -> RequestFacts | None:
         """The visit that was remembered under this key, for `track`."""
         named, outbox = _named(key), self.outbox
-        is_known = isinstance(outbox, Visits) and not _is_nobodys(named)
+        is_known = isinstance(outbox, Visits) and not is_nobodys(named)
         visit = cast("Visits", outbox).visitor(named, self._clock()) if is_known else None
         return visit.facts() if visit else None
 
@@ -227,7 +227,8 @@ def _named(key: object) -> str:
     return kept_under(str(key))
 
 
-def _is_nobodys(key: str) -> bool:
+def is_nobodys(key: str) -> bool:
+    """Whether this is what stands where an order has no id yet: one visitor would stand behind all of these."""
     return not key.strip() or names_no_event(key)
 
 
