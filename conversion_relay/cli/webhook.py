@@ -125,6 +125,11 @@ def _server(host: str, port: int, handler: type[http.server.BaseHTTPRequestHandl
     class Server(http.server.ThreadingHTTPServer):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
+        def handle_error(self, request: object, client_address: object) -> None:
+            """socketserver prints a traceback, also where a client hung up, which is its own affair."""
+            if not isinstance(error := sys.exception(), OSError):
+                click.echo(f"a request failed: {type(error).__name__}", err=True)
+
     try:
         return Server((host, port), handler)
     except OSError as error:

@@ -22,7 +22,11 @@ def demo(tmp_path_factory):
         "--port",
         str(port),
         log=folder / "demo.log",
-        env={"RELAY_OUTBOX": f"sqlite:///{folder}/outbox.db", "META_ACCESS_TOKEN": TOKEN},
+        env={
+            "RELAY_OUTBOX": f"sqlite:///{folder}/outbox.db",
+            "META_ACCESS_TOKEN": TOKEN,
+            "TMPDIR": str(tmp_path_factory.mktemp("in-clear")),  # the site's own registrations and mails
+        },
     )
     here = f"http://127.0.0.1:{port}"
     until(lambda: call("GET", f"{here}/readyz")[0] == 200)
