@@ -16,7 +16,7 @@ from typing import Any
 
 OPEN_MAX = 10_240
 ABSENT: dict[Any, tuple[str, ...]] = {
-    os: ("posix_fallocate", "posix_fadvise", "sched_getaffinity", "memfd_create", "eventfd", "splice", "getxattr"),
+    os: ("posix_fallocate", "posix_fadvise", "memfd_create", "eventfd", "splice", "getxattr"),
     time: ("CLOCK_BOOTTIME", "CLOCK_TAI"),
     socket: ("SO_PEERCRED", "TCP_USER_TIMEOUT", "TCP_DEFER_ACCEPT", "AF_NETLINK", "MSG_NOSIGNAL"),
     signal: ("sigtimedwait", "sigwaitinfo", "SIGRTMIN", "SIGPOLL"),
