@@ -57,8 +57,9 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
     # A bad path is said here, once, not by every process.
     open_outbox(settings.outbox, dataset=settings.only_dataset).close()
     os.environ["RELAY_NO_WORKER"] = "1" if no_worker else ""
-    with _shared_folder() if workers > 1 else contextlib.nullcontext("") as folder:
-        os.environ["RELAY_TOGETHER"] = folder
+    with contextlib.ExitStack() as stack:
+        shared = tempfile.TemporaryDirectory(prefix="relay-", ignore_cleanup_errors=True) if workers > 1 else None
+        os.environ["RELAY_TOGETHER"] = stack.enter_context(shared) if shared else ""
         service, limits = f"{__name__}:create_service", limits_of(settings)
 
         def bound(at: str) -> None:
@@ -215,10 +216,6 @@ class Service:
             self._together.stop()
         self.relay.close()
         self._transport.close()
-
-
-def _shared_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="relay-", ignore_cleanup_errors=True)
 
 
 def _together(counters: Counters, outbox: Outbox) -> tuple[Any, dict[str, Any]]:

@@ -89,7 +89,7 @@ class PostgresOutbox(Beside):
         self._tallier, self._gathering = figures.Tallier(self._database), figures.Gathering(self._database)
         self._wakers: list[Callable[[], None]] = []
         self._refused_claims: set[str] = set()
-        self._begin_beside()
+        self._begin_threads()
         with contextlib.suppress(OutboxUnavailable):  # it is looked for again
             self._look_for_visitors()
         _all.add(self)

@@ -1,10 +1,9 @@
 """The verbs of the SQLite outbox that only look: what an operator, a page or a command asks."""
 
-import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from conversion_relay.intake.visit import Visit
+from conversion_relay.outbox.any_visitors import AnyVisitors
 from conversion_relay.outbox.recent_sides import RecentSides
 from conversion_relay.outbox.sqlite import figures, look, operator, sides, visits, workers
 from conversion_relay.outbox.story import (
@@ -24,15 +23,12 @@ if TYPE_CHECKING:
 
     from conversion_relay.outbox.sqlite.database import Database
 
-LOOK_FOR_VISITORS_EVERY = 1.0
 
-
-class Looks(RecentSides):
+class Looks(RecentSides, AnyVisitors):
     """A part of `SqliteOutbox`, which opens the database."""
 
     _database: "Database"
     _newest = sides.NEWEST_EVENTS, sides.NEWEST_REPORTS
-    _has_visitors, _looked_for_visitors_at = False, float("-inf")
 
     def counts(self) -> dict[str, Counts]:
         return look.counts(self._database.read)
@@ -83,17 +79,5 @@ class Looks(RecentSides):
     def _stories(self, where: str, values: tuple[Any, ...]) -> list[Story]:
         return look.stories(self._database.read, where, values)
 
-    def has_visitors(self) -> bool:
-        """Once there was one, they are looked up. The writing thread looks, for event loops; until it has there may be
-        one: another process may just have remembered the first, who refused."""
-        now = time.monotonic()
-        if self._has_visitors or now - self._looked_for_visitors_at < LOOK_FOR_VISITORS_EVERY:
-            return self._has_visitors
-        self._database.submit(visits.is_any).add_done_callback(partial(self._note_visitors, now))
-        return True
-
-    def _note_visitors(self, at: float, look: "Future[bool]") -> None:
-        if not look.cancelled() and look.exception() is None:
-            if look.result():
-                self._has_visitors = True  # and never False: this process may just have remembered one
-            self._looked_for_visitors_at = at
+    def _any_visitor(self) -> "Future[bool]":
+        return self._database.submit(visits.is_any)

@@ -80,8 +80,7 @@ class SqliteOutbox(Looks):
             raise at_start(file, error) from None
         self._over = ledger.Looking()
         with contextlib.suppress(OutboxUnavailable):  # it is looked for again
-            found = time.monotonic(), bool(self._database.read("SELECT 1 FROM visitor LIMIT 1"))
-            self._looked_for_visitors_at, self._has_visitors = found
+            self._note_visitors(time.monotonic(), found=bool(self._database.read("SELECT 1 FROM visitor LIMIT 1")))
 
     # -- putting ---------------------------------------------------------------------------------------------------
 
