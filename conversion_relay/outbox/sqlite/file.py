@@ -210,13 +210,14 @@ def schema_of(read: Callable[[str], list[tuple[Any, ...]]]) -> int:
     version = int(read("PRAGMA user_version")[0][0] or 0)
     if 0 <= version < SCHEMA_VERSION:
         there = {name for (name,) in read("SELECT name FROM sqlite_schema")}
-        version = version or int(there >= _IN_EACH)
+        version = version or int(there >= IN_EACH)
         if version:
             version = max(version, *(number for table, number in _CAME_WITH.items() if table in there), 0)
     return version
 
 
-_IN_EACH = {"event", "retried", "tally"}
+IN_EACH = {"event", "retried", "tally"}
+"""Tables of every schema."""
 _CAME_WITH = {"body": 2, "visitor": 3, "figure": 4, "reduced": 5}
 
 

@@ -20,7 +20,7 @@ from typing import Final
 
 import apsw
 
-from conversion_relay.outbox.sqlite.file import DAMAGE
+from conversion_relay.outbox.sqlite.file import DAMAGE, IN_EACH
 from conversion_relay.outbox.sqlite.salvage import is_ours
 
 MARK: Final = 0x4D4F5645
@@ -61,7 +61,7 @@ def look(path: Path) -> tuple[bool, bool]:
     try:
         with contextlib.closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
             db.set_busy_timeout(2_000)
-            ours = db.execute("SELECT 1 FROM sqlite_schema WHERE name IN ('event', 'retried', 'tally')").fetchall()
-            return len(ours) == 3, is_handed_over(db)
+            there = {name for (name,) in db.execute("SELECT name FROM sqlite_schema").fetchall()}
+            return there >= IN_EACH, is_handed_over(db)
     except DAMAGE:  # what can be read of ours is saved when it is opened
         return is_ours(path), False
