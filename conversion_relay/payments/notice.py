@@ -152,6 +152,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     payment: str
     of: str
     what: str
+    why: str = "told_by_invoice"
     mode: Mode = "live"
 
 

@@ -208,8 +208,10 @@ def _payment(event: dict[str, Any], thing: dict[str, Any], what: str, options: O
     )
 
 
-def _money(thing: dict[str, Any]) -> Any:
+def _money(thing: dict[str, Any], *, is_back: bool = False) -> Any:
     value = at(thing, "amount.value") or at(thing, "amount.total")
+    if is_back and isinstance(value, str):
+        value = value.removeprefix("-")  # a sale's refund says "-0.01", a capture's "0.01"
     return in_major_units(value, text(thing, "amount.currency_code", "amount.currency"), CURRENCY_EXPONENTS)
 
 
@@ -227,7 +229,7 @@ def _refund(thing: dict[str, Any], what: str) -> Notice:
         provider="paypal",
         refund_id=name,
         payments=(payment,),
-        money=_money(thing),
+        money=_money(thing, is_back=True),
         at=None if is_reversed else seconds(thing, "create_time"),  # the capture's own, perhaps of weeks ago
         kind="chargeback" if is_reversed else "refund",
     )

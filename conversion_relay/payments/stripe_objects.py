@@ -131,7 +131,12 @@ class StripeEvent:
         # Made by hand for a subscription: no checkout opens such an invoice, and without `invoice` nobody tells of it.
         is_extra = reason == "manual" and subscription is not None and "invoice" not in self._kinds
         kind = Renewal if reason in _LATER or is_extra else Payment
+        intent = _id(invoice, "payment_intent") or text(invoice, "payments.data.0.payment.payment_intent")
         if kind is Payment and "invoice" not in self._kinds:
+            # Before 2025-03-31 this notice alone says which intent paid for the start of a subscription.
+            if reason == "subscription_create" and intent and subscription:
+                what, mode = self._what, self._mode
+                return Link(provider="stripe", payment=intent, of=subscription, what=what, why="other_kind", mode=mode)
             return self._ignored("other_kind")
         money = self._money("amount_paid")
         if money.amount == 0:
@@ -141,7 +146,6 @@ class StripeEvent:
         customer = Customer(
             email=text(invoice, "customer_email"), phone=text(invoice, "customer_phone"), name=name, **_address(address)
         )
-        intent = _id(invoice, "payment_intent") or text(invoice, "payments.data.0.payment.payment_intent")
         also = (intent, _id(invoice, "charge"), subscription)
         return self._paid(kind, text(invoice, "id"), money, also=also, subscription=subscription, customer=customer)
 

@@ -137,7 +137,7 @@ class Webhooks:
             case Link():
                 if self._relay.settings.payments.terms.refunds == "event":
                     self._memory.link(notice)
-                return quiet("ignored", "told_by_invoice", notice.what)
+                return quiet("ignored", notice.why, notice.what)
             case Payment() if self._orders is not None:
                 return self._ordered(self._orders, notice)
             case Renewal() | Trial() | Stage() if self._orders is not None:

@@ -58,6 +58,20 @@ def test_money_that_waited_for_days_at_paypal_is_of_the_day_it_came(shop):
     assert [event["event_time"] for event in shop.events().values()] == [NOW - 60]
 
 
+@pytest.mark.parametrize("kind", ["REFUNDED", "REVERSED"])
+@pytest.mark.parametrize("total", ["-0.49", "0.49"])
+def test_a_sale_s_money_that_went_back_may_have_a_minus(shop, kind, total):
+    """What PayPal calls a sale is the payment of a subscription."""
+    shop.told("paypal", sample("paypal", "renewal"))
+    back = {"id": "REF9", "sale_id": "SALET2", "state": "completed", "create_time": iso(NOW - 5)}
+    if kind == "REVERSED":
+        back = {"id": "SALET2", "state": "completed", "create_time": iso(NOW - 5)}
+    resource = back | {"amount": {"total": total, "currency": "EUR"}}
+    answer = shop.told("paypal", sample("paypal", "refund", event_type=f"PAYMENT.SALE.{kind}", resource=resource))
+    event = shop.events()[answer.body["event_id"]]
+    assert (event["custom_data"]["value"], event["original_event_data"]["event_id"]) == (0.49, "renewal_SALET2")
+
+
 def test_the_address_that_razorpay_fills_in_is_nobody_s(shop):
     shop.told("razorpay", sample("razorpay", payload__payment__entity__email="void@razorpay.com"))
     assert [person(event) for event in shop.events().values()] == [{}]
@@ -89,6 +103,19 @@ def test_a_refund_of_a_subscription_finds_the_invoice_that_no_longer_names_its_i
     shop.stripe("refund.created", back | {"payment_intent": "pi_9", "charge": "ch_9", "created": int(shop.now) - 5})
     assert shop.events()["refund_re_1"]["original_event_data"]["event_id"] == "purchase_cart-77"
     assert days or len(shop.events()) == 2
+
+
+@pytest.mark.parametrize("invoice", ["in_1", None])
+def test_before_2025_the_first_invoice_says_which_intent_paid_for_a_subscription(shop, invoice):
+    """Nothing else does: the session has no intent then, and `invoice_payment.paid` did not exist. Before 2022 the
+    session has no invoice, either."""
+    paid = {"id": "in_1", "billing_reason": "subscription_create", "amount_paid": 900, "currency": "eur"}
+    paid |= {"subscription": "sub_1", "payment_intent": "pi_9", "charge": "ch_9"}
+    assert shop.stripe("invoice.paid", paid).body["reason"] == "other_kind"
+    shop.stripe(COMPLETED, notices.subscription_session() | {"invoice": invoice})
+    back = {"id": "re_1", "amount": 900, "currency": "eur", "status": "succeeded", "created": NOW - 5}
+    assert shop.stripe("refund.created", back | {"payment_intent": "pi_9", "charge": "ch_9"}).status == 200
+    assert shop.events()["refund_re_1"]["original_event_data"]["event_id"] == "purchase_cart-77"
 
 
 @pytest.mark.parametrize(
@@ -149,6 +176,15 @@ def test_mollie_s_object_alone_is_read_as_the_one_in_an_event(shop):
         alone = notice["_embedded"]["entity"] | {"resource": name}
         assert shop.told("mollie", alone).status == 200
     assert shop.events().keys() == {"purchase_cart-77", "refund_re_T1"}
+
+
+@pytest.mark.parametrize("kind", ["paid", "refund"])
+def test_mollie_s_object_may_stand_under_its_own_name(shop, kind):
+    shop.told("mollie", sample("mollie"))
+    notice = sample("mollie", kind)
+    notice["_embedded"] = {"payment" if kind == "paid" else "refund": notice["_embedded"]["entity"]}
+    assert shop.told("mollie", notice).status == 200
+    assert len(shop.events()) == (1 if kind == "paid" else 2)
 
 
 @pytest.mark.parametrize("source", ["pos", "iphone", "android", "subscription_contract"])
