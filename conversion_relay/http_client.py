@@ -78,11 +78,9 @@ class HttpClient:
         """At most `deadline` seconds, come what may. `url`: http or https, with host and path."""
         return self._exchange("POST", url, headers, body, deadline, most_bytes)
 
-    def get(
-        self, url: str, headers: Mapping[str, str], deadline: float, most_bytes: int = MOST_BYTES
-    ) -> Response | NoAnswer:
+    def get(self, url: str, headers: Mapping[str, str], deadline: float) -> Response | NoAnswer:
         """The same, for what is only read."""
-        return self._exchange("GET", url, headers, b"", deadline, most_bytes)
+        return self._exchange("GET", url, headers, b"", deadline, MOST_BYTES)
 
     def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, deadline: float, most_bytes: int

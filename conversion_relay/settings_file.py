@@ -147,7 +147,7 @@ def _seen(path: str) -> Seen:
     return Seen(path, found.st_mtime_ns, found.st_size, found.st_ino)
 
 
-def token_files(environ: Mapping[str, str]) -> list[str]:
+def files_behind(environ: Mapping[str, str]) -> list[str]:
     """Every file that settings come from. A file of settings that cannot be read now names none."""
     name = (environ.get("RELAY_CONFIG") or "").strip()
     if not name:

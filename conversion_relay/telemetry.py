@@ -98,13 +98,13 @@ class Counters:
         self._values: Counter[CounterKey] = Counter()
         self._times: dict[CounterKey, tuple[list[int], float]] = {}
 
-    def observe(self, name: str, seconds: float, n: int = 1, **labels: str) -> None:
-        """That something took so long, n times; for a histogram with BUCKETS."""
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        """That something took so long; for a histogram with BUCKETS."""
         what = counter(name, **labels)
         with self._lock:
             counts, total = self._times.get(what) or ([0] * (len(BUCKETS) + 1), 0.0)
-            counts[bisect_left(BUCKETS, seconds)] += n
-            self._times[what] = counts, total + seconds * n
+            counts[bisect_left(BUCKETS, seconds)] += 1
+            self._times[what] = counts, total + seconds
 
     def read_times(self) -> dict[CounterKey, tuple[list[int], float]]:
         """By name: how many fell into each bucket alone (the last one is beyond all), and the sum of seconds."""

@@ -17,8 +17,8 @@ from conversion_relay.settings_file import (
     ENVIRONMENT_ONLY,
     OF_A_DATASET,
     OF_ALL,
+    files_behind,
     read_file,
-    token_files,
 )
 
 ONE = '[[dataset]]\nMETA_PIXEL_ID = "1"\nMETA_ACCESS_TOKEN = "EAAone"\n'
@@ -141,14 +141,14 @@ def test_a_token_file_in_the_file_is_read_and_watched(file, tmp_path):
     second.write_text("EAAsecond\n")
     found = read(file, f'META_PIXEL_ID = "1"\nMETA_ACCESS_TOKEN_FILE = "{token}"')
     assert found.datasets[0].access_token.reveal() == "EAAtop"
-    assert token_files({"RELAY_CONFIG": str(file)}) == [str(file), str(token)]
+    assert files_behind({"RELAY_CONFIG": str(file)}) == [str(file), str(token)]
     found = read(file, f'{ONE}[[dataset]]\nMETA_PIXEL_ID = "2"\nMETA_ACCESS_TOKEN_FILE = "{second}"')
     assert [dataset.access_token.reveal() for dataset in found.datasets] == ["EAAone", "EAAsecond"]
-    assert token_files({"RELAY_CONFIG": str(file), "META_ACCESS_TOKEN_FILE": str(token)}) == list(
+    assert files_behind({"RELAY_CONFIG": str(file), "META_ACCESS_TOKEN_FILE": str(token)}) == list(
         map(str, (file, token, second))
     )
     file.write_text("=")
-    assert token_files({"RELAY_CONFIG": str(file)}) == [str(file)]
+    assert files_behind({"RELAY_CONFIG": str(file)}) == [str(file)]
 
 
 def test_a_misspelt_variable_ends_the_start_where_the_right_one_is_not_set():

@@ -53,6 +53,7 @@ class Admitted(Caller, frozen=True, kw_only=True):
 
 Handle = Callable[[Admitted], Awaitable[Reply]]
 _NO_KEY = "send Authorization: Bearer <api key> (RELAY_API_KEYS), or call from an allowed origin"
+_UNKNOWN_KEY = "unknown API key; RELAY_API_KEYS lists the known ones"
 _NO_BEARER = "send Authorization: Bearer <api key> (RELAY_API_KEYS); no other scheme is read"
 
 
@@ -206,16 +207,15 @@ class Door:
         rules = self.rules
         scheme, _, key = headers.get("authorization", "").partition(" ")
         # What is no Bearer beside an Origin is the browser's own: a site behind a password, and the relay on its path.
-        if scheme and (scheme.lower() == "bearer" or not headers.get("origin")):
+        is_bearer = scheme.lower() == "bearer"
+        if scheme and (is_bearer or not headers.get("origin")):
             digest = _digest(key.strip())
-            datasets = rules.by_key.get(digest) if scheme.lower() == "bearer" else None
+            datasets = rules.by_key.get(digest) if is_bearer else None
             if datasets is not None:
                 for use in rules.uses[digest]:
                     self._counters.latest(use, time.time())
                 return "backend", datasets
-            is_bearer = scheme.lower() == "bearer"
-            message = "unknown API key; RELAY_API_KEYS lists the known ones" if is_bearer else _NO_BEARER
-            raise _unauthorized(message)
+            raise _unauthorized(_UNKNOWN_KEY if is_bearer else _NO_BEARER)
         if not headers.get("origin"):
             raise _unauthorized(_NO_KEY)
         allowed = listed_origin(headers["origin"], rules.by_origin)

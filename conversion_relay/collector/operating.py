@@ -1,5 +1,6 @@
 """Metrics for whoever operates: who delivers, what state each dataset is in, the disk, the last day by event name."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -26,10 +27,7 @@ def operating(known: Known, paces: Mapping[str, PaceNow], settings: Settings) ->
         count = len(alive(known.signs or (), known.now))
         yield GaugeMetricFamily("relay_workers", "Processes that deliver", value=count)
     needed = GaugeMetricFamily("relay_needs", "What needs a person now, by cause", labels=["cause", "urgent"])
-    kinds: dict[tuple[str, str], int] = {}
-    for need in needs(known):
-        kind = need.cause.partition(":")[0], "yes" if need.urgent else "no"
-        kinds[kind] = kinds.get(kind, 0) + 1
+    kinds = Counter((need.cause.partition(":")[0], "yes" if need.urgent else "no") for need in needs(known))
     for kind, n in sorted(kinds.items()):
         needed.add_metric(list(kind), n)
     yield needed

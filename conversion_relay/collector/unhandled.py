@@ -8,6 +8,8 @@ import logging
 import traceback
 from typing import Any
 
+from conversion_relay.collector.reply import internal, respond, written
+
 logger = logging.getLogger("conversion_relay.server")
 
 
@@ -30,7 +32,8 @@ class Unhandled:
                 cycle.disconnected = True
                 cycle.transport.abort()
             else:
-                await _answer_500(send)
+                answer = written(internal())
+                await respond(send, answer.status, answer.body, answer.headers, ())
 
 
 def note_failure(error: BaseException) -> None:
@@ -39,15 +42,3 @@ def note_failure(error: BaseException) -> None:
     ours = [frame for frame in frames if "conversion_relay" in frame.filename] or frames
     where = f"{ours[-1].filename.rpartition('conversion_relay')[2]}:{ours[-1].lineno}" if ours else ""
     logger.error("A request failed", extra={"error": type(error).__name__, "where": where})
-
-
-async def _answer_500(send: Any) -> None:
-    body = b'{"reason":"internal","field":"","message":"this is our fault; it was logged"}'
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-relay-reason", b"internal"),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": 500, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -25,7 +25,7 @@ from conversion_relay.dashboard.access import Access
 from conversion_relay.dashboard.changes import MOST_BYTES, Refused, change, token_of, told
 from conversion_relay.dashboard.look import Look
 from conversion_relay.dashboard.session import COOKIE, Renewed, session_key
-from conversion_relay.dashboard.sign_in import guard_of, refusal_of, sign_in_routes
+from conversion_relay.dashboard.sign_in import Guard, guard_of, refusal_of, sign_in_routes
 from conversion_relay.dashboard.words import sentence
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import OutboxUnavailable
@@ -133,12 +133,6 @@ def dashboard_routes(
     async def changes(request: Request[Any, Any, Any]) -> Response[str]:
         return await shown(request, "changes.html", lambda now: look.changes(now, audit), title="Changes by hand")
 
-    @get("/dashboard/dead.csv", guards=[only_operators])
-    async def export() -> Response[str]:
-        headers = _HEADERS | {"Content-Disposition": 'attachment; filename="dead-letters.csv"'}
-        # In a thread as a whole: it takes seconds, in which no event would be taken.
-        return Response(await in_thread(_table, relay.outbox), media_type="text/csv", headers=headers)
-
     @post("/dashboard/change", guards=[only_operators], status_code=303)
     async def change_events(request: Request[Any, Any, Any]) -> Response[str]:
         outbox, body = relay.outbox, await request.body()
@@ -149,6 +143,16 @@ def dashboard_routes(
         except Refused:
             raise HTTPException("this form did not come from the dashboard; open it anew", status_code=403) from None
         return Response("", status_code=303, headers=_HEADERS | {"Location": where})
+
+    handlers: list[HTTPRouteHandler] = [overview, keys, events, life, dead, datasets, changes, change_events]
+    handlers += [*_read_by_programs(relay, paces, only_operators), static]
+    return [*handlers, *sign_in_routes(access, audit, tokens, _rendered, _HEADERS)]
+
+
+def _read_by_programs(
+    relay: Relay, paces: Callable[[], Mapping[str, PaceNow]], only_operators: Guard
+) -> list[HTTPRouteHandler]:
+    """What is no page: the figures and one event as JSON, and dead letters for a spreadsheet."""
 
     @get("/dashboard/data", guards=[only_operators])
     async def data() -> Response[bytes]:
@@ -164,17 +168,23 @@ def dashboard_routes(
             raise NotFoundException("no event has this id")
         return _json(stories)
 
-    @get("/dashboard/static/{name:str}", sync_to_thread=False)
-    def static(name: FromPath[str]) -> Response[bytes]:
-        """By a list of names: nothing that is asked for is looked up on the disk. For everybody: who signs in needs
-        the style sheet, and all of it is public."""
-        kind, content = STATIC.get(name, ("", b""))
-        if not content:
-            raise NotFoundException("no such file")
-        return Response(content, media_type=kind, headers=_HEADERS)
+    @get("/dashboard/dead.csv", guards=[only_operators])
+    async def export() -> Response[str]:
+        headers = _HEADERS | {"Content-Disposition": 'attachment; filename="dead-letters.csv"'}
+        # In a thread as a whole: it takes seconds, in which no event would be taken.
+        return Response(await in_thread(_table, relay.outbox), media_type="text/csv", headers=headers)
 
-    handlers: list[HTTPRouteHandler] = [overview, keys, events, life, dead, datasets, changes, export, change_events]
-    return [*handlers, data, event, static, *sign_in_routes(access, audit, tokens, _rendered, _HEADERS)]
+    return [data, event, export]
+
+
+@get("/dashboard/static/{name:str}", sync_to_thread=False)
+def static(name: FromPath[str]) -> Response[bytes]:
+    """By a list of names: nothing that is asked for is looked up on the disk. For everybody: who signs in needs the
+    style sheet, and all of it is public."""
+    kind, content = STATIC.get(name, ("", b""))
+    if not content:
+        raise NotFoundException("no such file")
+    return Response(content, media_type=kind, headers=_HEADERS)
 
 
 def access_of(settings: Callable[[], Settings], network_of: Callable[[str | None], str] = str) -> Access:

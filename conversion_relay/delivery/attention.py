@@ -25,6 +25,7 @@ ENOUGH_ALONE = 5
 """Events of each side without a twin, before it is more than a report that is on its way."""
 OUTAGE_TOLD = 900.0
 """Seconds that an event may wait for Meta to be reached, before somebody is told: most outages are over by then."""
+MOST_LINES = 3
 _UNSERVED = "unserved_version"
 _PERSONS = frozenset(
     {"unauthorized", "misconfigured", "all_refused", "unknown_error", "too_large", "foreign_answer", "tls"}
@@ -109,17 +110,17 @@ def _waits_for(known: Known, dataset: str) -> Remedy | None:
     return remedy(state.why) if state else None
 
 
-def together(found: Sequence[Need], most: int = 3) -> list[Need]:
-    """For a page: where many datasets have the same need, it is one line."""
+def together(found: Sequence[Need]) -> list[Need]:
+    """For a page: where more than MOST_LINES datasets have the same need, it is one line."""
     kinds: dict[str, list[Need]] = {}
     for need in found:
         kinds.setdefault(need.cause.partition(":")[0], []).append(need)
     lines: list[Need] = []
     for kind, alike in kinds.items():
-        if len(alike) <= most:
+        if len(alike) <= MOST_LINES:
             lines += alike
             continue
-        names = ", ".join(need.dataset or "" for need in alike[:most])
+        names = ", ".join(need.dataset or "" for need in alike[:MOST_LINES])
         what = f"{len(alike)} datasets ({names} ...): {alike[0].what.partition(': ')[2]}"
         lines.append(Need(cause=kind, urgent=alike[0].urgent, what=what, fix=alike[0].fix))
     return lines

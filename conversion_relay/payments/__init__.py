@@ -114,7 +114,7 @@ def verify(
     Traceback (most recent call last):
     conversion_relay.errors.SignatureError: the stripe-signature header is missing
     """
-    mode: Mode = _module(provider).verify(raw, headers, secrets, now, **more)
+    mode: Mode = module_of(provider).verify(raw, headers, secrets, now, **more)
     return mode
 
 
@@ -123,17 +123,18 @@ def read(provider: str, raw: bytes, options: Options = NO_OPTIONS, mode: Mode = 
 
     Raises InvalidEvent for bytes that are no JSON object.
     """
-    notice: Notice = _module(provider).read(raw, options)
+    notice: Notice = module_of(provider).read(raw, options)
     return msgspec.structs.replace(notice, mode=mode) if mode == "test" else notice
 
 
 def read_answer(ask: Ask, raw: bytes, options: Options = NO_OPTIONS) -> Notice:
     """What the provider's answer to `ask` says."""
-    notice: Notice = _module(ask.provider).read_answer(ask, raw, options)
+    notice: Notice = module_of(ask.provider).read_answer(ask, raw, options)
     return msgspec.structs.replace(notice, mode="test") if ask.mode == "test" else notice
 
 
-def _module(provider: str) -> Any:
+def module_of(provider: str) -> Any:
+    """The file of this provider. Raises ValueError for one that is not known here."""
     if provider not in PROVIDERS:
         raise ValueError(f"provider: expected one of {', '.join(PROVIDERS)}")
     return import_module(f"conversion_relay.payments.{provider}")

@@ -84,7 +84,7 @@ def _meant(event: dict[str, object], thing: dict[str, object], what: str, option
     if what in ("transaction.completed", "transaction.paid"):
         return _transaction(event, thing, what, options)
     if what in ("adjustment.created", "adjustment.updated"):
-        return _adjustment(event, thing, what)
+        return _adjustment(thing, what)
     if what in ("subscription.trialing", "subscription.created"):
         return _trial(event, thing, what, options)
     if what in ("transaction.ready", "transaction.billed", "transaction.created", "transaction.updated"):
@@ -150,7 +150,7 @@ def _customer(thing: dict[str, object]) -> Customer:
     )
 
 
-def _adjustment(event: dict[str, object], thing: dict[str, object], what: str) -> Notice:
+def _adjustment(thing: dict[str, object], what: str) -> Notice:
     """https://developer.paddle.com/api-reference/adjustments/overview"""
     name, payment, action = text(thing, "id"), text(thing, "transaction_id"), text(thing, "action")
     if action not in ("refund", "chargeback"):

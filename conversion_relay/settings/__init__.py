@@ -58,12 +58,12 @@ from conversion_relay.settings.values import (
 )
 from conversion_relay.settings_file import (
     Seen,
+    files_behind,
     is_setting,
     look_at,
     named_in,
     read_file,
     source_tables,
-    token_files,
 )
 from conversion_relay.telemetry import Secret
 
@@ -194,7 +194,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @staticmethod
     def files() -> list[str]:
         """The files whose settings may change while we run, for `SettingsWatch`."""
-        return token_files(os.environ)
+        return files_behind(os.environ)
 
     @property
     def only_dataset(self) -> str | None:

@@ -46,12 +46,10 @@ def kind_shown(what: str) -> str:
     return without_persons(what)[:100]
 
 
-def refused(status: int, reason: str, field: str, message: str, *, retry: bool = False) -> Answered:
+def refused(status: int, reason: str, field: str, message: str, **headers: str) -> Answered:
     body = {"error": reason, "reason": reason, "field": field, "message": message}
-    headers = {"X-Relay-Reason": reason} | ({"Retry-After": "60"} if retry else {})
-    return WebhookAnswer(status, body, headers), reason
+    return WebhookAnswer(status, body, {"X-Relay-Reason": reason, **headers}), reason
 
 
 def again(reason: str, message: str) -> Answered:
-    answer, why = refused(503, reason, "body", f"{message}; send it again")
-    return msgspec.structs.replace(answer, headers={**answer.headers, "Retry-After": "5"}), why
+    return refused(503, reason, "body", f"{message}; send it again", **{"Retry-After": "5"})

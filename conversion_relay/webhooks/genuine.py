@@ -4,11 +4,10 @@ A source of one's own and a provider of the table are told apart here and nowher
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
 from conversion_relay.errors import SignatureError
-from conversion_relay.payments import NO_OPTIONS, PROVIDERS, Notice, read, read_answer, sources, verify
+from conversion_relay.payments import NO_OPTIONS, PROVIDERS, Notice, module_of, read, read_answer, sources, verify
 from conversion_relay.payments.notice import Ask, Ignored, Mode
 from conversion_relay.payments.order_names import with_order_names
 from conversion_relay.relay import Relay
@@ -82,7 +81,7 @@ class Notices:
         row, source = PROVIDERS.get(provider), self._relay.settings.payments.sources.get(provider)
         if not (row or source):  # the settings have changed since `not_taken`
             raise SignatureError("unknown_provider", "provider", "this sender was taken out of the settings just now")
-        if row and row.pings and _module(provider).is_ping(sent.raw):
+        if row and row.pings and module_of(provider).is_ping(sent.raw):
             return Ignored("ping")
         return with_order_names(self._meant(provider, source, sent, self._verified(provider, source, sent)))
 
@@ -105,7 +104,7 @@ class Notices:
         return verify(provider, sent.raw, sent.headers, secrets, self._clock(), **more)
 
     def _certified(self, provider: str, sent: Sent, secrets: Sequence[str]) -> Mode:
-        url = _module(provider).certificate_url(sent.headers, secrets)
+        url = module_of(provider).certificate_url(sent.headers, secrets)
         more = {"certificates": self._asking.certificate(url, sent.network), "roots": self._asking.roots()}
         try:
             return verify(provider, sent.raw, sent.headers, secrets, self._clock(), **more)
@@ -151,7 +150,3 @@ class Notices:
 def _is_of_other_mode(key: str, ask: Ask) -> bool:
     """Stripe's keys say it (`rk_test_...`), and so do its notices: asked with the wrong one, it has no such object."""
     return ask.provider == "stripe" and ("_live_" if ask.mode == "test" else "_test_") in key
-
-
-def _module(provider: str) -> Any:
-    return import_module(f"conversion_relay.payments.{provider}")

@@ -4,8 +4,8 @@ in an outbox, and what became of them."""
 import json
 from collections import Counter
 
-from conversion_relay.delivery import Delivery
 from conversion_relay.delivery.transport import Response
+from conversion_relay.delivery.turn import Delivery
 from conversion_relay.event import SealedEvent
 from conversion_relay.settings import Settings
 

@@ -5,9 +5,9 @@ from email.utils import formatdate
 
 import pytest
 
-from conversion_relay.delivery import Delivery
 from conversion_relay.delivery.meta_clock import SAMPLES, MetaClock
 from conversion_relay.delivery.transport import Response
+from conversion_relay.delivery.turn import Delivery
 from conversion_relay.event import SealedEvent
 from conversion_relay.meta.graph import Unreachable
 from tests.delivery.standins import NOW, SETTINGS, Clock, Meta, drain, states, wire

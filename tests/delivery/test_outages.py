@@ -2,8 +2,8 @@
 
 import pytest
 
-from conversion_relay.delivery import Delivery
 from conversion_relay.delivery.transport import Response
+from conversion_relay.delivery.turn import Delivery
 from conversion_relay.meta.graph import Unreachable
 from tests.delivery.standins import NOW, SETTINGS, Meta, delivery, drain, error, numbered, put, states, taken
 

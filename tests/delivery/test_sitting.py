@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from conversion_relay.delivery import Delivery
+from conversion_relay.delivery.turn import Delivery
 from conversion_relay.errors import LeaseLost, OutboxUnavailable
 from conversion_relay.event import SealedEvent
 from conversion_relay.telemetry import Counters

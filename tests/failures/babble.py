@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from conversion_relay.delivery import Delivery
 from conversion_relay.delivery.transport import GraphTransport
+from conversion_relay.delivery.turn import Delivery
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox import open_outbox
 from conversion_relay.settings import Settings

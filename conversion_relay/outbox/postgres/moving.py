@@ -100,8 +100,8 @@ class Mover:
         return _named("event", [(self._names[row[0]], *row[1:]) for row in found]) if found else None
 
     def _keys(self, events: Sequence[Row]) -> list[int]:
-        for accepted_at in {period_of(row[6]): row[6] for row in events}.values():
-            self._storing.parts.make(period_of(accepted_at))
+        for period in {period_of(row[6]) for row in events}:
+            self._storing.parts.make(period)
         for dataset in {row[1] for row in events}:  # here, not in the transaction, which has a connection already
             self._datasets.make(self._names[dataset])
         numbers = self._storing.numbers(len(events))

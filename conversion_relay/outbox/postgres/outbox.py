@@ -140,10 +140,8 @@ class PostgresOutbox(Beside):
         if dataset is None:
             return None
         token = secrets.token_hex(8)
-        told = {"token": token, "owner": self._owner, "since": float(now), "seconds": float(seconds)}
-        told["name"] = name
+        told = {"token": token, "owner": self._owner, "since": float(now), "seconds": float(seconds), "name": name}
         told["slot"] = self._database.slots.one()
-
         try:
             if suspects:
                 rows = claimed.claim_suspects(self._database, self._floors, dataset, limit, now, told)

@@ -8,11 +8,10 @@ readers do not wait for the writer, and a commit is on the disk before anybody h
 NORMAL lost every acknowledged event, FULL none. Why APSW: SQLite up to 3.51.2 can corrupt a log that two connections
 write (https://sqlite.org/wal.html#walresetbug), and Python brings an older one; APSW brings its own.
 
-From top to bottom: `outbox` has the verbs; `rows`, `lanes`, `books`, `ledger`, `operator`, `sides`, `visits` and
-`look` are their SQL; `database` puts together `writer` (group commit), `connections`, `owner` and `fork`; `file`
-opens, `salvage` and `readable` replace a damaged file, `disk` keeps room.
+From top to bottom: `outbox` has the verbs, with `looks` those that only look; `rows`, `lanes`, `delivered`, `books`,
+`ledger`, `operator`, `figures`, `sides`, `visits`, `workers` and `look` are their SQL, and `traces` overwrites what SQL
+leaves behind. `database` puts together `writer` (group commit), `connections`, `owner` and `fork`; `file` opens,
+`salvage` and `readable` replace a damaged file, `disk` keeps room, `told` says what is wrong. Beside it `read_only`
+looks at a file and leaves it as it is; `backup`, `put_back` and `forgotten` are about copies, `handover` about the move
+to PostgreSQL.
 """
-
-from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
-
-__all__ = ["SqliteOutbox"]

@@ -84,7 +84,6 @@ class Room:
         return True
 
     def _look(self) -> None:
-        """Before every commit: it costs two microseconds, and a quick writer fills a small disk in a moment."""
         with contextlib.suppress(OSError):  # the folder is gone: the database will say so
             found = os.statvfs(self._folder)
             self._free, self._total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize

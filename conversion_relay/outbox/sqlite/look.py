@@ -181,17 +181,17 @@ WHERE event.key IN (
   UNION SELECT key FROM event WHERE event_id IN (SELECT value FROM json_each(?)) LIMIT ?)
 ORDER BY event.key DESC
 """
-_HELD_KEYS = "SELECT key FROM queue WHERE dataset IN (SELECT id FROM dataset) AND lane = 3"
+HELD_KEYS = "SELECT key FROM queue WHERE dataset IN (SELECT id FROM dataset) AND lane = 3"
 # CROSS JOIN keeps SQLite to that order.
 _SOURCES = {
     "dead": _DEAD,
-    "held": f"({_HELD_KEYS} LIMIT {SCANNED}) AS held CROSS JOIN event ON event.key = held.key",
+    "held": f"({HELD_KEYS} LIMIT {SCANNED}) AS held CROSS JOIN event ON event.key = held.key",
     "leased": "carray(?) AS leased CROSS JOIN event ON event.key = leased.value",
 }
 _CONDITIONS = {
     "held": "state = 'waiting'",
     "leased": "state = 'waiting'",
-    "pending": f"state = 'waiting' AND event.key NOT IN ({_HELD_KEYS} UNION ALL SELECT value FROM carray(?))",
+    "pending": f"state = 'waiting' AND event.key NOT IN ({HELD_KEYS} UNION ALL SELECT value FROM carray(?))",
 }
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from conversion_relay.intake.visit import Visit
 from conversion_relay.outbox.any_visitors import AnyVisitors
 from conversion_relay.outbox.recent_sides import RecentSides
-from conversion_relay.outbox.sqlite import figures, look, operator, sides, visits, workers
+from conversion_relay.outbox.sqlite import figures, look, sides, visits, workers
 from conversion_relay.outbox.story import (
     Counts,
     DeadGroup,
@@ -40,7 +40,7 @@ class Looks(RecentSides, AnyVisitors):
         return self._stories("WHERE state = 'dead' ORDER BY settled_at DESC LIMIT ?", (limit,))
 
     def held(self, limit: int = 100) -> list[Story]:
-        return self._stories(f"WHERE event.key IN ({operator.HELD_KEYS} LIMIT ?)", (limit,))
+        return self._stories(f"WHERE event.key IN ({look.HELD_KEYS} LIMIT ?)", (limit,))
 
     def recent(self, limit: int = 50) -> list[Story]:
         """The newest events, for the dashboard."""

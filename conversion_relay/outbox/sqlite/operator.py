@@ -36,6 +36,7 @@ from conversion_relay.outbox.lanes import BACKLOG
 from conversion_relay.outbox.sqlite import delivered, sides, visits
 from conversion_relay.outbox.sqlite.books import dataset_id, move, read
 from conversion_relay.outbox.sqlite.lanes import enqueue, turns
+from conversion_relay.outbox.sqlite.look import HELD_KEYS
 
 if TYPE_CHECKING:
     from conversion_relay.outbox.sqlite.database import Database
@@ -69,7 +70,6 @@ WHERE event.key IN carray(?) AND expires_at > ? AND (state = 'dead' OR (state = 
 _REVIVE = (
     "UPDATE event SET state = 'waiting', reason = NULL, attempts = 0, settled_at = NULL, sent_at = NULL WHERE key = ?"
 )
-HELD_KEYS = "SELECT key FROM queue WHERE dataset IN (SELECT id FROM dataset) AND lane = 3"
 DEAD_OR_HELD = f"""
 SELECT key FROM event WHERE state = 'dead' AND expires_at > ?
 UNION ALL SELECT key FROM event WHERE key IN ({HELD_KEYS})

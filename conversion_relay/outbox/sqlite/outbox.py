@@ -1,10 +1,4 @@
-"""The embedded outbox: one SQLite file, fsynced before anybody is told "accepted".
-
-WAL with synchronous=FULL: in simulated power cuts NORMAL lost every acknowledged event, FULL none. What makes FULL
-quick is group commit (`database.py`): everything that waits goes into one transaction, so a hundred requests
-share one fsync. SQLite comes with APSW because releases up to 3.51.2 can corrupt a WAL written by two connections
-(https://sqlite.org/wal.html#walresetbug) and Python's own is older.
-"""
+"""The verbs of the embedded outbox: one SQLite file, fsynced before anybody is told "accepted"."""
 
 import contextlib
 import secrets

@@ -1,12 +1,13 @@
 """Who was seen under which order's id, in the SQLite outbox: one row each, for 7 days, or 90 (`Visit.for_long`)."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import apsw
 import msgspec
 
 from conversion_relay.intake.visit import Visit, keys_of_sealed
-from conversion_relay.outbox.sqlite.books import Read
+from conversion_relay.outbox.sqlite.books import Read, read
 
 VISITOR_SECONDS = 7 * 86_400
 """As long as Meta takes an event after it happened."""
@@ -17,7 +18,7 @@ PRUNED_AT_ONCE = 5_000
 
 def remember(db: apsw.Connection, key: str, visit: Visit, now: float) -> None:
     """The time stays the first one's, so that nobody is kept longer by calling again."""
-    known = find(lambda sql, values: db.execute(sql, values).fetchall(), key, now)
+    known = find(partial(read, db), key, now)
     if known is None:
         db.execute("INSERT OR REPLACE INTO visitor VALUES (?, ?, ?)", (key, _encode(visit), now + _longer(visit)))
     elif (filled := known.filled_from(visit)) != known:
@@ -33,8 +34,8 @@ def _longer(visit: Visit) -> int:
     return LONG_SECONDS - VISITOR_SECONDS if visit.for_long else 0
 
 
-def find(read: Read, key: str, now: float) -> Visit | None:
-    for (document,) in read(_FIND, (key, now - VISITOR_SECONDS)):
+def find(read_rows: Read, key: str, now: float) -> Visit | None:
+    for (document,) in read_rows(_FIND, (key, now - VISITOR_SECONDS)):
         return visit_decoder.decode(document)
     return None
 
@@ -43,7 +44,7 @@ _FIND = "SELECT document FROM visitor WHERE key = ? AND seen_at >= ?"
 
 
 def is_any(db: apsw.Connection) -> bool:
-    return bool(db.execute("SELECT 1 FROM visitor LIMIT 1").fetchall())
+    return bool(read(db, "SELECT 1 FROM visitor LIMIT 1"))
 
 
 def prune(db: apsw.Connection, now: float) -> int:
