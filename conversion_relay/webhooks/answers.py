@@ -46,10 +46,12 @@ def kind_shown(what: str) -> str:
     return without_persons(what)[:100]
 
 
-def refused(status: int, reason: str, field: str, message: str, **headers: str) -> Answered:
+def refused(status: int, reason: str, field: str, message: str, *, retry_after: int | None = None) -> Answered:
+    """`retry_after`: seconds."""
     body = {"error": reason, "reason": reason, "field": field, "message": message}
-    return WebhookAnswer(status, body, {"X-Relay-Reason": reason, **headers}), reason
+    headers = {"X-Relay-Reason": reason} | ({"Retry-After": str(retry_after)} if retry_after else {})
+    return WebhookAnswer(status, body, headers), reason
 
 
 def again(reason: str, message: str) -> Answered:
-    return refused(503, reason, "body", f"{message}; send it again", **{"Retry-After": "5"})
+    return refused(503, reason, "body", f"{message}; send it again", retry_after=5)

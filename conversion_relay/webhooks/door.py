@@ -218,8 +218,7 @@ class Webhooks:
         order = orders.find(payment.order_key)
         if order is None:
             if orders.may_appear(payment.order_key) and self._is_young(payment.paid_at):
-                later = {"Retry-After": "60"}
-                return refused(409, "unknown_order", "order", "no order has this id yet; send it again", **later)
+                return refused(409, "unknown_order", "order", "no order has this id yet; send it again", retry_after=60)
             return quiet("ignored", "not_ours", "payment")
         answer, why = self._counted(payment, order)
         if answer.status != 200:
