@@ -19,6 +19,7 @@ from conversion_relay.intake.accept import WITHHELD
 from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.intake.values import LeftOut
+from conversion_relay.meta.customer_information.nothing import is_nothing
 from conversion_relay.relay import Relay, Sent
 from conversion_relay.relay.copies import Copy
 
@@ -87,7 +88,14 @@ class EventRequest:
 
     def get_request_params(self) -> dict[str, Any]:
         """What goes along with the events."""
-        return {} if self.test_event_code is None else {"test_event_code": self.test_event_code}
+        code = self._test_code()
+        return {} if code is None else {"test_event_code": code}
+
+    def _test_code(self) -> str | None:
+        """None where a setting that is empty came along (`os.getenv("TEST_CODE", "")`): these events are no test, and
+        are kept like all others."""
+        code = str(self.test_event_code or "").strip()
+        return None if not code or is_nothing(code) else code
 
     def get_params(self) -> dict[str, Any]:
         """The request as Meta would get it, without the token; `data` as `normalize` has it."""
@@ -108,8 +116,9 @@ class EventRequest:
 
         One refused event among others costs these nothing; it is named in `messages`."""
         relay, sealed, copies, messages = self._sealed()
-        if self.test_event_code is not None:
-            sent = relay.send(sealed, test_event_code=self.test_event_code)
+        if (code := self._test_code()) is not None:
+            sent = relay.send(sealed, test_event_code=code)
+            messages += [_not_taken(one) for one in sent if not one.accepted]
             return EventResponse(sum(len(one.event_ids) for one in sent if one.accepted), messages, _trace(sent))
         n = len(sealed)
         if sealed := [*sealed, *copies]:
@@ -234,6 +243,13 @@ _NO_EVENT = Rejection("wrong_type", "event", "an Event of conversion_relay.faceb
 def _not_copied(place: int, copy: Copy) -> str:
     why = f"{copy.answer.field}: {copy.answer.message}" if isinstance(copy.answer, Rejection) else ""
     return f"events[{place}] for dataset {copy.dataset} was not kept: {why}"
+
+
+def _not_taken(one: Sent) -> str:
+    """Nobody tries these again, so the caller has to hear of it."""
+    outcome: Any = one.outcome
+    why = getattr(outcome, "why", None) or outcome.said.title or type(outcome).__name__.lower()
+    return f"Meta did not take {len(one.event_ids)} events under the test code: {why}"
 
 
 def _trace(sent: Sequence[Sent]) -> str | None:

@@ -13,6 +13,7 @@ import msgspec
 from conversion_relay.event import Event
 from conversion_relay.intake.custom_data import CLEAN, Clean, tidy
 from conversion_relay.intake.mending import DEEPEST, Tell, is_too_deep, may_be_too_large, mended
+from conversion_relay.intake.moment import original_in_seconds
 from conversion_relay.intake.options import complete_app_data
 from conversion_relay.intake.scrub import (
     MOST_LOOKED_AT,
@@ -89,6 +90,8 @@ def careful(event: Event, tell: Tell) -> tuple[dict[str, Any], list[Removed]]:
     removed = _scrub(wire, tell)
     for name in OURS:
         wire.pop(name, None)
+    if original := wire.get("original_event_data"):
+        wire["original_event_data"] = original_in_seconds(original)
     if wire.get("custom_data"):
         tidy(wire["custom_data"], tell)
         _in_capitals(wire)

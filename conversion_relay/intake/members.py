@@ -199,7 +199,7 @@ def _flag(given: object) -> bool | None:
     raise LeftOut("neither true nor false")
 
 
-def _options(given: object) -> list[str]:
+def read_options(given: object) -> list[str]:
     """https://developers.facebook.com/docs/marketing-api/data-processing-options - [] says that there are none."""
     if isinstance(given, str) and given.strip().startswith("["):
         try:
@@ -249,7 +249,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "referrer_url": _text(LONGEST_URL),
     "custom_data": object_in,
     "opt_out": read_wish,
-    "data_processing_options": _options,
+    "data_processing_options": read_options,
     "data_processing_options_country": _whole_number,
     "data_processing_options_state": _whole_number,
     "app_data": object_in,

@@ -6,6 +6,7 @@ https://datatracker.ietf.org/doc/html/rfc3339
 
 import datetime
 import re
+from typing import Any
 
 from conversion_relay.meta.validate import CLOCK_SKEW
 from conversion_relay.patterns import seldom
@@ -45,13 +46,29 @@ def event_time_of(given: object, now: float, *, is_browser: bool = False) -> int
         return int(now)
     if type(given) is int and 0 < given <= now:
         return given
+    if (seconds := _in_seconds(given)) is None:
+        return None
+    ahead = VISITORS_AHEAD if is_browser else CLOCK_SKEW
+    return int(now) if now < seconds <= now + ahead else seconds
+
+
+def original_in_seconds(original: dict[str, Any]) -> dict[str, Any]:
+    """`original_event_data` with its `event_time` as Meta reads it: who writes an event's own time in milliseconds
+    writes the original's so, too. What is no time stays, and is judged as it stands.
+
+    >>> original_in_seconds({"event_id": "a", "event_time": 1_700_000_000_250})
+    {'event_id': 'a', 'event_time': 1700000000}
+    """
+    seconds = _in_seconds(original.get("event_time"))
+    return original if seconds is None else original | {"event_time": seconds}
+
+
+def _in_seconds(given: object) -> int | None:
     moment = read_moment(given)
     # `not 0 <` refuses NaN too; math.isfinite would raise for an integer that no float can hold.
     if moment is None or not 0 < moment <= 1e20:
         return None
-    seconds = int(moment // next(parts for above, parts in _UNITS if moment > above))
-    ahead = VISITORS_AHEAD if is_browser else CLOCK_SKEW
-    return int(now) if now < seconds <= now + ahead else seconds
+    return int(moment // next(parts for above, parts in _UNITS if moment > above))
 
 
 def read_moment(given: object) -> int | float | None:

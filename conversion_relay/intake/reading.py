@@ -24,6 +24,7 @@ from conversion_relay.intake.misshapen import wrong_shape
 from conversion_relay.intake.naming import named_datasets, page_pixel
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.intake.splitting import split, split_members
+from conversion_relay.intake.wishes_beside import noes, with_noes
 
 MOST_EVENTS = 1_000
 MOST_REPORTED = 100
@@ -102,7 +103,9 @@ def read_body(body: bytes) -> Submitted | Rejection:
     named = named_datasets(beside["datasets"]) if "datasets" in beside else ()
     if isinstance(named, Rejection):
         return named
-    ignored = tuple(printable_name(name) for name in sorted(beside.keys() - _READ_BESIDE)[:20])
+    said_no = noes(beside)
+    events = [with_noes(msgspec.Raw(_unquoted(event)), said_no) for event in events] if said_no.members else events
+    ignored = tuple(printable_name(name) for name in sorted(beside.keys() - _READ_BESIDE - said_no.names)[:20])
     said = tuple(f"{name}: {why}" for name, why in _NOT_PASSED_ON.items() if beside.get(name, _NULL) != _NULL)
     is_mirrored = beside.get("hosted_mirror") == _TRUE
     reported = pixel if isinstance(pixel, tuple) else ()

@@ -23,6 +23,15 @@ def read_wish(given: object) -> bool | None:
     return not (isinstance(said, str | int | float) and said in ("false", "no", "0", "off", 0))
 
 
+def declines(given: object) -> bool:
+    """Whether this answer to the question for consent is no "yes": a word that nobody knows is none. Of an object of
+    answers, as consent platforms write it, whether a "no" stands in it."""
+    if given is None or isinstance(given, dict):
+        return _says_no(given)
+    said = given.strip().lower() if isinstance(given, str) else given
+    return said is not True and said != "granted"
+
+
 def _says_no(given: object, left: int = 3) -> bool:
     """Whether a "no" stands in it; in an object of wishes, in those about advertising where some are named so."""
     if isinstance(given, dict):

@@ -1,6 +1,7 @@
 """The SDK's other ways, as public programs go them: events as dictionaries, its exceptions, names from where its files
 happen to import them, and an answer as a dictionary."""
 
+import asyncio
 import hashlib
 import importlib
 import json
@@ -13,6 +14,10 @@ from conversion_relay import Relay
 from conversion_relay.errors import InvalidEvent
 from conversion_relay.facebook_business import FacebookAdsApi, use_relay
 from conversion_relay.facebook_business.adobjects.adspixel import AdsPixel
+from conversion_relay.facebook_business.adobjects.serverside.event import Event
+from conversion_relay.facebook_business.adobjects.serverside.event_request import EventRequest
+from conversion_relay.facebook_business.adobjects.serverside.event_request_async import EventRequestAsync
+from conversion_relay.facebook_business.adobjects.serverside.user_data import UserData
 from conversion_relay.facebook_business.exceptions import FacebookError, FacebookRequestError
 
 PIXEL, HERE = "1", "conversion_relay.facebook_business"
@@ -109,3 +114,35 @@ def test_names_are_where_the_sdk_has_them_too(module, names):
     theirs, ours = (importlib.import_module(f"{root}.{module}".rstrip(".")) for root in ("facebook_business", HERE))
     for name in names.split():
         assert hasattr(theirs, name) and hasattr(ours, name), name
+
+
+@pytest.mark.parametrize("kind", [EventRequest, EventRequestAsync])
+@pytest.mark.parametrize("unset", ["", "  ", "undefined", "None", None])
+def test_a_test_code_that_is_not_set_makes_no_test_of_the_events(relay, kind, unset):
+    """`test_event_code=os.getenv("TEST_CODE", "")` must not send past the outbox."""
+    request = kind(
+        pixel_id=PIXEL, events=[Event("Lead", user_data=UserData(email="joe@eg.com"))], test_event_code=unset
+    )
+    answer = request.execute() if kind is EventRequest else asyncio.run(request.execute())
+    assert answer.events_received == len(relay.events) == 1
+    assert "test_event_code" not in request.get_params()
+
+
+def test_events_of_a_test_that_meta_did_not_take_are_told(relay):
+    events = [Event("Lead", user_data=UserData(email="joe@eg.com")) for _ in range(2)]
+    answer = EventRequest(pixel_id=PIXEL, events=events, test_event_code="TEST1").execute()
+    assert answer.events_received == 0  # a relay in tests calls nobody
+    (told,) = answer.messages
+    assert told.startswith("Meta did not take 2 events under the test code: ")
+
+
+def test_what_meta_said_to_a_test_that_it_refused_is_told(meta_emulator, tmp_path, monkeypatch):
+    for name, value in {**meta_emulator.env, "RELAY_OUTBOX": f"sqlite:///{tmp_path}/outbox.db"}.items():
+        monkeypatch.setenv(name, value)
+    meta_emulator.misbehave("token_expired")
+    with Relay.from_env() as relay:
+        use_relay(relay)
+        events = [Event("Lead", user_data=UserData(email="joe@eg.com"))]
+        answer = EventRequest(meta_emulator.env["META_PIXEL_ID"], events, test_event_code="TEST1").execute()
+        use_relay(None)
+    assert answer.events_received == 0 and answer.messages[0].startswith("Meta did not take 1 events")

@@ -106,3 +106,21 @@ def test_what_a_page_reports_has_happened_though_its_visitors_clock_is_ahead(giv
 
 def test_where_a_page_is_days_ahead_our_own_clock_may_be_the_wrong_one():
     assert taken_from_a_page(AT + 86_401).field == "event_time"
+
+
+@pytest.mark.parametrize("written", [AT, AT * 1_000, str(AT), f"{AT}000", "2026-11-25T18:39:48Z", AT + 0.5])
+def test_the_time_of_the_original_event_goes_to_meta_in_seconds(written):
+    original = {"event_name": "Purchase", "event_time": written, "order_id": "7"}
+    assert _sent(original) == {"event_name": "Purchase", "event_time": AT, "order_id": "7"}
+
+
+@pytest.mark.parametrize("odd", ["yesterday", 0, -5, True, None, [AT], 10**25])
+def test_an_original_time_that_is_none_is_judged_as_it_stands(odd):
+    sent = _sent({"order_id": "7", "event_time": odd})
+    assert sent["order_id"] == "7" and sent.get("event_time") in (odd, None)
+
+
+def _sent(original):
+    event = Event(event_name="Lead", user_data=UserData(email="a@example.com"), original_event_data=original)
+    answer = accept(Submission(event=event), RequestFacts(), Policy(dataset="1"), now=AT + 60.0, entropy=bytes(10))
+    return json.loads(answer.event.body)["original_event_data"]

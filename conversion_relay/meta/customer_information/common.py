@@ -222,7 +222,8 @@ LINES = (
     )
     # fbc: a click id that is longer than any word for nothing
     + line(rf"(fb\.[0-9]{{1,2}}\.[0-9]{{13}}\.[A-Za-z0-9_-]{{40,500}}{_APPENDIX})")
-    + line(rf"(fb\.[0-9]{{1,2}}\.[0-9]{{13}}\.[A-Za-z0-9_-]{{1,64}}{_APPENDIX})")
+    # fbp: a number, as Meta makes it, which is no word for nothing
+    + line(rf"(fb\.[0-9]{{1,2}}\.[0-9]{{13}}\.[0-9]{{1,64}}{_APPENDIX})")
 )
 """The expression: a line for each key, with one group in it."""
 _COUNTRIES = {spelled: code for code in ALPHA_2 for spelled in (code, code.upper())}

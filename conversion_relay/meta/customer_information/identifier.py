@@ -77,18 +77,21 @@ def quick_fbp(text: str, _: object = None) -> str | None:
     >>> quick_fbp("fb.1.1596403881668.1116446470")
     'fb.1.1596403881668.1116446470'
     """
-    return text if _FBP.fullmatch(text) else None
+    return text if _FBP.fullmatch(text) and not is_nothing(text.split(".")[3]) else None
 
 
 def normalize_fbp(text: str) -> str | Dropped:
-    """
-    >>> normalize_fbp("fb.1.1596403881668.1116446470")
-    'fb.1.1596403881668.1116446470'
+    """A browser that a program wrote without its number is each visitor's, and no match key.
+
+    >>> normalize_fbp("fb.1.1596403881668.1116446470"), normalize_fbp("fb.1.1596403881668.undefined")
+    ('fb.1.1596403881668.1116446470', Dropped(reason='a placeholder, not a value'))
     """
     text = _trimmed(text)
     if not text:
         return EMPTY
-    return text if _FBP.fullmatch(text) else Dropped("not fb.<index>.<milliseconds>.<number>")
+    if not _FBP.fullmatch(text):
+        return Dropped("not fb.<index>.<milliseconds>.<number>")
+    return PLACEHOLDER if is_nothing(text.split(".")[3]) else text
 
 
 def normalize_lead_id(text: str) -> str | Dropped:

@@ -15,6 +15,7 @@ from conversion_relay.patterns import seldom
 _APPENDIX = seldom(r"(.+)\.([\w-]{8}|A[Qgw]|B[AQg])", re.ASCII)
 _CARRIER_GRADE_NAT = ipaddress.ip_network("100.64.0.0/10")
 _PRIVATE = [ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
+_UNKNOWN_HOPS = ("", "unknown")
 LONGEST_USER_AGENT = 2_048
 _OCTETS = frozenset(map(str, range(256)))
 _PUBLIC = frozenset(map(str, range(1, 224))) - {"10", "100", "127", "169", "172", "192"}
@@ -59,12 +60,30 @@ def normalize_client_ip_address(text: str) -> str | Dropped:
     ('2606:4700::1111', '8.8.4.4')
     >>> normalize_client_ip_address("10.0.0.1")
     Dropped(reason='not a public address')
+
+    Of a whole `X-Forwarded-For` it is the first public one, which is the visitor's as far as a value can tell.
+
+    >>> normalize_client_ip_address("10.8.0.2, 8.8.4.4, 172.16.0.1")
+    '8.8.4.4'
     """
     if len(text) > 1_024:
         return Dropped("not an IP address")
     text = text.strip()
     if not text:
         return EMPTY
+    return _first_public(text.split(",")) if "," in text else _address(text)
+
+
+# https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/X-Forwarded-For
+def _first_public(hops: list[str]) -> str | Dropped:
+    """Many a backend passes the header on as it came. What holds anything but addresses is no such header."""
+    read = [_address(hop.strip()) for hop in hops if hop.strip().lower() not in _UNKNOWN_HOPS]
+    if not read or Dropped("not an IP address") in read:
+        return Dropped("not an IP address")
+    return next((one for one in read if isinstance(one, str)), read[0])
+
+
+def _address(text: str) -> str | Dropped:
     if len(text) > 64:
         return Dropped("not an IP address")
     address, suffix = _without_port(text).partition("%")[0], ""  # a zone means something on one machine only

@@ -15,6 +15,8 @@ from conversion_relay.meta.customer_information.identifier import (
     normalize_madid,
     normalize_number,
     normalize_verbatim,
+    quick_fbc,
+    quick_fbp,
 )
 from conversion_relay.meta.customer_information.nothing import is_nothing
 
@@ -113,6 +115,12 @@ def test_an_fbp_is_passed_on_byte_by_byte(text):
 )
 def test_what_is_no_fbp_is_dropped(text):
     assert normalize_fbp(text) == Dropped("not fb.<index>.<milliseconds>.<number>")
+
+
+@pytest.mark.parametrize("rule", [normalize_fbp, normalize_fbc, quick_fbp, quick_fbc])
+@pytest.mark.parametrize("nothing", ["undefined", "null", "None", "NaN"])
+def test_a_browser_id_or_a_click_that_a_program_built_of_nothing_is_nobodys(rule, nothing):
+    assert rule(f"fb.1.1596403881668.{nothing}") in (None, PLACEHOLDER)
 
 
 @pytest.mark.parametrize("digits", [15, 16, 17])

@@ -85,7 +85,10 @@ NOT_ADDRESSES = [
     "0x8.8.8.8",
     "134744072",
     "８.８.８.８",
-    "8.8.8.8, 1.1.1.1",
+    "8.8.8.8, joe",
+    "8.8.8.8,1",
+    ",",
+    "unknown, unknown",
     "8.8.8.8/32",
     "2001:::1",
     "g::1",
@@ -101,6 +104,22 @@ NOT_ADDRESSES = [
 @pytest.mark.parametrize("text", NOT_ADDRESSES)
 def test_what_is_no_address_is_dropped(text):
     assert normalize_client_ip_address(text) == Dropped("not an IP address")
+
+
+@pytest.mark.parametrize(
+    ("header", "visitor"),
+    [
+        ("8.8.8.8, 1.1.1.1", "8.8.8.8"),
+        ("8.8.8.8,10.0.0.1", "8.8.8.8"),
+        ("192.168.1.7, 8.8.8.8, 172.68.1.1", "8.8.8.8"),
+        ("unknown, 2606:4700::1111, ::ffff:10.0.0.1", "2606:4700::1111"),
+        ("8.8.8.8:51511, [2606:4700::1111]:443,", "8.8.8.8"),
+        ("10.0.0.1, 127.0.0.1", Dropped("not a public address")),
+    ],
+)
+def test_of_a_whole_x_forwarded_for_the_first_public_address_is_the_visitors(header, visitor):
+    """Express gives the header as it came: `req.headers["x-forwarded-for"]`."""
+    assert normalize_client_ip_address(header) == visitor
 
 
 @given(st.ip_addresses())
