@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from conversion_relay import event as ours
 from conversion_relay.event import Rejection, SealedEvent
 from conversion_relay.facebook_business.api import FacebookAdsApi, relay_for
@@ -19,6 +21,7 @@ from conversion_relay.intake.accept import WITHHELD
 from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.intake.values import LeftOut
+from conversion_relay.intake.wishes_beside import NO_NOES, Noes, with_noes
 from conversion_relay.meta.customer_information.nothing import is_nothing
 from conversion_relay.relay import Relay, Sent
 from conversion_relay.relay.copies import Copy
@@ -37,9 +40,11 @@ class EventResponse(Model):
 
 @dataclass(repr=False)
 class Written:
-    """An event that was not built but written: a dictionary in Meta's form, or its JSON."""
+    """An event that was not built but written: a dictionary in Meta's form, or its JSON. `beside`: what its request
+    says of the visitor."""
 
     given: Mapping[str, Any] | str | bytes
+    beside: Noes = NO_NOES
 
 
 _MEMBERS = ["pixel_id", "test_event_code", "namespace_id", "upload_id", "upload_tag", "upload_source", "partner_agent"]
@@ -218,7 +223,7 @@ def listed_events(events: Any) -> list[Event]:
 
 def _read(event: Any, relay: Relay) -> tuple[ours.Event | Rejection, RequestFacts]:
     if isinstance(event, Written):
-        return _read_written(event.given), NO_FACTS
+        return _read_written(event), NO_FACTS
     if not isinstance(event, Event):
         return _NO_EVENT, NO_FACTS
     try:
@@ -228,10 +233,11 @@ def _read(event: Any, relay: Relay) -> tuple[ours.Event | Rejection, RequestFact
     return event.as_ours(), facts
 
 
-def _read_written(given: Mapping[str, Any] | str | bytes) -> ours.Event | Rejection:
+def _read_written(event: Written) -> ours.Event | Rejection:
     try:
-        raw = json.dumps(plain(given)) if isinstance(given, Mapping) else given
-        return read_event(raw.encode("utf-8", "replace") if isinstance(raw, str) else raw)
+        raw = json.dumps(plain(event.given)) if isinstance(event.given, Mapping) else event.given
+        raw = raw.encode("utf-8", "replace") if isinstance(raw, str) else raw
+        return read_event(with_noes(msgspec.Raw(raw), event.beside) if event.beside.members else raw)
     except (LeftOut, TypeError, ValueError, RecursionError):
         return _NOT_WRITTEN
 

@@ -30,6 +30,9 @@ class Noes(NamedTuple):
     members: tuple[bytes, ...]
 
 
+NO_NOES = Noes(frozenset(), ())
+
+
 def noes(beside: Mapping[str, msgspec.Raw]) -> Noes:
     """
     >>> noes({"optOut": msgspec.Raw(b"true"), "consent": msgspec.Raw(b'"granted"')})

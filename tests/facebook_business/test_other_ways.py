@@ -1,7 +1,6 @@
 """The SDK's other ways, as public programs go them: events as dictionaries, its exceptions, names from where its files
 happen to import them, and an answer as a dictionary."""
 
-import asyncio
 import hashlib
 import importlib
 import json
@@ -19,6 +18,7 @@ from conversion_relay.facebook_business.adobjects.serverside.event_request impor
 from conversion_relay.facebook_business.adobjects.serverside.event_request_async import EventRequestAsync
 from conversion_relay.facebook_business.adobjects.serverside.user_data import UserData
 from conversion_relay.facebook_business.exceptions import FacebookError, FacebookRequestError
+from tests.asgi import run
 
 PIXEL, HERE = "1", "conversion_relay.facebook_business"
 HASHED = hashlib.sha256(b"joe@eg.com").hexdigest()
@@ -63,6 +63,16 @@ def test_nothing_of_a_person_is_in_what_is_said_of_an_event_that_is_none(relay):
     with pytest.raises(FacebookRequestError) as refused:
         AdsPixel(PIXEL).create_event(params={"data": [{"event_name": "joe@eg.com" * 9, "user_data": {"em": object()}}]})
     assert "joe" not in str(refused.value)
+
+
+@pytest.mark.parametrize("form", [list, json.dumps, lambda data: [json.dumps(one) for one in data]])
+def test_a_no_beside_the_data_is_about_each_event(relay, form):
+    no = {"opt_out": True, "data_processing_options": ["LDU"], "partner_agent": object()}
+    AdsPixel(PIXEL).create_event(params={"data": form([written(), written(opt_out=False)]), **no})
+    assert [(event["opt_out"], event["data_processing_options"]) for event in relay.events] == [(True, ["LDU"])] * 2
+    with pytest.raises(FacebookRequestError, match="consent"):  # nobody can read it: it may be a "no"
+        AdsPixel(PIXEL).create_event(params={"data": form([written(consent="granted")]), "consent": object()})
+    assert len(relay.events) == 2
 
 
 def test_a_batch_and_no_data_are_a_callers_mistakes(relay):
@@ -123,7 +133,7 @@ def test_a_test_code_that_is_not_set_makes_no_test_of_the_events(relay, kind, un
     request = kind(
         pixel_id=PIXEL, events=[Event("Lead", user_data=UserData(email="joe@eg.com"))], test_event_code=unset
     )
-    answer = request.execute() if kind is EventRequest else asyncio.run(request.execute())
+    answer = request.execute() if kind is EventRequest else run(request.execute())
     assert answer.events_received == len(relay.events) == 1
     assert "test_event_code" not in request.get_params()
 

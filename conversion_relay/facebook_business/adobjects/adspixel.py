@@ -4,7 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from conversion_relay.facebook_business.plain import plain
 from conversion_relay.facebook_business.requests import EventRequest, Written, listed_events
+from conversion_relay.intake.values import LeftOut
+from conversion_relay.intake.wishes_beside import noes
 
 __all__ = ["AdsPixel", "EventsTaken"]
 
@@ -32,7 +37,9 @@ class AdsPixel:
         given = dict(params or {})
         pixel: Any = self.fbid
         request = EventRequest(
-            pixel_id=pixel, events=_written(given.get("data")), test_event_code=given.get("test_event_code") or None
+            pixel_id=pixel,
+            events=_written(given.pop("data", None), given),
+            test_event_code=given.get("test_event_code") or None,
         )
         taken = request.execute()
         return EventsTaken(
@@ -40,12 +47,22 @@ class AdsPixel:
         )
 
 
-def _written(data: Any) -> list[Any]:
-    """The SDK takes the list, the list as one JSON text, and a list of JSON texts."""
+def _written(data: Any, beside: Mapping[str, Any]) -> list[Any]:
+    """The SDK takes the list, the list as one JSON text, and a list of JSON texts. A visitor's "no" that stands beside
+    it is about each event in it, as in a request by HTTP."""
     if isinstance(data, str | bytes):
         try:
             data = json.loads(data)
         except ValueError:
             raise TypeError("data: a list of events is needed") from None
     data = [data] if isinstance(data, Mapping) else data
-    return [Written(one) if isinstance(one, Mapping | str | bytes) else one for one in listed_events(data)]
+    said = noes({str(name): _raw(value) for name, value in beside.items()})
+    return [Written(one, said) if isinstance(one, Mapping | str | bytes) else one for one in listed_events(data)]
+
+
+def _raw(value: Any) -> msgspec.Raw:
+    """As JSON. What has no JSON cannot be read, and is judged as that."""
+    try:
+        return msgspec.Raw(json.dumps(plain(value)).encode())
+    except (LeftOut, TypeError, ValueError, RecursionError):
+        return msgspec.Raw(b"")
