@@ -399,8 +399,9 @@ var MetaTracking = (function () {
   /** What Google's data layer holds, and what comes to it; a page may put another list in its place. */
   function hearLayer() {
     const name = api.dataLayer || "dataLayer";
-    const list = page[name] || (page[name] = (isPart && owner?.[name]) || []);
-    if (layer === list) return;
+    // One that is not there is left to the page: many take it for Google's tag, which they load where it is missing.
+    const list = page[name] || (isPart && owner?.[name]);
+    if (layer === list || !list) return;
     layer = list;
     const push = layer.push;
     const hear = safely(readConsentMode);
@@ -547,9 +548,15 @@ var MetaTracking = (function () {
     isHearing = 0;
     settle();
     safely(take)(page.fbq); // a declared function takes the place of what watches the name
+    "fbq" in page || watch();
   }
 
   // -- the page's pixel -------------------------------------------------------------------------------------------------
+
+  /** One that was declared as a variable cannot be watched, only looked at; a component that goes may delete the name. */
+  function watch() {
+    Reflect.defineProperty(page, "fbq", { configurable: true, get: () => proxy, set: safely(take) });
+  }
 
   /** The pixel hears nothing but through us: a proxy, since a plain function in its place makes it mute. @param {any} value */
   function take(value) {
@@ -1171,8 +1178,7 @@ var MetaTracking = (function () {
   page.MetaTracking = api;
   // A module is told no tag of its own.
   api.configure({ ...(doc.currentScript || doc.querySelector("[src*=meta-tracking]"))?.dataset });
-  // One that was declared as a variable cannot be watched, only looked at.
-  safely(Object.defineProperty)(page, "fbq", { configurable: true, get: () => proxy, set: safely(take) });
+  watch();
   safely(watchExits)();
   setTimeout(catchUp);
   return api;

@@ -10,6 +10,7 @@ import json
 import shutil
 import socket
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -17,7 +18,12 @@ import msgspec
 from conversion_relay.cli.checks import Check
 from conversion_relay.settings import Settings
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 OPENS_MS, QUIET_MS = 20_000, 4_000
+AUTOMATIC = ("Microdata", "SubscribedButtonClick")
+"""What Meta's script sends by itself, without an id and past `fbq`: nobody else can send it."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LOOK = """
 () => ({
@@ -84,7 +90,8 @@ def _visit(url: str) -> Seen | Check:
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            context = browser.new_context()
+            # Meta's script sends nothing from a browser that calls itself headless, and says nothing about it.
+            context = browser.new_context(user_agent=_agent(browser.new_page()))
             page = context.new_page()
             page.on("request", lambda request: requests.append((request.url, _body(request))))
             page.on("requestfailed", lambda request: answers.update({f"{request.method} {request.url}": 0} | answers))
@@ -100,7 +107,7 @@ def _visit(url: str) -> Seen | Check:
         if "Executable doesn't exist" in str(error):
             return Check(name="page", state="skipped", what="no browser here", fix="playwright install chromium")
         return Check(name="page", state="error", what=f"the page cannot be opened: {first}", fix="check its URL")
-    pixel = {told for address, _ in requests if urlsplit(address).path.rstrip("/") == "/tr" for told in _told(address)}
+    pixel = {told for address, body in requests if _path(address) == "/tr" for told in _told(address, body)}
     server = {pair for address, body in requests if address == looked["endpoint"] for pair in _sent(body)}
     return Seen(**looked, answer=answers.get(f"POST {looked['endpoint']}"), pixel=pixel, server=server, fbp=fbp)
 
@@ -112,9 +119,19 @@ def _body(request: object) -> str:
         return ""
 
 
-def _told(url: str) -> Iterator[tuple[str, str, str]]:
-    query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
-    if "ev" in query:
+def _agent(page: "Page") -> str:
+    agent: str = page.evaluate("navigator.userAgent")
+    return agent.replace("Headless", "")
+
+
+def _path(url: str) -> str:
+    return urlsplit(url).path.rstrip("/")
+
+
+def _told(url: str, body: str) -> Iterator[tuple[str, str, str]]:
+    """What is too long for an address is sent as a form."""
+    query = {name: values[0] for text in (body, urlsplit(url).query) for name, values in parse_qs(text).items()}
+    if query.get("ev", AUTOMATIC[0]) not in AUTOMATIC:
         yield query.get("id", ""), query["ev"], query.get("eid", "")
 
 

@@ -14,7 +14,7 @@ from tests.browser.site import ROOT
 
 pytestmark = pytest.mark.xdist_group("node")
 SOURCE = ROOT / "src"
-MOST_BYTES = {"meta-tracking.min.js": 6_152, "meta-tracking.mirror.min.js": 6_573}
+MOST_BYTES = {"meta-tracking.min.js": 6_163, "meta-tracking.mirror.min.js": 6_579}
 """What was reached, not what was asked for (docs/adr/0022): it must not grow unnoticed."""
 SCRIPTS = ("meta-tracking.min.js", "meta-tracking.mirror.min.js", "meta-tracking.mjs", "meta-tracking.cjs")
 BUILT = (*SCRIPTS, "meta-tracking.d.ts", "meta-tracking.d.mts", "meta-tracking.d.cts")

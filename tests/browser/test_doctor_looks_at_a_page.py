@@ -45,6 +45,35 @@ def test_a_page_where_everything_is_well(shop: Stage):
     assert found["ids"].what == "1 events with the same id on both sides"
 
 
+AS_METAS_OWN = """
+    fbevents_sent = []
+    fbq = (verb, name, data, {eventID} = {}) => {
+        if (/Headless/.test(navigator.userAgent)) return // without a word, as people measured it
+        const query = {id: '%s', ev: name, eid: eventID, ...data}
+        if (!data['cd[contents]']) return (new Image().src = '%s?' + new URLSearchParams(query))
+        const frame = document.body.appendChild(Object.assign(document.createElement('iframe'), {name: 'long'}))
+        const form = Object.assign(document.createElement('form'), {method: 'post', action: '%s', target: 'long'})
+        for (const name in query)
+            form.append(Object.assign(document.createElement('input'), {name, value: query[name]}))
+        document.body.append(form)
+        form.submit()
+    }
+    onload = () => {
+        MetaTracking.track('PageView')
+        MetaTracking.track('ViewContent', {'cd[contents]': 'x'.repeat(3000)})
+        new Image().src = '%s?id=%s&ev=Microdata&cd[OpenGraph]={}'
+    }"""
+"""What it does in a shop: no event in a browser that calls itself headless, a form for a long one, one of its own."""
+
+
+def test_a_pixel_as_it_is_at_work_in_shops(shop: Stage):
+    meta = shop.url("/tr", shop.meta)
+    shop.head = shop.ours + '<script src="/own.js"></script>'
+    shop.scripts["/own.js"] = AS_METAS_OWN % (PIXEL, meta, meta, meta, PIXEL)
+    found = said(shop)
+    assert (found["ids"].state, found["ids"].what) == ("ok", "2 events with the same id on both sides"), found["ids"]
+
+
 def test_a_page_without_our_script_is_told_the_tag(shop: Stage):
     shop.head = " "
     found = said(shop)

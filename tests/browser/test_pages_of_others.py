@@ -6,7 +6,7 @@ import time
 import pytest
 
 from conversion_relay.meta.click_id import click_of, fbc_from_url
-from tests.browser.shop import FILES, HERE, OURS, SNIPPET
+from tests.browser.shop import FILES, HERE, META, ONE, OURS, SNIPPET
 from tests.processes import until
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -229,3 +229,41 @@ def test_a_failure_of_ours_is_no_failure_of_the_pages_router(shop):
     assert shop.page.evaluate("history.pushState({}, '', '/two'), history.replaceState({}, '', '/three'), 1")
     shop.wait(3, 0)
     assert shop.said == []
+
+
+ONCE = """<script>
+    function gtag() { dataLayer.push(arguments) }
+    if (!window.dataLayer && !('dataLayer' in window)) {
+        dataLayer = []
+        gtag('consent', 'default', {ad_storage: 'denied', ad_user_data: 'denied'})
+        window.google = 'loaded'
+    }
+</script>"""
+
+
+def test_a_page_that_loads_googles_tag_where_there_is_no_layer_loads_it_and_is_heard(shop):
+    shop.head = OURS.format("") + ONCE + SNIPPET
+    shop.open()
+    assert shop.page.evaluate("google") == "loaded"
+    shop.page.wait_for_load_state("networkidle")
+    assert (shop.posts, shop.images) == ([], [])
+    shop.page.evaluate("gtag('consent', 'update', {ad_storage: 'granted', ad_user_data: 'granted'})")
+    shop.wait(1, 1)
+    assert shop.ids() == shop.pixel_ids() and len(shop.ids()) == 1
+
+
+def test_a_pixel_that_a_component_takes_away_and_brings_again_waits_for_consent(shop):
+    """As the effects of a framework do it, each page with its own."""
+    shop.head = OURS.format('data-consent="required"') + SNIPPET
+    shop.open()
+    shop.page.wait_for_load_state("networkidle")
+    shop.page.evaluate("delete window.fbq; delete window._fbq; history.pushState({}, '', '/two')")
+    shop.page.evaluate("url => { window.fbevents_src = '/fbevents.js'; window.fbevents_endpoint = url }", META)
+    shop.page.add_script_tag(url="/snippet.js")
+    shop.call(["init", ONE], ["track", "Lead"])
+    shop.page.wait_for_function("!!fbq.callMethod")
+    shop.page.wait_for_load_state("networkidle")
+    assert (shop.posts, shop.images, shop.context.cookies()) == ([], [], [])
+    shop.page.evaluate("MetaTracking.consent('granted')")
+    shop.wait(3, 1)
+    assert set(shop.pixel_ids()) <= set(shop.ids()) and "Lead" in dict(shop.pixel_ids())

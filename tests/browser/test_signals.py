@@ -59,7 +59,7 @@ SIGNALS: Signals = {
     },
     "consent(false)": ({}, "", SAID.format("false"), "denied"),
     **{
-        f"update to {odd}": (REQUIRED, "", gtag("update", BOTH.format(odd)), "denied")
+        f"update to {odd}": (REQUIRED, "window.dataLayer = []", gtag("update", BOTH.format(odd)), "denied")
         for odd in ("'Denied'", "'no'", "'unknown'", "false", "{}")
     },
     "update to nothing": (REQUIRED, "", gtag("update", BOTH.format("undefined")), "held"),
@@ -179,6 +179,12 @@ SIGNALS: Signals = {
         "optedout",
     ),
     "late: a manager": (MANAGER, "", "M = {yes: false, done: true};" + LATER, "denied"),
+    "late: Google's data layer": (
+        {},
+        "",
+        gtag("update", BOTH.format("'denied'")) + ";" + LATER,
+        "denied",
+    ),
     "late: Google's own state": ({}, "", has_ics(update="false") + ";" + LATER, "denied"),
 }
 PLAY = """([text, cases]) => Object.fromEntries(Object.entries(cases).map(([name, [settings, before, after]]) => {
