@@ -30,6 +30,13 @@ fi
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing$missing for the tests ..."
   apt-get update -qq
+  # Whoever has both names has the old one for its last release.
+  case "$missing" in
+    *webkit2gtk-driver*)
+      ! apt-cache show webkitgtk-webdriver >/dev/null 2>&1 ||
+        missing="${missing%%webkit2gtk-driver*}webkitgtk-webdriver${missing#*webkit2gtk-driver}"
+      ;;
+  esac
   # shellcheck disable=SC2086
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 elif [ "${CI:-}" = true ]; then

@@ -7,10 +7,12 @@ which is their proxy. Not collected by `make test`: both browsers are 500 MB of 
 """
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -84,7 +86,9 @@ def opened(engine: str, stage: Stage, path: str = "/", **more: object) -> Iterat
             try:
                 yield
             finally:
-                subprocess.run(["kill", "--", f"-{browser.pid}"], check=False, capture_output=True)
+                # Not by `kill -- -PID`: that of procps 4.0.7 does not know it, and the browser stayed.
+                with suppress(ProcessLookupError):
+                    os.killpg(browser.pid, signal.SIGTERM)
                 browser.wait(60)
 
 
