@@ -27,8 +27,9 @@ import apsw
 from conversion_relay.errors import OutboxUnavailable, SettingsError
 from conversion_relay.outbox.place import bring_to_disk, opened
 from conversion_relay.outbox.sqlite import put_back
-from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, alone, migrate, schema_of
+from conversion_relay.outbox.sqlite.file import SCHEMA_VERSION, migrate, schema_of
 from conversion_relay.outbox.sqlite.forgotten import forget_as_in
+from conversion_relay.outbox.sqlite.one_at_a_time import alone
 from conversion_relay.outbox.sqlite.told import explain, told_once
 
 PAGES_AT_ONCE = 1_000

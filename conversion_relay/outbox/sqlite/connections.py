@@ -10,7 +10,8 @@ import apsw
 
 from conversion_relay.errors import is_short_of_files
 from conversion_relay.outbox.sqlite import fork
-from conversion_relay.outbox.sqlite.file import Check, Damaged, Identity, NotNow, Unusable, alone, open_file
+from conversion_relay.outbox.sqlite.file import Check, Damaged, Identity, NotNow, Unusable, open_file
+from conversion_relay.outbox.sqlite.one_at_a_time import alone
 from conversion_relay.outbox.sqlite.salvage import finish_salvage, is_ours, salvage
 from conversion_relay.outbox.sqlite.told import explain, may_pass, why_not_opened
 from conversion_relay.telemetry import logger

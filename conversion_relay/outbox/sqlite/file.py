@@ -4,7 +4,6 @@ What could go wrong. When an fsync fails, the kernel may drop the pages and show
 succeeds, and a commit that rests on the lost pages is acknowledged and gone after a power cut
 (https://wiki.postgresql.org/wiki/Fsync_Errors). A bad disk returns wrong pages. Somebody deletes the file, or puts a
 backup in its place, while we have it open: SQLite goes on writing into the old inode, which vanishes with the process.
-Two processes find the same damage and both replace the file.
 
 The rules.
 1. After any error of the file it is closed and opened again before anything else is promised (`writer.py`). Each
@@ -15,23 +14,19 @@ The rules.
 3. Before each commit, and again before it is acknowledged, the inodes at the path are compared with those that were
    opened (`Identity`). Each costs two calls of stat, about 3 microseconds. Before it, since a file that was put back
    may have been opened with the old log: whoever has not noticed that yet would write pages of the old file into it.
-4. One process at a time opens, checks and mends (`alone`), by a lock on a file of its own: a lock on the database
-   itself would be dropped whenever any descriptor of it is closed in this process.
-5. Only the writing connection copies the log: two connections that do were what SQLite's WAL-reset bug needed.
-6. A schema is brought up to date in one transaction; a kill in the middle leaves the old one.
+4. Only the writing connection copies the log: two connections that do were what SQLite's WAL-reset bug needed.
+5. A schema is brought up to date in one transaction; a kill in the middle leaves the old one.
 
 Rejected: to repeat the failed fsync (see above); to end the process (ADR 7); inotify instead of stat, since it reports
 late and not on every file system.
 """
 
-import contextlib
-import fcntl
 import os
 import pkgutil
 import re
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,7 +35,7 @@ import apsw
 from conversion_relay.errors import TOO_FEW_FILES, OutboxUnavailable, SettingsError, is_short_of_files
 from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite import put_back
-from conversion_relay.outbox.sqlite.fork import LOCKS
+from conversion_relay.outbox.sqlite.one_at_a_time import STANDS_STILL, being_next
 from conversion_relay.outbox.sqlite.told import FULL, NOT_BUNDLED, explain, is_full, may_pass, told_once, why_not_opened
 
 SCHEMA_VERSION = 5
@@ -102,8 +97,9 @@ def open_file(path: Path, check: Check = "quick", *, new_page: int = PAGE) -> tu
         writer.execute(f"PRAGMA wal_autocheckpoint = {log // page}").fetchall()
         migrate(writer)
         try:
-            writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a real commit: we can write, the log exists
+            with being_next(path, time.monotonic() + STANDS_STILL):
+                writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # a real commit: we can write, the log exists
         except (apsw.FullError, apsw.IOError) as error:
             if not is_full(error, writer):  # to look, and to make room, no free disk is needed
                 raise
@@ -273,23 +269,6 @@ def rescue(db: apsw.Connection, path: Path) -> str:
     except (OSError, apsw.Error):
         return "what it held could not be saved; put it back"
     return f"what it held is in {copy.name}: move it to {path.name}, it is used again by itself"
-
-
-@contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """One process at a time opens, checks and mends a file."""
-    try:
-        lock = opened(path.with_name(path.name + "-opening"), os.O_RDWR)
-    except OSError:
-        yield  # the folder takes no file; opening the database tells why, in better words
-        return
-    LOCKS.add(lock)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        LOCKS.discard(lock)
-        os.close(lock)
 
 
 def _inode(path: Path) -> Inode | None:

@@ -36,6 +36,7 @@ from conversion_relay.outbox.sqlite.books import read
 from conversion_relay.outbox.sqlite.connections import Connections
 from conversion_relay.outbox.sqlite.disk import Room
 from conversion_relay.outbox.sqlite.file import Unusable, concerns_file
+from conversion_relay.outbox.sqlite.one_at_a_time import begin
 from conversion_relay.outbox.sqlite.told import explain, is_full
 
 BUSY_SECONDS = 2.0
@@ -93,8 +94,6 @@ class Groups:
     def _transaction(self, jobs: list[Job]) -> None:
         if not jobs:
             return
-        waited = time.monotonic() - jobs[0].since
-        self._file.writer.set_busy_timeout(int(1000 * max(0.05, BUSY_SECONDS - waited)))
         self._refuse_another_file()  # its log may stand where ours did: what we wrote into that would spoil the file
         try:
             answers = self._attempt(jobs, apart=False) or self._attempt(jobs, apart=True) or []
@@ -111,7 +110,7 @@ class Groups:
         """Committed answers; None when all was taken back because of one job. `apart`: a savepoint for each."""
         db = self._file.writer
         answers: list[Answer] = []
-        db.execute("BEGIN IMMEDIATE")
+        begin(db, self._file.path, max(jobs[0].since + BUSY_SECONDS, time.monotonic() + 0.05))
         for job in jobs:
             try:
                 answers.append((_work_apart(job, db) if apart else job.work(db), None))

@@ -21,8 +21,8 @@ after a kill the next start finds the damaged file or the new one, never an empt
 
 Why the log moves first: every process checks after each commit that the log is where it was (`file.Identity`), and only
 then answers its callers. From step 2 on another process acknowledges nothing any more; it waits to open the file
-again (`file.alone`) until the salvage is over. What it acknowledged before is in the log that step 3 reads. The log
-without its file is no danger: SQLite ignores a log of another name.
+again (`one_at_a_time.py`) until the salvage is over. What it acknowledged before is in the log that step 3 reads. The
+log without its file is no danger: SQLite ignores a log of another name.
 
 Rejected: renaming the damaged file first and building in its place (a kill in between left an empty outbox);
 `VACUUM INTO` and SQLite's recovery extension (they stop at wrongly typed rows or know nothing of our checksums).

@@ -4,8 +4,8 @@ What could go wrong. Each hand-over between threads is a wait for a processor an
 threads compute, each of them is up to 5 ms (`sys.getswitchinterval`), many times what the commit takes. But a caller
 that commits by itself may be interrupted in the middle of it: by a signal handler, by a finalizer. If those keep an
 event of their own, they wait for a lock that their own thread holds, for ever. And one that keeps event after event
-leaves hardly a gap between two commits: other processes, which look at SQLite's own lock every 25 ms or so, find it
-held each time until they give up.
+leaves hardly a gap between two commits: other processes, where they cannot keep their order (`one_at_a_time.py`), find
+SQLite's lock held each time until they give up.
 
 The rules.
 1. A caller commits by itself only where nobody holds the lock and nobody waits for it. Else it queues, and the writing

@@ -95,7 +95,7 @@ def check(path: Path, damage: bytes, readable: set[str], what: str) -> None:
     assert not {name for name in left if "reading" in name}, f"{what}: {left}"
 
 
-ORDINARY = ("", "-wal", "-shm", "-opening", "-owners", "-ballast")
+ORDINARY = ("", "-wal", "-shm", "-opening", "-next", "-owners", "-ballast")
 
 
 def main(place: Path, kind: str) -> None:

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from conversion_relay.errors import OutboxUnavailable, SettingsError
-from conversion_relay.outbox.sqlite import disk, file
+from conversion_relay.outbox.sqlite import disk, one_at_a_time
 from conversion_relay.outbox.sqlite.database import Database
 from conversion_relay.outbox.sqlite.outbox import SqliteOutbox
 from conversion_relay.outbox.sqlite.told import explain
@@ -119,7 +119,7 @@ class TestMountsFromElsewhere:
         def no_locks(*_):
             raise OSError(number, "No locks available")
 
-        replace_in(file, "fcntl", monkeypatch, flock=no_locks)
+        replace_in(one_at_a_time, "fcntl", monkeypatch, flock=no_locks)
         with pytest.raises(SettingsError, match=r"cannot be locked.*keep it on a local disk.*then try again"):
             opened(path)
 
