@@ -46,11 +46,12 @@ class DjangoVisitor(Visitor):
 
     def track(self, event: Event, *, using: str | None = None) -> Tracked:
         """As the module's `track`."""
-        if not transaction.get_connection(using).in_atomic_block:
+        alias = _in_transaction(using)
+        if alias is None:
             return super().track(event)
         judged = self.relay.judge(event, self.facts)
         if sealed := judged.events:
-            keep(self.relay, sealed, using)
+            keep(self.relay, sealed, alias)
         return judged.told(None)
 
 
@@ -66,8 +67,9 @@ def visitor(request: "HttpRequest | RequestFacts | None") -> DjangoVisitor:
 
 
 def track(request: "HttpRequest | RequestFacts | None", event: Event, *, using: str | None = None) -> Tracked:
-    """Kept when the transaction of `using` (a database's alias) commits, at once where there is none. Raises
-    InvalidEvent in either case at once. `status` is "pending" inside a transaction.
+    """Kept when the transaction commits, at once where there is none. `using` is the alias of its database; without
+    it the outbox's own is looked at first, the default one second, then the others. Raises InvalidEvent in either case
+    at once. `status` is "pending" inside a transaction.
 
     `request` is None in a task, a command, a signal's receiver: `get_relay().track` would know no transaction there.
     None says nothing of consent; a visit that was remembered does: `track(get_relay().facts_of(key), event)`."""
@@ -77,6 +79,16 @@ def track(request: "HttpRequest | RequestFacts | None", event: Event, *, using: 
 async def track_async(request: "HttpRequest | RequestFacts | None", event: Event) -> Tracked:
     """For an asynchronous view, which has no transaction: durable when it was awaited."""
     return await visitor(request).track_async(event)
+
+
+def _in_transaction(using: str | None) -> str | None:
+    """The database whose transaction the event waits for; None where there is none. A shop with routers has its orders
+    in a database that the view does not name: to look at the default one alone would tell of what is rolled back."""
+    if using:
+        return using if transaction.get_connection(using).in_atomic_block else None
+    opened = [one.alias for one in connections.all(initialized_only=True) if one.in_atomic_block]
+    first = (given().get("OUTBOX_DATABASE"), DEFAULT_DB_ALIAS)
+    return next((alias for alias in (*first, *opened) if alias in opened), None)
 
 
 def keep(relay: Relay, events: Sequence[SealedEvent], using: str | None) -> None:
