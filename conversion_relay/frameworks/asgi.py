@@ -50,7 +50,13 @@ class Conversions:
 @leaves_no_variables
 def visitor(request: HasScope) -> Visitor:
     """The visitor of this request. Raises RuntimeError where the middleware is missing."""
-    found = request.scope.get(KEY)
+    return visitor_in(request.scope)
+
+
+@leaves_no_variables
+def visitor_in(scope: Scope) -> Visitor:
+    """The same, where a framework gives the scope itself."""
+    found = scope.get(KEY)
     if not isinstance(found, Visitor):
         raise RuntimeError("no visitor here: add the middleware conversion_relay.frameworks.asgi.Conversions")
     return found

@@ -13,7 +13,7 @@ come from the environment when the first request needs them.
 
 from typing import Any
 
-from flask import Flask, g, request
+from flask import Flask, request
 from markupsafe import Markup
 
 from conversion_relay.event import Event
@@ -58,11 +58,10 @@ class Conversions:
 
     @property
     def visitor(self) -> Visitor:
-        """Of the request that is being answered."""
-        if "conversion_relay_visitor" not in g:
-            g.conversion_relay_visitor = visitor_of_environ(self.relay, request.environ, self._consent)
-        found: Visitor = g.conversion_relay_visitor
-        return found
+        """Of the request that is being answered. Read anew each time: Flask's `g` lives as long as its application
+        context, which a program may have pushed for good (`app.app_context().push()`), and then every visitor would be
+        the first one."""
+        return visitor_of_environ(self.relay, request.environ, self._consent)
 
     def track(self, event: Event) -> Tracked:
         """With the facts of the request that is being answered: durable when it returns."""

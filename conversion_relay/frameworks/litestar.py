@@ -9,11 +9,11 @@ async def checkout(visitor: NamedDependency[Visitor]) -> None:
 
 from typing import Any
 
-from litestar import Request
 from litestar.config.app import AppConfig
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.plugins import InitPluginProtocol
+from litestar.types import Scope
 
 from conversion_relay.frameworks import asgi
 from conversion_relay.frameworks.asgi import Conversions, lifespan
@@ -38,5 +38,7 @@ class ConversionPlugin(InitPluginProtocol):
         return app_config
 
 
-def _visitor(request: Request[Any, Any, Any]) -> Visitor:
-    return asgi.visitor(request)
+def _visitor(scope: Scope) -> Visitor:
+    """A request and a WebSocket both have a scope; `request` is no name for the latter in Litestar 3."""
+    found: Any = scope
+    return asgi.visitor_in(found)

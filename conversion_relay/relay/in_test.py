@@ -38,6 +38,13 @@ class Collected:
         future.set_result(self.put(events, now))
         return future
 
+    def put_within(self, connection: Any, events: Sequence[SealedEvent], now: float) -> None:
+        """At once: what becomes of somebody's transaction cannot be known here. Django's door waits for its own."""
+        self.put(events, now)
+
+    async def put_within_async(self, connection: Any, events: Sequence[SealedEvent], now: float) -> None:
+        self.put(events, now)
+
     def on_put(self, wake: Callable[[], None]) -> None:
         """Nobody delivers, so nobody has to be woken."""
 

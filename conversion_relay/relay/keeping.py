@@ -114,6 +114,11 @@ class Keeping(Judge):
             raise unsupported(self.outbox, IN_A_TRANSACTION)
         await self.outbox.put_within_async(connection, events, self._clock())
 
+    @property
+    def is_collecting(self) -> bool:
+        """Whether events are collected for a test, as `testing` does."""
+        return getattr(self.outbox, "is_for_tests", False)
+
     def put_soon(self, events: Sequence[SealedEvent]) -> "Future[list[Receipt]]":
         """The same for an event loop: the future is done after the commit."""
         return self._outbox_that_is_delivered().put_soon(events, self._clock())

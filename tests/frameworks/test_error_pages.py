@@ -40,3 +40,19 @@ def test_the_page_and_the_mail_about_a_mistake_in_the_settings_hold_no_token(giv
     page = ExceptionReporter(None, type(raised.value), raised.value, raised.tb).get_traceback_data()["frames"]
     shown = [frame["vars"] for frame in page if f"{os.sep}conversion_relay{os.sep}" in frame["filename"]]
     assert shown and "canary" not in repr(shown)
+
+
+def test_neither_does_that_of_a_middleware_which_meets_the_mistake_first():
+    """A server loads it before anybody asks for the Relay."""
+    from django.core.exceptions import ImproperlyConfigured
+    from django.test import override_settings
+    from django.views.debug import ExceptionReporter
+
+    from conversion_relay.frameworks.django.middleware import ConversionMiddleware
+
+    ours = {"SETTINGS": {"STRIPE_WEBHOOK_SECRET": "whsec_canary"}, "OUTBOX_DATABSE": "default"}
+    with override_settings(CONVERSION_RELAY=ours), pytest.raises(ImproperlyConfigured) as raised:
+        ConversionMiddleware(lambda request: None)
+    page = ExceptionReporter(None, type(raised.value), raised.value, raised.tb).get_traceback_data()["frames"]
+    shown = [frame["vars"] for frame in page if f"{os.sep}conversion_relay{os.sep}" in frame["filename"]]
+    assert shown and "canary" not in repr(shown)

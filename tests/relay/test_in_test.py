@@ -1,5 +1,6 @@
 """What the tests of a shop do: collect events, without a file or a setting."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -99,3 +100,13 @@ def test_what_is_collected_for_one_program_leaves_others_alone(relay):
         relay.track(Event(event_name="Lead", event_id="lead-2", user_data=PERSON))
     assert [event["event_id"] for event in collected.events] == ["lead-2"]
     assert events_of(relay) == ["lead-1"]
+
+
+def test_an_event_for_the_programs_own_transaction_is_collected_too():
+    """With a postgresql:// outbox it joins one; in a test there is none to join."""
+    with Relay.testing() as relay:
+        first, second = (Event(event_name="Lead", event_id=f"lead-{n}", user_data=JANE) for n in (1, 2))
+        told = relay.track(first, connection=object())
+        awaited = asyncio.run(relay.track_async(second, connection=object()))
+        assert (told.status, awaited.status) == ("pending", "pending")
+        assert [event["event_id"] for event in relay.events] == ["lead-1", "lead-2"]
