@@ -6,11 +6,12 @@ In `user_data` the readable names (`email`, `phone`, ...) work beside Meta's two
 """
 
 import datetime
-import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
+
+from conversion_relay.personal_data.foreign_types import OCTETS, plain_number
 
 if TYPE_CHECKING:
     # What a program may give, for type checkers alone. Before anybody reads it, the door (`intake.built.checked`) makes
@@ -28,9 +29,6 @@ else:
     type_of_text = str | int | list[str | int]
     type_of_ids = list[str | int]
     type_of_amount = float
-
-OCTETS = (bytes, bytearray, memoryview)
-"""What databases give for a text; never base64 of it, as msgspec makes of them."""
 
 PUBLIC_EVENT_NAMES = frozenset(
     {"PageView", "ViewContent", "Search", "Contact", "Lead", "AddToCart", "InitiateCheckout"}
@@ -264,35 +262,6 @@ class Receipt(msgspec.Struct, frozen=True):
 
     event_id: str
     duplicate: bool = False
-
-
-def plain_number(value: object) -> int | float | str | bytes | dict[Any, Any]:
-    """What other libraries count with (numpy's and pandas' scalars, fractions), as a number of Python's own; for
-    `enc_hook` of msgspec, which asks about types that it does not know. Texts that are translated when they are read
-    (Django's gettext_lazy, Flask-Babel's) and `UserString` as texts. Subclasses of dates (pandas', pendulum's, those of
-    freezegun) and of bytes, and mappings that are no dict, as what they are. Raises TypeError for anything else.
-
-    >>> from fractions import Fraction
-    >>> plain_number(Fraction(1, 2))
-    0.5
-    """
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, datetime.date):  # a datetime is one, too; no other class is called, freezegun replaces them
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return bytes(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    if hasattr(value, "casefold") and hasattr(value, "splitlines"):
-        return str(value)
-    if type(value).__name__.startswith("bool"):  # numpy's; its float would be an amount
-        return bool(value)
-    if hasattr(value, "__index__"):
-        return operator.index(value)
-    if hasattr(value, "__float__"):
-        return float(value)
-    raise TypeError(f"{type(value).__name__}: a value of this type has no JSON form")
 
 
 def present(given: msgspec.Struct) -> list[str]:

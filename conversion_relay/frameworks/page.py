@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from conversion_relay.event import OCTETS, CustomData, plain_number
+from conversion_relay.event import CustomData
+from conversion_relay.personal_data.foreign_types import OCTETS, plain_number
 
 
 def script_tag(src: str, endpoint: str, *, nonce: str = "", **data: str | bool) -> str:

@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 
 from conversion_relay.errors import leaves_no_variables
-from conversion_relay.event import OCTETS, CustomData, Event, EventAsRead, Rejection, plain_number
+from conversion_relay.event import CustomData, Event, EventAsRead, Rejection
 from conversion_relay.intake.members import read_members
 from conversion_relay.intake.printable import printable_name
+from conversion_relay.personal_data.foreign_types import OCTETS, plain_number
 
 
 @leaves_no_variables

@@ -2,8 +2,7 @@
 
 The door stops at the first reason to refuse, and mends what it can. `examine` lists everything at once, in two views:
 the document as it stands (`_as_it_stands`: what the relay would mend and Meta would not take), and the event that the
-door would make of it (`_as_sealed`: the same judgement as the door's). A member with a wrong shape is told and then
-left out, so that the rest can still be judged.
+door would make of it (`_as_sealed`). A member with a wrong shape is told and left out, so that the rest can be judged.
 """
 
 import json
@@ -26,6 +25,7 @@ from conversion_relay.intake.printable import printable_name
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import Removed, scrub_event_id, scrub_url, without_personal_data
 from conversion_relay.intake.spellings import EVENT_MEMBERS, PERSON_MEMBERS, spelling
+from conversion_relay.intake.wishes import passed_over
 from conversion_relay.meta.advice import advise
 from conversion_relay.meta.customer_information import READABLE_NAMES, DroppedKey
 from conversion_relay.meta.finding import PAGES, Finding, worst_first
@@ -34,6 +34,7 @@ from conversion_relay.meta.validate import as_it_stands, errors
 _SERVER_EVENT = f"{PAGES}/parameters/server-event"
 _CUSTOMER_INFORMATION = f"{PAGES}/parameters/customer-information-parameters"
 _MILLISECONDS_FROM = 1e11
+_NOT_HERE = "no such field here; properties of your own go into custom_data"
 
 
 def examine(document: object, policy: Policy, now: float) -> list[Finding]:
@@ -137,8 +138,7 @@ def _wrong_members(
             if known is None and not (spelling(name) == "address" and isinstance(value, dict | list)):
                 yield name, Rejection("unknown_field", where, "no such match key; it is not sent")
         elif name not in types:
-            message = "no such field here; properties of your own go into custom_data"
-            yield name, Rejection("unknown_field", where, message)
+            yield name, Rejection("unknown_field", where, passed_over(spelling(name), value) or _NOT_HERE)
         elif name == "event_time" and isinstance(value, str):
             if read_moment(value) is None:
                 yield name, NOT_A_TIME

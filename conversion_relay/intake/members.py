@@ -43,6 +43,8 @@ _WISHES_BEGIN = frozenset(wish[:2] for wish in _WISHES)
 _WISHES_END = frozenset(wish[-3:] for wish in _WISHES)
 _NO_WISHES = frozenset({"content", "contents", "context", "contenttype"})
 _MOST_COMPARED, _MOST_HINTS = 50, 5
+_HINTED = [known for known, member in EVENT_MEMBERS.items() if member != "pixel"]
+"""`pixel_id`, which many senders write beside an event, is Meta's number; `pixel` is the answer to another question."""
 
 
 class Refused(Exception):
@@ -110,7 +112,7 @@ def _unknown(name: str, told: list[tuple[str, str]]) -> None:
         if near := get_close_matches(known, _WISHES, 1, 0.85):
             message = f"no such field here; is {EVENT_MEMBERS[near[0]]} meant? a visitor's wish is not guessed"
             raise Refused(Rejection("unknown_field", shown, message))
-    meant = get_close_matches(known, EVENT_MEMBERS, 1, 0.8) if len(told) < _MOST_HINTS else ()
+    meant = get_close_matches(known, _HINTED, 1, 0.8) if len(told) < _MOST_HINTS else ()
     told.append((shown, f"{NO_SUCH_MEMBER}; is {EVENT_MEMBERS[meant[0]]} meant?" if meant else NO_SUCH_MEMBER))
 
 

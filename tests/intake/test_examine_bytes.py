@@ -124,6 +124,7 @@ def test_a_wrong_type_is_told_in_words_with_its_place_and_a_remedy(more, path, m
     [
         ({"event_time": "soon"}, "send for example 1767225600 or 2026-01-01T00:00:00Z"),
         ({"colour": "red"}, "properties of your own go into custom_data"),
+        ({"ad_user_data": "denied"}, 'send it as "consent": "denied", or leave it out'),
         ({"custom_data": {"x": json.loads("[" * 40 + "]" * 40)}}, "send flat properties"),
     ],
 )

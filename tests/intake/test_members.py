@@ -264,6 +264,11 @@ def test_what_is_left_out_is_told_by_path_and_never_by_value():
     assert "evnt_id: no such member here; is event_id meant?" in answer.dropped
 
 
+def test_the_number_of_a_dataset_is_not_taken_for_an_answer_of_the_page():
+    answer = read_members({"event_name": "Lead", "pixel_id": "1", "pixelId": "1"})
+    assert answer.left_out == (("pixel_id", "no such member here"), ("pixelId", "no such member here"))
+
+
 def test_an_apps_flags_are_put_where_they_belong():
     extinfo = json.dumps(["i2", None, "1.0", "1.0", "13.4.1", *[""] * 4, 320.0, 568, "2", 2, 13, 8, ""])
     app = {"action_source": "app", "advertiser_tracking_enabled": True, "app_data": {"extinfo": extinfo}}

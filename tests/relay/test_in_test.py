@@ -1,12 +1,12 @@
 """What the tests of a shop do: collect events, without a file or a setting."""
 
-import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 from conversion_relay import CustomData, Event, Relay, RequestFacts, UserData
+from tests.asgi import run
 from tests.payments import stripe_notices as notices
 from tests.test_relay import LEAD, PERSON, environ, events_of, relay
 from tests.webhooks.shop import open_shop
@@ -107,6 +107,6 @@ def test_an_event_for_the_programs_own_transaction_is_collected_too():
     with Relay.testing() as relay:
         first, second = (Event(event_name="Lead", event_id=f"lead-{n}", user_data=JANE) for n in (1, 2))
         told = relay.track(first, connection=object())
-        awaited = asyncio.run(relay.track_async(second, connection=object()))
+        awaited = run(relay.track_async(second, connection=object()))
         assert (told.status, awaited.status) == ("pending", "pending")
         assert [event["event_id"] for event in relay.events] == ["lead-1", "lead-2"]

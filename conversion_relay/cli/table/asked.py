@@ -6,11 +6,12 @@ import msgspec
 
 from conversion_relay.cli.table import dialect
 from conversion_relay.cli.table.chosen import choices, unanswered
-from conversion_relay.cli.table.columns import FIELDS, IGNORED, Columns, columns, known
+from conversion_relay.cli.table.columns import FIELDS, IGNORED, OF_ALL, Columns, columns, known
 from conversion_relay.cli.table.dialect import Question
 from conversion_relay.cli.table.lines import Head, first_lines, sample_rows
 from conversion_relay.cli.table.rows import Plan
 from conversion_relay.cli.table.times import needs_timezone
+from conversion_relay.cli.table.wishes import unanswered as unanswered_wishes
 from conversion_relay.event_id import holds_person
 
 _TITLES = 20
@@ -68,7 +69,7 @@ def ask(head: Head, said: Said) -> Read | list[Question]:
     if missing := [name for name in (*said.columns, *said.only) if name not in headings]:
         what = f"--map or --only names columns that the file does not have: {', '.join(map(repr, missing))}; it has"
         return [Question(what, tuple(map(repr, filter(None, headings))))]
-    meaning = columns(headings, said.columns)
+    meaning = columns(headings, said.columns, [field for field in OF_ALL if getattr(said, field)])
     if isinstance(meaning, Question):
         return [meaning]
     plan = _plan(meaning, rows[1:], said)
@@ -113,6 +114,7 @@ def _plan(meaning: Columns, rows: list[list[str]], said: Said) -> Plan | list[Qu
         questions.append(Question("a Purchase needs its value, and no column holds one", ("--map 'COLUMN=value'",)))
     if "Purchase" in (said.event_name, *column("event_name")):
         questions += unanswered(meaning.headings, rows, (*said.columns, *said.only))
+    questions += unanswered_wishes(meaning.headings, meaning.fields, tuple(said.columns))
     unknown = [field for field in said.columns.values() if field != IGNORED and field not in FIELDS]
     if unknown:
         questions.append(Question(f"--map names fields that do not exist: {', '.join(unknown)}", FIELDS))

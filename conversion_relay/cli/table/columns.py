@@ -5,16 +5,20 @@ nothing to us is left out, and said so.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from conversion_relay.cli.table.dialect import Question
+from conversion_relay.cli.table.wishes import WISHES
 from conversion_relay.event import UserData
+from conversion_relay.intake.spellings import spelling
 from conversion_relay.personal_data import folded
 
 PERSON = frozenset(UserData.__struct_fields__)
-EVENT = ("event_name", "event_time", "event_id", "action_source", "event_source_url", "consent")
+EVENT = ("event_name", "event_time", "event_id", "action_source", "event_source_url", *WISHES)
+OF_ALL = ("event_name", "action_source")
+"""What an option may say of all rows."""
 CUSTOM = ("value", "currency", "order_id", "content_name", "content_category", "content_ids", "num_items", "status")
 FIELDS = (*EVENT, *CUSTOM, *sorted(PERSON))
 IGNORED = "-"
@@ -63,6 +67,10 @@ _FIELD_OF = {folded(alias): field for field, aliases in _ALSO.items() for alias 
 _FIELD_OF |= {field.replace("_", " "): field for field in FIELDS}
 
 
+_OBJECT = re.compile(r"(?:user|custom) data ")
+"""Of `user_data.em`, as programs write an event's objects into a table."""
+
+
 class Columns(msgspec.Struct, frozen=True):
     """`fields`: by column, "" for one that is left out."""
 
@@ -77,13 +85,17 @@ class Columns(msgspec.Struct, frozen=True):
         return [heading for heading, field in zip(self.headings, self.fields, strict=True) if not field]
 
 
-def columns(headings: Sequence[str], given: Mapping[str, str]) -> Columns | Question:
-    """`given`: by heading, what the operator says it means ("-": leave it out).
+def columns(headings: Sequence[str], given: Mapping[str, str], of_all: Collection[str] = ()) -> Columns | Question:
+    """`given`: by heading, what the operator says it means ("-": leave it out). `of_all`: fields that an option says of
+    all rows: a column that only looks like one of these (Shopify's "Source", a ticket shop's "Event") does not count.
 
     >>> columns(["E-Mail", "Betrag", "Lieblingsfarbe"], {}).fields
     ('email', 'value', '')
     """
     fields = [_said(given[h]) if h in given else _guess(h) for h in headings]
+    for at, heading in enumerate(headings):
+        if fields[at] in of_all and heading not in given and spelling(heading) != spelling(fields[at]):
+            fields[at] = ""
     for field in dict.fromkeys(fields):
         alike = [heading for heading, other in zip(headings, fields, strict=True) if other == field]
         if field and len(alike) > 1 and field not in PERSON:
@@ -104,4 +116,4 @@ def _said(field: str) -> str:
 
 def _guess(heading: str) -> str:
     plain = re.sub(r"[\s_\-.()\[\]#°*:]+", " ", folded(heading).lower()).strip()
-    return _FIELD_OF.get(plain, "")
+    return _FIELD_OF.get(plain) or _FIELD_OF.get(_OBJECT.sub("", plain, count=1), "")

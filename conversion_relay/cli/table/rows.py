@@ -18,6 +18,7 @@ from conversion_relay.cli.table.chosen import NOT_CHOSEN, Choice
 from conversion_relay.cli.table.columns import CUSTOM, PERSON, Columns
 from conversion_relay.cli.table.dialect import DateOrder, Decimal
 from conversion_relay.cli.table.times import NOT_A_TIME, moment
+from conversion_relay.cli.table.wishes import wishes
 from conversion_relay.event import Event, Rejection, UserData
 from conversion_relay.event_id import names_no_event
 
@@ -80,10 +81,17 @@ class Rows:
         for place in self._ids:
             if cells[place] and names_no_event(cells[place]):  # all rows without an id would be one event
                 cells[place] = ""
+        return self._shortened(cells) or self._event(cells)
+
+    def _shortened(self, cells: Sequence[str]) -> Rejection | None:
         for place, field in self._exact:
             if "+" in cells[place] and _SHORTENED.fullmatch(cells[place]):
                 fix = "Excel shortened this number, its digits are lost; format the column as text and save it again"
                 return Rejection("shortened_number", field, fix)
+        return None
+
+    def _event(self, cells: Sequence[str]) -> Event | Rejection:
+        plan = self._plan
         name = self._cell(cells, "event_name") or plan.event_name
         source = self._cell(cells, "action_source") or plan.action_source
         at = self._cell(cells, "event_time")
@@ -93,6 +101,9 @@ class Rows:
         custom = self._of_custom(cells)
         if isinstance(custom, Rejection):
             return custom
+        said = wishes(lambda field: self._cell(cells, field))
+        if isinstance(said, Rejection):
+            return said
         try:
             return Event(
                 event_name=name or "",
@@ -102,7 +113,7 @@ class Rows:
                 event_source_url=self._cell(cells, "event_source_url") or None,
                 user_data=self._user_data(cells),
                 custom_data=custom or None,
-                consent=self._cell(cells, "consent") or None,  # type: ignore[arg-type]
+                **said,
             )
         except (TypeError, ValueError):
             return Rejection("unreadable", "row", "the row cannot be read")

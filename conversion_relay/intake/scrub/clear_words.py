@@ -75,7 +75,7 @@ STRONG: dict[str, tuple[str, ...]] = {
         "namapertama childname kidname kidsname fathername mothername ownername holdername policyholdername tenantname",
         "namaakhir utonev csaladnev numecomplet numelecomplet numeletau punoime taisnimi unangpangalan cognom",
         "tencuaban τοονομασας middleinitial preferredname preferredfirstname accountholder accountholdername",
-        "inviteename childsname insuredname custname",
+        "inviteename childsname insuredname custname consignee numefamilie 받는분 받는사람 수령자명 수령인명",
         "parentsname cfname clname πληρεςονομα контактноелицо полноеимя побатькові піб собственоиме триимена атыжөні",
         "השםשלך שםהלקוח الاسمبالكامل الاسمالأخير اسمك اسمالعميل نامکامل पहलानाम अंतिमनाम आपकानाम ชื่อเต็ม ชื่อเล่น",
         "আপনারনাম முழுபெயர் முதல்பெயர் 联系人 聯絡人 收件人 收货人 收貨人 예금주",

@@ -88,7 +88,7 @@ def _strength(word: str, before: list[str], behind: list[str]) -> int:
     strength, kind = _words()[0][word]
     if not _only(behind, _BEHIND) and not _says_more_of_it(behind, kind):
         return 0
-    if before and _is_asked_for(word, before[-1]):
+    if before and (_is_asked_for(word, before[-1]) or _is_of_an_event(kind, before)):
         return 3
     if strength == 3:
         return 0 if not words.NEVER_BEFORE.isdisjoint(before) else 3
@@ -115,6 +115,11 @@ def _is_asked_for(word: str, before: str) -> bool:
     if word in words.ORDINALS:
         return False
     return before in words.YOUR or (before in words.YOUR_ELSEWHERE and word not in words.WEAK_IN_ENGLISH)
+
+
+def _is_of_an_event(kind: str, before: list[str]) -> bool:
+    """`event_attendee_name`, `shopify_customer_name`: a person's, whatever stands before the person."""
+    return kind in ("name", "email", "phone") and before[-1] in words.OF_AN_EVENT and words.FACTS.isdisjoint(before)
 
 
 def _unparted(parts: list[str]) -> tuple[int, str] | None:

@@ -34,7 +34,8 @@ WEAK: dict[str, frozenset[str]] = {
         "state region province county bundesland provincia estado provincie wojewodztwo ort plaats область",
         "district municipio kelurahan kecamatan kota ilce",
     ),
-    "phone": _words("portable"),
+    "phone": _words("portable cel"),
+    "secret": _words("document documento taxnumber"),
     "address": _words("line1 line2 addr addr1 apartment apt suite flat bairro barrio colonia complemento"),
     "age": _words("age alter edad idade eta leeftijd wiek"),
 }
@@ -69,7 +70,7 @@ PERSONS = _words(
     "destinataire facturacion envio cliente clientes usuario comprador destinatario contacto faturamento",
     "entrega usuaria contato fatturazione spedizione utente acquirente contatto klant factuur bezorg gebruiker",
     "koper klient klienta uzytkownik odbiorca kontakt kontakts клиент покупатель пользователь",
-    "khách kháchhàng pelanggan ग्राहक ลูกค้า teilnehmers reviewer kund zakaznik zakaznika musteri клиента",
+    "cus soldto khách kháchhàng pelanggan ग्राहक ลูกค้า teilnehmers reviewer kund zakaznik zakaznika musteri клиента",
     "покупателя العميل invitee caller",
     "お客様 顧客 会員 注文者 担当者 ご担当者 客户 客戶 顾客 用户 고객 회원 신청자 주문자 수령인",
 )
@@ -95,7 +96,7 @@ BESIDE = _words(
     "whatsapp viber legal checkout order orders newsletter address street postal optional required x c pc",
     "privat geschaftlich dienstlich fur ruckfragen professionnel personnel fixe fijo fisso paterno materno contato",
     "para pa s gift komorkowy kontaktowy επικοινωνιας за връзка mm dd yyyy का নম্বর எண்",
-    "確認 カナ かな 番号 号码 號碼 번호",
+    "kana furigana 確認 カナ かな 番号 号码 號碼 번호",
 )
 """Says nothing about whose it is: may stand before and behind."""
 
@@ -108,12 +109,24 @@ NEVER_BEHIND = _words(
 )
 """Of BESIDE, what makes a business's member of the word that it stands behind: email_verified, email_newsletter."""
 
-NEVER_BEFORE = _words(
+OF_AN_EVENT = _words(
+    "attendee guest student buyer purchaser customer participant recipient passenger patient registrant donor",
+    "traveler traveller applicant shopper",
+)
+"""Directly before a name, an address of mail or a phone it is this person's, whatever they came to or bought:
+event_attendee_name, hotel_guest_phone."""
+
+FACTS = _words(
     "number nr has is was are were can does did num count total send sent via by per method opt optin accept",
-    "accepts allow allows allowed enable enabled use uses no not without with smart head ear micro game gaming",
+    "accepts allow allows allowed enable enabled use uses no not without with",
+    "prefers preferred verified valid invalid wrong missing",
+)
+"""Begin a question or a count, whoever it is about: has_customer_email."""
+
+NEVER_BEFORE = FACTS | _words(
+    "smart head ear micro game gaming",
     "android i product products item items brand category model device type kind campaign template course event",
     "content sku tag label page subject job file host domain step plan variant click open opened clicked",
-    "prefers preferred verified valid invalid wrong missing",
 )
 """Before a STRONG word these make it a fact about a business: has_email, device_phone."""
 

@@ -10,8 +10,8 @@ write (https://sqlite.org/wal.html#walresetbug), and Python brings an older one;
 
 From top to bottom: `outbox` has the verbs, with `looks` those that only look; `rows`, `lanes`, `delivered`, `books`,
 `ledger`, `operator`, `figures`, `sides`, `visits`, `workers` and `look` are their SQL, and `traces` overwrites what SQL
-leaves behind. `database` puts together `writer` (group commit), `connections`, `owner`, `one_at_a_time` and `fork`; `file`
-opens, `salvage` and `readable` replace a damaged file, `disk` keeps room, `told` says what is wrong. Beside it `read_only`
-looks at a file and leaves it as it is; `backup`, `put_back` and `forgotten` are about copies, `handover` about the move
-to PostgreSQL.
+leaves behind. `database` puts together `writer` (group commit), `connections`, `owner`, `one_at_a_time` and `fork`;
+`file` opens, `salvage` and `readable` replace a damaged file, `disk` keeps room, `told` says what is wrong. Beside it
+`read_only` looks at a file and leaves it as it is; `backup`, `put_back` and `forgotten` are about copies, `handover`
+about the move to PostgreSQL.
 """

@@ -209,3 +209,25 @@ def test_containers_say_whose_their_members_are(name, is_person, is_business):
 @given(name=st.text(max_size=128))
 def test_any_text_is_a_name(name):
     assert 0 <= read_name(name).strength <= 3
+
+
+PERSONS_OF_AN_EVENT = """
+event_attendee_name event_attendee_phone hotel_guest_name ticket_buyer_name course_student_email tour_passenger_phone
+shopify_customer_name WooCommerceEventsAttendeeName cus_name cus_cel cus_taxnumber buyer_document last_name_kana
+soldTo_name consignee 받는분 수령자명 nume_familie
+""".split()  # noqa: SIM905
+NO_PERSONS = """
+has_customer_name is_event_guest_email event_name event_email event_attendee_count event_guest_list product_name
+average_customer_age top_customer_city kana document document_name product_document
+""".split()  # noqa: SIM905
+
+
+@pytest.mark.parametrize("name", PERSONS_OF_AN_EVENT)
+def test_whoever_came_or_bought_is_a_person_whatever_they_came_to(name):
+    """Of ticket shops, hotels and course platforms, of Eduzz and Hotmart, SAP and EC-CUBE."""
+    assert read_name(name).strength == 3
+
+
+@pytest.mark.parametrize("name", NO_PERSONS)
+def test_what_is_said_of_many_or_of_the_thing_itself_stays(name):
+    assert read_name(name).strength < 2
