@@ -62,6 +62,8 @@ def verdicts(tmp_path) -> list[tuple[str, str]]:
         ("Statut de la commande", "Terminée", "Annulée"),
         ("État", "payé", "refusé"),
         ("支払い状況", "paid", "refunded"),
+        ("Status da transação", "Aprovada", "Reembolsada"),
+        ("Purchase status", "complete", "refunded"),
     ],
 )
 def test_orders_that_nobody_paid_are_asked_about(tmp_path, imported, heading, paid, other):

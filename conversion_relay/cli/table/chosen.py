@@ -19,14 +19,19 @@ from conversion_relay.personal_data import folded
 NOT_CHOSEN = "not_chosen"
 MOST_SHOWN = 6
 _LONGEST = 40
+_STATUS = frozenset(folded("status state stage outcome statut etat estado situacao situacion stato stav stan").split())
+_OF_AN_ORDER = frozenset(
+    folded(
+        "order orders payment payments financial transaction sale sales purchase deal opportunity invoice charge"
+        " checkout bestellung zahlung commande paiement achat vente pedido pago compra venta transaccion factura venda"
+        " pagamento transacao fatura cobranca ordine vendita transazione bestelling betaling zamowienia platnosci"
+        " transakcji of de del della da do des du la le the van der"
+    ).split()
+)
 _HEADINGS = frozenset(
     folded(
-        "status|state|order status|order state|financial status|payment status|payment state|transaction status"
-        "|sale status|status of order|order payment status|stage|deal stage|deal status|opportunity stage|outcome"
-        "|bestellstatus|zahlungsstatus|auftragsstatus|zustand|statut|statut de la commande|statut du paiement|etat"
-        "|estado|estado del pedido|estado del pago|estado do pedido|stato|stato ordine|stato pagamento|bestelstatus"
-        "|betaalstatus|status zamowienia|status płatności|status platnosci|状态|订单状态|状況|注文状況|支払い状況|상태"
-        "|주문상태|주문 상태"
+        "bestellstatus|zahlungsstatus|auftragsstatus|transaktionsstatus|zustand|bestelstatus|betaalstatus|状态|订单状态|状況"
+        "|注文状況|支払い状況|상태|주문상태|주문 상태"
     ).split("|")
 )
 
@@ -70,12 +75,14 @@ def unanswered(headings: Sequence[str], rows: Sequence[Sequence[str]], answered:
 
 
 def tells_status(heading: str) -> bool:
-    """By the heading.
+    """By the heading: one word for a status, and none but for orders and payments beside it.
 
-    >>> tells_status("Financial Status"), tells_status("Deal - Status"), tells_status("Fulfillment Status")
+    >>> tells_status("Financial Status"), tells_status("Status da transação"), tells_status("Fulfillment Status")
     (True, True, False)
     """
-    return _plain(re.sub(r"[\s_\-.()\[\]#:]+", " ", heading)) in _HEADINGS
+    plain = _plain(re.sub(r"[\s_\-.()\[\]#:]+", " ", heading))
+    words = set(plain.split())
+    return plain in _HEADINGS or (len(words & _STATUS) == 1 and words - _STATUS <= _OF_AN_ORDER)
 
 
 def _plain(text: str) -> str:
