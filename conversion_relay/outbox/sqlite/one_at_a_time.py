@@ -3,7 +3,7 @@
 What could go wrong. Two processes find the same damage and both replace the file. And SQLite knows no order among those
 who wait for its lock: each looks for it now and then, in the end every 100 ms. A process that commits without a pause
 leaves it free for less than a millisecond at a time, so the others miss it, again and again: of four that share a file,
-one event in a hundred waited for a hundred commits, and where an fsync takes 100 ms every fifth was refused.
+one event in a hundred waited for a hundred commits, and where an fsync takes 100 ms every sixth was refused.
 
 The rules.
 1. One process at a time opens, checks and mends (`alone`).
