@@ -24,13 +24,15 @@ from conversion_relay.intake.accept import Policy, Submission
 from conversion_relay.intake.browser import BrowserIds, CookieSite
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.visit import Visit
+from conversion_relay.intake.wishes_beside import Noes, noes
 from conversion_relay.meta.customer_information import CommonKeys
 from conversion_relay.meta.customer_information.keys import Context
 from conversion_relay.meta.customer_information.network import normalize_user_agent
 from tests.hostile_texts import PATTERNS
 
-NOW = 1_795_435_200.0
-TODAY = datetime.date(2026, 11, 23)
+NOW, TODAY = 1_795_435_200.0, datetime.date(2026, 11, 23)
+_REQUEST = {"url": "https://a.example", "version": "v27.0", "dataset": "1", "token": "E", "test_event_code": "TEST1"}
+_IN_THE_US = {"default_country": "us", "variants": True, "now": NOW}
 LONGER, STEEPEST = 4, 9
 SHORT_SECONDS = 0.004
 """Below this a time says nothing about growth."""
@@ -121,10 +123,23 @@ def _sent(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
+def _beside(text: str) -> dict[str, msgspec.Raw]:
+    names = ("consent", "gpc", "opt_out", "ad_user_data", *(text[n : n + 40] for n in range(99)))
+    return dict.fromkeys(names, msgspec.Raw(_sent(text)))
+
+
+def _noes(text: str) -> Noes:
+    return noes(_beside(text))
+
+
 def _look(text: str) -> dict[str, Any]:
     keys = UserData(**dict.fromkeys(CommonKeys.__struct_fields__, text))
     found = Event(event_name="Lead", event_time=int(NOW), event_id=text, event_source_url=text, user_data=keys)
-    return {"event": found, "facts": facts(text), "now": NOW, "is_browser": False}
+    return _facts_now(text) | {"event": found, "is_browser": False}
+
+
+def _facts_now(text: str) -> dict[str, Any]:
+    return {"facts": facts(text), "now": NOW}
 
 
 BY_NAME: dict[str, Callable[[str], Any]] = {
@@ -169,13 +184,7 @@ BY_FUNCTION: dict[str, Callable[[str], dict[str, Any]]] = {
     "intake.at_a_look.at_a_look": lambda text: _look(text) | {"default_country": None},
     "intake.match_keys.said_or_known": lambda text: {"said": text, "known": text, "read": normalize_user_agent},
     "intake.match_keys.visitor_of": lambda text: _look(text) | {"event_time": int(NOW)},
-    "intake.match_keys.match_keys_of": lambda text: {
-        "given": person(text),
-        "removed": [],
-        "default_country": "us",
-        "variants": True,
-        "now": NOW,
-    },
+    "intake.match_keys.match_keys_of": lambda text: _IN_THE_US | {"given": person(text), "removed": []},
     "intake.mending.decode": lambda text: {"raw": text.encode("utf-8", "replace")},
     "intake.origins.normal_origin": lambda text: {"text": f"https://{text}"},
     "meta.quality.quality_request": lambda text: {"url": text, "version": "v", "dataset": "1", "token": text},
@@ -184,14 +193,12 @@ BY_FUNCTION: dict[str, Callable[[str], dict[str, Any]]] = {
     "meta.quality.read_quality": lambda text: {"status": 200, "body": json.dumps({"web": [objects(text)]}).encode()},
     "meta.quality.quality": lambda text: {"sampled": 10, "keys": {"em": 5, text: 1}},
     "intake.mending.mended": lambda text: {"value": objects(text), "path": "custom_data", "tell": lambda *told: None},
+    "intake.moment.original_in_seconds": lambda text: {"original": {"event_time": text}},
     "intake.values.object_in": lambda text: {"given": text},
     "intake.values.one_text": lambda text: {"given": text},
-    "intake.visit.visit_of": lambda text: {
-        "facts": facts(text),
-        "said": None,
-        "policy": Policy(dataset="1"),
-        "now": NOW,
-    },
+    "intake.wishes_beside.noes": lambda text: {"beside": _beside(text)},
+    "intake.wishes_beside.with_noes": lambda text: {"event": msgspec.Raw(_sent(wire(text))), "said": _noes(text)},
+    "intake.visit.visit_of": lambda text: _facts_now(text) | {"said": None, "policy": Policy(dataset="1")},
     "intake.visit.Visit.filled_from": lambda text: {"self": Visit(fbp=text), "later": Visit(fbp=text)},
     "intake.visit.Visit.facts": lambda text: {"self": Visit(fbp=text)},
     "intake.browser.BrowserIds.facts_for_event": lambda text: {"self": _ids(text), "event": event(text)},
@@ -204,14 +211,7 @@ BY_FUNCTION: dict[str, Callable[[str], dict[str, Any]]] = {
     },
     "meta.graph.appsecret_proof": lambda text: {"token": "EAA" * (len(text) // 3), "app_secret": "5" * len(text)},
     "meta.validate.is_suspect": lambda text: {"body": _sent(wire(text)), "subcode": 2804003, "now": NOW},
-    "meta.graph.build_request": lambda text: {
-        "batch": _batch(text),
-        "url": "https://graph.example",
-        "version": "v27.0",
-        "dataset": "1",
-        "token": "EAA",
-        "test_event_code": "TEST1",
-    },
+    "meta.graph.build_request": lambda text: _REQUEST | {"batch": _batch(text)},
     "meta.validate.expiry": lambda text: {"event_time": int(NOW), "action_source": text},
     "meta.graph.read_response": lambda text: {
         "status": 400,
