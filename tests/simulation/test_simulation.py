@@ -23,9 +23,9 @@ FAILED_ONCE = {
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("first", range(1, 201, 25))
+@pytest.mark.parametrize("first", range(1, 151, 25))
 def test_25_worlds_hold(first, tmp_path):
-    """Shorter ones than those of a soak, so that all 200 take less than 90 s."""
+    """Shorter ones than those of a soak, and fewer: this is a sixth of the time that all tests take."""
     done = play("--seeds", "25", "--first", str(first), "--hours", "0.6", "--jobs", "1", "--anew", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
