@@ -8,20 +8,12 @@ import pytest
 from django.utils.functional import SimpleLazyObject, empty
 
 from conversion_relay import InvalidEvent, OutboxUnavailable
-from conversion_relay.relay.in_test import SETTINGS, collecting
+from conversion_relay.relay.in_test import SETTINGS
 from tests import asgi
 from tests.frameworks.shops import AGENT
 
 pytestmark = pytest.mark.usefixtures("django_shop")
 ANYBODY = {"HTTP_USER_AGENT": AGENT, "REMOTE_ADDR": "198.51.100.7"}
-
-
-@pytest.fixture
-def collected(monkeypatch):
-    for name, value in SETTINGS.items():
-        monkeypatch.setenv(name, value)
-    with collecting() as events:
-        yield events
 
 
 def request(**query):

@@ -3,18 +3,9 @@
 import pytest
 
 from conversion_relay import Event, UserData
-from conversion_relay.relay.in_test import SETTINGS, collecting
 from tests.frameworks.shops import AGENT, FBP
 
 pytestmark = pytest.mark.usefixtures("django_shop")
-
-
-@pytest.fixture
-def collected(monkeypatch):
-    for name, value in SETTINGS.items():
-        monkeypatch.setenv(name, value)
-    with collecting() as events:
-        yield events
 
 
 def lead(event_id: str = "lead-1") -> Event:
