@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from conversion_relay.personal_data.foreign_types import OCTETS, plain_number
+from conversion_relay.personal_data.foreign_types import OCTETS, json_form
 
 if TYPE_CHECKING:
     # What a program may give, for type checkers alone. Before anybody reads it, the door (`intake.built.checked`) makes
@@ -155,7 +155,7 @@ class CustomData(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def to_wire(self) -> dict[str, Any]:
         """Meta's flat object: standard names and custom properties side by side."""
-        wire: dict[str, Any] = msgspec.to_builtins(self, builtin_types=OCTETS, enc_hook=plain_number)
+        wire: dict[str, Any] = msgspec.to_builtins(self, builtin_types=OCTETS, enc_hook=json_form)
         own = wire.pop("properties", None) or {}
         return {**wire, **own}
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from conversion_relay.event import CustomData
-from conversion_relay.personal_data.foreign_types import OCTETS, plain_number
+from conversion_relay.personal_data.foreign_types import OCTETS, json_form
 
 
 def script_tag(src: str, endpoint: str, *, nonce: str = "", **data: str | bool) -> str:
@@ -60,4 +60,4 @@ def _plain(value: object) -> Any:
     that a name in the visitor's language fails in neither."""
     if isinstance(value, OCTETS):
         return bytes(value).decode()
-    return float(value) if isinstance(value, Decimal) else msgspec.to_builtins(value, enc_hook=plain_number)
+    return float(value) if isinstance(value, Decimal) else msgspec.to_builtins(value, enc_hook=json_form)

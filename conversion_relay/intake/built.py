@@ -17,7 +17,7 @@ from conversion_relay.errors import leaves_no_variables
 from conversion_relay.event import CustomData, Event, EventAsRead, Rejection
 from conversion_relay.intake.members import read_members
 from conversion_relay.intake.printable import printable_name
-from conversion_relay.personal_data.foreign_types import OCTETS, plain_number
+from conversion_relay.personal_data.foreign_types import OCTETS, json_form
 
 
 @leaves_no_variables
@@ -53,7 +53,7 @@ def _of_another_class(event: Event) -> Event | Rejection:
 
 
 def _builtins(value: object) -> Any:
-    return _texts(msgspec.to_builtins(value, builtin_types=OCTETS, enc_hook=plain_number))
+    return _texts(msgspec.to_builtins(value, builtin_types=OCTETS, enc_hook=json_form))
 
 
 def _texts(value: Any) -> Any:

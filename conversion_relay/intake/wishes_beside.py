@@ -12,6 +12,7 @@ where it stands, and is named as ignored.
 Rejected: to decode each event and encode it anew. What is no JSON (`NaN`, half an emoji) would become something else.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -43,20 +44,22 @@ def noes(beside: Mapping[str, msgspec.Raw]) -> Noes:
     for name, raw in beside.items():
         known = spelling(name)
         member = EVENT_MEMBERS.get(known)
-        if member in _READ or (member is None and "" not in found):  # one of another program's refuses the event
-            value = _short(raw)
-            if member in _READ and _READ[member](decode(value)):
+        if member in _READ:
+            value, said = _short(raw)
+            if _READ[member](said):
                 names.add(name)
                 # A consent platform's object has a "no" in it; an event would be refused for its shape.
                 found[member] = b'"denied"' if member == "consent" and value[:1] == b"{" else value
-            elif member is None and passed_over(known, decode(value)):
+        elif member is None and "" not in found:  # one of another program's refuses the event
+            value, said = _short(raw)
+            if passed_over(known, said):
                 names.add(name)
                 found[""] = msgspec.json.encode(known) + b":" + value
     if _OPTIONS in found:
         for name, raw in beside.items():
             if (member := EVENT_MEMBERS.get(spelling(name))) in _WHERE:
                 names.add(name)
-                found[member] = _short(raw)
+                found[member], _ = _short(raw)
     members = (value if not member else f'"{member}":'.encode() + value for member, value in found.items())
     return Noes(frozenset(names), tuple(members))
 
@@ -74,17 +77,14 @@ def with_noes(event: msgspec.Raw, said: Noes) -> msgspec.Raw:
     return msgspec.Raw(b"{" + b",".join([*([own] if own.strip() else []), *said.members]) + b"}")
 
 
-def _short(raw: msgspec.Raw) -> bytes:
-    """The value, which each of a thousand events will have. What is too long or cannot be read may be a "no", and this
-    word is one to each rule."""
+def _short(raw: msgspec.Raw) -> tuple[bytes, object]:
+    """The value, which each of a thousand events will have, as JSON and read. What is too long or cannot be read may be
+    a "no", and this word is one to each rule."""
     value = bytes(raw)
-    if len(value) > _LONGEST:
-        return _UNREADABLE
-    try:
-        decode(value)
-    except (ValueError, RecursionError):
-        return _UNREADABLE
-    return value
+    if len(value) <= _LONGEST:
+        with contextlib.suppress(ValueError, RecursionError):
+            return value, decode(value)
+    return b'"LDU"', "LDU"
 
 
 _OPTIONS = "data_processing_options"
@@ -96,4 +96,3 @@ _READ: dict[str, Callable[[object], object]] = {
     _OPTIONS: read_options,
 }
 _LONGEST = 512
-_UNREADABLE = b'"LDU"'

@@ -13,13 +13,13 @@ OCTETS = (bytes, bytearray, memoryview)
 """What databases give for a text; never base64 of it, as msgspec makes of them."""
 
 
-def plain_number(value: object) -> int | float | str | bytes | dict[Any, Any] | list[Any] | None:
+def json_form(value: object) -> int | float | str | bytes | dict[Any, Any] | list[Any] | None:
     """For `enc_hook` of msgspec, which asks about types that it does not know: numbers of other libraries (numpy's,
     fractions) as Python's; texts that are translated when they are read, addresses of `ipaddress` and numbers of
     `phonenumbers` as texts; subclasses of dates (pandas', freezegun's) and of bytes and other mappings as what they
     are; arrays, columns and views as lists, pandas' `NA` as nothing. Raises TypeError for anything else.
 
-    >>> plain_number(deque([1, 2]))
+    >>> json_form(deque([1, 2]))
     [1, 2]
     """
     kind = type(value)

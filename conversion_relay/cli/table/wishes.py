@@ -18,13 +18,13 @@ from conversion_relay.intake.spellings import spelling
 from conversion_relay.intake.wishes import meant_by, read_wish, says_no
 from conversion_relay.personal_data import folded
 
+_WHERE = ("data_processing_options_country", "data_processing_options_state")
 WISHES = (
     "consent",
     "gpc",
     "opt_out",
     "data_processing_options",
-    "data_processing_options_country",
-    "data_processing_options_state",
+    *_WHERE,
 )
 _CONSENT = tuple(
     folded(
@@ -33,7 +33,7 @@ _CONSENT = tuple(
     ).split("|")
 )
 """In whatever heading they stand; the Romance languages begin theirs like the English one."""
-_YES = ("yes", "1")
+_YES = ("true", "yes", "1")
 
 
 def unanswered(headings: Sequence[str], fields: Sequence[str], answered: Sequence[str]) -> list[Question]:
@@ -60,7 +60,7 @@ def wishes(cell: Callable[[str], str]) -> dict[str, Any] | Rejection:
             found[field] = read_wish(said)
     if said := cell("data_processing_options"):
         found["data_processing_options"] = read_options(said)
-        for field in ("data_processing_options_country", "data_processing_options_state"):
+        for field in _WHERE:
             number = cell(field)
             if number.isascii() and number.isdecimal() and len(number) < 10:
                 found[field] = int(number)
@@ -72,7 +72,7 @@ def _consent(said: str) -> str:
     word = said.strip().lower()
     if says_no(word):
         return "denied"
-    return read_consent(True if word in ("true", *_YES) else word)
+    return read_consent(True if word in _YES else word)
 
 
 def _tells_wish(heading: str) -> str | None:

@@ -35,7 +35,7 @@ import apsw
 from conversion_relay.errors import TOO_FEW_FILES, OutboxUnavailable, SettingsError, is_short_of_files
 from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite import put_back
-from conversion_relay.outbox.sqlite.one_at_a_time import STANDS_STILL, being_next
+from conversion_relay.outbox.sqlite.one_at_a_time import BUSY_MS, STANDS_STILL, being_next
 from conversion_relay.outbox.sqlite.told import FULL, NOT_BUNDLED, explain, is_full, may_pass, told_once, why_not_opened
 
 SCHEMA_VERSION = 5
@@ -85,7 +85,7 @@ def open_file(path: Path, check: Check = "quick", *, new_page: int = PAGE) -> tu
     log, writer = _most_log(path), None
     try:
         writer = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        writer.set_busy_timeout(2_000)
+        writer.set_busy_timeout(BUSY_MS)
         # fetchall: APSW runs a text of several statements only as far as its rows are read.
         # fullfsync: the fsync of macOS leaves the bytes in the disk's own memory. Elsewhere it says nothing.
         writer.execute(
@@ -106,7 +106,7 @@ def open_file(path: Path, check: Check = "quick", *, new_page: int = PAGE) -> tu
         _check(writer, path, check)
         put_back.look(writer, time.time())
         reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        reader.set_busy_timeout(2_000)
+        reader.set_busy_timeout(BUSY_MS)
         # Only the writer checkpoints: two connections that do are what the WAL-reset bug needed.
         reader.execute("PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0").fetchall()
     except DAMAGE as error:

@@ -31,7 +31,10 @@ import apsw
 from conversion_relay.outbox.place import opened
 from conversion_relay.outbox.sqlite.fork import LOCKS
 
+BUSY_MS = 2_000
+"""How long SQLite by itself waits for a file that is locked."""
 STANDS_STILL = 1.0
+"""Seconds for which the turn is waited for."""
 LOOK_SECONDS = 0.001
 """Between two looks of who is next; the others look half as often."""
 
@@ -62,7 +65,7 @@ def begin(db: apsw.Connection, path: Path, ends_at: float) -> None:
             while not _has_begun(db, ends_at):
                 time.sleep(LOOK_SECONDS)
         finally:
-            db.set_busy_timeout(2_000)
+            db.set_busy_timeout(BUSY_MS)
 
 
 def _has_begun(db: apsw.Connection, ends_at: float) -> bool:
