@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.settings import Settings
-from conversion_relay.settings_file import look_at
+from conversion_relay.settings.file import look_at
 from conversion_relay.telemetry import configure_logging, logger
 
 

@@ -12,14 +12,9 @@ from hypothesis import strategies as st
 import conversion_relay
 from conversion_relay.errors import SettingsError
 from conversion_relay.settings import Settings, misspelt
+from conversion_relay.settings.file import files_behind, read_file
 from conversion_relay.settings.misspelt import refuse_misspelt
-from conversion_relay.settings_file import (
-    ENVIRONMENT_ONLY,
-    OF_A_DATASET,
-    OF_ALL,
-    files_behind,
-    read_file,
-)
+from conversion_relay.settings.names import ENVIRONMENT_ONLY, OF_A_DATASET, OF_ALL
 
 ONE = '[[dataset]]\nMETA_PIXEL_ID = "1"\nMETA_ACCESS_TOKEN = "EAAone"\n'
 

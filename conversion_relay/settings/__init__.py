@@ -14,7 +14,7 @@ chats. So every secret is a `Secret`, which does not print itself, and an error 
 example, never the value, whatever the setting. `Settings.secrets` hands the texts to the log filter alone, as the last
 net (`telemetry.NoSecrets`).
 
-Which names there are, and what the file may hold: `settings_file.py`. How an origin is read: `intake/origins.py`.
+Which names there are: `names.py`. What the file may hold: `file.py`. How an origin is read: `intake/origins.py`.
 
 Mistakes end the start with exit code 78: what is missing is named all at once, what is malformed is named one by one.
 Rejected: a settings library. It would quote the value in its message, and be loaded by every Lambda function.
@@ -41,7 +41,16 @@ from conversion_relay.settings.dataset import (
     refuse_wrong_copies,
     with_line,
 )
+from conversion_relay.settings.file import (
+    Seen,
+    files_behind,
+    look_at,
+    named_in,
+    read_file,
+    source_tables,
+)
 from conversion_relay.settings.misspelt import refuse_misspelt
+from conversion_relay.settings.names import is_setting
 from conversion_relay.settings.values import (
     OutboxUrl,
     amount,
@@ -55,15 +64,6 @@ from conversion_relay.settings.values import (
     parts_of,
     secrets_in,
     told_to,
-)
-from conversion_relay.settings_file import (
-    Seen,
-    files_behind,
-    is_setting,
-    look_at,
-    named_in,
-    read_file,
-    source_tables,
 )
 from conversion_relay.telemetry import Secret
 

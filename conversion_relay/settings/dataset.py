@@ -20,8 +20,8 @@ import msgspec
 from conversion_relay.errors import SettingsError
 from conversion_relay.intake.consent import GpcPolicy, SilencePolicy
 from conversion_relay.intake.origins import normal_origin
+from conversion_relay.settings.file import text_in
 from conversion_relay.settings.values import amount, as_meant, count, country, event_names, listed, matching, one_of
-from conversion_relay.settings_file import text_in
 from conversion_relay.telemetry import Secret
 
 TOKEN_FILE = "META_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable

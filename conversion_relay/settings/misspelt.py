@@ -16,7 +16,8 @@ from functools import cache
 from conversion_relay.errors import SettingsError
 from conversion_relay.patterns import seldom
 from conversion_relay.payments import configured
-from conversion_relay.settings_file import ENVIRONMENT_ONLY, OF_A_DATASET, OF_ALL, nearest
+from conversion_relay.settings.file import nearest
+from conversion_relay.settings.names import ENVIRONMENT_ONLY, OF_A_DATASET, OF_ALL
 from conversion_relay.telemetry import logger
 
 _OF_A_SERVICE = seldom(r"\w+_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)", re.ASCII)

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from conversion_relay import cli
 from conversion_relay.payments import PROVIDERS
 from conversion_relay.settings import REQUIRED
-from conversion_relay.settings_file import ENVIRONMENT_ONLY, OF_A_DATASET, OF_ALL, OF_EITHER
+from conversion_relay.settings.names import OF_ALL, SETTINGS
 from tests.documents import names
 from tests.documents.metrics import PACKAGE, metrics
 from tests.documents.site import DOCS
@@ -107,12 +107,7 @@ def metrics_page() -> str:
 def settings() -> str:
     page = (FOLDER / "settings.md").read_text("utf-8")
     written, defaults = kept(page, "settings"), _defaults()
-    of = (
-        dict.fromkeys(OF_A_DATASET, "dataset")
-        | dict.fromkeys(OF_ALL, "all")
-        | dict.fromkeys(OF_EITHER, "either")
-        | dict.fromkeys(ENVIRONMENT_ONLY, "environment")
-    )
+    of = dict.fromkeys(OF_ALL, "all") | {name: setting.place for name, setting in SETTINGS.items()}
     of = {name: where for name, where in of.items() if name.startswith(("META_", "RELAY_"))}
     rows = []
     for name in in_order(of, written):

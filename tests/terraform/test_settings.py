@@ -7,7 +7,7 @@ import pytest
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.settings import Settings
-from conversion_relay.settings_file import ENVIRONMENT_ONLY, OF_A_DATASET, OF_ALL
+from conversion_relay.settings.names import ENVIRONMENT_ONLY, OF_A_DATASET, OF_ALL
 
 ROOT = Path(__file__).parents[2]
 TERRAFORM = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "tf").glob("*.tf")))

@@ -1,4 +1,4 @@
-"""What may stand in the environment and in the TOML file, by name; and a name that is nearly one of these.
+"""What may stand in the TOML file, by name; and a name that is nearly one of a setting.
 
 What could go wrong. A misspelt setting is no setting: the process starts, the shop's pages are refused or events go
 nowhere, and every line of the configuration looks right. So a key of the file that is not known here ends the start,
@@ -8,7 +8,8 @@ variables are warned about and left alone: they may belong to somebody else's pr
 The file. Its top-level keys are the variables' own names. `[[dataset]]` tables, one for each dataset, hold what is of
 one dataset alone; then none of that may stand at the top, where it could mean any of them. Values are texts; numbers,
 true and false where the setting is one; lists of texts where it is a list. Whatever else the file holds is a
-SettingsError that names the key, the rule and the nearest known name, and never shows a value.
+SettingsError that names the key, the rule and the nearest known name, and never shows a value. Which settings there
+are: `names.py`.
 """
 
 import os
@@ -18,75 +19,15 @@ from typing import Any, NamedTuple
 
 from conversion_relay.errors import SettingsError
 from conversion_relay.payments import configured
+from conversion_relay.settings.names import ENVIRONMENT_ONLY, OF_A_DATASET, OF_ALL, OF_EITHER, Kind, kind_of
 
-OF_A_DATASET = frozenset(
-    {
-        "META_PIXEL_ID",
-        "META_ACCESS_TOKEN",
-        "META_ACCESS_TOKEN_FILE",
-        "META_APP_SECRET",
-        "META_TEST_EVENT_CODE",
-        "RELAY_ALLOWED_ORIGINS",
-        "RELAY_API_KEYS",
-        "RELAY_BOTS",
-        "RELAY_COPIES_TO",
-        "RELAY_MOST_PER_DAY",
-        "RELAY_MOST_PER_SECOND",
-    }
-)
-OF_EITHER = frozenset({"RELAY_CONSENT", "RELAY_DEFAULT_COUNTRY", "RELAY_GPC", "RELAY_MAX_VALUE", "RELAY_PUBLIC_EVENTS"})
-"""At the top of the file for all datasets, in a table for that one."""
-OF_ALL = configured.names() | frozenset(
-    {
-        "META_GRAPH_URL",
-        "META_GRAPH_VERSION",
-        "RELAY_ADMIN_PASSWORD",
-        "RELAY_BALLAST",
-        "RELAY_CONSENT",
-        "RELAY_DEFAULT_COUNTRY",
-        "RELAY_GPC",
-        "RELAY_HOLD_LATE",
-        "RELAY_LOG_FORMAT",
-        "RELAY_MAX_VALUE",
-        "RELAY_MOST_CALLS",
-        "RELAY_MOST_CONNECTIONS",
-        "RELAY_NOTIFY",
-        "RELAY_OUTBOX",
-        "RELAY_PUBLIC_EVENTS",
-        "RELAY_SET_COOKIES",
-        "RELAY_TRUSTED_PROXIES",
-        "RELAY_VARIANTS",
-        "RELAY_VIEWER_HEADER",
-    }
-)
-ENVIRONMENT_ONLY = frozenset(
-    {
-        "META_ACCESS_TOKEN_PARAMETER",
-        "META_ACCESS_TOKEN_SECRET_ARN",
-        "META_APP_SECRET_ARN",
-        "META_APP_SECRET_PARAMETER",
-        "RELAY_CONFIG",
-        "RELAY_NO_WORKER",
-        "RELAY_TOGETHER",
-    }
-)
 _TOKEN_ELSEWHERE = ("META_ACCESS_TOKEN_SECRET_ARN", "META_ACCESS_TOKEN_PARAMETER", "AWS_LAMBDA_FUNCTION_NAME")
-_LISTS = ("RELAY_ALLOWED_ORIGINS", "RELAY_API_KEYS", "RELAY_COPIES_TO", "RELAY_HOLD_LATE", "RELAY_PUBLIC_EVENTS",
-          "RELAY_TRUSTED_PROXIES")  # fmt: skip
-_NUMBERS = ("META_PIXEL_ID", "RELAY_MAX_VALUE", "RELAY_MOST_CALLS", "RELAY_MOST_CONNECTIONS", "RELAY_MOST_PER_DAY",
-            "RELAY_MOST_PER_SECOND")  # fmt: skip
-_SWITCHES = ("RELAY_BALLAST", "RELAY_SET_COOKIES", "RELAY_VARIANTS")
 _ONE_TABLE_EACH = "write [[dataset]], in two brackets, above each dataset's settings"
 NEAR = 0.8
 """Of difflib's ratio: one or two letters of a name wrong, missing or swapped."""
 NEAR_IN_OWN_PART = 0.6
 """RELAY_PORT is not nearly RELAY_BOTS."""
 MOST_BYTES = 10_000_000
-
-
-def is_setting(name: str) -> bool:
-    """A value of ours: variables of other programs stand beside them."""
-    return name in OF_ALL or name in OF_A_DATASET or configured.is_one(name)
 
 
 def read_file(name: str, environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[dict[str, str], ...]]:
@@ -251,27 +192,32 @@ def _unknown(key: str, value: object, known: frozenset[str], where: str) -> str:
 
 def _text(where: str, key: str, value: object) -> str:
     """As the environment would hold it."""
-    if key in _SWITCHES and isinstance(value, bool):
+    kind = kind_of(key)
+    if kind == "switch" and isinstance(value, bool):
         return str(value).lower()
-    if key in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
+    if kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
         if (isinstance(value, float) and key != "RELAY_MAX_VALUE") or abs(value) >= 10**20:
             raise _wrong(where, "a whole number of up to 20 digits")
         return str(value)
-    is_list = key in _LISTS or configured.is_list(key)
     if key == "RELAY_COPIES_TO" and isinstance(value, list):  # ids, which META_PIXEL_ID may be as numbers, too
         value = [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in value]
-    if is_list and isinstance(value, list):
+    if kind == "list" and isinstance(value, list):
         if not all(isinstance(part, str) and "," not in part for part in value):
             raise _wrong(where, "a list of texts, each with one value and no comma")
         value = ",".join(value)
     if not isinstance(value, str):
-        expected = (
-            "a text or a list of texts" if is_list else "true or false" if key in _SWITCHES else "a text in quotes"
-        )
-        raise _wrong(where, f"expected {'a whole number' if key in _NUMBERS else expected}")
+        raise _wrong(where, f"expected {_EXPECTED[kind]}")
     if not value.isprintable():
         raise _wrong(where, "it holds a line break or another control character; write it in one line")
     return value
+
+
+_EXPECTED: dict[Kind, str] = {
+    "text": "a text in quotes",
+    "list": "a text or a list of texts",
+    "number": "a whole number",
+    "switch": "true or false",
+}
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
