@@ -36,7 +36,7 @@ _IN_THE_US = {"default_country": "us", "variants": True, "now": NOW}
 LONGER, STEEPEST = 4, 9
 SHORT_SECONDS = 0.004
 """Below this a time says nothing about growth."""
-SMALL, LARGE, BUDGET_SECONDS = 4_096, 262_144, 0.25
+SMALL, LARGE, BUDGET_SECONDS = 4_096, 65_536, 0.1
 
 
 def functions(room: str) -> dict[str, Callable[..., Any]]:
@@ -278,7 +278,7 @@ def seconds(name: str, function: Callable[..., Any], text: str, rounds: int = 1)
 
 
 def too_steep(name: str, function: Callable[..., Any]) -> list[str]:
-    """What grows faster than its input, and how; the slowest of the small inputs are tried up to a megabyte."""
+    """What grows faster than its input, and how; the slowest of the small inputs are tried up to 256 KiB."""
     once = {place: seconds(name, function, pattern(LONGER * SMALL)) for place, pattern in enumerate(PATTERNS)}
     slowest = sorted(once, key=once.__getitem__, reverse=True)[:2]
     found = []

@@ -59,7 +59,7 @@ def pages(form: Form, *, postgres: bool) -> Found:
     """Milliseconds of each page."""
     with ours.folder() as folder, _store(folder, postgres) as outbox:
         url = outbox if isinstance(outbox, str) else f"sqlite:///{outbox}"
-        output([ours.PYTHON, "-m", "bench.ledger", url, str(form.count(5_000, 5_000_000)), str(DATASETS)], WORKS)
+        output([ours.PYTHON, "-m", "bench.ledger", url, str(form.count(2_000, 5_000_000)), str(DATASETS)], WORKS)
         if isinstance(outbox, str):  # a week's autovacuum, of a ledger that was made in minutes
             with psycopg.connect(outbox, autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")

@@ -18,7 +18,7 @@ from tests.browser.installations import give_sign, hostile, hostile_beside, star
 from tests.hostile_texts import PATTERNS
 from tests.processes import DATASET, Installation, call
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("another browser")
 PATHS = ("", "/keys", "/events", "/events?state=dead", "/life?id=purchase_1001",
          "/life?id=purchase_1001&dataset=1000000000", "/dead", "/datasets", "/changes")  # fmt: skip
 KINDS = ("empty", "full", "trouble", "thirty")

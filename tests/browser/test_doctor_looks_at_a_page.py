@@ -11,7 +11,7 @@ from tests.browser.chromium import chromium_path
 from tests.browser.stage import PIXEL, Stage
 from tests.processes import free_port
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("another browser")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from conversion_relay.cli.expect.plan import read_plan
 from tests.browser.chromium import chromium_path
 from tests.browser.site import ROOT
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("another browser")
 RELAY = "https://relay.shop.example"
 ID = "1232612085335834"
 BASE_CODE = (

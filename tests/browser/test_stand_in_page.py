@@ -5,6 +5,8 @@ from playwright.sync_api import Page, expect
 
 from tests.processes import call, installation
 
+pytestmark = pytest.mark.xdist_group("another browser")
+
 
 @pytest.fixture
 def page(browser):

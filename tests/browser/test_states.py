@@ -9,7 +9,7 @@ import pytest
 from tests.browser.site import ROOT
 from tests.browser.visitors import TABLE, Case, cases, play
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("another browser")
 HERE = ROOT / "tests/browser"
 AT_ONCE = 100
 SEED, MANY = int(os.environ.get("STATES_SEED", "20")), int(os.environ.get("STATES", "300"))

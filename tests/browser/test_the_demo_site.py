@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.processes import Process, call, free_pair, until
 
-pytestmark = pytest.mark.xdist_group("browser")  # one browser for all of them
+pytestmark = pytest.mark.xdist_group("another browser")  # one browser for all of them
 EMAIL, NAME, PHONE = "canary.person@example.org", "Canaria Personsson", "+44 20 7946 0958"
 TOKEN = "EAAdemo-canary-token"
 

@@ -174,29 +174,30 @@ class Shop:
         return all(earlier[1] <= later[0] + 120 for earlier, later in itertools.pairwise(spans))
 
 
-def three_days(folder: Path, _: int = 1, progress: Progress = lambda _: None) -> Result:
-    """Meta is away for three days, then the token is dead for one; restarts and kills in between. Then it drains."""
+def three_days(folder: Path, _: int = 1, progress: Progress = lambda _: None, *, share: float = 1.0) -> Result:
+    """Meta is away for three days, then the token is dead for one; restarts and kills in between. Then it drains.
+    `share` of these times."""
     logging.getLogger("conversion_relay").setLevel(logging.CRITICAL)
     try:
-        return _three_days(Shop(folder), progress)
+        return _three_days(Shop(folder), progress, share)
     finally:
         logging.getLogger("conversion_relay").setLevel(logging.NOTSET)
 
 
-def _three_days(shop: Shop, progress: Progress) -> Result:
+def _three_days(shop: Shop, progress: Progress, share: float) -> Result:
     shop.live(1)
     for n, answer in enumerate((away, broken, away, broken, away, broken)):
         shop.meta.answer = answer
-        shop.live(12)
+        shop.live(12 * share)
         shop.restart(kill=n % 2 == 1)
-        progress(f"{12 * (n + 1)} hours away, {len(shop.put_at):,} events")
+        progress(f"{12 * share * (n + 1):g} hours away, {len(shop.put_at):,} events")
     shop.meta.answer = dead_token
     asked = len(shop.meta.calls)
     for n in range(4):
-        shop.live(6)
+        shop.live(6 * share)
         shop.restart(kill=n % 2 == 1)
     looks = len(shop.meta.calls) - asked
-    progress(f"24 hours with a dead token, {looks} looks")
+    progress(f"{24 * share:g} hours with a dead token, {looks} looks")
     shop.meta.answer = taken
     back, waiting = shop.clocks.wall, shop.outbox.counts()["1"].pending
     drained_from = len(shop.meta.calls)
@@ -208,7 +209,7 @@ def _three_days(shop: Shop, progress: Progress) -> Result:
         "lost": lost > 5,  # put in the last moment
         "dead or expired": book.dead or book.expired,
         "books do not balance": book.imbalance,
-        "more than one look a minute": looks > 24 * 60 + 8,
+        "more than one look a minute": looks > 24 * share * 60 + 8,
         "fresh events waited": fresh > FRESH_SECONDS,
         "not by deadline": not _by_deadline(shop, back, shop.meta.calls[drained_from:]),
         "one event, two bodies": any(len(copies) > 1 for copies in shop.meta.copies.values()),

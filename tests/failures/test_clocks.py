@@ -7,8 +7,8 @@ from tests.failures.conditions import need_command
 
 
 @pytest.mark.timeout(300)
-def test_three_days_without_meta_and_one_with_a_dead_token_lose_nothing(tmp_path):
-    assert clocks.three_days(tmp_path).verdict == "kept"
+def test_half_a_day_without_meta_and_four_hours_with_a_dead_token_lose_nothing(tmp_path):
+    assert clocks.three_days(tmp_path, share=1 / 6).verdict == "kept"
 
 
 @pytest.mark.timeout(300)

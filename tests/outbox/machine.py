@@ -30,7 +30,7 @@ PERSONS = ("aa" * 32, "bb" * 32)
 def runs(part: int = 1) -> settings:
     """Of a machine: the MODEL_RUNS that are asked for, or a part of them."""
     return settings(
-        max_examples=int(os.environ.get("MODEL_RUNS", "60")) // part,
+        max_examples=int(os.environ.get("MODEL_RUNS", "40")) // part,
         stateful_step_count=40,
         deadline=None,
         suppress_health_check=list(HealthCheck),
