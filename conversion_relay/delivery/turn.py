@@ -68,7 +68,7 @@ class Delivery:
         *,
         counters: Counters | None = None,
         sentences: Sentences | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = lambda: time.time(),  # noqa: PLW0108 - freezegun replaces it
         steady_clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
         deadline: float = DEADLINE_SECONDS,

@@ -54,7 +54,7 @@ class Relay(Keeping):
         *,
         outbox: Outbox | None = None,
         transport: "Transport | None" = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = lambda: time.time(),  # noqa: PLW0108 - freezegun replaces it
         deliver: bool = False,
     ) -> None:
         """`deliver`: as of `start_delivery`."""

@@ -75,7 +75,7 @@ class Webhooks:
         orders: Orders | None = None,
         secrets: Secrets | None = None,
         asking: Asking | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = lambda: time.time(),  # noqa: PLW0108 - freezegun replaces it
     ) -> None:
         self._relay, self._counters, self._orders = relay, counters or Counters(), orders
         self._notices, self._clock = Notices(relay, secrets, asking, clock), clock

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from conversion_relay import CustomData, Event, Relay, RequestFacts, UserData
@@ -12,6 +13,7 @@ from tests.test_relay import LEAD, PERSON, environ, events_of, relay
 from tests.webhooks.shop import open_shop
 
 __all__ = ["environ", "relay"]
+LONG_AGO = 1_500_000_000.0
 JANE = UserData(email="jane@shop.example")
 
 
@@ -48,6 +50,15 @@ def test_a_program_own_relay_collects_until_the_block_ends(relay):
         assert [event["event_id"] for event in collected.events] == ["lead-1"]
     assert relay.track(LEAD).status == "accepted", "nothing of it went into the file"
     assert events_of(relay) == ["lead-1"] and relay.facts_of("1001") is None
+
+
+def test_a_clock_that_a_test_froze_is_the_relays_too(monkeypatch):
+    """freezegun puts a function of its own in the place of `time.time`; the shop's Relay is made before."""
+    with Relay.testing() as relay:
+        monkeypatch.setattr(time, "time", lambda: LONG_AGO)
+        relay.track(Event(event_name="Lead", event_id="now", user_data=JANE))
+        relay.track(Event(event_name="Lead", event_id="then", event_time=int(LONG_AGO) - 60, user_data=JANE))
+        assert [event["event_time"] for event in relay.events] == [LONG_AGO, LONG_AGO - 60]
 
 
 SHOPS_TESTS = """
