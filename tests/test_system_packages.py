@@ -30,6 +30,12 @@ def test_webkit_is_asked_for_by_the_name_that_this_release_of_the_system_knows(t
     assert {"chromium", "firefox-esr", "xvfb", "xauth"} <= set(asked)
 
 
+@pytest.mark.parametrize("known", ["chromium-headless-shell", "another"])
+def test_chromium_without_windows_is_asked_for_where_the_system_has_it(tmp_path, known):
+    asked = asked_for(tmp_path, known)
+    assert "chromium" in asked and ("chromium-headless-shell" in asked) == (known == "chromium-headless-shell")
+
+
 def test_the_other_engines_are_asked_for_only_by_make_browsers(tmp_path):
     asked = asked_for(tmp_path, "webkitgtk-webdriver")
     assert "chromium" in asked and not [name for name in asked if "webkit" in name or "firefox" in name]

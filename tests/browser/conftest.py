@@ -3,9 +3,9 @@
 import contextlib
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Playwright, expect, sync_playwright
 
-from tests.browser.chromium import SWITCHES, chromium_path
+from tests.browser.chromium import SWITCHES, chromium_path, shell_path
 from tests.browser.shop import Shop
 from tests.browser.site import Site
 from tests.browser.stage import Stage
@@ -16,11 +16,23 @@ expect.set_options(timeout=60_000)  # Playwright's five seconds are too few wher
 
 
 @pytest.fixture(scope="session")
-def browser():
+def playwright():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=SWITCHES)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright):
+    browser = playwright.chromium.launch(executable_path=shell_path(), args=SWITCHES)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def whole_browser(playwright: Playwright):
+    browser = playwright.chromium.launch(executable_path=chromium_path(), args=SWITCHES)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ click brought its visitor."""
 import time
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.browser.stage import Stage, undriven
 from tests.processes import until
@@ -14,6 +14,12 @@ MODES = {
     "script": ("/meta-tracking.js", "data-auto-page-views", ""),
     "mirror": ("/mirror.js", "data-mirror", "fbq('track', 'PageView');"),
 }
+
+
+@pytest.fixture(scope="module")
+def browser(whole_browser: Browser) -> Browser:
+    return whole_browser
+
 
 # -- opened beforehand, and come back to -------------------------------------------------------------------------------
 

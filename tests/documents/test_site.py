@@ -8,7 +8,7 @@ import pytest
 import yaml
 from playwright.sync_api import sync_playwright
 
-from tests.browser.chromium import SWITCHES, chromium_path
+from tests.browser.chromium import SWITCHES, shell_path
 from tests.documents import site
 from tests.documents.site import DOCS, ROOT
 
@@ -61,7 +61,7 @@ def test_reading_a_page_is_told_to_nobody(built):
 def test_a_page_fits_a_telephone_and_the_officers_page_is_paper(built):
     # In a thread: another Playwright may be open in this one, and two are an error.
     with ThreadPoolExecutor(1) as thread:
-        widths, asked, paper = thread.submit(looked_at, built, chromium_path()).result()
+        widths, asked, paper = thread.submit(looked_at, built, shell_path()).result()
     assert all(width <= 390 for width in widths.values()), widths
     assert all(url.startswith(("file:", "data:", "blob:")) for url in asked), asked
     assert paper.startswith(b"%PDF") and 2 <= int(re.search(rb"/Count (\d+)", paper)[1]) <= 5
