@@ -13,7 +13,7 @@ def asked_for(folder: Path, known: str, **environment: str) -> list[str]:
     stand_ins = {
         "id": "echo 0",
         "apt-cache": f'[ "$2" = {known} ]',
-        "apt-get": f'[ "$1" = update ] || echo "$@" >{folder}/asked',
+        "apt-get": f'[ "$1" = update ] || echo "$@" >>{folder}/asked',
     }
     for name, does in stand_ins.items():
         (folder / name).write_text(f"#!/bin/sh\n{does}\n")
