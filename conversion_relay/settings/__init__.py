@@ -41,14 +41,7 @@ from conversion_relay.settings.dataset import (
     refuse_wrong_copies,
     with_line,
 )
-from conversion_relay.settings.file import (
-    Seen,
-    files_behind,
-    look_at,
-    named_in,
-    read_file,
-    source_tables,
-)
+from conversion_relay.settings.file import Seen, files_behind, look_at, named_in, read_file, source_tables
 from conversion_relay.settings.misspelt import refuse_misspelt
 from conversion_relay.settings.names import is_setting
 from conversion_relay.settings.values import (
