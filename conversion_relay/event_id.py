@@ -8,6 +8,7 @@ the SHA-256 of its normal form stands in its place. The rule is pure, so two sid
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 
@@ -21,7 +22,7 @@ def for_registration(registration_id: str) -> str:
     >>> for_registration("abc123")
     'registration_abc123'
     """
-    return f"registration_{registration_id}"
+    return f"registration_{_written(registration_id)}"
 
 
 def for_purchase(registration_or_order_id: str) -> str:
@@ -30,7 +31,18 @@ def for_purchase(registration_or_order_id: str) -> str:
     >>> for_purchase("abc123")
     'purchase_abc123'
     """
-    return f"purchase_{registration_or_order_id}"
+    return f"purchase_{_written(registration_or_order_id)}"
+
+
+def _written(key: object) -> str:
+    """As the page has it. A data frame with a gap makes numbers of all its ids, and some databases give bytes.
+
+    >>> [_written(key) for key in ("7", 7, 7.0, b"7", float("nan"))]
+    ['7', '7', '7', '7', 'NaN']
+    """
+    if isinstance(key, float):
+        return str(int(key)) if key.is_integer() else "NaN" if math.isnan(key) else str(key)
+    return bytes(key).decode("utf-8", "replace") if isinstance(key, bytes | bytearray | memoryview) else str(key)
 
 
 def for_contact(email: str, timestamp: int) -> str:

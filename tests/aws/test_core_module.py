@@ -61,6 +61,19 @@ def test_what_dynamodb_gives_is_read_as_what_it_is(module):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("order_id", [1001, 1001.0, Decimal(1001), b"1001"])
+def test_the_id_of_an_order_is_the_pages_whatever_type_the_table_gives_it(module, order_id):
+    told = module.handle_purchase({"email": "joe@example.com"}, {"value": 5, "currency": "USD"}, order_id=order_id)
+    assert told == {"success": True, "event_id": "purchase_1001"}
+
+
+def test_two_orders_without_an_id_are_two(module):
+    """A gap in a data frame: one id for all of them would make duplicates of all but the first."""
+    person, bought = {"email": "joe@example.com"}, {"value": 5, "currency": "USD"}
+    told = [module.handle_purchase(person, bought, order_id=float("nan")) for _ in range(2)]
+    assert all(one["success"] for one in told) and told[0]["event_id"] != told[1]["event_id"]
+
+
 def test_a_date_is_the_moment_of_the_event(module):
     at = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     module.send_conversion_event("Lead", {"email": "joe@example.com", **FACTS}, event_id="a", event_time=at)
