@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from conversion_relay.patterns import seldom
 from conversion_relay.personal_data import email_spans, held, phone_spans, plain, spelled_out
+from conversion_relay.personal_data.foreign_types import OCTETS
 
 
 def for_registration(registration_id: str) -> str:
@@ -40,9 +41,13 @@ def _written(key: object) -> str:
     >>> [_written(key) for key in ("7", 7, 7.0, b"7", float("nan"))]
     ['7', '7', '7', '7', 'NaN']
     """
+    if isinstance(key, OCTETS):
+        return bytes(key).decode("utf-8", "replace")
     if isinstance(key, float):
-        return str(int(key)) if key.is_integer() else "NaN" if math.isnan(key) else str(key)
-    return bytes(key).decode("utf-8", "replace") if isinstance(key, bytes | bytearray | memoryview) else str(key)
+        if math.isnan(key):
+            return "NaN"  # which `names_no_event`
+        return str(int(key)) if key.is_integer() else str(key)
+    return str(key)
 
 
 def for_contact(email: str, timestamp: int) -> str:

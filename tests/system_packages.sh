@@ -1,8 +1,9 @@
 #!/bin/sh
-# What the tests need of the system: Chromium for the pages, also without its windows, which takes a third of the time; Node.js for Meta's Node SDK; curl; strace, faketime, ext4
-# and mount for the faults of disks and clocks; PostgreSQL and PgBouncer for the outbox of several machines; nginx and
-# Caddy for the page on proxies; PHP for the WooCommerce shop's file; promtool for the alerts; for `make browsers` Firefox and WebKit. Installed from the
-# system's packages where this may be done; else said aloud.
+# What the tests need of the system: Chromium for the pages, and its shell without windows, which takes a third of the
+# time; Node.js for Meta's Node SDK; curl; strace, faketime, ext4 and mount for the faults of disks and clocks; PostgreSQL
+# and PgBouncer for the outbox of several machines; nginx and Caddy for the page on proxies; PHP for the WooCommerce
+# shop's file; promtool for the alerts; for `make browsers` Firefox and WebKit. Installed from the system's packages where
+# this may be done; else said aloud.
 set -eu
 missing=""
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"

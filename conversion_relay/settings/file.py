@@ -1,4 +1,4 @@
-"""What may stand in the TOML file, by name; and which setting a name is nearly.
+"""What may stand in the TOML file, by name; and the setting that a misspelt name is nearest to.
 
 What could go wrong. A misspelt setting is no setting: the process starts, the shop's pages are refused or events go
 nowhere, and every line of the configuration looks right. So a key of the file that is not known here ends the start,

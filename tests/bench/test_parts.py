@@ -1,7 +1,7 @@
 """The parts of the bench work: their quick forms run against the real processes, and show what they promise to show.
 
-One round, so that no baseline can wander: whether the machine is busy must not decide about a test. Those that take
-longest are read here, and run with TEST_ALL_PARTS=1: all of them together are a fifteenth of the time of all tests.
+One round, so that no baseline can wander: whether the machine is busy must not decide about a test. Of those that
+take longest only what they compare is looked at; TEST_ALL_PARTS=1 runs them, too.
 """
 
 import os
