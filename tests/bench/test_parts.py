@@ -15,7 +15,7 @@ from bench.part import Form
 from tests.rooms import ROOT
 
 pytestmark = [pytest.mark.xdist_group("bench"), pytest.mark.timeout(240)]
-LONGEST = {"datasets", "tails", "hang", "end_to_end", "memory", "held"}
+LONGEST = {"datasets", "tails", "hang", "end_to_end", "memory", "held", "pages"}
 RUN = [name for name in parts.NAMES if name not in LONGEST or os.environ.get("TEST_ALL_PARTS")]
 
 
