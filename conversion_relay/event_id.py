@@ -42,7 +42,7 @@ def _written(key: object) -> str:
     ['7', '7', '7', '7', 'NaN']
     """
     if isinstance(key, OCTETS):
-        return bytes(key).decode("utf-8", "replace")
+        return bytes(key).decode("utf-8", "backslashreplace")  # two ids stay two
     if isinstance(key, float):
         if math.isnan(key):
             return "NaN"  # which `names_no_event`

@@ -67,6 +67,13 @@ def test_the_id_of_an_order_is_the_pages_whatever_type_the_table_gives_it(module
     assert told == {"success": True, "event_id": "purchase_1001"}
 
 
+def test_two_registrations_whose_ids_are_not_in_utf_8_are_two(module):
+    """Latin-1, from an old table: one mark for each letter outside UTF-8 would make one registration of both."""
+    keys = (b"K\xf6ln-1", b"K\xfcln-1")
+    told = [module.handle_complete_registration({"email": "joe@example.com"}, registration_id=key) for key in keys]
+    assert all(one["success"] for one in told) and told[0]["event_id"] != told[1]["event_id"]
+
+
 def test_two_orders_without_an_id_are_two(module):
     """A gap in a data frame: one id for all of them would make duplicates of all but the first."""
     person, bought = {"email": "joe@example.com"}, {"value": 5, "currency": "USD"}
