@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from conversion_relay.event import Rejection
-from conversion_relay.intake.mending import decode
+from conversion_relay.intake.mending import decode, kept_apart
 from conversion_relay.patterns import seldom
 
 MOST_EVENT_BYTES = 131_072
@@ -25,7 +25,7 @@ def read_document(raw: bytes) -> object:
     try:
         document = decode(raw)
         if isinstance(document, str) and document.lstrip()[:1] == "{":
-            document = decode(document.encode("utf-8", "replace"))
+            document = decode(kept_apart(document).encode())
     except (ValueError, RecursionError):
         return Rejection("unreadable", "body", f"the event is not valid JSON in UTF-8{place_of_error(raw) or ''}")
     return document

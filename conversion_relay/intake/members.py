@@ -26,7 +26,7 @@ import msgspec
 
 from conversion_relay.event import ActionSource, Event, EventAsRead, Rejection, UserData
 from conversion_relay.intake.flattened import is_numbered, unflattened
-from conversion_relay.intake.mending import whole_text
+from conversion_relay.intake.mending import kept_apart, whole_text
 from conversion_relay.intake.moment import read_moment
 from conversion_relay.intake.printable import printable_name
 from conversion_relay.intake.spellings import EVENT_MEMBERS, PERSON_MEMBERS, spelling
@@ -157,8 +157,12 @@ def _text(longest: int) -> Callable[[object], str | None]:
 
 
 def read_event_id(given: object) -> str | None:
-    """A shop's number is a text; what is too long to keep stands as its digest. Raises LeftOut."""
-    text = one_text(given)
+    """A shop's number is a text; what is too long to keep stands as its digest. Raises LeftOut.
+
+    >>> read_event_id(7.0), read_event_id("kurs-\\udce9")
+    ('7', 'kurs-\\\\udce9')
+    """
+    text = one_text(given, kept_apart)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if len(text) > LONGEST_ID else text or None
 
 

@@ -39,7 +39,8 @@ def decode(raw: bytes) -> object:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         import json  # for what is odd alone: every program would pay for it at its start
 
-        return json.loads(raw.decode("utf-8", "replace"), parse_int=_integer)
+        # A byte of another charset becomes half of a pair that only it has: `kept_apart` still tells it from others.
+        return json.loads(raw.decode("utf-8", "surrogateescape"), parse_int=_integer)
 
 
 def _integer(digits: str) -> int | float:
@@ -47,8 +48,9 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
 
 
-def mended(value: Any, path: str, tell: Tell) -> Any:
-    """The value as it can be sent; None for a number that cannot. At most DEEPEST + 1 levels may be in it.
+def mended(value: Any, path: str, tell: Tell, text: Callable[[str], str] | None = None) -> Any:
+    """The value as it can be sent; None for a number that cannot. At most DEEPEST + 1 levels may be in it. `text`: how
+    its texts are written, in place of `whole_text`.
 
     >>> told = []
     >>> mended({"a": ["\\ud83d", float("nan")], "b": 2**70, "c": 1}, "custom_data", lambda *what: told.append(what))
@@ -57,12 +59,15 @@ def mended(value: Any, path: str, tell: Tell) -> Any:
     ['custom_data.a', 'custom_data.b']
     """
     if isinstance(value, str):
-        return whole_text(value)
+        return (text or whole_text)(value)
     if isinstance(value, dict):
-        kept = ((whole_text(str(name)), mended(member, f"{path}.{name[:100]}", tell)) for name, member in value.items())
+        kept = (
+            (whole_text(str(name)), mended(member, f"{path}.{name[:100]}", tell, _OF_IDS.get(name, text)))
+            for name, member in value.items()
+        )
         return {name: member for name, member in kept if member is not None}
     if isinstance(value, list | tuple):
-        return [kept for item in value if (kept := mended(item, path, tell)) is not None]
+        return [kept for item in value if (kept := mended(item, path, tell, text)) is not None]
     if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and not fits_64_bits(value)):
         tell(path, NOT_A_NUMBER)
         return None
@@ -91,6 +96,21 @@ def whole_text(text: str) -> str:
         return text
     # Not by the codecs: with "replace" they take a microsecond for each half.
     return _HALF_PAIR.sub("\ufffd", _PAIR.sub(_joined, text))
+
+
+def kept_apart(text: str) -> str:
+    r"""The text of an id, with each half of a surrogate pair written out: by one mark for all of them two ids would be
+    one, and Meta counts one event of two. In a text that is JSON it is an escape, and is read as what it was.
+
+    >>> kept_apart("kurs-\udce9"), kept_apart("\ud83d\ude00")
+    ('kurs-\\udce9', '😀')
+    """
+    if _HALF_PAIR.search(text) is None:
+        return text
+    return _HALF_PAIR.sub(lambda half: f"\\u{ord(half[0]):x}", _PAIR.sub(_joined, text))
+
+
+_OF_IDS = dict.fromkeys(("event_id", "event_ids"), kept_apart)
 
 
 def _joined(pair: re.Match[str]) -> str:

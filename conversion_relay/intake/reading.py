@@ -19,7 +19,7 @@ from conversion_relay.event_id import holds_person
 from conversion_relay.intake.event_document import place_of_error, read_document, too_large
 from conversion_relay.intake.flattened import is_numbered
 from conversion_relay.intake.members import read_members
-from conversion_relay.intake.mending import decode
+from conversion_relay.intake.mending import decode, kept_apart
 from conversion_relay.intake.misshapen import wrong_shape
 from conversion_relay.intake.naming import named_datasets, page_pixel
 from conversion_relay.intake.printable import printable_name
@@ -155,7 +155,7 @@ def _unquoted(raw: msgspec.Raw) -> bytes:
     if text[:1] != b'"':
         return text
     try:
-        return str(decode(text)).encode("utf-8", "replace")
+        return kept_apart(str(decode(text))).encode()
     except (ValueError, RecursionError):
         return text
 

@@ -1,5 +1,6 @@
 """One value of any JSON type as the object or the text that a member needs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -33,8 +34,8 @@ def object_in(given: object) -> dict[str, Any] | None:
     return given
 
 
-def one_text(given: object) -> str:
-    """A text, a whole number as its digits, or the only one of a list. Raises LeftOut.
+def one_text(given: object, mend: Callable[[str], str] = whole_text) -> str:
+    """A text as `mend` writes it, a whole number as its digits, or the only one of a list. Raises LeftOut.
 
     >>> one_text("a"), one_text(42.0), one_text(["a"])
     ('a', '42', 'a')
@@ -42,7 +43,7 @@ def one_text(given: object) -> str:
     if isinstance(given, list) and len(given) == 1:
         (given,) = given
     if isinstance(given, str):
-        return whole_text(given)
+        return mend(given)
     if given is None or given == []:
         return ""
     if isinstance(given, int | float) and not isinstance(given, bool) and given == given // 1 and abs(given) < 2**53:

@@ -123,3 +123,10 @@ def test_a_name_that_is_a_number_or_cut_in_an_emoji_costs_no_event(relay, given,
     body = {"content_data": {"content_name": given, "content_category": None}, "user_data": None, "event_id": 12}
     assert view(relay, body) == (200, {"message": "tracked", "event_id": "12"})
     assert [event["custom_data"] for event in kept(relay)] == [{"content_name": kept_as}]
+
+
+def test_two_ids_that_were_cut_in_an_emoji_are_two(relay):
+    body = {"content_data": {"content_name": "Mug"}}
+    one, other = (view(relay, body | {"event_id": f"mug {half}"}) for half in ("\ud83d", "\ud83e"))
+    assert one[0] == other[0] == 200 and one[1]["event_id"] != other[1]["event_id"]
+    assert len(list(kept(relay))) == 2

@@ -8,6 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversion_relay.intake.mending import DEEPEST, decode, decode_mended, is_too_deep, mended, whole_text
+from conversion_relay.intake.reading import read_body, read_event
+
+
+def in_text(raw: bytes) -> bytes:
+    return b'"%s"' % raw.replace(b'"', b'\\"')
 
 
 @given(st.text(st.characters() | st.characters(categories=["Cs"]), max_size=20))
@@ -51,6 +56,29 @@ def test_an_odd_token_is_read(raw):
 def test_what_is_no_json_is_a_value_error(raw):
     with pytest.raises(ValueError):
         decode(raw)
+
+
+@pytest.mark.parametrize(
+    "ids", [(b'"kurs-\xe9"', b'"kurs-\xe8"'), (b'"a\\ud83d"', b'"a\\ud83e"'), (b'["\xe9"]', b'["\xe8"]')]
+)
+def test_two_ids_of_which_a_letter_was_lost_stay_two(ids):
+    """The second was "known already", and one event was counted of two."""
+    events = [read_event(b'{"event_name": "Lead", "event_id": %s}' % event_id) for event_id in ids]
+    one, other = (event.event_id for event in events)
+    assert one != other and one.isascii() and one.isprintable()
+
+
+@pytest.mark.parametrize("as_it_came", [lambda raw: raw, in_text, lambda raw: b'{"data": %s}' % in_text(b"[%s]" % raw)])
+def test_json_text_in_json_loses_no_letter_more(as_it_came):
+    event = b'{"event_name": "Lead", "event_id": "kurs-\xe9", "custom_data": {"a": "Caf\xe9"}}'
+    (raw,) = read_body(as_it_came(event)).events
+    read = read_event(raw)
+    assert (read.event_id, mended(read.custom_data, "", lambda *_: None)) == ("kurs-\\udce9", {"a": "Caf\ufffd"})
+
+
+def test_an_id_with_a_whole_emoji_is_as_the_page_wrote_it():
+    halves = b'{"event_name": "Lead", "value": 1e999, "event_id": "\\ud83d\\ude00 \xff"}'
+    assert read_event(halves).event_id == "\U0001f600 \\udcff"
 
 
 def test_depth_is_counted():

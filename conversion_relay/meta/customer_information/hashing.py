@@ -40,6 +40,11 @@ EMPTY = Dropped("empty")
 PLACEHOLDER = Dropped("a placeholder, not a value")
 HASH_OF_NOTHING = Dropped("the hash of an empty text or of a placeholder")
 
+LOST = "\ufffd"
+"""What a decoder writes for bytes of another charset."""
+LETTER_IS_LOST = Dropped("a letter of it was lost; send UTF-8")
+_HALF_PAIR = seldom(r"[\ud800-\udfff]")
+
 _DIGEST = seldom(r"[0-9a-fA-F]{64}")
 _DIGEST_WITH_APPENDIX = seldom(r"([0-9a-fA-F]{64})(\.(?:[\w-]{2}|[\w-]{8}))", re.ASCII)
 _MD5 = seldom(r"[0-9a-fA-F]{32}")
@@ -95,9 +100,11 @@ def is_md5(text: str) -> bool:
 def clean(text: str) -> str:
     """NFC, without the invisible characters that copy and paste brings along, trimmed; cut where it is too long.
 
-    The two forms of "é" hash differently; Meta's own example (`Valéry`) is the composed one.
+    The two forms of "é" hash differently; Meta's own example (`Valéry`) is the composed one. Half of a surrogate pair
+    is a lost letter: the digests of two texts with such halves would be one.
     """
     if text.isascii():
         return text.strip()
     # To bring a long run of combining marks into order takes the square of its length.
-    return _INVISIBLE.sub("", unicodedata.normalize("NFC", text[: LONGEST + 1])).strip()
+    composed = unicodedata.normalize("NFC", text[: LONGEST + 1])
+    return _INVISIBLE.sub("", _HALF_PAIR.sub(LOST, composed)).strip()

@@ -7,7 +7,16 @@ https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fb
 import re
 
 from conversion_relay.meta.customer_information.folding import whole_number_of
-from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
+from conversion_relay.meta.customer_information.hashing import (
+    EMPTY,
+    LETTER_IS_LOST,
+    LONGEST,
+    LOST,
+    PLACEHOLDER,
+    TOO_LONG,
+    Dropped,
+    clean,
+)
 from conversion_relay.meta.customer_information.nothing import IDS_OF_NOBODY, MARKS, is_nothing
 from conversion_relay.patterns import seldom
 
@@ -44,6 +53,8 @@ def normalize_external_id(text: str) -> str | Dropped:
     kept = clean(_SPACE.sub("", clean(text).lower()))
     if not kept:
         return EMPTY
+    if LOST in kept:
+        return LETTER_IS_LOST  # the digest of two people would be one
     return PLACEHOLDER if is_nothing(kept, is_id=True) or is_nothing(clean(text), is_id=True) else kept
 
 

@@ -10,7 +10,16 @@ import re
 import unicodedata
 from urllib.parse import unquote
 
-from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
+from conversion_relay.meta.customer_information.hashing import (
+    EMPTY,
+    LETTER_IS_LOST,
+    LONGEST,
+    LOST,
+    PLACEHOLDER,
+    TOO_LONG,
+    Dropped,
+    clean,
+)
 from conversion_relay.meta.customer_information.nothing import WORDS_IN_LETTERS, is_nothing
 from conversion_relay.patterns import seldom
 
@@ -20,9 +29,8 @@ _GENDERS = {
     **dict.fromkeys(("m", "male", "man", "boy", "mr", "mister"), "m"),
     **dict.fromkeys(("f", "female", "woman", "girl", "ms", "mrs", "miss"), "f"),
 }
-LETTER_IS_LOST = Dropped("a letter of it was lost; send UTF-8")
-# What a decoder writes for bytes of another charset. Behind a space it was an emoji that was cut.
-_LOST = seldom(r"\w\ufffd|\ufffd\w")
+# Behind a space it was an emoji that was cut.
+_LOST_LETTER = seldom(rf"\w{LOST}|{LOST}\w")
 _PERCENT = seldom(r"%[0-9A-Fa-f]{2}")
 _ENTITY = seldom(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});")
 _ESCAPED = seldom(r"\\u([0-9A-Fa-f]{4})")
@@ -66,7 +74,7 @@ def normalize_name(text: str) -> str | Dropped:
         return EMPTY
     if is_nothing(cleaned):
         return PLACEHOLDER
-    if "\ufffd" in cleaned and _LOST.search(cleaned):
+    if LOST in cleaned and _LOST_LETTER.search(cleaned):
         return LETTER_IS_LOST
     return letters(unescaped(cleaned).lower()) or _NO_LETTERS
 

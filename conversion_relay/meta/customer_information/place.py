@@ -8,14 +8,17 @@ import unicodedata
 from functools import lru_cache
 
 from conversion_relay.meta.customer_information.folding import ascii_digits, name_key, whole_number_of
-from conversion_relay.meta.customer_information.hashing import EMPTY, LONGEST, PLACEHOLDER, TOO_LONG, Dropped, clean
-from conversion_relay.meta.customer_information.name import (
+from conversion_relay.meta.customer_information.hashing import (
+    EMPTY,
     LETTER_IS_LOST,
-    letters,
-    normalize_name,
-    quick_name,
-    unescaped,
+    LONGEST,
+    LOST,
+    PLACEHOLDER,
+    TOO_LONG,
+    Dropped,
+    clean,
 )
+from conversion_relay.meta.customer_information.name import letters, normalize_name, quick_name, unescaped
 from conversion_relay.meta.customer_information.nothing import is_nothing
 from conversion_relay.meta.customer_information.tables.countries import ALPHA_2, ALPHA_3, NAMES
 from conversion_relay.meta.customer_information.tables.states import CANADA, UNITED_STATES
@@ -79,7 +82,7 @@ def normalize_state(text: str, country: str | None = None) -> str | Dropped:
         return EMPTY
     if is_nothing(cleaned):
         return PLACEHOLDER
-    if "\ufffd" in cleaned:
+    if LOST in cleaned:
         return LETTER_IS_LOST
     lowered = unescaped(cleaned).lower()
     if code := _SUBDIVISION.fullmatch(lowered):

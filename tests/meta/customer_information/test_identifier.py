@@ -47,6 +47,12 @@ def test_both_forms_of_an_accent_are_one_external_id():
     assert normalize_external_id(unicodedata.normalize("NFD", "andré")) == "andré"
 
 
+@pytest.mark.parametrize("text", ["andr\ufffd", "\ud83d1", "1 \ud83e", "\udce97"])
+def test_an_external_id_that_lost_a_letter_joins_no_two_people(text):
+    """Each lost letter is written alike, so the digests of two people were one."""
+    assert normalize_external_id(text) == Dropped("a letter of it was lost; send UTF-8")
+
+
 FBC = [
     "fb.1.1554763741205.IwAR2F4-dbP0l7Mn1IawQQGCINEz7PYXQvwjNwB_qa2ofrHyiLjcbCRxTDMgk",
     "fb.0.1554763741205.a",

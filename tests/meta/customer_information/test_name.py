@@ -108,11 +108,11 @@ def test_no_gender_is_empty(text):
     assert normalize_gender(text) == Dropped("empty")
 
 
-@pytest.mark.parametrize("text", ["M\ufffdller", "Ren\ufffd", "\ufffdlise", "M\ufffd\ufffdller"])
+@pytest.mark.parametrize("text", ["M\ufffdller", "Ren\ufffd", "\ufffdlise", "M\ufffd\ufffdller", f"M{chr(0xD83D)}ller"])
 def test_a_name_of_another_charset_is_dropped_and_not_hashed_without_its_letter(text):
     assert normalize_name(text) == Dropped("a letter of it was lost; send UTF-8")
     assert normalize_state(text, "de") == Dropped("a letter of it was lost; send UTF-8")
 
 
 def test_half_an_emoji_behind_a_name_is_no_letter_of_it():
-    assert normalize_name("Mary \ufffd") == "mary"
+    assert normalize_name("Mary \ufffd") == normalize_name("Mary \ud83d") == "mary"
