@@ -2,17 +2,20 @@
 
 import datetime
 import sys
+from typing import Any
 
 import click
 import msgspec
 
 from conversion_relay.cli.printing import print_json
+from conversion_relay.intake.mending import decode
 from conversion_relay.meta.customer_information import normalize as normalize_value
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
     field: str
-    value: str | int | None
+    value: Any
+    """What no rule can read is dropped with a reason, as the door does it."""
     country: str | None = None
     default_country: str | None = None
 
@@ -25,7 +28,7 @@ def normalize() -> None:
         if not line.strip():
             continue
         try:
-            asked = _line_decoder.decode(line)
+            asked = _asked(line)
             result = normalize_value(
                 asked.field,
                 asked.value,
@@ -33,11 +36,22 @@ def normalize() -> None:
                 default_country=asked.default_country,
                 today=today,
             )
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise click.ClickException(f"line {number}: {str(error).partition(' - ')[0]}") from None
         except KeyError as error:
             raise click.ClickException(f"line {number}: {error.args[0]}") from None
         print_json({"normalized": result.normalized, "sha256": result.sha256, "dropped": result.dropped})
+
+
+def _asked(line: bytes) -> _Line:
+    try:
+        return _line_decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        try:
+            odd = decode(line)  # such as a name that was cut in an emoji
+        except (ValueError, RecursionError):
+            raise error from None
+        return msgspec.convert(odd, _Line)
 
 
 _line_decoder = msgspec.json.Decoder(_Line)

@@ -43,6 +43,21 @@ def test_the_command_says_the_same_line_by_line():
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "dropped"),
+    [
+        (b'"M\\ud83dller"', "a letter of it was lost; send UTF-8"),
+        (b'"M\xfcller"', "a letter of it was lost; send UTF-8"),
+        *((value, "neither text nor number") for value in (b"NaN", b"1e400", b"9" * 40, b"[1]", b'{"a":1}', b"true")),
+    ],
+)
+def test_what_no_rule_can_read_ends_no_run_of_the_command(value, dropped):
+    asked = b'{"field":"fn","value":%s}\n{"field":"zp","value":94035.0}' % value
+    done = CliRunner().invoke(verbs, ["normalize"], input=asked)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(a["normalized"], a["dropped"]) for a in answers] == [(None, dropped), ("94035", None)]
+
+
 @pytest.mark.parametrize("vector", [v for v in VECTORS if v["sha256"]], ids=named)
 def test_an_event_carries_the_digest_and_nothing_else(vector):
     given = {vector["field"]: vector["input"]}
