@@ -18,6 +18,7 @@ from conversion_relay.facebook_business.plain import plain
 from conversion_relay.facebook_business.request_context import NO_REQUEST, UNREADABLE
 from conversion_relay.facebook_business.shapes import Event
 from conversion_relay.intake.accept import WITHHELD
+from conversion_relay.intake.mending import kept_apart
 from conversion_relay.intake.reading import read_event
 from conversion_relay.intake.request_facts import NO_FACTS, RequestFacts
 from conversion_relay.intake.values import LeftOut
@@ -236,7 +237,7 @@ def _read(event: Any, relay: Relay) -> tuple[ours.Event | Rejection, RequestFact
 def _read_written(event: Written) -> ours.Event | Rejection:
     try:
         raw = json.dumps(plain(event.given)) if isinstance(event.given, Mapping) else event.given
-        raw = raw.encode("utf-8", "replace") if isinstance(raw, str) else raw
+        raw = kept_apart(raw).encode() if isinstance(raw, str) else raw
         return read_event(with_noes(msgspec.Raw(raw), event.beside) if event.beside.members else raw)
     except (LeftOut, TypeError, ValueError, RecursionError):
         return _NOT_WRITTEN

@@ -52,6 +52,13 @@ def test_a_pixels_create_event_keeps_events_that_are_dictionaries(relay, form):
     assert relay.events[1]["custom_data"] == {"value": 9.5, "currency": "USD"}
 
 
+@pytest.mark.parametrize("in_ascii", [True, False])
+def test_two_events_whose_ids_are_cut_in_an_emoji_are_two(relay, in_ascii):
+    cut = [json.dumps(written(event_id=f"mug {half}"), ensure_ascii=in_ascii) for half in ("\ud83d", "\ud83e")]
+    assert AdsPixel(PIXEL).create_event(params={"data": cut})["events_received"] == 2
+    assert len({event["event_id"] for event in relay.events}) == 2
+
+
 def test_values_of_other_types_are_read_and_one_bad_event_costs_no_other(relay):
     good = written(event_name="Purchase", custom_data={"value": Decimal("9.50"), "currency": "USD"})
     answer = AdsPixel(PIXEL).create_event(params={"data": [good, written(custom_data=object()), "no json", None]})
