@@ -12,6 +12,7 @@ import msgspec
 from litestar import Litestar, Request, Response, get, post, route
 from litestar.datastructures import State
 from litestar.exceptions import ClientException, NotFoundException
+from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from litestar.static_files import create_static_files_router
 
@@ -83,7 +84,7 @@ def _courses(shop: Shop, pages: "_Pages") -> list[Any]:
         return pages.render("home.html", courses=shop.courses.values())
 
     @get("/courses/{course_id:str}", sync_to_thread=False)
-    def course_page(course_id: str) -> Response[str]:
+    def course_page(course_id: FromPath[str]) -> Response[str]:
         return pages.render("course.html", course=_course(shop, course_id))
 
     @get("/contact", sync_to_thread=False)
@@ -98,12 +99,12 @@ def _payment(shop: Shop, pages: "_Pages", webhook_secret: str) -> list[Any]:
     checkout = Checkout(shop, webhook_secret)
 
     @get("/checkout/{registration_id:str}", sync_to_thread=True)
-    def checkout_page(registration_id: str) -> Response[str]:
+    def checkout_page(registration_id: FromPath[str]) -> Response[str]:
         registration = _registration(shop, registration_id)
         return pages.render("checkout.html", registration=registration, course=_course(shop, registration.course_id))
 
     @post("/checkout/{registration_id:str}/pay")
-    async def pay(request: AnyRequest, registration_id: str) -> Response[Any]:
+    async def pay(request: AnyRequest, registration_id: FromPath[str]) -> Response[Any]:
         """What Stripe does when the card was charged: its webhook first, then the customer back to the shop."""
         registration = await asyncio.to_thread(_registration, shop, registration_id)
         answer = await asyncio.to_thread(checkout.deliver_webhook, registration, _here(request))
@@ -111,7 +112,7 @@ def _payment(shop: Shop, pages: "_Pages", webhook_secret: str) -> list[Any]:
         return Response(None, status_code=303, headers={"Location": f"/thanks/{registration_id}{again}"})
 
     @get("/thanks/{registration_id:str}", sync_to_thread=True)
-    def thanks(request: AnyRequest, registration_id: str) -> Response[str]:
+    def thanks(request: AnyRequest, registration_id: FromPath[str]) -> Response[str]:
         registration = _registration(shop, registration_id)
         return pages.render(
             "thanks.html",
