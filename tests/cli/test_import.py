@@ -186,7 +186,7 @@ def test_verdicts_of_another_file_are_not_gone_on_with(tmp_path, imported):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_import_that_is_stopped_goes_on_to_the_same_end(tmp_path, imported, how):
-    n = 60_000
+    n = 25_000
     content = "mail,value,time\n" + "".join(f"p{row}@example.com,{row + 1},{NOW}\n" for row in range(n))
     (tmp_path / "sales.csv").write_text(content)
     command = [sys.executable, "-m", "conversion_relay.cli", "import", "sales.csv", *OPTIONS]

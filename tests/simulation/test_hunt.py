@@ -11,7 +11,7 @@ from tests.rooms import ROOT
 from tests.simulation import hunt, mistakes
 
 FAULTS = mistakes.choice().fault
-OBVIOUS = "an unknown error code kills events"
+OBVIOUS = "claimed events stay in the queue"
 
 
 @pytest.fixture(scope="module")
