@@ -285,11 +285,16 @@ def days_between_restarts(folder: Path, rounds: int, progress: Progress = lambda
 
 
 def _faked(offset: Path) -> list[str]:
-    """Only the wall clock, read anew at each call."""
+    """Only the wall clock, read anew at each call.
+
+    libfaketime tries at its start whether waits for the monotonic clock need its repair. Where it errs, such waits end
+    at once, and threads that wait for the interpreter's lock spin.
+    """
     (library,) = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))[:1]
     return [
         f"LD_PRELOAD={library}",
         f"FAKETIME_TIMESTAMP_FILE={offset}",
         "FAKETIME_NO_CACHE=1",
         "FAKETIME_DONT_FAKE_MONOTONIC=1",
+        "FAKETIME_FORCE_MONOTONIC_FIX=0",
     ]
