@@ -14,6 +14,7 @@ import pytest
 
 from conversion_relay import CustomData, Event, RequestFacts, UserData
 from conversion_relay.collector import app as collector
+from conversion_relay.collector import monitoring, pages
 from conversion_relay.dashboard.access import Access
 from conversion_relay.dashboard.figures import Memory
 from conversion_relay.delivery.turn import Delivery
@@ -177,7 +178,8 @@ def test_a_page_that_fails_shows_neither_password_nor_session(relay, monkeypatch
         value = issued(session_key(relay.settings), 4e9)
     seen: list[str] = []
     monkeypatch.setattr(Memory, "today", fails)
-    monkeypatch.setattr(collector, "note_failure", lambda error: seen.append(shown(error)))
+    for module in (monitoring, pages):
+        monkeypatch.setattr(module, "note_failure", lambda error: seen.append(shown(error)))
     answer = asgi.ask(collector.create_app(relay), path, method="GET", **{header: value})
     assert answer.status == 500 and seen
     secret = value.rpartition(" ")[2].rpartition(".")[2]
@@ -188,7 +190,8 @@ def test_a_page_that_fails_shows_neither_password_nor_session(relay, monkeypatch
 def test_a_mistake_in_judging_a_password_shows_it_not(relay, monkeypatch, how):
     seen: list[str] = []
     monkeypatch.setattr(Access, "_guess", fails)
-    monkeypatch.setattr(collector, "note_failure", lambda error: seen.append(ours_shown(error)))
+    for module in (monitoring, pages):
+        monkeypatch.setattr(module, "note_failure", lambda error: seen.append(ours_shown(error)))
     app = collector.create_app(relay)
     if how == "basic":
         asked = asgi.ask(app, "/metrics", method="GET", authorization=f"Basic {b64encode(b'x:canary.zz').decode()}")

@@ -1,39 +1,30 @@
 """The collector as one ASGI application."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, get
-from litestar.exceptions import HTTPException
-from litestar.exceptions.responses import create_exception_response
 
 from conversion_relay.collector.dataset_limits import EventLimits
 from conversion_relay.collector.door import Admitted, Door, Handle, headers_of
 from conversion_relay.collector.events import EventsEndpoint
 from conversion_relay.collector.limits import holder_of
-from conversion_relay.collector.metrics import render
+from conversion_relay.collector.monitoring import Monitor, Monitoring, Scope, answered
 from conversion_relay.collector.openapi import document
-from conversion_relay.collector.operating import last_day, operating
+from conversion_relay.collector.pages import Pages
 from conversion_relay.collector.places import Places
-from conversion_relay.collector.reply import ErrorBody, HttpError, Receive, Reply, Send, not_durable, respond, written
+from conversion_relay.collector.reply import HttpError, Receive, Reply, Send, headless, respond, written
 from conversion_relay.collector.scripts import NAMES, Script, scripts, show
-from conversion_relay.collector.unhandled import note_failure
 from conversion_relay.collector.view_content import ViewContentEndpoint
 from conversion_relay.collector.visitors import VisitorsEndpoint
 from conversion_relay.collector.webhooks import PREFIX, WebhooksEndpoint
 from conversion_relay.collector.whole import Whole
-from conversion_relay.dashboard import access_of, dashboard_routes, guard_of, refusal_of
-from conversion_relay.dashboard.changes import MOST_BYTES
+from conversion_relay.dashboard import access_of
 from conversion_relay.dashboard.credentials import without_credentials
-from conversion_relay.dashboard.figures import Memory
-from conversion_relay.delivery.installation import known
 from conversion_relay.delivery.pace import PaceNow
-from conversion_relay.errors import OutboxUnavailable, leaves_no_variables
-from conversion_relay.outbox import DeadLetters, Meter, Operator, Overview, Queue, Visits, unsupported
+from conversion_relay.errors import leaves_no_variables
+from conversion_relay.outbox import Operator, Queue, Visits, unsupported
 from conversion_relay.relay import Relay
-from conversion_relay.relay.threads import in_thread
 from conversion_relay.settings import Settings
 from conversion_relay.telemetry import Counters
 from conversion_relay.webhooks import Webhooks
@@ -50,6 +41,7 @@ NEEDS: tuple[tuple[str, type, str], ...] = (
     ("/dashboard/event", Operator, "find"),
 )
 """Routes that not every outbox can carry: what it must be, and the verb that the route is about."""
+NOTHING_HERE = "nothing is here; events go to POST /events, the rest is in /openapi.json"
 
 
 def not_carried(outbox: Queue) -> list[str]:
@@ -82,7 +74,9 @@ class Collector:
         self._posts = posts
         self._looks = {"/livez": b'{"status":"alive"}', "/openapi.json": msgspec.json.encode(document())}
         self._scripts = {f"/{name}": script for name, script in scripts().items()}
-        self._rest = _rest(relay, paces, counters_of_all)
+        access = access_of(lambda: relay.settings, holder_of)
+        self._monitoring = Monitoring(relay, access, paces, counters_of_all)
+        self._pages = Pages(relay, access, paces, counters_of_all)
         self._webhooks = WebhooksEndpoint(Webhooks(relay, counters), self._door.facts)
         self.whole = {b"/events": Whole(self._door, "/events", events.post_at_once, events.post)}
 
@@ -102,9 +96,12 @@ class Collector:
             await _show_script(scope, script, send)
         elif scope["type"] == "http" and scope["path"].startswith(PREFIX):
             await self._webhooks.serve(scope, receive, send)
+        elif scope["type"] == "http" and (monitor := self._monitoring.routes.get(scope["path"])):
+            await _monitored(monitor, without_credentials(scope), send)
+        elif scope["type"] != "http" or f"{scope['path']}/".startswith("/dashboard/"):
+            await self._pages(scope, receive, send)
         else:
-            scope = without_credentials(scope) if scope["type"] == "http" else scope
-            await _or_its_head(self._rest, scope, receive, send)
+            await _respond(send, HttpError(404, "not_found", "path", NOTHING_HERE))
 
 
 @leaves_no_variables
@@ -131,21 +128,22 @@ async def _show(method: str, body: bytes, send: Send) -> None:
         await _only_to_look_at(send)
 
 
-async def _only_to_look_at(send: Send) -> None:
-    answer = written(HttpError(405, "method_not_allowed", "method", "send GET or HEAD", allow="GET, HEAD"))
+async def _monitored(monitor: Monitor, scope: Scope, send: Send) -> None:
+    if scope["method"] not in ("GET", "HEAD"):
+        await _only_to_look_at(send)
+        return
+    answer = await answered(monitor, scope)
+    send = headless(send) if scope["method"] == "HEAD" else send
     await respond(send, answer.status, answer.body, answer.headers, ())
 
 
-async def _or_its_head(rest: Litestar, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Load balancers and watchers of uptime ask with HEAD, which Litestar's routes do not answer."""
+async def _only_to_look_at(send: Send) -> None:
+    await _respond(send, HttpError(405, "method_not_allowed", "method", "send GET or HEAD", allow="GET, HEAD"))
 
-    async def headless(message: dict[str, Any]) -> None:
-        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-    if scope.get("method") == "HEAD":
-        await rest({**scope, "method": "GET"}, receive, headless)  # type: ignore[arg-type]
-    else:
-        await rest(scope, receive, send)  # type: ignore[arg-type]
+async def _respond(send: Send, error: HttpError) -> None:
+    answer = written(error)
+    await respond(send, answer.status, answer.body, answer.headers, ())
 
 
 async def _show_script(scope: dict[str, Any], script: Script, send: Send) -> None:
@@ -158,65 +156,6 @@ async def _show_script(scope: dict[str, Any], script: Script, send: Send) -> Non
         pairs.append((b"content-length", str(len(shown.body)).encode()))
     await send({"type": "http.response.start", "status": shown.status, "headers": pairs})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else shown.body})
-
-
-def _rest(relay: Relay, paces: Callable[[], dict[str, PaceNow]], counters_of_all: Callable[[], Counters]) -> Litestar:
-    access = access_of(lambda: relay.settings, holder_of)
-
-    @get("/readyz")
-    async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
-        """An event could be made durable now. Meta being away is no reason to refuse events."""
-        try:
-            await in_thread(relay.outbox.probe)
-        except OutboxUnavailable as error:
-            answer = {"status": "cannot record"}
-            if await refusal_of(access, request) is None:
-                answer["reason"] = str(error)
-            return Response(answer, status_code=503)
-        return Response({"status": "ready"})
-
-    memory = Memory()
-
-    @get("/metrics", media_type=MediaType.TEXT, guards=[guard_of(access)])
-    async def metrics() -> str:
-        return await in_thread(lambda: _metrics(relay, counters_of_all(), paces(), memory))
-
-    return Litestar(
-        route_handlers=[readyz, metrics, *dashboard_routes(relay, paces, access, counters_of_all)],
-        after_exception=[_note_failure],
-        exception_handlers={404: _not_here, OutboxUnavailable: _unavailable},
-        request_max_body_size=MOST_BYTES,  # Litestar's own is 10 MB, of anybody who has no password
-        openapi_config=None,
-        logging_config=None,
-    )
-
-
-def _not_here(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
-    if request.url.path.startswith("/dashboard/"):
-        return create_exception_response(request, error)
-    body = ErrorBody("not_found", "path", "nothing is here; events go to POST /events, the rest is in /openapi.json")
-    return Response(body, status_code=404, headers={"x-relay-reason": body.reason})
-
-
-def _unavailable(_: Request[Any, Any, Any], error: OutboxUnavailable) -> Response[Any]:
-    answer = not_durable(str(error))
-    return Response(answer.body, status_code=answer.status, headers=dict(written(answer).headers))
-
-
-async def _note_failure(error: Exception, _: Any) -> None:
-    """Litestar answers by itself whatever a route raises, and says nothing."""
-    if getattr(error, "status_code", 500) >= 500:
-        note_failure(error)
-
-
-def _metrics(relay: Relay, counters: Counters, paces: dict[str, PaceNow], memory: Memory) -> str:
-    outbox, now = relay.outbox, time.time()
-    more = list(operating(known(outbox, relay.settings, now), paces, relay.settings))
-    if isinstance(outbox, Overview):
-        more += last_day(memory.today(outbox, now), outbox.dead_groups(now), now)
-    counts = outbox.counts() if isinstance(outbox, DeadLetters) else {}
-    sides = outbox.deduplication() if isinstance(outbox, Meter) else {}
-    return render(counters, counts, paces, sides, now, more)
 
 
 def _refuse(outbox: Queue, route: str) -> Handle:

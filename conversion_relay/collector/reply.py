@@ -72,6 +72,15 @@ async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, st
     await send({"type": "http.response.body", "body": body})
 
 
+def headless(send: Send) -> Send:
+    """What a GET is answered, without its body: the answer to a HEAD."""
+
+    async def without_body(message: dict[str, Any]) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return without_body
+
+
 def header_pairs(headers: Mapping[str, str], cookies: tuple[str, ...] = ()) -> list[tuple[bytes, bytes]]:
     given = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
     set_cookies = [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies]

@@ -92,7 +92,7 @@ class Access:
     ) -> Refusal | None:
         """None: let in. `headers`: as ASGI gives them. `peer`: the socket's address. `ends`: the peer's end of the
         connection and ours, where they are known."""
-        told = _by_name(headers)
+        told = by_name(headers)
         if self._password:
             if is_signed_in(self.keys(), told.get("cookie", ""), time.time()):
                 return None
@@ -104,12 +104,12 @@ class Access:
 
     def sign_in(self, password: str, headers: Iterable[tuple[bytes, bytes]], peer: str | None) -> Refusal | None:
         """None: the password is right. Guesses here and by Basic are counted together."""
-        return self._guess(password.encode(), self._network(_by_name(headers), peer))
+        return self._guess(password.encode(), self._network(by_name(headers), peer))
 
     def is_secure(self, scheme: str, headers: Iterable[tuple[bytes, bytes]], peer: str | None) -> bool:
         """The browser came by https, as far as we, a trusted proxy, or the browser itself can tell: who claims it
         falsely gets a cookie that their own browser does not keep."""
-        told = _by_name(headers)
+        told = by_name(headers)
         said = told.get("x-forwarded-proto", "").rpartition(",")[2].strip()
         by_proxy = said == "https" and is_trusted(peer, self._trusted_proxies())
         return scheme == "https" or by_proxy or told.get("origin", "").startswith("https://")
@@ -136,7 +136,8 @@ class Access:
             return _asked_for()
 
 
-def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """By name in lower case; several of a name as one, as HTTP has it."""
     told: dict[str, str] = {}
     for name, value in headers:
         key = name.decode("latin-1").lower()

@@ -211,6 +211,26 @@ finally:
     assert done.stdout.endswith("[]\n")
 
 
+def test_a_relay_that_nobody_looks_at_loads_nothing_that_makes_pages(tmp_path):
+    """Half of a start and a quarter of the memory, in each process of a fleet."""
+    probe = f"""
+import sys
+from conversion_relay import Relay, Settings
+from conversion_relay.collector.app import create_app
+from tests import asgi
+told = {{"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "x", "RELAY_OUTBOX": "sqlite:///{tmp_path}/outbox.db"}}
+with Relay(Settings.from_env(told | {{"RELAY_ADMIN_PASSWORD": "pass"}})) as relay:
+    app, password = create_app(relay), "Basic dTpwYXNz"
+    paths = ["/readyz", "/metrics", "/", "/dashboard"]
+    for path in paths:
+        if path == "/dashboard":
+            print([name for name in ("litestar", "jinja2") if name in sys.modules])
+        print(asgi.ask(app, path, method="GET", authorization=password).status)
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["200", "200", "404", "[]", "200"]
+
+
 def test_a_version_that_has_ended_is_said_by_status_and_at_the_start_of_a_delivery(here):
     here.command("send", "-", stdin=lines(lead("a")))
     assert here.command("status").stderr == b""

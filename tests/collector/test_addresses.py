@@ -46,6 +46,8 @@ def test_head_is_answered_as_get_without_a_body(app, path):
         ("GET", "/healthz", 404, "not_found"),
         ("POST", "/livez", 405, "method_not_allowed"),
         ("PUT", "/meta-tracking.js", 405, "method_not_allowed"),
+        ("POST", "/readyz", 405, "method_not_allowed"),
+        ("GET", "/metrics", 401, "unauthorized"),
     ],
 )
 def test_what_is_not_here_is_told_as_every_refusal_is(app, method, path, status, reason):
@@ -53,6 +55,11 @@ def test_what_is_not_here_is_told_as_every_refusal_is(app, method, path, status,
     body = json.loads(answer.body)
     assert (answer.status, answer.headers["x-relay-reason"], body["reason"]) == (status, reason, reason)
     assert body["field"] and body["message"]
+
+
+def test_a_person_who_looks_at_metrics_is_led_to_sign_in(app):
+    answer = asgi.ask(app, "/metrics", method="GET", accept="text/html", sec_fetch_mode="navigate")
+    assert (answer.status, answer.headers["location"]) == (303, "/dashboard/sign-in?to=%2Fdashboard")
 
 
 def test_the_description_has_what_is_answered_and_taken(app):

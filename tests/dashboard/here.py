@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from conversion_relay.dashboard import dashboard_routes
+from conversion_relay.dashboard.routes import dashboard_routes
 from conversion_relay.event import SealedEvent
 from conversion_relay.outbox import Attempt
 from conversion_relay.relay import Relay

@@ -9,7 +9,7 @@ import pytest
 from litestar import Litestar
 
 from conversion_relay import dashboard
-from conversion_relay.dashboard import dashboard_routes
+from conversion_relay.dashboard.routes import dashboard_routes
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.event import Event, UserData
 from conversion_relay.relay import Relay

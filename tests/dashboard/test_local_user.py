@@ -5,11 +5,11 @@ import socket
 import sys
 
 import pytest
-from litestar.connection import ASGIConnection
 
-from conversion_relay.dashboard import local_user, refusal_of
+from conversion_relay.dashboard import local_user
 from conversion_relay.dashboard.access import Access
 from conversion_relay.dashboard.local_user import is_anothers
+from conversion_relay.dashboard.refused import refusal_of
 from tests import asgi
 from tests.one_module import replace_in
 
@@ -58,7 +58,7 @@ def test_the_collector_looks_at_the_very_connection(monkeypatch):
     asked = []
     monkeypatch.setattr("conversion_relay.dashboard.access.is_anothers", lambda *ends: asked.append(ends) or True)
     scope = {"type": "http", "client": ("127.0.0.1", 54_321), "server": ("127.0.0.1", 8_000), "headers": HERE}
-    refused = asgi.run(refusal_of(Access(""), ASGIConnection(scope)))
+    refused = asgi.run(refusal_of(Access(""), scope))
     assert refused.status == 403 and asked == [(("127.0.0.1", 54_321), ("127.0.0.1", 8_000))]
 
 

@@ -163,7 +163,7 @@ def test_the_table_for_a_spreadsheet_is_not_written_on_the_event_loop(here, monk
             return dead_csv(stories)
         return ""
 
-    monkeypatch.setattr("conversion_relay.dashboard.dead_csv", write)
+    monkeypatch.setattr("conversion_relay.dashboard.routes.dead_csv", write)
     here.put("lead-1")
     here.settle(Dead("x"), REFUSED)
     assert b"lead-1" in here.client.get("/dashboard/dead.csv").content and loops == []

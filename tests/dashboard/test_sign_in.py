@@ -10,7 +10,8 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from conversion_relay.dashboard import access_of, dashboard_routes
+from conversion_relay.dashboard import access_of
+from conversion_relay.dashboard.routes import dashboard_routes
 from conversion_relay.dashboard.session import LASTS, issued, session_key
 from conversion_relay.errors import SettingsError
 from conversion_relay.outbox.audit import MOST_BYTES, Audit, Change
