@@ -34,9 +34,9 @@ NOW, TODAY = 1_795_435_200.0, datetime.date(2026, 11, 23)
 _REQUEST = {"url": "https://a.example", "version": "v27.0", "dataset": "1", "token": "E", "test_event_code": "TEST1"}
 _IN_THE_US = {"default_country": "us", "variants": True, "now": NOW}
 LONGER, STEEPEST = 4, 9
-SHORT_SECONDS = 0.004
-"""Below this a time says nothing about growth."""
-SMALL, LARGE, BUDGET_SECONDS = 4_096, 65_536, 0.1
+SHORT_SECONDS = 0.004  # below this a time says nothing about growth
+SMALL, RANKED, LARGE, BUDGET_SECONDS = 4_096, 8_192, 65_536, 0.1
+"""Sizes in characters. `RANKED`: that of every input; the two that take longest are asked how they grow."""
 
 
 def functions(room: str) -> dict[str, Callable[..., Any]]:
@@ -278,13 +278,13 @@ def seconds(name: str, function: Callable[..., Any], text: str, rounds: int = 1)
 
 
 def too_steep(name: str, function: Callable[..., Any]) -> list[str]:
-    """What grows faster than its input, and how; the slowest of the small inputs are tried up to 256 KiB."""
-    once = {place: seconds(name, function, pattern(LONGER * SMALL)) for place, pattern in enumerate(PATTERNS)}
+    """What grows faster than its input, and how; the slowest of all inputs are tried up to 256 KiB."""
+    once = {place: seconds(name, function, pattern(RANKED)) for place, pattern in enumerate(PATTERNS)}
     slowest = sorted(once, key=once.__getitem__, reverse=True)[:2]
     found = []
     for place in slowest:
         # As large as the budget allows, if it is linear: what is slow shows its growth early.
-        for size in (SMALL, int(min(LARGE, max(2 * SMALL, SMALL * BUDGET_SECONDS / max(once[place], 1e-9))))):
+        for size in (SMALL, int(min(LARGE, max(2 * SMALL, RANKED / LONGER * BUDGET_SECONDS / max(once[place], 1e-9))))):
             if steep := _growth(name, function, place, size):
                 found.append(f"input {place}: {steep}")
                 break
