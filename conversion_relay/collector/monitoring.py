@@ -1,15 +1,13 @@
 """/readyz and /metrics: how the relay is, for the programs that watch it.
 
 They are asked for every few seconds by whoever runs it, so they need nothing of what pages are made with, and a process
-of which nobody looks at a page never loads that.
+of which nobody looks at a page never loads that (`pages.py`). Prometheus' client is loaded by the first that asks.
 """
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from conversion_relay.collector.metrics import render
-from conversion_relay.collector.operating import last_day, operating
 from conversion_relay.collector.reply import HttpError, Reply, Written, internal, not_durable, written
 from conversion_relay.collector.unhandled import note_failure
 from conversion_relay.dashboard.access import Access
@@ -62,6 +60,9 @@ class Monitoring:
         return Written(200, text.encode(), {"content-type": "text/plain; charset=utf-8"})
 
     def _text(self) -> str:
+        from conversion_relay.collector.metrics import render
+        from conversion_relay.collector.operating import last_day, operating
+
         outbox, now, paces = self._relay.outbox, time.time(), self._paces()
         more = list(operating(known(outbox, self._relay.settings, now), paces, self._relay.settings))
         if isinstance(outbox, Overview):

@@ -2,11 +2,13 @@
 
 What pages are made with (Litestar, Jinja2) takes as long to load as all the rest of a start, and as much memory. Most
 processes never show a page: those of a fleet that collect, one that a balancer just started. So it is loaded in another
-thread, while events are taken, at the first request for a page; until then a start is half as long.
+thread, while events are taken, at the first request for a page; until then a start is half as long. Whether it is there
+at all is asked at the start: who installed too little hears of it then, and not at the first look.
 """
 
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from conversion_relay.collector.reply import Receive, Send, headless, not_durable, written
@@ -23,6 +25,8 @@ from conversion_relay.telemetry import Counters
 if TYPE_CHECKING:
     from litestar import Litestar, Response
 
+LOADED_LATE = ("litestar", "jinja2", "prometheus_client")
+
 
 class Pages:
     """An ASGI application."""
@@ -34,6 +38,10 @@ class Pages:
         paces: Callable[[], dict[str, PaceNow]],
         counters_of_all: Callable[[], Counters],
     ) -> None:
+        """Raises ModuleNotFoundError for a package that will be needed."""
+        for name in LOADED_LATE:
+            if find_spec(name) is None:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         self._relay, self._access, self._paces, self._counters_of_all = relay, access, paces, counters_of_all
         self._app: Litestar | None = None
         self._lock = threading.Lock()
