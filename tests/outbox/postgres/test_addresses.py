@@ -2,6 +2,7 @@
 
 import psycopg
 import pytest
+from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
 from conversion_relay.errors import SettingsError
@@ -41,8 +42,12 @@ def test_what_is_libpqs_is_left_as_it_was_written_but_of_several_hosts_one_must_
     assert read_dsn(url).schema == ("s" if "schema=" in url else "relay")
 
 
+REFUSED_SINCE_17 = ["canary x"] if pq.version() >= 170_000 else []
+"""Before that libpq took the blank for a part of the password, as it was meant."""
+
+
 @pytest.mark.parametrize(
-    "password", ["canary@host", "canary@host/x", "p%40/canary@x", "/canary", "canary%zz", "canary x"]
+    "password", ["canary@host", "canary@host/x", "p%40/canary@x", "/canary", "canary%zz", *REFUSED_SINCE_17]
 )
 def test_a_password_that_ends_too_early_is_told_and_no_part_of_it_is_taken_for_a_host(password):
     with pytest.raises(SettingsError, match="percent-encoded") as error:
