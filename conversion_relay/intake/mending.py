@@ -110,7 +110,8 @@ def kept_apart(text: str) -> str:
     return _HALF_PAIR.sub(lambda half: f"\\u{ord(half[0]):x}", _PAIR.sub(_joined, text))
 
 
-_OF_IDS = dict.fromkeys(("event_id", "event_ids"), kept_apart)
+_OF_IDS = dict.fromkeys(("event_id", "event_ids", "order_id", "key"), kept_apart)
+"""`key`: of a visitor, who is known by the order's id or by the end of the event's."""
 
 
 def _joined(pair: re.Match[str]) -> str:

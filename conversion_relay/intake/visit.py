@@ -26,6 +26,7 @@ import msgspec
 from conversion_relay.errors import leaves_no_variables
 from conversion_relay.event_id import holds_person, without_email
 from conversion_relay.intake import consent
+from conversion_relay.intake.mending import kept_apart
 from conversion_relay.intake.request_facts import RequestFacts
 from conversion_relay.intake.scrub import scrub_url
 from conversion_relay.meta import click_id
@@ -143,8 +144,18 @@ def kept_under(key: str) -> str:
     >>> kept_under("1001"), kept_under("stripe:payment:refused:1001")
     ('1001', '/stripe:payment:refused:1001')
     """
-    named = without_email(key)
+    named = without_email(storable(key))
     return f"/{named}" if OF_NOTICES in named else named
+
+
+def storable(key: str) -> str:
+    r"""The key with those letters written out that no store holds, or not each: half of an emoji, a byte of another
+    charset (`mending.py`), a zero byte. So it is one key, and no other's.
+
+    >>> storable("kurs-\udce9"), storable("a\x00")
+    ('kurs-\\udce9', 'a\\u0000')
+    """
+    return kept_apart(key).replace("\x00", r"\u0000")
 
 
 class _Paid(msgspec.Struct):

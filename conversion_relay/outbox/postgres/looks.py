@@ -59,7 +59,10 @@ class Looks(RecentSides):
         return figures.delivered_by_hour(self._database.read(figures.DELIVERED, hours))
 
     def search(self, search: Search) -> Found:
-        return look.search(self._database.read, search)
+        try:
+            return look.search(self._database.read, search)
+        except ValueError:  # as of `find`
+            return Found(stories=[])
 
     def details(self, key: int) -> Details:
         return look.details(self._database.read, key)
