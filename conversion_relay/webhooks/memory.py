@@ -15,7 +15,7 @@ import msgspec
 
 from conversion_relay.event_id import without_email
 from conversion_relay.intake.request_facts import RequestFacts
-from conversion_relay.intake.visit import LONGEST_KEY, OF_NOTICES, Visit, storable
+from conversion_relay.intake.visit import LONGEST_KEY, OF_NOTICES, Visit
 from conversion_relay.outbox import Visits
 from conversion_relay.payments.events import Counted, Original, Terms, keys_of_visit, name_of, renewal_id
 from conversion_relay.payments.notice import (
@@ -200,4 +200,4 @@ def _ids(paid: Paid) -> list[str]:
 
 def _key(provider: str, payment: str) -> str:
     """Nobody's visit is kept under such a key (`kept_under`)."""
-    return without_email(storable(f"{provider}{OF_NOTICES}{payment}"))[:LONGEST_KEY]
+    return without_email(f"{provider}{OF_NOTICES}{payment}")[:LONGEST_KEY]

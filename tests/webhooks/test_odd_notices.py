@@ -11,6 +11,8 @@ import random
 import pytest
 
 from conversion_relay.cli.webhook_samples import names_of
+from tests.outbox.postgres.backend import url_of
+from tests.outbox.postgres.server import needs_postgres
 from tests.payments.signing import IN_HEADERS, headers_of
 from tests.webhooks import stories
 from tests.webhooks.shop import EVERY_PROVIDER, NOW, open_shop
@@ -27,16 +29,35 @@ ODD = [
 ]  # fmt: skip
 
 
+CHOICES = {"RELAY_REFUNDS": "event", "RELAY_FREE_ORDERS": "send", **EVERY_PROVIDER}
+
+
 @pytest.fixture
 def shop(tmp_path):
-    with open_shop(tmp_path, RELAY_REFUNDS="event", RELAY_FREE_ORDERS="send", **EVERY_PROVIDER) as opened:
+    with open_shop(tmp_path, **CHOICES) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("provider", IN_HEADERS)
 def test_a_genuine_notice_of_any_shape_is_never_an_error(shop, provider):
+    try_shapes(shop, provider, SHAPES)
+
+
+@needs_postgres
+@pytest.mark.xdist_group("postgres")
+def test_nor_is_it_one_of_postgresql_which_keeps_no_zero_byte(tmp_path):
+    with open_shop(tmp_path, **CHOICES, RELAY_OUTBOX=url_of("notices")) as shop:
+        for provider in IN_HEADERS:
+            try_shapes(shop, provider, SHAPES // 4)
+        paid = sample("standard", "paid")
+        paid["data"] |= {"id": "ord\0", "metadata": {"order_id": "cart\0"}}
+        raw = json.dumps(paid).encode()
+        assert shop.webhooks.answer("standard", raw, headers_of("standard", raw, NOW)).status == 200
+
+
+def try_shapes(shop, provider: str, n: int) -> None:
     chance = random.Random(provider)
-    for _ in range(SHAPES):
+    for _ in range(n):
         document = sample(provider, chance.choice(names_of(provider)))
         for _ in range(chance.randrange(1, 5)):
             _spoil(chance, document)
