@@ -103,7 +103,8 @@ def test_a_proxy_that_never_answers_ends_before_the_deadline_and_is_told_as_the_
 
     with serving(proxy) as url:
         monkeypatch.setenv("HTTPS_PROXY", url)
-        assert client.post(URL, {}, b"[]", 1.0) == NoAnswer("proxy_refused", sent=False)
+        # What is left of it once the proxy's share is over must do for a thread of ours on a machine that is busy.
+        assert client.post(URL, {}, b"[]", 8.0) == NoAnswer("proxy_refused", sent=False)
         client.close()
         until(lambda: not exchanges() - before)
 
