@@ -94,6 +94,7 @@ def fresh_events_pass(folder: Path, events: int, progress: Progress = lambda _: 
         fill(here.database, events, progress)
         here.misbehave(latency_ms=100)
         here.start()
+        assert not _is_delivered(here, "none")  # the first look loads the dashboard
         delays, posted = [], 0
         while (book := here.books())["pending"] > BATCH or posted < 5:
             name = f"fresh-{posted}"
