@@ -26,7 +26,7 @@ demo: setup ## the whole system on this machine: site, collector, delivery, dash
 
 test: setup-dev ## every test (real browser, real files, real sockets)
 	@sh tests/system_packages.sh
-	$(BIN)/python -m pytest -n 4 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 lint: setup-dev ## style, types, walls between the layers
 	$(BIN)/ruff check .
