@@ -20,6 +20,7 @@ from conversion_relay.collector.visitors import VisitorsEndpoint
 from conversion_relay.collector.webhooks import PREFIX, WebhooksEndpoint
 from conversion_relay.collector.whole import Whole
 from conversion_relay.dashboard import access_of
+from conversion_relay.dashboard.access import Access
 from conversion_relay.dashboard.credentials import without_credentials
 from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import leaves_no_variables
@@ -76,7 +77,7 @@ class Collector:
         self._scripts = {f"/{name}": script for name, script in scripts().items()}
         access = access_of(lambda: relay.settings, holder_of)
         self._monitoring = Monitoring(relay, access, paces, counters_of_all)
-        self._pages = Pages(relay, access, paces, counters_of_all)
+        self._pages = Pages(lambda: _routes(relay, access, paces, counters_of_all))
         self._webhooks = WebhooksEndpoint(Webhooks(relay, counters), self._door.facts)
         self.whole = {b"/events": Whole(self._door, "/events", events.post_at_once, events.post)}
 
@@ -156,6 +157,15 @@ async def _show_script(scope: dict[str, Any], script: Script, send: Send) -> Non
         pairs.append((b"content-length", str(len(shown.body)).encode()))
     await send({"type": "http.response.start", "status": shown.status, "headers": pairs})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else shown.body})
+
+
+def _routes(
+    relay: Relay, access: Access, paces: Callable[[], dict[str, PaceNow]], counters_of_all: Callable[[], Counters]
+) -> list[Any]:
+    """Of the dashboard; loads what pages are made with."""
+    from conversion_relay.dashboard.routes import dashboard_routes
+
+    return dashboard_routes(relay, paces, access, counters_of_all)
 
 
 def _refuse(outbox: Queue, route: str) -> Handle:

@@ -27,7 +27,7 @@ _REASONS = {303: "sign_in", 401: "unauthorized", 403: "not_local", 429: "too_man
 
 
 class Monitoring:
-    """`routes`: by path, what answers a request with GET, which is its ASGI scope."""
+    """`routes`: by path, the function that answers a GET. It is given the ASGI scope."""
 
     def __init__(
         self,

@@ -1,9 +1,8 @@
 """What is under /dashboard, as an ASGI application that is made when somebody first asks for it.
 
-What pages are made with (Litestar, Jinja2) takes as long to load as all the rest of a start, and as much memory. Most
-processes never show a page: those of a fleet that collect, one that a balancer just started. So it is loaded in another
-thread, while events are taken, at the first request for a page; until then a start is half as long. Whether it is there
-at all is asked at the start: who installed too little hears of it then, and not at the first look.
+What pages are made with (Litestar, Jinja2) takes as long to load as all the rest of a start, and half as much memory.
+Most processes of a fleet never show a page. So the first request for a page loads it, in another thread, while events
+are taken. Whether the packages are there is asked at the start: who installed too little hears of it then.
 """
 
 import threading
@@ -13,14 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from conversion_relay.collector.reply import Receive, Send, headless, not_durable, written
 from conversion_relay.collector.unhandled import note_failure
-from conversion_relay.dashboard.access import Access
 from conversion_relay.dashboard.changes import MOST_BYTES
 from conversion_relay.dashboard.credentials import without_credentials
-from conversion_relay.delivery.pace import PaceNow
 from conversion_relay.errors import OutboxUnavailable
-from conversion_relay.relay import Relay
 from conversion_relay.relay.threads import in_thread
-from conversion_relay.telemetry import Counters
 
 if TYPE_CHECKING:
     from litestar import Litestar, Response
@@ -31,18 +26,12 @@ LOADED_LATE = ("litestar", "jinja2", "prometheus_client")
 class Pages:
     """An ASGI application."""
 
-    def __init__(
-        self,
-        relay: Relay,
-        access: Access,
-        paces: Callable[[], dict[str, PaceNow]],
-        counters_of_all: Callable[[], Counters],
-    ) -> None:
-        """Raises ModuleNotFoundError for a package that will be needed."""
+    def __init__(self, routes: Callable[[], list[Any]]) -> None:
+        """`routes` loads and makes them. Raises ModuleNotFoundError for a package that will be needed."""
         for name in LOADED_LATE:
             if find_spec(name) is None:
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        self._relay, self._access, self._paces, self._counters_of_all = relay, access, paces, counters_of_all
+        self._routes = routes
         self._app: Litestar | None = None
         self._lock = threading.Lock()
 
@@ -71,10 +60,8 @@ class Pages:
     def _new(self) -> "Litestar":
         from litestar import Litestar
 
-        from conversion_relay.dashboard.routes import dashboard_routes
-
         return Litestar(
-            route_handlers=dashboard_routes(self._relay, self._paces, self._access, self._counters_of_all),
+            route_handlers=self._routes(),
             after_exception=[_note_failure],
             exception_handlers={OutboxUnavailable: _unavailable},
             request_max_body_size=MOST_BYTES,  # Litestar's own is 10 MB, of anybody who has no password

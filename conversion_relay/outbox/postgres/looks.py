@@ -61,7 +61,7 @@ class Looks(RecentSides):
     def search(self, search: Search) -> Found:
         try:
             return look.search(self._database.read, search)
-        except ValueError:  # as of `find`
+        except ValueError:  # as in `find`
             return Found(stories=[])
 
     def details(self, key: int) -> Details:
