@@ -107,13 +107,14 @@ server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{re
 @pytest.mark.parametrize(
     ("more", "process"),
     [
-        ("", "master_process off;"),
+        # What nginx does by itself up to 1.29.6.
+        ("proxy_http_version 1.0;", "master_process off;"),
         ("proxy_set_header X-Real-IP $remote_addr;", "master_process off;"),
         (
             "proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header Forwarded for=$remote_addr;",
             "master_process off;",
         ),
-        # What nginx does by itself from 1.29.7 on. Its user tells it from the operator's programs.
+        # And from 1.29.7 on. Its user tells it from the operator's programs.
         ('proxy_http_version 1.1; proxy_set_header Connection "";', "user nobody nogroup;"),
     ],
 )
