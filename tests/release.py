@@ -1,7 +1,7 @@
 """Builds the package as a stranger gets it, and looks at it: `python -m tests.release` (`make release`).
 
 1. sdist and wheel into dist/, and `twine check` on both.
-2. For each Python 3.11 to 3.14 that is on this machine: an empty environment, the wheel into it, an event from Python
+2. For each Python 3.11 to 3.15 that is on this machine: an empty environment, the wheel into it, an event from Python
    and a look from the command line. What it weighs and how long the import takes is printed.
 3. dist/sbom.json (CycloneDX) and dist/licences.txt of what was installed.
 4. With `--tag`: the tag v{version} on this commit, if the tree is clean and CHANGELOG.md has the version. Nothing is
@@ -23,7 +23,7 @@ import conversion_relay
 
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 MOST_MEGABYTES = 16.0
 UV = [sys.executable, "-m", "uv"]
 os.environ["UV_SYSTEM_CERTS"] = "1"  # as in the Makefile: behind a company's proxy they are the ones that work
