@@ -112,8 +112,9 @@ def _paypal(body: bytes, at: int, webhook_id: str) -> dict[str, str]:
 
 
 @cache
-def paypal_certificates(name: str = "messageverificationcerts.paypal.com", days: int = 400):
-    """A key, the chain that lies at the address as PEM, and the root that this system is told to trust as DER."""
+def paypal_certificates(name: str = "messageverificationcerts.paypal.com", days: int = 36_500):
+    """A key, the chain that lies at the address as PEM, and the root that this system is told to trust as DER. Valid
+    for a hundred years: some tests are of the machine's own day."""
     root_key, key = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
     root = _certificate("A root", root_key, "A root", root_key, is_authority=True, days=days)
     leaf = _certificate(name, key, "A root", root_key, is_authority=False, days=days)
