@@ -71,6 +71,8 @@ URLS = [
     ),
     *("https://shop.example/?utm_term=0049301234567", "https://shop.example/\nhttps://b.example/", "no url", "", "a.b"),
     *("https://shop.example/?utm_id=1&utm_id=2", "https://shop.example:443/a", "https://shop.example/?utm_id=1&amp=2"),
+    # What goes anyway is still told of.
+    *("https://shop.example/#/0049301234567", "https://shop.example/a#WA.ME/4930123456"),
     *("https://shop.example/?utm_source=a&utm_medium", "https://SHOP.example/%20?utm_source=a+b", "\ud83d"),
 ]
 ODD = st.sampled_from(UNITS + DISGUISES) | st.text(max_size=12)
