@@ -90,9 +90,11 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
         return whole_number
     number = _EXTENSION.sub("", whole_number)
     international = number.lstrip(" (").lower().removeprefix("tel:").lstrip(" (").startswith(("+", "00"))
-    if international:
-        number = number.replace("(0)", "")
     digits = _NOT_DIGITS.sub("", number)
+    if international and country and _is_national_behind_a_plus(digits, country):
+        international = False
+    elif international:
+        digits = _NOT_DIGITS.sub("", number.replace("(0)", ""))
     if not international and country and (whole := _national(digits, country)):
         return whole
     is_sure = international
@@ -108,6 +110,13 @@ def normalize_phone(text: str, country: str | None = None) -> str | Dropped:
     if country and not is_sure and _read_again(digits, country) != digits:
         return Dropped("too short to tell a national number from an international one")
     return digits
+
+
+def _is_national_behind_a_plus(digits: str, country: str) -> bool:
+    """Digits of a number that says it is international. No calling code begins with 0: a form put a plus before what
+    was typed (+0171 5550123). Two zeros are dialled for a plus, and 0 before the country's own code is a slip of it."""
+    is_slip = digits[1:2] == "0" or digits[1:].startswith(CALLING_CODES.get(country, ""))
+    return digits[:1] == "0" and not is_slip
 
 
 def _as_written(text: str) -> str | Dropped:

@@ -126,6 +126,23 @@ NATIONAL = [
     ("(416) 555-0123 x4", "ca", "14165550123"),
     ("011 49 170 1234567", "us", "491701234567"),
 ]
+BEHIND_A_PLUS = [
+    ("+0171 5550123", "de", "491715550123"),
+    ("+07911 123456", "gb", "447911123456"),
+    ("+06 12 34 56 78", "fr", "33612345678"),
+    ("%2B090-1234-5678", "jp", "819012345678"),
+    ("+(0)171 5550123", "de", "491715550123"),
+    ("+0 49 171 5550123", "de", "491715550123"),
+    ("+0049 171 5550123", "de", "491715550123"),
+    ("+001 (650) 555-1212", "de", "16505551212"),
+]
+
+
+@pytest.mark.parametrize(("text", "country", "digits"), BEHIND_A_PLUS)
+def test_a_plus_that_a_form_put_before_a_national_number_makes_it_no_number_of_another_country(text, country, digits):
+    assert normalize_phone(text, country) == digits
+    keys, _ = match_keys({"ph": text, "country": country}, today=datetime.date(2026, 1, 1))
+    assert keys["ph"] == [digest(digits)]
 
 
 @pytest.mark.parametrize(("text", "country", "digits"), NATIONAL)
@@ -185,7 +202,7 @@ def no_library(monkeypatch):
     monkeypatch.setattr(phone, "whole_number", lambda digits, country: None)
 
 
-@pytest.mark.parametrize(("text", "country", "digits"), NATIONAL_WITHOUT_LIBRARY)
+@pytest.mark.parametrize(("text", "country", "digits"), NATIONAL_WITHOUT_LIBRARY + BEHIND_A_PLUS)
 @pytest.mark.usefixtures("no_library")
 def test_the_table_alone_gives_the_same_calling_code(text, country, digits):
     assert normalize_phone(text, country) == digits
