@@ -173,7 +173,7 @@ def _take_event_id(wire: Common, event_id: str, removed: list[Removed]) -> bool:
 
 
 def _page(name: str, url: str, known: str | None, removed: list[Removed]) -> str | msgspec.UnsetType:
-    if known and not has_zeros(url) and ".me" not in url.lower():  # and what of it goes, too: it is told of
+    if known and not has_zeros(url) and ".me" not in url.lower():  # with the fragment: what it holds is told of
         return known
     return scrub_page(name, url, removed) or _UNSET
 

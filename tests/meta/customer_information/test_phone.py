@@ -233,3 +233,18 @@ def test_a_number_that_its_trunk_prefix_tells_is_read_the_same_when_it_is_whole(
     for text in [*(like_one_of(region, draw) for _ in range(12)), "02415150123"]:
         whole = normalize_phone(text, country)
         assert isinstance(whole, Dropped) or normalize_phone(whole, country) == whole, text
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_a_real_number_with_a_plus_stays_what_it_is(region):
+    for number in filter(None, (phonenumbers.example_number_for_type(region, kind) for kind in range(4))):
+        whole = f"{number.country_code}{phonenumbers.national_significant_number(number)}"
+        assert normalize_phone(f"+{whole}", region.lower()) == whole
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_a_plus_before_a_trunk_zero_changes_nothing(region):
+    draw, code = random.Random(region), str(phonenumbers.country_code_for_region(region))
+    for typed in (like_one_of(region, draw) for _ in range(12)):
+        if typed[0] == "0" and not typed[1:].startswith(("0", code)):
+            assert normalize_phone(f"+{typed}", region.lower()) == normalize_phone(typed, region.lower()), typed
