@@ -46,6 +46,30 @@ def test_quotes_that_belong_to_a_value_are_told_and_the_value_is_not(name, quote
     assert "canary" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_of_another_charset_is_told_and_not_shown(name):
+    """`é` in Latin-1: each notice of the provider was an error, and so was each call to Meta."""
+    of_latin_1 = f"{VALUES[name]}é".encode("latin-1").decode("utf-8", "surrogateescape")  # as CPython reads it
+    with pytest.raises(SettingsError) as error:
+        Settings.from_env(ENV | {name: of_latin_1})
+    assert str(error.value).startswith(f"{name}: ") and "UTF-8" in str(error.value)
+    assert "canary" not in str(error.value) and str(error.value).isascii()
+
+
+def test_the_name_of_a_file_is_in_the_charset_of_its_disk(tmp_path):
+    """`RELAY_CONFIG`, and the token's file."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except OSError:  # macOS takes names in UTF-8 alone
+        return
+    (folder / "token").write_text("EAAx")
+    env = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN_FILE": str(folder / "token")}
+    assert Settings.from_env(env).datasets[0].access_token.reveal() == "EAAx"
+    (folder / "relay.toml").write_text('RELAY_GPC = "withhold"')
+    assert Settings.from_env(ENV | {"RELAY_CONFIG": str(folder / "relay.toml")}).gpc == "withhold"
+
+
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 @pytest.mark.parametrize("name", VALUES)
 def test_a_line_end_is_no_part_of_a_value(name, end):

@@ -89,7 +89,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
         if scope.get("type") == "websocket":  # its own address is no page, and browsers send no Referer with it
             return facts
         query = (scope.get("query_string") or b"").decode("latin-1")
-        path = quote(str(scope.get("path") or "/"), safe=_IN_A_PATH)
+        path = quote(str(scope.get("path") or "/"), safe=_IN_A_PATH, errors="replace")
         own = _Own(str(scope.get("scheme") or "http"), path, query, str(scope.get("method") or "GET"))
         return _with_url(facts, {name.lower(): value for name, value in pairs}, url, own, host, trusted_proxies)
 

@@ -21,6 +21,9 @@ def as_meant(name: str, text: str) -> str:
     'whsec_1'
     """
     is_password = name == "RELAY_ADMIN_PASSWORD"
+    # CPython reads such a byte as half a pair (PEP 383), which no header and no signature can be made of.
+    if name not in _NAMES_A_FILE and re.search(_HALF_PAIR, text):
+        raise SettingsError(f"{name}: it holds a byte that is not UTF-8; save the file that sets it in UTF-8")
     text = text.strip("\r\n") if is_password else text.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         raise SettingsError(f"{name}: the value stands in quotes, which belong to it here; write it without them")
@@ -33,6 +36,9 @@ def as_meant(name: str, text: str) -> str:
     return text
 
 
+_NAMES_A_FILE = frozenset({"RELAY_CONFIG", "META_ACCESS_TOKEN_FILE"})
+"""The names on a disk are bytes. (SQLite's are UTF-8.)"""
+_HALF_PAIR = r"[\ud800-\udfff]"
 _PLACEHOLDER = r"\$\{\w+\}|\{\{ ?[\w.]+ ?\}\}|\$\([A-Z_][A-Z0-9_]*\)"
 """What systemd, TOML and Kubernetes leave as it stands. As a key or password it would be one that anybody can guess."""
 

@@ -3,6 +3,8 @@
 import ipaddress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conversion_relay import RequestFacts
 
@@ -65,6 +67,13 @@ def test_what_a_form_or_a_script_calls_is_no_page(server):
 
 def test_without_anything_nothing_is_known_and_nothing_is_raised():
     assert RequestFacts.from_asgi({}) == RequestFacts.from_wsgi({}) == RequestFacts.from_headers({}) == RequestFacts()
+
+
+@SERVERS
+@given(path=st.text("a/%?# é😀\x00\ud800\udce9") | st.text())  # a byte of another charset may be read as half a pair
+def test_whatever_a_path_holds_its_page_is_an_address(server, path):
+    found = server(GIVEN, **({"path": f"/{path}"} if server is asgi else {"SCRIPT_NAME": "/", "PATH_INFO": path}))
+    assert found.url.isascii() and found.url.startswith("https://shop.example/")
 
 
 def test_headers_in_any_case_and_in_pairs_are_the_same_headers():
