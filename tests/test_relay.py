@@ -276,6 +276,17 @@ def test_an_outbox_that_cannot_be_opened_is_said_when_it_is_needed(tmp_path):
     relay.close()
 
 
+@pytest.mark.parametrize("name", ["/", "new/", "{tmp_path}/", "{tmp_path}/new/", "{tmp_path}/.", "new/..", ".", ".."])
+def test_an_outbox_that_is_a_folder_is_told_and_none_is_made(tmp_path, monkeypatch, name):
+    """`/` was a traceback, and the volume that was not mounted a file of its name."""
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite:///{name.format(tmp_path=tmp_path)}"
+    relay = Relay.from_env({"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "a", "RELAY_OUTBOX": url})
+    with pytest.raises(SettingsError, match="RELAY_OUTBOX: that is a folder"):
+        relay.track(LEAD)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", [":memory:", "file::memory:?cache=shared", "file:outbox.db?mode=memory"])
 def test_an_outbox_in_memory_is_refused_and_makes_no_file(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)

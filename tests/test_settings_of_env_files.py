@@ -56,6 +56,13 @@ def test_a_value_of_another_charset_is_told_and_not_shown(name):
     assert "canary" not in str(error.value) and str(error.value).isascii()
 
 
+@pytest.mark.parametrize("name", [*VALUES, "RELAY_CONFIG", "META_ACCESS_TOKEN_FILE"])
+def test_a_zero_byte_is_told(name):
+    """Of a mapping, or of TOML (`"\\u0000"`); no environment holds one."""
+    with pytest.raises(SettingsError, match=f"{name}: it holds a zero byte"):
+        Settings.from_env(ENV | {name: f"{VALUES.get(name, 'a')}\0"})
+
+
 def test_the_name_of_a_file_is_in_the_charset_of_its_disk(tmp_path):
     """`RELAY_CONFIG`, and the token's file."""
     folder = tmp_path / os.fsdecode(b"caf\xe9")

@@ -8,7 +8,7 @@ import click
 
 from conversion_relay.cli.printing import print_json
 from conversion_relay.errors import SettingsError
-from conversion_relay.outbox import file_of
+from conversion_relay.outbox import file_of, misaddressed
 from conversion_relay.outbox.audit import Audit, Change
 from conversion_relay.settings import Settings
 
@@ -68,12 +68,14 @@ _IN_IT_AGAIN = (
 
 
 def _outbox() -> Path:
-    file = file_of(Settings.from_env(required=()).outbox)
+    url = Settings.from_env(required=()).outbox
+    file = file_of(url)
     if file is None:
-        raise SettingsError(
-            "RELAY_OUTBOX: backup and restore are for sqlite:///; back up other stores with their own tools"
-        )
+        raise SettingsError(misaddressed(url) or _ELSEWHERE)
     return file
+
+
+_ELSEWHERE = "RELAY_OUTBOX: backup and restore are for sqlite:///; back up other stores with their own tools"
 
 
 def _tell(done: int, of_all: int) -> None:

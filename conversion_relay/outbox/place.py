@@ -37,6 +37,8 @@ def misaddressed(url: str) -> str | None:
             "RELAY_OUTBOX: an outbox is a file, by its plain path; one in memory would lose what it confirmed "
             "(in tests use Relay.testing())"
         )
+    if path.rpartition("/")[2] in ("", ".", ".."):
+        return "RELAY_OUTBOX: that is a folder; name the file in it, such as sqlite:////var/lib/relay/relay.db"
     return None
 
 
@@ -50,7 +52,7 @@ def located(url: str) -> str:
     ('sqlite:////var/lib/relay.db', 'sqs://sqs.eu-north-1.amazonaws.com/1/q')
     """
     path = url.removeprefix(FILE)
-    if path in ("", url) or path.startswith(NO_FILES):
+    if path == url or misaddressed(url):
         return url
     try:
         found = os.path.abspath(path)  # noqa: PTH100 - the same rules as where the file is opened
@@ -120,4 +122,4 @@ def file_of(url: str) -> "Path | None":
     from pathlib import Path  # not at the start of a program that only tracks
 
     path = located(url).removeprefix(FILE)
-    return None if path in ("", url) or path.startswith(NO_FILES) else Path(path)
+    return None if path == url or misaddressed(url) else Path(path)

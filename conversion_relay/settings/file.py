@@ -81,7 +81,7 @@ def look_at(paths: Iterable[str]) -> tuple[Seen, ...]:
 def _seen(path: str) -> Seen:
     try:
         found = os.stat(path)  # noqa: PTH116 - pathlib takes 3 ms to import, and no program needs it before this
-    except OSError:
+    except (OSError, ValueError):  # no file's name holds a zero byte
         return Seen(path)
     if stat.S_ISFIFO(found.st_mode):  # the second one to read it would wait for ever
         return Seen(path)

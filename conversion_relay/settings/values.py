@@ -24,6 +24,8 @@ def as_meant(name: str, text: str) -> str:
     # CPython reads such a byte as half a pair (PEP 383), which no header and no signature can be made of.
     if name not in _NAMES_A_FILE and re.search(_HALF_PAIR, text):
         raise SettingsError(f"{name}: it holds a byte that is not UTF-8; save the file that sets it in UTF-8")
+    if "\0" in text:
+        raise SettingsError(f"{name}: it holds a zero byte; write the value without it")
     text = text.strip("\r\n") if is_password else text.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         raise SettingsError(f"{name}: the value stands in quotes, which belong to it here; write it without them")

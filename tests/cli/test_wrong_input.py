@@ -72,6 +72,12 @@ def test_a_machine_that_gives_no_threads_is_told_in_a_sentence(run, monkeypatch,
     assert signal.getsignal(signal.SIGTERM) is before, "nobody would hear it"
 
 
+@pytest.mark.parametrize("verb", ["status", "deliver --once", "backup copy.db", "restore empty", "dead list"])
+def test_a_folder_is_no_outbox(run, verb):
+    code, text = run(*verb.split(), RELAY_OUTBOX="sqlite:////")
+    assert (code, text.partition(";")[0].strip()) == (78, "RELAY_OUTBOX: that is a folder")
+
+
 @pytest.mark.parametrize("name", ["empty", "bytes"])
 def test_what_is_no_outbox_is_neither_backed_up_nor_restored(run, tmp_path, name):
     place = f"sqlite:///{tmp_path}"

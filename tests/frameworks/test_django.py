@@ -165,7 +165,14 @@ def test_a_deployment_that_would_fail_is_told_before(monkeypatch, tmp_path):
     (told,) = checked(monkeypatch, CONVERSION_RELAY={"SETTINGS": {"RELAY_API_KEYS": {"a": 1}}}).values()
     assert "RELAY_API_KEYS is a text, a number or a list, not dict" in told
     assert list(checked(monkeypatch, CONVERSION_RELAY={"OUTBOX_DATABASE": "default"})) == ["conversion_relay.E002"]
-    misspelt = ("mysql://shop/relay", "sqlite://relay.db", "sqlite:///", "sqlite:///:memory:", "SQLITE:///relay.db")
+    misspelt = (
+        "mysql://shop/relay",
+        "sqlite://relay.db",
+        "sqlite:///",
+        "sqlite:////",
+        "sqlite:///:memory:",
+        "SQLITE:///relay.db",
+    )
     for nowhere in (tmp_path / "relay.db", f"sqlite:///{tmp_path}/nowhere/relay.db", *misspelt):
         found = checked(monkeypatch, CONVERSION_RELAY={"SETTINGS": {"RELAY_OUTBOX": nowhere}})
         assert list(found) == ["conversion_relay.E003"]
