@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import click
 import msgspec
@@ -54,9 +54,7 @@ def send(provider: str, url: str, name: str, file: Any, as_json: bool) -> None:
     from conversion_relay.http_client import HttpClient, NoAnswer
 
     settings = Settings.from_env(required=())
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise click.UsageError("URL: an address such as http://127.0.0.1:8000/webhooks/stripe")
+    parts = _parts(url)
     secrets = settings.webhook_secrets.get(provider, ())
     source, row = settings.payments.sources.get(provider), PROVIDERS.get(provider)
     if source is None and row is None:
@@ -86,6 +84,17 @@ def send(provider: str, url: str, name: str, file: Any, as_json: bool) -> None:
     text = said.body.decode("utf-8", "replace")
     print_json({"status": said.status, "body": text}) if as_json else click.echo(f"{said.status} {_printable(text)}")
     sys.exit(0 if 200 <= said.status < 300 else 1)
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # of `http://[`, and of a port that is none
+        is_one = False
+    if not is_one:
+        raise click.UsageError("URL: an address such as http://127.0.0.1:8000/webhooks/stripe")
+    return parts
 
 
 @webhook.command()

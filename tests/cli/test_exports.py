@@ -155,6 +155,7 @@ def test_a_thousand_that_comes_late_is_not_taken_for_one(tmp_path, imported):
     [
         (("--encoding", "foo"), "charset"),
         (("--encoding", "base64"), "charset"),
+        (("--encoding", "idna"), "charset"),
         (("--timezone", "Mars/Base"), "time zone"),
         (("--timezone", "Europe"), "time zone"),
         (("--timezone", "../../etc/passwd"), "time zone"),

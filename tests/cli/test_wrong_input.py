@@ -17,6 +17,7 @@ from tests.failures.threads import no_more_threads
 
 ROW = "Lead,a@b.example,2026-11-26T10:00:00Z\n"
 NOT_UTF8 = os.fsdecode(b"registration_\xff")
+NO_ADDRESSES = ("http://[", "http://127.0.0.1:99999/", "http://:8000/", "127.0.0.1:8000/webhooks/stripe")
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ def run(tmp_path, monkeypatch, capsys):
     ("arguments", "code", "said"),
     [
         (("explain", NOT_UTF8), 2, "not UTF-8"),
+        *((("webhook", "send", "stripe", url), 2, "URL: an address such as") for url in NO_ADDRESSES),
         (("backup", "no-such-folder/copy.db"), 1, "cannot be written: No such file or directory"),
         (("restore", "bytes"), 78, "move it away first"),
         (("import", "long.csv"), 2, "say one of"),

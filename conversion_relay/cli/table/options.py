@@ -29,11 +29,12 @@ def only(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[s
 
 
 def charset(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
-    """Of text: Python also calls base64 and gzip encodings."""
+    """Of text, which a file may be written in."""
     if name is None:
         return None
     try:
-        "a".encode(name)  # Python also knows base64 and gzip as encodings; this refuses them
+        # Python also knows base64 and gzip as encodings, and those of host names; this refuses them.
+        "a".encode(name).decode(name, "replace")
     except (LookupError, ValueError):
         raise click.BadParameter("no charset of this name; such as utf-8, cp1252, cp1251, shift_jis, utf-16") from None
     return name
