@@ -99,6 +99,6 @@ def _check(where: str, name: str, value: object) -> None:
             is_named = isinstance(value, str) and (bool(_HEADER.fullmatch(value)) or (not value and name != "header"))
             is_right, expected = is_named, "the name of a header"
         if name == "currency":
-            is_right, expected = value in CURRENCY_EXPONENTS, "a currency of ISO 4217 such as EUR"
+            is_right, expected = is_right and value in CURRENCY_EXPONENTS, "a currency of ISO 4217 such as EUR"
     if not is_right:
         raise SettingsError(f"{where}: {name}: expected {expected}")

@@ -1,6 +1,7 @@
 """A sender that the TOML file describes: a shop of its own kind, a CRM, a sender of Standard Webhooks."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -8,6 +9,7 @@ import json
 import pytest
 
 from conversion_relay import Settings, SettingsError
+from conversion_relay.payments.sources import Source
 from tests.payments.signing import STANDARD_SECRET, headers_of
 from tests.webhooks.shop import DATASET, NOW, open_shop_of
 
@@ -194,6 +196,34 @@ def test_a_table_that_is_not_right_ends_the_start_and_names_the_key(tmp_path, ta
     with pytest.raises(SettingsError, match=names) as error:
         Settings.from_env(env)
     assert "canary" not in str(error.value)
+
+
+OF_EACH_TYPE = [
+    "'a'",
+    "5",
+    "1.5",
+    "true",
+    "2026-11-26",
+    "[]",
+    "['a']",
+    "[['a']]",
+    "[{a = 1}]",
+    "{}",
+    "{a = 'a'}",
+    "{a = 1}",
+]
+
+
+@pytest.mark.parametrize("name", Source.__struct_fields__)
+def test_whatever_toml_holds_for_a_key_is_taken_or_told(tmp_path, name):
+    """`currency = ["EUR"]` was a traceback."""
+    right = {"name": "'till'", "paid": "['x']", "fields": "{key = 'id'}"}
+    env = {"META_PIXEL_ID": DATASET, "META_ACCESS_TOKEN": "EAA", "RELAY_CONFIG": str(tmp_path / "relay.toml")}
+    for value in OF_EACH_TYPE:
+        table = "\n".join(f"{key} = {written}" for key, written in (right | {name: value}).items())
+        (tmp_path / "relay.toml").write_text(f"[[source]]\n{table}\n")
+        with contextlib.suppress(SettingsError):
+            Settings.from_env(env | {"TILL_WEBHOOK_SECRET": "canary"})
 
 
 @pytest.mark.parametrize(
