@@ -34,6 +34,7 @@ from conversion_relay import (
     for_contact,
     for_purchase,
     for_registration,
+    without_email,
 )
 from conversion_relay.errors import leaves_no_variables
 
@@ -116,17 +117,17 @@ def send_conversion_event(
         event = _event(event_name, user_data, event_source_url, custom_data, event_id, event_time, action_source)
         return _queue(event) if os.environ.get("RELAY_OUTBOX") else _send_now(event)
     except InvalidEvent as error:
-        return {"success": False, "event_id": event_id, "error": error.message, "field": error.field}
+        return {"success": False, "event_id": _named(event_id), "error": error.message, "field": error.field}
     except SettingsError as error:
         logger.error(ERROR, event_name, extra={"reason": "settings"})
         logger.error("%s", error)  # in Lambda's text log format a line is its message alone
-        return {"success": False, "event_id": event_id, "error": str(error)}
+        return {"success": False, "event_id": _named(event_id), "error": str(error)}
     except OutboxUnavailable as error:
         logger.error(ERROR, event_name, extra={"reason": "outbox_unavailable"})
         logger.error("%s", error)
         return {
             "success": False,
-            "event_id": event_id,
+            "event_id": _named(event_id),
             "error": "the event could not be made durable; try again",
         }
 
@@ -176,6 +177,13 @@ def _event(
         "action_source": action_source,
     }
     return Event(**{name: value for name, value in document.items() if value is not None})
+
+
+def _named(event_id: Any) -> str | int | None:
+    """The id of an event that was not taken, for an answer that goes into logs: without a person, and of JSON."""
+    if isinstance(event_id, str):
+        return without_email(event_id)
+    return event_id if isinstance(event_id, int) else None
 
 
 def _object(name: str, value: Any) -> dict[str, Any]:

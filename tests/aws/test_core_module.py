@@ -116,3 +116,17 @@ def test_a_record_of_a_dataclass_is_no_person_in_clear(module):
     custom = {"value": 5, "currency": "USD", "customer": Customer("Joe Smith")}
     module.handle_purchase({"email": "joe@example.com", **FACTS}, custom, order_id="abc123")
     assert "Joe Smith" not in json.dumps(kept(module))
+
+
+@pytest.mark.parametrize("event_id", ["contact_jane@shop.example_1", "contact_+49 170 5551234", b"jane@", [7], None])
+def test_a_refusal_names_its_event_without_a_person_and_is_json(module, event_id):
+    """The answer goes into the caller's log; Lambda makes JSON of it."""
+    told = module.send_conversion_event("Lead", "no object", event_id=event_id)
+    assert told["success"] is False and told["field"] == "user_data"
+    assert not any(text in json.dumps(told) for text in ("jane@", "5551234"))
+
+
+@pytest.mark.parametrize(("registration_id", "event_id"), [("r-7", "registration_r-7"), (7, "registration_7")])
+def test_a_registration_that_is_refused_is_called_as_its_page_called_it(module, registration_id, event_id):
+    assert module.handle_complete_registration("no object", None, registration_id)["event_id"] == event_id
+    assert module.send_conversion_event("Lead", "no object", event_id=7)["event_id"] == 7
