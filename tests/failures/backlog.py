@@ -20,6 +20,8 @@ from tests.processes import DATASET, Installation, call, installation, until
 BATCH = 1_000
 MOST_SLOPE = 1.0
 """MB a minute."""
+MOST_BEFORE = 2 * 8
+"""Answers: eight calls are under way when an event comes in, and eight more may begin until it is claimed."""
 
 
 def fill(path: Path, events: int, progress: Progress = lambda _: None, age: float = 3_600.0) -> range:
@@ -89,7 +91,8 @@ def _counted_steps(outbox: SqliteOutbox) -> Iterator[list[int]]:
 
 
 def fresh_events_pass(folder: Path, events: int, progress: Progress = lambda _: None) -> Result:
-    """While a backlog drains, what comes in now is at Meta within five seconds; the backlog goes by its deadline."""
+    """While a backlog drains, what comes in now is with the next requests that go to Meta, and not behind the backlog;
+    that goes by its deadline. How long it takes is told: it is the machine's."""
     with installation(folder) as here:
         fill(here.database, events, progress)
         here.misbehave(latency_ms=100)
@@ -105,9 +108,26 @@ def fresh_events_pass(folder: Path, events: int, progress: Progress = lambda _: 
             posted += 1
             progress(f"{book['pending']:,} wait, the slowest fresh event took {max(delays):.1f} s")
         until(here.settled)
-        note = f"{posted} fresh events, the slowest {max(delays):.1f} s"
-        verdict = "kept" if max(delays) < 5 and not here.books()["imbalance"] else note
+        most = _most_answers_before(here.database, posted)
+        note = f"{posted} fresh events, at most {most} answers of Meta before its own; the slowest {max(delays):.1f} s"
+        verdict = "kept" if most <= MOST_BEFORE and not here.books()["imbalance"] else note
         return Result(f"fresh events beside {events:,}", 1, events + posted, 0, 0, verdict, note)
+
+
+def _most_answers_before(path: Path, fresh: int) -> int:
+    """Of all fresh events: how many requests Meta answered after it was accepted and before the one that held it."""
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    until(lambda: db.execute(_WRITTEN_UP).fetchall() == [(fresh,)])  # a second after they are delivered
+    ((most,),) = db.execute(_ANSWERS_BEFORE).fetchall()
+    db.close()
+    return int(most)
+
+
+_WRITTEN_UP = "SELECT count(*) FROM event WHERE event_id GLOB 'fresh-*' AND state = 'delivered'"
+_ANSWERS_BEFORE = """
+SELECT max((SELECT count(*) FROM answer WHERE answer.at > accepted_at AND answer.at < own.at))
+FROM event JOIN answer AS own ON own.id = event.answer WHERE event_id GLOB 'fresh-*'
+"""
 
 
 def _is_delivered(here: Installation, event_id: str) -> bool:

@@ -45,10 +45,15 @@ def looked(path: Path) -> int:
         reader.close()
 
 
-@pytest.mark.parametrize("place", ["nowhere.db", "no/such/folder.db", "."])
-def test_a_place_without_an_outbox_is_told_and_stays_empty(tmp_path, place):
+NO_OUTBOX = "no outbox at /.*makes one$"
+
+
+@pytest.mark.parametrize(
+    ("place", "told"), [("nowhere.db", NO_OUTBOX), ("no/such/folder.db", NO_OUTBOX), (".", "that is a folder; ")]
+)
+def test_a_place_without_an_outbox_is_told_and_stays_empty(tmp_path, place, told):
     for access in ("read", "existing"):
-        with pytest.raises(SettingsError, match=r"^RELAY_OUTBOX: no outbox at /.*makes one$"):
+        with pytest.raises(SettingsError, match=f"^RELAY_OUTBOX: {told}"):
             open_outbox(f"sqlite:///{tmp_path}/{place}", access)
     assert list(tmp_path.iterdir()) == []
 
