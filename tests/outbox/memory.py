@@ -111,7 +111,7 @@ class MemoryOutbox(SidesVerbs):
 
     def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
         rows = {event.key: self.store.rows.get(event.key) for event in events}
-        return frozenset(k for k, row in rows.items() if row and (row.state != "leased" or row.consent == "withdrawn"))
+        return frozenset(k for k, row in rows.items() if not row or row.state != "leased" or row.consent == "withdrawn")
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         with self.store.lock:

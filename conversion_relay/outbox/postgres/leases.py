@@ -74,9 +74,10 @@ _EXTEND = """
 UPDATE relay.lease SET until = clock_timestamp() + make_interval(secs => %b::float8)
 WHERE token = %b AND owner = %b
 """
-REVOKED = """
-SELECT key FROM relay.event WHERE key = ANY (%b::bigint[]) AND (state <> 'waiting' OR consent = 'withdrawn')
+_STAND = """
+FROM relay.event WHERE key = ANY (%b::bigint[]) AND state = 'waiting' AND consent IS DISTINCT FROM 'withdrawn'
 """
+HOW_MANY_STAND, STAND = f"SELECT count(*) {_STAND}", f"SELECT key {_STAND}"
 
 
 def settle(

@@ -27,6 +27,15 @@ class HousekeepingSuite(Backend):
         settle_all(outbox, lease, Delivered())
         assert outbox.find("b")[0].state == "pending"
 
+    def test_what_was_erased_while_it_was_leased_is_not_sent_when_the_ledger_has_forgotten_it(self, outbox):
+        """A worker slept, or the clock was set by nine days."""
+        digest = b"ef" * 32
+        outbox.put([sealed("a", body=digest), sealed("b")], NOW)
+        lease = claim(outbox)
+        outbox.erase([digest.decode()], NOW)
+        outbox.prune(NOW + 9 * 86_400)
+        assert outbox.find("a") == [] and outbox.revoked(lease.events) == {lease.events[0].key}
+
     def test_the_ledger_forgets_after_eight_days_and_the_books_do_not(self, outbox):
         outbox.put([sealed("a"), sealed("b")], NOW)
         lease = claim(outbox)
