@@ -156,7 +156,8 @@ class Leases(Protocol):
         """What is left of the lease was not sent and waits again, for anybody; no attempt is counted."""
 
     def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
-        """The keys of those that were erased or withdrawn since they were claimed: they are not to be sent."""
+        """The keys of those that were erased or withdrawn since they were claimed, and of those that the store has
+        dropped since: they are not to be sent."""
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         """Some or all of the lease's events get their verdict, each with this `attempt` in its story. LeaseLost and no

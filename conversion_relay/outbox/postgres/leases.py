@@ -74,10 +74,10 @@ _EXTEND = """
 UPDATE relay.lease SET until = clock_timestamp() + make_interval(secs => %b::float8)
 WHERE token = %b AND owner = %b
 """
-_STAND = """
+_UNREVOKED = """
 FROM relay.event WHERE key = ANY (%b::bigint[]) AND state = 'waiting' AND consent IS DISTINCT FROM 'withdrawn'
 """
-HOW_MANY_STAND, STAND = f"SELECT count(*) {_STAND}", f"SELECT key {_STAND}"
+COUNT_UNREVOKED, UNREVOKED = f"SELECT count(*) {_UNREVOKED}", f"SELECT key {_UNREVOKED}"
 
 
 def settle(

@@ -167,9 +167,9 @@ class PostgresOutbox(Beside):
 
     def revoked(self, events: Sequence[LeasedEvent]) -> frozenset[int]:
         keys = [event.key for event in events]
-        if not keys or self._database.read(leases.HOW_MANY_STAND, (keys,), pinned=True) == [(len(keys),)]:
+        if not keys or self._database.read(leases.COUNT_UNREVOKED, (keys,), pinned=True) == [(len(keys),)]:
             return frozenset()
-        return frozenset(keys).difference(*self._database.read(leases.STAND, (keys,), pinned=True))
+        return frozenset(keys).difference(*self._database.read(leases.UNREVOKED, (keys,), pinned=True))
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], attempt: Attempt | None, now: float) -> None:
         groups = [(verdict, [event.key for event in events]) for verdict, events in settlements]

@@ -139,14 +139,14 @@ WHERE coalesce(state, '') != 'erased'
 
 
 def revoked(read_rows: Read, keys: "array[int]") -> frozenset[int]:
-    """Those that were erased or withdrawn, whether or not the ledger has forgotten them since."""
+    """Those that were erased or withdrawn, and those whose row was pruned since."""
     if not keys:
         return frozenset()
     these, values = condition(keys)
-    stand = f"FROM event WHERE {these} AND state = 'waiting' AND consent IS NOT 'withdrawn'"
-    if read_rows(f"SELECT count(*) {stand}", values) == [(len(keys),)]:
+    unrevoked = f"FROM event WHERE {these} AND state = 'waiting' AND consent IS NOT 'withdrawn'"
+    if read_rows(f"SELECT count(*) {unrevoked}", values) == [(len(keys),)]:
         return frozenset()
-    return frozenset(keys).difference(*read_rows(f"SELECT key {stand}", values))
+    return frozenset(keys).difference(*read_rows(f"SELECT key {unrevoked}", values))
 
 
 def condition(keys: "array[int]") -> tuple[str, tuple[Any, ...]]:
